@@ -1,0 +1,1 @@
+"""Durable, event-driven workflows in Python, run by Kubernetes."""

@@ -1,0 +1,36 @@
+"""The Kubernetes API as this project uses it: one small client for JSON objects.
+
+The official `kubernetes` package finds the API and the credentials (kubeconfig, exec plugins,
+OIDC, in-cluster); the objects go through plain aiohttp, which costs less than half of its models.
+"""
+
+from grctl.kube.api import Api
+from grctl.kube.connection import Connection, ConnectionConfigError
+from grctl.kube.errors import (
+    AlreadyExistsError,
+    ApiError,
+    ConflictError,
+    ExpiredError,
+    InvalidError,
+    NotFoundError,
+    UnreachableError,
+)
+from grctl.kube.resources import CORE_EVENTS, CRDS, EVENTS, RUNS, Resource
+
+__all__ = [
+    "CORE_EVENTS",
+    "CRDS",
+    "EVENTS",
+    "RUNS",
+    "AlreadyExistsError",
+    "Api",
+    "ApiError",
+    "ConflictError",
+    "Connection",
+    "ConnectionConfigError",
+    "ExpiredError",
+    "InvalidError",
+    "NotFoundError",
+    "Resource",
+    "UnreachableError",
+]

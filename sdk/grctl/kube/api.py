@@ -1,0 +1,214 @@
+"""Requests to the API server, and nothing about what they mean.
+
+1. An answer that is no success is an exception of `grctl.kube.errors`.
+2. No answer is `UnreachableError`: whether the write happened is then unknown, so only the
+   caller, who knows what it meant, may repeat it.
+3. Each answer's `Date` goes to `on_answer` with the times around it: deadlines are the API
+   server's, not this machine's.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import orjson
+
+from grctl.kube.connection import Connection
+from grctl.kube.errors import UnreachableError, api_error
+
+REQUEST_TIMEOUT = 30.0  # s: longer than the API server's own waits for etcd
+CONNECT_TIMEOUT = 5.0  # s
+POOL = 100  # connections: more than a busy operator has requests under way
+
+Json = dict[str, Any]
+Params = Mapping[str, str]
+OnAnswer = Callable[[datetime, datetime, datetime], None]
+"""Gets the local time before the request, the local time after the answer, and its Date."""
+
+
+class Api:
+    """A connection pool to one API server. Use it as an async context manager."""
+
+    def __init__(self, connection: Connection, *, user_agent: str = "grctl") -> None:
+        self.connection = connection
+        self.on_answer: OnAnswer | None = None
+        self._user_agent = user_agent
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the kubeconfig's context or of the pod."""
+        return self.connection.namespace
+
+    async def __aenter__(self) -> Self:
+        """Open the pool; no request is made."""
+        connector = aiohttp.TCPConnector(limit=POOL, ssl=self.connection.tls or True)
+        self._session = aiohttp.ClientSession(
+            base_url=self.connection.server + "/",
+            connector=connector,
+            headers={"User-Agent": self._user_agent, "Accept": "application/json"},
+            timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT, sock_connect=CONNECT_TIMEOUT),
+            json_serialize=lambda value: orjson.dumps(value).decode(),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the pool."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(self, path: str, params: Params | None = None) -> Json:
+        """Read an object or a list."""
+        return await self._request("GET", path, params=params)
+
+    async def create(self, path: str, body: Json, params: Params | None = None) -> Json:
+        """Create an object in the collection at `path`."""
+        return await self._request("POST", path, body=body, params=params)
+
+    async def replace(self, path: str, body: Json, params: Params | None = None) -> Json:
+        """Put an object; with `metadata.resourceVersion` only over the version it names."""
+        return await self._request("PUT", path, body=body, params=params)
+
+    async def merge(self, path: str, patch: Json, params: Params | None = None) -> Json:
+        """Apply a JSON merge patch."""
+        headers = {"Content-Type": "application/merge-patch+json"}
+        return await self._request("PATCH", path, body=patch, params=params, headers=headers)
+
+    async def apply(self, path: str, body: Json, manager: str) -> Json:
+        """Apply an object server-side, taking over conflicting fields."""
+        headers = {"Content-Type": "application/apply-patch+yaml"}
+        params = {"fieldManager": manager, "force": "true"}
+        return await self._request("PATCH", path, body=body, params=params, headers=headers)
+
+    async def delete(
+        self, path: str, params: Params | None = None, preconditions: Json | None = None
+    ) -> Json:
+        """Delete an object or, with selectors in `params`, a collection."""
+        options: Json = {"kind": "DeleteOptions", "apiVersion": "v1"}
+        if preconditions:
+            options["preconditions"] = preconditions
+        return await self._request("DELETE", path, body=options, params=params)
+
+    async def watch(self, path: str, params: Params) -> AsyncIterator[Json]:
+        """Yield the watch events of a collection until the server ends the stream.
+
+        Yields:
+            `{"type": ..., "object": ...}`. One of type ERROR is raised instead.
+
+        Raises:
+            ExpiredError: the revision asked for is no longer kept.
+            UnreachableError: the stream broke.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
+        try:
+            async with self._open(
+                "GET", path, params={**params, "watch": "true"}, timeout=timeout
+            ) as response:
+                await _raise_for_refusal(response)
+                async for line in _lines(response.content):
+                    event: Json = orjson.loads(line)
+                    if event["type"] == "ERROR":
+                        raise api_error(int(event["object"].get("code", 500)), event["object"])
+                    yield event
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._unreachable("GET", path, error) from error
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Json | None = None,
+        params: Params | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Json:
+        before = datetime.now(UTC)
+        try:
+            async with self._open(
+                method, path, params=params, json=body, headers=headers
+            ) as response:
+                await _raise_for_refusal(response)
+                answer: Json = orjson.loads(await response.read())
+                self._note_date(response, before)
+                return answer
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._unreachable(method, path, error) from error
+
+    def _open(self, method: str, path: str, **arguments: Any) -> "_Opening":
+        if self._session is None:
+            raise RuntimeError("The Api is not open: use it as `async with Api(...) as api:`")
+        return _Opening(self._session, self.connection, method, path, arguments)
+
+    def _note_date(self, response: aiohttp.ClientResponse, before: datetime) -> None:
+        date = response.headers.get("Date")
+        if date and self.on_answer:
+            self.on_answer(before, datetime.now(UTC), parsedate_to_datetime(date))
+
+    def _unreachable(self, method: str, path: str, error: Exception) -> UnreachableError:
+        what = str(error) or type(error).__name__
+        return UnreachableError(f"{method} {self.connection.server}{path}: {what}")
+
+
+class _Opening:
+    """One request under way: adds the header that says who asks, which may need I/O itself."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        connection: Connection,
+        method: str,
+        path: str,
+        arguments: dict[str, Any],
+    ) -> None:
+        self._session = session
+        self._connection = connection
+        self._method = method
+        self._path = path
+        self._arguments = arguments
+        self._response: aiohttp.ClientResponse | None = None
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        headers = {
+            **(self._arguments.pop("headers", None) or {}),
+            **await self._connection.authorization(),
+        }
+        self._response = await self._session.request(
+            self._method, self._path, headers=headers, **self._arguments
+        )
+        return self._response
+
+    async def __aexit__(self, *_error: object) -> None:
+        if self._response is not None:
+            self._response.release()
+
+
+async def _raise_for_refusal(response: aiohttp.ClientResponse) -> None:
+    if response.status < 400:
+        return
+    text = await response.read()
+    try:
+        body = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        body = text.decode(errors="replace")
+    raise api_error(response.status, body)
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Split at newlines, without the length limit that `readline` has."""
+    kept: list[bytes] = []
+    async for chunk in content.iter_any():
+        *complete, rest = chunk.split(b"\n")
+        for line in complete:
+            kept.append(line)
+            yield b"".join(kept)
+            kept.clear()
+        if rest:
+            kept.append(rest)

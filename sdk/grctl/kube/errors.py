@@ -1,0 +1,80 @@
+"""What the API server refuses, as exceptions that keep status, reason and message."""
+
+from typing import Any
+
+
+class ApiError(Exception):
+    """The API server refused a request.
+
+    Attributes:
+        status: HTTP status code.
+        reason: Kubernetes' word for it, such as `NotFound`.
+        message: Its text for people.
+    """
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message or f"{status} {reason}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+    @property
+    def retriable(self) -> bool:
+        """Whether the same request may succeed later. A too large object's 500 may not."""
+        if "too large" in self.message:
+            return False
+        return self.status in {408, 429} or self.status >= 500
+
+
+class NotFoundError(ApiError):
+    """There is no such object (404)."""
+
+
+class ConflictError(ApiError):
+    """The object changed since it was read, or a precondition failed (409)."""
+
+
+class AlreadyExistsError(ConflictError):
+    """There is an object of that name (409 AlreadyExists)."""
+
+
+class InvalidError(ApiError):
+    """The object does not fit its schema or its rules (400, 422)."""
+
+
+class ExpiredError(ApiError):
+    """The revision asked for is no longer kept (410)."""
+
+
+class UnreachableError(Exception):
+    """The API server gave no answer. Whether it did what was asked is not known."""
+
+
+BY_REASON: dict[str, type[ApiError]] = {
+    "AlreadyExists": AlreadyExistsError,
+    "Conflict": ConflictError,
+    "Expired": ExpiredError,
+    "Gone": ExpiredError,
+    "Invalid": InvalidError,
+    "BadRequest": InvalidError,
+    "NotFound": NotFoundError,
+}
+
+
+BY_STATUS: dict[int, type[ApiError]] = {
+    400: InvalidError,
+    404: NotFoundError,
+    409: ConflictError,
+    410: ExpiredError,
+    422: InvalidError,
+}
+
+
+def api_error(status: int, body: Any) -> ApiError:
+    """Make the exception for a `Status` object, or for any other refusing body."""
+    if not isinstance(body, dict):
+        body = {"message": str(body)}
+    reason = body.get("reason") or ""
+    code = int(body.get("code") or status)
+    kind = BY_REASON.get(reason) or BY_STATUS.get(code, ApiError)
+    return kind(code, reason, body.get("message") or "")

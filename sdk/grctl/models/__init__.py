@@ -1,0 +1,47 @@
+"""The resources and messages of grctl, and the words they use."""
+
+from grctl.models.base import API_VERSION, GROUP, VERSION
+from grctl.models.directive import Complete, Directive, NextStep, WaitForEvent
+from grctl.models.event import EventSpec, EventStatus, WorkflowEvent
+from grctl.models.info import RunInfo
+from grctl.models.phases import EventPhase, HandlerKind, RunPhase
+from grctl.models.reasons import EventReason, RunReason
+from grctl.models.run import (
+    FINALIZER,
+    EventCounts,
+    RunError,
+    RunSpec,
+    RunStatus,
+    Step,
+    Wait,
+    WorkflowRun,
+    WorkflowSpec,
+)
+
+__all__ = [
+    "API_VERSION",
+    "FINALIZER",
+    "GROUP",
+    "VERSION",
+    "Complete",
+    "Directive",
+    "EventCounts",
+    "EventPhase",
+    "EventReason",
+    "EventSpec",
+    "EventStatus",
+    "HandlerKind",
+    "NextStep",
+    "RunError",
+    "RunInfo",
+    "RunPhase",
+    "RunReason",
+    "RunSpec",
+    "RunStatus",
+    "Step",
+    "Wait",
+    "WaitForEvent",
+    "WorkflowEvent",
+    "WorkflowRun",
+    "WorkflowSpec",
+]

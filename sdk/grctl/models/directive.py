@@ -1,0 +1,41 @@
+"""What a handler returns: where its run goes next.
+
+Made by `ctx.next`; a handler returns exactly one.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from grctl.models.base import Model
+
+
+class Directive(Model):
+    """Base of all directives; the return type of handlers."""
+
+
+class WaitForEvent(Directive):
+    """Wait for an event, or until `timeout` for the step named."""
+
+    kind: Literal["wait"] = "wait"
+    timeout: timedelta | None = None
+    timeout_step: str | None = None
+
+
+class NextStep(Directive):
+    """Run another step."""
+
+    kind: Literal["step"] = "step"
+    step: str
+
+
+class Complete(Directive):
+    """Finish the run with a result."""
+
+    kind: Literal["complete"] = "complete"
+    result: Any = None
+
+
+AnyDirective = Annotated[WaitForEvent | NextStep | Complete, Field(discriminator="kind")]
+"""A directive on the wire."""

@@ -1,0 +1,80 @@
+"""WorkflowEvent: a signal to a run, and the only place of its payload.
+
+1. `spec` never changes. An event is sent by creating it.
+2. The object's name is the sender's idempotency key while the object exists.
+3. Deleting it asks to withdraw it.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from grctl.models.base import API_VERSION, Model
+from grctl.models.meta import Condition, ObjectMeta
+from grctl.models.phases import EventPhase
+
+
+class EventSpec(Model):
+    """What is sent, and to which run. Immutable."""
+
+    workflow_id: str = Field(
+        min_length=1,
+        max_length=253,
+        description="Name of the WorkflowRun it is for. The run need not exist yet.",
+    )
+    event_name: str = Field(
+        min_length=1,
+        max_length=253,
+        description="Name of the event handler that is to run.",
+    )
+    payload: Any = Field(
+        default=None,
+        description="Data for the handler: any JSON. An object is unpacked as its arguments.",
+    )
+    run_uid: str | None = Field(
+        default=None,
+        description="Uid of the run it is for; another run of that id rejects it (RunGone).",
+    )
+
+
+class EventStatus(Model):
+    """What became of it. Written by the operator only."""
+
+    phase: EventPhase = Field(
+        default=EventPhase.PENDING, description="Pending, then Processed, Failed or Rejected."
+    )
+    observed_generation: int = Field(
+        default=0, description="metadata.generation of the spec that this status has seen."
+    )
+    sequence: int | None = Field(
+        default=None, description="Its number among the settled events of its run, from 1."
+    )
+    place: int | None = Field(
+        default=None,
+        description="Its place in the arrival order, kept here when somebody else changed it.",
+    )
+    run_uid: str | None = Field(default=None, description="Uid of the run that settled it.")
+    reason: str | None = Field(
+        default=None, description="One word that says why; docs/reference/reasons.md lists all."
+    )
+    message: str | None = Field(default=None, description="The reason for people.")
+    settled_at: datetime | None = Field(default=None, description="When its fate was committed.")
+    conditions: tuple[Condition, ...] = Field(
+        default=(), description="Succeeded; Stalled where it was not handled."
+    )
+
+
+class WorkflowEvent(Model):
+    """A signal to a workflow run. Creating it sends it; its phase says what became of it.
+
+    It is handled in the order of creation among all events of its run, whatever their names.
+    """
+
+    api_version: str = API_VERSION
+    kind: str = "WorkflowEvent"
+    metadata: ObjectMeta
+    spec: EventSpec = Field(description="What is sent, and to which run. Cannot be changed.")
+    status: EventStatus = Field(
+        default_factory=EventStatus, description="What became of it; only the operator writes it."
+    )

@@ -1,0 +1,52 @@
+"""RunInfo: a run as the SDK shows it."""
+
+from datetime import datetime
+from typing import Any
+
+from grctl.models.base import Model
+from grctl.models.phases import RunPhase
+from grctl.models.run import EventCounts, RunError, Step, Wait, WorkflowRun
+
+
+class RunInfo(Model):
+    """What is known of a run at one moment. Times are UTC."""
+
+    workflow_id: str
+    workflow_type: str
+    namespace: str
+    uid: str
+    phase: RunPhase
+    message: str
+    created_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    step: Step | None
+    wait: Wait | None
+    inbox_length: int
+    events: EventCounts
+    store: dict[str, Any]
+    result: Any
+    error: RunError | None
+
+    @classmethod
+    def of(cls, run: WorkflowRun) -> "RunInfo":
+        """Read it off the resource."""
+        status = run.status
+        return cls(
+            workflow_id=run.metadata.name,
+            workflow_type=run.spec.workflow.type,
+            namespace=run.metadata.namespace,
+            uid=run.metadata.uid,
+            phase=status.phase,
+            message=status.message,
+            created_at=run.metadata.creation_timestamp,
+            started_at=status.started_at,
+            finished_at=status.finished_at,
+            step=status.step,
+            wait=status.wait,
+            inbox_length=status.inbox_length,
+            events=status.events,
+            store=status.store,
+            result=status.result,
+            error=status.error,
+        )

@@ -1,0 +1,14 @@
+"""Sizes that are checked before a write, in bytes of JSON.
+
+etcd refuses an object over 1.5 MiB, and the API server answers that with 500, which looks like
+something to retry and is not. So what would not fit is refused before, naming what and how much.
+"""
+
+KIB = 1024
+STORE = 256 * KIB
+RESULT = 256 * KIB
+PAYLOAD = 512 * KIB
+RUN = 1024 * KIB
+MESSAGE = 4 * KIB
+"""A message or a stack trace is cut to this."""
+STACK_TRACE = 16 * KIB

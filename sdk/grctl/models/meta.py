@@ -1,0 +1,34 @@
+"""The part of Kubernetes' object metadata and conditions that this project reads."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from grctl.models.base import Model
+
+
+class ObjectMeta(Model):
+    """Standard metadata, as far as it is used here."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    finalizers: tuple[str, ...] = ()
+
+
+ConditionStatus = Literal["True", "False", "Unknown"]
+
+
+class Condition(Model):
+    """One aspect of an object's state, in the form that kubectl wait, Argo CD and Flux read."""
+
+    type: str = Field(description="What is stated: Succeeded, Reconciling or Stalled.")
+    status: ConditionStatus = Field(description="True, False or Unknown.")
+    reason: str = Field(description="One word that says why; docs/reference/reasons.md lists all.")
+    message: str = Field(default="", description="The reason for people.")
+    last_transition_time: datetime = Field(description="When status changed last.")

@@ -1,0 +1,67 @@
+"""Every reason a person can meet in a status, a condition or a core Event, and what to do about it.
+
+A reason is one word that never changes its meaning; the message beside it is for people and may.
+The docstring under each constant is the text of `docs/reference/reasons.md`.
+"""
+
+from enum import StrEnum
+
+
+class EventReason(StrEnum):
+    """Why an event was settled as it was (`status.reason` of a WorkflowEvent)."""
+
+    HANDLED = "Handled"
+    """The run's handler for it ran and its outcome is committed. Nothing to do."""
+    HANDLER_FAILED = "HandlerFailed"
+    """The handler raised. The run failed with it; see the run's `status.error`."""
+    WORKER_LOST = "WorkerLost"
+    """Every worker that executed the handler went away before it ended. See the run's message."""
+    UNKNOWN_EVENT = "UnknownEvent"
+    """No worker of the run's type has a handler of that name. Send one of the names listed."""
+    BAD_PAYLOAD = "BadPayload"
+    """The payload does not fit the handler's parameters. Send it again as the message describes."""
+    RUN_FINISHED = "RunFinished"
+    """The run had finished. Start it anew, then send the event again."""
+    RUN_DELETED = "RunDeleted"
+    """The run was deleted while the event waited. Start it anew, then send the event again."""
+    RUN_GONE = "RunGone"
+    """It was sent to an earlier run of this id (`spec.runUid`). Send it to the present one."""
+
+
+class RunReason(StrEnum):
+    """Why a run is as it is (reason of its conditions and of core Events on it)."""
+
+    STARTING = "Starting"
+    """Its start handler has not been committed yet. Nothing to do."""
+    RUNNING = "Running"
+    """A handler runs. Nothing to do."""
+    WAITING_FOR_EVENT = "WaitingForEvent"
+    """It waits for an event; the message says which names would fit."""
+    NO_WORKER = "NoWorker"
+    """No connected worker serves its type. Start one, or correct `spec.workflow.type`."""
+    NO_HANDLER = "NoHandler"
+    """No connected worker has the handler that is next. Deploy the version that has it."""
+    WORKERS_BUSY = "WorkersBusy"
+    """All workers that could go on with it are at their capacity. Add workers, or wait."""
+    WORKER_LOST = "WorkerLost"
+    """A worker went away while it ran a handler. It is tried again, five times in all."""
+    COMPLETED = "Completed"
+    """It completed; `status.result` holds what it returned."""
+    HANDLER_FAILED = "HandlerFailed"
+    """A handler raised. `status.error` holds type, message and stack trace."""
+    BAD_INPUT = "BadInput"
+    """`spec.workflow.input` does not fit the start handler. Delete the run, start it with a fit."""
+    BAD_OUTCOME = "BadOutcome"
+    """A handler gave what cannot be kept: no Directive, or a value that is no JSON."""
+    CANCELLED = "Cancelled"
+    """Somebody set `spec.cancel`."""
+    TERMINATED = "Terminated"
+    """Somebody set `spec.terminate`."""
+    TIMED_OUT = "TimedOut"
+    """`spec.workflow.timeout` passed before it finished."""
+    RESTORED = "Restored"
+    """The status belongs to another object (a backup, a copy). Delete it, or clear its status."""
+    RECONCILE_FAILED = "ReconcileFailed"
+    """The operator could not work on it; it tries again. The message holds the error."""
+    NO_SUCH_RUN = "NoSuchRun"
+    """An event waits for a run that does not exist. Start the run, or delete the event."""

@@ -1,0 +1,210 @@
+"""WorkflowRun: one run of a workflow. Its name is the workflow id.
+
+1. `spec.workflow` never changes; what stands beside it in spec is the desired state.
+2. `status` belongs to the operator alone and is all it needs to go on after a restart.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from grctl.models.base import API_VERSION, Duration, Model
+from grctl.models.meta import Condition, ObjectMeta
+from grctl.models.phases import EventPhase, HandlerKind, RunPhase
+
+FINALIZER = "grctl.dev/settle"
+"""Keeps a deleted run until its events are settled (the SDK creates runs with it)."""
+
+
+class WorkflowSpec(Model):
+    """What is run. Immutable: another workflow is another run."""
+
+    type: str = Field(
+        min_length=1,
+        max_length=253,
+        description="Workflow type, as in Workflow(workflow_type=...) of the worker's code.",
+    )
+    input: Any = Field(
+        default=None,
+        description="Input of the start handler: any JSON. An object is unpacked as its arguments.",
+    )
+    timeout: Duration | None = Field(
+        default=None,
+        description="The run ends with phase TimedOut when it is older than this: 90s, 24h, 1h30m.",
+    )
+
+
+class RunSpec(Model):
+    """The desired state of a run."""
+
+    workflow: WorkflowSpec = Field(description="What is run. Cannot be changed.")
+    cancel: bool | None = Field(
+        default=None,
+        description="True ends the run before its next handler; one that runs is not interrupted.",
+    )
+    terminate: bool | None = Field(
+        default=None,
+        description="True ends the run at once; a handler that runs is aborted, its outcome void.",
+    )
+    ttl_seconds_after_finished: int | None = Field(
+        default=None,
+        ge=0,
+        le=2**31 - 1,
+        description="Delete the run and its events this long after it finished. Unset: keep it.",
+    )
+    keep_events: int | None = Field(
+        default=None,
+        ge=0,
+        le=100_000,
+        description="How many settled events of the run are kept. Unset: 1000.",
+    )
+
+
+class Step(Model):
+    """The handler that runs, or runs next."""
+
+    name: str = Field(description="Name of the handler.")
+    kind: HandlerKind = Field(description="start, step or event.")
+    attempt: int = Field(default=1, description="1, and one more for each worker that was lost.")
+    event: str | None = Field(default=None, description="Name of the WorkflowEvent it handles.")
+    event_uid: str | None = Field(default=None, description="Uid of the WorkflowEvent it handles.")
+    worker: str | None = Field(default=None, description="Worker that executes it, once one does.")
+    since: datetime = Field(description="When it became due, or when a worker took it.")
+
+
+class Wait(Model):
+    """A wait for an event. It stays while an event is handled, until the outcome is committed."""
+
+    since: datetime = Field(description="When the wait began.")
+    deadline: datetime | None = Field(
+        default=None,
+        description="An event created after this second does not end the wait any more.",
+    )
+    timeout_step: str | None = Field(default=None, description="Step that runs at the deadline.")
+
+
+class InboxEntry(Model):
+    """An event that waits, as shown to people; the WorkflowEvent itself is the truth."""
+
+    name: str
+    event_name: str
+    since: datetime
+
+
+class Settlement(Model):
+    """An event that a commit consumed: what its own status must become (the outbox)."""
+
+    uid: str
+    name: str
+    phase: EventPhase
+    reason: str
+    message: str | None = None
+    sequence: int
+    at: datetime
+
+
+class EventCounts(Model):
+    """How many events of the run were settled, by their phase."""
+
+    processed: int = Field(default=0, description="Events whose handler's outcome is committed.")
+    failed: int = Field(default=0, description="Events that the run failed with.")
+    rejected: int = Field(default=0, description="Events that were not handed to a handler.")
+
+    @property
+    def total(self) -> int:
+        """The sequence number given last."""
+        return self.processed + self.failed + self.rejected
+
+    def count(self, phase: EventPhase) -> "EventCounts":
+        """Count one more event of that phase."""
+        field = phase.value.lower()
+        return self.model_copy(update={field: getattr(self, field) + 1})
+
+
+class HistoryEntry(Model):
+    """One commit of the run's tail, for people."""
+
+    commit: int
+    at: datetime
+    handler: str
+    kind: str
+    event: str | None = None
+    outcome: str
+
+
+class RunError(Model):
+    """Why the run failed."""
+
+    type: str = Field(description="Type of the exception, or a reason of this project.")
+    message: str = Field(description="Text of the exception.")
+    stack_trace: str | None = Field(default=None, description="Where it was raised.")
+
+
+class RunStatus(Model):
+    """What is so. Written by the operator only; each write carries the resourceVersion it read."""
+
+    phase: RunPhase = Field(default=RunPhase.PENDING, description="Where the run stands.")
+    message: str = Field(default="", description="What the run does, or what it waits for.")
+    conditions: tuple[Condition, ...] = Field(
+        default=(), description="Succeeded; Reconciling until finished; Stalled where it needs you."
+    )
+    observed_generation: int = Field(
+        default=0, description="metadata.generation of the spec that this status has seen."
+    )
+    for_uid: str | None = Field(
+        default=None, alias="forUID", description="Uid of the object that this status was made for."
+    )
+    started_at: datetime | None = Field(
+        default=None, description="When the start handler was first handed to a worker."
+    )
+    finished_at: datetime | None = Field(default=None, description="When the run finished.")
+    commits: int = Field(default=0, description="How often an outcome was committed; the fence.")
+    last_execution: str | None = Field(
+        default=None, description="The execution whose outcome was committed last."
+    )
+    step: Step | None = Field(default=None, description="The handler that runs, or runs next.")
+    wait: Wait | None = Field(default=None, description="The wait the run is in.")
+    inbox: tuple[InboxEntry, ...] = Field(
+        default=(), description="The first events that wait: name, eventName, since."
+    )
+    inbox_length: int = Field(default=0, description="How many events wait.")
+    store: dict[str, Any] = Field(default_factory=dict, description="What ctx.store holds.")
+    events: EventCounts = Field(
+        default_factory=EventCounts, description="How many events were settled."
+    )
+    settled: tuple[Settlement, ...] = Field(
+        default=(), description="Events a commit consumed, until their own status says so."
+    )
+    history: tuple[HistoryEntry, ...] = Field(
+        default=(), description="The last commits: commit, at, handler, kind, event, outcome."
+    )
+    result: Any = Field(default=None, description="What the run completed with.")
+    error: RunError | None = Field(default=None, description="Why the run failed.")
+
+
+class WorkflowRun(Model):
+    """A run of a workflow: metadata.name is the workflow id, spec what to run, status what is so.
+
+    It starts when a worker of its type is connected, waits for WorkflowEvents, and ends Completed,
+    Failed, Cancelled, Terminated or TimedOut.
+    """
+
+    api_version: str = API_VERSION
+    kind: str = "WorkflowRun"
+    metadata: ObjectMeta
+    spec: RunSpec = Field(description="What to run, and the desired state of the run.")
+    status: RunStatus = Field(
+        default_factory=RunStatus,
+        description="What is so; only the operator writes it.",
+    )
+
+    @property
+    def deleting(self) -> bool:
+        """Whether somebody asked to delete it."""
+        return self.metadata.deletion_timestamp is not None
+
+    @property
+    def held(self) -> bool:
+        """Whether our finalizer keeps it until its events are settled."""
+        return FINALIZER in self.metadata.finalizers

@@ -1,0 +1,171 @@
+"""What operator and worker say to each other: JSON objects over one WebSocket, `kind` first.
+
+1. A worker connects out, says Hello with what it can run and what it still holds.
+2. The operator answers Welcome, then sends Execute; the worker answers each with an Outcome.
+3. A worker holds an Outcome until it is told Release: committed, or void. Both sides may repeat
+   themselves; nobody relies on a message that was not answered.
+4. An execution names what it was built on (run uid, commits, base): that is its fence.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from grctl.models.base import Model
+from grctl.models.directive import AnyDirective
+from grctl.models.phases import HandlerKind
+from grctl.models.run import RunError
+
+PROTOCOL = 1
+CONNECT_PATH = "/v1alpha1/worker"
+
+
+class Handler(Model):
+    """A handler as a worker announces it."""
+
+    kind: HandlerKind
+    name: str
+    payload: dict[str, Any] | None = None
+    """JSON schema of what binds to its parameters; None: it takes no payload."""
+
+
+class Catalogue(Model):
+    """What a worker can run of one workflow type."""
+
+    type: str
+    handlers: tuple[Handler, ...]
+
+    def has(self, kind: HandlerKind, name: str) -> bool:
+        """Say whether the handler is among them. A start handler goes by its kind alone."""
+        return any(
+            handler.kind == kind and (handler.name == name or kind is HandlerKind.START)
+            for handler in self.handlers
+        )
+
+    @property
+    def event_names(self) -> tuple[str, ...]:
+        """Names of the events it handles, in the order of definition."""
+        return tuple(each.name for each in self.handlers if each.kind is HandlerKind.EVENT)
+
+
+class Execution(Model):
+    """One attempt at one handler, and what it was built on."""
+
+    id: str
+    namespace: str
+    workflow_id: str
+    workflow_type: str
+    run_uid: str
+    commits: int
+    base: str | None = None
+    """`status.lastExecution` that it was built on."""
+    handler_kind: HandlerKind
+    handler_name: str
+    attempt: int = 1
+    event: str | None = None
+    event_uid: str | None = None
+
+
+class Hello(Model):
+    """First message of a worker."""
+
+    kind: Literal["hello"] = "hello"
+    protocol: int = PROTOCOL
+    worker: str
+    """Name that outlives a restart (the pod's name)."""
+    instance: str
+    """Another at each start of the process."""
+    namespace: str
+    capacity: int
+    catalogues: tuple[Catalogue, ...]
+    held: tuple[Execution, ...] = ()
+    """Executions that it runs, or whose outcome it holds."""
+
+
+class Succeeded(Model):
+    """The handler returned a Directive."""
+
+    kind: Literal["succeeded"] = "succeeded"
+    directive: AnyDirective
+    put: dict[str, Any] = Field(default_factory=dict)
+    """Values of the store to set."""
+    delete: tuple[str, ...] = ()
+    """Keys of the store to remove."""
+
+
+class Failed(Model):
+    """The handler raised, or returned what cannot be kept. The run fails."""
+
+    kind: Literal["failed"] = "failed"
+    reason: str
+    error: RunError
+
+
+class Refused(Model):
+    """The payload does not bind; the handler did not run."""
+
+    kind: Literal["refused"] = "refused"
+    message: str
+
+
+Result = Annotated[Succeeded | Failed | Refused, Field(discriminator="kind")]
+
+
+class Outcome(Model):
+    """What an execution brings back."""
+
+    kind: Literal["outcome"] = "outcome"
+    execution: Execution
+    result: Result
+
+
+class Drain(Model):
+    """The worker takes nothing new and will leave when what it holds is released."""
+
+    kind: Literal["drain"] = "drain"
+
+
+class Welcome(Model):
+    """The operator accepted the worker."""
+
+    kind: Literal["welcome"] = "welcome"
+    operator: str
+
+
+class Execute(Model):
+    """Run this."""
+
+    kind: Literal["execute"] = "execute"
+    execution: Execution
+    payload: Any = None
+    store: dict[str, Any] = Field(default_factory=dict)
+
+
+class Release(Model):
+    """The execution is over for the operator: forget it, and stop it if it still runs."""
+
+    kind: Literal["release"] = "release"
+    execution: str
+    committed: bool
+    """Whether its outcome was committed; otherwise it is void and `message` says why."""
+    message: str = ""
+
+
+class Goodbye(Model):
+    """The operator refuses the worker, or sends it elsewhere; the connection ends."""
+
+    kind: Literal["goodbye"] = "goodbye"
+    message: str
+    redirect: str | None = None
+
+
+FromWorker = Annotated[Hello | Outcome | Drain, Field(discriminator="kind")]
+FromOperator = Annotated[Welcome | Execute | Release | Goodbye, Field(discriminator="kind")]
+
+from_worker: TypeAdapter[Hello | Outcome | Drain] = TypeAdapter(FromWorker)
+from_operator: TypeAdapter[Welcome | Execute | Release | Goodbye] = TypeAdapter(FromOperator)
+
+
+def encode(message: Model) -> str:
+    """Write a message for the wire."""
+    return message.model_dump_json(by_alias=True, exclude_none=True)
