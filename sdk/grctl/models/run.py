@@ -100,7 +100,7 @@ class Settlement(Model):
     phase: EventPhase
     reason: str
     message: str | None = None
-    sequence: int
+    sequence: int | None = None
     at: datetime
 
 

@@ -1,0 +1,48 @@
+"""`python -m grctl_local`: run the server until interrupted."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from grctl_local.server import LocalServer, PortTakenError
+from grctl_local.store import StoreError
+
+KUBECONFIG = Path(".grctl/kubeconfig")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; give its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        asyncio.run(_serve(options))
+    except (StoreError, PortTakenError) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    async with LocalServer(options.data, options.port, options.kubeconfig) as server:
+        path = server.kubeconfig_path.absolute()
+        print(  # noqa: T201
+            f"Kubernetes API at {server.url}; to use it: export KUBECONFIG={path}", flush=True
+        )
+        await stopped.wait()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="grctl local", description="A Kubernetes API, locally.")
+    parser.add_argument("--data", type=Path, help="file that keeps the objects (none: in memory)")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (0: a free one)")
+    parser.add_argument("--kubeconfig", type=Path, default=KUBECONFIG, help="file to write")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

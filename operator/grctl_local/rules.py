@@ -1,0 +1,84 @@
+"""`x-kubernetes-validations`: CEL rules of a schema.
+
+1. A rule that names `oldSelf` is a transition rule: it says nothing about a new value.
+2. A rule that fails to run fails the object, with the engine's words.
+"""
+
+import functools
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from grctl_local.errors import Json
+
+
+class Program(Protocol):
+    """A compiled expression."""
+
+    def execute(self, context: dict[str, Any] | None = None) -> Any:
+        """Evaluate with these variables."""
+        ...
+
+    def variables(self) -> list[str]:
+        """Name the variables it uses."""
+        ...
+
+
+class RuleError(Exception):
+    """An expression does not compile."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule, compiled."""
+
+    source: Json
+    program: Program
+    message_program: Program | None
+    transition: bool
+
+    @classmethod
+    def read(cls, source: Json) -> "Rule":
+        """Compile a rule.
+
+        Raises:
+            RuleError: it is no CEL.
+        """
+        program = _compile(source.get("rule", ""))
+        message = source.get("messageExpression")
+        transition = "oldSelf" in program.variables() and not source.get("optionalOldSelf")
+        return cls(source, program, _compile(message) if message else None, transition)
+
+    def failure(self, value: Any, old: Any) -> str | None:
+        """Say why a value breaks the rule; None where it does not."""
+        variables = {"self": value, "oldSelf": old}
+        try:
+            holds = self.program.execute(variables)
+        except (TypeError, ValueError, KeyError, RuntimeError, ArithmeticError) as error:
+            rule = self.source["rule"]
+            return f"rule evaluation error: {error}; rule: {rule}"
+        return None if holds is True else self._message(variables)
+
+    def _message(self, variables: dict[str, Any]) -> str:
+        if self.message_program:
+            try:
+                return str(self.message_program.execute(variables))
+            except (TypeError, ValueError, KeyError, RuntimeError, ArithmeticError):
+                pass  # upstream falls back to the message too
+        message: str = self.source.get("message") or f"failed rule: {self.source['rule'].strip()}"
+        return message
+
+
+def _compile(expression: str) -> Program:
+    try:
+        program: Program = _engine().compile(expression)
+    except ValueError as error:
+        _, _, detail = str(error).partition(": ")
+        raise RuleError((detail or str(error)).replace("\n| ", "\n | ")) from error
+    return program
+
+
+@functools.cache
+def _engine() -> Any:
+    import cel  # noqa: PLC0415  # half a second on a cold start, and most commands have no rules
+
+    return cel

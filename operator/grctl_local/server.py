@@ -1,0 +1,165 @@
+"""The server as a whole: file, socket, kubeconfig, garbage collector.
+
+1. It listens on the loopback only.
+2. With a data file, token and certificate are the same after a restart: running clients go on.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import ssl
+import tempfile
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from grctl_local import kubeconfig
+from grctl_local.certificate import Certificate, make_certificate
+from grctl_local.clock import Clock, system_clock
+from grctl_local.cluster import Cluster
+from grctl_local.garbage import GarbageCollector
+from grctl_local.http import LARGEST_BODY, Http
+from grctl_local.store import Store
+
+HOST = "127.0.0.1"
+SHUTDOWN = 0.5  # s: for requests under way; watches are ended before
+TOKEN_BYTES = 32
+
+
+class PortTakenError(Exception):
+    """Another process listens there."""
+
+
+class LocalServer:
+    """A Kubernetes API in this process. Use it as an async context manager.
+
+    Args:
+        data: file that keeps the objects; None keeps them in memory.
+        port: 0 takes a free one.
+        kubeconfig_path: where the kubeconfig is written; None takes a temporary file.
+        clock: what time it is; for tests.
+
+    Example:
+        async with LocalServer() as server:
+            print(server.url, server.token, server.kubeconfig_path)
+    """
+
+    def __init__(
+        self,
+        data: Path | str | None = None,
+        port: int = 0,
+        kubeconfig_path: Path | str | None = None,
+        clock: Clock = system_clock,
+    ) -> None:
+        self._data = Path(data) if data else None
+        self._port = port
+        self._clock = clock
+        self._wanted_path = kubeconfig_path
+        self.kubeconfig_path = Path()
+        self.token = ""
+        self.url = ""
+        self._closing = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Start, and be ready.
+
+        Raises:
+            StoreError: the data file cannot be used.
+            PortTakenError: the port is taken.
+        """
+        listener = _listen(self._port)
+        self._closing.callback(listener.close)
+        try:
+            await self._start(listener)
+        except BaseException:
+            await self._closing.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop: end all watches, finish what is under way, close the file."""
+        await self._closing.aclose()
+
+    async def _start(self, listener: socket.socket) -> None:
+        store = Store(self._data)
+        self._closing.callback(store.close)
+        self.token = _token(store)
+        certificate = _certificate(store)
+        self.cluster = Cluster.of(store, self._clock)
+        self._start_collector()
+        await self._serve(listener, certificate.server_context())
+        self.url = f"https://{HOST}:{listener.getsockname()[1]}"
+        self.kubeconfig_path = Path(self._wanted_path or self._temporary_path())
+        kubeconfig.write(self.kubeconfig_path, self.url, self.token, certificate.certificate)
+
+    def _temporary_path(self) -> Path:
+        directory = tempfile.TemporaryDirectory()
+        self._closing.callback(directory.cleanup)
+        return Path(directory.name) / "kubeconfig"
+
+    def _start_collector(self) -> None:
+        task = asyncio.create_task(GarbageCollector(self.cluster).run())
+
+        async def stop() -> None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+        self._closing.push_async_callback(stop)
+
+    async def _serve(self, listener: socket.socket, tls: ssl.SSLContext) -> None:
+        http = Http(self.cluster, self.token)
+        loop = asyncio.get_running_loop()
+
+        make_request = partial(web.BaseRequest, loop=loop, client_max_size=LARGEST_BODY)
+        server = web.Server(
+            http.handle, request_factory=make_request, handler_cancellation=True, access_log=None
+        )
+        runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN)
+        await runner.setup()
+        self._closing.push_async_callback(runner.cleanup)
+        self._closing.callback(http.end_watches)
+        await web.SockSite(runner, listener, ssl_context=tls).start()
+
+
+def _token(store: Store) -> str:
+    token = store.fact("token")
+    if not token:
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        store.set_fact("token", token)
+    return token
+
+
+def _certificate(store: Store) -> Certificate:
+    certificate, key = store.fact("certificate"), store.fact("key")
+    if certificate and key:
+        return Certificate(certificate, key)
+    made = make_certificate(HOST, system_clock())
+    store.set_fact("certificate", made.certificate)
+    store.set_fact("key", made.key)
+    return made
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise PortTakenError(
+            f"Port {port} of {HOST} cannot be used: {error.strerror}. Name another port, or 0 for"
+            " a free one."
+        ) from error
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,1 @@
+"""The kopf operator of grctl: `engine` decides, `runtime` does."""

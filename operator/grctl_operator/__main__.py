@@ -1,0 +1,58 @@
+"""`python -m grctl_operator`: the operator's process."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from grctl.kube import ApiError, ConnectionConfigError
+from grctl_operator.runtime.list_watch import StaleApiError
+from grctl_operator.runtime.logs import set_up
+from grctl_operator.runtime.process import serve
+from grctl_operator.runtime.settings import DISPATCHER_PORT, Settings, SettingsError
+
+EXPECTED = (ConnectionConfigError, StaleApiError, ApiError, OSError)
+"""What ends an operator without being a fault of this program: its message says all."""
+
+logger = logging.getLogger("grctl_operator")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until a signal comes. Give the exit code: not 0 where the operator could not go on."""
+    flags = vars(_parser().parse_args(arguments))
+    try:
+        settings = Settings.read(flags, os.environ)
+        set_up(settings.log_level, settings.log_format)
+        asyncio.run(serve(settings))
+    except (SettingsError, ValueError) as error:
+        print(f"grctl operator: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except EXPECTED as error:
+        logger.critical("operator cannot go on", extra={"error": str(error)})
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except Exception:
+        logger.exception("operator failed")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="grctl operator", description=main.__doc__)
+    add = parser.add_argument
+    add("--namespace", help="serve this namespace only (GRCTL_NAMESPACE; default: all)")
+    add("--kubeconfig", help="kubeconfig file (KUBECONFIG; default: as kubectl)")
+    add("--context", help="context of the kubeconfig (default: its current one)")
+    add("--host", dest="dispatcher_host", help="where workers connect (default: 127.0.0.1)")
+    add("--port", dest="dispatcher_port", type=int, help=f"its port (default: {DISPATCHER_PORT})")
+    add("--liveness-port", type=int, help="answer /healthz on this port (default: none)")
+    add("--log-level", choices=("debug", "info", "warning", "error"), help="default: info")
+    add("--log-format", choices=("console", "json"), help="default: console")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""The rules of grctl as a pure state machine: same input, same Decision. No I/O, no clock.
+
+Read `decide.py` first; each rule has a file named after what it is about.
+"""
+
+from grctl_operator.engine.decide import decide
+from grctl_operator.engine.decision import (
+    Announce,
+    AwaitWorker,
+    Decision,
+    Dispatch,
+    Effect,
+    Hold,
+    KeepPlace,
+    LetGo,
+    ListEvents,
+    Purge,
+    ReadRun,
+    Release,
+    Settle,
+)
+from grctl_operator.engine.event_cache import EventCache
+from grctl_operator.engine.observation import (
+    Event,
+    Events,
+    Executions,
+    Held,
+    Key,
+    KnownRun,
+    Listing,
+    WorkerPresence,
+)
+
+__all__ = [
+    "Announce",
+    "AwaitWorker",
+    "Decision",
+    "Dispatch",
+    "Effect",
+    "Event",
+    "EventCache",
+    "Events",
+    "Executions",
+    "Held",
+    "Hold",
+    "KeepPlace",
+    "Key",
+    "KnownRun",
+    "LetGo",
+    "ListEvents",
+    "Listing",
+    "Purge",
+    "ReadRun",
+    "Release",
+    "Settle",
+    "WorkerPresence",
+    "decide",
+]

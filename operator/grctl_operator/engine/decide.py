@@ -1,0 +1,67 @@
+"""What to write and to do about one run: the rules, in the order in which they apply.
+
+The invariants are numbered as in docs/architecture.md ("What must always hold").
+
+1. A rule looks at the draft and either leaves it, adds to it, or ends the matter: what comes
+   after a commit is decided again from what the API server then says.
+2. A rule acts on a cache only as far as the cache may be trusted, and asks for a list otherwise.
+3. Nothing here reads a clock, makes a name, or remembers: everything comes in and goes out.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from grctl.models.run import WorkflowRun
+from grctl_operator.engine.commit import commit_outcome, release_void
+from grctl_operator.engine.decision import Decision
+from grctl_operator.engine.desired import obey_spec
+from grctl_operator.engine.dispatch import dispatch_due, retry_lost
+from grctl_operator.engine.display import display
+from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.ending import empty_deleted, reject_leftovers
+from grctl_operator.engine.identity import hold, stop_restored
+from grctl_operator.engine.inbox import keep_places, reject_unfit
+from grctl_operator.engine.observation import Events, Executions
+from grctl_operator.engine.orphans import decide_without_run
+from grctl_operator.engine.outbox import settle_consumed
+from grctl_operator.engine.wait import end_wait
+
+Rule = Callable[[Draft], bool]
+"""Adds to the draft. True: the matter is closed, no later rule applies."""
+
+RULES: tuple[Rule, ...] = (
+    keep_places,
+    stop_restored,
+    settle_consumed,
+    release_void,
+    empty_deleted,
+    reject_leftovers,
+    hold,
+    obey_spec,
+    commit_outcome,
+    retry_lost,
+    reject_unfit,
+    end_wait,
+    dispatch_due,
+)
+
+
+def decide(
+    run: WorkflowRun | None, events: Events, executions: Executions, now: datetime
+) -> Decision:
+    """Say what to write and do about one run. Same input, same Decision.
+
+    Args:
+        run: The run as last read or written; None: there is none of that id.
+        events: Its unsettled events, and how far that view may be trusted.
+        executions: What workers hold of it, and which workers there are.
+        now: A moment not after the API server's present time.
+    """
+    if run is None:
+        return decide_without_run(events, executions, now)
+    draft = Draft(run, events, executions, now)
+    for rule in RULES:
+        if rule(draft):
+            break
+    display(draft)
+    return draft.decision()

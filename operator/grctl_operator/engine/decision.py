@@ -1,0 +1,121 @@
+"""What `decide` answers: what to write, by when, what to do, and when to look again.
+
+1. `before` may be done before the status is written: it follows from what API objects say.
+2. `after` may be done only when the status was written: it follows from what only we know.
+3. Everything may be done twice. A Decision made again from the same objects is the same.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from grctl.models.phases import HandlerKind
+from grctl.models.run import RunStatus, Settlement
+from grctl_operator.engine.observation import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Give a handler to a worker. The fence is the run's uid, `commits` and `base`."""
+
+    kind: HandlerKind
+    name: str
+    attempt: int
+    commits: int
+    base: str | None
+    event: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Tell the worker that an execution is over: committed, or void. Forget it."""
+
+    execution: str
+    committed: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Write an event's final status. `run_uid` is the run that consumed it."""
+
+    settlement: Settlement
+    run_uid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeepPlace:
+    """Write an event's place into its status: somebody changed its resourceVersion."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class ListEvents:
+    """Read the run's unsettled events with a consistent list, then reconcile again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRun:
+    """Read the run itself: events name a uid that no watched run has."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitWorker:
+    """Reconcile again when a worker of the type connects or has room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Say something to people by a core Event on the run, or on one of its events.
+
+    Repeats of the same (object, reason) are the runtime's to leave out.
+    """
+
+    reason: str
+    message: str
+    event: Event | None = None
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Add the finalizer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Delete the run's settled events."""
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """Remove the finalizer, of exactly the version that was decided upon."""
+
+
+Effect = (
+    Dispatch
+    | Release
+    | Settle
+    | KeepPlace
+    | ListEvents
+    | ReadRun
+    | AwaitWorker
+    | Announce
+    | Hold
+    | Purge
+    | LetGo
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer for one run. Invariant: `status` is None exactly where `write_by` is."""
+
+    status: RunStatus | None = None
+    """The status to write, over the resourceVersion that was decided upon."""
+    write_by: datetime | None = None
+    """When it must be written at the latest. Not yet due: it is only for people."""
+    before: tuple[Effect, ...] = ()
+    after: tuple[Effect, ...] = ()
+    wake_at: datetime | None = None
+    """When to decide again even if nothing happens."""

@@ -1,0 +1,180 @@
+"""Giving the handler that is due to a worker, and once more when the worker was lost.
+
+Rules 4 and 6, "Three writes an event": what an API object already says (a new run, an arrived
+event, a committed step) is dispatched at once, without a write. A further attempt is known to us
+only, so it is written first.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from grctl.models.phases import EventPhase, HandlerKind, RunPhase
+from grctl.models.reasons import EventReason, RunReason
+from grctl.models.run import RunError, Step
+from grctl_operator.engine.decision import Announce, AwaitWorker, Dispatch, Release
+from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.inbox import next_event
+from grctl_operator.engine.observation import LONG_AGO, SECOND, Event, Held, whole_second
+
+MAX_ATTEMPTS = 5
+RETURNED = timedelta(seconds=2)
+"""Workers that kept running are back with what they hold this long after an operator's start."""
+LONGEST_BACK_OFF = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The handler that is next."""
+
+    kind: HandlerKind
+    name: str
+    since: datetime
+    attempt: int = 1
+    event: Event | None = None
+
+
+def due_handler(draft: Draft) -> Due | None:
+    """Say which handler is next, by what is committed."""
+    status = draft.status
+    if status.wait is not None:
+        event = next_event(draft)
+        return _due_event(draft, event) if event else None
+    if status.step is not None and status.step.kind is not HandlerKind.START:
+        step = status.step
+        return Due(step.kind, step.name, step.since, step.attempt)
+    attempt = status.step.attempt if status.step else 1
+    since = status.step.since if attempt > 1 and status.step else _created(draft)
+    return Due(HandlerKind.START, "start", since, attempt)
+
+
+def _due_event(draft: Draft, event: Event) -> Due:
+    step = draft.status.step
+    if step is not None and step.event_uid == event.uid and step.attempt > 1:
+        return Due(HandlerKind.EVENT, event.event_name, step.since, step.attempt, event)
+    wait = draft.status.wait
+    since = max(event.created, wait.since) if wait else event.created
+    return Due(HandlerKind.EVENT, event.event_name, since, 1, event)
+
+
+def _created(draft: Draft) -> datetime:
+    return draft.run.metadata.creation_timestamp or draft.second
+
+
+def dispatch_due(draft: Draft) -> bool:
+    """Dispatch what is due, if it may be and a worker can take it."""
+    due = due_handler(draft)
+    if due is None or draft.in_flight or draft.outbox_room <= 0:
+        return False
+    if due.event and not draft.trusts(due.event):
+        draft.read_events()
+        return False
+    not_before = max(_backed_off(due), _returned(draft, due))
+    if draft.now < not_before:
+        draft.wake(not_before)
+        return False
+    _dispatch(draft, due)
+    return False
+
+
+def _dispatch(draft: Draft, due: Due) -> None:
+    able = draft.executions.connected_with(due.kind, due.name)
+    if not any(worker.free > 0 for worker in able):
+        draft.before.append(AwaitWorker())
+        reason, message = missing_worker(draft, due)
+        if reason is not RunReason.WORKERS_BUSY:
+            draft.before.append(Announce(reason, message, warning=True))
+        return
+    status = draft.run.status
+    draft.before.append(
+        Dispatch(due.kind, due.name, due.attempt, status.commits, status.last_execution, due.event)
+    )
+
+
+def missing_worker(draft: Draft, due: Due) -> tuple[RunReason, str]:
+    """Say why nobody takes what is due."""
+    workflow = draft.run.spec.workflow.type
+    what = f"{due.kind} handler {due.name!r}" if due.name != due.kind else f"{due.kind} handler"
+    if draft.executions.connected_with(due.kind, due.name):
+        return RunReason.WORKERS_BUSY, (
+            f"All workers of {workflow} are at their capacity; the {what} is next."
+        )
+    if any(worker.connected for worker in draft.executions.workers):
+        return RunReason.NO_HANDLER, (
+            f"No connected worker of {workflow} has the {what}. Deploy the version that has it."
+        )
+    served = ", ".join(draft.executions.other_types) or "no type at all"
+    return RunReason.NO_WORKER, (
+        f"No worker serves workflow type {workflow!r} in namespace"
+        f" {draft.run.metadata.namespace!r}; connected workers serve {served}."
+    )
+
+
+def _backed_off(due: Due) -> datetime:
+    """Say when an attempt may begin: the second at once, then after 1, 2, 4 s."""
+    if due.attempt <= 2:
+        return LONG_AGO
+    doubled: timedelta = SECOND * 2 ** (due.attempt - 3)
+    return due.since + min(doubled, LONGEST_BACK_OFF)
+
+
+def _returned(draft: Draft, due: Due) -> datetime:
+    """Say until when an earlier operator's dispatch of the same may still come back to us."""
+    accepting = draft.executions.accepting_since
+    if due.since >= whole_second(accepting):
+        return LONG_AGO
+    return accepting + RETURNED
+
+
+def retry_lost(draft: Draft) -> bool:
+    """Write a further attempt for an execution whose worker was lost, or fail the run."""
+    lost = [
+        held
+        for held in draft.executions.held
+        if held.lost and held.outcome is None and draft.is_current(held.execution)
+    ]
+    due = due_handler(draft)
+    if not lost or not draft.run.held:
+        return False
+    gone = tuple(Release(held.execution.id, False, "its worker was lost") for held in lost)
+    latest = max(lost, key=lambda held: held.execution.attempt)
+    if draft.in_flight or due is None or not _is_due(due, latest):
+        draft.before += gone
+        return False
+    draft.after += gone
+    if latest.execution.attempt >= MAX_ATTEMPTS:
+        _give_up(draft, due, latest)
+    else:
+        _try_again(draft, due, latest)
+    return True
+
+
+def _is_due(due: Due, held: Held) -> bool:
+    """Say whether what was lost is what is due, and its next attempt not yet written."""
+    execution = held.execution
+    same_event = execution.event_uid == (due.event.uid if due.event else None)
+    return same_event and execution.attempt >= due.attempt
+
+
+def _try_again(draft: Draft, due: Due, lost: Held) -> None:
+    step = Step(
+        name=due.name,
+        kind=due.kind,
+        attempt=lost.execution.attempt + 1,
+        event=due.event.name if due.event else None,
+        event_uid=due.event.uid if due.event else None,
+        since=draft.second,
+    )
+    draft.write_first(step=step, phase=RunPhase.RUNNING)
+    text = f"Worker {lost.worker} was lost in attempt {lost.execution.attempt} of {due.name}."
+    draft.announce(RunReason.WORKER_LOST, text, warning=True)
+
+
+def _give_up(draft: Draft, due: Due, lost: Held) -> None:
+    attempts = lost.execution.attempt
+    text = f"{due.name} lost its worker in each of {attempts} attempts, last {lost.worker}."
+    if due.event:
+        draft.consume(due.event, EventPhase.FAILED, EventReason.WORKER_LOST, text)
+    error = RunError(type=RunReason.WORKER_LOST.value, message=text)
+    draft.finish(RunPhase.FAILED, f"Failed: {text}", error=error)
+    draft.announce(RunReason.WORKER_LOST, text, warning=True)
+    draft.commit()

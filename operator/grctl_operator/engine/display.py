@@ -1,0 +1,155 @@
+"""What people see of a run: phase, message, step, inbox and conditions.
+
+Derived from what is committed and what is in flight, so it is never wrong for longer than a
+moment, and nothing depends on it.
+"""
+
+from itertools import islice
+
+from grctl.models.meta import Condition, ConditionStatus
+from grctl.models.phases import HandlerKind, RunPhase
+from grctl.models.reasons import RunReason
+from grctl.models.run import InboxEntry, Step
+from grctl_operator.engine.dispatch import Due, due_handler, missing_worker
+from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.identity import is_restored
+from grctl_operator.engine.inbox import known_event_names
+from grctl_operator.engine.observation import Held, whole_second
+
+INBOX_SHOWN = 10
+WAITS = "Waits for an event"
+REASONS = {
+    RunPhase.COMPLETED: RunReason.COMPLETED,
+    RunPhase.CANCELLED: RunReason.CANCELLED,
+    RunPhase.TERMINATED: RunReason.TERMINATED,
+    RunPhase.TIMED_OUT: RunReason.TIMED_OUT,
+}
+NEEDS_A_PERSON = frozenset({RunPhase.FAILED, RunPhase.TIMED_OUT})
+
+
+def display(draft: Draft) -> None:
+    """Make the readable part of the status say what is so."""
+    _show_inbox(draft)
+    reason = _show_progress(draft)
+    draft.change(
+        observed_generation=draft.run.metadata.generation,
+        for_uid=draft.status.for_uid or draft.run.metadata.uid,
+    )
+    draft.change(conditions=_conditions(draft, reason))
+
+
+def _show_inbox(draft: Draft) -> None:
+    consumed = {entry.uid for entry in draft.status.settled}
+    handled = {held.execution.event_uid for held in draft.in_flight}
+    hidden = consumed | handled
+    shown = islice((event for event in draft.events if event.uid not in hidden), INBOX_SHOWN)
+    entries = tuple(
+        InboxEntry(name=event.name, event_name=event.event_name, since=event.created)
+        for event in shown
+    )
+    length = len(draft.events) - sum(1 for uid in hidden if draft.events.find(uid))
+    draft.change(inbox=entries, inbox_length=length)
+
+
+def _show_progress(draft: Draft) -> RunReason:
+    status = draft.status
+    if is_restored(draft):
+        return RunReason.RESTORED
+    if status.phase.finished:
+        return REASONS.get(status.phase, RunReason.HANDLER_FAILED)
+    committed = status.commits != draft.run.status.commits
+    if draft.in_flight and not committed:
+        return _show_running(draft, draft.in_flight[0])
+    due = due_handler(draft)
+    if due is None:
+        return _show_waiting(draft)
+    return _show_due(draft, due, committed=committed)
+
+
+def _show_running(draft: Draft, held: Held) -> RunReason:
+    execution = held.execution
+    step = Step(
+        name=execution.handler_name,
+        kind=execution.handler_kind,
+        attempt=execution.attempt,
+        event=execution.event,
+        event_uid=execution.event_uid,
+        worker=held.worker,
+        since=whole_second(held.since),
+    )
+    draft.change(
+        phase=RunPhase.RUNNING,
+        step=step,
+        message=f"Runs {_handler(step.kind, step.name)} on worker {held.worker}.",
+        started_at=draft.status.started_at or step.since,
+    )
+    return RunReason.RUNNING
+
+
+def _show_waiting(draft: Draft) -> RunReason:
+    """Show an idle wait. Its message is made once: workers that come and go do not rewrite it."""
+    shown = draft.run.status
+    same_wait = shown.phase is RunPhase.WAIT_EVENT and shown.wait == draft.status.wait
+    draft.change(phase=RunPhase.WAIT_EVENT, step=None)
+    if not same_wait or not shown.message.startswith(WAITS):
+        draft.change(message=_waiting_message(draft))
+    return RunReason.WAITING_FOR_EVENT
+
+
+def _waiting_message(draft: Draft) -> str:
+    names = ", ".join(known_event_names(draft))
+    wait = draft.status.wait
+    text = f"{WAITS}: {names}." if names else f"{WAITS}."
+    if wait and wait.deadline:
+        text += f" At {wait.deadline:%Y-%m-%d %H:%M:%SZ} it goes on with {wait.timeout_step}."
+    return text
+
+
+def _show_due(draft: Draft, due: Due, *, committed: bool) -> RunReason:
+    phase = RunPhase.PENDING if due.kind is HandlerKind.START else RunPhase.RUNNING
+    if due.event:
+        phase = RunPhase.WAIT_EVENT
+        if due.attempt == 1:
+            draft.change(step=None)
+    draft.change(phase=phase)
+    handler = _handler(due.kind, due.name)
+    able = draft.executions.connected_with(due.kind, due.name)
+    if committed or any(worker.free > 0 for worker in able):
+        attempt = f" (attempt {due.attempt})" if due.attempt > 1 else ""
+        draft.change(message=f"Goes on with {handler}{attempt}.")
+        return RunReason.STARTING if due.kind is HandlerKind.START else RunReason.RUNNING
+    reason, message = missing_worker(draft, due)
+    draft.change(message=message)
+    return reason
+
+
+def _handler(kind: HandlerKind, name: str) -> str:
+    return "the start handler" if kind is HandlerKind.START else f"{kind} handler {name}"
+
+
+def _conditions(draft: Draft, reason: RunReason) -> tuple[Condition, ...]:
+    phase, finished = draft.status.phase, draft.status.phase.finished
+    succeeded: ConditionStatus = "Unknown"
+    if finished:
+        succeeded = "True" if phase is RunPhase.COMPLETED else "False"
+    stalled = phase in NEEDS_A_PERSON or reason is RunReason.RESTORED
+    conditions = [
+        _condition(draft, "Succeeded", succeeded, reason),
+        _condition(draft, "Reconciling", "False" if finished else "True", reason),
+    ]
+    if stalled:
+        conditions.append(_condition(draft, "Stalled", "True", reason))
+    return tuple(conditions)
+
+
+def _condition(draft: Draft, kind: str, status: ConditionStatus, reason: RunReason) -> Condition:
+    known = next((each for each in draft.run.status.conditions if each.type == kind), None)
+    same = known is not None and known.status == status
+    since = known.last_transition_time if same and known else draft.second
+    return Condition(
+        type=kind,
+        status=status,
+        reason=reason.value,
+        message=draft.status.message if kind == "Succeeded" else "",
+        last_transition_time=since,
+    )

@@ -1,0 +1,183 @@
+"""A Decision in the making: the status as the rules change it, and the effects they ask for.
+
+Invariant: `commits` grows by one with each status that makes something true, and never otherwise.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from grctl.models.phases import EventPhase, RunPhase
+from grctl.models.run import HistoryEntry, RunStatus, Settlement, WorkflowRun
+from grctl.models.wire import Execution
+from grctl_operator.engine.decision import Announce, Decision, Effect, ListEvents, Settle
+from grctl_operator.engine.observation import Event, Events, Executions, Held, whole_second
+
+SHOWN_AFTER = timedelta(seconds=0.25)
+"""What lasts this long is worth a write of its own for people; what does not costs nothing."""
+
+OUTBOX_LIMIT = 64
+"""Entries of `status.settled`. Each costs about 200 bytes in every write of the run."""
+
+HISTORY_LENGTH = 10
+
+
+class Draft:
+    """What the rules work on."""
+
+    def __init__(
+        self, run: WorkflowRun, events: Events, executions: Executions, now: datetime
+    ) -> None:
+        self.run = run
+        self.events = events
+        self.executions = executions
+        self.now = now
+        self.status: RunStatus = run.status
+        self.before: list[Effect] = []
+        self.after: list[Effect] = []
+        self._must_write = False
+        self._wake_at: datetime | None = None
+
+    @property
+    def second(self) -> datetime:
+        """The present whole second: what is written for people and compared with stamps."""
+        return whole_second(self.now)
+
+    @property
+    def events_complete(self) -> bool:
+        """Whether every event that the run has consumed is known as consumed (rule 4)."""
+        status = self.run.status
+        return status.commits == 0 or self.events.complete_for == (
+            self.run.metadata.uid,
+            status.commits,
+        )
+
+    def trusts(self, event: Event) -> bool:
+        """Say whether a waiting event is known not to be consumed already.
+
+        One that is older than the run may have been consumed by an earlier run of that id, whose
+        end we did not watch; only a list taken after this run was read tells.
+        """
+        uid, created = self.run.metadata.uid, self.run.metadata.creation_timestamp
+        listed = self.events.listing is not None and self.events.listing.run_uid == uid
+        younger = created is not None and event.created > created
+        return self.events_complete and (listed or younger)
+
+    def is_current(self, execution: Execution) -> bool:
+        """Say whether an execution was built on the run as it is: the fence of rule 4."""
+        status = self.run.status
+        return (
+            execution.run_uid == self.run.metadata.uid
+            and execution.commits == status.commits
+            and execution.base == status.last_execution
+            and not status.phase.finished
+        )
+
+    @property
+    def in_flight(self) -> tuple[Held, ...]:
+        """Current executions that a worker has and may bring back."""
+        return tuple(
+            held
+            for held in self.executions.held
+            if self.is_current(held.execution) and not held.lost and not self.is_withdrawn(held)
+        )
+
+    def is_withdrawn(self, held: Held) -> bool:
+        """Say whether the event that an execution handles is gone, and was not consumed."""
+        uid = held.execution.event_uid
+        return uid is not None and self.events_complete and self.events.find(uid) is None
+
+    def read_events(self) -> None:
+        """Ask for a consistent list."""
+        if ListEvents() not in self.before:
+            self.before.append(ListEvents())
+
+    def wake(self, moment: datetime) -> None:
+        """Look again at that time, or earlier."""
+        self._wake_at = min(moment, self._wake_at or moment)
+
+    def change(self, **fields: Any) -> None:
+        """Change the status."""
+        self.status = self.status.model_copy(update=fields)
+
+    def write_first(self, **fields: Any) -> None:
+        """Change what only the operator knows: it is written before anything follows from it."""
+        self.change(**fields)
+        self._must_write = True
+
+    def commit(self, execution: Execution | None = None, **fields: Any) -> None:
+        """Make something true, once: the write is fenced, and `commits` moves with it.
+
+        Outbox entries whose settling is known go with it (rule "When an outbox entry may go").
+        """
+        last = execution.id if execution else self.status.last_execution
+        self.write_first(
+            commits=self.run.status.commits + 1,
+            last_execution=last,
+            settled=self.unconfirmed + self._newly_settled,
+            **fields,
+        )
+
+    def consume(
+        self, event: Event, phase: EventPhase, reason: str, message: str | None = None
+    ) -> None:
+        """Give an event its final phase, with the commit under way."""
+        counts = self.status.events.count(phase)
+        settlement = Settlement(
+            uid=event.uid,
+            name=event.name,
+            phase=phase,
+            reason=reason,
+            message=message,
+            sequence=counts.total,
+            at=self.second,
+        )
+        self.change(events=counts, settled=(*self.status.settled, settlement))
+        self.after.append(Settle(settlement, self.run.metadata.uid))
+
+    @property
+    def _newly_settled(self) -> tuple[Settlement, ...]:
+        return self.status.settled[len(self.run.status.settled) :]
+
+    @property
+    def unconfirmed(self) -> tuple[Settlement, ...]:
+        """Outbox entries that must stay: the event cache does not know them settled yet."""
+        settled = self.run.status.settled
+        if not self.events_complete:
+            return settled
+        return tuple(entry for entry in settled if self.events.find(entry.uid))
+
+    @property
+    def outbox_room(self) -> int:
+        """How many more events may be consumed."""
+        return OUTBOX_LIMIT - len(self.unconfirmed)
+
+    def is_settled(self, event: Event) -> bool:
+        """Say whether a commit of this run has consumed the event, or the one under way does."""
+        return any(entry.uid == event.uid for entry in self.status.settled)
+
+    def record(self, entry: HistoryEntry) -> None:
+        """Add to the tail of commits that people see."""
+        self.change(history=(*self.status.history, entry)[-HISTORY_LENGTH:])
+
+    def finish(self, phase: RunPhase, message: str, **fields: Any) -> None:
+        """End the run, within a commit."""
+        self.change(phase=phase, message=message, finished_at=self.second, **fields)
+        self.change(step=None, wait=None)
+
+    def announce(
+        self, reason: str, message: str, event: Event | None = None, *, warning: bool = False
+    ) -> None:
+        """Tell people, once what it says is true."""
+        self.after.append(Announce(reason, message, event, warning))
+
+    def decision(self) -> Decision:
+        """Give the answer."""
+        changed = self.status != self.run.status
+        write_by = self.now if self._must_write else self.now + SHOWN_AFTER
+        return Decision(
+            status=self.status if changed else None,
+            write_by=write_by if changed else None,
+            before=tuple(self.before),
+            after=tuple(self.after),
+            wake_at=self._wake_at,
+        )

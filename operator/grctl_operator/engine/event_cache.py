@@ -1,0 +1,239 @@
+"""What the watch of events has shown, made one view of each run's inbox.
+
+1. Newer wins: an object older than what is known of its uid is ignored, whatever brought it.
+2. The answer of our own write counts at once; the watch's older news of that event do not.
+3. An event keeps the place at which it was first seen, or the one kept in its status.
+4. A list tells of no deletion and comes in no order: it is compared with what was known.
+5. A consistent list of one run is the truth up to its revision; what the watch says of that run
+   from before is ignored until the watch has passed that revision.
+
+Pure: objects in, views out. Revisions are compared as numbers, within this one resource type.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+
+from grctl_operator.engine.observation import Event, Events, Key, KnownRun, Listing
+
+SETTLED = frozenset({"Processed", "Failed", "Rejected"})
+Json = dict[str, Any]
+
+
+FOREVER = 2**63
+"""A revision that no watch reaches: of an event that is gone, we know not since when."""
+
+
+@dataclass(slots=True)
+class _Inbox:
+    """What is known of one workflow id's events. Invariant: `events` are in order of place."""
+
+    events: dict[str, Event]
+    floor: int = 0
+    complete_for: tuple[str, int] | None = None
+    listing: Listing | None = None
+    orphans: frozenset[str] = frozenset()
+
+    def view(self) -> Events:
+        return Events(self.events, self.complete_for, self.listing, self.orphans)
+
+    def add(self, event: Event) -> bool:
+        """Put an event in its place. Give whether others stood behind that place already."""
+        last = next(reversed(self.events.values()), None)
+        self.events[event.uid] = event
+        if last is None or last.place <= event.place:
+            return False
+        self.sort()
+        return True
+
+    def sort(self) -> None:
+        ordered = sorted(self.events.values(), key=attrgetter("place"))
+        self.events = {event.uid: event for event in ordered}
+
+
+def revision_of(item: Json) -> int:
+    """Give an object's resourceVersion as a number."""
+    return int(item["metadata"]["resourceVersion"])
+
+
+def key_of(item: Json) -> Key:
+    """Say which workflow id an event is for."""
+    return Key(item["metadata"].get("namespace", ""), item["spec"]["workflowId"])
+
+
+def is_over(item: Json) -> bool:
+    """Say whether an event waits no more: its phase is final, or somebody withdrew it."""
+    settled = (item.get("status") or {}).get("phase") in SETTLED
+    return settled or "deletionTimestamp" in item["metadata"]
+
+
+class EventCache:
+    """All unsettled events, by the run that they are for."""
+
+    def __init__(self) -> None:
+        self.revision = 0
+        """How far the watch has come."""
+        self.inversions = 0
+        """How often an event appeared behind one that was created after it."""
+        self._inboxes: dict[Key, _Inbox] = {}
+        self._gone: dict[str, int] = {}
+        """Uids that our own answers or lists ended, by revision, until the watch passes it."""
+
+    def __len__(self) -> int:
+        """Count the unsettled events."""
+        return sum(len(inbox.events) for inbox in self._inboxes.values())
+
+    def view(self, key: Key) -> Events:
+        """Give the inbox of one workflow id."""
+        inbox = self._inboxes.get(key)
+        return inbox.view() if inbox else Events()
+
+    def keys(self) -> tuple[Key, ...]:
+        """Give every workflow id of which something is known."""
+        return tuple(self._inboxes)
+
+    def advance(self, revision: int) -> None:
+        """Note that the watch has come this far (a bookmark)."""
+        self.revision = max(self.revision, revision)
+        self._gone = {uid: at for uid, at in self._gone.items() if at > self.revision}
+
+    def watched(self, change: str, item: Json) -> Key | None:
+        """Take one event of the watch. Give the key to reconcile, None where nothing is new."""
+        key, revision = key_of(item), revision_of(item)
+        changed = False
+        if revision > self._inbox(key).floor:
+            ended = change == "DELETED" or is_over(item)
+            changed = self._end(key, item, revision) if ended else self._take(key, item)
+        self.revision = max(self.revision, revision)
+        if change == "DELETED":
+            self._gone.pop(item["metadata"]["uid"], None)
+        return key if changed else None
+
+    def answered(self, item: Json) -> None:
+        """Take an object that the API server answered us: it counts before the watch shows it."""
+        key, revision = key_of(item), revision_of(item)
+        if is_over(item):
+            self._end(key, item, revision)
+            self._remember_gone(item["metadata"]["uid"], revision)
+        else:
+            self._take(key, item)
+
+    def missed(self, key: Key, uid: str) -> None:
+        """Note that the API server has no such event (any more)."""
+        if self._inbox(key).events.pop(uid, None):
+            self._gone[uid] = FOREVER
+
+    def relisted(
+        self, items: list[Json], revision: int, runs: Mapping[Key, KnownRun], at: datetime
+    ) -> tuple[Key, ...]:
+        """Take a list of all unsettled events, asked for at `at`, when `runs` were known.
+
+        Gives the keys to reconcile.
+        """
+        by_key: dict[Key, list[Json]] = {}
+        for item in items:
+            by_key.setdefault(key_of(item), []).append(item)
+        keys = tuple(dict.fromkeys((*by_key, *self._inboxes, *runs)))
+        for key in keys:
+            self._reconcile_list(key, by_key.get(key, []), revision)
+            self._note_listing(key, runs.get(key), at)
+        self._forget_missed(items)
+        self.advance(revision)
+        return keys
+
+    def listed(
+        self, key: Key, items: list[Json], revision: int, run: KnownRun | None, at: datetime
+    ) -> None:
+        """Take a consistent list of one run's events, asked for at `at`, when `run` was known."""
+        self._reconcile_list(key, items, revision)
+        self._inbox(key).floor = revision if revision > self.revision else 0
+        self._note_listing(key, run, at)
+
+    def committed(self, key: Key, uid: str, before: int, after: int) -> None:
+        """Note that we ourselves moved the run's `commits`: what that consumed is known here."""
+        inbox = self._inbox(key)
+        if before == 0 or inbox.complete_for == (uid, before):
+            inbox.complete_for = (uid, after)
+
+    def orphaned(self, key: Key, uids: Iterable[str]) -> None:
+        """Note for which events a read found no run."""
+        self._inbox(key).orphans = frozenset(uids)
+
+    def forget(self, key: Key) -> None:
+        """Drop what is known of a run that is gone, if no event waits for its id."""
+        inbox = self._inboxes.get(key)
+        if inbox is not None and not inbox.events and inbox.floor <= self.revision:
+            del self._inboxes[key]
+
+    def _note_listing(self, key: Key, run: KnownRun | None, at: datetime) -> None:
+        if run is not None:
+            inbox = self._inbox(key)
+            inbox.listing = Listing(run.uid, run.version, at)
+            inbox.complete_for = (run.uid, run.commits)
+
+    def _inbox(self, key: Key) -> _Inbox:
+        return self._inboxes.setdefault(key, _Inbox({}))
+
+    def _take(self, key: Key, item: Json) -> bool:
+        """Keep an unsettled event, at the place where it was first seen (rule 3)."""
+        inbox, metadata = self._inbox(key), item["metadata"]
+        uid, revision = metadata["uid"], revision_of(item)
+        known = inbox.events.get(uid)
+        if uid in self._gone or (known and int(known.version) >= revision):
+            return False
+        kept = (item.get("status") or {}).get("place")
+        if known is None:
+            behind = inbox.add(_event(item, kept or revision))
+            self.inversions += behind and kept is None
+            return True
+        place = min(known.place, kept or known.place)
+        version = metadata["resourceVersion"]
+        inbox.events[uid] = replace(known, version=version, moved=kept is None, place=place)
+        if place != known.place:
+            inbox.sort()
+        return True
+
+    def _end(self, key: Key, item: Json, revision: int) -> bool:
+        """Drop an event that is settled or deleted, unless something newer is known of it."""
+        events, uid = self._inbox(key).events, item["metadata"]["uid"]
+        known = events.get(uid)
+        if known is None or int(known.version) > revision:
+            return False
+        del events[uid]
+        return True
+
+    def _remember_gone(self, uid: str, revision: int) -> None:
+        if revision > self.revision:
+            self._gone[uid] = revision
+
+    def _forget_missed(self, items: list[Json]) -> None:
+        listed = {item["metadata"]["uid"] for item in items}
+        self._gone = {uid: at for uid, at in self._gone.items() if at != FOREVER or uid in listed}
+
+    def _reconcile_list(self, key: Key, items: list[Json], revision: int) -> None:
+        """Make one inbox equal to a list, but for what is newer than the list (rule 4)."""
+        waiting = [item for item in items if not is_over(item)]
+        listed = {item["metadata"]["uid"] for item in waiting}
+        events = self._inbox(key).events
+        for uid, event in list(events.items()):
+            if uid not in listed and int(event.version) <= revision:
+                del events[uid]
+                self._remember_gone(uid, revision)
+        for item in sorted(waiting, key=revision_of):
+            self._take(key, item)
+
+
+def _event(item: Json, place: int) -> Event:
+    metadata, spec = item["metadata"], item["spec"]
+    return Event(
+        uid=metadata["uid"],
+        name=metadata["name"],
+        event_name=spec["eventName"],
+        created=datetime.fromisoformat(metadata["creationTimestamp"]),
+        place=place,
+        payload=spec.get("payload"),
+        run_uid=spec.get("runUid"),
+        version=metadata["resourceVersion"],
+    )

@@ -1,0 +1,34 @@
+"""Whose status this is, and that nobody deletes the run under us.
+
+Rules 1 and 4. A status made for another object (a backup, a copy) is not acted upon. A run is held
+by our finalizer before its first commit, so "deleted" and "not yet created" cannot be confused.
+"""
+
+from grctl.models.reasons import RunReason
+from grctl_operator.engine.decision import Hold
+from grctl_operator.engine.draft import Draft
+
+
+def stop_restored(draft: Draft) -> bool:
+    """Do nothing about a run whose status belongs to another object, until a person decides."""
+    if not is_restored(draft) or draft.run.deleting:
+        return False
+    draft.change(
+        message=(
+            f"{RunReason.RESTORED}: this status was made for the object"
+            f" {draft.status.for_uid}, which this one is not. Delete the run and start it anew."
+        )
+    )
+    return True
+
+
+def is_restored(draft: Draft) -> bool:
+    """Say whether the status was made for another object."""
+    return draft.run.status.for_uid not in {None, draft.run.metadata.uid}
+
+
+def hold(draft: Draft) -> bool:
+    """Add the finalizer where it is missing; commits wait for it."""
+    if not draft.run.held:
+        draft.before.append(Hold())
+    return False

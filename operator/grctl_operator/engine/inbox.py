@@ -1,0 +1,140 @@
+"""Which events wait for the run, which is next, and which cannot be handled.
+
+Rules 2, 3, 7 and 8. An event is judged when its turn comes and not before: a rejection is a commit
+like any other, in order. A rejected event neither ends a wait nor moves its deadline.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from grctl.models.phases import EventPhase, HandlerKind
+from grctl.models.reasons import EventReason
+from grctl_operator.engine.decision import KeepPlace
+from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.observation import Event
+
+SEEN_LATELY = timedelta(seconds=30)
+"""A rolling update replaces a worker in this time: what the new one knows is not refused."""
+
+RECONNECTED = timedelta(seconds=5)
+"""Workers are back this long after the operator started, also those that had to back off."""
+
+
+def keep_places(draft: Draft) -> bool:
+    """Write down the place of an event that somebody else changed, before it is forgotten."""
+    for event in unconsumed(draft):
+        if event.moved:
+            draft.before.append(KeepPlace(event))
+    return False
+
+
+def unconsumed(draft: Draft) -> Iterator[Event]:
+    """Give the waiting events that no commit has consumed, in order."""
+    return (event for event in draft.events if not draft.is_settled(event))
+
+
+def eligible(draft: Draft) -> Iterator[Event]:
+    """Give the events that may end the present wait, in order.
+
+    Past its deadline these are the events created up to it (rule 7). Creation is stamped in whole
+    seconds, rounded down: in the deadline's own second the event wins. Where a clock went back, an
+    earlier event stands behind a later one; then both go, as order comes first.
+    """
+    events = unconsumed(draft)
+    wait = draft.status.wait
+    if wait is None:
+        return
+    if wait.deadline is None:
+        yield from events
+        return
+    late: list[Event] = []
+    for event in events:
+        late.append(event)
+        if event.created <= wait.deadline:
+            yield from late
+            late.clear()
+
+
+def next_event(draft: Draft) -> Event | None:
+    """Give the event whose turn it is."""
+    return next(eligible(draft), None)
+
+
+def reject_unfit(draft: Draft) -> bool:
+    """Reject the events at the head of the inbox that no handler will take, in one commit."""
+    if draft.status.wait is None or draft.in_flight or not draft.run.held:
+        return False
+    unfit = list(_unfit_at_head(draft))
+    for event, reason, message in unfit:
+        draft.consume(event, EventPhase.REJECTED, reason, message)
+        draft.announce(reason, message, event, warning=True)
+    if unfit:
+        draft.commit()
+    return bool(unfit)
+
+
+def _unfit_at_head(draft: Draft) -> Iterator[tuple[Event, str, str]]:
+    room = draft.outbox_room
+    for event in eligible(draft):
+        verdict = _unfit(draft, event)
+        if verdict is None or room <= 0:
+            return
+        if not draft.trusts(event):
+            draft.read_events()
+            return
+        room -= 1
+        yield event, *verdict
+
+
+def _unfit(draft: Draft, event: Event) -> tuple[str, str] | None:
+    if is_for_another_run(draft, event):
+        return EventReason.RUN_GONE, (
+            f"This event was sent to an earlier run of {draft.run.metadata.name!r}, which is gone."
+            " Send it again to the present one."
+        )
+    if is_unknown(draft, event):
+        return EventReason.UNKNOWN_EVENT, _unknown_message(draft, event)
+    return None
+
+
+def is_for_another_run(draft: Draft, event: Event) -> bool:
+    """Say whether the sender meant another run of this id."""
+    return event.run_uid not in {None, draft.run.metadata.uid}
+
+
+def is_unknown(draft: Draft, event: Event) -> bool:
+    """Say whether no worker of the type has a handler for it, and none had lately.
+
+    Without a connected worker nobody knows; so shortly after the operator's start, when those
+    that know may not be back yet.
+    """
+    workers = draft.executions.workers
+    if not any(worker.connected for worker in workers):
+        return False
+    if draft.executions.seen_with(HandlerKind.EVENT, event.event_name, draft.now - SEEN_LATELY):
+        return False
+    known_from = draft.executions.accepting_since + RECONNECTED
+    if draft.now < known_from:
+        draft.wake(known_from)
+        return False
+    return True
+
+
+def _unknown_message(draft: Draft, event: Event) -> str:
+    names = known_event_names(draft)
+    listed = ", ".join(f'"{name}"' for name in names) or "none"
+    return (
+        f"{draft.run.spec.workflow.type} has no event handler {event.event_name!r};"
+        f" it has {listed}. The run goes on waiting."
+    )
+
+
+def known_event_names(draft: Draft) -> tuple[str, ...]:
+    """Give the event names that connected workers of the type handle."""
+    names = (
+        name
+        for worker in draft.executions.workers
+        if worker.connected
+        for name in worker.catalogue.event_names
+    )
+    return tuple(dict.fromkeys(names))

@@ -1,0 +1,154 @@
+"""What `decide` is told: a run's events, its executions and the workers. Nothing else counts.
+
+1. Times are of the API server's clock.
+2. A view is a cache: each says how far it may be trusted, and the rules ask before they act on it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from grctl.models.phases import HandlerKind
+from grctl.models.wire import Catalogue, Execution, Outcome
+
+
+class Key(NamedTuple):
+    """A workflow id in its namespace: what is reconciled."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """Write it as kubectl does."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An unsettled WorkflowEvent."""
+
+    uid: str
+    name: str
+    event_name: str
+    created: datetime
+    """Stamped by the API server in whole seconds, rounded down."""
+    place: int
+    """Its place in the total arrival order of its run (rule 2)."""
+    payload: Any = None
+    run_uid: str | None = None
+    version: str = ""
+    """resourceVersion, as last seen."""
+    moved: bool = False
+    """Somebody changed it and its place is not yet kept in its status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A consistent list of one run's events, taken after the run was read."""
+
+    run_uid: str
+    run_version: str
+    """Uid and resourceVersion of the run as known when the list was asked for."""
+    at: datetime
+    """A moment not after the one at which the list was asked for."""
+
+
+class KnownRun(NamedTuple):
+    """The version of a run that was known when its events were listed."""
+
+    uid: str
+    version: str
+    commits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The unsettled events of one workflow id, and what this view is worth."""
+
+    by_uid: Mapping[str, Event] = field(default_factory=dict)
+    """In the order of their places (rule 2)."""
+    complete_for: tuple[str, int] | None = None
+    """Uid and `commits` of the run all whose consumed events this view knows as such."""
+    listing: Listing | None = None
+    """The last consistent list."""
+    orphans: frozenset[str] = frozenset()
+    """Uids of events for which a read made after they arrived found no run."""
+
+    def __len__(self) -> int:
+        """Count the waiting events."""
+        return len(self.by_uid)
+
+    def __iter__(self) -> Iterator[Event]:
+        """Go through the waiting events in order."""
+        return iter(self.by_uid.values())
+
+    def find(self, uid: str | None) -> Event | None:
+        """Give the waiting event of that uid."""
+        return self.by_uid.get(uid) if uid else None
+
+    @property
+    def head(self) -> Event | None:
+        """The event whose turn is next."""
+        return next(iter(self), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An execution that a worker has, or brought back."""
+
+    execution: Execution
+    worker: str
+    since: datetime
+    lost: bool = False
+    """The worker went away and did not come back in time."""
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPresence:
+    """A worker of the run's type that is connected, or was lately."""
+
+    name: str
+    catalogue: Catalogue
+    connected: bool
+    seen: datetime
+    free: int = 0
+    """How many more executions it takes now."""
+
+    def has(self, kind: HandlerKind, name: str) -> bool:
+        """Say whether its catalogue has the handler."""
+        return self.catalogue.has(kind, name)
+
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Executions:
+    """What is in flight for one workflow id or came back, and who could run more."""
+
+    held: tuple[Held, ...] = ()
+    workers: tuple[WorkerPresence, ...] = ()
+    """Workers of the run's type, in its namespace."""
+    other_types: tuple[str, ...] = ()
+    """Types that connected workers of the namespace serve, for messages."""
+    accepting_since: datetime = LONG_AGO
+    """When this operator began to accept workers; before, others may have dispatched."""
+
+    def connected_with(self, kind: HandlerKind, name: str) -> tuple[WorkerPresence, ...]:
+        """Give the connected workers that have the handler."""
+        return tuple(each for each in self.workers if each.connected and each.has(kind, name))
+
+    def seen_with(self, kind: HandlerKind, name: str, since: datetime) -> WorkerPresence | None:
+        """Give the worker seen last among those that have the handler, if seen since then."""
+        fit = [each for each in self.workers if each.has(kind, name) and each.seen >= since]
+        return max(fit, key=lambda each: each.seen, default=None)
+
+
+SECOND = timedelta(seconds=1)
+
+
+def whole_second(moment: datetime) -> datetime:
+    """Round down, as the API server stamps."""
+    return moment.replace(microsecond=0)

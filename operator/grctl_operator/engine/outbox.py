@@ -1,0 +1,16 @@
+"""The outbox: events that a commit consumed, until their own status says so.
+
+Rules 1 and 6. After a crash `status.settled` says what is still to be settled. Settling twice
+writes the same twice, so it is asked for until the event cache knows.
+"""
+
+from grctl_operator.engine.decision import Settle
+from grctl_operator.engine.draft import Draft
+
+
+def settle_consumed(draft: Draft) -> bool:
+    """Settle what the written status says was consumed and the cache still shows waiting."""
+    for entry in draft.run.status.settled:
+        if draft.events.find(entry.uid):
+            draft.before.append(Settle(entry, draft.run.metadata.uid))
+    return False

@@ -1,0 +1,71 @@
+"""When a wait ends by its timeout.
+
+Rule 7. A timeout is written only after a consistent list, asked for past the deadline, shows no
+event created up to it. Past means the deadline's own second is over: until then an event may
+still be stamped with it.
+"""
+
+from datetime import datetime, timedelta
+
+from grctl.models.directive import WaitForEvent
+from grctl.models.phases import HandlerKind, RunPhase
+from grctl.models.run import HistoryEntry, Step, Wait
+from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.inbox import next_event
+from grctl_operator.engine.observation import SECOND, whole_second
+
+
+def begin_wait(directive: WaitForEvent, now: datetime) -> Wait:
+    """Make the wait that a directive asks for. Its deadline is a whole second, rounded up."""
+    deadline = None if directive.timeout is None else round_up(now + directive.timeout)
+    return Wait(since=whole_second(now), deadline=deadline, timeout_step=directive.timeout_step)
+
+
+def round_up(moment: datetime) -> datetime:
+    """Round to a whole second, up."""
+    return whole_second(moment + SECOND - timedelta(microseconds=1))
+
+
+def end_wait(draft: Draft) -> bool:
+    """End a wait whose time is over and that no event ended; wake when it may be."""
+    wait = draft.status.wait
+    if wait is None or wait.deadline is None or wait.timeout_step is None:
+        return False
+    if draft.in_flight or next_event(draft) or not draft.run.held:
+        return False
+    if not is_past(draft.now, wait.deadline):
+        draft.wake(wait.deadline + SECOND)
+        return False
+    if not _listed_past(draft, wait.deadline):
+        draft.read_events()
+        return False
+    _fire(draft, wait.timeout_step)
+    return True
+
+
+def is_past(moment: datetime, deadline: datetime) -> bool:
+    """Say whether nothing can be stamped with the deadline's second any more."""
+    return whole_second(moment) > deadline
+
+
+def _listed_past(draft: Draft, deadline: datetime) -> bool:
+    listing = draft.events.listing
+    return (
+        draft.events_complete
+        and listing is not None
+        and listing.run_uid == draft.run.metadata.uid
+        and is_past(listing.at, deadline)
+    )
+
+
+def _fire(draft: Draft, step: str) -> None:
+    due = Step(name=step, kind=HandlerKind.STEP, since=draft.second)
+    entry = HistoryEntry(
+        commit=draft.run.status.commits + 1,
+        at=draft.second,
+        handler=step,
+        kind="timeout",
+        outcome=f"no event came in time; step {step} is next",
+    )
+    draft.record(entry)
+    draft.commit(wait=None, step=due, phase=RunPhase.RUNNING)

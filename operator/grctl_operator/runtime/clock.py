@@ -1,0 +1,61 @@
+"""ServerClock: the API server's time, as far as its answers prove it.
+
+1. An answer's `Date` has whole seconds and was true at some moment between question and answer.
+   Each answer so bounds how far the server's clock is ahead of ours; the bounds are intersected.
+2. `now()` is certainly not after the server's present time, and as late as is known: who acts at
+   a deadline by this clock acts late, never early (rule 7).
+3. Answers that contradict each other mean that a clock jumped: the bounds start anew. Between
+   two jumps `now()` never goes back.
+
+Pure but for the local clock, which is given.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+DRIFT = 200e-6  # s/s: how fast two clocks that NTP keeps may run apart
+RESOLUTION = 1.0  # s: of an HTTP date
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ServerClock:
+    """Tells the API server's time from the dates of its answers."""
+
+    def __init__(self, local: Callable[[], float] = time.monotonic) -> None:
+        self._local = local
+        self._heard = 0.0
+        self._bounds: tuple[float, float] | None = None
+        """The server's clock minus ours, at least and at most, as known when last heard."""
+
+    def answered(self, before: datetime, after: datetime, date: datetime) -> None:
+        """Take one answer's date, with the local times around the request. It has just come."""
+        local = self._local()
+        took = max(0.0, (after - before).total_seconds())
+        stamp = (date - EPOCH).total_seconds()
+        low, high = stamp - local, stamp + RESOLUTION - (local - took)
+        if self._bounds is not None:
+            known_low, known_high = self._aged(local)
+            if low <= known_high and known_low <= high:
+                low, high = max(low, known_low), min(high, known_high)
+        self._bounds, self._heard = (low, high), local
+
+    @property
+    def known(self) -> bool:
+        """Whether the API server has answered at all."""
+        return self._bounds is not None
+
+    def now(self) -> datetime:
+        """Give a moment that is not after the API server's present time."""
+        if self._bounds is None:
+            raise RuntimeError("The API server has not answered yet: its time is not known")
+        local = self._local()
+        return EPOCH + timedelta(seconds=local + self._aged(local)[0])
+
+    def _aged(self, local: float) -> tuple[float, float]:
+        """Widen the bounds by what the clocks may have run apart since the last answer."""
+        if self._bounds is None:
+            raise RuntimeError("There are no bounds yet")
+        slack = (local - self._heard) * DRIFT
+        return self._bounds[0] - slack, self._bounds[1] + slack

@@ -1,0 +1,260 @@
+"""Dispatcher: workers connect to it, it hands them executions and takes back outcomes.
+
+1. A dispatch enters the registry before anything is awaited: decided twice, it happens once.
+2. A connection that closes without Drain: a killed process's socket closes at once and a live
+   worker is back within CLOSED_GRACE. One whose heartbeats fail may well be alive behind a broken
+   network: SILENT_GRACE. After that its executions are lost.
+3. Who connects is asked for in `authenticate`, and serves only the namespace that it may.
+4. A message to a worker that is away is not kept: it says what it holds when it comes back, and
+   the engine decides again.
+"""
+
+import asyncio
+import logging
+import secrets
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from grctl.models.phases import HandlerKind
+from grctl.models.run import WorkflowRun
+from grctl.models.wire import CONNECT_PATH, Drain, Execute, Execution, Hello, Outcome, Release
+from grctl_operator.engine import decision
+from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.executions import ExecutionRegistry, Group, Worker
+from grctl_operator.runtime.waiting_line import WaitingLine
+from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.runtime.worker_session import ProtocolError, WorkerSession
+
+HEARTBEAT = 10.0  # s: a ping; unanswered for half of it, the connection counts as broken
+CLOSED_GRACE = 1.0  # s: a worker's first try to reconnect, and its Hello
+SILENT_GRACE = 30.0  # s: two missed heartbeats and a reconnect
+CLOSING = 1.0  # s: for a worker to agree that the connection is over
+LARGEST_MESSAGE = 16 * 1024 * 1024  # bytes: an outcome's store and result, and room
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who connects, and the namespace that it may serve; None: any."""
+
+    name: str
+    namespace: str | None = None
+
+
+async def authenticate(_request: web.Request) -> Identity:
+    """Say who connects. Everybody may who reaches the port: it listens on loopback."""
+    return Identity("anonymous")
+
+
+class Dispatcher:
+    """The server that workers connect to."""
+
+    def __init__(
+        self,
+        registry: ExecutionRegistry,
+        queue: WorkQueue,
+        *,
+        operator: str,
+        namespace: str | None = None,
+        closed_grace: float = CLOSED_GRACE,
+        silent_grace: float = SILENT_GRACE,
+    ) -> None:
+        self.port = 0
+        self._registry = registry
+        self._queue = queue
+        self._operator = operator
+        self._namespace = namespace
+        self._grace = {False: closed_grace, True: silent_grace}
+        self._line = WaitingLine()
+        self._sessions: dict[str, WorkerSession] = {}
+        self._identities: dict[WorkerSession, Identity] = {}
+        self._deadlines: dict[str, asyncio.TimerHandle] = {}
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen. `port` 0 takes a free one; `self.port` says which."""
+        app = web.Application()
+        app.router.add_get(CONNECT_PATH, self._connect)
+        self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        logger.info("waiting for workers", extra={"address": f"ws://{host}:{self.port}"})
+
+    async def stop(self) -> None:
+        """Say Goodbye to all workers and stop listening."""
+        for deadline in self._deadlines.values():
+            deadline.cancel()
+        sessions = list(self._sessions.values())
+        await asyncio.gather(*(each.leave("The operator stops") for each in sessions))
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    # What the engine decided.
+
+    def dispatch(self, key: Key, run: WorkflowRun, effect: decision.Dispatch) -> None:
+        """Give a handler to a worker; where none has room, wait for one."""
+        group = (key.namespace, run.spec.workflow.type)
+        worker = self._registry.choose(group, effect.kind, effect.name)
+        if worker is None:
+            self._line.join(key, group)
+            return
+        self._line.leave(key)
+        execution = _execution(key, run, effect)
+        self._registry.dispatched(execution, worker)
+        message = Execute(
+            execution=execution, payload=_payload(run, effect), store=run.status.store
+        )
+        self._sessions[worker.instance].send(message)
+        logger.info("dispatched", extra=_fields(execution, worker))
+
+    def await_worker(self, key: Key, run: WorkflowRun) -> None:
+        """Have a key reconciled when a worker of the type connects or has room."""
+        self._line.join(key, (key.namespace, run.spec.workflow.type))
+
+    def release(self, effect: decision.Release) -> None:
+        """Tell the worker that an execution is over. A worker that is away is told when back."""
+        released = self._registry.released(effect.execution)
+        if released is None:
+            return
+        instance, group = released
+        session = self._sessions.get(instance)
+        if session is not None:
+            session.send(
+                Release(
+                    execution=effect.execution,
+                    committed=effect.committed,
+                    message=effect.message,
+                )
+            )
+        self._offer_room(group)
+
+    def decided(self, key: Key) -> None:
+        """Note the end of a reconcile: who was woken and did not use the room passes it on."""
+        group = self._line.group(key)
+        if group is None:
+            return
+        if self._line.woken(key):  # and did not join again: it does not wait any more
+            self._line.leave(key)
+        self._offer_room(group, after=key)
+
+    # What workers do.
+
+    def welcome(self, session: WorkerSession, hello: Hello) -> None:
+        """Take in a worker: what it holds, what it can, and who waits for it."""
+        self._check_namespace(self._identities[session], hello.namespace)
+        self._replace(hello.instance, session)
+        for key in self._registry.joined(hello):
+            self._queue.add(key)
+        for catalogue in hello.catalogues:
+            for key in self._line.wake_all((hello.namespace, catalogue.type)):
+                self._queue.add(key)
+        fields = {"worker": hello.worker, "namespace": hello.namespace, "held": len(hello.held)}
+        logger.info("worker connected", extra=fields | {"capacity": hello.capacity})
+
+    def take(self, session: WorkerSession, message: Outcome | Drain) -> None:
+        """Keep an outcome until the engine has dealt with it; dispatch nothing to who drains."""
+        hello = session.hello
+        if hello is None or self._sessions.get(hello.instance) is not session:
+            return
+        if isinstance(message, Drain):
+            self._registry.drained(hello.instance)
+            logger.info("worker drains", extra={"worker": hello.worker})
+            return
+        if message.execution.namespace != hello.namespace:
+            raise ProtocolError(f"An outcome of namespace {message.execution.namespace!r}")
+        self._queue.add(self._registry.brought(hello.instance, message))
+
+    async def _connect(self, request: web.Request) -> web.WebSocketResponse:
+        identity = await authenticate(request)
+        socket = web.WebSocketResponse(
+            heartbeat=HEARTBEAT, max_msg_size=LARGEST_MESSAGE, timeout=CLOSING
+        )
+        await socket.prepare(request)
+        session = WorkerSession(socket, self, self._operator)
+        self._identities[session] = identity
+        try:
+            await session.run()
+        finally:
+            del self._identities[session]
+            self._ended(session)
+        return socket
+
+    def _check_namespace(self, identity: Identity, namespace: str) -> None:
+        if identity.namespace not in {None, namespace}:
+            raise ProtocolError(
+                f"A worker of namespace {identity.namespace!r} cannot serve {namespace!r}"
+            )
+        if self._namespace not in {None, namespace}:
+            raise ProtocolError(
+                f"This operator serves namespace {self._namespace!r} only, not {namespace!r}"
+            )
+
+    def _replace(self, instance: str, session: WorkerSession) -> None:
+        """Make this the worker's one connection."""
+        deadline = self._deadlines.pop(instance, None)
+        if deadline is not None:
+            deadline.cancel()
+        self._sessions[instance] = session
+
+    def _ended(self, session: WorkerSession) -> None:
+        hello = session.hello
+        if hello is None or self._sessions.get(hello.instance) is not session:
+            return
+        del self._sessions[hello.instance]
+        holds = self._registry.left(hello.instance)
+        logger.info("worker disconnected", extra={"worker": hello.worker, "silent": session.silent})
+        if holds:
+            self._deadlines[hello.instance] = asyncio.get_running_loop().call_later(
+                self._grace[session.silent], self._give_up, hello.instance
+            )
+
+    def _give_up(self, instance: str) -> None:
+        self._deadlines.pop(instance, None)
+        for key in self._registry.give_up(instance):
+            logger.warning("execution lost", extra={"run": str(key), "instance": instance})
+            self._queue.add(key)
+
+    def _offer_room(self, group: Group, after: Key | None = None) -> None:
+        if self._registry.has_room(group):
+            key = self._line.wake_next(group, after)
+            if key is not None:
+                self._queue.add(key)
+
+
+def _execution(key: Key, run: WorkflowRun, effect: decision.Dispatch) -> Execution:
+    return Execution(
+        id=secrets.token_hex(16),
+        namespace=key.namespace,
+        workflow_id=key.name,
+        workflow_type=run.spec.workflow.type,
+        run_uid=run.metadata.uid,
+        commits=effect.commits,
+        base=effect.base,
+        handler_kind=effect.kind,
+        handler_name=effect.name,
+        attempt=effect.attempt,
+        event=effect.event.name if effect.event else None,
+        event_uid=effect.event.uid if effect.event else None,
+    )
+
+
+def _payload(run: WorkflowRun, effect: decision.Dispatch) -> object:
+    if effect.event is not None:
+        return effect.event.payload
+    return run.spec.workflow.input if effect.kind is HandlerKind.START else None
+
+
+def _fields(execution: Execution, worker: Worker) -> dict[str, object]:
+    return {
+        "run": f"{execution.namespace}/{execution.workflow_id}",
+        "handler": execution.handler_name,
+        "kind": execution.handler_kind.value,
+        "attempt": execution.attempt,
+        "event": execution.event,
+        "worker": worker.name,
+        "execution": execution.id,
+    }

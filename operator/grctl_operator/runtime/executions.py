@@ -1,0 +1,240 @@
+"""ExecutionRegistry: which worker holds which execution, and which workers there are.
+
+1. It is a cache: workers say what they hold each time they connect, and that is taken over.
+2. An outcome stays until the engine releases it. Twice the same outcome is one.
+3. A worker that left keeps what it holds until it is given up; then its executions are lost. One
+   that comes back in time, or before the engine has dealt with the loss, has them again.
+4. Another process of the same worker name, or a worker that comes back without an execution,
+   proves that the execution is lost: no grace is waited for.
+5. A worker that left stays in view for a while: what it could do is known (UnknownEvent).
+
+Pure data: no I/O, and the clock is given.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from grctl.models.phases import HandlerKind
+from grctl.models.wire import Catalogue, Execution, Hello, Outcome
+from grctl_operator.engine.observation import Executions, Held, Key, WorkerPresence
+
+REMEMBERED = timedelta(minutes=5)
+"""How long a worker that left stays in view: longer than any rule looks back."""
+
+Group = tuple[str, str]
+"""A namespace and a workflow type in it."""
+
+
+def key_of(execution: Execution) -> Key:
+    """Say which workflow id an execution is for."""
+    return Key(execution.namespace, execution.workflow_id)
+
+
+@dataclass(slots=True)
+class Worker:
+    """One process of a worker, connected or lately seen."""
+
+    name: str
+    instance: str
+    namespace: str
+    capacity: int
+    catalogues: dict[str, Catalogue]
+    seen: datetime
+    connected: bool = True
+    draining: bool = False
+    held: int = 0
+    """How many executions it has that are not lost."""
+
+    @property
+    def free(self) -> int:
+        """How many more executions it takes now."""
+        return max(0, self.capacity - self.held) if self.connected and not self.draining else 0
+
+    def can(self, group: Group, kind: HandlerKind, name: str) -> bool:
+        """Say whether it may and can run a handler."""
+        catalogue = self.catalogues.get(group[1])
+        return self.namespace == group[0] and catalogue is not None and catalogue.has(kind, name)
+
+
+@dataclass(slots=True)
+class _Entry:
+    held: Held
+    instance: str
+
+
+class ExecutionRegistry:
+    """All executions and all workers."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.accepting_since = now()
+        self._now = now
+        self._entries: dict[Key, dict[str, _Entry]] = {}
+        self._keys: dict[str, Key] = {}
+        """Where each execution's entry is."""
+        self._workers: dict[str, Worker] = {}
+
+    def __len__(self) -> int:
+        """Count the executions."""
+        return len(self._keys)
+
+    @property
+    def connected(self) -> int:
+        """Count the connected workers."""
+        return sum(worker.connected for worker in self._workers.values())
+
+    def view(self, key: Key, workflow_type: str) -> Executions:
+        """Give what the engine is told of one workflow id."""
+        workers = [each for each in self._workers.values() if each.namespace == key.namespace]
+        return Executions(
+            held=tuple(entry.held for entry in self._entries.get(key, {}).values()),
+            workers=tuple(self._presence(workers, workflow_type)),
+            other_types=_types(workers, workflow_type),
+            accepting_since=self.accepting_since,
+        )
+
+    def joined(self, hello: Hello) -> tuple[Key, ...]:
+        """Take a worker that says Hello. Give the keys whose executions changed by it."""
+        self._prune()
+        claimed = {execution.id for execution in hello.held}
+        changed = self._lose_unclaimed(hello, claimed)
+        catalogues = {catalogue.type: catalogue for catalogue in hello.catalogues}
+        before = self._workers.get(hello.instance)
+        worker = Worker(
+            name=hello.worker,
+            instance=hello.instance,
+            namespace=hello.namespace,
+            capacity=hello.capacity,
+            catalogues=catalogues,
+            seen=self._now(),
+            held=before.held if before else 0,
+        )
+        self._workers[hello.instance] = worker
+        changed += [self._take_over(execution, worker) for execution in hello.held]
+        return tuple(dict.fromkeys(changed))
+
+    def drained(self, instance: str) -> None:
+        """Note that a worker takes nothing new."""
+        worker = self._workers.get(instance)
+        if worker:
+            worker.draining = True
+
+    def left(self, instance: str) -> bool:
+        """Note that a worker's connection ended. Give whether it still holds anything."""
+        worker = self._workers.get(instance)
+        if worker is None:
+            return False
+        worker.connected, worker.seen = False, self._now()
+        return worker.held > 0
+
+    def give_up(self, instance: str) -> tuple[Key, ...]:
+        """Mark lost what a worker holds that did not come back. Give the keys."""
+        worker = self._workers.get(instance)
+        if worker is None or worker.connected:
+            return ()
+        entries = [each for each in self._all() if each.instance == instance]
+        keys = self._lose(each for each in entries if not each.held.lost)
+        return tuple(dict.fromkeys(keys))
+
+    def brought(self, instance: str, outcome: Outcome) -> Key:
+        """Take an outcome, also of an execution that is not known. Give the key."""
+        worker = self._workers[instance]
+        key = self._take_over(outcome.execution, worker)
+        entry = self._entries[key][outcome.execution.id]
+        if entry.held.outcome is None:
+            entry.held = replace(entry.held, outcome=outcome)
+        return key
+
+    def choose(self, group: Group, kind: HandlerKind, name: str) -> Worker | None:
+        """Give the worker that has room and holds least, of those that have the handler."""
+        fit = [each for each in self._workers.values() if each.free and each.can(group, kind, name)]
+        return min(fit, key=lambda each: each.held, default=None)
+
+    def has_room(self, group: Group) -> bool:
+        """Say whether any worker of the type takes an execution now."""
+        return any(
+            worker.free and worker.namespace == group[0] and group[1] in worker.catalogues
+            for worker in self._workers.values()
+        )
+
+    def dispatched(self, execution: Execution, worker: Worker) -> None:
+        """Note that a worker is given an execution."""
+        self._take_over(execution, worker)
+
+    def released(self, execution: str) -> tuple[str, Group] | None:
+        """Forget an execution. Give who holds it and where room came up, if it was known."""
+        key = self._keys.pop(execution, None)
+        if key is None:
+            return None
+        entry = self._entries[key].pop(execution)
+        if not self._entries[key]:
+            del self._entries[key]
+        self._count(entry, -1)
+        return entry.instance, (key.namespace, entry.held.execution.workflow_type)
+
+    def _presence(self, workers: list[Worker], workflow_type: str) -> Iterable[WorkerPresence]:
+        now = self._now()
+        for worker in workers:
+            catalogue = worker.catalogues.get(workflow_type)
+            if catalogue is not None:
+                seen = now if worker.connected else worker.seen
+                yield WorkerPresence(worker.name, catalogue, worker.connected, seen, worker.free)
+
+    def _lose_unclaimed(self, hello: Hello, claimed: set[str]) -> list[Key]:
+        """Mark lost what earlier connections of this worker held and this one does not name."""
+        before = {
+            worker.instance
+            for worker in self._workers.values()
+            if (worker.namespace, worker.name) == (hello.namespace, hello.worker)
+        }
+        return self._lose(
+            entry
+            for entry in self._all()
+            if entry.instance in before
+            and entry.held.execution.id not in claimed
+            and not entry.held.lost
+        )
+
+    def _lose(self, entries: Iterable[_Entry]) -> list[Key]:
+        keys = []
+        for entry in entries:
+            self._count(entry, -1)
+            entry.held = replace(entry.held, lost=True)
+            keys.append(key_of(entry.held.execution))
+        return keys
+
+    def _take_over(self, execution: Execution, worker: Worker) -> Key:
+        """Have an execution held by a worker that says it has it."""
+        key = key_of(execution)
+        entries = self._entries.setdefault(key, {})
+        entry = entries.get(execution.id)
+        if entry is None:
+            held = Held(execution, worker.name, self._now())
+            entry = entries[execution.id] = _Entry(held, worker.instance)
+            self._keys[execution.id] = key
+        else:
+            self._count(entry, -1)
+            entry.held = replace(entry.held, lost=False, worker=worker.name)
+            entry.instance = worker.instance
+        self._count(entry, 1)
+        return key
+
+    def _count(self, entry: _Entry, change: int) -> None:
+        """Count an execution that a worker has; one that is lost is had by nobody."""
+        worker = self._workers.get(entry.instance)
+        if worker is not None and not entry.held.lost:
+            worker.held += change
+
+    def _all(self) -> Iterable[_Entry]:
+        return [entry for entries in self._entries.values() for entry in entries.values()]
+
+    def _prune(self) -> None:
+        since = self._now() - REMEMBERED
+        for instance, worker in list(self._workers.items()):
+            if not worker.connected and worker.seen < since and not worker.held:
+                del self._workers[instance]
+
+
+def _types(workers: list[Worker], but: str) -> tuple[str, ...]:
+    served = {name for worker in workers if worker.connected for name in worker.catalogues}
+    return tuple(sorted(served - {but}))

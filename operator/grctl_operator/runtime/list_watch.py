@@ -1,0 +1,196 @@
+"""ListWatch: everything that happens to one kind of object, in the API server's order.
+
+1. A list in pages, then a watch from the list's revision; a broken stream resumes at the last
+   revision seen, an expired one (410) begins with a new list.
+2. Objects are handed over synchronously, in stream order: one receiver, no tasks between.
+3. A revision never falls, and silence never lasts: the API server sends a bookmark every minute.
+   Where that fails, an etcd was restored from a backup, and what we know may never have been:
+   `StaleApiError` ends the process, and the next one starts from fresh lists.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import Any, NoReturn, Protocol, cast
+
+from grctl.kube import ApiError, ExpiredError, UnreachableError
+from grctl_operator.runtime.outage import FIRST, Outage
+
+PAGE = 500  # objects: what client-go asks for; bounds one answer's size
+STREAM = 290  # s: below the five minutes at which load balancers cut a connection
+STREAM_JITTER = 20  # s: so that streams opened together do not end together
+SILENCE = 120.0  # s: two bookmarks that did not come
+
+Json = dict[str, Any]
+
+
+class StaleApiError(Exception):
+    """The API server went back in time, or tells of nothing any more."""
+
+
+class Source(Protocol):
+    """The part of `grctl.kube.Api` that is used here."""
+
+    async def get(self, path: str, /, params: Mapping[str, str] | None = None) -> Json:
+        """Read an object or a list."""
+
+    def watch(self, path: str, /, params: Mapping[str, str]) -> AsyncIterator[Json]:
+        """Yield the watch events of a collection."""
+
+
+class Receiver(Protocol):
+    """Who is told. Called in order, never at the same time; must not wait."""
+
+    def on_asking(self) -> None:
+        """Note that a list is about to be asked for: it will show at least what is so now."""
+
+    def on_list(self, items: list[Json], revision: int) -> None:
+        """Take everything that exists at this revision."""
+
+    def on_change(self, change: str, item: Json) -> None:
+        """Take one object that was ADDED, MODIFIED or DELETED."""
+
+    def on_bookmark(self, revision: int) -> None:
+        """Take note that nothing else happened up to this revision."""
+
+
+async def list_all(
+    api: Source, path: str, params: Mapping[str, str] | None = None
+) -> tuple[list[Json], int]:
+    """List a collection as of one moment not before the call. Give its objects and revision."""
+    items: list[Json] = []
+    page = {**(params or {}), "limit": str(PAGE)}
+    while True:
+        answer = await api.get(path, page)
+        items += answer.get("items") or ()
+        token = answer["metadata"].get("continue")
+        if not token:
+            return items, int(answer["metadata"]["resourceVersion"])
+        page["continue"] = token
+
+
+class ListWatch:
+    """The list and the watch of one collection."""
+
+    def __init__(
+        self,
+        api: Source,
+        path: str,
+        receiver: Receiver,
+        *,
+        selector: str | None = None,
+        silence: float = SILENCE,
+        outage: Outage | None = None,
+    ) -> None:
+        self.listed = asyncio.Event()
+        """Set when the first list is complete."""
+        self.revision = 0
+        """How far the stream has come."""
+        self._api = api
+        self._path = path
+        self._receiver = receiver
+        self._params = {"fieldSelector": selector} if selector else {}
+        self._silence = silence
+        self._outage = outage or Outage(f"watch {path}")
+        self._heard = 0.0
+
+    async def run(self) -> NoReturn:
+        """List and watch until cancelled.
+
+        Raises:
+            StaleApiError: what the API server tells cannot follow what it told before.
+            ApiError: it refuses the request for good.
+        """
+        while True:
+            await self._list()
+            await self._watch_until_expired()
+
+    async def _list(self) -> None:
+        items, revision = await self._list_in_the_end()
+        self._check(revision)
+        self._receiver.on_list(items, revision)
+        self.revision = revision
+        self.listed.set()
+        self._hear()
+
+    async def _list_in_the_end(self) -> tuple[list[Json], int]:
+        while True:
+            self._receiver.on_asking()
+            try:
+                return await list_all(self._api, self._path, self._params)
+            except ExpiredError:
+                continue  # the pages took longer than the API server keeps a revision
+            except (UnreachableError, ApiError) as error:
+                await self._pause(error)
+
+    async def _watch_until_expired(self) -> None:
+        while True:
+            try:
+                heard = await self._stream()
+            except ExpiredError:
+                return
+            except (UnreachableError, ApiError) as error:
+                await self._pause(error)
+                continue
+            if not heard:
+                await asyncio.sleep(FIRST)  # a server that ends each stream at once
+
+    async def _stream(self) -> bool:
+        """Receive one stream to its end. Give whether anything came."""
+        seconds = STREAM + random.randrange(STREAM_JITTER)  # noqa: S311
+        params = self._params | {
+            "resourceVersion": str(self.revision),
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(seconds),
+        }
+        heard = False
+        watch = cast("AsyncGenerator[Json, None]", self._api.watch(self._path, params))
+        async with aclosing(watch) as stream:
+            while message := await self._next(stream):
+                self._receive(message["type"], message["object"])
+                heard = True
+        return heard
+
+    async def _next(self, stream: AsyncGenerator[Json, None]) -> Json | None:
+        try:
+            async with asyncio.timeout_at(self._heard + self._silence):
+                return await anext(stream, None)
+        except TimeoutError as error:
+            raise StaleApiError(
+                f"The API server has sent nothing about {self._path} for {self._silence:g} s, not"
+                f" even a bookmark, although it took the watch from revision {self.revision}: it"
+                " may be an etcd restored from a backup. The operator must start from new lists."
+            ) from error
+
+    def _receive(self, change: str, item: Json) -> None:
+        self._hear()
+        revision = int(item["metadata"]["resourceVersion"])
+        self._check(revision)
+        if change == "BOOKMARK":
+            self._receiver.on_bookmark(revision)
+        else:
+            self._receiver.on_change(change, item)
+        self.revision = revision
+
+    def _check(self, revision: int) -> None:
+        if revision < self.revision:
+            raise StaleApiError(
+                f"The API server is at revision {revision} of {self._path} and was at"
+                f" {self.revision} before: its etcd was restored from a backup. The operator must"
+                " start from new lists."
+            )
+
+    def _hear(self) -> None:
+        self._heard = asyncio.get_running_loop().time()
+        self._outage.over()
+
+    async def _pause(self, error: UnreachableError | ApiError) -> None:
+        if isinstance(error, ApiError) and "Too large resource version" in error.message:
+            raise StaleApiError(
+                f"The API server has not come to revision {self.revision} of {self._path}, which"
+                " it told us itself: its etcd was restored from a backup. The operator must start"
+                " from new lists."
+            ) from error
+        await self._outage.pause(error)
+        self._heard = asyncio.get_running_loop().time()  # while it is away, silence is no news

@@ -1,0 +1,74 @@
+"""Outage: how long to pause when the API server does not do what is asked, and what to say of it.
+
+1. What may pass by itself is tried for ever, with growing pauses and jitter.
+2. An outage is logged once when it begins and once when it is over, not at every try.
+3. What no repetition mends is raised.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+
+from grctl.kube import ApiError, NotFoundError, UnreachableError
+
+logger = logging.getLogger(__name__)
+
+FIRST = 0.1  # s
+LONGEST = 5.0  # s: so that an API server that is back is noticed while a person still looks
+
+Sleep = Callable[[float], Awaitable[None]]
+
+MISSING = (
+    "The API server does not know the resources of grctl.dev."
+    " Install them: grctl crds | kubectl apply -f -"
+)
+HINTS = {
+    401: "The API server does not accept the operator's credentials",
+    403: "The operator's ServiceAccount may not do this; it needs the chart's ClusterRole",
+    404: MISSING,
+}
+
+
+def passes(error: Exception) -> bool:
+    """Say whether an error may go away without a change of the request."""
+    if isinstance(error, ApiError):
+        return error.retriable or error.status in HINTS
+    return isinstance(error, UnreachableError)
+
+
+class Outage:
+    """The tries at one thing that has to succeed some day."""
+
+    def __init__(self, what: str, sleep: Sleep = asyncio.sleep) -> None:
+        self._what = what
+        self._sleep = sleep
+        self._tries = 0
+
+    async def pause(self, error: Exception) -> None:
+        """Wait before the next try; longer each time, up to LONGEST.
+
+        Raises:
+            Exception: the error itself, where no repetition mends it.
+        """
+        if not passes(error):
+            raise error
+        if self._tries == 0:
+            logger.warning("waiting for the API server", extra=self._fields(error))
+        delay = min(LONGEST, FIRST * 2 ** min(self._tries, 10))
+        self._tries += 1
+        # Jitter: operators that lost one API server together must not come back together.
+        await self._sleep(delay * (0.5 + random.random() / 2))  # noqa: S311
+
+    def over(self) -> None:
+        """Note a success."""
+        if self._tries:
+            logger.info("the API server answers again", extra={"request": self._what})
+        self._tries = 0
+
+    def _fields(self, error: Exception) -> dict[str, str]:
+        fields = {"request": self._what, "error": str(error)}
+        status = error.status if isinstance(error, ApiError) else 0
+        if status in HINTS and (status != 404 or isinstance(error, NotFoundError)):
+            fields["hint"] = HINTS[status]
+        return fields

@@ -1,0 +1,82 @@
+"""The process: kopf runs it, with login, signals, start, cleanup and the liveness endpoint.
+
+1. kopf watches nothing of ours: runs and events come by our own list-and-watch, in order.
+2. Before kopf starts the API server has answered and the port is ours: what a person must mend
+   is told plainly. Our tasks begin in kopf's startup and end in its cleanup, while they still
+   live: when kopf ends, it cancels whatever began after it.
+3. A part that ends ends kopf, and the failure is raised to the caller.
+"""
+
+from typing import Any
+
+import aiohttp
+import kopf
+
+from grctl.kube import Connection
+from grctl_operator.runtime.operator import Operator
+from grctl_operator.runtime.settings import Settings
+
+
+async def serve(settings: Settings) -> None:
+    """Run the operator until a signal ends it, or one of its parts.
+
+    Raises:
+        Exception: what ended a part.
+    """
+    operator = Operator(settings)
+    try:
+        await operator.connect()
+        await _run_kopf(operator, settings)
+    finally:
+        await operator.stop()
+    if operator.failure is not None:
+        raise operator.failure
+
+
+async def _run_kopf(operator: Operator, settings: Settings) -> None:
+    port = settings.liveness_port
+    await kopf.operator(
+        registry=_registry(operator),
+        standalone=True,
+        clusterwide=settings.namespace is None,
+        namespaces=[settings.namespace] if settings.namespace else [],
+        liveness_endpoint=f"http://0.0.0.0:{port}/healthz" if port is not None else None,
+        stop_flag=operator.ended,
+    )
+
+
+def _registry(operator: Operator) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.startup(registry=registry)
+    async def begin(settings: kopf.OperatorSettings, **_: Any) -> None:
+        settings.scanning.disabled = True
+        settings.posting.enabled = False
+        operator.begin()
+
+    @kopf.on.cleanup(registry=registry)
+    async def stop(**_: Any) -> None:
+        await operator.stop()
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        return await _session(operator.api.connection)
+
+    @kopf.on.probe(registry=registry, id="operator")
+    async def health(**_: Any) -> dict[str, int]:
+        return operator.health()
+
+    return registry
+
+
+async def _session(connection: Connection) -> kopf.AiohttpSession:
+    """Give kopf a session of its own: it looks once at which resources the API server has."""
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=connection.tls or True),
+        headers=await connection.authorization(),
+    )
+    return kopf.AiohttpSession(
+        server=connection.server,
+        aiohttp_session=session,
+        default_namespace=connection.namespace,
+    )

@@ -1,0 +1,207 @@
+"""Reconciler: brings one run from what is so to what should be, again and again.
+
+1. A key is all it is given. What is so comes from the caches, what should be from the engine.
+2. `before` effects, then the status if it is due, then `after` effects; then it looks again.
+3. What is only for people is due at the first `write_by` since it differed, not at the last: so
+   what lasts is shown in time, and what a commit overtakes costs no write.
+4. After a refused write or a lost answer the run is read afresh before anything is decided.
+5. What raises is logged, counted, tried again later each time and told on the run; other keys go
+   on.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NoReturn
+
+from grctl.kube import RUNS, Api, ApiError, ConflictError, NotFoundError
+from grctl.models import API_VERSION, RunReason, RunStatus, WorkflowRun
+from grctl_operator.engine import Decision, Events, Executions, decide
+from grctl_operator.engine.event_cache import EventCache
+from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.announcer import Announcer, involved_object
+from grctl_operator.runtime.clock import ServerClock
+from grctl_operator.runtime.counts import Counts
+from grctl_operator.runtime.dispatcher import Dispatcher
+from grctl_operator.runtime.effects import Effects
+from grctl_operator.runtime.executions import ExecutionRegistry
+from grctl_operator.runtime.outage import passes
+from grctl_operator.runtime.runs import RunCache
+from grctl_operator.runtime.work_queue import WorkQueue
+
+Decide = Callable[[WorkflowRun | None, Events, Executions, datetime], Decision]
+
+logger = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Takes keys from the queue and reconciles them."""
+
+    def __init__(
+        self,
+        api: Api,
+        runs: RunCache,
+        cache: EventCache,
+        executions: ExecutionRegistry,
+        queue: WorkQueue,
+        *,
+        clock: ServerClock,
+        effects: Effects,
+        dispatcher: Dispatcher,
+        announcer: Announcer,
+        counts: Counts,
+        decide: Decide = decide,
+    ) -> None:
+        self._api = api
+        self._runs = runs
+        self._cache = cache
+        self._executions = executions
+        self._queue = queue
+        self._clock = clock
+        self._effects = effects
+        self._dispatcher = dispatcher
+        self._announcer = announcer
+        self._counts = counts
+        self._decide = decide
+        self._unsure: set[Key] = set()
+        """Keys whose run must be read before it is decided upon."""
+        self._due: dict[Key, datetime] = {}
+        """When the view of a run for people is to be written."""
+
+    async def run(self) -> NoReturn:
+        """Reconcile one key after the other until cancelled."""
+        while True:
+            key = await self._queue.take()
+            try:
+                await self._try(key)
+            finally:
+                self._queue.done(key)
+            await asyncio.sleep(0)  # thousands of keys may need no I/O: the watch has its turn too
+
+    async def reconcile(self, key: Key) -> None:
+        """Decide once about one key, and do what was decided.
+
+        Raises:
+            ApiError, UnreachableError: something could not be done; decide again, after a look.
+        """
+        if key in self._unsure:
+            await self._read_afresh(key)
+        run = self._runs.get(key)
+        decided = self._ask(key, run)
+        await self._effects.perform(key, run, decided.before)
+        if run is not None and decided.status is not None:
+            await self._write_if_due(key, run, decided.status, decided)
+        else:
+            await self._effects.perform(key, run, decided.after)
+        self._dispatcher.decided(key)
+        self._sleep(key, decided)
+
+    def _ask(self, key: Key, run: WorkflowRun | None) -> Decision:
+        self._counts.reconciles += 1
+        if run is None:
+            self._cache.forget(key)
+        workflow_type = run.spec.workflow.type if run else ""
+        events, executions = self._cache.view(key), self._executions.view(key, workflow_type)
+        decided = self._decide(run, events, executions, self._clock.now())
+        if decided.write_by is None:
+            self._due.pop(key, None)
+        else:
+            self._due[key] = min(decided.write_by, self._due.get(key, decided.write_by))
+        return decided
+
+    async def _write_if_due(
+        self, key: Key, run: WorkflowRun, status: RunStatus, decided: Decision
+    ) -> None:
+        if self._runs.get(key) is not run:
+            self._queue.add(key)  # an effect changed it: decide upon what it is now
+            return
+        if self._due[key] > self._clock.now():
+            return
+        written = await self._write(key, run, status)
+        await self._effects.perform(key, written, decided.after)
+        self._queue.add(key)
+
+    async def _write(self, key: Key, run: WorkflowRun, status: RunStatus) -> WorkflowRun:
+        """Write a status over the version that was decided upon. Give the run as it is then."""
+        path = RUNS.path(key.namespace, key.name, "status")
+        answer = await self._api.replace(path, _body(run, status))
+        del self._due[key]
+        self._runs.answered(answer)
+        before, after = run.status.commits, status.commits
+        if before == after:
+            self._counts.views += 1
+        else:
+            self._cache.committed(key, run.metadata.uid, before, after)
+            self._counts.commits += 1
+            fields = {"run": str(key), "commits": after, "phase": status.phase.value}
+            logger.info("committed", extra=fields)
+        return self._runs.as_answered(answer)
+
+    async def _read_afresh(self, key: Key) -> None:
+        uid = self._runs.uid(key)
+        try:
+            item = await self._api.get(RUNS.path(key.namespace, key.name))
+        except NotFoundError:
+            if uid is not None:
+                self._runs.missed(key, uid)
+        else:
+            self._runs.answered(item)
+        self._unsure.discard(key)
+
+    def _sleep(self, key: Key, decided: Decision) -> None:
+        """Wake when the engine wants to look again, or when the view is to be written."""
+        wishes = [each for each in (decided.wake_at, self._due.get(key)) if each is not None]
+        if wishes:
+            self._queue.add_in(key, (min(wishes) - self._clock.now()).total_seconds())
+
+    async def _try(self, key: Key) -> None:
+        try:
+            await self.reconcile(key)
+        except ConflictError as error:
+            self._counts.conflicts += 1
+            logger.info("conflict", extra={"run": str(key), "error": str(error)})
+            self._try_later(key)
+        except Exception as error:  # noqa: BLE001  # rule 5: other keys go on
+            if passes(error):
+                fields = {"run": str(key), "error": str(error)}
+                logger.warning("reconcile interrupted", extra=fields)
+            else:
+                self._fail(key, error)
+            self._try_later(key)
+        else:
+            self._queue.forget(key)
+
+    def _try_later(self, key: Key) -> None:
+        self._unsure.add(key)
+        self._queue.retry(key)
+
+    def _fail(self, key: Key, error: Exception) -> None:
+        self._counts.failures += 1
+        if isinstance(error, ApiError):
+            fields = {"run": str(key), "status": error.status, "error": str(error)}
+            logger.error("reconcile refused", extra=fields)
+        else:
+            logger.error("reconcile failed", extra={"run": str(key)}, exc_info=error)
+        uid = self._runs.uid(key)
+        if uid is not None:
+            involved = involved_object("WorkflowRun", *key, uid)
+            text = f"The operator could not work on the run and tries again: {error}"
+            reason = RunReason.RECONCILE_FAILED
+            self._announcer.announce(involved, reason, text, warning=True)
+
+
+def _body(run: WorkflowRun, status: RunStatus) -> dict[str, Any]:
+    """Give what a PUT of /status needs: uid and version as preconditions, the spec left out."""
+    metadata = run.metadata
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "WorkflowRun",
+        "metadata": {
+            "name": metadata.name,
+            "namespace": metadata.namespace,
+            "uid": metadata.uid,
+            "resourceVersion": metadata.resource_version,
+        },
+        "status": status.to_json(),
+    }

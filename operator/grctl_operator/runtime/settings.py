@@ -1,0 +1,61 @@
+"""Settings of the operator's process: from flags, then `GRCTL_*` variables, then defaults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+DISPATCHER_PORT = 8700
+VARIABLES = {
+    "namespace": "GRCTL_NAMESPACE",
+    "dispatcher_host": "GRCTL_DISPATCHER_HOST",
+    "dispatcher_port": "GRCTL_DISPATCHER_PORT",
+    "liveness_port": "GRCTL_LIVENESS_PORT",
+    "log_level": "GRCTL_LOG_LEVEL",
+    "log_format": "GRCTL_LOG_FORMAT",
+}
+NUMBERS = frozenset({"dispatcher_port", "liveness_port"})
+
+
+class SettingsError(Exception):
+    """A setting has a value that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set from outside."""
+
+    namespace: str | None = None
+    """The one namespace to serve; None: all."""
+    kubeconfig: str | None = None
+    """None: as kubectl finds it."""
+    context: str | None = None
+    dispatcher_host: str = "127.0.0.1"
+    dispatcher_port: int = DISPATCHER_PORT
+    """Where workers connect; 0: any free port, which is logged."""
+    liveness_port: int | None = None
+    """Where `/healthz` is answered; None: nowhere."""
+    log_level: str = "info"
+    log_format: str = "console"
+    """`console` for people, `json` for collectors."""
+
+    @classmethod
+    def read(cls, flags: Mapping[str, Any], environment: Mapping[str, str]) -> Self:
+        """Take each setting from the first place that has it.
+
+        Raises:
+            SettingsError: a variable holds no number where one is needed; names it.
+        """
+        values: dict[str, Any] = {}
+        for name, variable in VARIABLES.items():
+            text = environment.get(variable)
+            if text:
+                values[name] = _number(variable, text) if name in NUMBERS else text
+        values |= {name: value for name, value in flags.items() if value is not None}
+        return cls(**values)
+
+
+def _number(variable: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingsError(f"{variable} must be a port number, not {text!r}") from None

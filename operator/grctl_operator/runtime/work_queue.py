@@ -1,0 +1,137 @@
+"""WorkQueue: which keys are to be reconciled, each at most once at a time.
+
+1. A key waits once, however often it is added: a wake-up carries no information.
+2. A key added while it is reconciled is reconciled again afterwards: no wake-up is lost.
+3. One reconcile per key at a time; keys take turns in the order of their adding.
+4. Of two wake-ups in the future the earlier counts. A reconcile decides anew when to wake, so
+   taking a key forgets its wake-up.
+5. A key whose reconcile fails waits longer each time, until one succeeds.
+
+The relations: `_line` holds the keys of `_dirty` that are not in `_busy`, in order.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from grctl_operator.engine.observation import Key
+
+FIRST_RETRY = 0.05  # s
+LONGEST_RETRY = 30.0  # s: a person who mends the cause should not wait longer
+SOONEST = 0.001  # s: a wake-up never fires within the same turn of the loop
+
+
+class Handle(Protocol):
+    """A timer that can be cancelled."""
+
+    def cancel(self) -> None:
+        """Never call."""
+
+
+class Timers(Protocol):
+    """The part of an event loop that knows time."""
+
+    def time(self) -> float:
+        """Give the loop's time."""
+
+    def call_at(self, when: float, callback: Callable[[Key], None], key: Key) -> Handle:
+        """Call back at a time."""
+
+
+class WorkQueue:
+    """Keys to reconcile, now or later."""
+
+    def __init__(self, timers: Timers | None = None) -> None:
+        self._timers: Timers = timers or asyncio.get_running_loop()
+        self._line: deque[Key] = deque()
+        self._dirty: set[Key] = set()
+        """Keys to be reconciled, waiting or because they changed while they are busy."""
+        self._busy: set[Key] = set()
+        self._alarms: dict[Key, tuple[float, Handle]] = {}
+        self._failures: dict[Key, int] = {}
+        self._takers: deque[asyncio.Future[None]] = deque()
+
+    def __len__(self) -> int:
+        """Count the keys that wait for a reconcile now."""
+        return len(self._line)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no key waits or is reconciled now."""
+        return not self._dirty and not self._busy
+
+    def add(self, key: Key) -> None:
+        """Have a key reconciled as soon as possible."""
+        if key in self._dirty:
+            return
+        self._dirty.add(key)
+        if key not in self._busy:
+            self._queue(key)
+
+    def add_in(self, key: Key, delay: float) -> None:
+        """Have a key reconciled in some seconds, if nothing wakes it earlier."""
+        when = self._timers.time() + max(SOONEST, delay)
+        known = self._alarms.get(key)
+        if known is not None:
+            if known[0] <= when:
+                return
+            known[1].cancel()
+        self._alarms[key] = (when, self._timers.call_at(when, self._ring, key))
+
+    def retry(self, key: Key) -> None:
+        """Have a key whose reconcile failed reconciled again, later each time."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        self.add_in(key, min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(failures, 20)))
+
+    def forget(self, key: Key) -> None:
+        """Note that a key's reconcile succeeded."""
+        self._failures.pop(key, None)
+
+    async def take(self) -> Key:
+        """Wait for a key whose turn it is. Say `done` afterwards."""
+        while not self._line:
+            taker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._takers.append(taker)
+            try:
+                await taker
+            except asyncio.CancelledError:
+                self._wake_taker()  # the turn may have been given to who is leaving
+                raise
+        return self._start(self._line.popleft())
+
+    def done(self, key: Key) -> None:
+        """Note that a key's reconcile has ended."""
+        self._busy.discard(key)
+        if key in self._dirty:
+            self._queue(key)
+
+    def close(self) -> None:
+        """Stop all alarms."""
+        for _, handle in self._alarms.values():
+            handle.cancel()
+        self._alarms.clear()
+
+    def _start(self, key: Key) -> Key:
+        self._dirty.discard(key)
+        self._busy.add(key)
+        alarm = self._alarms.pop(key, None)
+        if alarm is not None:
+            alarm[1].cancel()
+        return key
+
+    def _queue(self, key: Key) -> None:
+        self._line.append(key)
+        self._wake_taker()
+
+    def _wake_taker(self) -> None:
+        while self._takers:
+            taker = self._takers.popleft()
+            if not taker.done():
+                taker.set_result(None)
+                return
+
+    def _ring(self, key: Key) -> None:
+        self._alarms.pop(key, None)
+        self.add(key)

@@ -1,0 +1,142 @@
+"""WorkerSession: one worker's connection, from Hello to its end.
+
+1. Nothing is taken before a Hello of our protocol; who speaks another gets a Goodbye naming both.
+2. Messages go out in the order of `send`, which never waits: the dispatcher decides synchronously.
+3. It reports to its Host and keeps nothing: what outlives a connection is in the registry.
+"""
+
+import asyncio
+import logging
+from typing import Protocol
+
+from aiohttp import WSMessage, WSMsgType, web
+from pydantic import ValidationError
+
+from grctl.models.base import Model
+from grctl.models.wire import (
+    PROTOCOL,
+    Drain,
+    Goodbye,
+    Hello,
+    Outcome,
+    Welcome,
+    encode,
+    from_worker,
+)
+
+HELLO_TIMEOUT = 10.0  # s: a live worker says Hello at once
+
+logger = logging.getLogger(__name__)
+
+
+class ProtocolError(Exception):
+    """The worker said what cannot be understood; the text goes back to it."""
+
+
+class Host(Protocol):
+    """Who owns the session: the dispatcher."""
+
+    def welcome(self, session: "WorkerSession", hello: Hello) -> None:
+        """Take in a worker.
+
+        Raises:
+            ProtocolError: it may not come in.
+        """
+
+    def take(self, session: "WorkerSession", message: Outcome | Drain) -> None:
+        """Take what a worker says."""
+
+
+class WorkerSession:
+    """The connection of one worker."""
+
+    def __init__(self, socket: web.WebSocketResponse, host: Host, operator: str) -> None:
+        self.hello: Hello | None = None
+        self._socket = socket
+        self._host = host
+        self._operator = operator
+        self._outgoing: asyncio.Queue[Model] = asyncio.Queue()
+        self._writer: asyncio.Task[None] | None = None
+
+    @property
+    def silent(self) -> bool:
+        """Whether the connection ended because heartbeats were not answered."""
+        return isinstance(self._socket.exception(), TimeoutError)
+
+    async def run(self) -> None:
+        """Serve the connection to its end."""
+        self._writer = asyncio.create_task(self._write())
+        try:
+            await self._greet()
+            async for message in self._socket:
+                self._receive(message)
+        except ProtocolError as error:
+            logger.warning("worker refused", extra=self._fields() | {"error": str(error)})
+            await self.leave(str(error))
+        finally:
+            self._writer.cancel()
+
+    def send(self, message: Model) -> None:
+        """Have a message sent after those before it."""
+        self._outgoing.put_nowait(message)
+
+    async def leave(self, message: str, redirect: str | None = None) -> None:
+        """Say Goodbye and close."""
+        if self._writer is not None:
+            self._writer.cancel()
+        if not self._socket.closed:
+            goodbye = Goodbye(message=message, redirect=redirect)
+            try:
+                await self._socket.send_str(encode(goodbye))
+            except ConnectionError:
+                logger.debug("worker did not hear Goodbye", extra=self._fields())
+        await self._socket.close()
+
+    async def _greet(self) -> None:
+        try:
+            first = await self._socket.receive(timeout=HELLO_TIMEOUT)
+        except TimeoutError:
+            raise ProtocolError(f"No Hello came within {HELLO_TIMEOUT:g} s") from None
+        if first.type is not WSMsgType.TEXT:
+            return
+        hello = _parse(first)
+        if not isinstance(hello, Hello):
+            raise ProtocolError(f"The first message must be Hello, not {hello.kind!r}")
+        if hello.protocol != PROTOCOL:
+            raise ProtocolError(
+                f"The worker speaks protocol {hello.protocol}, this operator {PROTOCOL}: use the"
+                " same version of grctl for both"
+            )
+        self.hello = hello
+        self.send(Welcome(operator=self._operator))
+        self._host.welcome(self, hello)
+
+    def _receive(self, message: WSMessage) -> None:
+        if message.type is not WSMsgType.TEXT:
+            return
+        said = _parse(message)
+        if isinstance(said, Hello):
+            raise ProtocolError("A second Hello on one connection")
+        self._host.take(self, said)
+
+    async def _write(self) -> None:
+        while True:
+            message = await self._outgoing.get()
+            try:
+                await self._socket.send_str(encode(message))
+            except ConnectionError:
+                return  # the reader ends too, and the worker comes back
+
+    def _fields(self) -> dict[str, str]:
+        return {"worker": self.hello.worker if self.hello else "unknown"}
+
+
+def _parse(message: WSMessage) -> Hello | Outcome | Drain:
+    try:
+        return from_worker.validate_json(message.data)
+    except ValidationError as error:
+        found = "; ".join(
+            f"{'.'.join(map(str, each['loc'])) or 'message'}: {each['msg']}"
+            for each in error.errors(include_input=False, include_url=False)
+        )
+        raise ProtocolError(f"The operator does not understand the message: {found}") from error

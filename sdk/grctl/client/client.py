@@ -1,0 +1,164 @@
+"""Client: a connection to the Kubernetes API as this project's users see it."""
+
+import os
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from grctl.client.access import Access
+from grctl.client.errors import WorkflowNotFoundError
+from grctl.client.handle import WorkflowHandle
+from grctl.client.names import check_name
+from grctl.client.sending import SentEvent, event_spec, send_event
+from grctl.client.starting import start_run, workflow_spec
+from grctl.kube import RUNS, Api, Connection
+
+
+class Client:
+    """Starts runs and sends events. Use it as an async context manager.
+
+    Args:
+        namespace: Namespace of the runs. Defaults to `$GRCTL_NAMESPACE`, then to the one of the
+            kubeconfig's context or of the pod.
+        kubeconfig: Path of a kubeconfig. Defaults to what kubectl would use: `$KUBECONFIG`,
+            `~/.kube/config`, or the pod's ServiceAccount.
+        context: Context of the kubeconfig. Defaults to its current one.
+
+    Raises:
+        ConnectionConfigError: when entered, if no Kubernetes API is configured.
+
+    Example:
+        >>> async with Client() as client:
+        ...     handle = await client.start_workflow(
+        ...         workflow_type="ProcessOrder",
+        ...         workflow_id="order-abc",
+        ...         workflow_input={"order_id": "abc"},
+        ...     )
+        ...     await handle.send("approve")
+        ...     print(await handle.result())
+    """
+
+    def __init__(
+        self,
+        namespace: str | None = None,
+        kubeconfig: str | os.PathLike[str] | None = None,
+        context: str | None = None,
+    ) -> None:
+        self._namespace = namespace or os.environ.get("GRCTL_NAMESPACE")
+        self._kubeconfig = kubeconfig
+        self._context = context
+        self._exits = AsyncExitStack()
+        self._opened: Access | None = None
+
+    async def __aenter__(self) -> Self:
+        """Find the API and open a connection pool; no request is made."""
+        connection = await Connection.find(self._kubeconfig, self._context)
+        api = await self._exits.enter_async_context(Api(connection, user_agent="grctl-client"))
+        self._opened = Access(api, self._namespace or api.namespace)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the pool."""
+        self._opened = None
+        await self._exits.aclose()
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of its runs."""
+        return self._access.namespace
+
+    async def start_workflow(
+        self,
+        *,
+        workflow_type: str,
+        workflow_id: str,
+        workflow_input: Any = None,
+        workflow_timeout: timedelta | None = None,
+    ) -> WorkflowHandle:
+        """Start a run. Returns when the API server has accepted it; no worker need be there yet.
+
+        Args:
+            workflow_type: Type of the workflow, as its code names it.
+            workflow_id: Name of the run: lower-case letters, digits, '-' and '.'. One that an
+                active run has is refused; a finished run of the id is replaced.
+            workflow_input: Data for the start handler: JSON, or what `ctx.store.put` takes. An
+                object's keys are unpacked as keyword arguments.
+            workflow_timeout: The run ends as TimedOut when it is older than this. None: never.
+
+        Raises:
+            WorkflowAlreadyRunningError: a run of that id is active.
+            RunNotReleasedError: an earlier run stays, as no operator lets go of it.
+            InvalidNameError: the id is no name; suggests one that is.
+            NotJsonError: the input has no JSON.
+            TooLargeError: it is over 512 KiB.
+            CrdsMissingError: the cluster does not know the resources.
+        """
+        check_name(workflow_id, "workflow_id")
+        workflow = workflow_spec(workflow_type, workflow_input, workflow_timeout)
+        run = await start_run(self._access, workflow_id, workflow)
+        return WorkflowHandle(self._access, workflow_id, run["metadata"]["uid"])
+
+    async def run_workflow(
+        self,
+        *,
+        workflow_type: str,
+        workflow_id: str,
+        workflow_input: Any = None,
+        workflow_timeout: timedelta | None = None,
+    ) -> Any:
+        """Start a run and wait for its result.
+
+        Takes what `start_workflow` takes; raises what it and `WorkflowHandle.result` raise.
+
+        Example:
+            >>> await client.run_workflow(workflow_type="Greet", workflow_id="greet-1")
+            'Hello'
+        """
+        handle = await self.start_workflow(
+            workflow_type=workflow_type,
+            workflow_id=workflow_id,
+            workflow_input=workflow_input,
+            workflow_timeout=workflow_timeout,
+        )
+        return await handle.result()
+
+    async def get_workflow_handle(self, *, workflow_id: str) -> WorkflowHandle:
+        """Give the handle of the present run of an id, active or finished.
+
+        Raises:
+            WorkflowNotFoundError: there is none.
+        """
+        check_name(workflow_id, "workflow_id")
+        run = await self._access.read(RUNS, workflow_id)
+        if run is None:
+            raise WorkflowNotFoundError(
+                f"There is no run of {workflow_id!r} in namespace {self.namespace!r}. Start it by"
+                " client.start_workflow, or see what there is by `kubectl get wfr`."
+            )
+        return WorkflowHandle(self._access, workflow_id, run["metadata"]["uid"])
+
+    async def send(
+        self, *, workflow_id: str, event_name: str, payload: Any = None, name: str | None = None
+    ) -> SentEvent:
+        """Send an event to a workflow id, also before it has a run: it waits for one.
+
+        Returns when the API server has accepted it. Raises and takes what `WorkflowHandle.send`
+        does.
+
+        Example:
+            >>> await client.send(workflow_id="order-abc", event_name="approve")
+        """
+        spec = event_spec(workflow_id, event_name, payload)
+        return await send_event(self._access, spec, name)
+
+    @property
+    def _access(self) -> Access:
+        if self._opened is None:
+            raise RuntimeError("The Client is not open: use it as `async with Client() as client:`")
+        return self._opened

@@ -1,0 +1,61 @@
+"""What can go wrong between a client and a run. Every message says how to go on."""
+
+from grctl.models.run import RunError
+
+
+class WorkflowError(Exception):
+    """Base of all errors of the client."""
+
+
+class InvalidNameError(WorkflowError, ValueError):
+    """A workflow id or an event object's name is no name that Kubernetes takes."""
+
+
+class CrdsMissingError(WorkflowError):
+    """The cluster does not know the resources of grctl."""
+
+
+class WorkflowNotFoundError(WorkflowError):
+    """There is no run of that workflow id, or not any more the one that was meant."""
+
+
+class WorkflowAlreadyRunningError(WorkflowError):
+    """A run of that workflow id is active."""
+
+
+class RunNotReleasedError(WorkflowError):
+    """A run of that workflow id is being deleted, and nobody lets go of it."""
+
+
+class EventNameTakenError(WorkflowError):
+    """There is another event of that object's name: the name is the sender's idempotency key."""
+
+
+class EventGoneError(WorkflowError):
+    """The event was deleted before it was seen settled."""
+
+
+class WorkflowFailedError(WorkflowError):
+    """The run failed.
+
+    Attributes:
+        error: Type, message and stack trace, as the run's status has them; None without any.
+    """
+
+    def __init__(self, message: str, error: RunError | None = None) -> None:
+        super().__init__(message)
+        self.error = error
+        if error is not None and error.stack_trace:
+            self.add_note(f"In the worker:\n{error.stack_trace}")
+
+
+class WorkflowCancelledError(WorkflowError):
+    """The run was cancelled."""
+
+
+class WorkflowTerminatedError(WorkflowError):
+    """The run was terminated."""
+
+
+class WorkflowTimedOutError(WorkflowError):
+    """The run took longer than its `workflow_timeout`."""

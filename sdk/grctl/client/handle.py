@@ -1,0 +1,155 @@
+"""WorkflowHandle: one run, by its id and uid. Another run of the same id is another handle's."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from grctl.client.access import Access, Json
+from grctl.client.errors import (
+    WorkflowCancelledError,
+    WorkflowFailedError,
+    WorkflowNotFoundError,
+    WorkflowTerminatedError,
+    WorkflowTimedOutError,
+)
+from grctl.client.sending import SentEvent, event_spec, seconds, send_event
+from grctl.kube import RUNS, ConflictError, InvalidError, NotFoundError
+from grctl.models.info import RunInfo
+from grctl.models.phases import RunPhase
+from grctl.models.run import WorkflowRun
+
+
+class WorkflowHandle:
+    """A run that was started.
+
+    Attributes:
+        workflow_id: Its workflow id.
+        namespace: Its namespace.
+        uid: Its uid, which no other run has.
+    """
+
+    def __init__(self, access: Access, workflow_id: str, uid: str) -> None:
+        self._access = access
+        self.workflow_id = workflow_id
+        self.namespace = access.namespace
+        self.uid = uid
+
+    def __repr__(self) -> str:
+        return f"<run {self.namespace}/{self.workflow_id} {self.uid}>"
+
+    async def send(
+        self, event_name: str, payload: Any = None, *, name: str | None = None
+    ) -> SentEvent:
+        """Send an event to this run. Returns when the API server has accepted it.
+
+        A later run of the same id does not take it (reason RunGone).
+
+        Args:
+            event_name: Name of the event; one that the workflow does not handle is rejected.
+            payload: Data for the handler: JSON, or what `ctx.store.put` takes. An object's keys
+                are unpacked as keyword arguments.
+            name: Name of the WorkflowEvent, where the caller has an idempotency key.
+
+        Raises:
+            EventNameTakenError: there is another event of that object's name.
+            NotJsonError: the payload has no JSON.
+            TooLargeError: it is over 512 KiB.
+
+        Example:
+            >>> await handle.send("set_priority", payload="high")
+        """
+        spec = event_spec(self.workflow_id, event_name, payload, self.uid)
+        return await send_event(self._access, spec, name)
+
+    async def result(self, timeout: float | timedelta | None = None) -> Any:  # noqa: ASYNC109
+        """Wait until the run is finished, and give its result.
+
+        Args:
+            timeout: Seconds, or a timedelta, to wait. None: for ever.
+
+        Raises:
+            WorkflowFailedError: with type, message and stack trace of what a handler raised.
+            WorkflowCancelledError: it was cancelled.
+            WorkflowTerminatedError: it was terminated.
+            WorkflowTimedOutError: it took longer than its own timeout.
+            WorkflowNotFoundError: it was deleted.
+            TimeoutError: it is still active; it goes on.
+
+        Example:
+            >>> await handle.result(timeout=60)
+            'approved'
+        """
+        try:
+            async with asyncio.timeout(seconds(timeout)):
+                run = await self._access.follow(RUNS, self.workflow_id, self._finished)
+        except TimeoutError as error:
+            text = f"The run of {self.workflow_id!r} is still active after {timeout}; it goes on."
+            raise TimeoutError(text) from error
+        return _result_of(run)
+
+    async def describe(self) -> RunInfo:
+        """Say how the run stands now.
+
+        Raises:
+            WorkflowNotFoundError: it was deleted.
+        """
+        return RunInfo.of(self._own(await self._access.read(RUNS, self.workflow_id)))
+
+    async def cancel(self) -> None:
+        """Ask the run to end before its next handler; one that runs is not interrupted.
+
+        Raises:
+            WorkflowNotFoundError: it was deleted.
+        """
+        await self._desire("cancel")
+
+    async def terminate(self) -> None:
+        """Ask the run to end at once; a handler that runs is aborted, what it did is void.
+
+        Raises:
+            WorkflowNotFoundError: it was deleted.
+        """
+        await self._desire("terminate")
+
+    async def _desire(self, wish: str) -> None:
+        # The uid cannot be changed, so naming it makes the patch one of this run only.
+        patch = {"metadata": {"uid": self.uid}, "spec": {wish: True}}
+        try:
+            await self._access.merge(RUNS, self.workflow_id, patch)
+        except NotFoundError as error:
+            raise self._gone() from error
+        except (ConflictError, InvalidError) as error:
+            self._own(await self._access.read(RUNS, self.workflow_id))
+            raise error from None
+
+    def _finished(self, run: Json | None) -> WorkflowRun | None:
+        own = self._own(run)
+        return own if own.status.phase.finished else None
+
+    def _own(self, run: Json | None) -> WorkflowRun:
+        if run is None or run["metadata"]["uid"] != self.uid:
+            raise self._gone()
+        return WorkflowRun.model_validate(run)
+
+    def _gone(self) -> WorkflowNotFoundError:
+        return WorkflowNotFoundError(
+            f"This run of {self.workflow_id!r} in namespace {self.namespace!r} was deleted. For a"
+            " later run of that id, ask client.get_workflow_handle for its handle."
+        )
+
+
+def _result_of(run: WorkflowRun) -> Any:
+    name, status = run.metadata.name, run.status
+    match status.phase:
+        case RunPhase.COMPLETED:
+            return status.result
+        case RunPhase.CANCELLED:
+            raise WorkflowCancelledError(f"{name} was cancelled. {status.message}".rstrip())
+        case RunPhase.TERMINATED:
+            raise WorkflowTerminatedError(f"{name} was terminated. {status.message}".rstrip())
+        case RunPhase.TIMED_OUT:
+            raise WorkflowTimedOutError(f"{name} timed out. {status.message}".rstrip())
+        case _:
+            error = status.error
+            text = f"{error.type}: {error.message}" if error else status.message
+            raise WorkflowFailedError(f"{name} failed: {text}", error)

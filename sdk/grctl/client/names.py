@@ -1,0 +1,67 @@
+"""Names of objects: what Kubernetes takes, and what to say about what it does not."""
+
+import re
+import secrets
+
+from grctl.client.errors import InvalidNameError
+
+LONGEST = 253  # characters
+RANDOM = 13  # letters of 5 bits: no two events of a run meet
+ALPHABET = "abcdefghijkmnopqrstuvwxyz2345679"
+
+LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+NAME = re.compile(rf"{LABEL}(\.{LABEL})*")
+
+
+def check_name(name: object, what: str) -> None:
+    """Refuse what is no DNS subdomain name.
+
+    Args:
+        name: The name.
+        what: What it is to the user, such as `workflow_id`.
+
+    Raises:
+        InvalidNameError: says what fits, and a similar name that does.
+    """
+    if isinstance(name, str) and len(name) <= LONGEST and NAME.fullmatch(name):
+        return
+    fitting = fitting_name(str(name))
+    hint = f" {fitting!r} would fit." if fitting else ""
+    raise InvalidNameError(
+        f"{what} {name!r} is no name of a Kubernetes object: 1 to {LONGEST} lower-case letters,"
+        f" digits, '-' and '.', beginning and ending with a letter or digit.{hint}"
+    )
+
+
+def check_text(text: object, what: str) -> None:
+    """Refuse what cannot name a workflow type or an event, which may be any text.
+
+    Raises:
+        ValueError: it is no text, empty, or longer than 253 characters.
+    """
+    if not isinstance(text, str) or not 0 < len(text) <= LONGEST:
+        raise ValueError(f"{what} must be text of 1 to {LONGEST} characters, not {text!r}.")
+
+
+def fitting_name(text: str, longest: int = LONGEST) -> str:
+    """Give the name that is most like a text; empty where nothing of it can stay.
+
+    Example:
+        >>> fitting_name("Order_17")
+        'order-17'
+    """
+    cleaned = re.sub(r"[^a-z0-9.-]+", "-", text.lower())
+    labels = [label.strip("-") for label in cleaned[:longest].split(".")]
+    return ".".join(label for label in labels if label)
+
+
+def event_object_name(workflow_id: str, event_name: str) -> str:
+    """Make a name for an event that no other has, and that people can read in a list.
+
+    Example:
+        >>> event_object_name("order-abc", "approve")
+        'order-abc-approve-k7w2hq5zt9c3n'
+    """
+    token = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM))
+    readable = fitting_name(f"{workflow_id}-{event_name}", LONGEST - RANDOM - 1)
+    return f"{readable}-{token}"

@@ -1,0 +1,131 @@
+"""Starting a run: its id is its object's name, and at most one run of an id is active.
+
+1. The create carries a mark of its own, so a create whose answer was lost is known as ours.
+2. A finished run of the id gives way: deleted as exactly the version that was seen finished, waited
+   for until it is gone, and only then the new one is created.
+3. Whoever loses a race to another start gets WorkflowAlreadyRunningError.
+"""
+
+import asyncio
+import math
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from grctl.client.access import Access, Json
+from grctl.client.errors import RunNotReleasedError, WorkflowAlreadyRunningError
+from grctl.client.names import check_text
+from grctl.kube import RUNS, AlreadyExistsError, ConflictError, NotFoundError
+from grctl.models.base import API_VERSION
+from grctl.models.limits import PAYLOAD
+from grctl.models.run import FINALIZER, WorkflowRun, WorkflowSpec
+from grctl.serialization import check_size, to_json
+
+REQUEST = "grctl.dev/request"
+"""Annotation: which call created the run."""
+ROUNDS = 5  # looks at a run that is another each time
+RELEASE = 30.0  # s: for the operator to settle the events of a deleted run
+LONGEST_TIMEOUT = timedelta(days=36_500)  # beyond, a deadline leaves the calendar
+SHORTEST_TIMEOUT = timedelta(milliseconds=1)  # the smallest unit that the resource takes
+
+
+def workflow_spec(workflow_type: str, workflow_input: Any, timeout: timedelta | None) -> Json:
+    """Make `spec.workflow` of a run.
+
+    Raises:
+        NotJsonError: the input has no JSON; names the place in it, and the type.
+        TooLargeError: the input is over 512 KiB of JSON.
+        ValueError: the type is empty, or the timeout is no positive time.
+    """
+    check_text(workflow_type, "workflow_type")
+    if timeout is not None and not SHORTEST_TIMEOUT <= timeout <= LONGEST_TIMEOUT:
+        raise ValueError(
+            f"workflow_timeout must be positive and at most {LONGEST_TIMEOUT.days} days, not"
+            f" {timeout!r}."
+        )
+    json = to_json(workflow_input, "workflow_input")
+    check_size(json, PAYLOAD, "workflow_input")
+    whole = timeout and math.ceil(timeout / SHORTEST_TIMEOUT) * SHORTEST_TIMEOUT
+    return WorkflowSpec(type=workflow_type, input=json, timeout=whole).to_json()
+
+
+async def start_run(access: Access, workflow_id: str, workflow: Json) -> Json:
+    """Create a run, in place of a finished one if need be, and give the object.
+
+    Raises:
+        WorkflowAlreadyRunningError: a run of that id is active.
+        RunNotReleasedError: an earlier run stays, as no operator lets go of it.
+    """
+    request = uuid.uuid4().hex
+    body = _body(workflow_id, workflow, request)
+    for _ in range(ROUNDS):
+        try:
+            return await access.create(RUNS, body)
+        except AlreadyExistsError:
+            present = await access.read(RUNS, workflow_id)
+        if present is not None and _request_of(present) == request:
+            return present
+        if present is not None:
+            await _make_room(access, WorkflowRun.model_validate(present))
+    raise WorkflowAlreadyRunningError(
+        f"Others start runs of {workflow_id!r} at the same time, and were first {ROUNDS} times."
+    )
+
+
+def _body(workflow_id: str, workflow: Json, request: str) -> Json:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "WorkflowRun",
+        "metadata": {
+            "name": workflow_id,
+            "finalizers": [FINALIZER],
+            "annotations": {REQUEST: request},
+        },
+        "spec": {"workflow": workflow},
+    }
+
+
+def _request_of(run: Json) -> str | None:
+    mark: str | None = run["metadata"].get("annotations", {}).get(REQUEST)
+    return mark
+
+
+async def _make_room(access: Access, run: WorkflowRun) -> None:
+    """See a finished run of the id off. Returning means: look again."""
+    if run.deleting:
+        await _see_off(access, run)
+        return
+    if not run.status.phase.finished:
+        raise _already_running(run)
+    seen = {"uid": run.metadata.uid, "resourceVersion": run.metadata.resource_version}
+    try:
+        await access.delete(RUNS, run.metadata.name, seen)
+    except (ConflictError, NotFoundError):
+        return
+    await _see_off(access, run)
+
+
+async def _see_off(access: Access, run: WorkflowRun) -> None:
+    """Wait until a deleted run is gone."""
+
+    def gone(present: Json | None) -> bool | None:
+        return True if present is None or present["metadata"]["uid"] != run.metadata.uid else None
+
+    try:
+        async with asyncio.timeout(RELEASE):
+            await access.follow(RUNS, run.metadata.name, gone)
+    except TimeoutError as error:
+        raise RunNotReleasedError(
+            f"The earlier run {run.metadata.name!r} ({run.status.phase}) is deleted, but after"
+            f" {RELEASE:.0f} s it is still there: the operator, which settles its events first, has"
+            f" not let go of it. Is the operator running? Finalizers: {run.metadata.finalizers}."
+        ) from error
+
+
+def _already_running(run: WorkflowRun) -> WorkflowAlreadyRunningError:
+    name = run.metadata.name
+    return WorkflowAlreadyRunningError(
+        f"A run of {name!r} ({run.spec.workflow.type}) is active: {run.status.phase}. Go on with it"
+        f" by client.get_workflow_handle(workflow_id={name!r}), end it by its handle's terminate(),"
+        " or take another id."
+    )

@@ -1,0 +1,165 @@
+"""Which values may be kept (input, payload, store, result), and the JSON that they become.
+
+1. JSON as it is; pydantic models, dataclasses, enums, tuples and sets; datetimes, dates, times,
+   timedeltas, UUIDs and Decimals. Anything else is refused, naming where it is and what it is.
+2. What is refused would otherwise change silently on its way through the API server: NaN, integers
+   beyond 64 bits, keys that are no text.
+3. The answer shares nothing with the value: changing the value later changes nothing that is kept.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from grctl.models.limits import KIB
+
+DEEPEST = 100  # levels: far below what Kubernetes and orjson read, far above what people write
+LARGEST_INTEGER = 2**63 - 1  # the API server reads larger ones as floats and loses their end
+SCALARS = (bool, str, int, float, Decimal, datetime, date, time, timedelta, UUID)
+
+
+class NotJsonError(TypeError):
+    """A value cannot be kept: it has no JSON, or would come back as another."""
+
+
+class TooLargeError(ValueError):
+    """A value is larger than what is kept in one piece."""
+
+
+def to_json(value: Any, what: str) -> Any:
+    """Give the JSON of a value, as Python objects of its own.
+
+    Args:
+        value: What is to be kept.
+        what: What it is to the user, such as `ctx.store["order"]`; errors begin with it.
+
+    Raises:
+        NotJsonError: names the place in the value, and its type.
+
+    Example:
+        >>> to_json({"at": datetime(2026, 1, 2), "ids": (1, 2)}, "payload")
+        {'at': '2026-01-02T00:00:00', 'ids': [1, 2]}
+    """
+    return _convert(value, what, 0)
+
+
+def size_of(json: Any) -> int:
+    """Give the size of JSON in bytes, as it is written to the API server."""
+    return len(orjson.dumps(json))
+
+
+def check_size(json: Any, limit: int, what: str) -> None:
+    """Refuse JSON over a limit in bytes.
+
+    Raises:
+        TooLargeError: names what it is, its size and the limit.
+    """
+    size = size_of(json)
+    if size > limit:
+        raise TooLargeError(
+            f"{what} is {in_kib(size)} of JSON; at most {in_kib(limit)} are kept."
+            " Keep it elsewhere (an object store, a database) and pass a reference to it."
+        )
+
+
+def in_kib(size: int) -> str:
+    """Write a size for people."""
+    return f"{size / KIB:.1f} KiB"
+
+
+def _convert(value: Any, what: str, depth: int) -> Any:
+    if depth > DEEPEST:
+        raise NotJsonError(f"{what}: nested deeper than {DEEPEST} levels, or holds itself")
+    if isinstance(value, Enum):
+        return _convert(value.value, what, depth + 1)
+    if value is None or isinstance(value, SCALARS):
+        return _scalar(value, what)
+    return _container(value, what, depth + 1)
+
+
+def _scalar(value: Any, what: str) -> Any:
+    if isinstance(value, str):
+        return _text(value, what)
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        raise NotJsonError(
+            f"{what} is an integer of {value.bit_length()} bits; beyond 63 it would change: keep it"
+            " as text"
+        )
+    if not _is_finite(value):
+        raise NotJsonError(f"{what} is {value} ({type(value).__name__}), which JSON does not have")
+    return to_jsonable_python(value)
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, Decimal):
+        return value.is_finite()
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _text(value: str, what: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise NotJsonError(f"{what} is text that is no Unicode: {error.reason}") from error
+    return str(value)
+
+
+def _container(value: Any, what: str, depth: int) -> Any:
+    if isinstance(value, Mapping):
+        return dict(_item(key, each, what, depth) for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return [_convert(each, f"{what}[{at}]", depth) for at, each in enumerate(value)]
+    if isinstance(value, set | frozenset):
+        items = [_convert(each, f"an item of {what}", depth) for each in value]
+        return sorted(items, key=orjson.dumps)  # the same set is the same JSON
+    if isinstance(value, type):
+        raise NotJsonError(_refusal(value, what))
+    if isinstance(value, BaseModel) or hasattr(value, "__pydantic_serializer__"):
+        return _convert(_dump(value, what), what, depth)
+    if dataclasses.is_dataclass(value):
+        return {
+            field.name: _convert(getattr(value, field.name), f"{what}.{field.name}", depth)
+            for field in dataclasses.fields(value)
+        }
+    raise NotJsonError(_refusal(value, what))
+
+
+def _item(key: Any, value: Any, what: str, depth: int) -> tuple[str, Any]:
+    name = _convert(key, f"key {key!r} of {what}", depth)
+    if not isinstance(name, str):
+        raise NotJsonError(
+            f"{what} has the key {key!r} ({type(key).__name__}); keys in JSON are text: use"
+            f" str({key!r})"
+        )
+    return name, _convert(value, f"{what}[{name!r}]", depth)
+
+
+def _dump(value: Any, what: str) -> Any:
+    try:
+        return to_jsonable_python(value, by_alias=True)
+    except (PydanticSerializationError, ValueError) as error:
+        raise NotJsonError(f"{what} is a {_type_name(value)} without JSON: {error}") from error
+
+
+def _refusal(value: Any, what: str) -> str:
+    hint = " Encode it as text, for instance with base64." if isinstance(value, bytes) else ""
+    return (
+        f"{what} is a {_type_name(value)}, which cannot be kept as JSON. What can: JSON, pydantic"
+        " models, dataclasses, enums, datetimes, UUIDs, Decimals, and lists, tuples, sets and dicts"
+        f" of them.{hint}"
+    )
+
+
+def _type_name(value: Any) -> str:
+    kind = value if isinstance(value, type) else type(value)
+    prefix = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return f"{'class ' if isinstance(value, type) else ''}{prefix}{kind.__qualname__}"

@@ -1,0 +1,154 @@
+"""The WebSocket to the operator: found again by itself whenever it is lost.
+
+1. A worker is back within two seconds of the operator being back: the operator counts on it.
+2. What is sent without a connection is lost. Outcomes are held elsewhere and sent again.
+3. Nothing here knows what a message means, but Welcome and Goodbye, which are about the connection.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+from pydantic import ValidationError
+
+from grctl.backoff import Backoff, Uniform
+from grctl.models.base import Model
+from grctl.models.wire import (
+    CONNECT_PATH,
+    Execute,
+    Goodbye,
+    Hello,
+    Release,
+    Welcome,
+    encode,
+    from_operator,
+)
+from grctl.worker.identity import authorization
+
+logger = logging.getLogger(__name__)
+
+FIRST_WAIT = 0.05  # s: at most; the first try after a loss is made at once
+LONGEST_WAIT = 1.0  # s: with a try of some milliseconds after it, well within two seconds
+CONNECT_TIMEOUT = 1.0  # s: an address that swallows packets must not cost the two seconds
+WELCOME_TIMEOUT = 5.0  # s: for the handshake, and again for the Welcome
+HEARTBEAT = 5.0  # s: a peer that does not answer a ping in half of that is gone
+CLOSE_TIMEOUT = 2.0  # s: for the peer to agree that it is over
+LARGEST_MESSAGE = 16 * 1024 * 1024  # bytes: a payload and a store, with much to spare
+
+Message = Welcome | Execute | Release | Goodbye
+Sleep = Callable[[float], Awaitable[None]]
+Socket = aiohttp.ClientWebSocketResponse
+
+
+class Connection:
+    """One worker's way to its operator.
+
+    Args:
+        url: Address of the operator, such as `http://127.0.0.1:8700`.
+        hello: Makes the Hello, anew for each connection.
+        receive: Is given each message in turn, the Welcome too.
+        uniform: Source of jitter.
+        sleep: Waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        hello: Callable[[], Hello],
+        receive: Callable[[Message], Awaitable[None]],
+        *,
+        uniform: Uniform = random.uniform,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._url = url
+        self._hello = hello
+        self._receive = receive
+        self._sleep = sleep
+        self._backoff = Backoff(FIRST_WAIT, LONGEST_WAIT, uniform)
+        self._socket: Socket | None = None
+        self._redirect: str | None = None
+        self._trouble = ""
+
+    async def run(self) -> None:
+        """Connect, and again whenever the connection ends, until cancelled."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            while True:
+                await self._sleep(self._backoff.next())
+                await self._try(session)
+
+    async def send(self, message: Model) -> None:
+        """Send a message, if there is a connection that was welcomed."""
+        if self._socket is None:
+            return
+        try:
+            await self._socket.send_str(encode(message))
+        except (aiohttp.ClientError, ConnectionError) as error:
+            logger.debug("message not sent", extra={"error": str(error)})
+
+    async def _try(self, session: aiohttp.ClientSession) -> None:
+        url, self._redirect = self._redirect or self._url, None
+        try:
+            async with asyncio.timeout(WELCOME_TIMEOUT):
+                socket = await self._open(session, url)
+            async with socket:
+                await socket.send_str(encode(self._hello()))
+                await self._read(socket, url)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            self._note_trouble(url, str(error) or type(error).__name__)
+        finally:
+            self._socket = None
+
+    async def _open(self, session: aiohttp.ClientSession, url: str) -> Socket:
+        return await session.ws_connect(
+            url + CONNECT_PATH,
+            headers=authorization(),
+            heartbeat=HEARTBEAT,
+            max_msg_size=LARGEST_MESSAGE,
+            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT),
+        )
+
+    async def _read(self, socket: Socket, url: str) -> None:
+        """Hand over messages until the connection ends."""
+        while True:
+            frame = await socket.receive(WELCOME_TIMEOUT if self._socket is None else None)
+            if frame.type is not aiohttp.WSMsgType.TEXT:
+                self._note_trouble(url, f"the connection ended ({socket.close_code})")
+                return
+            message = _decode(frame.data)
+            if isinstance(message, Goodbye):
+                self._note_goodbye(url, message)
+                return
+            if isinstance(message, Welcome):
+                self._note_welcome(socket, url, message)
+            if message is not None:
+                await self._receive(message)
+
+    def _note_welcome(self, socket: Socket, url: str, welcome: Welcome) -> None:
+        self._socket = socket
+        self._backoff.reset()
+        self._trouble = ""
+        logger.info("connected", extra={"operator": welcome.operator, "url": url})
+
+    def _note_goodbye(self, url: str, goodbye: Goodbye) -> None:
+        self._redirect = goodbye.redirect and goodbye.redirect.rstrip("/")
+        self._note_trouble(url, f"the operator says goodbye: {goodbye.message}")
+
+    def _note_trouble(self, url: str, trouble: str) -> None:
+        """Log why there is no connection, once for as long as it stays the same."""
+        level = logging.DEBUG if trouble == self._trouble else logging.WARNING
+        self._trouble = trouble
+        logger.log(level, "not connected, trying again", extra={"url": url, "why": trouble})
+
+
+def _decode(data: Any) -> Message | None:
+    try:
+        return from_operator.validate_json(data)
+    except ValidationError as error:
+        # Of a newer operator, perhaps; never the message itself, which may hold a payload.
+        first = error.errors(include_input=False, include_url=False)[0]["msg"]
+        logger.warning("message not understood", extra={"why": first})
+        return None

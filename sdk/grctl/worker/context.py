@@ -1,0 +1,85 @@
+"""Context: what a handler knows of its run, and what it can do."""
+
+from dataclasses import dataclass
+
+from grctl.models.phases import HandlerKind
+from grctl.models.wire import Execute, Execution
+from grctl.worker.logs import HandlerLogger
+from grctl.worker.store import Store
+from grctl.worker.transitions import Transitions
+from grctl.workflow.workflow import Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentEvent:
+    """The event that is being handled."""
+
+    name: str
+    """Its event name, such as `approve`."""
+    object_name: str
+    """Name of its WorkflowEvent."""
+    uid: str
+    """Uid of its WorkflowEvent."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentRun:
+    """The run, and this execution of one of its handlers."""
+
+    workflow_id: str
+    workflow_type: str
+    namespace: str
+    uid: str
+    """Another for each run, also of the same workflow id."""
+    execution_id: str
+    """Another for each attempt."""
+    attempt: int
+    """1, and one more for each worker that was lost with this handler."""
+    idempotency_key: str
+    """The same for every attempt at this handler, and for nothing else: hand it to other systems
+    that are to do something once."""
+    event: CurrentEvent | None
+    """The event that is being handled; None in a start handler and in a step."""
+
+
+class Context:
+    """First argument of every handler.
+
+    Attributes:
+        run: What is known of the run and of this attempt.
+        store: What the run remembers.
+        next: Where it may go from here; return one of them.
+        logger: A logger that says which run and handler a record is about.
+
+    Example:
+        >>> @order.event()
+        ... async def approve(ctx: Context) -> Directive:
+        ...     ctx.store.put("status", "approved")
+        ...     return ctx.next.step(fulfill)
+    """
+
+    def __init__(self, workflow: Workflow, execute: Execute) -> None:
+        execution = execute.execution
+        self.run = _current_run(execution)
+        self.store = Store(execute.store)
+        self.next = Transitions(workflow)
+        self.logger = HandlerLogger(execution)
+
+
+def _current_run(execution: Execution) -> CurrentRun:
+    return CurrentRun(
+        workflow_id=execution.workflow_id,
+        workflow_type=execution.workflow_type,
+        namespace=execution.namespace,
+        uid=execution.run_uid,
+        execution_id=execution.id,
+        attempt=execution.attempt,
+        idempotency_key=f"{execution.run_uid}-{execution.commits}",
+        event=_current_event(execution),
+    )
+
+
+def _current_event(execution: Execution) -> CurrentEvent | None:
+    if execution.handler_kind is not HandlerKind.EVENT or not execution.event:
+        return None
+    return CurrentEvent(execution.handler_name, execution.event, execution.event_uid or "")

@@ -1,0 +1,125 @@
+"""The executions that this worker holds, from Execute until Release.
+
+1. Each runs as a task of its own, those of one run one after the other, at most `capacity` at once.
+2. An Execute for one that is held already runs nothing: its outcome is sent again if it is there.
+3. Release ends it: what still runs is cancelled, what it would bring back is void.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from grctl.models.wire import Execute, Execution, Outcome, Release
+from grctl.worker.executor import carry_out
+from grctl.worker.logs import fields_of
+from grctl.workflow.workflow import Workflow
+
+logger = logging.getLogger(__name__)
+
+LAST_WORDS = 1.0  # s: for handlers to clean up after they were cancelled
+
+BroughtBack = Callable[[Outcome], Awaitable[None]]
+"""Is told each outcome when it is there. It may be lost: the outcome stays held."""
+
+
+@dataclass
+class _Held:
+    execution: Execution
+    outcome: Outcome | None = None
+    task: asyncio.Task[None] | None = None
+
+
+class Executions:
+    """All that a worker runs, and the outcomes that it holds.
+
+    Args:
+        workflows: Workflows by their type.
+        capacity: How many handlers run at once.
+        brought_back: Is told each outcome.
+    """
+
+    def __init__(
+        self, workflows: Mapping[str, Workflow], capacity: int, brought_back: BroughtBack
+    ) -> None:
+        self.empty = asyncio.Event()
+        self.empty.set()
+        self._workflows = workflows
+        self._places = asyncio.Semaphore(capacity)
+        self._brought_back = brought_back
+        self._held: dict[str, _Held] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._latest: dict[str, asyncio.Task[None]] = {}
+        """The last task of each run, by the run's uid."""
+
+    @property
+    def held(self) -> tuple[Execution, ...]:
+        """What runs, and what came back but is not released."""
+        return tuple(held.execution for held in self._held.values())
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """What came back but is not released."""
+        return tuple(held.outcome for held in self._held.values() if held.outcome)
+
+    async def accept(self, execute: Execute) -> None:
+        """Run an execution, unless it is held already."""
+        held = self._held.get(execute.execution.id)
+        if held is None:
+            self._begin(execute)
+        elif held.outcome is not None:
+            await self._brought_back(held.outcome)
+
+    def release(self, release: Release) -> None:
+        """Forget an execution, and stop it if it still runs."""
+        held = self._held.pop(release.execution, None)
+        if held is None:
+            return
+        if not release.committed:
+            extra = {**fields_of(held.execution), "why": release.message}
+            logger.info("execution is void", extra=extra)
+        if held.outcome is None and held.task is not None:
+            held.task.cancel()
+        self._note_empty()
+
+    async def abandon(self) -> None:
+        """Stop whatever runs and forget it all."""
+        for held in self._held.values():
+            logger.warning("execution given up", extra=fields_of(held.execution))
+        self._held.clear()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LAST_WORDS)
+        self._note_empty()
+
+    def _begin(self, execute: Execute) -> None:
+        held = self._held[execute.execution.id] = _Held(execute.execution)
+        run = execute.execution.run_uid
+        task = asyncio.create_task(self._run(held, execute, self._latest.get(run)))
+        held.task = self._latest[run] = task
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._ended(run, done))
+        self.empty.clear()
+
+    def _ended(self, run: str, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if self._latest.get(run) is task:
+            del self._latest[run]
+        self._note_empty()
+
+    async def _run(
+        self, held: _Held, execute: Execute, previous: asyncio.Task[None] | None
+    ) -> None:
+        if previous is not None:
+            await asyncio.wait([previous])
+        async with self._places:
+            result = await carry_out(self._workflows, execute)
+        if held.execution.id not in self._held:
+            return  # released, and the handler took no notice of being cancelled
+        held.outcome = Outcome(execution=held.execution, result=result)
+        await self._brought_back(held.outcome)
+
+    def _note_empty(self) -> None:
+        if not self._held and not self._tasks:
+            self.empty.set()

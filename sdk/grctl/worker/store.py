@@ -1,0 +1,142 @@
+"""ctx.store: what a run remembers from one handler to the next.
+
+1. A handler reads its own writes. They become true with its outcome, all or none.
+2. What is put is kept as it was then; what is got may be changed freely.
+3. A write counts until the handler returns, also after its directive was built.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar, overload
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from grctl.models.limits import STORE
+from grctl.serialization import TooLargeError, in_kib, size_of, to_json
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+_MISSING = object()
+NAMED = 3  # keys: the largest ones, when a store is too large
+
+
+class StoreKeyError(KeyError):
+    """The store has no such key; the message names those it has."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class StoreTypeError(TypeError):
+    """A value of the store does not fit the type that it was asked for as."""
+
+
+class Store:
+    """The values of one run, by key.
+
+    Example:
+        >>> ctx.store.put("order", Order(id="abc", placed=datetime.now(UTC)))
+        >>> order = await ctx.store.get("order", as_type=Order)
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = dict(values)
+        self._put: dict[str, Any] = {}
+        self._deleted: dict[str, None] = {}
+
+    def put(self, key: str, value: Any) -> None:
+        """Keep a value under a key.
+
+        Args:
+            key: Any text.
+            value: JSON, a pydantic model, a dataclass, an enum, a datetime, UUID or Decimal, or
+                lists, tuples, sets and dicts of them. It is kept as JSON: read it back with
+                `as_type` where it was something else. 10.0 may come back as 10.
+
+        Raises:
+            NotJsonError: the value cannot be kept; names the place in it, and the type.
+        """
+        if not isinstance(key, str):
+            raise TypeError(f"A key of ctx.store is text, not {key!r} ({type(key).__name__}).")
+        json = to_json(value, f"ctx.store[{to_json(key, 'a key of ctx.store')!r}]")
+        self._values[key] = self._put[key] = json
+        self._deleted.pop(key, None)
+
+    def delete(self, key: str) -> None:
+        """Forget a key. One that is not there is no error."""
+        if self._values.pop(key, _MISSING) is not _MISSING:
+            self._put.pop(key, None)
+            self._deleted[key] = None
+
+    @overload
+    async def get(self, key: str) -> Any: ...
+    @overload
+    async def get(self, key: str, default: D) -> Any | D: ...
+    @overload
+    async def get(self, key: str, *, as_type: type[T]) -> T: ...
+    @overload
+    async def get(self, key: str, default: D, *, as_type: type[T]) -> T | D: ...
+
+    async def get(self, key: str, default: Any = _MISSING, *, as_type: Any = None) -> Any:
+        """Give the value of a key.
+
+        Args:
+            key: The key it was put under.
+            default: What to give where there is no such key.
+            as_type: What to make of the JSON: any type that pydantic validates.
+
+        Raises:
+            StoreKeyError: there is no such key, and no default; names the keys that there are.
+            StoreTypeError: the value does not fit `as_type`.
+
+        Example:
+            >>> await ctx.store.get("paid", default=False)
+            False
+        """
+        if key not in self._values:
+            if default is _MISSING:
+                raise StoreKeyError(self._missing(key))
+            return default
+        value = _copy(self._values[key])
+        return value if as_type is None else _validate(key, value, as_type)
+
+    async def keys(self) -> tuple[str, ...]:
+        """Give all keys."""
+        return tuple(self._values)
+
+    def changes(self) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Give what was put and what was deleted.
+
+        Raises:
+            TooLargeError: the store as a whole would be larger than what is kept.
+        """
+        if self._put:
+            self._check_size()
+        return dict(self._put), tuple(self._deleted)
+
+    def _check_size(self) -> None:
+        size = size_of(self._values)
+        if size <= STORE:
+            return
+        sizes = sorted(((size_of(each), key) for key, each in self._values.items()), reverse=True)
+        largest = ", ".join(f"{key!r} {in_kib(of)}" for of, key in sizes[:NAMED])
+        raise TooLargeError(
+            f"ctx.store would hold {in_kib(size)} of JSON; at most {in_kib(STORE)} are kept. Its"
+            f" largest keys: {largest}. Keep large values elsewhere and put references to them."
+        )
+
+    def _missing(self, key: str) -> str:
+        present = ", ".join(repr(each) for each in self._values) or "nothing yet"
+        return f"ctx.store has no key {key!r}; it has {present}"
+
+
+def _copy(json: Any) -> Any:
+    return orjson.loads(orjson.dumps(json)) if isinstance(json, dict | list) else json
+
+
+def _validate(key: str, value: Any, as_type: Any) -> Any:
+    try:
+        return TypeAdapter(as_type).validate_python(value)
+    except ValidationError as error:
+        raise StoreTypeError(f"ctx.store[{key!r}] does not fit {as_type!r}: {error}") from error

@@ -1,0 +1,54 @@
+"""@task: an async function that handlers call for what touches the world outside.
+
+It is called as the function that it wraps. It is an object, so that retries and recorded results
+can be added without a change to the code that calls it.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Task(Generic[P, R]):
+    """What `@task` makes of a function.
+
+    Attributes:
+        name: Name of the function.
+        function: The function as written.
+    """
+
+    def __init__(self, function: Callable[P, Coroutine[Any, Any, R]]) -> None:
+        functools.update_wrapper(self, function)
+        self.name = function.__name__
+        self.function = function
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        """Run it; await the answer."""
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<task {self.name!r}>"
+
+
+def task(function: Callable[P, Coroutine[Any, Any, R]]) -> Task[P, R]:
+    """Make a task of an async function.
+
+    Raises:
+        ValueError: it is no async function.
+
+    Example:
+        >>> @task
+        ... async def call_greeting_api(name: str) -> str:
+        ...     return f"Hello, {name}"
+    """
+    if inspect.isfunction(function) and inspect.iscoroutinefunction(function):
+        return Task(function)
+    name = getattr(function, "__name__", "my_task")
+    raise ValueError(
+        f"{name!r} ({type(function).__name__}) cannot be a task, which is an async function:"
+        f" write `async def {name}(...):`"
+    )

@@ -1,0 +1,202 @@
+"""Worker: one process's part in running workflows, from its first connection to its last outcome.
+
+1. It takes what the operator gives and brings back outcomes; it decides nothing about a run.
+2. Asked to stop, it takes nothing new, finishes what it holds and waits until that is released.
+3. It is never the last to know: an outcome is held until it is said to be committed or void.
+"""
+
+import asyncio
+import logging
+import random
+import signal
+import threading
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from grctl.backoff import Uniform
+from grctl.models.phases import HandlerKind
+from grctl.models.wire import Catalogue, Drain, Execute, Handler, Hello, Release, Welcome
+from grctl.worker import identity
+from grctl.worker.connection import Connection, Message, Sleep
+from grctl.worker.executions import Executions
+from grctl.workflow.handler import Handler as WorkflowHandler
+from grctl.workflow.workflow import Workflow, workflow_of
+
+logger = logging.getLogger(__name__)
+
+CAPACITY = 100  # handlers at once: they wait for I/O most of the time
+GRACE = 30.0  # s: what Kubernetes gives a pod between SIGTERM and SIGKILL
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Worker:
+    """Runs the handlers of workflows, all in one event loop.
+
+    What blocks the loop (`time.sleep`, a driver without async) blocks every handler and the
+    heartbeat with it: give it to `asyncio.to_thread`.
+
+    Args:
+        workflows: The workflows; a handler stands for its workflow.
+        operator_url: Address of the operator. Defaults to `$GRCTL_OPERATOR_URL`, then to
+            `http://127.0.0.1:8700`.
+        capacity: How many handlers run at once.
+        name: A name that outlives restarts, another for each worker of a namespace. Defaults to
+            `$GRCTL_WORKER_NAME`, then to the machine's (in a pod: the pod's).
+        namespace: The namespace whose runs it serves. Defaults to `$GRCTL_NAMESPACE`, then to the
+            pod's, then to `default`.
+        grace: Seconds that running handlers get to end when the worker is stopped.
+        uniform: Source of the jitter between connection attempts; for tests.
+        sleep: Waits between them; for tests.
+
+    Raises:
+        TypeError: something in `workflows` is no workflow.
+        ValueError: a workflow without a start handler, two of one type, or a handler whose
+            parameters cannot be made from a payload.
+
+    Example:
+        >>> await Worker(workflows=[order]).run()
+    """
+
+    def __init__(
+        self,
+        workflows: Iterable[Workflow | WorkflowHandler[Any]],
+        operator_url: str | None = None,
+        *,
+        capacity: int = CAPACITY,
+        name: str | None = None,
+        namespace: str | None = None,
+        grace: float = GRACE,
+        uniform: Uniform = random.uniform,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity must be at least 1, not {capacity}.")
+        self._workflows = _by_type(workflows)
+        self._catalogues = tuple(_catalogue(each) for each in self._workflows.values())
+        self._capacity = capacity
+        self._grace = grace
+        self._given_name = name
+        self._name = ""
+        self._instance = uuid.uuid4().hex
+        self._namespace = identity.namespace(namespace)
+        self._connection = Connection(
+            identity.operator_url(operator_url),
+            self._hello,
+            self._receive,
+            uniform=uniform,
+            sleep=sleep,
+        )
+        self._executions = Executions(self._workflows, capacity, self._connection.send)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+        self._at_once = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until stopped, by SIGTERM or SIGINT or `stop()`, and return when all is finished.
+
+        Signals are listened to in the main thread only.
+        """
+        self._loop = asyncio.get_running_loop()
+        with identity.worker_name(self._given_name) as self._name, _signals(self._stop):
+            try:
+                async with asyncio.TaskGroup() as group:
+                    connecting = group.create_task(self._connection.run())
+                    await self._stopping.wait()
+                    await self._leave()
+                    connecting.cancel()
+            finally:
+                await self._executions.abandon()
+
+    def stop(self) -> None:
+        """Stop gracefully; asked a second time, at once. May be called from any thread."""
+        if self._loop is None:
+            self._stop()
+        else:
+            self._loop.call_soon_threadsafe(self._stop)
+
+    def _stop(self) -> None:
+        if self._stopping.is_set():
+            self._at_once.set()
+        self._stopping.set()
+
+    async def _leave(self) -> None:
+        """Take nothing new, and wait until nothing is held, within the grace period."""
+        logger.info("stopping", extra={"held": len(self._executions.held)})
+        await self._connection.send(Drain())
+        waits = [
+            asyncio.create_task(event.wait()) for event in (self._executions.empty, self._at_once)
+        ]
+        await asyncio.wait(waits, timeout=self._grace, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    def _hello(self) -> Hello:
+        return Hello(
+            worker=self._name,
+            instance=self._instance,
+            namespace=self._namespace,
+            capacity=0 if self._stopping.is_set() else self._capacity,
+            catalogues=self._catalogues,
+            held=self._executions.held,
+        )
+
+    async def _receive(self, message: Message) -> None:
+        match message:
+            case Welcome():
+                await self._catch_up()
+            case Execute():
+                await self._executions.accept(message)
+            case Release():
+                self._executions.release(message)
+
+    async def _catch_up(self) -> None:
+        """Say again what may not have been heard."""
+        for outcome in self._executions.outcomes:
+            await self._connection.send(outcome)
+        if self._stopping.is_set():
+            await self._connection.send(Drain())
+
+
+def _by_type(candidates: Iterable[Any]) -> dict[str, Workflow]:
+    if isinstance(candidates, Workflow | WorkflowHandler):
+        raise TypeError(f"workflows is a list: write Worker(workflows=[...]), not {candidates!r}.")
+    found: dict[str, Workflow] = {}
+    for each in (workflow_of(candidate) for candidate in candidates):
+        if found.setdefault(each.workflow_type, each) is not each:
+            raise ValueError(f"Two workflows are of type {each.workflow_type!r}; give it to one.")
+        if each.find(HandlerKind.START, "start") is None:
+            raise ValueError(
+                f"{each.workflow_type} has no start handler: define one with"
+                " `@....start()` above `async def start(ctx: Context) -> Directive:`"
+            )
+    if not found:
+        raise ValueError("workflows is empty: a worker needs at least one.")
+    return found
+
+
+def _catalogue(workflow: Workflow) -> Catalogue:
+    return Catalogue(
+        type=workflow.workflow_type,
+        handlers=tuple(
+            Handler(kind=each.kind, name=each.name, payload=each.signature.json_schema())
+            for each in workflow.handlers
+        ),
+    )
+
+
+@contextmanager
+def _signals(stop: Any) -> Iterator[None]:
+    """Call `stop` at each signal to end; only the main thread can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    for each in SIGNALS:
+        loop.add_signal_handler(each, stop)
+    try:
+        yield
+    finally:
+        for each in SIGNALS:
+            loop.remove_signal_handler(each)

@@ -1,0 +1,65 @@
+"""Handler: an async function that a workflow runs at its start, as a step, or for an event.
+
+1. It is called as the function that it wraps; tests of user code need nothing of ours.
+2. It stands for its workflow: a module may define `async def greet` under `@greet.event()` and go
+   on with `@greet.event()`.
+"""
+
+import functools
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec
+
+from grctl.models.directive import Directive
+from grctl.models.phases import HandlerKind
+from grctl.workflow.signature import Signature
+
+if TYPE_CHECKING:
+    from grctl.workflow.workflow import Workflow
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+
+HandlerFunction = Callable[P, Coroutine[Any, Any, Directive]]
+
+
+class Handler(Generic[P]):
+    """A handler of a workflow; what `@workflow.start()`, `.step()` and `.event()` make.
+
+    Attributes:
+        workflow: The workflow that it belongs to.
+        kind: start, step or event.
+        name: Name of the step or the event; of a start handler, the function's.
+        function: The function as written.
+        signature: The parameters that a payload binds to.
+    """
+
+    __name__: str
+
+    def __init__(
+        self, workflow: "Workflow", kind: HandlerKind, name: str, function: HandlerFunction[P]
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.workflow = workflow
+        self.kind = kind
+        self.name = name
+        self.function = function
+        self.signature = Signature(function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Directive]:
+        """Call the function."""
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} handler {self.name!r} of {self.workflow.workflow_type}>"
+
+    def start(self) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
+        """Do as `Workflow.start` of its workflow."""
+        return self.workflow.start()
+
+    def step(self) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
+        """Do as `Workflow.step` of its workflow."""
+        return self.workflow.step()
+
+    def event(self, name: str | None = None) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
+        """Do as `Workflow.event` of its workflow."""
+        return self.workflow.event(name)

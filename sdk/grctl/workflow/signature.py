@@ -1,0 +1,143 @@
+"""The parameters of a handler: its context first, then what a payload binds to.
+
+1. Their shape is checked when the handler is defined: a wrong one never reaches a worker.
+2. Their types are looked up when they are first needed, since they may be defined further down in
+   the module. The context's is never looked up: it may be imported for type checkers only.
+"""
+
+import builtins
+import inspect
+from collections.abc import Callable
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
+
+VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class Signature:
+    """What a handler takes besides its context.
+
+    Attributes:
+        name: Name of the function.
+        parameters: Its parameters, without the context.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.name = function.__name__
+        self._function = function
+        written = tuple(inspect.signature(function).parameters.values())
+        self._check_context(written[0] if written else None)
+        self.parameters = written[1:]
+        for parameter in self.parameters:
+            self._check_payload(parameter)
+
+    def __str__(self) -> str:
+        """Write it as in code, without the context: `update_quantity(item_id: str, qty: int)`."""
+        return f"{self.name}({', '.join(_text(each) for each in self.parameters)})"
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the parameters without a default."""
+        return tuple(each.name for each in self.parameters if not has_default(each))
+
+    @cached_property
+    def adapters(self) -> dict[str, TypeAdapter[Any]]:
+        """What validates each parameter's value.
+
+        Raises:
+            ValueError: a type cannot be found, or pydantic cannot make it from JSON.
+        """
+        hints = self._hints()
+        return {each.name: self._adapter(each, hints) for each in self.parameters}
+
+    def json_schema(self) -> dict[str, Any] | None:
+        """Give the JSON schema of the payloads that fit; None where no payload is looked at."""
+        if not self.parameters:
+            return None
+        try:
+            return self._json_schema()
+        except PydanticInvalidForJsonSchema:
+            return {}  # a type of the user's that has no JSON schema: anything may fit
+
+    def _json_schema(self) -> dict[str, Any]:
+        wanted = [(name, "validation", adapter) for name, adapter in self.adapters.items()]
+        schemas, shared = TypeAdapter.json_schemas(wanted)  # type: ignore[arg-type]
+        values = {name: schemas[name, "validation"] for name in self.adapters}
+        unpacked = {
+            "type": "object",
+            "properties": values,
+            "required": list(self.required),
+            "additionalProperties": False,
+        }
+        if len(values) == 1:
+            return {**shared, "anyOf": [*values.values(), unpacked]}
+        return {**shared, **unpacked}
+
+    def _check_context(self, parameter: inspect.Parameter | None) -> None:
+        if parameter is None or parameter.kind in {inspect.Parameter.KEYWORD_ONLY, *VARIADIC}:
+            came = "no parameter" if parameter is None else f"{parameter} first"
+        elif _is_builtin(parameter.annotation):
+            came = f"{parameter} first"
+        else:
+            return
+        raise ValueError(
+            f"{self.name} takes {came}, but a handler's first parameter is its context: write"
+            f" `async def {self.name}(ctx: Context, ...) -> Directive:`"
+        )
+
+    def _check_payload(self, parameter: inspect.Parameter) -> None:
+        if parameter.kind in VARIADIC:
+            why = "every field of a payload needs a parameter of its own"
+        elif parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+            why = "payload fields are passed by name; remove the `/`"
+        else:
+            return
+        raise ValueError(f"{self.name} takes {parameter}, which no payload can bind to: {why}.")
+
+    def _hints(self) -> dict[str, Any]:
+        written = {
+            each.name: each.annotation
+            for each in self.parameters
+            if each.annotation is not inspect.Parameter.empty
+        }
+        module = inspect.unwrap(self._function).__globals__
+        try:
+            return get_type_hints(
+                SimpleNamespace(__annotations__=written), globalns=module, include_extras=True
+            )
+        except (NameError, AttributeError) as error:
+            raise ValueError(
+                f"{self}: {error}. Types of parameters must be known when the worker runs: import"
+                " them at the top of the module, not under TYPE_CHECKING or inside a function."
+            ) from error
+
+    def _adapter(self, parameter: inspect.Parameter, hints: dict[str, Any]) -> TypeAdapter[Any]:
+        try:
+            return TypeAdapter(hints.get(parameter.name, Any))
+        except PydanticUserError as error:
+            raise ValueError(
+                f"{self}: {parameter.name} cannot be made from a payload: {error.message}"
+            ) from error
+
+
+def has_default(parameter: inspect.Parameter) -> bool:
+    """Say whether it may be left out."""
+    return parameter.default is not inspect.Parameter.empty
+
+
+def _is_builtin(annotation: Any) -> bool:
+    if isinstance(annotation, str):
+        return annotation != "object" and hasattr(builtins, annotation)
+    return annotation is not object and getattr(annotation, "__module__", "") == "builtins"
+
+
+def _text(parameter: inspect.Parameter) -> str:
+    kind = parameter.annotation
+    text = parameter.name
+    if kind is not inspect.Parameter.empty:
+        text += f": {kind if isinstance(kind, str) else inspect.formatannotation(kind)}"
+    return f"{text} = {parameter.default!r}" if has_default(parameter) else text

@@ -1,0 +1,165 @@
+"""Workflow: a workflow type and its handlers, collected by decorators.
+
+1. Names are unique within their kind. A step and an event may share one: an event never runs a
+   step, nor a transition an event handler.
+2. What can be known to be wrong when a handler is defined is a ValueError there.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from grctl.models.phases import HandlerKind
+from grctl.workflow.handler import Handler, HandlerFunction, P
+
+LONGEST_NAME = 253  # characters: what the resources take
+
+
+class Workflow:
+    """A workflow type, to which decorators add handlers.
+
+    Args:
+        workflow_type: Name of the type, as runs name it in `spec.workflow.type`.
+
+    Raises:
+        ValueError: the name is empty or longer than 253 characters.
+
+    Example:
+        >>> order = Workflow(workflow_type="ProcessOrder")
+        >>> @order.start()
+        ... async def start(ctx: Context, order_id: str) -> Directive:
+        ...     return ctx.next.wait_for_event()
+        >>> @order.event()
+        ... async def approve(ctx: Context) -> Directive:
+        ...     return ctx.next.complete("approved")
+    """
+
+    def __init__(self, workflow_type: str) -> None:
+        _check_name(workflow_type, "workflow_type")
+        self.workflow_type = workflow_type
+        self._handlers: dict[tuple[HandlerKind, str], Handler[Any]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Workflow {self.workflow_type!r}>"
+
+    @property
+    def handlers(self) -> tuple[Handler[Any], ...]:
+        """All handlers, in the order of definition."""
+        return tuple(self._handlers.values())
+
+    def names(self, kind: HandlerKind) -> tuple[str, ...]:
+        """Give the names of the handlers of a kind, in the order of definition."""
+        return tuple(name for each, name in self._handlers if each is kind)
+
+    def find(self, kind: HandlerKind, name: str) -> Handler[Any] | None:
+        """Give the handler of a kind and name. The start handler goes by its kind alone."""
+        if kind is HandlerKind.START:
+            return next((each for each in self.handlers if each.kind is kind), None)
+        return self._handlers.get((kind, name))
+
+    def start(self) -> Callable[[HandlerFunction[P]], Handler[P]]:
+        """Define the handler that a run begins with. A workflow has one.
+
+        Its parameters after `ctx` take the run's input.
+
+        Raises:
+            ValueError: there is one already, or the function is no handler.
+        """
+
+        def define(function: HandlerFunction[P]) -> Handler[P]:
+            for first in self.names(HandlerKind.START):
+                raise ValueError(
+                    f"{self.workflow_type} has a start handler already, {first!r}, so"
+                    f" {_name_of(function)!r} cannot be another. Make it a step."
+                )
+            return self._define(HandlerKind.START, None, function)
+
+        return define
+
+    def step(self) -> Callable[[HandlerFunction[P]], Handler[P]]:
+        """Define a step, which `ctx.next.step` and a wait's timeout go to by its function's name.
+
+        Raises:
+            ValueError: there is a step of that name, or the function is no handler of a step.
+        """
+        return lambda function: self._define(HandlerKind.STEP, None, function)
+
+    def event(self, name: str | None = None) -> Callable[[HandlerFunction[P]], Handler[P]]:
+        """Define the handler of an event. Its parameters after `ctx` take the event's payload.
+
+        Args:
+            name: Name of the event. Defaults to the function's name.
+
+        Raises:
+            ValueError: there is a handler for that event, or the function is no handler.
+
+        Example:
+            >>> @order.event(name="order.rejected")
+            ... async def handle_rejection(ctx: Context, reason: str = "") -> Directive:
+            ...     return ctx.next.complete("rejected")
+        """
+        if callable(name):
+            raise ValueError(  # noqa: TRY004  as every other error of a definition
+                f"Write `event()` with parentheses in the decorator of {_name_of(name)!r}."
+            )
+        return lambda function: self._define(HandlerKind.EVENT, name, function)
+
+    def _define(
+        self, kind: HandlerKind, name: str | None, function: HandlerFunction[P]
+    ) -> Handler[P]:
+        _check_function(kind, function)
+        handler = Handler(self, kind, name if name is not None else function.__name__, function)
+        _check_name(handler.name, f"The name of {function.__name__!r}")
+        if kind is HandlerKind.STEP and handler.signature.required:
+            raise ValueError(
+                f"Step {handler.signature} has parameters without a default, but a step gets no"
+                " payload: put values into ctx.store before, and get them from there."
+            )
+        if (kind, handler.name) in self._handlers:
+            raise ValueError(
+                f"{self.workflow_type} has {_article(kind)} handler {handler.name!r} already."
+            )
+        self._handlers[kind, handler.name] = handler
+        return handler
+
+
+def workflow_of(candidate: Any) -> Workflow:
+    """Give the workflow that an object is or stands for: a handler stands for its workflow.
+
+    Raises:
+        TypeError: it is neither a Workflow nor a handler; names what came.
+
+    Example:
+        >>> workflow_of(approve) is order
+        True
+    """
+    if isinstance(candidate, Workflow):
+        return candidate
+    if isinstance(candidate, Handler):
+        return candidate.workflow
+    raise TypeError(
+        f"{candidate!r} ({type(candidate).__name__}) is neither a Workflow nor a handler of one."
+    )
+
+
+def _check_name(name: Any, what: str) -> None:
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
+        raise ValueError(f"{what} must be text of 1 to {LONGEST_NAME} characters, not {name!r}.")
+
+
+def _check_function(kind: HandlerKind, function: Any) -> None:
+    if inspect.isfunction(function) and inspect.iscoroutinefunction(function):
+        return
+    name = _name_of(function)
+    raise ValueError(
+        f"{name!r} ({type(function).__name__}) cannot be {_article(kind)} handler, which is an"
+        f" async function: write `async def {name}(ctx: Context) -> Directive:`"
+    )
+
+
+def _name_of(function: Any) -> str:
+    return str(getattr(function, "__name__", "handler"))
+
+
+def _article(kind: HandlerKind) -> str:
+    return f"an {kind}" if kind is HandlerKind.EVENT else f"a {kind}"

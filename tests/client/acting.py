@@ -1,0 +1,26 @@
+"""What a user does, and what the network does to it."""
+
+from typing import Any
+
+import pytest
+
+from grctl.client import Client, WorkflowHandle
+from grctl.kube import Api, UnreachableError
+
+
+async def start(client: Client, name: str = "order-abc", **arguments: Any) -> WorkflowHandle:
+    return await client.start_workflow(workflow_type="ProcessOrder", workflow_id=name, **arguments)
+
+
+def lose_answers(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Let the answers to so many creates get lost after the objects were created."""
+    create, left = Api.create, [None] * times
+
+    async def lossy(self: Api, *arguments: Any) -> Any:
+        answer = await create(self, *arguments)
+        if left:
+            left.pop()
+            raise UnreachableError("the answer was lost")
+        return answer
+
+    monkeypatch.setattr(Api, "create", lossy)

@@ -1,0 +1,249 @@
+"""Starting runs: ids, sizes, races, and what comes after a finished run."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel
+
+import grctl.client
+from grctl.client import (
+    Client,
+    CrdsMissingError,
+    InvalidNameError,
+    RunNotReleasedError,
+    WorkflowAlreadyRunningError,
+    WorkflowNotFoundError,
+    starting,
+)
+from grctl.kube import RUNS, Api, NotFoundError, UnreachableError
+from grctl.models import FINALIZER
+from grctl.serialization import NotJsonError, TooLargeError
+from tests.client.acting import lose_answers, start
+from tests.client.playing import PlayedOperator
+
+
+class Line(BaseModel):
+    sku: str
+    id: UUID
+
+
+def test_the_package_offers_the_client_its_handles_and_its_errors() -> None:
+    assert [name for name in grctl.client.__all__ if not name.endswith("Error")] == [
+        "Client",
+        "SentEvent",
+        "WorkflowHandle",
+    ]
+    assert all(hasattr(grctl.client, name) for name in grctl.client.__all__)
+
+
+async def test_a_started_run_is_a_resource_that_waits_for_a_worker(
+    client: Client, operator: PlayedOperator
+) -> None:
+    handle = await start(
+        client, workflow_input={"order_id": "abc"}, workflow_timeout=timedelta(hours=24)
+    )
+
+    run = await operator.run("order-abc")
+    assert (run["metadata"]["uid"], run["metadata"]["finalizers"]) == (handle.uid, [FINALIZER])
+    assert run["spec"] == {
+        "workflow": {"type": "ProcessOrder", "input": {"order_id": "abc"}, "timeout": "24h"}
+    }
+    assert (handle.workflow_id, handle.namespace) == ("order-abc", client.namespace)
+
+
+async def test_an_input_may_be_what_pydantic_can_write(
+    client: Client, operator: PlayedOperator
+) -> None:
+    line = Line(sku="a", id=UUID(int=1))
+
+    await start(client, workflow_input={"line": line, "at": datetime(2026, 1, 2)})  # noqa: DTZ001
+
+    assert (await operator.run("order-abc"))["spec"]["workflow"]["input"] == {
+        "line": {"sku": "a", "id": str(UUID(int=1))},
+        "at": "2026-01-02T00:00:00",
+    }
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fitting"),
+    [
+        ("Order_17", "'order-17' would fit"),
+        ("-a..b-", "'a.b' would fit"),
+        ("x" * 254, f"'{'x' * 253}' would fit"),
+        ("", "ending with a letter or digit.$"),
+        (17, "'17' would fit"),
+    ],
+)
+async def test_an_id_that_is_no_name_is_refused_with_one_that_fits(
+    client: Client, operator: PlayedOperator, wrong: Any, fitting: str
+) -> None:
+    with pytest.raises(InvalidNameError, match=f"workflow_id .* is no name.*{fitting}"):
+        await start(client, wrong)
+
+    assert await operator.runs() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "told"),
+    [
+        ({"workflow_input": {"a": object()}}, NotJsonError, r"workflow_input\['a'\] is a object"),
+        ({"workflow_input": "x" * 600 * 1024}, TooLargeError, "600.* at most 512.0 KiB"),
+        ({"workflow_timeout": timedelta(0)}, ValueError, "workflow_timeout must be positive"),
+        ({"workflow_timeout": timedelta.max}, ValueError, "at most 36500 days"),
+    ],
+)
+async def test_what_cannot_be_sent_is_refused_before_the_write(
+    client: Client, operator: PlayedOperator, arguments: Any, error: Any, told: str
+) -> None:
+    with pytest.raises(error, match=told):
+        await start(client, **arguments)
+
+    assert await operator.runs() == []
+
+
+async def test_an_id_whose_run_is_active_is_refused_and_the_run_left_alone(
+    client: Client, operator: PlayedOperator
+) -> None:
+    handle = await start(client)
+
+    with pytest.raises(
+        WorkflowAlreadyRunningError,
+        match=r"'order-abc' \(ProcessOrder\) is active: Pending.*get_workflow_handle",
+    ):
+        await start(client)
+
+    assert (await operator.run("order-abc"))["metadata"]["uid"] == handle.uid
+
+
+async def test_an_id_is_started_anew_after_its_run_finished_and_was_let_go(
+    client: Client, operator: PlayedOperator
+) -> None:
+    first = await start(client)
+    await operator.finish("order-abc")
+    again = asyncio.create_task(start(client, workflow_input=2))
+
+    await operator.let_go("order-abc")
+
+    second = await again
+    assert second.uid != first.uid
+    run = await operator.run("order-abc")
+    assert (run["metadata"]["uid"], run["spec"]["workflow"]["input"]) == (second.uid, 2)
+
+
+async def test_a_run_that_is_being_deleted_is_waited_for(
+    client: Client, operator: PlayedOperator
+) -> None:
+    first = await start(client)
+    await operator.api.delete(RUNS.path(client.namespace, "order-abc"))
+    again = asyncio.create_task(start(client))
+
+    await operator.let_go("order-abc")
+
+    assert (await again).uid != first.uid
+
+
+async def test_a_finished_run_that_nobody_lets_go_of_is_told(
+    client: Client, operator: PlayedOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await start(client)
+    await operator.finish("order-abc")
+    monkeypatch.setattr(starting, "RELEASE", 0.0)
+
+    with pytest.raises(RunNotReleasedError, match=r"'order-abc' \(Completed\).*Is the operator"):
+        await start(client)
+
+
+@pytest.mark.parametrize("finished_before", [False, True])
+async def test_of_two_starts_at_once_exactly_one_succeeds(
+    client: Client, operator: PlayedOperator, finished_before: bool
+) -> None:
+    letting_go = None
+    if finished_before:
+        await start(client)
+        await operator.finish("order-abc")
+        letting_go = asyncio.create_task(operator.let_go("order-abc"))
+
+    both = await asyncio.gather(start(client), start(client), return_exceptions=True)
+
+    if letting_go:
+        await letting_go
+    (won,) = [each for each in both if not isinstance(each, BaseException)]
+    (lost,) = [each for each in both if isinstance(each, BaseException)]
+    assert isinstance(lost, WorkflowAlreadyRunningError)
+    assert (await operator.run("order-abc"))["metadata"]["uid"] == won.uid
+
+
+async def test_a_start_whose_answer_was_lost_is_known_as_our_own(
+    client: Client, operator: PlayedOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_answers(monkeypatch, 1)
+
+    handle = await start(client)
+
+    assert [run["metadata"]["uid"] for run in await operator.runs()] == [handle.uid]
+
+
+async def test_an_api_server_that_stays_away_is_told(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+
+    async def unreachable(*_arguments: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        raise UnreachableError("connection refused")
+
+    monkeypatch.setattr(Api, "create", unreachable)
+
+    with pytest.raises(UnreachableError, match="connection refused"):
+        await start(client)
+
+    assert tries == 8
+
+
+async def test_missing_crds_are_told_with_how_to_install_them(client: Client) -> None:
+    async def missing(*_arguments: Any) -> Any:
+        raise NotFoundError(404, "", "404 page not found")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Api, "create", missing)
+        patch.setattr(Api, "get", missing)
+
+        with pytest.raises(CrdsMissingError, match=r"grctl crds \| kubectl apply -f -"):
+            await start(client)
+        with pytest.raises(CrdsMissingError):
+            await client.get_workflow_handle(workflow_id="order-abc")
+
+
+async def test_a_handle_is_given_for_the_present_run_of_an_id(client: Client) -> None:
+    started = await start(client)
+
+    handle = await client.get_workflow_handle(workflow_id="order-abc")
+
+    assert handle.uid == started.uid
+
+
+async def test_an_id_without_a_run_has_no_handle(client: Client) -> None:
+    with pytest.raises(WorkflowNotFoundError, match="There is no run of 'order-abc' in namespace"):
+        await client.get_workflow_handle(workflow_id="order-abc")
+
+
+async def test_run_workflow_starts_and_gives_the_result(
+    client: Client, operator: PlayedOperator
+) -> None:
+    running = asyncio.create_task(
+        client.run_workflow(workflow_type="ProcessOrder", workflow_id="order-abc")
+    )
+
+    await operator.wait_for_run("order-abc")
+    await operator.finish("order-abc", result=["done"])
+
+    assert await running == ["done"]
+
+
+async def test_a_client_that_is_not_open_says_how_to_open_it() -> None:
+    with pytest.raises(RuntimeError, match=r"async with Client\(\) as client"):
+        await Client().send(workflow_id="order-abc", event_name="approve")

@@ -1,0 +1,157 @@
+"""Sending events: names, lost answers, idempotency keys, and what became of them."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from grctl.client import Client, EventGoneError, EventNameTakenError, InvalidNameError
+from grctl.client.names import event_object_name
+from grctl.kube import EVENTS
+from grctl.models import EventPhase
+from grctl.serialization import NotJsonError, TooLargeError
+from tests.client.acting import lose_answers, start
+from tests.client.playing import PlayedOperator
+
+
+async def send(client: Client, event_name: str = "approve", **arguments: Any) -> Any:
+    return await client.send(workflow_id="order-abc", event_name=event_name, **arguments)
+
+
+async def test_an_event_may_be_sent_before_there_is_a_run(
+    client: Client, operator: PlayedOperator
+) -> None:
+    sent = await send(client, "set_priority", payload="high")
+
+    event = await operator.event(sent.name)
+    assert event["metadata"]["uid"] == sent.uid
+    assert event["spec"] == {
+        "workflowId": "order-abc",
+        "eventName": "set_priority",
+        "payload": "high",
+    }
+    assert (sent.workflow_id, sent.event_name) == ("order-abc", "set_priority")
+
+
+async def test_a_handle_sends_to_its_own_run_only(client: Client, operator: PlayedOperator) -> None:
+    handle = await start(client)
+
+    sent = await handle.send("approve")
+
+    event = await operator.event(sent.name)
+    assert event["spec"] == {
+        "workflowId": "order-abc",
+        "eventName": "approve",
+        "runUid": handle.uid,
+    }
+
+
+@pytest.mark.parametrize(
+    ("workflow_id", "event_name", "readable"),
+    [
+        ("order-abc", "approve", "order-abc-approve-"),
+        ("order-abc", "order.rejected", "order-abc-order.rejected-"),
+        ("order-abc", "Set Priority!", "order-abc-set-priority-"),
+        ("a", "日本", "a-"),
+        ("x" * 253, "approve", "x" * 239 + "-"),
+    ],
+)
+def test_an_events_object_has_a_name_that_people_can_read(
+    workflow_id: str, event_name: str, readable: str
+) -> None:
+    names = {event_object_name(workflow_id, event_name) for _ in range(100)}
+
+    assert len(names) == 100
+    assert all(name.startswith(readable) and len(name) <= 253 for name in names)
+
+
+async def test_any_text_can_be_an_events_name(client: Client, operator: PlayedOperator) -> None:
+    sent = await send(client, "Größe geändert!")
+
+    assert (await operator.event(sent.name))["spec"]["eventName"] == "Größe geändert!"
+
+
+async def test_a_send_whose_answers_were_lost_sends_once(
+    client: Client, operator: PlayedOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_answers(monkeypatch, 1)
+
+    sent = await send(client, payload={"nested": {"null": None}, "number": 1.0})
+
+    assert [each["metadata"]["uid"] for each in await operator.events()] == [sent.uid]
+
+
+async def test_the_same_event_under_the_same_name_is_sent_once(
+    client: Client, operator: PlayedOperator
+) -> None:
+    first = await send(client, payload={"by": "Ada"}, name="invoice-17-paid")
+    second = await send(client, payload={"by": "Ada"}, name="invoice-17-paid")
+
+    assert (first.uid, first.name) == (second.uid, "invoice-17-paid")
+    assert len(await operator.events()) == 1
+
+
+@pytest.mark.parametrize("other", [{"payload": 2}, {"event_name": "reject", "payload": 1}])
+async def test_another_event_under_the_same_name_is_refused(
+    client: Client, operator: PlayedOperator, other: Any
+) -> None:
+    await send(client, payload=1, name="invoice-17-paid")
+
+    with pytest.raises(EventNameTakenError, match="another event named 'invoice-17-paid': 'approv"):
+        await send(client, **other, name="invoice-17-paid")
+
+    assert len(await operator.events()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "told"),
+    [
+        ({"payload": object()}, NotJsonError, "payload is a object"),
+        ({"payload": "x" * 600 * 1024}, TooLargeError, "The payload of 'approve' is 600.* 512.0"),
+        ({"event_name": ""}, ValueError, "event_name must be text of 1 to 253 characters"),
+        ({"name": "Invoice_17"}, InvalidNameError, "name 'Invoice_17' .* 'invoice-17' would fit"),
+    ],
+)
+async def test_what_cannot_be_sent_is_refused_before_the_write(
+    client: Client, operator: PlayedOperator, arguments: Any, error: Any, told: str
+) -> None:
+    with pytest.raises(error, match=told):
+        await send(client, **arguments)
+
+    assert await operator.events() == []
+
+
+async def test_an_event_to_what_is_no_id_is_refused(client: Client) -> None:
+    with pytest.raises(InvalidNameError, match=r"workflow_id 'Order' is .*'order' would fit"):
+        await client.send(workflow_id="Order", event_name="approve")
+
+
+async def test_a_sent_event_tells_what_became_of_it(
+    client: Client, operator: PlayedOperator
+) -> None:
+    sent = await send(client)
+    settled = asyncio.create_task(sent.settled(timeout=10))
+
+    await operator.set_status(EVENTS, sent.name, phase="Rejected", reason="UnknownEvent")
+
+    status = await settled
+    assert (status.phase, status.reason) == (EventPhase.REJECTED, "UnknownEvent")
+
+
+async def test_an_event_that_still_waits_times_out(client: Client) -> None:
+    sent = await send(client)
+
+    with pytest.raises(TimeoutError, match="is still pending after 0"):
+        await sent.settled(timeout=0)
+
+
+async def test_an_event_that_was_withdrawn_is_told(
+    client: Client, operator: PlayedOperator
+) -> None:
+    sent = await send(client)
+    settled = asyncio.create_task(sent.settled(timeout=10))
+
+    await operator.api.delete(EVENTS.path(client.namespace, sent.name))
+
+    with pytest.raises(EventGoneError, match="was deleted"):
+        await settled

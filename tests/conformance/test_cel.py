@@ -1,0 +1,152 @@
+"""CEL rules of a schema."""
+
+import pytest
+
+from tests.conformance.client import Json
+from tests.conformance.widgets import CRDS, Widgets, causes, definition
+
+UNCHECKED = "some validation rules were not checked because the object was invalid"
+
+
+async def test_a_rule_that_holds_says_nothing(widgets: Widgets) -> None:
+    await widgets.create("a", low=1, high=2)
+
+
+async def test_a_broken_rule_refuses_with_its_message(widgets: Widgets) -> None:
+    refusal = (await widgets.try_create("a", low=3, high=2)).expect(422)
+
+    assert refusal["message"] == (
+        f'Widget.{widgets.group} "a" is invalid: spec: Invalid value: low must be at most high'
+    )
+    assert causes(refusal) == {"spec": "Invalid value: low must be at most high"}
+
+
+async def test_a_rule_holds_for_updates(widgets: Widgets) -> None:
+    await widgets.create("a", low=1, high=2)
+    answer = await widgets.api.patch(widgets.at("a"), {"spec": {"low": 9}})
+
+    assert causes(answer.expect(422)) == {"spec": "Invalid value: low must be at most high"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"key": "other"},
+        {"key": None},
+        {"input": {"x": [1, {"y": 3}]}},
+        {"input": {"x": [1, {"y": 2}], "z": 0}},
+        {"input": None},
+    ],
+)
+async def test_what_is_locked_cannot_change(widgets: Widgets, change: Json) -> None:
+    await widgets.create("a", locked={"key": "k", "input": {"x": [1, {"y": 2}]}})
+    answer = await widgets.api.patch(widgets.at("a"), {"spec": {"locked": change}})
+
+    assert causes(answer.expect(422)) == {
+        "spec.locked": "Invalid value: spec.locked cannot be changed"
+    }
+
+
+async def test_what_is_beside_a_lock_can_change(widgets: Widgets) -> None:
+    await widgets.create("a", locked={"key": "k", "input": [1, None, {"x": 0.5}]})
+
+    assert (await widgets.set_spec("a", size=9))["spec"]["size"] == 9
+    assert (await widgets.set_status("a", phase="Running"))["status"]["phase"] == "Running"
+
+
+async def test_a_lock_lets_the_same_value_pass(widgets: Widgets) -> None:
+    locked = {"key": "k", "input": {"list": [1, "two", None, {"three": 3.5}], "empty": {}}}
+    widget = await widgets.create("a", locked=locked)
+    widget["spec"]["size"] = 9
+    widget["metadata"]["labels"] = {"changed": "yes"}
+
+    (await widgets.api.put(widgets.at("a"), widget)).expect(200)
+
+
+async def test_a_lock_says_nothing_about_a_new_value(widgets: Widgets) -> None:
+    await widgets.create("a")
+
+    assert (await widgets.set_spec("a", locked={"key": "k"}))["spec"]["locked"] == {"key": "k"}
+
+
+async def test_rules_are_not_asked_about_what_does_not_fit(widgets: Widgets) -> None:
+    refusal = (await widgets.try_create("a", low="x", high=2)).expect(422)
+
+    assert UNCHECKED in causes(refusal)["<nil>"]
+    assert "spec" not in causes(refusal)
+
+
+def ruled(group: str, spec: Json, *rules: Json) -> Json:
+    """Give a definition whose spec has these rules."""
+    manifest = definition(f"ruled.{group}")
+    spec = {"type": "object", "properties": spec, "x-kubernetes-validations": list(rules)}
+    version = manifest["spec"]["versions"][0]
+    version["schema"]["openAPIV3Schema"]["properties"]["spec"] = spec
+    version["selectableFields"] = []
+    return manifest
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("self.( ==", "Syntax error"),
+        ("self.nope == 1", "undefined field 'nope'"),
+        ("self.free == 1", "undefined field 'free'"),
+        ("oldSelf.nope == 1", "undefined field 'nope'"),
+    ],
+)
+async def test_a_rule_that_does_not_compile_is_refused(
+    widgets: Widgets, rule: str, why: str
+) -> None:
+    fields = {"free": {"x-kubernetes-preserve-unknown-fields": True}, "n": {"type": "integer"}}
+    manifest = ruled(widgets.group, fields, {"rule": rule})
+    refusal = (await widgets.api.post(CRDS, manifest, dryRun="All")).expect(422)
+
+    [(field, message)] = causes(refusal).items()
+    assert field == (
+        "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule"
+    )
+    assert "compilation failed: ERROR: <input>:1:" in message
+    assert why in message
+
+
+async def test_rules_of_all_kinds_are_evaluated(widgets: Widgets) -> None:
+    fields: Json = {
+        "name": {"type": "string", "maxLength": 20},
+        "items": {"type": "array", "maxItems": 10, "items": {"type": "integer"}},
+        "counts": {
+            "type": "object",
+            "maxProperties": 10,
+            "additionalProperties": {"type": "integer"},
+        },
+    }
+    manifest = ruled(
+        widgets.group,
+        fields,
+        {"rule": "!has(self.name) || self.name.startsWith('w-')", "message": "name"},
+        {"rule": "!has(self.items) || self.items.all(i, i > 0)", "message": "items"},
+        {"rule": "!has(self.counts) || self.counts.all(k, self.counts[k] < 5)"},
+        {
+            "rule": "!has(self.name) || size(self.name) < 6",
+            "messageExpression": "'too long: ' + self.name",
+        },
+        {"rule": "!has(self.name) || self.name.matches('^[a-z-]*$')", "fieldPath": ".name"},
+    )
+    (await widgets.api.post(CRDS, manifest)).expect(201)
+    path = f"{CRDS}/{manifest['metadata']['name']}"
+    strict = Widgets(widgets.api, f"ruled.{widgets.group}", widgets.namespace)
+    await widgets.api.until_status(strict.path, 200)
+
+    good = {**strict.new("good"), "spec": {"name": "w-x", "items": [1], "counts": {"a": 4}}}
+    (await widgets.api.post(strict.path, good)).expect(201)
+    bad = {**strict.new("bad"), "spec": {"name": "LONGER", "items": [0], "counts": {"a": 9}}}
+    refusal = (await widgets.api.post(strict.path, bad)).expect(422)
+    broken = "Invalid value: failed rule: "
+    assert [(cause["field"], cause["message"]) for cause in refusal["details"]["causes"]] == [
+        ("spec", "Invalid value: name"),
+        ("spec", "Invalid value: items"),
+        ("spec", f"{broken}!has(self.counts) || self.counts.all(k, self.counts[k] < 5)"),
+        ("spec", "Invalid value: too long: LONGER"),
+        ("spec.name", f"{broken}!has(self.name) || self.name.matches('^[a-z-]*$')"),
+    ]
+    await widgets.api.delete(path)

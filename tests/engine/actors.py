@@ -1,0 +1,498 @@
+"""An operator and a worker around the real engine, for the stateful test.
+
+Everything that takes time in the real ones takes two steps here, so that anything can come between
+or never come: asking and getting a list, a write and its answer, a message and its arrival.
+An operator reconciles only when something woke it: a wake-up that the engine forgets is lost.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import count
+
+from grctl.models import FINALIZER, HandlerKind, RunStatus, WorkflowRun
+from grctl.models.directive import AnyDirective, WaitForEvent
+from grctl.models.run import RunError
+from grctl.models.wire import Catalogue, Execution, Failed, Handler, Outcome, Refused, Succeeded
+from grctl_operator.engine import (
+    Announce,
+    AwaitWorker,
+    Decision,
+    Dispatch,
+    Effect,
+    EventCache,
+    Executions,
+    Held,
+    Hold,
+    KeepPlace,
+    KnownRun,
+    LetGo,
+    ListEvents,
+    Purge,
+    ReadRun,
+    Release,
+    Settle,
+    WorkerPresence,
+)
+from grctl_operator.engine.observation import whole_second
+
+from tests.engine.world import KEY, KNOWN_EVENTS, Json, Refusal, World
+
+
+CATALOGUE = Catalogue(
+    type="Order",
+    handlers=(
+        Handler(kind=HandlerKind.START, name="start"),
+        Handler(kind=HandlerKind.STEP, name="fulfill"),
+        Handler(kind=HandlerKind.STEP, name="give_up"),
+        *(Handler(kind=HandlerKind.EVENT, name=name) for name in KNOWN_EVENTS),
+    ),
+)
+CAPACITY = 2
+execution_numbers = count(1)
+
+
+@dataclass
+class Worker:
+    """A worker process: survives a broken connection, not a crash."""
+
+    name: str
+    instance: int = 1
+    operator: "Operator | None" = None
+    inbox: list[tuple[Execution, dict[str, object]]] = field(default_factory=list)
+    """Sent to it, not yet arrived. Gone with the connection."""
+    running: dict[str, tuple[Execution, dict[str, object]]] = field(default_factory=dict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    """Held until released."""
+    outbox: list[Outcome] = field(default_factory=list)
+    """Sent by it, not yet arrived. Gone with the connection."""
+
+    def take(self) -> None:
+        if self.inbox:
+            execution, store = self.inbox.pop(0)
+            self.running.setdefault(execution.id, (execution, store))
+
+    def finish(self, execution_id: str, answer: "Answer") -> None:
+        execution, store = self.running.pop(execution_id)
+        outcome = Outcome(execution=execution, result=answer(execution, store))
+        self.outcomes[execution_id] = outcome
+        if self.operator:
+            self.outbox.append(outcome)
+
+    def deliver(self) -> None:
+        """Let all that it sent arrive."""
+        while self.operator and self.outbox:
+            self.operator.get_outcome(self)
+
+    def release(self, execution_id: str) -> None:
+        self.running.pop(execution_id, None)
+        self.outcomes.pop(execution_id, None)
+        self.inbox = [each for each in self.inbox if each[0].id != execution_id]
+
+    def disconnect(self) -> None:
+        if self.operator:
+            self.operator.worker_left(self)
+        self.operator = None
+        self.inbox.clear()
+        self.outbox.clear()
+
+    def connect(self, operator: "Operator") -> None:
+        self.disconnect()
+        self.operator = operator
+        self.outbox = list(self.outcomes.values())
+        held = [execution for execution, _ in self.running.values()]
+        held += [outcome.execution for outcome in self.outcomes.values()]
+        operator.worker_came(self, held)
+
+    def crash(self) -> None:
+        self.disconnect()
+        self.instance += 1
+        self.running.clear()
+        self.outcomes.clear()
+
+
+Answer = Callable[[Execution, dict[str, object]], Succeeded | Failed | Refused]
+
+
+def succeed(directive: AnyDirective) -> Answer:
+    """A handler that notes its event in the store and returns the directive."""
+
+    def answer(execution: Execution, store: dict[str, object]) -> Succeeded:
+        handled = list(store.get("handled", []))  # type: ignore[call-overload]
+        if execution.event_uid:
+            handled.append(f"{execution.run_uid}/{execution.event_uid}")
+        return Succeeded(
+            directive=directive, put={"handled": handled, "run": execution.run_uid}
+        )
+
+    return answer
+
+
+def fail(execution: Execution, store: dict[str, object]) -> Failed:
+    """A handler that raises."""
+    return Failed(reason="HandlerFailed", error=RunError(type="ValueError", message="no"))
+
+
+def refuse(execution: Execution, store: dict[str, object]) -> Succeeded | Failed | Refused:
+    """A payload that does not bind; other handlers have none."""
+    if execution.event_uid is None:
+        return succeed(WaitForEvent())(execution, store)
+    return Refused(message="no such argument")
+
+
+@dataclass
+class _Writing:
+    decision: Decision
+    base: WorkflowRun
+    answer: WorkflowRun | None
+
+
+@dataclass
+class _Listing:
+    run: KnownRun | None
+    at: datetime
+    answer: tuple[list[Json], int] | None = None
+
+
+class Operator:
+    """The shell around the engine: its caches, its registry of executions, its writes."""
+
+    def __init__(self, world: World, decide: Callable[..., Decision]) -> None:
+        self.world = world
+        self.decide = decide
+        self.lag = timedelta()
+        self.runs_lag = False
+        """The watch of runs shows nothing new for now."""
+        self.events_lag = False
+        self.workers: dict[str, Worker] = {}
+        self.start()
+
+    # life
+
+    def start(self) -> None:
+        """Start anew: all runs first; the list of events comes with `finish_start`."""
+        for worker in list(self.workers.values()):
+            worker.disconnect()
+        self.run = self.world.run
+        self.run_position = len(self.world.run_log)
+        self.run_floor = self.world.revision
+        self.cache = EventCache()
+        self.event_position: int | None = None
+        self.held: dict[str, Held] = {}
+        self.holders: dict[str, Worker] = {}
+        self.workers: dict[str, Worker] = {}
+        self.seen: dict[str, datetime] = {}
+        self.accepting_since = self.now
+        self.started = self._known_run(), self.now
+        self.woken = True
+        self.wake_at: datetime | None = None
+        self.settles: dict[str, Settle] = {}
+        self.answers: list[tuple[str, Json | None]] = []
+        self.planned: _Writing | None = None
+        self.writing: _Writing | None = None
+        self.listing: _Listing | None = None
+        self.list_again = False
+
+    def finish_start(self) -> None:
+        known, at = self.started
+        self.world.forget_places()
+        items, revision = self.world.list_events()
+        self.cache.relisted(items, revision, {KEY: known} if known else {}, at)
+        self.event_position = len(self.world.event_log)
+        self.woken = True
+
+    @property
+    def ready(self) -> bool:
+        return self.event_position is not None
+
+    @property
+    def now(self) -> datetime:
+        return self.world.clock - self.lag
+
+    @property
+    def awake(self) -> bool:
+        return self.woken or (self.wake_at is not None and self.now >= self.wake_at)
+
+    def has_seen(self, uid: str) -> bool:
+        """Whether it watched the event before now, at its first place."""
+        event = self.cache.view(KEY).find(uid)
+        return event is not None and event.place == self.world.events[uid].created_revision
+
+    # what it is shown
+
+    def see_run(self) -> None:
+        if self.run_position < len(self.world.run_log):
+            revision, uid, run = self.world.run_log[self.run_position]
+            self.run_position += 1
+            self._observe(revision, uid, run)
+
+    def see_event(self) -> None:
+        if self.event_position is None or self.event_position >= len(self.world.event_log):
+            return
+        change, item = self.world.event_log[self.event_position]
+        self.event_position += 1
+        if self.cache.watched(change, item):
+            self.woken = True
+
+    def see_all_runs(self) -> None:
+        while self.run_position < len(self.world.run_log) and not self.runs_lag:
+            self.see_run()
+
+    def see_all_events(self) -> None:
+        while self.ready and not self.events_lag and self._has_news():
+            self.see_event()
+
+    def _has_news(self) -> bool:
+        return (self.event_position or 0) < len(self.world.event_log)
+
+    def _observe(self, revision: int, uid: str, run: WorkflowRun | None) -> None:
+        if revision <= self.run_floor:
+            return
+        self.run_floor = revision
+        if run is not None or (self.run and self.run.metadata.uid == uid):
+            self.run = run
+        self.woken = True
+
+    def _read_run(self) -> None:
+        """Read the run afresh."""
+        self.run, self.run_floor = self.world.run, self.world.revision
+        self.woken = True
+
+    def _known_run(self) -> KnownRun | None:
+        run = self.run
+        if run is None:
+            return None
+        return KnownRun(run.metadata.uid, run.metadata.resource_version, run.status.commits)
+
+    # reconcile: decide, write, then do what follows from the write
+
+    def reconcile(self, *, show: bool) -> None:
+        """Decide. `show`: what is only for people is due as well."""
+        if not self.ready or self.planned or self.writing or not self.awake:
+            return
+        self.woken, self.wake_at = False, None
+        decision = self.decide(self.run, self.cache.view(KEY), self._executions(), self.now)
+        if decision.wake_at:
+            self.wake_at = decision.wake_at
+        for effect in decision.before:
+            self._perform(effect)
+        due = decision.write_by is not None and (show or decision.write_by <= self.now)
+        if due and self.run is not None:
+            self.planned = _Writing(decision, self.run, None)
+
+    def begin_write(self) -> None:
+        """Send the write; its answer comes with `finish_write`."""
+        planned, self.planned = self.planned, None
+        if planned is None or planned.decision.status is None:
+            return
+        metadata = planned.base.metadata
+        try:
+            planned.answer = self.world.put_run_status(
+                metadata.uid, metadata.resource_version, planned.decision.status
+            )
+        except Refusal:
+            planned.answer = None
+        self.writing = planned
+
+    def finish_write(self, *, answer_lost: bool) -> None:
+        """Get the answer of the write; or not, and read the run."""
+        writing, self.writing = self.writing, None
+        if writing is None:
+            return
+        if writing.answer is None or answer_lost:
+            self._read_run()
+            return
+        metadata, commits = writing.answer.metadata, writing.answer.status.commits
+        before = writing.base.status.commits
+        self._observe(int(metadata.resource_version), metadata.uid, writing.answer)
+        if commits != before:
+            self.cache.committed(KEY, metadata.uid, before, commits)
+        for effect in writing.decision.after:
+            self._perform(effect)
+        self.woken = True
+
+    # effects
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Dispatch():
+                self._dispatch(effect)
+            case Release(execution=execution):
+                self._release(execution)
+            case Settle(settlement=settlement):
+                self.settles.setdefault(settlement.uid, effect)
+            case ListEvents():
+                self._ask_for_list()
+            case ReadRun():
+                waiting = [event.uid for event in self.cache.view(KEY)]
+                self._read_run()
+                if self.run is None:
+                    self.cache.orphaned(KEY, waiting)
+            case KeepPlace(event=event):
+                self._keep_place(event.uid, event.version, event.place)
+            case Hold() | LetGo():
+                self._change_finalizers(effect)
+            case Purge():
+                self.world.purge_events()
+            case Announce() | AwaitWorker():
+                pass
+
+    def _change_finalizers(self, effect: Hold | LetGo) -> None:
+        assert self.run is not None
+        metadata = self.run.metadata
+        finalizers = (FINALIZER,) if isinstance(effect, Hold) else ()
+        try:
+            self.world.put_finalizers(metadata.uid, metadata.resource_version, finalizers)
+        except Refusal:
+            self._read_run()
+            return
+        if self.world.run is not None:
+            self._read_run()
+
+    def _keep_place(self, uid: str, version: str, place: int) -> None:
+        try:
+            answer = self.world.put_event_status(uid, version, {"place": place})
+        except Refusal:
+            return
+        self.cache.answered(answer)
+
+    def _ask_for_list(self) -> None:
+        if self.listing is None:
+            self.listing = _Listing(self._known_run(), self.now)
+        else:
+            self.list_again = True
+
+    def read_list(self) -> None:
+        if self.listing and self.listing.answer is None:
+            self.listing.answer = self.world.list_events()
+
+    def get_list(self) -> None:
+        listing = self.listing
+        if listing is None or listing.answer is None:
+            return
+        self.listing = None
+        items, revision = listing.answer
+        self.cache.listed(KEY, items, revision, listing.run, listing.at)
+        self.woken = True
+        if self.list_again:
+            self.list_again = False
+            self._ask_for_list()
+
+    def write_settle(self, uid: str) -> None:
+        """Write an event's final status; its answer comes later, or never."""
+        effect = self.settles[uid]
+        record = self.world.events[uid]
+        settlement = effect.settlement
+        status = {
+            **record.item.get("status", {}),
+            "phase": settlement.phase.value,
+            "reason": settlement.reason,
+            "sequence": settlement.sequence,
+        }
+        if record.phase != "Pending":
+            self.answers.append((uid, record.item if record.exists else None))
+            return
+        try:
+            version = record.item["metadata"]["resourceVersion"]
+            answer = self.world.put_event_status(uid, version, status)
+        except Refusal:
+            self.answers.append((uid, None))
+        else:
+            self.answers.append((uid, answer))
+
+    def get_settle_answer(self, *, lost: bool) -> None:
+        if not self.answers:
+            return
+        uid, item = self.answers.pop(0)
+        if lost:
+            return
+        self.settles.pop(uid, None)
+        if item is None:
+            self.cache.missed(KEY, uid)
+        else:
+            self.cache.answered(item)
+        self.woken = True
+
+    def settle_all(self) -> None:
+        """Settle what is to be settled, and get the answers."""
+        for uid in sorted(self.settles):
+            self.write_settle(uid)
+        while self.answers:
+            self.get_settle_answer(lost=False)
+
+    # workers
+
+    def _executions(self) -> Executions:
+        presences = tuple(
+            WorkerPresence(
+                name=name,
+                catalogue=CATALOGUE,
+                connected=name in self.workers,
+                seen=self.now if name in self.workers else seen,
+                free=CAPACITY - sum(held.worker == name for held in self.held.values()),
+            )
+            for name, seen in self.seen.items()
+        )
+        return Executions(tuple(self.held.values()), presences, (), self.accepting_since)
+
+    def _dispatch(self, effect: Dispatch) -> None:
+        assert self.run is not None
+        worker = min(self.workers.values(), key=lambda each: len(each.running))
+        execution = Execution(
+            id=f"x{next(execution_numbers)}",
+            namespace=KEY.namespace,
+            workflow_id=KEY.name,
+            workflow_type="Order",
+            run_uid=self.run.metadata.uid,
+            commits=effect.commits,
+            base=effect.base,
+            handler_kind=effect.kind,
+            handler_name=effect.name,
+            attempt=effect.attempt,
+            event=effect.event.name if effect.event else None,
+            event_uid=effect.event.uid if effect.event else None,
+        )
+        self.held[execution.id] = Held(execution, worker.name, whole_second(self.now))
+        self.holders[execution.id] = worker
+        worker.inbox.append((execution, dict(self.run.status.store)))
+        self.woken = True
+
+    def _release(self, execution_id: str) -> None:
+        held = self.held.pop(execution_id, None)
+        worker = self.workers.get(held.worker) if held else None
+        if worker:
+            worker.release(execution_id)
+        self.woken = True
+
+    def worker_came(self, worker: Worker, executions: list[Execution]) -> None:
+        self.workers[worker.name] = worker
+        self.seen[worker.name] = self.now
+        still = {execution.id for execution in executions}
+        for execution in executions:
+            self.held[execution.id] = Held(execution, worker.name, whole_second(self.now))
+        for execution_id, held in list(self.held.items()):
+            if held.worker == worker.name and execution_id not in still:
+                self.held[execution_id] = replace(held, lost=True)
+        self.woken = True
+
+    def worker_left(self, worker: Worker) -> None:
+        self.workers.pop(worker.name, None)
+        self.seen[worker.name] = self.now
+
+    def grace_passes(self, name: str) -> None:
+        if name in self.workers:
+            return
+        for execution_id, held in list(self.held.items()):
+            if held.worker == name and not held.lost:
+                self.held[execution_id] = replace(held, lost=True)
+                self.woken = True
+
+    def get_outcome(self, worker: Worker) -> None:
+        if not worker.outbox:
+            return
+        outcome = worker.outbox.pop(0)
+        known = self.held.get(outcome.execution.id)
+        if known is None:
+            known = Held(outcome.execution, worker.name, whole_second(self.now))
+        self.held[outcome.execution.id] = replace(known, outcome=outcome)
+        self.woken = True

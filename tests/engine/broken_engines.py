@@ -1,0 +1,265 @@
+"""Engines that are broken on purpose, each in one rule: the stateful test must catch every one.
+
+A stateful test that cannot fail proves nothing. Each entry says what somebody might have written.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from pytest import MonkeyPatch
+
+from grctl.models import EventPhase
+from grctl_operator.engine import (
+    Decision,
+    Event,
+    EventCache,
+    Events,
+    Executions,
+    LetGo,
+    Settle,
+    decide,
+    dispatch,
+    ending,
+    inbox,
+    orphans,
+    wait,
+)
+from grctl_operator.engine.draft import Draft
+
+Break = Callable[[MonkeyPatch], Callable[..., Decision]]
+BROKEN: dict[str, Break] = {}
+
+
+def broken(make: Break) -> Break:
+    """Register it under its name."""
+    BROKEN[make.__name__] = make
+    return make
+
+
+@broken
+def the_newest_event_goes_first(patch: MonkeyPatch) -> Callable[..., Decision]:
+    right = inbox.unconsumed
+    patch.setattr(inbox, "unconsumed", lambda draft: reversed(list(right(draft))))
+    return decide
+
+
+@broken
+def an_event_takes_the_place_of_its_last_change(patch: MonkeyPatch) -> Callable[..., Decision]:
+    right = EventCache._take
+
+    def take(cache: EventCache, key: Any, item: Any) -> bool:
+        cache._inbox(key).events.pop(item["metadata"]["uid"], None)
+        return right(cache, key, item)
+
+    patch.setattr(EventCache, "_take", take)
+    return decide
+
+
+@broken
+def an_outbox_entry_goes_with_the_next_commit(patch: MonkeyPatch) -> Callable[..., Decision]:
+    patch.setattr(Draft, "unconfirmed", ())
+    return decide
+
+
+@broken
+def a_stale_event_cache_is_trusted_with_a_fresh_run(
+    patch: MonkeyPatch,
+) -> Callable[..., Decision]:
+    patch.setattr(Draft, "events_complete", True)
+    return decide
+
+
+@broken
+def an_event_older_than_its_run_is_trusted(patch: MonkeyPatch) -> Callable[..., Decision]:
+    patch.setattr(Draft, "trusts", lambda draft, event: draft.events_complete)
+    return decide
+
+
+@broken
+def an_outcome_commits_twice(patch: MonkeyPatch) -> Callable[..., Decision]:
+    def is_current(draft: Draft, execution: Any) -> bool:
+        same_run = execution.run_uid == draft.run.metadata.uid
+        return same_run and not draft.run.status.phase.finished
+
+    patch.setattr(Draft, "is_current", is_current)
+    return decide
+
+
+@broken
+def an_outcome_of_the_deleted_run_is_accepted(patch: MonkeyPatch) -> Callable[..., Decision]:
+    def is_current(draft: Draft, execution: Any) -> bool:
+        status = draft.run.status
+        fence = (execution.commits, execution.base) == (status.commits, status.last_execution)
+        return fence and not status.phase.finished
+
+    patch.setattr(Draft, "is_current", is_current)
+    return decide
+
+
+@broken
+def no_wake_up_is_asked_for(patch: MonkeyPatch) -> Callable[..., Decision]:
+    def forgetful(run: Any, events: Events, executions: Executions, now: datetime) -> Decision:
+        return replace(decide(run, events, executions, now), wake_at=None)
+
+    return forgetful
+
+
+@broken
+def a_timeout_fires_without_a_list(patch: MonkeyPatch) -> Callable[..., Decision]:
+    patch.setattr(wait, "_listed_past", lambda draft, deadline: True)
+    return decide
+
+
+@broken
+def a_timeout_fires_by_a_list_from_before_the_deadline(
+    patch: MonkeyPatch,
+) -> Callable[..., Decision]:
+    patch.setattr(wait, "_listed_past", lambda draft, deadline: draft.events.listing is not None)
+    return decide
+
+
+@broken
+def a_timeout_fires_in_the_deadlines_own_second(patch: MonkeyPatch) -> Callable[..., Decision]:
+    patch.setattr(wait, "is_past", lambda moment, deadline: moment >= deadline)
+    return decide
+
+
+@broken
+def a_timeout_fires_although_an_event_waits(patch: MonkeyPatch) -> Callable[..., Decision]:
+    patch.setattr(wait, "next_event", lambda draft: None)
+    return decide
+
+
+@broken
+def a_timeout_swallows_the_next_event(patch: MonkeyPatch) -> Callable[..., Decision]:
+    right = wait._fire
+
+    def fire(draft: Draft, step: str) -> None:
+        head = draft.events.head
+        if head:
+            draft.consume(head, EventPhase.PROCESSED, "Handled")
+        right(draft, step)
+
+    patch.setattr(wait, "_fire", fire)
+    return decide
+
+
+@broken
+def an_event_from_after_the_deadline_ends_the_wait(
+    patch: MonkeyPatch,
+) -> Callable[..., Decision]:
+    patch.setattr(inbox, "eligible", inbox.unconsumed)
+    patch.setattr(inbox, "next_event", lambda draft: next(inbox.unconsumed(draft), None))
+    patch.setattr(dispatch, "next_event", lambda draft: next(inbox.unconsumed(draft), None))
+    return decide
+
+
+@broken
+def a_rejection_does_not_wait_for_its_turn(patch: MonkeyPatch) -> Callable[..., Decision]:
+    def unfit(draft: Draft) -> Iterator[tuple[Event, str, str]]:
+        for event in inbox.unconsumed(draft):
+            verdict = inbox._unfit(draft, event)
+            if verdict and draft.trusts(event):
+                yield event, *verdict
+
+    patch.setattr(inbox, "_unfit_at_head", unfit)
+    return decide
+
+
+@broken
+def an_event_is_settled_before_its_commit(patch: MonkeyPatch) -> Callable[..., Decision]:
+    def hasty(run: Any, events: Events, executions: Executions, now: datetime) -> Decision:
+        decision = decide(run, events, executions, now)
+        settles = tuple(each for each in decision.after if isinstance(each, Settle))
+        return replace(decision, before=decision.before + settles)
+
+    return hasty
+
+
+@broken
+def an_outbox_is_not_settled_after_a_crash(patch: MonkeyPatch) -> Callable[..., Decision]:
+    def lazy(run: Any, events: Events, executions: Executions, now: datetime) -> Decision:
+        decision = decide(run, events, executions, now)
+        kept = tuple(each for each in decision.before if not isinstance(each, Settle))
+        return decision if run is None else replace(decision, before=kept)
+
+    return lazy
+
+
+@broken
+def a_deleted_run_goes_before_its_outbox_is_empty(patch: MonkeyPatch) -> Callable[..., Decision]:
+    def empty_deleted(draft: Draft) -> bool:
+        if draft.run.deleting and draft.run.held:
+            draft.before.append(LetGo())
+        return draft.run.deleting
+
+    return _with_rule(patch, ending.empty_deleted, empty_deleted)
+
+
+@broken
+def a_finished_run_forgets_its_inbox(patch: MonkeyPatch) -> Callable[..., Decision]:
+    def forget(draft: Draft) -> bool:
+        return draft.run.status.phase.finished
+
+    return _with_rule(patch, ending.reject_leftovers, forget)
+
+
+@broken
+def a_lost_execution_is_not_tried_again(patch: MonkeyPatch) -> Callable[..., Decision]:
+    def ignore(draft: Draft) -> bool:
+        return any(held.lost for held in draft.executions.held)
+
+    return _with_rule(patch, dispatch.retry_lost, ignore)
+
+
+@broken
+def an_unseen_run_is_taken_for_a_gone_one(patch: MonkeyPatch) -> Callable[..., Decision]:
+    right = orphans.decide_without_run
+
+    def hasty(events: Events, executions: Executions, now: datetime) -> Decision:
+        everything = frozenset(event.uid for event in events)
+        return right(replace(events, orphans=everything), executions, now)
+
+    patch.setattr(_module_of(decide), "decide_without_run", hasty)
+    return decide
+
+
+@broken
+def the_watch_brings_back_what_our_own_answer_ended(
+    patch: MonkeyPatch,
+) -> Callable[..., Decision]:
+    patch.setattr(EventCache, "_remember_gone", lambda cache, uid, revision: None)
+    return decide
+
+
+@broken
+def the_watch_brings_back_what_a_list_ended(patch: MonkeyPatch) -> Callable[..., Decision]:
+    right = EventCache.listed
+
+    def listed(cache: EventCache, key: Any, *arguments: Any) -> None:
+        right(cache, key, *arguments)
+        cache._inbox(key).floor = 0
+
+    patch.setattr(EventCache, "listed", listed)
+    return decide
+
+
+@broken
+def a_withdrawn_event_stays_in_the_cache(patch: MonkeyPatch) -> Callable[..., Decision]:
+    patch.setattr(EventCache, "_end", lambda cache, key, item, revision: False)
+    return decide
+
+
+def _with_rule(patch: MonkeyPatch, right: Any, wrong: Any) -> Callable[..., Decision]:
+    module = _module_of(decide)
+    rules = tuple(wrong if rule is right else rule for rule in module.RULES)
+    assert rules != module.RULES
+    patch.setattr(module, "RULES", rules)
+    return decide
+
+
+def _module_of(function: Any) -> Any:
+    return sys.modules[function.__module__]

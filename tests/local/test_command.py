@@ -1,0 +1,96 @@
+"""`python -m grctl_local`: how it starts, how it ends, what survives."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.client import Api
+from tests.conformance.kubeconfig import load
+
+CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
+
+
+def start(directory: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """Start the command; it has said where it is when this returns."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "grctl_local", *arguments],
+        cwd=directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    assert "export KUBECONFIG=" in process.stdout.readline()
+    return process
+
+
+def refused(directory: Path, *arguments: str) -> str:
+    """Run the command where it cannot start; give what it says."""
+    process = subprocess.run(
+        [sys.executable, "-m", "grctl_local", *arguments],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert process.returncode == 1
+    assert "Traceback" not in process.stderr
+    return process.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_it_ends_within_a_second_though_watched(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with start(tmp_path) as process:
+        async with (
+            Api(load(tmp_path / ".grctl" / "kubeconfig")) as api,
+            api.watch(CONFIGMAPS) as watch,
+        ):
+            (await api.post(CONFIGMAPS, {"metadata": {"name": "c"}})).expect(201)
+            assert await watch.take(1) == [("ADDED", "c")]
+            before = time.monotonic()
+            process.send_signal(number)
+            assert process.wait(timeout=10) == 0
+            assert time.monotonic() - before < 1.0
+        assert process.communicate()[1] == ""
+
+
+async def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
+    arguments = ("--data", "objects.db", "--kubeconfig", "config")
+    with start(tmp_path, *arguments) as process:
+        access = load(tmp_path / "config")
+        async with Api(access) as api:
+            for number in range(20):
+                (await api.post(CONFIGMAPS, {"metadata": {"name": f"c{number}"}})).expect(201)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    port = access.server.rpartition(":")[2]
+    with start(tmp_path, *arguments, "--port", port) as process:
+        async with Api(access) as api:
+            found = (await api.get(CONFIGMAPS)).expect(200)
+        process.terminate()
+        process.communicate()
+
+    assert len(found["items"]) == 20
+
+
+def test_a_taken_port_and_a_taken_file_are_said_to_be_so(tmp_path: Path) -> None:
+    with start(tmp_path, "--data", "objects.db") as process:
+        port = load(tmp_path / ".grctl" / "kubeconfig").server.rpartition(":")[2]
+        assert f"Port {port} of 127.0.0.1 cannot be used" in refused(tmp_path, "--port", port)
+        assert "another process uses it" in refused(tmp_path, "--data", "objects.db")
+        process.terminate()
+        process.communicate()
+
+
+def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("my notes\n" * 1000)
+
+    assert "no data file of this server" in refused(tmp_path, "--data", "notes.txt")

@@ -1,0 +1,215 @@
+"""A listening dispatcher and workers on real sockets; no API server."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import aiohttp
+import pytest
+
+from grctl.models import FINALIZER, WorkflowRun
+from grctl.models.directive import Complete
+from grctl.models.phases import HandlerKind
+from grctl.models.wire import CONNECT_PATH, PROTOCOL, Goodbye, from_operator
+from grctl_operator.engine import decision
+from grctl_operator.engine.observation import Event, Held, Key
+from grctl_operator.runtime import dispatcher as module
+from grctl_operator.runtime.dispatcher import Dispatcher, Identity
+from grctl_operator.runtime.executions import ExecutionRegistry
+from grctl_operator.runtime.work_queue import WorkQueue
+from tests.runtime.played_worker import catalogue, connected, hello
+
+KEY, OTHER = Key("shop", "order-1"), Key("shop", "order-2")
+ORDER = catalogue("Order", "approve")
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+class Place:
+    def __init__(self) -> None:
+        self.queue = WorkQueue()
+        self.registry = ExecutionRegistry(lambda: NOON)
+        self.dispatcher = Dispatcher(
+            self.registry, self.queue, operator="op", closed_grace=0.0, silent_grace=60.0
+        )
+
+    @property
+    def port(self) -> int:
+        return self.dispatcher.port
+
+    async def woken(self) -> Key:
+        key = await self.queue.take()
+        self.queue.done(key)
+        return key
+
+    def dispatch(self, key: Key = KEY, event: Event | None = None) -> None:
+        kind, name = (HandlerKind.EVENT, "approve") if event else (HandlerKind.START, "start")
+        effect = decision.Dispatch(kind, name, 1, commits=2, base="before", event=event)
+        self.dispatcher.dispatch(key, run(key), effect)
+
+    def held(self, key: Key = KEY) -> list[Held]:
+        return list(self.registry.view(key, "Order").held)
+
+
+def run(key: Key) -> WorkflowRun:
+    return WorkflowRun.model_validate(
+        {
+            "metadata": {
+                "name": key.name,
+                "namespace": key.namespace,
+                "uid": f"uid of {key.name}",
+                "finalizers": [FINALIZER],
+            },
+            "spec": {"workflow": {"type": "Order", "input": {"amount": 3}}},
+            "status": {"store": {"paid": True}},
+        }
+    )
+
+
+APPROVE = Event("e1", "approve-1", "approve", NOON, place=7, payload={"by": "ann"})
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    made = Place()
+    await made.dispatcher.start("127.0.0.1", 0)
+    yield made
+    await made.dispatcher.stop()
+    made.queue.close()
+
+
+async def test_an_execution_carries_its_fence_its_input_and_the_store(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch()
+        start = await worker.executes()
+    assert (start.payload, start.store) == ({"amount": 3}, {"paid": True})
+    execution = start.execution
+    assert (execution.run_uid, execution.commits, execution.base) == ("uid of order-1", 2, "before")
+
+
+async def test_an_event_handler_gets_the_events_payload(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch(event=APPROVE)
+        execute = await worker.executes()
+    assert execute.payload == {"by": "ann"}
+    assert (execute.execution.event, execute.execution.event_uid) == ("approve-1", "e1")
+
+
+async def test_a_dispatch_is_held_before_anything_is_awaited(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)):
+        place.dispatch()
+        assert [each.worker for each in place.held()] == ["worker-1"]
+
+
+async def test_an_outcome_wakes_its_run_and_a_release_frees_the_worker(place: Place) -> None:
+    async with connected(place.port, hello(ORDER, capacity=1)) as worker:
+        place.dispatch()
+        execute = await worker.executes()
+        await worker.succeeds(execute, Complete())
+        assert await place.woken() == KEY
+        place.dispatcher.release(decision.Release(execute.execution.id, committed=True))
+        place.dispatch()
+        await worker.executes()
+        assert [each.committed for each in worker.releases] == [True]
+
+
+async def test_who_waits_is_woken_when_a_worker_of_the_type_connects(place: Place) -> None:
+    place.dispatcher.await_worker(KEY, run(KEY))
+    place.dispatcher.decided(KEY)
+    async with connected(place.port, hello(ORDER)):
+        assert await place.woken() == KEY
+
+
+async def test_room_wakes_one_and_unused_room_the_next(place: Place) -> None:
+    async with connected(place.port, hello(ORDER, capacity=1)) as worker:
+        place.dispatch(Key("shop", "busy"))
+        busy = await worker.executes()
+        for key in (KEY, OTHER):
+            place.dispatch(key)
+            place.dispatcher.decided(key)
+        place.dispatcher.release(decision.Release(busy.execution.id, committed=True))
+        assert await place.woken() == KEY
+        assert len(place.queue) == 0
+        place.dispatcher.decided(KEY)  # it found nothing to dispatch any more
+        assert await place.woken() == OTHER
+
+
+async def test_a_closed_connection_loses_its_executions_after_the_grace(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch()
+        await worker.executes()
+    assert await place.woken() == KEY
+    assert [each.lost for each in place.held()] == [True]
+
+
+async def test_a_second_connection_of_one_process_replaces_the_first(place: Place) -> None:
+    greeting = hello(ORDER, instance="a")
+    async with connected(place.port, greeting):
+        async with connected(place.port, greeting) as second:
+            place.dispatch()
+            await second.executes()
+        assert await place.woken() == KEY  # lost with the second, not kept by the first
+
+
+async def refused(port: int, message: str) -> str:
+    """Say something and give what the Goodbye says."""
+    url = f"http://127.0.0.1:{port}{CONNECT_PATH}"
+    async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+        await socket.send_str(message)
+        while True:
+            answer = from_operator.validate_json(await socket.receive_str(timeout=5))
+            if isinstance(answer, Goodbye):
+                return answer.message
+
+
+async def test_another_protocol_is_refused_naming_both(place: Place) -> None:
+    message = await refused(place.port, hello(ORDER, protocol=9).model_dump_json(by_alias=True))
+    assert f"protocol 9, this operator {PROTOCOL}" in message
+
+
+async def test_what_is_not_understood_is_refused_naming_the_field(place: Place) -> None:
+    message = await refused(place.port, '{"kind": "hello", "worker": 3}')
+    assert "hello.worker: Input should be a valid string" in message
+
+
+async def test_the_first_message_must_be_hello(place: Place) -> None:
+    assert "must be Hello, not 'drain'" in await refused(place.port, '{"kind": "drain"}')
+
+
+async def test_a_worker_serves_only_the_namespace_it_may(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def only_bank(_request: object) -> Identity:
+        return Identity("teller", namespace="bank")
+
+    monkeypatch.setattr(module, "authenticate", only_bank)
+    message = await refused(place.port, hello(ORDER).model_dump_json(by_alias=True))
+    assert "A worker of namespace 'bank' cannot serve 'shop'" in message
+    assert place.registry.connected == 0
+
+
+async def test_an_operator_of_one_namespace_refuses_workers_of_others() -> None:
+    made = Place()
+    made.dispatcher = Dispatcher(made.registry, made.queue, operator="op", namespace="bank")
+    await made.dispatcher.start("127.0.0.1", 0)
+    message = await refused(made.port, hello(ORDER).model_dump_json(by_alias=True))
+    await made.dispatcher.stop()
+    assert message == "This operator serves namespace 'bank' only, not 'shop'"
+
+
+async def test_a_draining_worker_is_given_nothing(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch(OTHER)
+        execute = await worker.executes()
+        await worker.drains()
+        await worker.succeeds(execute, Complete())  # comes after Drain
+        assert await place.woken() == OTHER
+        place.dispatch()
+        assert place.held() == []
+
+
+async def test_workers_are_told_goodbye_when_the_operator_stops() -> None:
+    made = Place()
+    await made.dispatcher.start("127.0.0.1", 0)
+    async with connected(made.port, hello(ORDER)) as worker:
+        await made.dispatcher.stop()
+        answer = from_operator.validate_json(await worker.socket.receive_str(timeout=5))
+    assert isinstance(answer, Goodbye)

@@ -1,0 +1,196 @@
+from datetime import UTC, datetime, timedelta
+
+from grctl.models.directive import Complete
+from grctl.models.phases import HandlerKind
+from grctl.models.wire import Execution, Hello, Outcome, Succeeded
+from grctl_operator.engine.observation import Held, Key
+from grctl_operator.runtime.executions import REMEMBERED, ExecutionRegistry
+from tests.runtime.played_worker import catalogue, hello
+
+KEY = Key("shop", "order-1")
+GROUP = ("shop", "Order")
+ORDER = catalogue("Order", "approve")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
+def execution(name: str, run: str = "order-1") -> Execution:
+    return Execution(
+        id=name,
+        namespace="shop",
+        workflow_id=run,
+        workflow_type="Order",
+        run_uid="u1",
+        commits=1,
+        handler_kind=HandlerKind.EVENT,
+        handler_name="approve",
+    )
+
+
+def outcome(name: str, result: str = "first") -> Outcome:
+    return Outcome(execution=execution(name), result=Succeeded(directive=Complete(result=result)))
+
+
+def registry(*greetings: Hello) -> ExecutionRegistry:
+    made = ExecutionRegistry(Clock())
+    for greeting in greetings:
+        made.joined(greeting)
+    return made
+
+
+def dispatch(made: ExecutionRegistry, name: str) -> str:
+    worker = made.choose(GROUP, HandlerKind.EVENT, "approve")
+    assert worker is not None
+    made.dispatched(execution(name), worker)
+    return worker.instance
+
+
+def held(made: ExecutionRegistry) -> dict[str, Held]:
+    return {each.execution.id: each for each in made.view(KEY, "Order").held}
+
+
+def free(made: ExecutionRegistry) -> list[int]:
+    return [each.free for each in made.view(KEY, "Order").workers]
+
+
+def test_what_a_worker_says_it_holds_is_taken_over() -> None:
+    made = ExecutionRegistry(Clock())
+    assert made.joined(hello(ORDER, held=(execution("x"),))) == (KEY,)
+    assert held(made)["x"].worker == "worker-1"
+    assert free(made) == [9]
+
+
+def test_the_worker_that_holds_least_is_chosen() -> None:
+    made = registry(hello(ORDER, worker="a", instance="a"), hello(ORDER, worker="b", instance="b"))
+    assert {dispatch(made, "x"), dispatch(made, "y")} == {"a", "b"}
+
+
+def test_nobody_is_chosen_who_is_full_drains_lacks_the_handler_or_serves_another_namespace() -> (
+    None
+):
+    made = registry(
+        hello(ORDER, instance="full", worker="a", capacity=0),
+        hello(ORDER, instance="drains", worker="b"),
+        hello(catalogue("Order", "other"), instance="lacks", worker="c"),
+        hello(catalogue("Other", "approve"), instance="type", worker="d"),
+        hello(ORDER, instance="elsewhere", worker="e", namespace="bank"),
+    )
+    made.drained("drains")
+    assert made.choose(GROUP, HandlerKind.EVENT, "approve") is None
+
+
+def test_an_outcome_stays_until_it_is_released() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    assert made.brought("a", outcome("x")) == KEY
+    assert held(made)["x"].outcome == outcome("x")
+    assert made.released("x") == ("a", GROUP)
+    assert held(made) == {}
+    assert free(made) == [10]
+
+
+def test_the_same_outcome_twice_is_one() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    made.brought("a", outcome("x", "first"))
+    made.brought("a", outcome("x", "second"))
+    assert held(made)["x"].outcome == outcome("x", "first")
+
+
+def test_an_outcome_that_nobody_knows_is_kept_for_the_engine_to_judge() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    made.brought("a", outcome("x"))
+    assert held(made)["x"].outcome == outcome("x")
+
+
+def test_a_worker_that_left_keeps_what_it_holds_until_it_is_given_up() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    assert made.left("a")
+    assert not held(made)["x"].lost
+    assert made.give_up("a") == (KEY,)
+    assert held(made)["x"].lost
+
+
+def test_a_worker_that_came_back_is_not_given_up() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    made.left("a")
+    made.joined(hello(ORDER, instance="a", held=(execution("x"),)))
+    assert made.give_up("a") == ()
+    assert not held(made)["x"].lost
+
+
+def test_an_execution_that_a_worker_comes_back_without_is_lost_at_once() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    made.left("a")
+    assert made.joined(hello(ORDER, instance="a")) == (KEY,)
+    assert held(made)["x"].lost
+    assert free(made) == [10]
+
+
+def test_what_the_last_process_of_a_worker_held_is_lost_when_the_next_says_hello() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    made.joined(hello(ORDER, instance="b"))
+    assert held(made)["x"].lost
+
+
+def test_a_worker_of_another_name_takes_nothing_from_others() -> None:
+    made = registry(hello(ORDER, instance="a", worker="one"))
+    dispatch(made, "x")
+    made.joined(hello(ORDER, instance="b", worker="two"))
+    assert not held(made)["x"].lost
+
+
+def test_a_worker_back_after_its_grace_has_again_what_the_engine_has_not_dealt_with() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    made.left("a")
+    made.give_up("a")
+    made.joined(hello(ORDER, instance="a", held=(execution("x"),)))
+    assert not held(made)["x"].lost
+    assert free(made) == [9]
+
+
+def test_a_worker_that_left_is_in_view_with_the_time_it_was_seen_and_later_forgotten() -> None:
+    clock = Clock()
+    made = ExecutionRegistry(clock)
+    made.joined(hello(ORDER, instance="a"))
+    left_at = clock.time
+    made.left("a")
+    clock.time += timedelta(seconds=29)
+    (presence,) = made.view(KEY, "Order").workers
+    assert (presence.connected, presence.seen, presence.free) == (False, left_at, 0)
+    clock.time += REMEMBERED
+    made.joined(hello(catalogue("Other"), worker="other"))
+    assert made.view(KEY, "Order").workers == ()
+
+
+def test_a_connected_worker_is_seen_now() -> None:
+    clock = Clock()
+    made = ExecutionRegistry(clock)
+    made.joined(hello(ORDER))
+    clock.time += timedelta(hours=1)
+    assert made.view(KEY, "Order").workers[0].seen == clock.time
+
+
+def test_other_types_of_the_namespace_are_named_for_messages() -> None:
+    made = registry(
+        hello(ORDER, catalogue("Invoice"), worker="a"),
+        hello(catalogue("Loan"), worker="b", namespace="bank"),
+    )
+    assert made.view(KEY, "Order").other_types == ("Invoice",)
+
+
+def test_a_view_shows_one_run_only() -> None:
+    made = registry(hello(ORDER, held=(execution("x"), execution("y", run="order-2"))))
+    assert set(held(made)) == {"x"}
+    assert len(made) == 2

@@ -1,0 +1,42 @@
+import json
+import logging
+import sys
+from typing import Any
+
+from grctl_operator.runtime.logs import ConsoleFormatter, JsonFormatter
+
+
+def record(message: str, **fields: Any) -> logging.LogRecord:
+    made = logging.makeLogRecord({"msg": message, "levelname": "INFO", "name": "grctl", **fields})
+    made.created = 1_700_000_000.25
+    return made
+
+
+def test_a_line_for_people_holds_time_level_message_and_fields() -> None:
+    line = ConsoleFormatter().format(
+        record("dispatched", run="shop/order-1", event=None, attempt=2)
+    )
+    assert line == "22:13:20.250 info    dispatched run=shop/order-1 attempt=2"
+
+
+def test_a_value_with_blanks_or_quotes_is_quoted() -> None:
+    line = ConsoleFormatter().format(record("refused", error='no "x" here'))
+    assert line.endswith(r'error="no \"x\" here"')
+
+
+def test_json_holds_the_same() -> None:
+    entry = json.loads(JsonFormatter().format(record("dispatched", run="shop/order-1")))
+    assert entry["message"] == "dispatched"
+    assert entry["run"] == "shop/order-1"
+    assert entry["time"] == "2023-11-14T22:13:20.250+00:00"
+
+
+def test_a_traceback_comes_with_either() -> None:
+    try:
+        raise ZeroDivisionError("by nothing")  # noqa: TRY301
+    except ZeroDivisionError:
+        failed = record("failed", exc_info=sys.exc_info())
+    assert "ZeroDivisionError: by nothing" in ConsoleFormatter().format(failed)
+    assert (
+        "ZeroDivisionError: by nothing" in json.loads(JsonFormatter().format(failed))["traceback"]
+    )

@@ -1,0 +1,62 @@
+"""The process as a person starts it, and how kopf ends with the operator's parts."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE
+
+import pytest
+
+from grctl_operator.runtime.list_watch import ListWatch, StaleApiError
+from grctl_operator.runtime.process import serve
+from grctl_operator.runtime.settings import Settings
+from tests.runtime.conftest import PATIENCE, Cluster
+
+COMMAND = (sys.executable, "-m", "grctl_operator", "--port", "0")
+
+
+async def test_a_signal_ends_it_in_order(cluster: Cluster) -> None:
+    arguments = ("--namespace", cluster.namespace, "--kubeconfig", cluster.kubeconfig)
+    process = await asyncio.create_subprocess_exec(*COMMAND, *arguments, stderr=PIPE)
+    assert process.stderr is not None
+    lines: list[str] = []
+    async with asyncio.timeout(PATIENCE):
+        while not lines or "operator ready" not in lines[-1]:
+            lines.append((await process.stderr.readline()).decode())
+        process.send_signal(signal.SIGTERM)
+        lines.append((await process.stderr.read()).decode())
+        assert await process.wait() == 0
+    assert "operator stopped" in lines[-1]
+
+
+async def test_an_unusable_configuration_is_told_in_one_line() -> None:
+    arguments = ("--kubeconfig", "/nowhere/kubeconfig")
+    process = await asyncio.create_subprocess_exec(*COMMAND, *arguments, stderr=PIPE)
+    _, told = await process.communicate()
+    assert process.returncode == 1
+    assert "The kubeconfig /nowhere/kubeconfig cannot be used" in told.decode()
+    assert "Traceback" not in told.decode()
+
+
+async def test_a_variable_that_is_no_number_is_told() -> None:
+    environment = os.environ | {"GRCTL_LIVENESS_PORT": "x"}
+    process = await asyncio.create_subprocess_exec(*COMMAND, stderr=PIPE, env=environment)
+    _, told = await process.communicate()
+    assert process.returncode == 2
+    assert told.decode() == "grctl operator: GRCTL_LIVENESS_PORT must be a port number, not 'x'\n"
+
+
+async def test_a_part_that_ends_ends_the_process(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(_self: ListWatch) -> None:
+        raise StaleApiError("restored from a backup")
+
+    monkeypatch.setattr(ListWatch, "run", fails)
+    settings = Settings(
+        namespace=cluster.namespace, kubeconfig=cluster.kubeconfig, dispatcher_port=0
+    )
+    with pytest.raises(StaleApiError, match="restored from a backup"):
+        async with asyncio.timeout(PATIENCE):
+            await serve(settings)

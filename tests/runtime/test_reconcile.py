@@ -1,0 +1,286 @@
+"""One reconcile at a time, with decisions made by the test and time moved by it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from grctl.kube import CORE_EVENTS, RUNS, ApiError, ConflictError, UnreachableError
+from grctl.models import WorkflowRun
+from grctl_operator.engine.decision import Announce, Decision, Hold, LetGo
+from grctl_operator.engine.observation import Events, Executions, Key
+from grctl_operator.runtime.operator import Operator
+from grctl_operator.runtime.settings import Settings
+from tests.runtime.conftest import Cluster, Json
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+Rule = Callable[[WorkflowRun, datetime], Decision]
+
+
+class Bench:
+    def __init__(self, cluster: Cluster, operator: Operator) -> None:
+        self.cluster = cluster
+        self.operator = operator
+        self.reconciler = operator._reconciler
+        self.key = Key(cluster.namespace, "order-1")
+        self.time = NOON
+        self.seen: list[str | None] = []
+
+    def now(self) -> datetime:
+        return self.time
+
+    def decides(self, rule: Rule) -> None:
+        def decide(
+            run: WorkflowRun | None, _events: Events, _executions: Executions, now: datetime
+        ) -> Decision:
+            self.seen.append(run.metadata.resource_version if run else None)
+            return rule(run, now) if run else Decision()
+
+        self.reconciler._decide = decide
+
+    async def start(self) -> Json:
+        item = await self.cluster.start("order-1")
+        self.operator.runs.answered(item)
+        return item
+
+    async def touch(self) -> Json:
+        path = RUNS.path(self.cluster.namespace, "order-1")
+        return await self.cluster.api.merge(path, {"metadata": {"labels": {"seen": "yes"}}})
+
+    async def message(self) -> str:
+        run = await self.cluster.run("order-1")
+        return str(run["status"].get("message", ""))
+
+    async def reconcile(self) -> None:
+        await self.reconciler.reconcile(self.key)
+
+
+@pytest.fixture
+async def bench(cluster: Cluster) -> AsyncIterator[Bench]:
+    operator = Operator(
+        Settings(namespace=cluster.namespace, kubeconfig=cluster.kubeconfig, dispatcher_port=0)
+    )
+    await operator.connect()
+    made = Bench(cluster, operator)
+    made.reconciler._clock = made  # type: ignore[assignment]
+    yield made
+    await operator.stop()
+
+
+def says(message: str, run: WorkflowRun, **fields: Any) -> Any:
+    return run.status.model_copy(update={"message": message, **fields})
+
+
+async def test_a_view_is_written_when_it_is_due_and_not_before(bench: Bench) -> None:
+    await bench.start()
+    due = NOON + timedelta(seconds=0.25)
+    bench.decides(lambda run, now: Decision(says("waits", run), write_by=due))
+    await bench.reconcile()
+    assert await bench.message() == ""
+    bench.time = due
+    await bench.reconcile()
+    assert await bench.message() == "waits"
+
+
+async def test_of_deadlines_that_move_on_the_first_counts(bench: Bench) -> None:
+    await bench.start()
+    later = timedelta(seconds=0.25)
+    bench.decides(lambda run, now: Decision(says(f"at {now:%S.%f}", run), write_by=now + later))
+    await bench.reconcile()
+    bench.time += timedelta(seconds=0.2)
+    await bench.reconcile()
+    assert await bench.message() == ""
+    bench.time += timedelta(seconds=0.2)
+    await bench.reconcile()
+    assert await bench.message() == "at 00.400000"
+
+
+async def test_a_view_that_became_true_by_itself_is_never_written(bench: Bench) -> None:
+    await bench.start()
+    due = NOON + timedelta(seconds=0.25)
+    bench.decides(lambda run, now: Decision(says("waits", run), write_by=due))
+    await bench.reconcile()
+    bench.decides(lambda run, now: Decision())
+    await bench.reconcile()
+    later = NOON + timedelta(seconds=9)
+    bench.time = NOON + timedelta(seconds=1)
+    bench.decides(lambda run, now: Decision(says("waits", run), write_by=later))
+    await bench.reconcile()
+    assert await bench.message() == ""
+
+
+async def test_after_a_write_the_key_is_reconciled_again_upon_the_answer(bench: Bench) -> None:
+    await bench.start()
+    bench.decides(lambda run, now: Decision(says("commits", run, commits=1), write_by=now))
+    await bench.reconcile()
+    assert await bench.operator.queue.take() == bench.key
+    known = bench.operator.runs.known_as(bench.key)
+    assert known is not None
+    assert known.commits == bench.operator.counts.commits == 1
+    assert bench.operator.events.view(bench.key).complete_for == (known.uid, 1)
+
+
+async def test_a_run_that_changed_meanwhile_is_read_before_the_next_decision(
+    bench: Bench,
+) -> None:
+    await bench.start()
+    touched = await bench.touch()
+    bench.decides(lambda run, now: Decision(says("waits", run), write_by=now))
+    with pytest.raises(ConflictError):
+        await bench.reconcile()
+    bench.reconciler._try_later(bench.key)
+    await bench.reconcile()
+    assert bench.seen[1] == touched["metadata"]["resourceVersion"]
+    assert await bench.message() == "waits"
+
+
+async def test_a_write_whose_answer_was_lost_is_found_written(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.start()
+    replace = bench.operator.api.replace
+
+    async def loses_the_answer(path: str, body: Json) -> Json:
+        await replace(path, body)
+        raise UnreachableError("the connection broke")
+
+    monkeypatch.setattr(bench.operator.api, "replace", loses_the_answer)
+    commits = []
+
+    def rule(run: WorkflowRun, now: datetime) -> Decision:
+        commits.append(run.status.commits)
+        return (
+            Decision(says("commits", run, commits=1), write_by=now)
+            if not commits[-1]
+            else Decision()
+        )
+
+    bench.decides(rule)
+    await bench.reconciler._try(bench.key)
+    await bench.reconcile()
+    assert commits == [0, 1]
+    assert bench.operator.events.view(bench.key).complete_for is None
+
+
+async def test_a_run_that_is_gone_is_forgotten(bench: Bench) -> None:
+    item = await bench.start()
+    path = RUNS.path(bench.cluster.namespace, "order-1")
+    await bench.cluster.api.merge(path, {"metadata": {"finalizers": None}})
+    await bench.cluster.api.delete(path)
+    bench.decides(lambda run, now: Decision(says("waits", run), write_by=now))
+    await bench.reconciler._try(bench.key)
+    await bench.reconcile()
+    assert bench.seen == [item["metadata"]["resourceVersion"], None]
+
+
+async def test_an_effect_that_changed_the_run_comes_before_a_new_decision(bench: Bench) -> None:
+    await bench.start()
+    path = RUNS.path(bench.cluster.namespace, "order-1")
+    item = await bench.cluster.api.merge(path, {"metadata": {"finalizers": None}})
+    bench.operator.runs.answered(item)
+    bench.decides(
+        lambda run, now: (
+            Decision(says("waits", run), write_by=now, before=(Hold(),))
+            if not run.held
+            else Decision()
+        )
+    )
+    await bench.reconcile()
+    assert await bench.message() == ""
+    assert (await bench.cluster.run("order-1"))["metadata"]["finalizers"] == ["grctl.dev/settle"]
+    assert await bench.operator.queue.take() == bench.key
+
+
+async def test_a_run_let_go_is_gone_at_once_and_keeps_finalizers_of_others(bench: Bench) -> None:
+    await bench.start()
+    path = RUNS.path(bench.cluster.namespace, "order-1")
+    both = {"metadata": {"finalizers": ["grctl.dev/settle", "example.com/other"]}}
+    await bench.cluster.api.merge(path, both)
+    bench.operator.runs.answered(await bench.cluster.api.delete(path))
+    bench.operator.runs.answered(await bench.cluster.run("order-1"))
+    bench.decides(lambda run, now: Decision(before=(LetGo(),)))
+    await bench.reconcile()
+    left = await bench.cluster.run("order-1")
+    assert left["metadata"]["finalizers"] == ["example.com/other"]
+
+
+async def test_a_failing_reconcile_is_told_on_its_run_and_others_go_on(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    item = await bench.start()
+    other = Key(bench.cluster.namespace, "order-2")
+    bench.operator.runs.answered(await bench.cluster.start("order-2"))
+
+    def rule(run: WorkflowRun, now: datetime) -> Decision:
+        if run.metadata.name == "order-1":
+            raise ZeroDivisionError("by nothing")
+        return Decision(says("waits", run), write_by=now) if not run.status.message else Decision()
+
+    bench.decides(rule)
+    bench.operator.queue.add(bench.key)
+    bench.operator.queue.add(other)
+    bench.operator.begin()
+    await bench.cluster.until_run("order-2", lambda run: run["status"].get("message") == "waits")
+    told = await bench.cluster.until_core_event(item["metadata"]["uid"])
+    assert told["reason"] == "ReconcileFailed"
+    assert "by nothing" in told["message"]
+    assert bench.operator.counts.failures >= 1
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_an_api_server_in_trouble_is_not_the_runs_failure(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.start()
+
+    async def unavailable(path: str, body: Json) -> Json:
+        raise ApiError(503, "ServiceUnavailable", "etcd is away")
+
+    monkeypatch.setattr(bench.operator.api, "replace", unavailable)
+    bench.decides(lambda run, now: Decision(says("waits", run), write_by=now))
+    await bench.reconciler._try(bench.key)
+    monkeypatch.undo()
+    await bench.reconcile()
+    assert await bench.message() == "waits"
+    assert bench.operator.counts.failures == 0
+
+
+async def test_many_keys_leave_other_tasks_their_turns(bench: Bench) -> None:
+    bench.decides(lambda run, now: Decision())
+    for number in range(1000):
+        bench.operator.queue.add(Key(bench.cluster.namespace, f"order-{number}"))
+    reconciling = asyncio.create_task(bench.reconciler.run())
+    turns = 0
+    while not bench.operator.queue.idle:
+        await asyncio.sleep(0)
+        turns += 1
+    reconciling.cancel()
+    assert turns >= 1000
+
+
+async def test_an_object_that_cannot_be_read_is_told_on_it(bench: Bench) -> None:
+    item = await bench.start()
+    await bench.cluster.api.merge(
+        RUNS.path(bench.cluster.namespace, "order-1", "status"), {"status": {"inbox": [{"x": 1}]}}
+    )
+    bench.operator.begin()
+    told = await bench.cluster.until_core_event(item["metadata"]["uid"])
+    assert told["reason"] == "ReconcileFailed"
+
+
+async def test_the_same_is_announced_once(bench: Bench) -> None:
+    item = await bench.start()
+    said = (
+        Announce("NoWorker", "first"),
+        Announce("NoWorker", "second"),
+        Announce("Busy", "third"),
+    )
+    bench.decides(lambda run, now: Decision(before=said))
+    await bench.reconcile()
+    await bench.reconcile()
+    bench.operator.begin()
+    await bench.cluster.until_core_event(item["metadata"]["uid"], reason="Busy")
+    told = {each["reason"]: each["message"] for each in await bench.cluster.events(CORE_EVENTS)}
+    assert told == {"NoWorker": "first", "Busy": "third"}

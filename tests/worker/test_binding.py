@@ -1,0 +1,170 @@
+"""From payloads to arguments: the page's rules, and messages that say what would fit."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel, Field, field_validator
+
+from grctl.worker.binding import BadPayloadError, bind
+from grctl.worker.context import Context
+from grctl.workflow.signature import Signature
+
+
+class Line(BaseModel):
+    sku: str
+    count: int = 1
+
+
+@dataclass
+class Place:
+    street: str
+
+
+class Strange(BaseModel):
+    code: str
+
+    @field_validator("code")
+    @classmethod
+    def _known(cls, code: str) -> str:
+        return {"a": "alpha"}[code]
+
+
+async def nothing(ctx: Context) -> None: ...
+async def priority(ctx: Context, priority: str) -> None: ...
+async def priority_or_low(ctx: Context, priority: str = "low") -> None: ...
+async def line(ctx: Context, line: Line) -> None: ...
+async def lines(ctx: Context, lines: list[Line]) -> None: ...
+async def data(ctx: Context, data: dict[str, int]) -> None: ...
+async def maybe(ctx: Context, note: str | None) -> None: ...
+async def either(ctx: Context, value: int | bool) -> None: ...
+async def untyped(ctx: Context, value) -> None: ...  # type: ignore[no-untyped-def]
+async def update_quantity(ctx: Context, item_id: str, qty: int) -> None: ...
+async def move(ctx: Context, to: Place, at: datetime, *, by: UUID | None = None) -> None: ...
+async def pay(ctx: Context, price: Decimal, times: Annotated[int, Field(gt=0)] = 1) -> None: ...
+async def strange(ctx: Context, strange: Strange, note: str = "") -> None: ...
+
+
+def bound(function: Callable[..., Any], payload: Any) -> dict[str, Any]:
+    return bind(Signature(function), payload)
+
+
+def refusal(function: Callable[..., Any], payload: Any) -> str:
+    with pytest.raises(BadPayloadError) as caught:
+        bound(function, payload)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("payload", [None, "high", {"any": "thing"}, [1, 2]])
+def test_without_parameters_the_payload_is_ignored(payload: Any) -> None:
+    assert bound(nothing, payload) == {}
+
+
+def test_a_scalar_is_the_one_parameter() -> None:
+    assert bound(priority, "high") == {"priority": "high"}
+
+
+def test_an_object_that_holds_the_one_parameters_name_gives_that_value() -> None:
+    assert bound(priority, {"priority": "high"}) == {"priority": "high"}
+
+
+def test_any_other_payload_is_the_one_parameter_as_a_whole() -> None:
+    assert bound(line, {"sku": "a", "count": 2}) == {"line": Line(sku="a", count=2)}
+    assert bound(lines, [{"sku": "a"}]) == {"lines": [Line(sku="a")]}
+    assert bound(data, {"a": 1}) == {"data": {"a": 1}}
+    assert bound(data, {"data": {"a": 1}}) == {"data": {"a": 1}}
+    assert bound(untyped, {"a": 1}) == {"value": {"a": 1}}
+
+
+def test_several_parameters_take_an_object_by_name() -> None:
+    payload = {"qty": 2, "item_id": "a"}
+
+    assert bound(update_quantity, payload) == {"item_id": "a", "qty": 2}
+
+
+def test_values_are_made_what_the_annotations_say() -> None:
+    came = {
+        "to": {"street": "Main"},
+        "at": "2026-01-02T03:04:05Z",
+        "by": "00000000-0000-0000-0000-000000000001",
+    }
+
+    assert bound(move, came) == {
+        "to": Place("Main"),
+        "at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "by": UUID(int=1),
+    }
+    assert bound(pay, {"price": "9.90", "times": 2}) == {"price": Decimal("9.90"), "times": 2}
+
+
+@pytest.mark.parametrize("payload", [None, {}])
+def test_without_a_payload_defaults_hold(payload: Any) -> None:
+    assert bound(priority_or_low, payload) == {}
+    assert bound(pay, {"price": 1}) == {"price": Decimal(1)}
+
+
+def test_null_is_the_value_of_a_parameter_that_takes_it() -> None:
+    assert bound(maybe, None) == {"note": None}
+
+
+def test_a_missing_field_is_named() -> None:
+    assert refusal(update_quantity, {"item_id": "a"}) == "qty: is missing"
+    assert refusal(update_quantity, None) == "item_id: is missing; qty: is missing"
+    assert refusal(priority, None) == "priority: is missing"
+
+
+def test_an_unknown_field_is_named_also_beside_the_one_parameter() -> None:
+    payload = {"item_id": "a", "qty": 1, "colour": "red"}
+
+    assert refusal(update_quantity, payload) == "colour: is unknown"
+    assert refusal(priority, {"priority": "high", "urgent": True}) == "urgent: is unknown"
+    assert refusal(priority_or_low, {"urgent": True}) == "urgent: is unknown"
+
+
+def test_a_mistyped_field_of_the_one_parameter_is_both() -> None:
+    assert refusal(priority, {"prioritty": "high"}) == "priority: is missing; prioritty: is unknown"
+
+
+def test_a_wrong_type_is_named_with_what_came() -> None:
+    assert refusal(update_quantity, {"item_id": "a", "qty": "three"}) == (
+        "qty: input should be a valid integer, unable to parse string as an integer"
+        ' (it is a string, "three")'
+    )
+    assert refusal(priority, 3) == ("priority: input should be a valid string (it is a number, 3)")
+
+
+def test_a_field_inside_the_one_parameter_is_named_by_its_place() -> None:
+    assert refusal(line, {"count": 1}) == "line.sku: is missing"
+    assert refusal(lines, [{"sku": "a"}, {"sku": None}]) == (
+        "lines[1].sku: input should be a valid string (it is null)"
+    )
+
+
+def test_all_problems_are_told_at_once() -> None:
+    told = refusal(update_quantity, {"qty": [], "colour": "red"})
+
+    assert [each.split(":")[0] for each in told.split("; ")] == ["item_id", "qty", "colour"]
+
+
+def test_a_scalar_for_several_parameters_says_which_fields_are_wanted() -> None:
+    assert refusal(update_quantity, "a") == (
+        'it is a string, "a", not an object with the fields item_id, qty'
+    )
+
+
+def test_a_constraint_of_an_annotation_holds() -> None:
+    assert refusal(pay, {"price": 1, "times": 0}).startswith(
+        "times: input should be greater than 0"
+    )
+
+
+def test_a_validator_that_breaks_refuses_the_payload() -> None:
+    assert refusal(strange, {"strange": {"code": "z"}}).startswith("strange: KeyError: 'z'")
+
+
+def test_a_long_value_is_quoted_shortly() -> None:
+    assert len(refusal(update_quantity, {"item_id": "a", "qty": "x" * 10_000})) < 250

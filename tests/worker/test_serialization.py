@@ -1,0 +1,150 @@
+"""What may be kept, what it becomes, and what is said about the rest."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pydantic
+import pytest
+from pydantic import BaseModel, Field
+
+from grctl.serialization import NotJsonError, TooLargeError, check_size, to_json
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Level(IntEnum):
+    HIGH = 3
+
+
+class Mode(StrEnum):
+    FAST = "fast"
+
+
+class Line(BaseModel):
+    sku: str = Field(alias="SKU")
+    price: Decimal
+
+
+@dataclass
+class Order:
+    id: UUID
+    lines: list[Line]
+    seen: set[str] = field(default_factory=set)
+
+
+@pydantic.dataclasses.dataclass
+class Place:
+    street: str
+
+
+class Plain:
+    """No JSON."""
+
+
+@pytest.mark.parametrize(
+    ("value", "json"),
+    [
+        (None, None),
+        (True, True),
+        (3, 3),
+        (2.5, 2.5),
+        ("text", "text"),
+        (Colour.RED, "red"),
+        (Level.HIGH, 3),
+        (Mode.FAST, "fast"),
+        (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05Z"),
+        (date(2026, 1, 2), "2026-01-02"),
+        (time(3, 4), "03:04:00"),
+        (timedelta(hours=1), "PT1H"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (Decimal("9.90"), "9.90"),
+        ((1, (2,)), [1, [2]]),
+        (frozenset({"b", "a"}), ["a", "b"]),
+        (MappingProxyType({"a": 1}), {"a": 1}),
+        ({Mode.FAST: 1, UUID(int=1): 2}, {"fast": 1, str(UUID(int=1)): 2}),
+        (Line(SKU="a", price=Decimal(1)), {"SKU": "a", "price": "1"}),
+        (Place("Main"), {"street": "Main"}),
+        (
+            Order(UUID(int=1), [Line(SKU="a", price=Decimal(1))], {"x"}),
+            {"id": str(UUID(int=1)), "lines": [{"SKU": "a", "price": "1"}], "seen": ["x"]},
+        ),
+    ],
+)
+def test_these_values_are_kept_as_this_json(value: Any, json: Any) -> None:
+    kept = to_json(value, "it")
+
+    assert kept == json
+    assert orjson.loads(orjson.dumps(kept)) == json
+
+
+LOOP: list[Any] = []
+LOOP.append(LOOP)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (Plain(), "it is a tests.worker.test_serialization.Plain, which cannot be kept"),
+        (Plain, "it is a class tests.worker.test_serialization.Plain"),
+        (Line, "it is a class tests.worker.test_serialization.Line"),
+        (b"raw", "it is a bytes.* with base64"),
+        (iter([1]), "it is a list_iterator"),
+        ({"a": [1, Plain()]}, r"it\['a'\]\[1\] is a .*Plain"),
+        (Order(UUID(int=1), [Plain()]), r"it.lines\[0\] is a .*Plain"),  # type: ignore[list-item]
+        (math.nan, r"it is nan \(float\), which JSON does not have"),
+        ({"a": -math.inf}, r"it\['a'\] is -inf"),
+        (Decimal("NaN"), r"it is NaN \(Decimal\)"),
+        (2**63, "it is an integer of 64 bits"),
+        (10**400, "it is an integer of 1329 bits"),
+        ({1: "a"}, r"it has the key 1 \(int\); keys in JSON are text: use str\(1\)"),
+        ("\ud800", "it is text that is no Unicode"),
+        (LOOP, "nested deeper than 100 levels, or holds itself"),
+    ],
+)
+def test_anything_else_is_refused_by_its_place_and_type(value: Any, told: str) -> None:
+    with pytest.raises(NotJsonError, match=told):
+        to_json(value, "it")
+
+
+def test_a_nan_inside_a_model_is_refused_too() -> None:
+    class Measured(BaseModel):
+        value: float
+
+    with pytest.raises(NotJsonError, match=r"it\['value'\] is nan"):
+        to_json(Measured(value=math.nan), "it")
+
+
+def test_a_model_that_cannot_be_written_is_refused() -> None:
+    class Holder(BaseModel):
+        anything: Any
+
+    with pytest.raises(NotJsonError, match=r"it is a .*Holder without JSON: .*Plain"):
+        to_json(Holder(anything=Plain()), "it")
+
+
+@pytest.mark.parametrize("value", [{"a": [1]}, [{"a": 1}]])
+def test_what_is_kept_shares_nothing_with_the_value(value: Any) -> None:
+    kept = to_json(value, "it")
+    before = orjson.dumps(kept)
+    inner = value["a"] if isinstance(value, Mapping) else value[0]
+
+    inner.clear()
+
+    assert orjson.dumps(kept) == before
+
+
+def test_what_is_too_large_is_told_with_both_sizes() -> None:
+    check_size("x" * 8, 10, "it")
+
+    with pytest.raises(TooLargeError, match=r"it is 2.0 KiB of JSON; at most 1.0 KiB are kept"):
+        check_size("x" * 2046, 1024, "it")
