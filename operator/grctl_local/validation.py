@@ -60,8 +60,9 @@ def _check(node: Node, value: Any, old: Any, path: str) -> Iterator[Cause]:
     below = _check_below(node, value, old, path)
     if isinstance(value, list):
         yield from below
-    yield from CHECKS[_json_type(value)](node, value, path)
-    yield from _check_enum(node, value, path)
+    for cause in (*CHECKS[_json_type(value)](node, value, path), *_check_enum(node, value, path)):
+        if not _is_left_alone(value, old):
+            yield cause
     yield from below
 
 
@@ -84,7 +85,7 @@ def _check_rules(node: Node, value: Any, old: Any, path: str) -> Iterator[Cause]
         if rule.transition and old is None:
             continue
         failure = rule.failure(value, old)
-        if failure:
+        if failure and (rule.transition or not _is_left_alone(value, old)):
             field = path + rule.source.get("fieldPath", "")
             reason = rule.source.get("reason") or "FieldValueInvalid"
             yield Cause(reason, field or "<nil>", f"Invalid value: {failure}")
@@ -97,6 +98,10 @@ def _check_rules(node: Node, value: Any, old: Any, path: str) -> Iterator[Cause]
     elif isinstance(value, list) and node.items:
         for index, item in enumerate(value):
             yield from _check_rules(node.items, item, None, f"{path}[{index}]")
+
+
+def _is_left_alone(value: Any, old: Any) -> bool:
+    return old is not None and dump(value) == dump(old)
 
 
 def _has_type(node: Node, value: Any) -> bool:

@@ -94,13 +94,14 @@ class Watch:
         record = change.record
         if self._call.namespace and record.key[0] != self._call.namespace:
             return
-        if record.revision <= self._since:
+        if self._ended or record.revision <= self._since:
             return
         seen = self._seen(change)
         if seen:
             self._backlog.append(seen)
             self._wake.set()
         if len(self._backlog) > LARGEST_BACKLOG:
+            self._backlog.clear()
             self.end()
 
     def _seen(self, change: Change) -> tuple[str, Record] | None:

@@ -119,14 +119,17 @@ class Api:
     async def watch(
         self, path: str, *, accept: str | None = None, **params: str
     ) -> AsyncIterator["Watch"]:
-        """Open a watch; the server ends it with the block."""
+        """Open a watch; it ends with the block."""
         assert self._session
         async with self._session.get(
             self.access.server + path,
             params={"watch": "true", **params},
             headers={"Accept": accept} if accept else {},
         ) as response:
-            yield Watch(response)
+            try:
+                yield Watch(response)
+            finally:
+                await _hang_up(response)
 
 
 class Watch:
@@ -153,6 +156,13 @@ class Watch:
         """Say whether the server ends the stream without another event."""
         async with asyncio.timeout(PATIENCE):
             return await self._response.content.readline() == b""
+
+
+async def _hang_up(response: aiohttp.ClientResponse) -> None:
+    # A polite end of TLS waits for the server, which is not listening: it streams.
+    if response.connection and response.connection.transport:
+        response.connection.transport.abort()
+        await asyncio.sleep(0)  # the socket is closed in the loop's next round
 
 
 async def eventually(check: Callable[[], Awaitable[bool]]) -> None:

@@ -101,4 +101,15 @@ async def _delete_namespaces(access: Access, names: list[str]) -> None:
 
 async def _undefine(access: Access, group: str) -> None:
     async with Api(access) as api:
+        await _let_go(api, group)
         await api.delete(f"{CRDS}/widgets.{group}")
+
+
+async def _let_go(api: Api, group: str) -> None:
+    """Take the finalizers off that tests have left, or their namespaces never go."""
+    left = (await api.get(f"/apis/{group}/v1/widgets")).expect(200)["items"]
+    for widget in left:
+        if widget["metadata"].get("finalizers"):
+            widgets = Widgets(api, group, widget["metadata"]["namespace"])
+            path = widgets.at(widget["metadata"]["name"])
+            await api.patch(path, {"metadata": {"finalizers": None}})

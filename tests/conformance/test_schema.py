@@ -230,6 +230,53 @@ async def define(widgets: Widgets, manifest: Json) -> Answer:
     return await widgets.api.post(CRDS, manifest, dryRun="All")
 
 
+async def test_a_stricter_schema_does_not_lock_what_is_there(widgets: Widgets) -> None:
+    group = f"stricter.{widgets.group}"
+    (await widgets.api.post(CRDS, definition(group))).expect(201)
+    path = f"{CRDS}/widgets.{group}"
+    strict = Widgets(widgets.api, group, widgets.namespace)
+    await widgets.api.until_status(strict.path, 200)
+    await strict.create("a", size=9, low=5)
+
+    current = (await widgets.api.get(path)).expect(200)
+    spec = current["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec["properties"]["size"]["maximum"] = 5
+    spec["properties"]["low"]["x-kubernetes-validations"] = [{"rule": "self < 3"}]
+    (await widgets.api.put(path, current)).expect(200)
+
+    async def is_strict() -> bool:
+        answer = await widgets.api.post(strict.path, strict.new("b", size=9), dryRun="All")
+        return answer.status == 422
+
+    await eventually(is_strict)
+    assert (await strict.set_spec("a", flag=True))["spec"]["flag"] is True
+    patch = {"spec": {"size": 8, "low": 4}}
+    refusal = (await widgets.api.patch(strict.at("a"), patch)).expect(422)
+    assert {"spec.size", "spec.low"} <= set(causes(refusal))
+    await widgets.api.delete(path)
+
+
+async def test_a_kind_is_served_in_all_its_versions(widgets: Widgets) -> None:
+    manifest = definition(f"versions.{widgets.group}")
+    second = {**manifest["spec"]["versions"][0], "name": "v2", "storage": False}
+    manifest["spec"]["versions"].append(second)
+    (await widgets.api.post(CRDS, manifest)).expect(201)
+    old = Widgets(widgets.api, f"versions.{widgets.group}", widgets.namespace)
+    new_path = old.at("a").replace("/v1/", "/v2/")
+    await widgets.api.until_status(old.path, 200)
+    await widgets.api.until_status(old.path.replace("/v1/", "/v2/"), 200)
+
+    created = await old.create("a", size=4)
+    seen = (await widgets.api.get(new_path)).expect(200)
+    seen["spec"]["size"] = 5
+    (await widgets.api.put(new_path, seen)).expect(200)
+
+    assert seen["apiVersion"] == f"versions.{widgets.group}/v2"
+    changed = await old.get("a")
+    assert (changed["apiVersion"], changed["spec"]["size"]) == (created["apiVersion"], 5)
+    await widgets.api.delete(f"{CRDS}/widgets.versions.{widgets.group}")
+
+
 async def test_a_definition_that_fits_is_accepted(widgets: Widgets) -> None:
     (await define(widgets, changed(widgets.group))).expect(201)
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.conformance.client import Api, Json, Watch
+from tests.conformance.client import Api, Json, Watch, eventually
 from tests.conformance.widgets import Widgets, revision
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
@@ -50,8 +50,13 @@ async def test_without_a_revision_all_objects_come_first(
 ) -> None:
     await widgets.create("b")
     await widgets.create("a")
-    await widgets.set_spec("a", size=5)
+    newest = revision(await widgets.set_spec("a", size=5))
 
+    async def is_known_to_the_cache() -> bool:
+        found = (await widgets.api.get(widgets.path, resourceVersion="0")).expect(200)
+        return newest in {revision(item) for item in found["items"]}
+
+    await eventually(is_known_to_the_cache)  # "0" means: of any moment
     async with widgets.api.watch(widgets.path, **params) as watch:
         assert sorted(await watch.take(2)) == [("ADDED", "a"), ("ADDED", "b")]
         await widgets.create("c")

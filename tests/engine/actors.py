@@ -36,7 +36,7 @@ from grctl_operator.engine import (
 )
 from grctl_operator.engine.observation import whole_second
 
-from tests.engine.world import KEY, KNOWN_EVENTS, Json, Refusal, World
+from tests.engine.world import KEY, KNOWN_EVENTS, Json, Refusal, World, require
 
 
 CATALOGUE = Catalogue(
@@ -186,6 +186,7 @@ class Operator:
         self.started = self._known_run(), self.now
         self.woken = True
         self.wake_at: datetime | None = None
+        self.seen_gone: set[str] = set()
         self.settles: dict[str, Settle] = {}
         self.answers: list[tuple[str, Json | None]] = []
         self.planned: _Writing | None = None
@@ -220,30 +221,24 @@ class Operator:
 
     # what it is shown
 
-    def see_run(self) -> None:
-        if self.run_position < len(self.world.run_log):
-            revision, uid, run = self.world.run_log[self.run_position]
-            self.run_position += 1
+    def see_runs(self, most: int) -> None:
+        """Be shown the next changes of the watch of runs, at most so many."""
+        news = [] if self.runs_lag else self.world.run_log[self.run_position :][:most]
+        self.run_position += len(news)
+        for revision, uid, run in news:
             self._observe(revision, uid, run)
 
-    def see_event(self) -> None:
-        if self.event_position is None or self.event_position >= len(self.world.event_log):
+    def see_events(self, most: int) -> None:
+        """Be shown the next changes of the watch of events, at most so many."""
+        if self.event_position is None or self.events_lag:
             return
-        change, item = self.world.event_log[self.event_position]
-        self.event_position += 1
-        if self.cache.watched(change, item):
-            self.woken = True
-
-    def see_all_runs(self) -> None:
-        while self.run_position < len(self.world.run_log) and not self.runs_lag:
-            self.see_run()
-
-    def see_all_events(self) -> None:
-        while self.ready and not self.events_lag and self._has_news():
-            self.see_event()
-
-    def _has_news(self) -> bool:
-        return (self.event_position or 0) < len(self.world.event_log)
+        news = self.world.event_log[self.event_position :][:most]
+        self.event_position += len(news)
+        for change, item in news:
+            if change == "DELETED":
+                self.seen_gone.add(item["metadata"]["uid"])
+            if self.cache.watched(change, item):
+                self.woken = True
 
     def _observe(self, revision: int, uid: str, run: WorkflowRun | None) -> None:
         if revision <= self.run_floor:
@@ -272,6 +267,9 @@ class Operator:
             return
         self.woken, self.wake_at = False, None
         decision = self.decide(self.run, self.cache.view(KEY), self._executions(), self.now)
+        for effect in decision.after:
+            withdrawn = isinstance(effect, Settle) and effect.settlement.uid in self.seen_gone
+            require(not withdrawn, "W: an event is consumed that was seen to be withdrawn")
         if decision.wake_at:
             self.wake_at = decision.wake_at
         for effect in decision.before:

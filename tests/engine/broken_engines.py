@@ -51,7 +51,7 @@ def an_event_takes_the_place_of_its_last_change(patch: MonkeyPatch) -> Callable[
     right = EventCache._take
 
     def take(cache: EventCache, key: Any, item: Any) -> bool:
-        cache._inbox(key).events.pop(item["metadata"]["uid"], None)
+        cache._inbox(key).drop(item["metadata"]["uid"])
         return right(cache, key, item)
 
     patch.setattr(EventCache, "_take", take)

@@ -61,6 +61,39 @@ async def test_a_page_from_before_the_log_has_expired(
     assert (await widgets.api.get(widgets.path, **token)).expect(410)["reason"] == "Expired"
 
 
+async def test_bookmarks_say_how_far_the_client_has_seen(
+    widgets: Widgets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grctl_local.watching.BOOKMARK_EVERY", 0.05)
+    start = revision(await widgets.create("a"))
+    params = {"resourceVersion": start, "allowWatchBookmarks": "true", "timeoutSeconds": "5"}
+    async with widgets.api.watch(widgets.path, **params) as watch:
+        first = await watch.next()
+        created = await widgets.create("b")
+        while (event := await watch.next())["type"] == "BOOKMARK":
+            assert revision(event["object"]) == start
+        bookmark = await watch.next()
+
+    assert (first["type"], revision(first["object"])) == ("BOOKMARK", start)
+    assert event["object"] == created
+    assert bookmark["object"] == {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": "Widget",
+        "metadata": {"resourceVersion": revision(created)},
+    }
+
+
+async def test_a_client_that_does_not_read_is_cut_off(
+    widgets: Widgets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grctl_local.watching.LARGEST_BACKLOG", 1)
+    start = revision(await widgets.create("a"))
+    for name in "bcd":
+        await widgets.create(name)
+    async with widgets.api.watch(widgets.path, resourceVersion=start) as watch:
+        assert await watch.ended()
+
+
 @pytest.mark.parametrize("token", [None, "wrong", ""])
 async def test_nothing_is_told_without_the_token(server: LocalServer, token: str | None) -> None:
     access = load(server.kubeconfig_path)
@@ -74,8 +107,10 @@ async def test_nothing_is_told_without_the_token(server: LocalServer, token: str
 async def test_only_their_owner_can_read_what_holds_the_token(tmp_path: Path) -> None:
     data, kubeconfig = tmp_path / "data", tmp_path / "kubeconfig"
     async with LocalServer(data, kubeconfig_path=kubeconfig):
-        for path in tmp_path.iterdir():
-            assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+        modes = modes_in(tmp_path)
+
+    assert {"data", "kubeconfig"} <= set(modes)
+    assert set(modes.values()) == {0o600}
 
 
 async def test_a_restart_is_a_pause(tmp_path: Path) -> None:
@@ -114,3 +149,8 @@ async def test_a_failing_request_is_an_internal_error(
     answer = await widgets.try_create("a")
 
     assert answer.expect(500)["reason"] == "InternalError"
+
+
+def modes_in(directory: Path) -> dict[str, int]:
+    """Give the access modes of all files in a directory."""
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}

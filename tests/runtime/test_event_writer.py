@@ -122,11 +122,12 @@ async def test_a_kept_place_is_in_the_status_and_stays_there(desk: Desk) -> None
     desk.cache.watched("ADDED", sent)
     desk.cache.watched("MODIFIED", await desk.label(sent))
     (moved,) = desk.cache.view(desk.key)
-    assert moved.moved
+    assert desk.cache.view(desk.key).moved == (moved,)
     await desk.writer.keep_place(desk.key, moved)
     await desk.woken()
     (kept,) = desk.cache.view(desk.key)
-    assert not kept.moved
+    assert not desk.cache.view(desk.key).moved
+    assert kept.place == moved.place
     await desk.settle(sent)
     (event,) = await desk.events()
     assert event["status"]["place"] == int(sent["metadata"]["resourceVersion"])

@@ -11,7 +11,7 @@ from grctl.models.run import HistoryEntry
 from grctl_operator.engine.decision import Release
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.observation import SECOND
-from grctl_operator.engine.wait import is_past, round_up
+from grctl_operator.engine.wait import deadline_after, is_past
 
 
 def obey_spec(draft: Draft) -> bool:
@@ -36,7 +36,7 @@ def cancel_message(handler: str | None) -> str:
 def run_deadline(draft: Draft) -> datetime | None:
     """Give the second after which the run is too old, by its own timeout."""
     timeout, created = draft.run.spec.workflow.timeout, draft.run.metadata.creation_timestamp
-    return round_up(created + timeout) if timeout and created else None
+    return deadline_after(created, timeout) if timeout and created else None
 
 
 def _is_over_time(draft: Draft) -> bool:

@@ -11,7 +11,7 @@ Pure: objects in, views out. Revisions are compared as numbers, within this one 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -31,13 +31,29 @@ class _Inbox:
     """What is known of one workflow id's events. Invariant: `events` are in order of place."""
 
     events: dict[str, Event]
+    moved: set[str] = field(default_factory=set)
+    """Uids of those that somebody changed, and whose place is not kept in their status."""
     floor: int = 0
     complete_for: tuple[str, int] | None = None
     listing: Listing | None = None
     orphans: frozenset[str] = frozenset()
 
     def view(self) -> Events:
-        return Events(self.events, self.complete_for, self.listing, self.orphans)
+        moved = tuple(self.events[uid] for uid in self.moved)
+        return Events(self.events, self.complete_for, self.listing, self.orphans, moved)
+
+    def change(self, event: Event, *, kept: bool) -> None:
+        """Note a change that somebody made; `kept`: the event's status holds its place."""
+        known = self.events[event.uid]
+        self.events[event.uid] = event
+        (self.moved.discard if kept else self.moved.add)(event.uid)
+        if event.place != known.place:
+            self.sort()
+
+    def drop(self, uid: str) -> bool:
+        """Forget an event; False where there was none."""
+        self.moved.discard(uid)
+        return self.events.pop(uid, None) is not None
 
     def add(self, event: Event) -> bool:
         """Put an event in its place. Give whether others stood behind that place already."""
@@ -122,7 +138,7 @@ class EventCache:
 
     def missed(self, key: Key, uid: str) -> None:
         """Note that the API server has no such event (any more)."""
-        if self._inbox(key).events.pop(uid, None):
+        if self._inbox(key).drop(uid):
             self._gone[uid] = FOREVER
 
     def relisted(
@@ -190,19 +206,16 @@ class EventCache:
             return True
         place = min(known.place, kept or known.place)
         version = metadata["resourceVersion"]
-        inbox.events[uid] = replace(known, version=version, moved=kept is None, place=place)
-        if place != known.place:
-            inbox.sort()
+        inbox.change(replace(known, version=version, place=place), kept=kept is not None)
         return True
 
     def _end(self, key: Key, item: Json, revision: int) -> bool:
         """Drop an event that is settled or deleted, unless something newer is known of it."""
-        events, uid = self._inbox(key).events, item["metadata"]["uid"]
-        known = events.get(uid)
+        inbox, uid = self._inbox(key), item["metadata"]["uid"]
+        known = inbox.events.get(uid)
         if known is None or int(known.version) > revision:
             return False
-        del events[uid]
-        return True
+        return inbox.drop(uid)
 
     def _remember_gone(self, uid: str, revision: int) -> None:
         if revision > self.revision:
@@ -216,10 +229,10 @@ class EventCache:
         """Make one inbox equal to a list, but for what is newer than the list (rule 4)."""
         waiting = [item for item in items if not is_over(item)]
         listed = {item["metadata"]["uid"] for item in waiting}
-        events = self._inbox(key).events
-        for uid, event in list(events.items()):
+        inbox = self._inbox(key)
+        for uid, event in list(inbox.events.items()):
             if uid not in listed and int(event.version) <= revision:
-                del events[uid]
+                inbox.drop(uid)
                 self._remember_gone(uid, revision)
         for item in sorted(waiting, key=revision_of):
             self._take(key, item)

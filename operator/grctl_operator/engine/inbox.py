@@ -22,9 +22,8 @@ RECONNECTED = timedelta(seconds=5)
 
 def keep_places(draft: Draft) -> bool:
     """Write down the place of an event that somebody else changed, before it is forgotten."""
-    for event in unconsumed(draft):
-        if event.moved:
-            draft.before.append(KeepPlace(event))
+    moved = (event for event in draft.events.moved if not draft.is_settled(event))
+    draft.before += [KeepPlace(event) for event in moved]
     return False
 
 

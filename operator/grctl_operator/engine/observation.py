@@ -39,8 +39,6 @@ class Event:
     run_uid: str | None = None
     version: str = ""
     """resourceVersion, as last seen."""
-    moved: bool = False
-    """Somebody changed it and its place is not yet kept in its status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +72,8 @@ class Events:
     """The last consistent list."""
     orphans: frozenset[str] = frozenset()
     """Uids of events for which a read made after they arrived found no run."""
+    moved: tuple[Event, ...] = ()
+    """Those that somebody changed, and whose place is not kept in their status yet."""
 
     def __len__(self) -> int:
         """Count the waiting events."""

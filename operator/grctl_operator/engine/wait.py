@@ -5,7 +5,7 @@ event created up to it. Past means the deadline's own second is over: until then
 still be stamped with it.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from grctl.models.directive import WaitForEvent
 from grctl.models.phases import HandlerKind, RunPhase
@@ -14,16 +14,20 @@ from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.inbox import next_event
 from grctl_operator.engine.observation import SECOND, whole_second
 
+END_OF_CALENDAR = datetime(9999, 12, 31, tzinfo=UTC)
+
 
 def begin_wait(directive: WaitForEvent, now: datetime) -> Wait:
     """Make the wait that a directive asks for. Its deadline is a whole second, rounded up."""
-    deadline = None if directive.timeout is None else round_up(now + directive.timeout)
+    deadline = None if directive.timeout is None else deadline_after(now, directive.timeout)
     return Wait(since=whole_second(now), deadline=deadline, timeout_step=directive.timeout_step)
 
 
-def round_up(moment: datetime) -> datetime:
-    """Round to a whole second, up."""
-    return whole_second(moment + SECOND - timedelta(microseconds=1))
+def deadline_after(moment: datetime, timeout: timedelta) -> datetime:
+    """Give the whole second, rounded up, at which a timeout ends: at the latest the calendar's."""
+    if timeout >= END_OF_CALENDAR - moment:
+        return END_OF_CALENDAR
+    return whole_second(moment + timeout + SECOND - timedelta(microseconds=1))
 
 
 def end_wait(draft: Draft) -> bool:

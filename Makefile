@@ -1,0 +1,59 @@
+# Two commands do everything on a fresh machine with Python: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+TESTS ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix conformance stateful lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements-dev.lock pyproject.toml
+	@echo "Installing into $(VENV) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "grctl needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+		"Say which to use: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## Run the page's order on the embedded API, and show it with kubectl
+	@$(BIN)/python tools/demo.py
+
+test: $(READY) ## Run all tests
+	@$(BIN)/python -m pytest -n auto $(TESTS)
+
+check: $(READY) ## Check format, lint, types, imports and generated files; edits nothing
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python tools/generate.py --check
+
+fix: $(READY) ## Format, mend what can be mended, generate files anew
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/python tools/generate.py
+
+conformance: $(READY) ## Run the API conformance suite on any cluster: make conformance KUBECONFIG=...
+	@test -n "$(KUBECONFIG)" || { echo "usage: make conformance KUBECONFIG=FILE"; exit 2; }
+	@CONFORMANCE_KUBECONFIG="$(KUBECONFIG)" $(BIN)/python -m pytest tests/conformance
+
+stateful: $(READY) ## Look for broken invariants for long: make stateful EXAMPLES=5000
+	@GRCTL_STATEFUL_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest -n auto \
+		tests/engine/test_stateful.py
+
+lock: ## Resolve the development dependencies anew (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-emit-index-url --no-annotate --custom-compile-command "make lock" \
+		--output-file requirements-dev.lock pyproject.toml
+
+clean: ## Remove what was installed and generated here
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

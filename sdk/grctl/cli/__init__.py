@@ -1,0 +1,11 @@
+"""The command line: one module per command, and `app` that registers them.
+
+1. A command says what it does by its docstring and its flags; the work is imported when it runs,
+   so that `grctl --help` and shell completion are quick.
+2. What goes wrong is one line on standard error and exit code 1; 2 is a wrong way to call it.
+3. Settings come from flags, then `GRCTL_*` variables; the API from `KUBECONFIG`, as for kubectl.
+"""
+
+from grctl.cli.app import main
+
+__all__ = ["main"]

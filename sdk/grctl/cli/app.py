@@ -1,0 +1,47 @@
+"""The commands of `grctl`, registered in the order in which a person meets them."""
+
+import os
+import sys
+
+import typer
+
+from grctl.cli.crds import crds
+from grctl.cli.describe import describe
+from grctl.cli.dev import dev
+from grctl.cli.end import cancel, terminate
+from grctl.cli.failing import say
+from grctl.cli.handover import HANDED_OVER, local, operator
+from grctl.cli.send import send
+from grctl.cli.start import start
+from grctl.cli.worker import worker
+
+app = typer.Typer(
+    name="grctl",
+    help="Durable, event-driven workflows in Python, run by Kubernetes.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # frames would wrap messages that point at a place in JSON
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command()(dev)
+app.command()(worker)
+app.command(context_settings=HANDED_OVER)(local)
+app.command(context_settings=HANDED_OVER)(operator)
+app.command()(crds)
+app.command()(start)
+app.command()(send)
+app.command()(describe)
+app.command()(cancel)
+app.command()(terminate)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    try:
+        app()
+    except Exception as error:
+        if os.environ.get("GRCTL_DEBUG"):
+            raise
+        say(f"unexpected {type(error).__name__}: {error} (GRCTL_DEBUG=1 shows where)")
+        sys.exit(1)

@@ -1,0 +1,133 @@
+"""Child processes: started one after the other, their output shown line by line with a prefix.
+
+1. The first that ends by itself is told (`ended`): the others are of no use without it.
+2. They are stopped in the opposite order of their start, each once the one before has ended.
+3. They live in sessions of their own, so Ctrl-C in the terminal reaches only us, and we keep order.
+4. When this process is killed, Linux kills them. Elsewhere they end with the next line they write.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+LONGEST_LINE = 16 * 1024 * 1024  # bytes: far beyond any log line
+GRACE = 35.0  # s: a worker takes up to 30 to finish its handlers
+LAST_LINES = 1.0  # s: for output to arrive after the end; whoever inherited the pipe may hold it
+SET_PARENT_DEATH_SIGNAL = 1  # prctl
+
+Show = Callable[[str, str], None]
+"""Shows a line: who says it, and what."""
+
+
+@dataclass(eq=False)
+class Child:
+    """A process of ours."""
+
+    name: str
+    process: asyncio.subprocess.Process
+    spoke: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it has written its first line."""
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+
+class Children:
+    """The processes of one command. Use it as an async context manager: leaving it stops them."""
+
+    def __init__(self, show: Show) -> None:
+        self._show = show
+        self._children: list[Child] = []
+        self._stopping = False
+        self._at_once = False
+        self.ended: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
+        """Is given the first child that ends without having been stopped."""
+
+    async def __aenter__(self) -> Self:
+        """Start nothing yet."""
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Stop all."""
+        await self.stop()
+
+    async def start(self, name: str, command: list[str], environment: Mapping[str, str]) -> Child:
+        """Start a process."""
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=environment,
+            limit=LONGEST_LINE,
+            start_new_session=True,
+            preexec_fn=_die_with(os.getpid()),
+        )
+        child = Child(name, process)
+        child.tasks = [
+            asyncio.create_task(self._read(child)),
+            asyncio.create_task(self._watch(child)),
+        ]
+        self._children.append(child)
+        return child
+
+    async def stop(self) -> None:
+        """Stop all, the last first."""
+        self._stopping = True
+        for child in reversed(self._children):
+            await self._stop(child)
+            _, late = await asyncio.wait(child.tasks, timeout=LAST_LINES)
+            for task in late:
+                task.cancel()
+
+    def kill(self) -> None:
+        """Stop all at once."""
+        self._at_once = True
+        for child in self._children:
+            _signal(child, signal.SIGKILL)
+
+    async def _stop(self, child: Child) -> None:
+        _signal(child, signal.SIGKILL if self._at_once else signal.SIGTERM)
+        try:
+            async with asyncio.timeout(GRACE):
+                await child.process.wait()
+        except TimeoutError:
+            self._show(child.name, f"does not stop within {GRACE:.0f} s: killed")
+            _signal(child, signal.SIGKILL)
+            await child.process.wait()
+
+    async def _read(self, child: Child) -> None:
+        """Show what it writes."""
+        assert child.process.stdout is not None  # noqa: S101  it was asked for
+        while line := await child.process.stdout.readline():
+            self._show(child.name, line.decode(errors="replace").rstrip("\r\n"))
+            child.spoke.set()
+
+    async def _watch(self, child: Child) -> None:
+        await child.process.wait()
+        if not self._stopping and not self.ended.done():
+            self.ended.set_result(child)
+
+
+def _signal(child: Child, number: signal.Signals) -> None:
+    if child.process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            child.process.send_signal(number)
+
+
+def _die_with(parent: int) -> Callable[[], None] | None:
+    """Give what a new child does first: ask to be killed when its parent is."""
+    if sys.platform != "linux":
+        return None
+    library = ctypes.CDLL(None)  # loaded here: the child may not load anything
+
+    def ask() -> None:
+        library.prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+        if os.getppid() != parent:  # it was killed before we asked
+            os._exit(1)
+
+    return ask

@@ -1,0 +1,182 @@
+"""`grctl dev`: everything on this machine: an API, the operator and a worker, each a process.
+
+1. It starts what a person can start by hand, and adds nothing that matters to a run.
+2. If one of them ends, all end: a part that is missing would only show as runs that stand still.
+3. Nothing is left running, however it ends.
+"""
+
+import asyncio
+import os
+import shlex
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from grctl.cli.handover import command_of
+
+if TYPE_CHECKING:
+    from grctl.cli.children import Children, Show
+
+KUBECONFIG = Path(".grctl/kubeconfig")
+OPERATOR_PORT = 8700
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+References = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[MODULE:NAME...]", help="Workflows for a worker; none: no worker."),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="file that keeps the objects (default: in memory)"),
+]
+Port = Annotated[int, typer.Option(help="port of the Kubernetes API (0: a free one)")]
+OperatorPort = Annotated[
+    int, typer.Option(help="port where workers connect to the operator (0: a free one)")
+]
+Kubeconfig = Annotated[Path, typer.Option(metavar="FILE", help="kubeconfig file to write")]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to run."""
+
+    references: tuple[str, ...]
+    data: Path | None
+    port: int
+    operator_port: int
+    kubeconfig: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What each process finds; output unbuffered, so that lines come when they are written."""
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "PYTHONUNBUFFERED": "1"}
+
+    def local(self) -> list[str]:
+        """Give the command of the Kubernetes API."""
+        arguments = ["--port", str(self.port), "--kubeconfig", str(self.kubeconfig)]
+        if self.data is not None:
+            arguments += ["--data", str(self.data)]
+        return command_of("grctl_local", arguments)
+
+    def operator(self) -> list[str]:
+        """Give the command of the operator."""
+        arguments = ["--kubeconfig", str(self.kubeconfig), "--port", str(self.operator_port)]
+        return command_of("grctl_operator", arguments)
+
+    def worker(self) -> list[str]:
+        """Give the command of the worker."""
+        url = f"http://127.0.0.1:{self.operator_port}"
+        return [
+            *(sys.executable, "-m", "grctl.cli", "worker"),
+            *("--operator-url", url),
+            *("--", *self.references),
+        ]
+
+
+def dev(
+    references: References = None,
+    data: Data = None,
+    port: Port = 0,
+    operator_port: OperatorPort = OPERATOR_PORT,
+    kubeconfig: Kubeconfig = KUBECONFIG,
+) -> None:
+    """Run a Kubernetes API, the operator and a worker on this machine, until interrupted."""
+    plan = Plan(
+        tuple(references or ()), data, port, operator_port or _free_port(), kubeconfig.absolute()
+    )
+    raise typer.Exit(asyncio.run(_develop(plan)))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def _develop(plan: Plan) -> int:
+    """Start all, wait for a signal or the end of one, stop all. Give the exit code."""
+    from grctl.cli.children import Children
+    from grctl.cli.lines import Lines
+
+    show = Lines(("grctl", "local", "operator", "worker")).show
+    async with Children(show) as children:
+        stopped = _stop_signals(children, show)
+        starting = asyncio.create_task(_start(plan, children, show))
+        try:
+            await _first(starting, children.ended, stopped)
+            if starting.done():
+                starting.result()
+                await _first(children.ended, stopped)
+        finally:
+            starting.cancel()
+        if not children.ended.done():
+            return 0
+        ended = children.ended.result()
+        await asyncio.wait(ended.tasks, timeout=1)  # its last lines say why
+        code = ended.process.returncode
+        show("grctl", f"{ended.name} ended with exit code {code}: stopping everything")
+        return 1
+
+
+async def _first(*futures: "asyncio.Future[Any]") -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _stop_signals(children: "Children", show: "Show") -> "asyncio.Future[None]":
+    """Give what is done at the first signal. The second one kills."""
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[None] = loop.create_future()
+
+    def stop() -> None:
+        if stopped.done():
+            children.kill()
+            return
+        stopped.set_result(None)
+        show("grctl", "Stopping; Ctrl-C again stops at once, without waiting for handlers")
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, stop)
+    return stopped
+
+
+async def _start(plan: Plan, children: "Children", show: "Show") -> None:
+    """Start each part when what it needs is there."""
+    from grctl.cli.installing import install_crds, listening, version_of, written_anew
+
+    before = version_of(plan.kubeconfig)
+    await children.start("local", plan.local(), plan.environment)
+    await written_anew(plan.kubeconfig, before)
+    await install_crds(plan.kubeconfig)
+    operator = await children.start("operator", plan.operator(), plan.environment)
+    await listening(plan.operator_port)
+    await operator.spoke.wait()
+    if plan.references:
+        worker = await children.start("worker", plan.worker(), plan.environment)
+        await worker.spoke.wait()
+    for line in _what_next(plan):
+        show("grctl", line)
+
+
+def _what_next(plan: Plan) -> list[str]:
+    """Say how to use it from another shell."""
+    try_ = [
+        "kubectl get wfr,wfe                      runs and events",
+        "kubectl apply -f FILE                    a WorkflowRun, a WorkflowEvent",
+        "grctl start TYPE ID --input '{\"a\": 1}'   start a run",
+        "grctl send ID EVENT                      send it an event",
+        "grctl describe ID                        how it stands",
+    ]
+    return [
+        "Ready. In another shell:",
+        "",
+        f"  export KUBECONFIG={shlex.quote(str(plan.kubeconfig))}",
+        *(f"  {line}" for line in try_),
+        "",
+        "Ctrl-C stops everything.",
+    ]

@@ -1,0 +1,94 @@
+"""From `MODULE:NAME` to the workflow of that name. What is wrong with it is told with what fits.
+
+Modules are found as `python -m` finds them: the current directory first.
+"""
+
+import importlib
+import sys
+import traceback
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from grctl.workflow import Handler, Workflow, workflow_of
+
+
+class LoadError(Exception):
+    """There is no workflow under that name."""
+
+
+def load_workflow(reference: str) -> Workflow:
+    """Give the workflow that `MODULE:NAME` names, itself or by one of its handlers.
+
+    Raises:
+        LoadError: says what is wrong, and what would fit.
+    """
+    module_name, _, name = reference.partition(":")
+    if not module_name or not name or module_name.endswith(".py"):
+        raise LoadError(f"{reference!r} is no MODULE:NAME: write it like {_written(reference)}")
+    module = _module(module_name)
+    try:
+        return workflow_of(_attribute(module, name))
+    except TypeError as error:
+        raise LoadError(f"{reference}: {error} {_offer(module)}") from error
+
+
+def _written(reference: str) -> str:
+    """Guess what was meant: a path is the commonest mistake."""
+    module_name, _, name = reference.partition(":")
+    dotted = module_name.removesuffix(".py").strip("./").replace("/", ".") or "examples.orders"
+    return f"{dotted}:{name or 'order'}"
+
+
+def _module(name: str) -> ModuleType:
+    directory = str(Path.cwd())
+    if directory not in sys.path:
+        sys.path.insert(0, directory)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise LoadError(f"{name} cannot be imported: {error}{_place(error)}") from error
+        raise LoadError(
+            f"There is no module {error.name!r}; looked in {directory} and among the installed"
+            " packages"
+        ) from error
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}{_place(error)}"
+        raise LoadError(f"{name} cannot be imported: {text}") from error
+
+
+def _place(error: BaseException) -> str:
+    """Say which line of the user's raised it."""
+    if isinstance(error, SyntaxError):
+        return ""  # its text has the line
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "importlib" not in frame.filename and frame.filename != __file__
+    ]
+    ours = str(Path(__file__).parent.parent)
+    theirs = [frame for frame in frames if not frame.filename.startswith(ours)] or frames
+    return f" ({theirs[-1].filename}, line {theirs[-1].lineno})" if theirs else ""
+
+
+def _attribute(module: ModuleType, name: str) -> Any:
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        near = get_close_matches(name, vars(module), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        text = f"{module.__name__} has no {name!r}.{hint} {_offer(module)}"
+        raise LoadError(text) from None
+
+
+def _offer(module: ModuleType) -> str:
+    """Name the workflows of a module; handlers only where they shadow theirs."""
+    found = {key: each for key, each in vars(module).items() if isinstance(each, Workflow)}
+    named = {id(each) for each in found.values()}
+    for key, each in vars(module).items():
+        if isinstance(each, Handler) and id(each.workflow) not in named:
+            named.add(id(each.workflow))
+            found[key] = each.workflow
+    return f"Workflows in it: {', '.join(sorted(found)) or 'none'}."

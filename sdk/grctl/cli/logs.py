@@ -1,0 +1,67 @@
+"""How a worker logs: a line for people, or JSON for collectors, on standard error."""
+
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+"""What every record has; all else on it was given as `extra`."""
+LONG = frozenset({"namespace", "execution"})
+"""Fields that a person on one machine does not look for in a line."""
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    """Give the fields that a record was logged with; empty ones say nothing."""
+    return {
+        name: value
+        for name, value in vars(record).items()
+        if name not in STANDARD and value is not None
+    }
+
+
+class ConsoleFormatter(logging.Formatter):
+    """`time level message key=value`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one line, and the traceback under it."""
+        shown = {name: each for name, each in fields_of(record).items() if name not in LONG}
+        fields = "".join(f" {name}={_value(value)}" for name, value in shown.items())
+        time = f"{_time(record):%H:%M:%S.%f}"[:-3]
+        line = f"{time} {record.levelname.lower():7} {record.getMessage()}{fields}"
+        return line if not record.exc_info else f"{line}\n{self.formatException(record.exc_info)}"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one object."""
+        entry = {
+            "time": _time(record).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **fields_of(record),
+        }
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return orjson.dumps(entry, default=str).decode()
+
+
+def set_up(level: str, form: str) -> None:
+    """Log everything of this process to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def _time(record: logging.LogRecord) -> datetime:
+    return datetime.fromtimestamp(record.created, UTC)
+
+
+def _value(value: Any) -> str:
+    text = str(value)
+    return orjson.dumps(text).decode() if not text or set(text) & set(' "=\n') else text

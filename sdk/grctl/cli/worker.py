@@ -1,0 +1,102 @@
+"""`grctl worker`: run the handlers of workflows."""
+
+import logging
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grctl.cli.failing import fail
+from grctl.cli.options import Namespace
+
+if TYPE_CHECKING:
+    from grctl.workflow import Workflow
+
+logger = logging.getLogger(__name__)
+
+
+class LogLevel(StrEnum):
+    """From how important on records are shown."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How a record is written."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+References = Annotated[
+    list[str],
+    typer.Argument(metavar="MODULE:NAME...", help="Workflows: a module and a name in it."),
+]
+OperatorUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        envvar="GRCTL_OPERATOR_URL",
+        help="address of the operator (default: http://127.0.0.1:8700)",
+    ),
+]
+Capacity = Annotated[
+    int, typer.Option(min=1, envvar="GRCTL_WORKER_CAPACITY", help="handlers at once")
+]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        envvar="GRCTL_WORKER_NAME",
+        help="name that outlives restarts (default: the machine's or the pod's)",
+    ),
+]
+Level = Annotated[LogLevel, typer.Option(envvar="GRCTL_LOG_LEVEL", help="what is logged")]
+Format = Annotated[LogFormat, typer.Option(envvar="GRCTL_LOG_FORMAT", help="how it is logged")]
+
+
+def worker(
+    references: References,
+    *,
+    operator_url: OperatorUrl = None,
+    capacity: Capacity = 100,
+    name: Name = None,
+    namespace: Namespace = None,
+    log_level: Level = LogLevel.INFO,
+    log_format: Format = LogFormat.CONSOLE,
+) -> None:
+    """Run the handlers of workflows, as the operator asks, until stopped."""
+    import asyncio
+
+    from grctl.cli.logs import set_up
+    from grctl.worker import Worker
+
+    set_up(log_level, log_format)
+    workflows = _load(references)
+    try:
+        serving = Worker(workflows, operator_url, capacity=capacity, name=name, namespace=namespace)
+    except (TypeError, ValueError) as error:
+        fail(str(error))
+    for each in workflows:
+        _say_served(each)
+    asyncio.run(serving.run())
+
+
+def _load(references: Sequence[str]) -> "list[Workflow]":
+    from grctl.cli.loading import LoadError, load_workflow
+
+    try:
+        return [load_workflow(each) for each in references]
+    except LoadError as error:
+        fail(str(error))
+
+
+def _say_served(workflow: "Workflow") -> None:
+    from grctl.models import HandlerKind
+
+    events = ", ".join(workflow.names(HandlerKind.EVENT)) or None
+    logger.info("serving", extra={"workflow": workflow.workflow_type, "events": events})

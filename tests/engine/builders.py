@@ -1,0 +1,328 @@
+"""What the engine is told in tests, in few words: runs, their events, workers and what they hold.
+
+All is of one day: the run is created at 09:00, waits since 10:00, and `at` gives other moments.
+A view of events is worth full trust unless a test says otherwise.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, TypeVar
+
+from grctl.models import (
+    FINALIZER,
+    Directive,
+    EventPhase,
+    HandlerKind,
+    RunError,
+    RunPhase,
+    RunSpec,
+    RunStatus,
+    Step,
+    Wait,
+    WorkflowRun,
+    WorkflowSpec,
+)
+from grctl.models.directive import AnyDirective
+from grctl.models.meta import ObjectMeta
+from grctl.models.run import Settlement
+from grctl.models.wire import (
+    Catalogue,
+    Execution,
+    Failed,
+    Handler,
+    Outcome,
+    Refused,
+    Succeeded,
+)
+from grctl_operator.engine import (
+    Decision,
+    Effect,
+    Event,
+    Events,
+    Executions,
+    Held,
+    Listing,
+    WorkerPresence,
+    decide,
+)
+from grctl_operator.engine.observation import LONG_AGO
+
+E = TypeVar("E", bound=Effect)
+
+DAY = date(2026, 11, 23)
+
+
+def at(clock: str) -> datetime:
+    """Give a moment of the tests' day: `12:00`, `12:00:01`, `12:00:00.250`."""
+    return datetime.combine(DAY, time.fromisoformat(clock), UTC)
+
+
+NOON = at("12:00")
+RUN_UID = "run-1"
+
+
+# runs
+
+
+def new_run(*, held: bool = True, status: RunStatus | None = None, **spec: Any) -> WorkflowRun:
+    """A run of which nothing has run. `spec`: cancel, terminate, and timeout of the workflow."""
+    workflow = WorkflowSpec(type="Order", timeout=spec.pop("timeout", None))
+    metadata = ObjectMeta(
+        name="order",
+        namespace="shop",
+        uid=RUN_UID,
+        resource_version="100",
+        generation=1,
+        creation_timestamp=at("09:00"),
+        finalizers=(FINALIZER,) if held else (),
+    )
+    return WorkflowRun(
+        metadata=metadata, spec=RunSpec(workflow=workflow, **spec), status=status or RunStatus()
+    )
+
+
+def waiting_run(
+    *,
+    deadline: datetime | None = None,
+    timeout_step: str | None = None,
+    commits: int = 3,
+    settled: Sequence[Settlement] = (),
+    step: Step | None = None,
+    held: bool = True,
+    status: dict[str, Any] | None = None,
+    **spec: Any,
+) -> WorkflowRun:
+    """A run that waits for an event since 10:00."""
+    wait = Wait(since=at("10:00"), deadline=deadline, timeout_step=timeout_step)
+    fields = {"phase": RunPhase.WAIT_EVENT, "wait": wait, "step": step, "settled": tuple(settled)}
+    return new_run(held=held, status=_committed(commits, **fields | (status or {})), **spec)
+
+
+def stepping_run(
+    name: str = "ship",
+    *,
+    attempt: int = 1,
+    since: datetime | None = None,
+    status: dict[str, Any] | None = None,
+    **spec: Any,
+) -> WorkflowRun:
+    """A run whose next handler is a committed step."""
+    step = Step(name=name, kind=HandlerKind.STEP, attempt=attempt, since=since or at("10:00"))
+    fields = {"phase": RunPhase.RUNNING, "step": step}
+    return new_run(status=_committed(3, **fields | (status or {})), **spec)
+
+
+def finished_run(phase: RunPhase = RunPhase.COMPLETED, **status: Any) -> WorkflowRun:
+    """A run that finished at 11:00."""
+    return new_run(status=_committed(3, phase=phase, finished_at=at("11:00"), **status))
+
+
+def _committed(commits: int, **fields: Any) -> RunStatus:
+    fields = {"for_uid": RUN_UID, "last_execution": "before", "started_at": at("10:00")} | fields
+    return RunStatus(commits=commits, **fields)
+
+
+def deleted(run: WorkflowRun) -> WorkflowRun:
+    """The same run after somebody deleted it."""
+    return with_metadata(run, deletion_timestamp=at("11:58"))
+
+
+def with_metadata(run: WorkflowRun, **fields: Any) -> WorkflowRun:
+    return run.model_copy(update={"metadata": run.metadata.model_copy(update=fields)})
+
+
+def with_status(run: WorkflowRun, **fields: Any) -> WorkflowRun:
+    return run.model_copy(update={"status": run.status.model_copy(update=fields)})
+
+
+def written(run: WorkflowRun, decision: Decision) -> WorkflowRun:
+    """The run after the decision's status was written."""
+    assert decision.status is not None
+    version = str(int(run.metadata.resource_version) + 1)
+    run = with_metadata(run, resource_version=version)
+    return run.model_copy(update={"status": decision.status})
+
+
+def shown(run: WorkflowRun, events: Events, executions: Executions, now: datetime) -> WorkflowRun:
+    """The run after its view for people was written."""
+    return written(run, decide(run, events, executions, now))
+
+
+def settlement(event: Event, sequence: int = 1, **fields: Any) -> Settlement:
+    """An entry of the outbox."""
+    defaults = {"phase": EventPhase.PROCESSED, "reason": "Handled", "at": at("11:30")}
+    return Settlement(uid=event.uid, name=event.name, sequence=sequence, **defaults | fields)
+
+
+# events
+
+
+def event(
+    event_name: str,
+    name: str | None = None,
+    *,
+    created_at: datetime | None = None,
+    payload: Any = None,
+    run_uid: str | None = None,
+    moved: bool = False,
+) -> Event:
+    """An event that waits, created at 11:00."""
+    name = name or event_name
+    return Event(
+        uid=f"uid-of-{name}",
+        name=name,
+        event_name=event_name,
+        created=created_at or at("11:00"),
+        place=1,
+        payload=payload,
+        run_uid=run_uid,
+        version="1",
+        moved=moved,
+    )
+
+
+def many(event_name: str, count: int, **fields: Any) -> list[Event]:
+    """As many events of one name, called `approve-1`, `approve-2` and so on."""
+    return [event(event_name, f"{event_name}-{number}", **fields) for number in range(1, count + 1)]
+
+
+def view(
+    run: WorkflowRun,
+    *waiting: Event,
+    listed: bool = True,
+    listed_at: datetime | None = None,
+    complete: bool = True,
+    orphans: Iterable[Event] = (),
+) -> Events:
+    """What is known of the run's events, in the order given.
+
+    Args:
+        run: The run as the operator knows it.
+        waiting: The unsettled events.
+        listed: Whether a consistent list was taken after this version of the run was read.
+        listed_at: When; 11:30 if not given.
+        complete: Whether all that the run consumed is known as consumed.
+        orphans: Events for which a read found no run.
+    """
+    uid, version = run.metadata.uid, run.metadata.resource_version
+    return Events(
+        by_uid={each.uid: each for each in waiting},
+        complete_for=(uid, run.status.commits) if complete else None,
+        listing=Listing(uid, version, listed_at or at("11:30")) if listed else None,
+        orphans=frozenset(each.uid for each in orphans),
+    )
+
+
+# workers and what they hold
+
+
+def worker(
+    name: str = "w1",
+    *,
+    events: Sequence[str] = ("approve", "reject"),
+    steps: Sequence[str] = ("ship", "remind"),
+    free: int = 1,
+    connected: bool = True,
+    seen: datetime | None = None,
+) -> WorkerPresence:
+    """A worker of the run's type. A connected one is seen at whatever time a test decides."""
+    handlers = [
+        Handler(kind=HandlerKind.START, name="start"),
+        *(Handler(kind=HandlerKind.STEP, name=each) for each in steps),
+        *(Handler(kind=HandlerKind.EVENT, name=each) for each in events),
+    ]
+    catalogue = Catalogue(type="Order", handlers=tuple(handlers))
+    return WorkerPresence(name, catalogue, connected, seen or at("23:59:59"), free)
+
+
+def executions(
+    *held: Held,
+    workers: Sequence[WorkerPresence] | None = None,
+    other_types: Sequence[str] = (),
+    accepting_since: datetime = LONG_AGO,
+) -> Executions:
+    """What workers hold; one worker that can do everything if not given."""
+    present = (worker(),) if workers is None else tuple(workers)
+    return Executions(tuple(held), present, tuple(other_types), accepting_since)
+
+
+def execution(
+    run: WorkflowRun,
+    handler: Event | str | None = None,
+    execution_id: str = "e1",
+    **fields: Any,
+) -> Execution:
+    """An execution built on the run as it is: of an event, of a step, or of the start handler."""
+    described: dict[str, Any] = {"handler_kind": HandlerKind.START, "handler_name": "start"}
+    if isinstance(handler, str):
+        described = {"handler_kind": HandlerKind.STEP, "handler_name": handler}
+    elif handler is not None:
+        described = {
+            "handler_kind": HandlerKind.EVENT,
+            "handler_name": handler.event_name,
+            "event": handler.name,
+            "event_uid": handler.uid,
+        }
+    built: dict[str, Any] = {
+        "id": execution_id,
+        "namespace": run.metadata.namespace,
+        "workflow_id": run.metadata.name,
+        "workflow_type": run.spec.workflow.type,
+        "run_uid": run.metadata.uid,
+        "commits": run.status.commits,
+        "base": run.status.last_execution,
+    }
+    return Execution(**built | described | fields)
+
+
+def runs(made: Execution, worker: str = "w1", since: datetime | None = None) -> Held:
+    """The execution is under way."""
+    return Held(made, worker, since or at("11:59"))
+
+
+def lost(made: Execution, worker: str = "w1") -> Held:
+    """The execution's worker went away."""
+    return Held(made, worker, at("11:59"), lost=True)
+
+
+def brought(
+    made: Execution, result: Directive | Succeeded | Failed | Refused, *, lost: bool = False
+) -> Held:
+    """The execution came back, with a directive or another result."""
+    if isinstance(result, Directive):
+        result = succeeded(result)
+    return Held(made, "w1", at("11:59"), lost, Outcome(execution=made, result=result))
+
+
+def succeeded(
+    directive: Directive, put: dict[str, Any] | None = None, delete: Sequence[str] = ()
+) -> Succeeded:
+    typed: AnyDirective = directive  # type: ignore[assignment]
+    return Succeeded(directive=typed, put=put or {}, delete=tuple(delete))
+
+
+def failed(type_: str = "ValueError", message: str = "no stock", **fields: Any) -> Failed:
+    reason = fields.pop("reason", "HandlerFailed")
+    return Failed(reason=reason, error=RunError(type=type_, message=message, **fields))
+
+
+def refused(message: str = "amount: Input should be a valid integer") -> Refused:
+    return Refused(message=message)
+
+
+# decisions
+
+
+def every(kind: type[E], effects: Iterable[Effect]) -> list[E]:
+    """The effects of one kind."""
+    return [effect for effect in effects if isinstance(effect, kind)]
+
+
+def status_of(decision: Decision) -> RunStatus:
+    """The status that the decision writes."""
+    assert decision.status is not None
+    return decision.status
+
+
+def seconds(count: float) -> timedelta:
+    return timedelta(seconds=count)

@@ -1,0 +1,405 @@
+"""What is due goes to a worker: at once where an API object says so, after a write otherwise."""
+
+from dataclasses import replace
+
+import pytest
+
+from grctl.models import EventPhase, HandlerKind, RunPhase, Step, WorkflowRun
+from grctl_operator.engine import (
+    Announce,
+    AwaitWorker,
+    Dispatch,
+    Hold,
+    ListEvents,
+    Release,
+    decide,
+)
+from grctl_operator.engine.dispatch import MAX_ATTEMPTS
+from tests.engine.builders import (
+    NOON,
+    at,
+    event,
+    every,
+    execution,
+    executions,
+    finished_run,
+    lost,
+    new_run,
+    runs,
+    seconds,
+    status_of,
+    stepping_run,
+    view,
+    waiting_run,
+    with_metadata,
+    worker,
+    written,
+)
+
+
+def test_a_new_run_dispatches_its_start_handler_without_a_write() -> None:
+    run = new_run()
+
+    decision = decide(run, view(run), executions(), NOON)
+
+    assert decision.before == (
+        Dispatch(HandlerKind.START, "start", attempt=1, commits=0, base=None),
+    )
+    assert decision.write_by == NOON + seconds(0.25)
+
+
+def test_a_run_without_our_finalizer_gets_it_and_its_dispatch_does_not_wait() -> None:
+    run = new_run(held=False)
+
+    decision = decide(run, view(run), executions(), NOON)
+
+    assert [type(effect) for effect in decision.before] == [Hold, Dispatch]
+
+
+def test_a_committed_step_is_dispatched_without_a_write() -> None:
+    run = stepping_run("ship")
+
+    decision = decide(run, view(run), executions(), NOON)
+
+    assert decision.before == (
+        Dispatch(HandlerKind.STEP, "ship", attempt=1, commits=3, base="before"),
+    )
+    assert decision.write_by == NOON + seconds(0.25)
+
+
+def test_an_arrived_event_is_dispatched_without_a_write() -> None:
+    run = waiting_run()
+    approve = event("approve")
+
+    decision = decide(run, view(run, approve), executions(), NOON)
+
+    assert decision.before == (
+        Dispatch(HandlerKind.EVENT, "approve", 1, commits=3, base="before", event=approve),
+    )
+    assert decision.write_by == NOON + seconds(0.25)
+
+
+def test_a_step_does_not_look_at_the_inbox() -> None:
+    run = stepping_run("ship")
+
+    decision = decide(run, view(run, event("approve")), executions(), NOON)
+
+    assert [each.name for each in every(Dispatch, decision.before)] == ["ship"]
+
+
+def test_a_step_needs_no_list_of_events() -> None:
+    run = stepping_run("ship")
+
+    decision = decide(run, view(run, complete=False, listed=False), executions(), NOON)
+
+    assert [type(effect) for effect in decision.before] == [Dispatch]
+
+
+def test_nothing_is_dispatched_beside_what_runs() -> None:
+    run = waiting_run()
+    approve, second = event("approve"), event("approve", "second")
+
+    decision = decide(
+        run, view(run, approve, second), executions(runs(execution(run, approve))), NOON
+    )
+
+    assert every(Dispatch, decision.before) == []
+
+
+def test_what_runs_by_an_older_commit_does_not_hold_up_the_next() -> None:
+    run = waiting_run(commits=4)
+    approve = event("approve")
+    old = runs(execution(run, approve, commits=3))
+
+    decision = decide(run, view(run, approve), executions(old), NOON)
+
+    assert [each.event for each in every(Dispatch, decision.before)] == [approve]
+
+
+def test_a_view_that_may_hide_a_commit_asks_for_a_list_before_it_dispatches() -> None:
+    run = waiting_run()
+
+    decision = decide(run, view(run, event("approve"), complete=False), executions(), NOON)
+
+    assert decision.before == (ListEvents(),)
+
+
+@pytest.mark.parametrize("created", ["08:59:59", "09:00"])
+def test_an_event_older_than_its_run_needs_a_list(created: str) -> None:
+    run = waiting_run()
+    old = event("approve", created_at=at(created))
+
+    decision = decide(run, view(run, old, listed=False), executions(), NOON)
+
+    assert decision.before == (ListEvents(),)
+
+
+def test_an_event_younger_than_its_run_needs_no_list() -> None:
+    run = waiting_run()
+    young = event("approve", created_at=at("09:00:01"))
+
+    decision = decide(run, view(run, young, listed=False), executions(), NOON)
+
+    assert [each.event for each in every(Dispatch, decision.before)] == [young]
+
+
+def test_an_event_older_than_its_run_is_dispatched_after_a_list() -> None:
+    run = waiting_run()
+    old = event("approve", created_at=at("08:00"))
+
+    decision = decide(run, view(run, old), executions(), NOON)
+
+    assert [each.event for each in every(Dispatch, decision.before)] == [old]
+
+
+def test_a_list_made_for_the_run_before_does_not_tell_of_an_old_event() -> None:
+    run = waiting_run()
+    old = event("approve", created_at=at("08:00"))
+    before = with_metadata(run, uid="yesterdays-run")
+    events = replace(view(run, old), listing=view(before).listing)
+
+    decision = decide(run, events, executions(), NOON)
+
+    assert decision.before == (ListEvents(),)
+
+
+def test_what_no_worker_can_take_waits_for_one_and_people_are_told() -> None:
+    run = stepping_run("ship")
+    nobody = executions(workers=[], other_types=["Refund"])
+
+    decision = decide(run, view(run), nobody, NOON)
+
+    text = (
+        "No worker serves workflow type 'Order' in namespace 'shop'; connected workers serve Refund."
+    )
+    assert decision.before == (AwaitWorker(), Announce("NoWorker", text, warning=True))
+    assert status_of(decision).message == text
+
+
+def test_what_the_connected_version_does_not_have_waits_and_people_are_told() -> None:
+    run = stepping_run("ship")
+    old = executions(workers=[worker(steps=["remind"])])
+
+    decision = decide(run, view(run), old, NOON)
+
+    text = "No connected worker of Order has the step handler 'ship'. Deploy the version that has it."
+    assert decision.before == (AwaitWorker(), Announce("NoHandler", text, warning=True))
+
+
+def test_busy_workers_are_waited_for_without_an_alarm() -> None:
+    run = stepping_run("ship")
+
+    decision = decide(run, view(run), executions(workers=[worker(free=0)]), NOON)
+
+    assert decision.before == (AwaitWorker(),)
+    assert "capacity" in status_of(decision).message
+
+
+def test_a_worker_that_left_takes_nothing() -> None:
+    run = stepping_run("ship")
+    left = worker(connected=False, free=1)
+
+    decision = decide(run, view(run), executions(workers=[left]), NOON)
+
+    assert every(Dispatch, decision.before) == []
+
+
+def test_a_second_attempt_is_written_before_it_is_dispatched() -> None:
+    run = stepping_run("ship")
+    gone = lost(execution(run, "ship"))
+
+    decision = decide(run, view(run), executions(gone), NOON)
+    after = written(run, decision)
+    again = decide(after, view(after), executions(), NOON)
+
+    assert every(Dispatch, (*decision.before, *decision.after)) == []
+    assert decision.write_by == NOON
+    assert [each.attempt for each in every(Dispatch, again.before)] == [2]
+
+
+def test_a_further_attempt_is_no_commit() -> None:
+    run = stepping_run("ship")
+
+    decision = decide(run, view(run), executions(lost(execution(run, "ship"))), NOON)
+
+    assert status_of(decision).commits == run.status.commits
+
+
+def test_a_lost_execution_is_forgotten_only_when_the_next_attempt_is_written() -> None:
+    run = stepping_run("ship")
+
+    decision = decide(run, view(run), executions(lost(execution(run, "ship"))), NOON)
+
+    assert every(Release, decision.before) == []
+    assert every(Release, decision.after) == [Release("e1", False, "its worker was lost")]
+
+
+def test_a_lost_attempt_that_was_followed_already_is_just_forgotten() -> None:
+    run = stepping_run("ship", attempt=2)
+    first = lost(execution(run, "ship", attempt=1))
+
+    decision = decide(run, view(run), executions(first), NOON)
+
+    assert every(Release, decision.before) == [Release("e1", False, "its worker was lost")]
+    assert [each.attempt for each in every(Dispatch, decision.before)] == [2]
+
+
+def test_a_lost_attempt_beside_one_that_runs_causes_no_other() -> None:
+    run = stepping_run("ship", attempt=2)
+    first = lost(execution(run, "ship", "e1", attempt=1))
+    second = runs(execution(run, "ship", "e2", attempt=2))
+
+    decision = decide(run, view(run), executions(first, second), NOON)
+
+    assert [each.execution for each in every(Release, decision.before)] == ["e1"]
+    assert every(Dispatch, decision.before) == []
+
+
+@pytest.mark.parametrize(("attempt", "back_off"), [(2, 0), (3, 1), (4, 2), (5, 4)])
+def test_further_attempts_back_off(attempt: int, back_off: int) -> None:
+    run = stepping_run("ship", attempt=attempt, since=NOON)
+    due = NOON + seconds(back_off)
+
+    early = decide(run, view(run), executions(), due - seconds(0.001))
+    in_time = decide(run, view(run), executions(), due)
+
+    assert [each.attempt for each in every(Dispatch, in_time.before)] == [attempt]
+    if back_off:
+        assert every(Dispatch, early.before) == []
+        assert early.wake_at == due
+
+
+def test_a_third_attempt_waits_a_second_wherever_in_a_second_the_worker_was_lost() -> None:
+    run = stepping_run("ship", attempt=2)
+    moment = at("12:00:00.900")
+    gone = lost(execution(run, "ship", attempt=2))
+    run = written(run, decide(run, view(run), executions(gone), moment))
+
+    decision = decide(run, view(run), executions(), moment + seconds(0.5))
+
+    assert every(Dispatch, decision.before) == []
+
+
+def test_a_further_attempt_at_an_event_goes_on_with_that_event() -> None:
+    run = waiting_run()
+    approve = event("approve")
+    run = written(
+        run,
+        decide(run, view(run, approve), executions(lost(execution(run, approve))), NOON),
+    )
+
+    decision = decide(run, view(run, approve), executions(), NOON)
+
+    assert [(each.event, each.attempt) for each in every(Dispatch, decision.before)] == [
+        (approve, 2)
+    ]
+    assert run.status.wait is not None
+
+
+def test_a_further_attempt_at_the_start_handler_counts_too() -> None:
+    run = new_run()
+    run = written(run, decide(run, view(run), executions(lost(execution(run))), NOON))
+
+    decision = decide(run, view(run), executions(), NOON)
+
+    assert [(each.name, each.attempt) for each in every(Dispatch, decision.before)] == [
+        ("start", 2)
+    ]
+
+
+def test_attempts_at_a_withdrawn_event_do_not_count_for_the_next() -> None:
+    approve = event("approve")
+    step = Step(
+        name="approve",
+        kind=HandlerKind.EVENT,
+        attempt=4,
+        event="withdrawn",
+        event_uid="uid-of-withdrawn",
+        since=NOON,
+    )
+    run = waiting_run(step=step)
+
+    decision = decide(run, view(run, approve), executions(), NOON)
+
+    assert [each.attempt for each in every(Dispatch, decision.before)] == [1]
+
+
+def test_a_handler_that_lost_five_workers_fails_its_run() -> None:
+    run = stepping_run("ship", attempt=MAX_ATTEMPTS)
+    gone = lost(execution(run, "ship", attempt=MAX_ATTEMPTS), worker="w5")
+
+    status = status_of(decide(run, view(run), executions(gone), NOON))
+
+    assert MAX_ATTEMPTS == 5
+    assert status.error is not None
+    assert (status.phase, status.error.type) == (RunPhase.FAILED, "WorkerLost")
+    assert status.error.message == "ship lost its worker in each of 5 attempts, last w5."
+    assert status.commits == run.status.commits + 1
+
+
+def test_an_event_that_lost_five_workers_fails_with_its_run() -> None:
+    approve = event("approve")
+    step = Step(
+        name="approve",
+        kind=HandlerKind.EVENT,
+        attempt=5,
+        event=approve.name,
+        event_uid=approve.uid,
+        since=NOON,
+    )
+    run = waiting_run(step=step)
+    gone = lost(execution(run, approve, attempt=5))
+
+    status = status_of(decide(run, view(run, approve), executions(gone), NOON))
+
+    assert [(each.phase, each.reason) for each in status.settled] == [
+        (EventPhase.FAILED, "WorkerLost")
+    ]
+
+
+def test_nothing_is_tried_again_before_the_finalizer_holds_the_run() -> None:
+    run = new_run(held=False)
+
+    decision = decide(run, view(run), executions(lost(execution(run))), NOON)
+
+    assert every(Release, (*decision.before, *decision.after)) == []
+
+
+@pytest.mark.parametrize("run", [new_run(), stepping_run("ship")])
+def test_work_older_than_the_operator_is_held_back_for_two_seconds(run: WorkflowRun) -> None:
+    started = executions(accepting_since=at("11:59:59"))
+
+    early = decide(run, view(run), started, NOON)
+    later = decide(run, view(run), started, at("12:00:01"))
+
+    assert every(Dispatch, early.before) == []
+    assert early.wake_at == at("12:00:01")
+    assert len(every(Dispatch, later.before)) == 1
+
+
+def test_an_event_older_than_the_operator_is_held_back_for_two_seconds() -> None:
+    run = waiting_run()
+    started = executions(accepting_since=at("11:59:59"))
+
+    decision = decide(run, view(run, event("approve")), started, NOON)
+
+    assert every(Dispatch, decision.before) == []
+    assert decision.wake_at == at("12:00:01")
+
+
+def test_an_event_younger_than_the_operator_is_dispatched_at_once() -> None:
+    run = waiting_run()
+    young = event("approve", created_at=NOON)
+    started = executions(accepting_since=at("11:59:59.500"))
+
+    decision = decide(run, view(run, young), started, NOON)
+
+    assert [each.event for each in every(Dispatch, decision.before)] == [young]
+
+
+def test_a_finished_run_dispatches_nothing() -> None:
+    run = finished_run()
+
+    decision = decide(run, view(run), executions(), NOON)
+
+    assert every(Dispatch, decision.before) == []
