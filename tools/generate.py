@@ -10,8 +10,16 @@ import yaml
 
 from grctl.models import reasons
 from grctl.models.crds import all_crds
+from grctl.models.phases import FINISHED
+from grctl_operator.engine.transitions import TRANSITIONS
 
 ROOT = Path(__file__).parent.parent
+PHASES_HEAD = """<!-- Generated from operator/grctl_operator/engine/transitions.py by `make fix`. -->
+# Phases of a run
+
+Pending until its start handler is with a worker; Running while a handler runs or is due; WaitEvent
+while it waits for an event. An event leaves Pending once: Processed, Failed or Rejected.
+"""
 REASONS_HEAD = """<!-- Generated from sdk/grctl/models/reasons.py by `make fix`. Do not edit. -->
 # Reasons
 
@@ -29,7 +37,20 @@ def generated_files() -> dict[Path, str]:
         for crd in all_crds()
     }
     files[ROOT / "docs" / "reference" / "reasons.md"] = reasons_page()
+    files[ROOT / "docs" / "reference" / "phases.md"] = phases_page()
     return files
+
+
+def phases_page() -> str:
+    """Draw the phases of a run from the engine's table."""
+    arrows = [
+        f"  {before.value} --> {after.value}"
+        for before, followers in TRANSITIONS.items()
+        for after in sorted(followers)
+    ]
+    ends = [f"  {phase.value} --> [*]" for phase in sorted(FINISHED)]
+    drawing = "\n".join(["stateDiagram-v2", "  [*] --> Pending", *arrows, *ends])
+    return f"{PHASES_HEAD}\n```mermaid\n{drawing}\n```\n"
 
 
 def reasons_page() -> str:

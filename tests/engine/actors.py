@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 
-from grctl.models import FINALIZER, HandlerKind, RunStatus, WorkflowRun
+from grctl.models import FINALIZER, HandlerKind, WorkflowRun
 from grctl.models.directive import AnyDirective, WaitForEvent
 from grctl.models.run import RunError
 from grctl.models.wire import Catalogue, Execution, Failed, Handler, Outcome, Refused, Succeeded
@@ -35,9 +35,7 @@ from grctl_operator.engine import (
     WorkerPresence,
 )
 from grctl_operator.engine.observation import whole_second
-
-from tests.engine.world import KEY, KNOWN_EVENTS, Json, Refusal, World, require
-
+from tests.engine.world import KEY, KNOWN_EVENTS, Json, RefusalError, World, require
 
 CATALOGUE = Catalogue(
     type="Order",
@@ -121,9 +119,7 @@ def succeed(directive: AnyDirective) -> Answer:
         handled = list(store.get("handled", []))  # type: ignore[call-overload]
         if execution.event_uid:
             handled.append(f"{execution.run_uid}/{execution.event_uid}")
-        return Succeeded(
-            directive=directive, put={"handled": handled, "run": execution.run_uid}
-        )
+        return Succeeded(directive=directive, put={"handled": handled, "run": execution.run_uid})
 
     return answer
 
@@ -173,14 +169,13 @@ class Operator:
         """Start anew: all runs first; the list of events comes with `finish_start`."""
         for worker in list(self.workers.values()):
             worker.disconnect()
+        self.workers.clear()
         self.run = self.world.run
         self.run_position = len(self.world.run_log)
         self.run_floor = self.world.revision
         self.cache = EventCache()
         self.event_position: int | None = None
         self.held: dict[str, Held] = {}
-        self.holders: dict[str, Worker] = {}
-        self.workers: dict[str, Worker] = {}
         self.seen: dict[str, datetime] = {}
         self.accepting_since = self.now
         self.started = self._known_run(), self.now
@@ -288,7 +283,7 @@ class Operator:
             planned.answer = self.world.put_run_status(
                 metadata.uid, metadata.resource_version, planned.decision.status
             )
-        except Refusal:
+        except RefusalError:
             planned.answer = None
         self.writing = planned
 
@@ -315,25 +310,28 @@ class Operator:
         match effect:
             case Dispatch():
                 self._dispatch(effect)
-            case Release(execution=execution):
-                self._release(execution)
-            case Settle(settlement=settlement):
-                self.settles.setdefault(settlement.uid, effect)
+            case Release():
+                self._release(effect.execution)
+            case Settle():
+                self.settles.setdefault(effect.settlement.uid, effect)
             case ListEvents():
                 self._ask_for_list()
             case ReadRun():
-                waiting = [event.uid for event in self.cache.view(KEY)]
-                self._read_run()
-                if self.run is None:
-                    self.cache.orphaned(KEY, waiting)
+                self._look_for_run()
             case KeepPlace(event=event):
                 self._keep_place(event.uid, event.version, event.place)
             case Hold() | LetGo():
                 self._change_finalizers(effect)
             case Purge():
                 self.world.purge_events()
-            case Announce() | AwaitWorker():
-                pass
+            case _:
+                assert isinstance(effect, Announce | AwaitWorker)
+
+    def _look_for_run(self) -> None:
+        waiting = [event.uid for event in self.cache.view(KEY)]
+        self._read_run()
+        if self.run is None:
+            self.cache.orphaned(KEY, waiting)
 
     def _change_finalizers(self, effect: Hold | LetGo) -> None:
         assert self.run is not None
@@ -341,7 +339,7 @@ class Operator:
         finalizers = (FINALIZER,) if isinstance(effect, Hold) else ()
         try:
             self.world.put_finalizers(metadata.uid, metadata.resource_version, finalizers)
-        except Refusal:
+        except RefusalError:
             self._read_run()
             return
         if self.world.run is not None:
@@ -350,7 +348,7 @@ class Operator:
     def _keep_place(self, uid: str, version: str, place: int) -> None:
         try:
             answer = self.world.put_event_status(uid, version, {"place": place})
-        except Refusal:
+        except RefusalError:
             return
         self.cache.answered(answer)
 
@@ -393,7 +391,7 @@ class Operator:
         try:
             version = record.item["metadata"]["resourceVersion"]
             answer = self.world.put_event_status(uid, version, status)
-        except Refusal:
+        except RefusalError:
             self.answers.append((uid, None))
         else:
             self.answers.append((uid, answer))
@@ -451,7 +449,6 @@ class Operator:
             event_uid=effect.event.uid if effect.event else None,
         )
         self.held[execution.id] = Held(execution, worker.name, whole_second(self.now))
-        self.holders[execution.id] = worker
         worker.inbox.append((execution, dict(self.run.status.store)))
         self.woken = True
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from pytest import MonkeyPatch
+import pytest
 
 from grctl.models import EventPhase
 from grctl_operator.engine import (
@@ -29,7 +29,7 @@ from grctl_operator.engine import (
 )
 from grctl_operator.engine.draft import Draft
 
-Break = Callable[[MonkeyPatch], Callable[..., Decision]]
+Break = Callable[[pytest.MonkeyPatch], Callable[..., Decision]]
 BROKEN: dict[str, Break] = {}
 
 
@@ -40,14 +40,16 @@ def broken(make: Break) -> Break:
 
 
 @broken
-def the_newest_event_goes_first(patch: MonkeyPatch) -> Callable[..., Decision]:
+def the_newest_event_goes_first(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = inbox.unconsumed
     patch.setattr(inbox, "unconsumed", lambda draft: reversed(list(right(draft))))
     return decide
 
 
 @broken
-def an_event_takes_the_place_of_its_last_change(patch: MonkeyPatch) -> Callable[..., Decision]:
+def an_event_takes_the_place_of_its_last_change(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
     right = EventCache._take
 
     def take(cache: EventCache, key: Any, item: Any) -> bool:
@@ -59,27 +61,27 @@ def an_event_takes_the_place_of_its_last_change(patch: MonkeyPatch) -> Callable[
 
 
 @broken
-def an_outbox_entry_goes_with_the_next_commit(patch: MonkeyPatch) -> Callable[..., Decision]:
+def an_outbox_entry_goes_with_the_next_commit(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     patch.setattr(Draft, "unconfirmed", ())
     return decide
 
 
 @broken
 def a_stale_event_cache_is_trusted_with_a_fresh_run(
-    patch: MonkeyPatch,
+    patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
     patch.setattr(Draft, "events_complete", True)
     return decide
 
 
 @broken
-def an_event_older_than_its_run_is_trusted(patch: MonkeyPatch) -> Callable[..., Decision]:
+def an_event_older_than_its_run_is_trusted(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     patch.setattr(Draft, "trusts", lambda draft, event: draft.events_complete)
     return decide
 
 
 @broken
-def an_outcome_commits_twice(patch: MonkeyPatch) -> Callable[..., Decision]:
+def an_outcome_commits_twice(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def is_current(draft: Draft, execution: Any) -> bool:
         same_run = execution.run_uid == draft.run.metadata.uid
         return same_run and not draft.run.status.phase.finished
@@ -89,7 +91,7 @@ def an_outcome_commits_twice(patch: MonkeyPatch) -> Callable[..., Decision]:
 
 
 @broken
-def an_outcome_of_the_deleted_run_is_accepted(patch: MonkeyPatch) -> Callable[..., Decision]:
+def an_outcome_of_the_deleted_run_is_accepted(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def is_current(draft: Draft, execution: Any) -> bool:
         status = draft.run.status
         fence = (execution.commits, execution.base) == (status.commits, status.last_execution)
@@ -100,7 +102,7 @@ def an_outcome_of_the_deleted_run_is_accepted(patch: MonkeyPatch) -> Callable[..
 
 
 @broken
-def no_wake_up_is_asked_for(patch: MonkeyPatch) -> Callable[..., Decision]:
+def no_wake_up_is_asked_for(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def forgetful(run: Any, events: Events, executions: Executions, now: datetime) -> Decision:
         return replace(decide(run, events, executions, now), wake_at=None)
 
@@ -108,37 +110,39 @@ def no_wake_up_is_asked_for(patch: MonkeyPatch) -> Callable[..., Decision]:
 
 
 @broken
-def a_timeout_fires_without_a_list(patch: MonkeyPatch) -> Callable[..., Decision]:
+def a_timeout_fires_without_a_list(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     patch.setattr(wait, "_listed_past", lambda draft, deadline: True)
     return decide
 
 
 @broken
 def a_timeout_fires_by_a_list_from_before_the_deadline(
-    patch: MonkeyPatch,
+    patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
     patch.setattr(wait, "_listed_past", lambda draft, deadline: draft.events.listing is not None)
     return decide
 
 
 @broken
-def a_timeout_fires_in_the_deadlines_own_second(patch: MonkeyPatch) -> Callable[..., Decision]:
+def a_timeout_fires_in_the_deadlines_own_second(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
     patch.setattr(wait, "is_past", lambda moment, deadline: moment >= deadline)
     return decide
 
 
 @broken
-def a_timeout_fires_although_an_event_waits(patch: MonkeyPatch) -> Callable[..., Decision]:
+def a_timeout_fires_although_an_event_waits(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     patch.setattr(wait, "next_event", lambda draft: None)
     return decide
 
 
 @broken
-def a_timeout_swallows_the_next_event(patch: MonkeyPatch) -> Callable[..., Decision]:
+def a_timeout_swallows_the_next_event(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = wait._fire
 
     def fire(draft: Draft, step: str) -> None:
-        head = draft.events.head
+        head = next(iter(draft.events), None)
         if head:
             draft.consume(head, EventPhase.PROCESSED, "Handled")
         right(draft, step)
@@ -149,7 +153,7 @@ def a_timeout_swallows_the_next_event(patch: MonkeyPatch) -> Callable[..., Decis
 
 @broken
 def an_event_from_after_the_deadline_ends_the_wait(
-    patch: MonkeyPatch,
+    patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
     patch.setattr(inbox, "eligible", inbox.unconsumed)
     patch.setattr(inbox, "next_event", lambda draft: next(inbox.unconsumed(draft), None))
@@ -158,7 +162,7 @@ def an_event_from_after_the_deadline_ends_the_wait(
 
 
 @broken
-def a_rejection_does_not_wait_for_its_turn(patch: MonkeyPatch) -> Callable[..., Decision]:
+def a_rejection_does_not_wait_for_its_turn(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def unfit(draft: Draft) -> Iterator[tuple[Event, str, str]]:
         for event in inbox.unconsumed(draft):
             verdict = inbox._unfit(draft, event)
@@ -170,7 +174,7 @@ def a_rejection_does_not_wait_for_its_turn(patch: MonkeyPatch) -> Callable[..., 
 
 
 @broken
-def an_event_is_settled_before_its_commit(patch: MonkeyPatch) -> Callable[..., Decision]:
+def an_event_is_settled_before_its_commit(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def hasty(run: Any, events: Events, executions: Executions, now: datetime) -> Decision:
         decision = decide(run, events, executions, now)
         settles = tuple(each for each in decision.after if isinstance(each, Settle))
@@ -180,7 +184,7 @@ def an_event_is_settled_before_its_commit(patch: MonkeyPatch) -> Callable[..., D
 
 
 @broken
-def an_outbox_is_not_settled_after_a_crash(patch: MonkeyPatch) -> Callable[..., Decision]:
+def an_outbox_is_not_settled_after_a_crash(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def lazy(run: Any, events: Events, executions: Executions, now: datetime) -> Decision:
         decision = decide(run, events, executions, now)
         kept = tuple(each for each in decision.before if not isinstance(each, Settle))
@@ -190,7 +194,9 @@ def an_outbox_is_not_settled_after_a_crash(patch: MonkeyPatch) -> Callable[..., 
 
 
 @broken
-def a_deleted_run_goes_before_its_outbox_is_empty(patch: MonkeyPatch) -> Callable[..., Decision]:
+def a_deleted_run_goes_before_its_outbox_is_empty(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
     def empty_deleted(draft: Draft) -> bool:
         if draft.run.deleting and draft.run.held:
             draft.before.append(LetGo())
@@ -200,7 +206,7 @@ def a_deleted_run_goes_before_its_outbox_is_empty(patch: MonkeyPatch) -> Callabl
 
 
 @broken
-def a_finished_run_forgets_its_inbox(patch: MonkeyPatch) -> Callable[..., Decision]:
+def a_finished_run_forgets_its_inbox(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def forget(draft: Draft) -> bool:
         return draft.run.status.phase.finished
 
@@ -208,7 +214,7 @@ def a_finished_run_forgets_its_inbox(patch: MonkeyPatch) -> Callable[..., Decisi
 
 
 @broken
-def a_lost_execution_is_not_tried_again(patch: MonkeyPatch) -> Callable[..., Decision]:
+def a_lost_execution_is_not_tried_again(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def ignore(draft: Draft) -> bool:
         return any(held.lost for held in draft.executions.held)
 
@@ -216,7 +222,7 @@ def a_lost_execution_is_not_tried_again(patch: MonkeyPatch) -> Callable[..., Dec
 
 
 @broken
-def an_unseen_run_is_taken_for_a_gone_one(patch: MonkeyPatch) -> Callable[..., Decision]:
+def an_unseen_run_is_taken_for_a_gone_one(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = orphans.decide_without_run
 
     def hasty(events: Events, executions: Executions, now: datetime) -> Decision:
@@ -229,14 +235,14 @@ def an_unseen_run_is_taken_for_a_gone_one(patch: MonkeyPatch) -> Callable[..., D
 
 @broken
 def the_watch_brings_back_what_our_own_answer_ended(
-    patch: MonkeyPatch,
+    patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
     patch.setattr(EventCache, "_remember_gone", lambda cache, uid, revision: None)
     return decide
 
 
 @broken
-def the_watch_brings_back_what_a_list_ended(patch: MonkeyPatch) -> Callable[..., Decision]:
+def the_watch_brings_back_what_a_list_ended(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = EventCache.listed
 
     def listed(cache: EventCache, key: Any, *arguments: Any) -> None:
@@ -248,12 +254,24 @@ def the_watch_brings_back_what_a_list_ended(patch: MonkeyPatch) -> Callable[...,
 
 
 @broken
-def a_withdrawn_event_stays_in_the_cache(patch: MonkeyPatch) -> Callable[..., Decision]:
+def a_list_that_the_watch_has_overtaken_counts(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
+    def listed(cache: EventCache, key: Any, items: Any, revision: int, *known: Any) -> None:
+        cache._reconcile_list(key, items, revision)
+        cache._note_listing(key, *known)
+
+    patch.setattr(EventCache, "listed", listed)
+    return decide
+
+
+@broken
+def a_withdrawn_event_stays_in_the_cache(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     patch.setattr(EventCache, "_end", lambda cache, key, item, revision: False)
     return decide
 
 
-def _with_rule(patch: MonkeyPatch, right: Any, wrong: Any) -> Callable[..., Decision]:
+def _with_rule(patch: pytest.MonkeyPatch, right: Any, wrong: Any) -> Callable[..., Decision]:
     module = _module_of(decide)
     rules = tuple(wrong if rule is right else rule for rule in module.RULES)
     assert rules != module.RULES

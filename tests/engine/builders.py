@@ -10,19 +10,20 @@ from typing import Any, TypeVar
 
 from grctl.models import (
     FINALIZER,
-    Directive,
+    Complete,
     EventPhase,
     HandlerKind,
+    NextStep,
     RunError,
     RunPhase,
     RunSpec,
     RunStatus,
     Step,
     Wait,
+    WaitForEvent,
     WorkflowRun,
     WorkflowSpec,
 )
-from grctl.models.directive import AnyDirective
 from grctl.models.meta import ObjectMeta
 from grctl.models.run import Settlement
 from grctl.models.wire import (
@@ -48,6 +49,7 @@ from grctl_operator.engine import (
 from grctl_operator.engine.observation import LONG_AGO
 
 E = TypeVar("E", bound=Effect)
+AnyDirective = WaitForEvent | NextStep | Complete
 
 DAY = date(2026, 11, 23)
 
@@ -164,7 +166,6 @@ def event(
     created_at: datetime | None = None,
     payload: Any = None,
     run_uid: str | None = None,
-    moved: bool = False,
 ) -> Event:
     """An event that waits, created at 11:00."""
     name = name or event_name
@@ -177,7 +178,6 @@ def event(
         payload=payload,
         run_uid=run_uid,
         version="1",
-        moved=moved,
     )
 
 
@@ -193,6 +193,7 @@ def view(
     listed_at: datetime | None = None,
     complete: bool = True,
     orphans: Iterable[Event] = (),
+    moved: Sequence[Event] = (),
 ) -> Events:
     """What is known of the run's events, in the order given.
 
@@ -203,6 +204,7 @@ def view(
         listed_at: When; 11:30 if not given.
         complete: Whether all that the run consumed is known as consumed.
         orphans: Events for which a read found no run.
+        moved: Events that somebody changed, and whose place is not kept yet.
     """
     uid, version = run.metadata.uid, run.metadata.resource_version
     return Events(
@@ -210,6 +212,7 @@ def view(
         complete_for=(uid, run.status.commits) if complete else None,
         listing=Listing(uid, version, listed_at or at("11:30")) if listed else None,
         orphans=frozenset(each.uid for each in orphans),
+        moved=tuple(moved),
     )
 
 
@@ -286,19 +289,18 @@ def lost(made: Execution, worker: str = "w1") -> Held:
 
 
 def brought(
-    made: Execution, result: Directive | Succeeded | Failed | Refused, *, lost: bool = False
+    made: Execution, result: AnyDirective | Succeeded | Failed | Refused, *, lost: bool = False
 ) -> Held:
     """The execution came back, with a directive or another result."""
-    if isinstance(result, Directive):
+    if isinstance(result, AnyDirective):
         result = succeeded(result)
     return Held(made, "w1", at("11:59"), lost, Outcome(execution=made, result=result))
 
 
 def succeeded(
-    directive: Directive, put: dict[str, Any] | None = None, delete: Sequence[str] = ()
+    directive: AnyDirective, put: dict[str, Any] | None = None, delete: Sequence[str] = ()
 ) -> Succeeded:
-    typed: AnyDirective = directive  # type: ignore[assignment]
-    return Succeeded(directive=typed, put=put or {}, delete=tuple(delete))
+    return Succeeded(directive=directive, put=put or {}, delete=tuple(delete))
 
 
 def failed(type_: str = "ValueError", message: str = "no stock", **fields: Any) -> Failed:

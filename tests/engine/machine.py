@@ -5,7 +5,6 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from types import FunctionType
 from typing import Any
 
 from hypothesis import strategies as st
@@ -14,7 +13,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from grctl.models.directive import Complete, NextStep, WaitForEvent
 from grctl_operator.engine import Decision
 from grctl_operator.engine.dispatch import RETURNED
-
 from tests.engine.actors import Answer, Operator, Worker, fail, refuse, succeed
 from tests.engine.world import KEY, KNOWN_EVENTS, UNKNOWN_EVENT, World, require
 
@@ -32,24 +30,10 @@ which = st.integers(0, 1)
 rarely = st.integers(0, 3).map(lambda number: number == 0)
 mostly = st.integers(0, 3).map(bool)
 rounds = st.integers(1, 3)
+answers = st.sampled_from(ANSWERS)
 ALL = 1000
 how_many = st.sampled_from([ALL, ALL, ALL, 0, 1, 2])
 seldom = st.integers(0, 9).map(lambda number: number == 0)
-
-
-ROUND: dict[str, st.SearchStrategy[Any]] = {
-    "index": which,
-    "to": which,
-    "answer": st.sampled_from(ANSWERS),
-    "events": how_many,
-    "settles": mostly,
-    "rounds": rounds,
-}
-
-
-def copy_function(function: FunctionType) -> FunctionType:
-    """Give another function that does the same."""
-    return FunctionType(function.__code__, function.__globals__, function.__name__)
 
 
 class Interleavings(RuleBasedStateMachine):
@@ -101,7 +85,7 @@ class Interleavings(RuleBasedStateMachine):
         if settles:
             operator.settle_all()
 
-    @rule(index=which, answer=st.sampled_from(ANSWERS))
+    @rule(index=which, answer=answers)
     def a_worker_goes_on(self, index: int, answer: Answer) -> None:
         worker = self.workers[index]
         worker.take()
@@ -110,7 +94,7 @@ class Interleavings(RuleBasedStateMachine):
         worker.deliver()
 
     def _all_go_on(
-        self, index: int, to: int, answer: Answer, events: int, settles: bool, rounds: int
+        self, *, index: int, to: int, answer: Answer, events: int, settles: bool, rounds: int
     ) -> None:
         worker = self.workers[index]
         operator = worker.operator or self.operator(to)
@@ -134,9 +118,14 @@ class Interleavings(RuleBasedStateMachine):
             if each.operator is operator:
                 self.a_worker_goes_on(number, answer)
 
-    # Twice: hypothesis gives rules like weights, and without progress nothing can break.
-    all_go_on = rule(**ROUND)(_all_go_on)
-    all_go_on_again = rule(**ROUND)(copy_function(_all_go_on))
+    @rule(index=which, to=which, answer=answers, events=how_many, settles=mostly, rounds=rounds)
+    def all_go_on(self, **drawn: Any) -> None:
+        self._all_go_on(**drawn)
+
+    @rule(index=which, to=which, answer=answers, events=how_many, settles=mostly, rounds=rounds)
+    def all_go_on_again(self, **drawn: Any) -> None:
+        """The same once more: rules have like weights, and without progress nothing can break."""
+        self._all_go_on(**drawn)
 
     @rule(name=st.sampled_from((*KNOWN_EVENTS, KNOWN_EVENTS[0], UNKNOWN_EVENT)), bound=rarely)
     @precondition(lambda self: len(self.world.events) < TOO_MANY_EVENTS)
@@ -409,20 +398,16 @@ class Interleavings(RuleBasedStateMachine):
 
     def _unfinished(self) -> str | None:
         run = self.world.run
-        if run is None:
-            return None
-        if run.deleting:
-            return "the run is deleted and still there"
-        if run.status.commits == 0:
-            return "the run never started"
-        if run.status.step is not None:
-            return f"step {run.status.step.name} never ended"
+        if run is None or run.status.phase.finished:
+            return "the run is deleted and still there" if run and run.deleting else None
         wait = run.status.wait
-        if wait and wait.deadline and self.world.clock > wait.deadline + timedelta(seconds=60):
-            return "the wait never timed out"
-        if wait and wait.deadline and not run.status.phase.finished:
-            return "the wait has not timed out yet"
-        return None
+        unfinished = {
+            "the run is deleted and still there": run.deleting,
+            "the run never started": run.status.commits == 0,
+            "its step never ended": run.status.step is not None,
+            "the wait never timed out": wait is not None and wait.deadline is not None,
+        }
+        return next((text for text, holds in unfinished.items() if holds), None)
 
     def _check_settled(self) -> None:
         require(not self._unsettled(), f"1: never settled: {self._unsettled()}")
@@ -434,9 +419,7 @@ CLIMATES: dict[str, frozenset[str]] = {
     "workers come and go": frozenset({"workers"}),
     "two operators that lag": frozenset({"two operators", "lags"}),
     "runs are made anew": frozenset({"new runs", "workers"}),
-    "runs are made anew beside a second operator": frozenset(
-        {"new runs", "two operators", "lags"}
-    ),
+    "runs are made anew beside a second operator": frozenset({"new runs", "two operators", "lags"}),
     "events are touched": frozenset({"touches", "lags"}),
     "deadlines, lags and clocks": frozenset({"deadlines", "lags", "clocks"}),
     "crashes": frozenset({"crashes", "workers", "deadlines"}),

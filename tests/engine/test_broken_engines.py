@@ -8,7 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.engine.broken_engines import BROKEN
 from tests.engine.machine import CLIMATES, Decide, machine_for
-from tests.engine.world import Violation
+from tests.engine.world import ViolationError
 
 BUDGETS = (20, 60, 200, 600)
 """Examples in each climate, one budget after the other: most are caught by the first."""
@@ -22,7 +22,7 @@ def first_violation(decide: Decide) -> tuple[int, str, str]:
             machine = machine_for(decide, climate)
             try:
                 search(machine, budget)
-            except Violation as violation:
+            except ViolationError as violation:
                 return examples + machine.examples, climate, str(violation)
             examples += machine.examples
     raise AssertionError(f"no violation in {examples} examples")
@@ -30,7 +30,7 @@ def first_violation(decide: Decide) -> tuple[int, str, str]:
 
 def search(machine: type, budget: int) -> None:
     """Run that many examples, always the same ones, and do not shrink what breaks."""
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=budget,

@@ -145,9 +145,7 @@ def test_a_run_that_ends_in_its_start_handler_says_when_it_started(
 ) -> None:
     run = new_run()
 
-    status = status_of(
-        decide(run, view(run), executions(brought(execution(run), result)), NOON)
-    )
+    status = status_of(decide(run, view(run), executions(brought(execution(run), result)), NOON))
 
     assert status.phase is RunPhase.FAILED
     assert status.started_at is not None

@@ -1,6 +1,7 @@
 """What a run's spec asks for: to be cancelled, terminated, or to end in time."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -191,7 +192,7 @@ def test_the_earlier_of_two_times_wakes() -> None:
 
 
 @pytest.mark.parametrize("spec", [{"cancel": True}, {"terminate": True}, {"timeout": HOUR}])
-def test_a_finished_run_stays_as_it_is(spec: dict[str, object]) -> None:
+def test_a_finished_run_stays_as_it_is(spec: dict[str, Any]) -> None:
     run = new_run(**spec)
     run = run.model_copy(update={"status": finished_run().status})
 

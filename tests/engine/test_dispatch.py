@@ -170,7 +170,8 @@ def test_what_no_worker_can_take_waits_for_one_and_people_are_told() -> None:
     decision = decide(run, view(run), nobody, NOON)
 
     text = (
-        "No worker serves workflow type 'Order' in namespace 'shop'; connected workers serve Refund."
+        'No worker serves workflow type "Order" in namespace "shop";'
+        ' those connected serve "Refund".'
     )
     assert decision.before == (AwaitWorker(), Announce("NoWorker", text, warning=True))
     assert status_of(decision).message == text
@@ -182,7 +183,9 @@ def test_what_the_connected_version_does_not_have_waits_and_people_are_told() ->
 
     decision = decide(run, view(run), old, NOON)
 
-    text = "No connected worker of Order has the step handler 'ship'. Deploy the version that has it."
+    text = (
+        'No connected worker of Order has the step handler "ship". Deploy the version that has it.'
+    )
     assert decision.before == (AwaitWorker(), Announce("NoHandler", text, warning=True))
 
 

@@ -158,9 +158,7 @@ def test_the_message_of_a_new_wait_is_made_anew() -> None:
     done = brought(execution(run, approve), WaitForEvent())
 
     status = status_of(
-        decide(
-            run, view(run, approve), executions(done, workers=[worker(events=["refund"])]), NOON
-        )
+        decide(run, view(run, approve), executions(done, workers=[worker(events=["refund"])]), NOON)
     )
 
     assert status.message == "Waits for an event: refund."
@@ -199,8 +197,7 @@ def test_a_new_run_without_a_worker_is_pending_and_says_why() -> None:
 
     assert status.phase is RunPhase.PENDING
     assert status.message == (
-        "No worker serves workflow type 'Order' in namespace 'shop';"
-        " connected workers serve no type at all."
+        'No worker serves workflow type "Order" in namespace "shop"; none is connected there.'
     )
     assert conditions(status)["Succeeded"] == ("Unknown", "NoWorker")
 
@@ -282,7 +279,9 @@ def test_a_run_whose_input_does_not_fit_says_so_in_its_conditions() -> None:
 
 def test_a_run_whose_outcome_cannot_be_kept_says_so_in_its_conditions() -> None:
     run = stepping_run("ship")
-    unkept = brought(execution(run, "ship"), failed("BadOutcome", "no Directive", reason="BadOutcome"))
+    unkept = brought(
+        execution(run, "ship"), failed("BadOutcome", "no Directive", reason="BadOutcome")
+    )
 
     status = status_of(decide(run, view(run), executions(unkept), NOON))
 
@@ -294,9 +293,7 @@ def test_a_condition_keeps_the_time_at_which_its_status_changed() -> None:
     seen = shown(run, view(run), executions(), at("11:00"))
     done = brought(execution(seen, "ship"), Complete())
 
-    running = status_of(
-        decide(seen, view(seen, event("approve")), executions(), NOON)
-    )
+    running = status_of(decide(seen, view(seen, event("approve")), executions(), NOON))
     finished = status_of(decide(seen, view(seen), executions(done), NOON))
 
     assert {each.last_transition_time for each in running.conditions} == {at("11:00")}

@@ -5,8 +5,17 @@ from dataclasses import replace
 import pytest
 
 from grctl.models import EventPhase, RunPhase, WorkflowRun
-from grctl_operator.engine import Announce, Dispatch, Hold, LetGo, ListEvents, Purge, Release
-from grctl_operator.engine import Settle, decide
+from grctl_operator.engine import (
+    Announce,
+    Dispatch,
+    Hold,
+    LetGo,
+    ListEvents,
+    Purge,
+    Release,
+    Settle,
+    decide,
+)
 from grctl_operator.engine.draft import OUTBOX_LIMIT
 from tests.engine.builders import (
     NOON,
@@ -38,7 +47,7 @@ def test_a_finished_run_rejects_what_waits_in_order_and_says_what_to_do() -> Non
         ("a", EventPhase.REJECTED, "RunFinished"),
     ]
     assert status.settled[0].message == (
-        "The run 'order' had finished (Completed). Start it anew, then send the event again."
+        'The run "order" had finished (Completed). Start it anew, then send the event again.'
     )
 
 
@@ -114,7 +123,7 @@ def test_a_deleted_run_first_rejects_what_waits() -> None:
     assert [(each.reason, each.message) for each in status_of(decision).settled] == [
         (
             "RunDeleted",
-            "The run 'order' was deleted. Start it anew, then send the event again.",
+            'The run "order" was deleted. Start it anew, then send the event again.',
         )
     ]
     assert decision.before == ()
@@ -191,9 +200,7 @@ def test_a_deleted_run_releases_what_runs_and_dispatches_nothing() -> None:
     run = deleted(waiting_run())
     approve = event("approve")
 
-    decision = decide(
-        run, view(run, approve), executions(runs(execution(run, approve))), NOON
-    )
+    decision = decide(run, view(run, approve), executions(runs(execution(run, approve))), NOON)
 
     assert every(Release, decision.before) == [Release("e1", False, "the run is being deleted")]
     assert every(Dispatch, decision.before) == []

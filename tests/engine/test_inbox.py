@@ -51,18 +51,18 @@ def test_an_event_whose_commit_is_written_is_not_dispatched_again() -> None:
 
 def test_an_event_that_somebody_changed_has_its_place_kept() -> None:
     run = waiting_run()
-    approve, touched = event("approve"), event("approve", "touched", moved=True)
+    approve, touched = event("approve"), event("approve", "touched")
 
-    decision = decide(run, view(run, approve, touched), executions(), NOON)
+    decision = decide(run, view(run, approve, touched, moved=[touched]), executions(), NOON)
 
     assert every(KeepPlace, decision.before) == [KeepPlace(touched)]
 
 
 def test_the_place_of_a_consumed_event_is_not_kept() -> None:
-    touched = event("approve", moved=True)
+    touched = event("approve")
     run = waiting_run(settled=[settlement(touched)])
 
-    decision = decide(run, view(run, touched), executions(), NOON)
+    decision = decide(run, view(run, touched, moved=[touched]), executions(), NOON)
 
     assert every(KeepPlace, decision.before) == []
 
@@ -77,8 +77,7 @@ def test_an_unknown_event_at_the_head_is_rejected_and_told_what_would_fit() -> N
         ("aprove", EventPhase.REJECTED, "UnknownEvent")
     ]
     assert status.settled[0].message == (
-        "Order has no event handler 'aprove'; it has \"approve\", \"reject\"."
-        " The run goes on waiting."
+        'Order has no event handler "aprove"; it has "approve", "reject". The run goes on waiting.'
     )
 
 

@@ -1,7 +1,16 @@
 """Events of an id that has no run: they wait, and none waits for what cannot come."""
 
 from grctl.models import EventPhase
-from grctl_operator.engine import Announce, Decision, Event, Events, ReadRun, Release, Settle, decide
+from grctl_operator.engine import (
+    Announce,
+    Decision,
+    Event,
+    Events,
+    ReadRun,
+    Release,
+    Settle,
+    decide,
+)
 from grctl_operator.engine.orphans import TOLD_OF
 from tests.engine.builders import (
     NOON,

@@ -7,7 +7,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from grctl_operator.engine import decide
-
 from tests.engine.machine import CLIMATES, machine_for
 
 EXAMPLES = int(os.environ.get("GRCTL_STATEFUL_EXAMPLES", "60"))
@@ -16,7 +15,7 @@ EXAMPLES = int(os.environ.get("GRCTL_STATEFUL_EXAMPLES", "60"))
 
 @pytest.mark.parametrize("climate", CLIMATES)
 def test_the_invariants_hold_and_everything_settles_where(climate: str) -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine_for(decide, climate),
         settings=settings(
             max_examples=EXAMPLES,

@@ -6,7 +6,7 @@ import pytest
 
 from grctl.models import RunPhase, WaitForEvent
 from grctl_operator.engine import Dispatch, Events, Hold, ListEvents, Listing, decide
-from grctl_operator.engine.wait import begin_wait, round_up
+from grctl_operator.engine.wait import END_OF_CALENDAR, begin_wait, deadline_after
 from tests.engine.builders import (
     NOON,
     at,
@@ -214,6 +214,14 @@ def test_a_wait_begins_in_the_second_of_its_commit() -> None:
     assert (wait.since, wait.deadline, wait.timeout_step) == (NOON, None, None)
 
 
-def test_rounding_up_keeps_a_whole_second() -> None:
-    assert round_up(NOON) == NOON
-    assert round_up(at("12:00:00.000001")) == at("12:00:01")
+def test_a_deadline_beyond_the_calendar_is_its_end() -> None:
+    assert deadline_after(NOON, timedelta.max) == END_OF_CALENDAR
+    assert deadline_after(NOON, timedelta(days=365)) < END_OF_CALENDAR
+
+
+def test_a_wait_until_the_end_of_the_calendar_can_be_decided_upon() -> None:
+    run = waiting_run(deadline=END_OF_CALENDAR, timeout_step="remind")
+
+    decision = decide(run, view(run), executions(), NOON)
+
+    assert decision.wake_at == END_OF_CALENDAR + timedelta(seconds=1)

@@ -22,18 +22,18 @@ UNKNOWN_EVENT = "aprove"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Violation(AssertionError):
+class ViolationError(AssertionError):
     """An invariant does not hold. The text begins with its number in the design."""
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """The API server refused a write: 409 or 404."""
 
 
 def require(condition: object, text: str) -> None:
     """Hold an invariant."""
     if not condition:
-        raise Violation(text)
+        raise ViolationError(text)
 
 
 @dataclass
@@ -188,9 +188,9 @@ class World:
     def put_event_status(self, uid: str, version: str, status: Json) -> Json:
         record = self.events[uid]
         if not record.exists:
-            raise Refusal("404")
+            raise RefusalError("404")
         if record.item["metadata"]["resourceVersion"] != version:
-            raise Refusal("409")
+            raise RefusalError("409")
         self._check_event_write(record, status)
         if status == record.item.get("status"):
             return record.item
@@ -219,9 +219,9 @@ class World:
 
     def _current_run(self, uid: str, version: str) -> WorkflowRun:
         if self.run is None:
-            raise Refusal("404")
+            raise RefusalError("404")
         if self.run.metadata.uid != uid or self.run.metadata.resource_version != version:
-            raise Refusal("409")
+            raise RefusalError("409")
         return self.run
 
     def _changed(self, **fields: Any) -> WorkflowRun:

@@ -226,7 +226,7 @@ async def test_a_run_without_a_worker_says_so(cluster: Cluster) -> None:
     async with operating(cluster):
         await cluster.start("order-1")
         run = await cluster.until_run("order-1", lambda run: bool(run["status"].get("message")))
-    assert "No worker serves workflow type 'Order'" in run["status"]["message"]
+    assert 'No worker serves workflow type "Order"' in run["status"]["message"]
     assert run["status"]["phase"] == "Pending"
 
 

@@ -43,6 +43,7 @@ def commit_outcome(draft: Draft) -> bool:
 
 
 def _commit(draft: Draft, outcome: Outcome, event: Event | None) -> None:
+    draft.change(started_at=draft.status.started_at or draft.second)
     match outcome.result:
         case Succeeded() as result:
             _succeed(draft, outcome, result, event)
@@ -59,10 +60,11 @@ def _succeed(draft: Draft, outcome: Outcome, result: Succeeded, event: Event | N
     if event:
         draft.consume(event, EventPhase.PROCESSED, EventReason.HANDLED)
     kept = {key: value for key, value in draft.status.store.items() if key not in result.delete}
-    draft.change(store=kept | result.put, started_at=draft.status.started_at or draft.second)
+    draft.change(store=kept | result.put)
     if draft.run.spec.cancel and not isinstance(result.directive, Complete):
-        draft.finish(RunPhase.CANCELLED, cancel_message(outcome.execution.handler_name))
-        draft.announce(RunReason.CANCELLED, draft.status.message)
+        text = cancel_message(outcome.execution.handler_name)
+        draft.finish(RunPhase.CANCELLED, RunReason.CANCELLED, text)
+        draft.announce(RunReason.CANCELLED, text)
         return
     _follow(draft, result)
 
@@ -76,7 +78,7 @@ def _follow(draft: Draft, result: Succeeded) -> None:
             due = Step(name=name, kind=HandlerKind.STEP, since=draft.second)
             draft.change(phase=RunPhase.RUNNING, step=due, wait=None)
         case Complete(result=value):
-            draft.finish(RunPhase.COMPLETED, "Completed.", result=value)
+            draft.finish(RunPhase.COMPLETED, RunReason.COMPLETED, "Completed.", result=value)
             draft.announce(RunReason.COMPLETED, "The run completed.")
 
 
@@ -84,7 +86,7 @@ def _fail(draft: Draft, result: Failed, event: Event | None) -> None:
     message = f"{result.error.type}: {result.error.message}"
     if event:
         draft.consume(event, EventPhase.FAILED, EventReason.HANDLER_FAILED, message)
-    draft.finish(RunPhase.FAILED, f"Failed: {message}", error=result.error)
+    draft.finish(RunPhase.FAILED, result.reason, f"Failed: {message}", error=result.error)
     draft.announce(result.reason, message, warning=True)
 
 

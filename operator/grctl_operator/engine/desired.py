@@ -9,6 +9,7 @@ from grctl.models.phases import RunPhase
 from grctl.models.reasons import RunReason
 from grctl.models.run import HistoryEntry
 from grctl_operator.engine.decision import Release
+from grctl_operator.engine.dispatch import may_be_with_a_worker
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.observation import SECOND
 from grctl_operator.engine.wait import deadline_after, is_past
@@ -21,9 +22,9 @@ def obey_spec(draft: Draft) -> bool:
     if draft.run.spec.terminate:
         return _end(draft, RunPhase.TERMINATED, RunReason.TERMINATED, "Terminated by spec.")
     if _is_over_time(draft):
-        text = f"It did not finish within {draft.run.spec.workflow.timeout}."
+        text = f"It did not finish within {draft.run.spec.workflow.to_json()['timeout']}."
         return _end(draft, RunPhase.TIMED_OUT, RunReason.TIMED_OUT, text)
-    if draft.run.spec.cancel and not draft.in_flight:
+    if draft.run.spec.cancel and not draft.in_flight and not may_be_with_a_worker(draft):
         return _end(draft, RunPhase.CANCELLED, RunReason.CANCELLED, cancel_message(None))
     return False
 
@@ -60,7 +61,7 @@ def _end(draft: Draft, phase: RunPhase, reason: RunReason, text: str) -> bool:
         outcome=phase.value,
     )
     draft.record(entry)
-    draft.finish(phase, text)
+    draft.finish(phase, reason, text)
     draft.announce(reason, text, warning=phase is RunPhase.TIMED_OUT)
     draft.commit()
     return True

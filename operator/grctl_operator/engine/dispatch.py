@@ -13,8 +13,8 @@ from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import RunError, Step
 from grctl_operator.engine.decision import Announce, AwaitWorker, Dispatch, Release
 from grctl_operator.engine.draft import Draft
-from grctl_operator.engine.inbox import next_event
-from grctl_operator.engine.observation import LONG_AGO, SECOND, Event, Held, whole_second
+from grctl_operator.engine.inbox import is_for_another_run, next_event
+from grctl_operator.engine.observation import LONG_AGO, SECOND, Event, Held, round_up, whole_second
 
 MAX_ATTEMPTS = 5
 RETURNED = timedelta(seconds=2)
@@ -63,10 +63,9 @@ def _created(draft: Draft) -> datetime:
 def dispatch_due(draft: Draft) -> bool:
     """Dispatch what is due, if it may be and a worker can take it."""
     due = due_handler(draft)
-    if due is None or draft.in_flight or draft.outbox_room <= 0:
+    if due is None or draft.in_flight:
         return False
-    if due.event and not draft.trusts(due.event):
-        draft.read_events()
+    if due.event and not _may_consume(draft, due.event):
         return False
     not_before = max(_backed_off(due), _returned(draft, due))
     if draft.now < not_before:
@@ -74,6 +73,16 @@ def dispatch_due(draft: Draft) -> bool:
         return False
     _dispatch(draft, due)
     return False
+
+
+def _may_consume(draft: Draft, event: Event) -> bool:
+    """Say whether an event may go to a handler now; where only a list can tell, ask for one."""
+    if is_for_another_run(draft, event):
+        return False
+    if not draft.trusts(event):
+        draft.read_events()
+        return False
+    return draft.outbox_room > 0
 
 
 def _dispatch(draft: Draft, due: Due) -> None:
@@ -93,7 +102,8 @@ def _dispatch(draft: Draft, due: Due) -> None:
 def missing_worker(draft: Draft, due: Due) -> tuple[RunReason, str]:
     """Say why nobody takes what is due."""
     workflow = draft.run.spec.workflow.type
-    what = f"{due.kind} handler {due.name!r}" if due.name != due.kind else f"{due.kind} handler"
+    named = due.kind is not HandlerKind.START
+    what = f'{due.kind} handler "{due.name}"' if named else "start handler"
     if draft.executions.connected_with(due.kind, due.name):
         return RunReason.WORKERS_BUSY, (
             f"All workers of {workflow} are at their capacity; the {what} is next."
@@ -102,10 +112,11 @@ def missing_worker(draft: Draft, due: Due) -> tuple[RunReason, str]:
         return RunReason.NO_HANDLER, (
             f"No connected worker of {workflow} has the {what}. Deploy the version that has it."
         )
-    served = ", ".join(draft.executions.other_types) or "no type at all"
+    served = ", ".join(f'"{other}"' for other in draft.executions.other_types)
     return RunReason.NO_WORKER, (
-        f"No worker serves workflow type {workflow!r} in namespace"
-        f" {draft.run.metadata.namespace!r}; connected workers serve {served}."
+        f'No worker serves workflow type "{workflow}" in namespace'
+        f' "{draft.run.metadata.namespace}";'
+        f" {f'those connected serve {served}' if served else 'none is connected there'}."
     )
 
 
@@ -125,12 +136,24 @@ def _returned(draft: Draft, due: Due) -> datetime:
     return accepting + RETURNED
 
 
+def may_be_with_a_worker(draft: Draft) -> bool:
+    """Say whether what is due may have been dispatched by the operator before us; wake later."""
+    due = due_handler(draft)
+    if due is None or draft.now >= (until := _returned(draft, due)):
+        return False
+    draft.wake(until)
+    return True
+
+
 def retry_lost(draft: Draft) -> bool:
     """Write a further attempt for an execution whose worker was lost, or fail the run."""
     lost = [
         held
         for held in draft.executions.held
-        if held.lost and held.outcome is None and draft.is_current(held.execution)
+        if held.lost
+        and held.outcome is None
+        and draft.is_current(held.execution)
+        and not draft.is_withdrawn(held)
     ]
     due = due_handler(draft)
     if not lost or not draft.run.held:
@@ -162,9 +185,9 @@ def _try_again(draft: Draft, due: Due, lost: Held) -> None:
         attempt=lost.execution.attempt + 1,
         event=due.event.name if due.event else None,
         event_uid=due.event.uid if due.event else None,
-        since=draft.second,
+        since=round_up(draft.now),  # the back-off counts from here, and must not be shorter
     )
-    draft.write_first(step=step, phase=RunPhase.RUNNING)
+    draft.write_first(step=step)
     text = f"Worker {lost.worker} was lost in attempt {lost.execution.attempt} of {due.name}."
     draft.announce(RunReason.WORKER_LOST, text, warning=True)
 
@@ -175,6 +198,6 @@ def _give_up(draft: Draft, due: Due, lost: Held) -> None:
     if due.event:
         draft.consume(due.event, EventPhase.FAILED, EventReason.WORKER_LOST, text)
     error = RunError(type=RunReason.WORKER_LOST.value, message=text)
-    draft.finish(RunPhase.FAILED, f"Failed: {text}", error=error)
+    draft.finish(RunPhase.FAILED, RunReason.WORKER_LOST, f"Failed: {text}", error=error)
     draft.announce(RunReason.WORKER_LOST, text, warning=True)
     draft.commit()

@@ -18,12 +18,6 @@ from grctl_operator.engine.observation import Held, whole_second
 
 INBOX_SHOWN = 10
 WAITS = "Waits for an event"
-REASONS = {
-    RunPhase.COMPLETED: RunReason.COMPLETED,
-    RunPhase.CANCELLED: RunReason.CANCELLED,
-    RunPhase.TERMINATED: RunReason.TERMINATED,
-    RunPhase.TIMED_OUT: RunReason.TIMED_OUT,
-}
 NEEDS_A_PERSON = frozenset({RunPhase.FAILED, RunPhase.TIMED_OUT})
 
 
@@ -51,12 +45,15 @@ def _show_inbox(draft: Draft) -> None:
     draft.change(inbox=entries, inbox_length=length)
 
 
-def _show_progress(draft: Draft) -> RunReason:
+def _show_progress(draft: Draft) -> str:
     status = draft.status
     if is_restored(draft):
         return RunReason.RESTORED
     if status.phase.finished:
-        return REASONS.get(status.phase, RunReason.HANDLER_FAILED)
+        return _reason_of_end(draft)
+    if draft.run.deleting:
+        draft.change(message="Is being deleted: its events are settled first.")
+        return RunReason.DELETING
     committed = status.commits != draft.run.status.commits
     if draft.in_flight and not committed:
         return _show_running(draft, draft.in_flight[0])
@@ -66,12 +63,20 @@ def _show_progress(draft: Draft) -> RunReason:
     return _show_due(draft, due, committed=committed)
 
 
+def _reason_of_end(draft: Draft) -> str:
+    """Give why the run ended: it was said in the condition written with the end."""
+    said = (each.reason for each in draft.run.status.conditions if each.type == "Succeeded")
+    failed = draft.status.phase is RunPhase.FAILED
+    otherwise = RunReason.HANDLER_FAILED if failed else draft.status.phase
+    return draft.ended_by or next(said, otherwise.value)
+
+
 def _show_running(draft: Draft, held: Held) -> RunReason:
     execution = held.execution
     step = Step(
         name=execution.handler_name,
         kind=execution.handler_kind,
-        attempt=execution.attempt,
+        attempt=max(execution.attempt, _attempt_written(draft)),
         event=execution.event,
         event_uid=execution.event_uid,
         worker=held.worker,
@@ -84,6 +89,12 @@ def _show_running(draft: Draft, held: Held) -> RunReason:
         started_at=draft.status.started_at or step.since,
     )
     return RunReason.RUNNING
+
+
+def _attempt_written(draft: Draft) -> int:
+    """Give the attempt that is written already: a worker may come back with an earlier one."""
+    due = due_handler(draft)
+    return due.attempt if due else 1
 
 
 def _show_waiting(draft: Draft) -> RunReason:
@@ -127,12 +138,12 @@ def _handler(kind: HandlerKind, name: str) -> str:
     return "the start handler" if kind is HandlerKind.START else f"{kind} handler {name}"
 
 
-def _conditions(draft: Draft, reason: RunReason) -> tuple[Condition, ...]:
+def _conditions(draft: Draft, reason: str) -> tuple[Condition, ...]:
     phase, finished = draft.status.phase, draft.status.phase.finished
     succeeded: ConditionStatus = "Unknown"
     if finished:
         succeeded = "True" if phase is RunPhase.COMPLETED else "False"
-    stalled = phase in NEEDS_A_PERSON or reason is RunReason.RESTORED
+    stalled = phase in NEEDS_A_PERSON or reason == RunReason.RESTORED
     conditions = [
         _condition(draft, "Succeeded", succeeded, reason),
         _condition(draft, "Reconciling", "False" if finished else "True", reason),
@@ -142,14 +153,14 @@ def _conditions(draft: Draft, reason: RunReason) -> tuple[Condition, ...]:
     return tuple(conditions)
 
 
-def _condition(draft: Draft, kind: str, status: ConditionStatus, reason: RunReason) -> Condition:
+def _condition(draft: Draft, kind: str, status: ConditionStatus, reason: str) -> Condition:
     known = next((each for each in draft.run.status.conditions if each.type == kind), None)
     same = known is not None and known.status == status
     since = known.last_transition_time if same and known else draft.second
     return Condition(
         type=kind,
         status=status,
-        reason=reason.value,
+        reason=reason,
         message=draft.status.message if kind == "Succeeded" else "",
         last_transition_time=since,
     )

@@ -11,6 +11,7 @@ from grctl.models.run import HistoryEntry, RunStatus, Settlement, WorkflowRun
 from grctl.models.wire import Execution
 from grctl_operator.engine.decision import Announce, Decision, Effect, ListEvents, Settle
 from grctl_operator.engine.observation import Event, Events, Executions, Held, whole_second
+from grctl_operator.engine.transitions import check_transition
 
 SHOWN_AFTER = timedelta(seconds=0.25)
 """What lasts this long is worth a write of its own for people; what does not costs nothing."""
@@ -34,6 +35,8 @@ class Draft:
         self.status: RunStatus = run.status
         self.before: list[Effect] = []
         self.after: list[Effect] = []
+        self.ended_by: str | None = None
+        """Why the run ends with this draft."""
         self._must_write = False
         self._wake_at: datetime | None = None
 
@@ -74,11 +77,13 @@ class Draft:
 
     @property
     def in_flight(self) -> tuple[Held, ...]:
-        """Current executions that a worker has and may bring back."""
+        """Current executions that a worker has and may bring back, or has brought."""
         return tuple(
             held
             for held in self.executions.held
-            if self.is_current(held.execution) and not held.lost and not self.is_withdrawn(held)
+            if self.is_current(held.execution)
+            and (held.outcome is not None or not held.lost)
+            and not self.is_withdrawn(held)
         )
 
     def is_withdrawn(self, held: Held) -> bool:
@@ -159,8 +164,9 @@ class Draft:
         """Add to the tail of commits that people see."""
         self.change(history=(*self.status.history, entry)[-HISTORY_LENGTH:])
 
-    def finish(self, phase: RunPhase, message: str, **fields: Any) -> None:
-        """End the run, within a commit."""
+    def finish(self, phase: RunPhase, reason: str, message: str, **fields: Any) -> None:
+        """End the run, within a commit. `reason` is what its conditions say from then on."""
+        self.ended_by = reason
         self.change(phase=phase, message=message, finished_at=self.second, **fields)
         self.change(step=None, wait=None)
 
@@ -171,7 +177,12 @@ class Draft:
         self.after.append(Announce(reason, message, event, warning))
 
     def decision(self) -> Decision:
-        """Give the answer."""
+        """Give the answer.
+
+        Raises:
+            ValueError: a rule changed the phase as the table of phases does not allow.
+        """
+        check_transition(self.run.status.phase, self.status.phase)
         changed = self.status != self.run.status
         write_by = self.now if self._must_write else self.now + SHOWN_AFTER
         return Decision(

@@ -25,7 +25,7 @@ def empty_deleted(draft: Draft) -> bool:
     for held in draft.in_flight:
         draft.before.append(Release(held.execution.id, False, "the run is being deleted"))
     name = draft.run.metadata.name
-    text = f"The run {name!r} was deleted. Start it anew, then send the event again."
+    text = f'The run "{name}" was deleted. Start it anew, then send the event again.'
     if _reject_all(draft, EventReason.RUN_DELETED, text):
         return True
     if not _listed_this_version(draft):
@@ -40,7 +40,7 @@ def reject_leftovers(draft: Draft) -> bool:
     if not draft.run.status.phase.finished:
         return False
     name, phase = draft.run.metadata.name, draft.run.status.phase
-    text = f"The run {name!r} had finished ({phase}). Start it anew, then send the event again."
+    text = f'The run "{name}" had finished ({phase}). Start it anew, then send the event again.'
     _reject_all(draft, EventReason.RUN_FINISHED, text)
     return True
 

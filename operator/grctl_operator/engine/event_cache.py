@@ -31,7 +31,7 @@ class _Inbox:
     """What is known of one workflow id's events. Invariant: `events` are in order of place."""
 
     events: dict[str, Event]
-    moved: set[str] = field(default_factory=set)
+    moved: dict[str, None] = field(default_factory=dict)
     """Uids of those that somebody changed, and whose place is not kept in their status."""
     floor: int = 0
     complete_for: tuple[str, int] | None = None
@@ -46,13 +46,16 @@ class _Inbox:
         """Note a change that somebody made; `kept`: the event's status holds its place."""
         known = self.events[event.uid]
         self.events[event.uid] = event
-        (self.moved.discard if kept else self.moved.add)(event.uid)
+        if kept:
+            self.moved.pop(event.uid, None)
+        else:
+            self.moved[event.uid] = None
         if event.place != known.place:
             self.sort()
 
     def drop(self, uid: str) -> bool:
         """Forget an event; False where there was none."""
-        self.moved.discard(uid)
+        self.moved.pop(uid, None)
         return self.events.pop(uid, None) is not None
 
     def add(self, event: Event) -> bool:
@@ -118,10 +121,10 @@ class EventCache:
     def watched(self, change: str, item: Json) -> Key | None:
         """Take one event of the watch. Give the key to reconcile, None where nothing is new."""
         key, revision = key_of(item), revision_of(item)
+        ended = change == "DELETED" or is_over(item)
         changed = False
-        if revision > self._inbox(key).floor:
-            ended = change == "DELETED" or is_over(item)
-            changed = self._end(key, item, revision) if ended else self._take(key, item)
+        if key in self._inboxes or not ended:
+            changed = self._news(key, item, revision, ended=ended)
         self.revision = max(self.revision, revision)
         if change == "DELETED":
             self._gone.pop(item["metadata"]["uid"], None)
@@ -153,8 +156,9 @@ class EventCache:
             by_key.setdefault(key_of(item), []).append(item)
         keys = tuple(dict.fromkeys((*by_key, *self._inboxes, *runs)))
         for key in keys:
-            self._reconcile_list(key, by_key.get(key, []), revision)
-            self._note_listing(key, runs.get(key), at)
+            if revision >= self._inbox(key).floor:  # else its own list knows better
+                self._reconcile_list(key, by_key.get(key, []), revision)
+                self._note_listing(key, runs.get(key), at)
         self._forget_missed(items)
         self.advance(revision)
         return keys
@@ -162,9 +166,13 @@ class EventCache:
     def listed(
         self, key: Key, items: list[Json], revision: int, run: KnownRun | None, at: datetime
     ) -> None:
-        """Take a consistent list of one run's events, asked for at `at`, when `run` was known."""
-        self._reconcile_list(key, items, revision)
-        self._inbox(key).floor = revision if revision > self.revision else 0
+        """Take a consistent list of one run's events, asked for at `at`, when `run` was known.
+
+        Where the watch has come further already, the list tells nothing that is not known.
+        """
+        if revision > self.revision:
+            self._reconcile_list(key, items, revision)
+            self._inbox(key).floor = revision
         self._note_listing(key, run, at)
 
     def committed(self, key: Key, uid: str, before: int, after: int) -> None:
@@ -216,6 +224,11 @@ class EventCache:
         if known is None or int(known.version) > revision:
             return False
         return inbox.drop(uid)
+
+    def _news(self, key: Key, item: Json, revision: int, *, ended: bool) -> bool:
+        if revision <= self._inbox(key).floor:
+            return False
+        return self._end(key, item, revision) if ended else self._take(key, item)
 
     def _remember_gone(self, uid: str, revision: int) -> None:
         if revision > self.revision:

@@ -5,7 +5,7 @@ by our finalizer before its first commit, so "deleted" and "not yet created" can
 """
 
 from grctl.models.reasons import RunReason
-from grctl_operator.engine.decision import Hold
+from grctl_operator.engine.decision import Hold, Release
 from grctl_operator.engine.draft import Draft
 
 
@@ -13,6 +13,8 @@ def stop_restored(draft: Draft) -> bool:
     """Do nothing about a run whose status belongs to another object, until a person decides."""
     if not is_restored(draft) or draft.run.deleting:
         return False
+    for held in draft.executions.held:
+        draft.before.append(Release(held.execution.id, False, "the run was restored"))
     draft.change(
         message=(
             f"{RunReason.RESTORED}: this status was made for the object"

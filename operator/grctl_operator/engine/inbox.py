@@ -11,7 +11,7 @@ from grctl.models.phases import EventPhase, HandlerKind
 from grctl.models.reasons import EventReason
 from grctl_operator.engine.decision import KeepPlace
 from grctl_operator.engine.draft import Draft
-from grctl_operator.engine.observation import Event
+from grctl_operator.engine.observation import SECOND, Event
 
 SEEN_LATELY = timedelta(seconds=30)
 """A rolling update replaces a worker in this time: what the new one knows is not refused."""
@@ -40,16 +40,14 @@ def eligible(draft: Draft) -> Iterator[Event]:
     earlier event stands behind a later one; then both go, as order comes first.
     """
     events = unconsumed(draft)
-    wait = draft.status.wait
-    if wait is None:
-        return
-    if wait.deadline is None:
+    deadline = draft.status.wait.deadline if draft.status.wait else None
+    if deadline is None:
         yield from events
         return
     late: list[Event] = []
     for event in events:
         late.append(event)
-        if event.created <= wait.deadline:
+        if event.created <= deadline:
             yield from late
             late.clear()
 
@@ -88,7 +86,7 @@ def _unfit_at_head(draft: Draft) -> Iterator[tuple[Event, str, str]]:
 def _unfit(draft: Draft, event: Event) -> tuple[str, str] | None:
     if is_for_another_run(draft, event):
         return EventReason.RUN_GONE, (
-            f"This event was sent to an earlier run of {draft.run.metadata.name!r}, which is gone."
+            f'This event was sent to an earlier run of "{draft.run.metadata.name}", which is gone.'
             " Send it again to the present one."
         )
     if is_unknown(draft, event):
@@ -110,7 +108,11 @@ def is_unknown(draft: Draft, event: Event) -> bool:
     workers = draft.executions.workers
     if not any(worker.connected for worker in workers):
         return False
-    if draft.executions.seen_with(HandlerKind.EVENT, event.event_name, draft.now - SEEN_LATELY):
+    since = draft.now - SEEN_LATELY
+    knows = draft.executions.seen_with(HandlerKind.EVENT, event.event_name, since)
+    if knows is not None:
+        if not knows.connected:
+            draft.wake(knows.seen + SEEN_LATELY + SECOND)
         return False
     known_from = draft.executions.accepting_since + RECONNECTED
     if draft.now < known_from:
@@ -123,7 +125,7 @@ def _unknown_message(draft: Draft, event: Event) -> str:
     names = known_event_names(draft)
     listed = ", ".join(f'"{name}"' for name in names) or "none"
     return (
-        f"{draft.run.spec.workflow.type} has no event handler {event.event_name!r};"
+        f'{draft.run.spec.workflow.type} has no event handler "{event.event_name}";'
         f" it has {listed}. The run goes on waiting."
     )
 

@@ -87,11 +87,6 @@ class Events:
         """Give the waiting event of that uid."""
         return self.by_uid.get(uid) if uid else None
 
-    @property
-    def head(self) -> Event | None:
-        """The event whose turn is next."""
-        return next(iter(self), None)
-
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -141,8 +136,9 @@ class Executions:
         return tuple(each for each in self.workers if each.connected and each.has(kind, name))
 
     def seen_with(self, kind: HandlerKind, name: str, since: datetime) -> WorkerPresence | None:
-        """Give the worker seen last among those that have the handler, if seen since then."""
-        fit = [each for each in self.workers if each.has(kind, name) and each.seen >= since]
+        """Give the worker seen last among those with the handler: connected, or since then."""
+        able = (each for each in self.workers if each.has(kind, name))
+        fit = [each for each in able if each.connected or each.seen >= since]
         return max(fit, key=lambda each: each.seen, default=None)
 
 
@@ -152,3 +148,8 @@ SECOND = timedelta(seconds=1)
 def whole_second(moment: datetime) -> datetime:
     """Round down, as the API server stamps."""
     return moment.replace(microsecond=0)
+
+
+def round_up(moment: datetime) -> datetime:
+    """Round to a whole second, up."""
+    return whole_second(moment + SECOND - timedelta(microseconds=1))

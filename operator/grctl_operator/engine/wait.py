@@ -12,14 +12,15 @@ from grctl.models.phases import HandlerKind, RunPhase
 from grctl.models.run import HistoryEntry, Step, Wait
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.inbox import next_event
-from grctl_operator.engine.observation import SECOND, whole_second
+from grctl_operator.engine.observation import SECOND, round_up, whole_second
 
 END_OF_CALENDAR = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def begin_wait(directive: WaitForEvent, now: datetime) -> Wait:
     """Make the wait that a directive asks for. Its deadline is a whole second, rounded up."""
-    deadline = None if directive.timeout is None else deadline_after(now, directive.timeout)
+    timeout = directive.timeout if directive.timeout_step else None
+    deadline = None if timeout is None else deadline_after(now, timeout)
     return Wait(since=whole_second(now), deadline=deadline, timeout_step=directive.timeout_step)
 
 
@@ -27,7 +28,7 @@ def deadline_after(moment: datetime, timeout: timedelta) -> datetime:
     """Give the whole second, rounded up, at which a timeout ends: at the latest the calendar's."""
     if timeout >= END_OF_CALENDAR - moment:
         return END_OF_CALENDAR
-    return whole_second(moment + timeout + SECOND - timedelta(microseconds=1))
+    return round_up(moment + timeout)
 
 
 def end_wait(draft: Draft) -> bool:

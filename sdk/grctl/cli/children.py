@@ -31,8 +31,6 @@ class Child:
 
     name: str
     process: asyncio.subprocess.Process
-    spoke: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when it has written its first line."""
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
@@ -105,7 +103,6 @@ class Children:
         assert child.process.stdout is not None  # noqa: S101  it was asked for
         while line := await child.process.stdout.readline():
             self._show(child.name, line.decode(errors="replace").rstrip("\r\n"))
-            child.spoke.set()
 
     async def _watch(self, child: Child) -> None:
         await child.process.wait()

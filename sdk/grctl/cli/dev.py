@@ -153,12 +153,10 @@ async def _start(plan: Plan, children: "Children", show: "Show") -> None:
     await children.start("local", plan.local(), plan.environment)
     await written_anew(plan.kubeconfig, before)
     await install_crds(plan.kubeconfig)
-    operator = await children.start("operator", plan.operator(), plan.environment)
+    await children.start("operator", plan.operator(), plan.environment)
     await listening(plan.operator_port)
-    await operator.spoke.wait()
     if plan.references:
-        worker = await children.start("worker", plan.worker(), plan.environment)
-        await worker.spoke.wait()
+        await children.start("worker", plan.worker(), plan.environment)
     for line in _what_next(plan):
         show("grctl", line)
 

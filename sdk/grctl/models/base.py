@@ -5,6 +5,7 @@
 3. Times are UTC. What people read is cut to whole seconds, as Kubernetes does.
 """
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -38,17 +39,22 @@ def _read_duration(value: Any) -> Any:
     """Read `24h` or `1h30m` as Go and Kubernetes write it; anything else is pydantic's business."""
     if not isinstance(value, str):
         return value
-    try:
-        return durationpy.from_str(value)
-    except durationpy.DurationError as error:
-        message = f"{value!r} is no duration; write it like '90s', '15m' or '1h30m'"
-        raise ValueError(message) from error
+    if not re.match(DURATION_PATTERN, value):
+        raise ValueError(f"{value!r} is no duration; write it like '90s', '15m' or '1h30m'")
+    return durationpy.from_str(value)
+
+
+def _write_duration(length: timedelta) -> str:
+    """Write hours to milliseconds, rounded up: what DURATION_PATTERN takes."""
+    milliseconds = -(-length // timedelta(milliseconds=1))
+    rounded = timedelta(milliseconds=milliseconds)
+    return str(durationpy.to_str(rounded, extended=False)) if length else "0s"
 
 
 Duration = Annotated[
     timedelta,
     BeforeValidator(_read_duration),
-    PlainSerializer(durationpy.to_str, return_type=str),
+    PlainSerializer(_write_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
 ]
 """A length of time, on the wire as Kubernetes writes it: `24h`, `1h30m`, `90s`."""

@@ -59,6 +59,8 @@ class RunReason(StrEnum):
     """Somebody set `spec.terminate`."""
     TIMED_OUT = "TimedOut"
     """`spec.workflow.timeout` passed before it finished."""
+    DELETING = "Deleting"
+    """Somebody deleted it; its events are settled, then it goes. Nothing to do."""
     RESTORED = "Restored"
     """The status belongs to another object (a backup, a copy). Delete it, or clear its status."""
     RECONCILE_FAILED = "ReconcileFailed"

@@ -47,18 +47,6 @@ class RunSpec(Model):
         default=None,
         description="True ends the run at once; a handler that runs is aborted, its outcome void.",
     )
-    ttl_seconds_after_finished: int | None = Field(
-        default=None,
-        ge=0,
-        le=2**31 - 1,
-        description="Delete the run and its events this long after it finished. Unset: keep it.",
-    )
-    keep_events: int | None = Field(
-        default=None,
-        ge=0,
-        le=100_000,
-        description="How many settled events of the run are kept. Unset: 1000.",
-    )
 
 
 class Step(Model):

@@ -1,0 +1,68 @@
+"""An API server that knows our resources, and the command line."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from grctl.cli.app import app
+from grctl.kube import CRDS, Api, Connection
+from grctl.models.crds import all_crds
+from grctl_local import LocalServer
+
+Grctl = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("NAMESPACE", "OPERATOR_URL", "WORKER_NAME", "WORKER_CAPACITY", "LOG_LEVEL", "DEBUG")
+    for name in names:
+        monkeypatch.delenv(f"GRCTL_{name}", raising=False)
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+
+
+@pytest.fixture
+def grctl() -> Grctl:
+    """Run a command in this process."""
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, list(arguments))
+
+    return run
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Name the kubeconfig of an API server in $KUBECONFIG: commands run loops of their own."""
+    path = tmp_path / "kubeconfig"
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    with _in_thread(lambda ready, stop: _serve(path, ready, stop)):
+        yield path
+
+
+async def _serve(path: Path, ready: Callable[[], None], stop: asyncio.Event) -> None:
+    async with LocalServer(kubeconfig_path=path):
+        async with Api(await Connection.find(path)) as api:
+            for crd in all_crds():
+                await api.create(CRDS.path(), crd)
+        ready()
+        await stop.wait()
+
+
+@contextmanager
+def _in_thread(serve: Callable[..., object]) -> Iterator[None]:
+    """Have something served by another thread's event loop."""
+    ready, loop, stop = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve(ready.set, stop)))  # type: ignore[arg-type]
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()

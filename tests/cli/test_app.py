@@ -1,0 +1,64 @@
+import subprocess
+import sys
+
+import pytest
+
+from grctl.cli import app as app_module
+from tests.cli.conftest import Grctl
+
+COMMANDS = [
+    "dev",
+    "worker",
+    "local",
+    "operator",
+    "crds",
+    "start",
+    "send",
+    "describe",
+    "cancel",
+    "terminate",
+]
+
+
+def test_help_lists_every_command_in_the_order_of_a_persons_day(grctl: Grctl) -> None:
+    lines = grctl("--help").output.splitlines()
+    listed = [line.split()[0] for line in lines[lines.index("Commands:") + 1 :] if line.strip()]
+    assert listed == COMMANDS
+
+
+@pytest.mark.parametrize(
+    "command", [each for each in COMMANDS if each not in {"local", "operator"}]
+)
+def test_each_command_has_help(grctl: Grctl, command: str) -> None:
+    done = grctl(command, "--help")
+    assert done.exit_code == 0
+    assert f"Usage: grctl {command}" in done.output
+
+
+def test_help_imports_neither_network_nor_kubernetes() -> None:
+    program = (
+        "import sys; import grctl.cli.app; "
+        "print([name for name in ('aiohttp', 'kubernetes', 'pydantic') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)  # noqa: PLW1510
+    assert done.stdout == "[]\n"
+
+
+def test_an_unknown_command_is_a_wrong_call(grctl: Grctl) -> None:
+    done = grctl("begin")
+    assert done.exit_code == 2
+    assert "No such command 'begin'" in done.stderr
+
+
+def test_a_defect_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr(app_module, "app", broken)
+    with pytest.raises(SystemExit, match="1"):
+        app_module.main()
+    assert (
+        capsys.readouterr().err == "grctl: unexpected KeyError: 'x' (GRCTL_DEBUG=1 shows where)\n"
+    )

@@ -1,0 +1,158 @@
+"""`grctl dev` as a person runs it: a process, a stock kubectl, Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+KUBECTL = Path(sys.executable).parent / "kubectl"
+MANIFESTS = ROOT / "examples" / "manifests"
+PATIENCE = 30.0  # s: for three interpreters to start on a busy machine
+
+
+class Dev:
+    """A running `grctl dev`."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", directory: Path) -> None:
+        self.process = process
+        self._directory = directory
+
+    @property
+    def log(self) -> str:
+        return (self._directory / "log").read_text(encoding="utf-8")
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not holds():
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.02)
+
+    def until_logged(self, text: str) -> None:
+        self.until(lambda: text in self.log or self.process.poll() is not None)
+        assert text in self.log
+
+    def children(self) -> list[int]:
+        return _pids("pgrep", "-P", str(self.process.pid))
+
+    def kubectl(self, *arguments: str) -> str:
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(self._directory / ".grctl" / "kubeconfig"),
+            "HOME": str(self._directory),
+        }
+        done = subprocess.run(
+            [KUBECTL, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr + self.log
+        return done.stdout
+
+    def ends(self) -> int:
+        return self.process.wait(PATIENCE)
+
+
+def _pids(*command: str) -> list[int]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return [int(pid) for pid in done.stdout.split()]
+
+
+def runs(pid: int) -> bool:
+    """Say whether a process does anything: one that is dead and not yet buried does not."""
+    done = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()[:1] not in {"", "Z"}
+
+
+@contextmanager
+def developing(directory: Path, *arguments: str) -> Iterator[Dev]:
+    environment = {key: each for key, each in os.environ.items() if not key.startswith("GRCTL_")}
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "grctl.cli", "dev", "--operator-port", "0", *arguments],
+            cwd=directory,
+            env={**environment, "PYTHONPATH": str(ROOT)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield Dev(process, directory)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+def test_an_order_runs_through_it_and_a_signal_leaves_nothing_running(tmp_path: Path) -> None:
+    with developing(tmp_path, "examples.orders:order") as dev:
+        dev.until_logged("Ctrl-C stops everything.")
+        assert f"export KUBECONFIG={tmp_path}/.grctl/kubeconfig" in dev.log
+        for name in ("order", "set-priority", "approve"):
+            dev.kubectl("apply", "-f", str(MANIFESTS / f"{name}.yaml"))
+        dev.kubectl("wait", "--for=condition=Succeeded", "wfr/order-abc", "--timeout=20s")
+        shown = dev.kubectl("get", "wfr,wfe")
+        children = dev.children()
+        dev.process.send_signal(signal.SIGTERM)
+        code = dev.ends()
+    assert "Completed" in shown
+    assert shown.count("Processed") == 2
+    assert code == 0
+    assert len(children) == 3
+    assert not any(map(runs, children))
+    ends = [
+        dev.log.index(text) for text in ("| Stopping", "worker disconnected", "operator stopped")
+    ]
+    assert ends == sorted(ends)
+
+
+def test_when_a_part_ends_it_is_named_and_all_end(tmp_path: Path) -> None:
+    with developing(tmp_path) as dev:
+        dev.until_logged("operator ready")
+        children = dev.children()
+        operator = next(pid for pid in _pids("pgrep", "-f", "grctl_operator") if pid in children)
+        os.kill(operator, signal.SIGKILL)
+        code = dev.ends()
+    assert code == 1
+    assert "operator ended with exit code -9: stopping everything" in dev.log
+    assert "worker" not in dev.log.replace("waiting for workers", "")
+    assert len(children) == 2
+    assert not any(map(runs, children))
+
+
+def test_a_worker_that_cannot_start_ends_it_with_what_is_wrong(tmp_path: Path) -> None:
+    with developing(tmp_path, "examples.orders:oder") as dev:
+        code = dev.ends()
+    assert code == 1
+    assert "worker   | grctl: examples.orders has no 'oder'. Did you mean 'order'?" in dev.log
+    assert "worker ended with exit code 1: stopping everything" in dev.log
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of that death")
+def test_killed_it_leaves_nothing_running(tmp_path: Path) -> None:
+    with developing(tmp_path, "examples.orders:order") as dev:
+        dev.until_logged("| Ready.")
+        dev.until(lambda: len(dev.children()) == 3)
+        children = dev.children()
+        dev.process.kill()
+        dev.ends()
+        dev.until(lambda: not any(map(runs, children)))
+
+
+def test_an_old_kubeconfig_is_no_sign_of_life(tmp_path: Path) -> None:
+    (tmp_path / ".grctl").mkdir()
+    (tmp_path / ".grctl" / "kubeconfig").write_text("of another server", encoding="utf-8")
+    with developing(tmp_path, "--data", "objects.db") as dev:
+        dev.until_logged("| Ready.")
+        assert dev.kubectl("get", "wfr") == ""
+    assert (tmp_path / "objects.db").exists()

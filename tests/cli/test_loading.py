@@ -1,0 +1,86 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from examples.orders import order
+from grctl.cli.loading import LoadError, load_workflow
+from tests.cli.conftest import Grctl
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+
+def refusal(reference: str) -> str:
+    with pytest.raises(LoadError) as caught:
+        load_workflow(reference)
+    return str(caught.value)
+
+
+def test_a_name_may_be_a_workflow_or_a_handler_that_stands_for_it() -> None:
+    assert load_workflow("examples.orders:order") is order
+    assert load_workflow("examples.orders:approve") is order
+    assert load_workflow("examples.greet:greet") is load_workflow("examples.greet:farewell")
+
+
+def test_a_module_of_the_current_directory_is_found(tmp_path: Path) -> None:
+    text = "from grctl.workflow import Workflow\nmine = Workflow(workflow_type='Mine')\n"
+    (tmp_path / "only_here.py").write_text(text, encoding="utf-8")
+    assert load_workflow("only_here:mine").workflow_type == "Mine"
+
+
+@pytest.mark.parametrize("reference", ["examples.orders", "examples/orders.py:order", ":order"])
+def test_what_is_no_reference_is_told_how_to_write_one(reference: str) -> None:
+    assert refusal(reference).endswith("write it like examples.orders:order")
+
+
+def test_a_module_that_is_not_there_is_named_with_where_it_was_looked_for(tmp_path: Path) -> None:
+    assert refusal("exampels.orders:order").startswith(
+        f"There is no module 'exampels'; looked in {tmp_path}"
+    )
+
+
+def test_a_name_that_is_not_there_is_told_with_the_nearest_and_all_workflows() -> None:
+    assert refusal("examples.orders:oder") == (
+        "examples.orders has no 'oder'. Did you mean 'order'? Workflows in it: order."
+    )
+
+
+def test_a_shadowed_workflow_is_offered_by_a_handler() -> None:
+    assert "Workflows in it: greet." in refusal("examples.greet:nothing_like_it")
+
+
+def test_what_is_no_workflow_is_said_to_be_none() -> None:
+    assert "is neither a Workflow nor a handler" in refusal("examples.orders:ship")
+
+
+def test_a_module_that_fails_is_told_with_the_line_that_did(tmp_path: Path) -> None:
+    text = "from grctl.workflow import Workflow\n\nWorkflow(workflow_type='')\n"
+    (tmp_path / "failing_here.py").write_text(text, encoding="utf-8")
+    told = refusal("failing_here:order")
+    assert told.startswith("failing_here cannot be imported: ValueError: workflow_type must be")
+    assert told.endswith(f"({tmp_path / 'failing_here.py'}, line 3)")
+
+
+def test_an_import_in_it_that_fails_is_not_taken_for_a_missing_module(tmp_path: Path) -> None:
+    (tmp_path / "importing_here.py").write_text("import no_such_driver\n", encoding="utf-8")
+    assert "No module named 'no_such_driver'" in refusal("importing_here:order")
+
+
+def test_the_worker_says_it_in_one_line(grctl: Grctl) -> None:
+    done = grctl("worker", "examples.orders:oder")
+    assert done.exit_code == 1
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_worker_refuses_an_address_that_is_none(grctl: Grctl) -> None:
+    done = grctl("worker", "examples.orders:order", "--operator-url", "localhost")
+    assert done.exit_code == 1
+    assert "'localhost' is no address of an operator" in done.stderr
+
+
+def test_the_worker_needs_a_workflow(grctl: Grctl) -> None:
+    assert grctl("worker").exit_code == 2

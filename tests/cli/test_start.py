@@ -1,0 +1,113 @@
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grctl.kube import RUNS, Api, Connection
+from tests.cli.conftest import Grctl
+
+
+def run_of(kubeconfig: Path, name: str) -> dict[str, Any]:
+    async def read() -> dict[str, Any]:
+        async with Api(await Connection.find(kubeconfig)) as api:
+            return await api.get(RUNS.path("default", name))
+
+    return asyncio.run(read())
+
+
+def test_a_run_is_created_with_its_input_and_timeout(grctl: Grctl, kubeconfig: Path) -> None:
+    done = grctl(
+        "start", "ProcessOrder", "order-1", "--input", '{"order_id": "1"}', "--timeout", "1h30m"
+    )
+    assert (done.exit_code, done.output) == (0, "Started order-1 in namespace default\n")
+    assert run_of(kubeconfig, "order-1")["spec"]["workflow"] == {
+        "type": "ProcessOrder",
+        "input": {"order_id": "1"},
+        "timeout": "1h30m",
+    }
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_an_active_run_is_not_started_again(grctl: Grctl) -> None:
+    grctl("start", "ProcessOrder", "order-1")
+    done = grctl("start", "ProcessOrder", "order-1")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("grctl: A run of 'order-1' (ProcessOrder) is active")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_an_id_that_is_no_name_is_refused_with_one_that_is(grctl: Grctl) -> None:
+    done = grctl("start", "ProcessOrder", "Order_1")
+    assert done.exit_code == 1
+    assert "'order-1' would fit" in done.stderr
+
+
+def test_json_that_a_shell_has_unquoted_is_pointed_at(grctl: Grctl) -> None:
+    done = grctl("start", "ProcessOrder", "order-1", "--input", "{order_id: 1}")
+    assert done.exit_code == 2
+    assert "Invalid value for --input" in done.stderr
+    assert "{order_id: 1}\n ^ Expecting property name" in done.stderr
+    assert "single quotes" in done.stderr
+
+
+def test_the_place_is_in_its_line(grctl: Grctl) -> None:
+    done = grctl("start", "ProcessOrder", "order-1", "--input", '{"a": 1,\n "b": oops}')
+    assert ' "b": oops}\n      ^ Expecting value' in done.stderr
+
+
+def test_bare_text_is_shown_as_json_text(grctl: Grctl) -> None:
+    done = grctl("start", "ProcessOrder", "order-1", "--input", "high")
+    assert """inside single ones: '"high"'""" in done.stderr
+
+
+def test_what_json_does_not_have_is_refused(grctl: Grctl) -> None:
+    done = grctl("start", "ProcessOrder", "order-1", "--input", "[NaN]")
+    assert done.exit_code == 2
+    assert "JSON has no NaN" in done.stderr
+
+
+def test_a_timeout_that_is_no_duration_is_refused(grctl: Grctl) -> None:
+    done = grctl("start", "ProcessOrder", "order-1", "--timeout", "soon")
+    assert done.exit_code == 2
+    assert "'soon' is no duration; write it like 90s" in done.stderr
+
+
+def test_without_an_api_it_says_where_it_looked(
+    grctl: Grctl, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    done = grctl("start", "ProcessOrder", "order-1")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("grctl: No Kubernetes API is configured")
+
+
+def test_a_kubeconfig_that_is_not_there_is_named(grctl: Grctl, tmp_path: Path) -> None:
+    missing = tmp_path / "nowhere"
+    done = grctl("start", "ProcessOrder", "order-1", "--kubeconfig", str(missing))
+    assert done.exit_code == 1
+    assert str(missing) in done.stderr
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_a_context_that_is_not_there_is_told_with_those_that_are(grctl: Grctl) -> None:
+    done = grctl("start", "ProcessOrder", "order-1", "--context", "production")
+    assert done.exit_code == 1
+    assert "it has: grctl-local" in done.stderr
+
+
+@pytest.mark.usefixtures("kubeconfig")
+@pytest.mark.parametrize("wish", ["cancel", "terminate"])
+def test_ending_a_run_is_asked_for_in_its_spec(grctl: Grctl, kubeconfig: Path, wish: str) -> None:
+    grctl("start", "ProcessOrder", "order-1")
+    done = grctl(wish, "order-1")
+    assert (done.exit_code, done.output) == (0, f"Asked to {wish} order-1\n")
+    assert run_of(kubeconfig, "order-1")["spec"][wish] is True
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_a_run_that_is_not_there_cannot_be_ended(grctl: Grctl) -> None:
+    done = grctl("cancel", "order-1")
+    assert done.exit_code == 1
+    assert "There is no run of 'order-1'" in done.stderr

@@ -1,0 +1,504 @@
+"""What the watch, the lists and our own answers make of each run's inbox. By the cache's rules."""
+
+from typing import Any
+
+from grctl_operator.engine import Event, EventCache, Key, KnownRun
+from tests.engine.builders import NOON, at
+
+Json = dict[str, Any]
+
+KEY = Key("shop", "order")
+OTHER = Key("shop", "other")
+RUN = KnownRun("run-1", "100", 3)
+
+
+def item(
+    name: str,
+    revision: int,
+    *,
+    key: Key = KEY,
+    created: str = "11:00",
+    status: Json | None = None,
+    deleting: bool = False,
+    **spec: Any,
+) -> Json:
+    """A WorkflowEvent as the API server gives it."""
+    metadata = {
+        "name": name,
+        "namespace": key.namespace,
+        "uid": f"uid-of-{name}",
+        "resourceVersion": str(revision),
+        "creationTimestamp": at(created).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    if deleting:
+        metadata["deletionTimestamp"] = "2026-11-23T11:30:00Z"
+    made: Json = {
+        "metadata": metadata,
+        "spec": {"workflowId": key.name, "eventName": "approve", **spec},
+    }
+    return made | ({"status": status} if status else {})
+
+
+def settled(name: str, revision: int) -> Json:
+    return item(name, revision, status={"phase": "Processed"})
+
+
+def names(cache: EventCache, key: Key = KEY) -> list[str]:
+    return [event.name for event in cache.view(key)]
+
+
+def cache_of(*items: Json) -> EventCache:
+    """A cache that the watch has shown these."""
+    cache = EventCache()
+    for each in items:
+        cache.watched("ADDED", each)
+    return cache
+
+
+def test_a_watched_event_waits_in_the_inbox_of_its_run() -> None:
+    cache = EventCache()
+
+    key = cache.watched("ADDED", item("a", 10, payload={"n": 1}, runUid="run-1"))
+
+    assert key == KEY
+    assert list(cache.view(KEY)) == [
+        Event(
+            uid="uid-of-a",
+            name="a",
+            event_name="approve",
+            created=at("11:00"),
+            place=10,
+            payload={"n": 1},
+            run_uid="run-1",
+            version="10",
+        )
+    ]
+
+
+def test_each_run_has_an_inbox_of_its_own() -> None:
+    cache = cache_of(item("a", 10), item("b", 11, key=OTHER))
+
+    assert (names(cache), names(cache, OTHER), len(cache)) == (["a"], ["b"], 2)
+    assert cache.keys() == (KEY, OTHER)
+
+
+def test_the_order_is_that_of_the_revisions_compared_as_numbers() -> None:
+    cache = cache_of(item("a", 9), item("b", 10), item("c", 100))
+
+    assert names(cache) == ["a", "b", "c"]
+
+
+def test_an_event_that_the_watch_ends_waits_no_more() -> None:
+    cache = cache_of(item("a", 10), item("b", 11), item("c", 12))
+
+    assert cache.watched("DELETED", item("a", 13)) == KEY
+    assert cache.watched("MODIFIED", settled("b", 14)) == KEY
+    assert cache.watched("MODIFIED", item("c", 15, deleting=True)) == KEY
+    assert names(cache) == []
+
+
+def test_what_changes_nothing_needs_no_reconcile() -> None:
+    cache = cache_of(item("a", 10))
+
+    assert cache.watched("ADDED", item("a", 10)) is None
+    assert cache.watched("DELETED", item("never-seen", 11)) is None
+
+
+# Rule 1
+
+
+def test_rule_1_an_older_object_from_the_watch_is_ignored() -> None:
+    cache = EventCache()
+    cache.answered(item("a", 12))
+
+    assert cache.watched("ADDED", item("a", 10)) is None
+    assert [event.version for event in cache.view(KEY)] == ["12"]
+
+
+def test_rule_1_an_older_end_from_the_watch_is_ignored() -> None:
+    cache = EventCache()
+    cache.answered(item("a", 12))
+
+    cache.watched("DELETED", item("a", 11))
+
+    assert names(cache) == ["a"]
+
+
+def test_rule_1_an_older_object_from_a_list_is_ignored() -> None:
+    cache = cache_of(item("a", 10))
+    cache.watched("MODIFIED", item("a", 12))
+
+    cache.listed(KEY, [item("a", 10)], 11, RUN, NOON)
+
+    assert [event.version for event in cache.view(KEY)] == ["12"]
+
+
+def test_rule_1_a_list_that_the_watch_has_overtaken_brings_no_event_back() -> None:
+    cache = cache_of(item("a", 10))
+    cache.watched("DELETED", item("a", 12))
+
+    cache.listed(KEY, [item("a", 10)], 11, RUN, NOON)
+
+    assert names(cache) == []
+
+
+# Rule 2
+
+
+def test_rule_2_our_own_settling_counts_before_the_watch_shows_it() -> None:
+    cache = cache_of(item("a", 10))
+
+    cache.answered(settled("a", 15))
+
+    assert names(cache) == []
+
+
+def test_rule_2_the_watchs_older_news_do_not_bring_a_settled_event_back() -> None:
+    cache = EventCache()
+    cache.answered(settled("a", 15))
+
+    assert cache.watched("ADDED", item("a", 10)) is None
+    assert cache.watched("MODIFIED", item("a", 12)) is None
+    assert names(cache) == []
+
+
+def test_rule_2_a_list_from_before_does_not_bring_a_settled_event_back() -> None:
+    cache = cache_of(item("a", 10))
+    cache.answered(settled("a", 15))
+
+    cache.listed(KEY, [item("a", 10)], 14, RUN, NOON)
+    cache.relisted([item("a", 10)], 14, {}, NOON)
+
+    assert names(cache) == []
+
+
+def test_rule_2_a_missed_event_is_not_brought_back_by_the_watch() -> None:
+    cache = cache_of(item("a", 10))
+
+    cache.missed(KEY, "uid-of-a")
+    cache.watched("MODIFIED", item("a", 12))
+
+    assert names(cache) == []
+
+
+def test_rule_2_an_event_sent_again_under_the_same_name_is_another() -> None:
+    cache = cache_of(item("a", 10))
+    cache.missed(KEY, "uid-of-a")
+    again = item("a", 20)
+    again["metadata"]["uid"] = "another-uid"
+
+    cache.watched("ADDED", again)
+
+    assert [event.uid for event in cache.view(KEY)] == ["another-uid"]
+
+
+def test_rule_2_nothing_is_remembered_of_what_the_watch_has_passed() -> None:
+    cache = cache_of(item("a", 10), item("b", 11), item("c", 12))
+    cache.answered(settled("a", 15))
+    cache.answered(settled("b", 16))
+    cache.missed(KEY, "uid-of-c")
+
+    cache.watched("DELETED", settled("a", 15))
+    cache.advance(16)
+    cache.watched("DELETED", item("c", 17))
+
+    assert cache._gone == {}
+
+
+def test_rule_2_nothing_is_remembered_of_what_a_full_list_does_not_hold() -> None:
+    cache = cache_of(item("a", 10))
+    cache.missed(KEY, "uid-of-a")
+
+    cache.relisted([], 20, {}, NOON)
+
+    assert cache._gone == {}
+
+
+# Rule 3
+
+
+def test_rule_3_an_event_that_somebody_changed_keeps_its_place() -> None:
+    cache = cache_of(item("a", 10), item("b", 11))
+
+    cache.watched("MODIFIED", item("a", 12))
+
+    assert [(each.name, each.place, each.version) for each in cache.view(KEY)] == [
+        ("a", 10, "12"),
+        ("b", 11, "11"),
+    ]
+    assert [each.name for each in cache.view(KEY).moved] == ["a"]
+
+
+def test_rule_3_an_event_whose_place_is_kept_is_moved_no_more() -> None:
+    cache = cache_of(item("a", 10))
+    cache.watched("MODIFIED", item("a", 12))
+
+    cache.answered(item("a", 13, status={"place": 10}))
+    cache.watched("MODIFIED", item("a", 14, status={"place": 10}))
+
+    assert cache.view(KEY).moved == ()
+    assert [each.place for each in cache.view(KEY)] == [10]
+
+
+def test_rule_3_a_kept_place_counts_where_the_event_is_new_to_us() -> None:
+    cache = EventCache()
+
+    cache.relisted([item("a", 30, status={"place": 10}), item("b", 20)], 40, {}, NOON)
+
+    assert [(each.name, each.place) for each in cache.view(KEY)] == [("a", 10), ("b", 20)]
+    assert cache.view(KEY).moved == ()
+
+
+def test_rule_3_a_place_that_is_learned_later_puts_the_event_there() -> None:
+    cache = cache_of(item("b", 20), item("a", 30))
+
+    cache.watched("MODIFIED", item("a", 31, status={"place": 10}))
+
+    assert names(cache) == ["a", "b"]
+
+
+def test_rule_3_an_event_that_ends_is_moved_no_more() -> None:
+    cache = cache_of(item("a", 10))
+    cache.watched("MODIFIED", item("a", 12))
+
+    cache.watched("DELETED", item("a", 13))
+
+    assert cache.view(KEY).moved == ()
+
+
+def test_rule_3_an_event_that_appears_behind_a_later_one_is_counted() -> None:
+    cache = cache_of(item("b", 20))
+    cache.answered(item("a", 10))
+
+    assert names(cache) == ["a", "b"]
+    assert cache.inversions == 1
+
+
+def test_rule_3_a_kept_place_is_no_inversion() -> None:
+    cache = cache_of(item("b", 20))
+
+    cache.watched("ADDED", item("a", 30, status={"place": 10}))
+
+    assert names(cache) == ["a", "b"]
+    assert cache.inversions == 0
+
+
+# Rule 4
+
+
+def test_rule_4_a_list_is_sorted() -> None:
+    cache = EventCache()
+
+    cache.relisted([item("c", 100), item("a", 9), item("b", 10)], 200, {}, NOON)
+
+    assert names(cache) == ["a", "b", "c"]
+    assert cache.inversions == 0
+
+
+def test_rule_4_what_a_list_does_not_hold_is_gone() -> None:
+    cache = cache_of(item("a", 10), item("b", 11))
+
+    cache.relisted([item("b", 11)], 20, {}, NOON)
+
+    assert names(cache) == ["b"]
+
+
+def test_rule_4_what_is_newer_than_a_list_stays_though_it_is_not_in_it() -> None:
+    cache = cache_of(item("a", 10), item("b", 21))
+
+    cache.listed(KEY, [item("a", 10)], 20, RUN, NOON)
+
+    assert names(cache) == ["a", "b"]
+
+
+def test_rule_4_a_list_keeps_places_first_seen_by_the_watch() -> None:
+    cache = cache_of(item("a", 10), item("b", 11))
+
+    cache.relisted([item("b", 11), item("a", 15)], 20, {}, NOON)
+
+    assert [(each.name, each.place) for each in cache.view(KEY)] == [("a", 10), ("b", 11)]
+
+
+def test_rule_4_a_list_may_hold_what_is_over() -> None:
+    cache = EventCache()
+
+    cache.relisted([settled("a", 10), item("b", 11, deleting=True)], 20, {}, NOON)
+
+    assert names(cache) == []
+
+
+def test_rule_4_a_full_list_names_every_run_to_reconcile() -> None:
+    cache = cache_of(item("a", 10))
+    lonely = Key("shop", "lonely")
+
+    keys = cache.relisted([item("b", 11, key=OTHER)], 20, {lonely: RUN}, NOON)
+
+    assert set(keys) == {KEY, OTHER, lonely}
+    assert cache.revision == 20
+
+
+def test_rule_4_a_full_list_is_complete_for_the_runs_that_were_known() -> None:
+    cache = EventCache()
+
+    cache.relisted([item("a", 10), item("b", 11, key=OTHER)], 20, {KEY: RUN}, NOON)
+
+    known, unknown = cache.view(KEY), cache.view(OTHER)
+    assert known.complete_for == ("run-1", 3)
+    assert known.listing is not None
+    assert (known.listing.run_uid, known.listing.run_version, known.listing.at) == (
+        "run-1",
+        "100",
+        NOON,
+    )
+    assert (unknown.complete_for, unknown.listing) == (None, None)
+
+
+# Rule 5
+
+
+def test_rule_5_a_runs_own_list_ends_what_the_watch_still_shows_waiting() -> None:
+    cache = cache_of(item("a", 10))
+
+    cache.listed(KEY, [], 20, RUN, NOON)
+    cache.watched("MODIFIED", item("a", 15))
+
+    assert names(cache) == []
+
+
+def test_rule_5_the_watch_brings_nothing_back_from_before_a_runs_own_list() -> None:
+    cache = EventCache()
+    cache.listed(KEY, [], 20, RUN, NOON)
+
+    assert cache.watched("ADDED", item("a", 15)) is None
+    assert names(cache) == []
+
+
+def test_rule_5_the_watch_ends_nothing_from_before_a_runs_own_list() -> None:
+    cache = cache_of(item("a", 10))
+    cache.listed(KEY, [item("a", 18)], 20, RUN, NOON)
+
+    cache.watched("DELETED", item("a", 15))
+
+    assert names(cache) == ["a"]
+
+
+def test_rule_5_what_the_watch_says_from_after_the_list_counts() -> None:
+    cache = EventCache()
+    cache.listed(KEY, [item("a", 10)], 20, RUN, NOON)
+
+    cache.watched("ADDED", item("b", 21))
+    cache.watched("DELETED", item("a", 22))
+
+    assert names(cache) == ["b"]
+
+
+def test_rule_5_other_runs_hear_the_watch_as_before() -> None:
+    cache = EventCache()
+    cache.listed(KEY, [], 20, RUN, NOON)
+
+    cache.watched("ADDED", item("b", 15, key=OTHER))
+
+    assert names(cache, OTHER) == ["b"]
+
+
+def test_rule_5_a_full_list_from_before_a_runs_own_list_brings_nothing_back() -> None:
+    cache = EventCache()
+    cache.listed(KEY, [], 20, RUN, NOON)
+
+    cache.relisted([item("a", 10)], 15, {KEY: RUN}, NOON)
+
+    assert names(cache) == []
+
+
+def test_rule_5_a_list_makes_the_view_complete_for_the_run_that_was_known() -> None:
+    cache = EventCache()
+
+    cache.listed(KEY, [], 20, RUN, NOON)
+
+    view = cache.view(KEY)
+    assert view.complete_for == ("run-1", 3)
+    assert view.listing is not None
+    assert view.listing.at == NOON
+
+
+def test_rule_5_a_list_made_without_a_known_run_proves_nothing() -> None:
+    cache = EventCache()
+
+    cache.listed(KEY, [item("a", 10)], 20, None, NOON)
+
+    assert names(cache) == ["a"]
+    assert (cache.view(KEY).complete_for, cache.view(KEY).listing) == (None, None)
+
+
+# Commits, orphans, and what is forgotten
+
+
+def test_our_own_commits_keep_a_complete_view_complete() -> None:
+    cache = EventCache()
+
+    cache.committed(KEY, "run-1", 0, 1)
+    cache.committed(KEY, "run-1", 1, 2)
+
+    assert cache.view(KEY).complete_for == ("run-1", 2)
+
+
+def test_our_commit_upon_one_that_we_did_not_write_leaves_the_view_incomplete() -> None:
+    cache = EventCache()
+    cache.committed(KEY, "run-1", 0, 1)
+
+    cache.committed(KEY, "run-1", 2, 3)
+
+    assert cache.view(KEY).complete_for == ("run-1", 1)
+
+
+def test_our_commit_of_another_run_of_that_id_leaves_the_view_incomplete() -> None:
+    cache = EventCache()
+    cache.committed(KEY, "run-1", 0, 1)
+
+    cache.committed(KEY, "run-2", 1, 2)
+
+    assert cache.view(KEY).complete_for == ("run-1", 1)
+
+
+def test_events_that_a_read_found_without_a_run_are_orphans() -> None:
+    cache = cache_of(item("a", 10), item("b", 11))
+
+    cache.orphaned(KEY, ["uid-of-a"])
+
+    assert cache.view(KEY).orphans == frozenset({"uid-of-a"})
+
+
+def test_a_run_that_is_gone_is_forgotten() -> None:
+    cache = EventCache()
+    cache.committed(KEY, "run-1", 0, 1)
+
+    cache.forget(KEY)
+
+    assert cache.keys() == ()
+    assert cache.view(KEY).complete_for is None
+
+
+def test_a_run_that_is_gone_is_not_forgotten_while_events_wait_for_its_id() -> None:
+    cache = cache_of(item("a", 10))
+
+    cache.forget(KEY)
+
+    assert names(cache) == ["a"]
+
+
+def test_a_list_that_the_watch_has_not_passed_is_not_forgotten() -> None:
+    cache = EventCache()
+    cache.listed(KEY, [], 20, RUN, NOON)
+
+    cache.forget(KEY)
+    cache.watched("ADDED", item("a", 15))
+
+    assert names(cache) == []
+
+
+def test_news_that_change_nothing_leave_no_trace_of_a_forgotten_run() -> None:
+    cache = EventCache()
+
+    cache.watched("DELETED", settled("a", 10))
+
+    assert cache.keys() == ()

@@ -1,0 +1,1 @@
+"""Every example runs, and holds the guide's code word for word."""

@@ -1,0 +1,101 @@
+"""API, operator and worker in this process, and a client: what an example needs to run."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grctl.client import Client
+from grctl.kube import CRDS, RUNS, Api, Connection
+from grctl.models import RunInfo, RunPhase
+from grctl.models.crds import all_crds
+from grctl.worker import Worker
+from grctl.workflow import Handler, Workflow
+from grctl_local import LocalServer
+from grctl_local.clock import Clock, system_clock
+from grctl_operator.runtime.operator import Operator
+from grctl_operator.runtime.settings import Settings
+
+PATIENCE = 15.0  # s: for one state to come; most come within milliseconds
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where an example runs."""
+
+    client: Client
+    operator: Operator
+    api: Api
+    kubeconfig: Path
+
+    async def until(self, workflow_id: str, phase: RunPhase) -> RunInfo:
+        """Wait until a run has a phase."""
+        path = RUNS.path("default")
+        handle = await self.client.get_workflow_handle(workflow_id=workflow_id)
+        async with asyncio.timeout(PATIENCE):
+            version = (await self.api.get(path))["metadata"]["resourceVersion"]
+            while (info := await handle.describe()).phase is not phase:
+                version = await self._next_change(path, version)
+        return info
+
+    async def _next_change(self, path: str, version: str) -> str:
+        changes = self.api.watch(path, {"resourceVersion": version})
+        async with contextlib.aclosing(changes):  # type: ignore[type-var]
+            async for change in changes:
+                found: str = change["object"]["metadata"]["resourceVersion"]
+                return found
+        return version
+
+
+@asynccontextmanager
+async def staged(
+    directory: Path, *workflows: Workflow | Handler[Any], clock: Clock = system_clock
+) -> AsyncIterator[Stage]:
+    """Run everything; workers had time to return, so that a mistyped event is rejected at once."""
+    async with (
+        LocalServer(kubeconfig_path=directory / "kubeconfig", clock=clock) as server,
+        Api(await Connection.find(server.kubeconfig_path)) as api,
+    ):
+        for crd in all_crds():
+            await api.create(CRDS.path(), crd)
+        async with (
+            _operating(server.kubeconfig_path) as operator,
+            _working(Worker(workflows, f"http://127.0.0.1:{operator.port}")),
+            Client(kubeconfig=server.kubeconfig_path) as client,
+        ):
+            yield Stage(client, operator, api, server.kubeconfig_path)
+
+
+@asynccontextmanager
+async def _operating(kubeconfig: Path) -> AsyncIterator[Operator]:
+    operator = Operator(Settings(kubeconfig=str(kubeconfig), dispatcher_port=0))
+    await operator.connect()
+    operator.begin()
+    operator.registry.accepting_since -= timedelta(seconds=10)
+    try:
+        yield operator
+        assert operator.failure is None
+    finally:
+        await operator.stop()
+
+
+@asynccontextmanager
+async def _working(worker: Worker) -> AsyncIterator[None]:
+    running = asyncio.create_task(worker.run())
+    try:
+        yield
+    finally:
+        worker.stop()
+        await running
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GRCTL_NAMESPACE", "GRCTL_OPERATOR_URL", "GRCTL_WORKER_NAME", "KUBECONFIG"):
+        monkeypatch.delenv(name, raising=False)

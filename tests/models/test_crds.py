@@ -1,0 +1,219 @@
+"""The CustomResourceDefinitions: what `kubectl explain` shows and the API server enforces."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from grctl.models.crds import all_crds, event_crd, run_crd
+
+Schema = dict[str, Any]
+
+CRDS = Path(__file__).parents[2] / "crds"
+STANDARD = {"apiVersion", "kind", "metadata"}
+
+
+def schema_of(crd: Schema) -> Schema:
+    schema: Schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return schema
+
+
+def property_of(crd: Schema, path: str) -> Schema:
+    schema = schema_of(crd)
+    for name in path.split("."):
+        schema = schema["properties"][name]
+    return schema
+
+
+def fields(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
+    """Every field below a schema, with its path."""
+    for name, value in schema.get("properties", {}).items():
+        yield f"{path}.{name}", value
+        yield from fields(value, f"{path}.{name}")
+        yield from fields(value.get("items", {}), f"{path}.{name}[]")
+
+
+def words(schema: Any) -> Iterator[str]:
+    """Every keyword of a schema; the names of its fields are none."""
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            yield key
+            inside = value.values() if key == "properties" else [value]
+            for each in inside:
+                yield from words(each)
+    if isinstance(schema, list):
+        for each in schema:
+            yield from words(each)
+
+
+@pytest.mark.parametrize("crd", all_crds(), ids=lambda crd: crd["spec"]["names"]["kind"])
+def test_the_generated_file_is_what_the_models_say(crd: Schema) -> None:
+    path = CRDS / f"{crd['spec']['names']['plural']}.yaml"
+
+    assert yaml.safe_load(path.read_text(encoding="utf-8")) == crd
+
+
+def test_there_is_no_file_beside_the_generated_ones() -> None:
+    plurals = {crd["spec"]["names"]["plural"] for crd in all_crds()}
+
+    assert {path.name for path in CRDS.iterdir()} == {f"{plural}.yaml" for plural in plurals}
+
+
+@pytest.mark.parametrize("crd", all_crds(), ids=lambda crd: crd["spec"]["names"]["kind"])
+def test_every_field_has_a_description(crd: Schema) -> None:
+    schema = schema_of(crd)
+    bare = [path for path, value in fields(schema) if not value.get("description")]
+
+    assert schema["description"]
+    assert set(bare) == {f".{name}" for name in STANDARD}
+
+
+@pytest.mark.parametrize("crd", all_crds(), ids=lambda crd: crd["spec"]["names"]["kind"])
+def test_a_schema_is_structural(crd: Schema) -> None:
+    forbidden = {
+        "$ref",
+        "$defs",
+        "anyOf",
+        "allOf",
+        "oneOf",
+        "title",
+        "const",
+        "discriminator",
+        "additionalProperties",
+    }
+
+    assert not forbidden & set(words(schema_of(crd)))
+
+
+@pytest.mark.parametrize("crd", all_crds(), ids=lambda crd: crd["spec"]["names"]["kind"])
+def test_every_field_has_a_type_or_is_free(crd: Schema) -> None:
+    untyped = [
+        path
+        for path, value in fields(schema_of(crd))
+        if "type" not in value and "x-kubernetes-preserve-unknown-fields" not in value
+    ]
+
+    assert untyped == []
+
+
+@pytest.mark.parametrize("crd", all_crds(), ids=lambda crd: crd["spec"]["names"]["kind"])
+def test_status_has_a_default_for_people_and_no_other_field_has_one(crd: Schema) -> None:
+    defaults = {path for path, value in fields(schema_of(crd)) if "default" in value}
+
+    assert defaults == {".status"}
+    assert property_of(crd, "status")["default"] == {"phase": "Pending", "observedGeneration": 0}
+
+
+@pytest.mark.parametrize("crd", all_crds(), ids=lambda crd: crd["spec"]["names"]["kind"])
+def test_status_requires_nothing_of_what_an_older_operator_wrote(crd: Schema) -> None:
+    status = property_of(crd, "status")
+    required = [path for path, value in fields(status) if "required" in value]
+
+    assert "required" not in status
+    assert required == []
+
+
+def test_what_is_run_cannot_be_changed_and_what_is_desired_can() -> None:
+    (rule,) = property_of(run_crd(), "spec.workflow")["x-kubernetes-validations"]
+
+    assert rule["rule"] == "self == oldSelf"
+    assert "cannot be changed" in rule["message"]
+    assert "x-kubernetes-validations" not in property_of(run_crd(), "spec")
+
+
+def test_the_spec_of_an_event_cannot_be_changed() -> None:
+    (rule,) = property_of(event_crd(), "spec")["x-kubernetes-validations"]
+
+    assert rule["rule"] == "self == oldSelf"
+    assert "cannot be changed" in rule["message"]
+
+
+@pytest.mark.parametrize(
+    ("crd", "path"),
+    [
+        (run_crd(), "spec.workflow.input"),
+        (run_crd(), "status.result"),
+        (run_crd(), "status.store"),
+        (event_crd(), "spec.payload"),
+    ],
+)
+def test_free_json_keeps_what_no_schema_names(crd: Schema, path: str) -> None:
+    assert property_of(crd, path)["x-kubernetes-preserve-unknown-fields"] is True
+
+
+@pytest.mark.parametrize("crd_path", ["spec.workflow.input", "status.result"])
+def test_any_json_is_of_no_type(crd_path: str) -> None:
+    assert "type" not in property_of(run_crd(), crd_path)
+
+
+@pytest.mark.parametrize("name", ["inbox", "settled", "history"])
+def test_what_grows_has_free_items(name: str) -> None:
+    schema = property_of(run_crd(), f"status.{name}")
+
+    assert schema["type"] == "array"
+    assert schema["items"] == {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
+def test_only_what_a_reader_needs_is_required() -> None:
+    run, sent = schema_of(run_crd()), schema_of(event_crd())
+
+    assert (run["required"], sent["required"]) == (["spec"], ["spec"])
+    assert property_of(run_crd(), "spec")["required"] == ["workflow"]
+    assert property_of(run_crd(), "spec.workflow")["required"] == ["type"]
+    assert property_of(event_crd(), "spec")["required"] == ["workflowId", "eventName"]
+
+
+def test_a_timeout_is_written_as_kubernetes_writes_durations() -> None:
+    timeout = property_of(run_crd(), "spec.workflow.timeout")
+
+    assert (timeout["type"], timeout["pattern"]) == ("string", r"^([0-9]+(\.[0-9]+)?(h|m|s|ms))+$")
+
+
+def test_the_api_server_bounds_what_it_can() -> None:
+
+    assert property_of(event_crd(), "spec.workflowId")["maxLength"] == 253
+
+
+def test_the_phases_are_listed() -> None:
+    assert property_of(event_crd(), "status.phase")["enum"] == [
+        "Pending",
+        "Processed",
+        "Failed",
+        "Rejected",
+    ]
+    assert "WaitEvent" in property_of(run_crd(), "status.phase")["enum"]
+
+
+@pytest.mark.parametrize(
+    ("crd", "kind", "plural", "short"),
+    [
+        (run_crd(), "WorkflowRun", "workflowruns", "wfr"),
+        (event_crd(), "WorkflowEvent", "workflowevents", "wfe"),
+    ],
+)
+def test_the_names_of_a_resource(crd: Schema, kind: str, plural: str, short: str) -> None:
+    names = crd["spec"]["names"]
+
+    assert crd["metadata"]["name"] == f"{plural}.grctl.dev"
+    assert (names["kind"], names["plural"], names["shortNames"]) == (kind, plural, [short])
+    assert (names["categories"], crd["spec"]["scope"]) == (["grctl"], "Namespaced")
+
+
+def test_what_the_operator_and_people_select_by_is_selectable() -> None:
+    def selectable(crd: Schema) -> list[str]:
+        return [each["jsonPath"] for each in crd["spec"]["versions"][0]["selectableFields"]]
+
+    assert selectable(run_crd()) == [".spec.workflow.type", ".status.phase"]
+    assert selectable(event_crd()) == [".spec.workflowId", ".status.phase"]
+
+
+@pytest.mark.parametrize("crd", all_crds(), ids=lambda crd: crd["spec"]["names"]["kind"])
+def test_status_is_a_subresource_and_every_column_names_a_field(crd: Schema) -> None:
+    version = crd["spec"]["versions"][0]
+    known = {path for path, _ in fields(schema_of(crd))} | {".metadata.creationTimestamp"}
+
+    assert version["subresources"] == {"status": {}}
+    for column in version["additionalPrinterColumns"]:
+        assert column["jsonPath"] in known

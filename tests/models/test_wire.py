@@ -1,0 +1,150 @@
+"""Messages between operator and worker: what is sent is what is read."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from grctl.models import Complete, HandlerKind, NextStep, RunError, WaitForEvent
+from grctl.models.base import Model
+from grctl.models.wire import (
+    PROTOCOL,
+    Catalogue,
+    Drain,
+    Execute,
+    Execution,
+    Failed,
+    Goodbye,
+    Handler,
+    Hello,
+    Outcome,
+    Refused,
+    Release,
+    Succeeded,
+    Welcome,
+    encode,
+    from_operator,
+    from_worker,
+)
+
+EXECUTION = Execution(
+    id="e1",
+    namespace="shop",
+    workflow_id="order",
+    workflow_type="Order",
+    run_uid="u1",
+    commits=3,
+    base="e0",
+    handler_kind=HandlerKind.EVENT,
+    handler_name="approve",
+    attempt=2,
+    event="approve-1",
+    event_uid="v1",
+)
+CATALOGUE = Catalogue(
+    type="Order",
+    handlers=(
+        Handler(kind=HandlerKind.START, name="begin", payload={"type": "object"}),
+        Handler(kind=HandlerKind.EVENT, name="approve"),
+        Handler(kind=HandlerKind.STEP, name="ship"),
+        Handler(kind=HandlerKind.EVENT, name="reject"),
+    ),
+)
+ERROR = RunError(type="ValueError", message="no stock", stack_trace="line 1")
+
+
+def outcome(result: Succeeded | Failed | Refused) -> Outcome:
+    return Outcome(execution=EXECUTION, result=result)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Hello(
+            worker="w1",
+            instance="i1",
+            namespace="shop",
+            capacity=4,
+            catalogues=(CATALOGUE,),
+            held=(EXECUTION,),
+        ),
+        Drain(),
+        outcome(Succeeded(directive=NextStep(step="ship"), put={"n": [1]}, delete=("m",))),
+        outcome(Succeeded(directive=WaitForEvent())),
+        outcome(
+            Succeeded(directive=WaitForEvent(timeout=timedelta(hours=30.5), timeout_step="remind"))
+        ),
+        outcome(Succeeded(directive=Complete(result={"total": 1.5}))),
+        outcome(Succeeded(directive=Complete())),
+        outcome(Failed(reason="HandlerFailed", error=ERROR)),
+        outcome(Refused(message="n: not a number")),
+    ],
+    ids=lambda message: type(getattr(message, "result", message)).__name__,
+)
+def test_what_a_worker_sends_is_what_the_operator_reads(message: Model) -> None:
+    assert from_worker.validate_json(encode(message)) == message
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Welcome(operator="op-1"),
+        Execute(execution=EXECUTION, payload={"n": [1, None]}, store={"kept": True, "null": None}),
+        Execute(execution=EXECUTION),
+        Release(execution="e1", committed=False, message="the run went on without it"),
+        Goodbye(message="not the leader", redirect="ws://op-2"),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_what_the_operator_sends_is_what_a_worker_reads(message: Model) -> None:
+    assert from_operator.validate_json(encode(message)) == message
+
+
+def test_a_null_in_a_store_is_a_value_like_any_other() -> None:
+    put = outcome(Succeeded(directive=NextStep(step="ship"), put={"answer": None}))
+
+    assert json.loads(encode(put))["result"]["put"] == {"answer": None}
+
+
+def test_a_message_is_one_camel_case_object_that_names_its_kind() -> None:
+    sent = json.loads(
+        encode(Hello(worker="w1", instance="i", namespace="n", capacity=1, catalogues=()))
+    )
+
+    assert (sent["kind"], sent["protocol"]) == ("hello", PROTOCOL)
+    assert json.loads(encode(Execute(execution=EXECUTION)))["execution"]["workflowId"] == "order"
+
+
+@pytest.mark.parametrize("text", ['{"kind": "gossip"}', "{}", '{"kind": "execute"}', "no json"])
+def test_what_is_no_message_of_a_worker_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError):
+        from_worker.validate_json(text)
+
+
+def test_a_field_of_a_newer_protocol_is_ignored() -> None:
+    assert from_worker.validate_json('{"kind": "drain", "politely": true}') == Drain()
+
+
+def test_a_catalogue_knows_its_start_handler_whatever_its_name() -> None:
+    assert CATALOGUE.has(HandlerKind.START, "start")
+    assert not Catalogue(type="Order", handlers=()).has(HandlerKind.START, "start")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "has"),
+    [
+        (HandlerKind.EVENT, "approve", True),
+        (HandlerKind.STEP, "ship", True),
+        (HandlerKind.STEP, "approve", False),
+        (HandlerKind.EVENT, "aprove", False),
+    ],
+)
+def test_a_catalogue_knows_handlers_by_kind_and_name(
+    kind: HandlerKind, name: str, has: bool
+) -> None:
+    assert CATALOGUE.has(kind, name) is has
+
+
+def test_a_catalogue_lists_its_events_in_the_order_of_definition() -> None:
+    assert CATALOGUE.event_names == ("approve", "reject")
