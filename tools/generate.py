@@ -14,7 +14,7 @@ from grctl.models.phases import FINISHED
 from grctl_operator.engine.transitions import TRANSITIONS
 
 ROOT = Path(__file__).parent.parent
-PHASES_HEAD = """<!-- Generated from operator/grctl_operator/engine/transitions.py by `make fix`. -->
+PHASES_HEAD = """<!-- Generated from the engine's transitions.py by `make fix`. Do not edit. -->
 # Phases of a run
 
 Pending until its start handler is with a worker; Running while a handler runs or is due; WaitEvent
@@ -69,10 +69,11 @@ def reasons_table(node: ast.ClassDef) -> str:
     ]
     for constant, text in pairwise(node.body):
         match constant, text:
-            case ast.Assign(value=ast.Constant(value=name)), ast.Expr(
-                value=ast.Constant(value=said)
+            case (
+                ast.Assign(value=ast.Constant(value=str(name))),
+                ast.Expr(value=ast.Constant(value=str(said))),
             ):
-                lines.append(f"| `{name}` | {' '.join(str(said).split())} |")
+                lines.append(f"| `{name}` | {' '.join(said.split())} |")
     return "\n".join(lines) + "\n"
 
 

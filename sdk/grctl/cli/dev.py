@@ -72,7 +72,7 @@ class Plan:
         """Give the command of the worker."""
         url = f"http://127.0.0.1:{self.operator_port}"
         return [
-            *(sys.executable, "-m", "grctl.cli", "worker"),
+            *(sys.executable, "-P", "-m", "grctl.cli", "worker"),
             *("--operator-url", url),
             *("--", *self.references),
         ]

@@ -27,8 +27,11 @@ class Lines:
         prefix = f"{name:{self._width}} |"
         if self._coloured:
             prefix = f"\033[{self._colours[name]}m{prefix}\033[0m"
-        self._stream.write(f"{prefix} {line}".rstrip() + "\n")
-        self._stream.flush()
+        try:
+            self._stream.write(f"{prefix} {line}".rstrip() + "\n")
+            self._stream.flush()
+        except BrokenPipeError:  # who read it is gone, as in `| head`; what runs goes on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 def in_colour(stream: TextIO) -> bool:
