@@ -3,7 +3,7 @@
 1. The first that ends by itself is told (`ended`): the others are of no use without it.
 2. They are stopped in the opposite order of their start, each once the one before has ended.
 3. They live in sessions of their own, so Ctrl-C in the terminal reaches only us, and we keep order.
-4. When this process is killed, Linux kills them. Elsewhere they end with the next line they write.
+4. When this process is killed, Linux kills them. Elsewhere nothing tells them.
 """
 
 import asyncio

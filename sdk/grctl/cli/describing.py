@@ -1,4 +1,4 @@
-"""A run as text for people: what stands still is on the left, what matters most comes first.
+"""A run as text for people: names on the left, and what matters most comes first.
 
 Pure: no I/O, no clock.
 """

@@ -1,0 +1,54 @@
+import asyncio
+import os
+
+from grctl.cli.children import Children
+
+STUBBORN = ["sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done"]
+OBEDIENT = ["sh", "-c", "trap 'echo down; exit 0' TERM; echo up; while :; do sleep 0.05; done"]
+
+
+class Shown:
+    """What was shown, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+
+    def __call__(self, name: str, line: str) -> None:
+        self.lines.append((name, line))
+
+    async def until(self, name: str, line: str) -> None:
+        async with asyncio.timeout(10):
+            while (name, line) not in self.lines:  # noqa: ASYNC110  written by a plain callback
+                await asyncio.sleep(0.01)
+
+
+async def test_the_last_started_is_stopped_first() -> None:
+    shown = Shown()
+    async with Children(shown) as children:
+        for name in ("a", "b"):
+            await children.start(name, OBEDIENT, os.environ)
+            await shown.until(name, "up")
+    assert shown.lines == [("a", "up"), ("b", "up"), ("b", "down"), ("a", "down")]
+    assert not children.ended.done()
+
+
+async def test_one_that_does_not_stop_can_be_killed() -> None:
+    shown = Shown()
+    async with Children(shown) as children:
+        child = await children.start("a", STUBBORN, os.environ)
+        await shown.until("a", "up")
+        stopping = asyncio.create_task(children.stop())
+        children.kill()
+        await stopping
+    assert child.process.returncode == -9
+
+
+async def test_one_that_ends_by_itself_is_told_with_its_last_line() -> None:
+    shown = Shown()
+    async with Children(shown) as children:
+        started = await children.start("a", ["sh", "-c", "echo gone >&2; exit 3"], os.environ)
+        async with asyncio.timeout(10):
+            ended = await children.ended
+            await shown.until("a", "gone")
+    assert ended is started
+    assert ended.process.returncode == 3
