@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from grctl.kube import ApiError, ConnectionConfigError
+from grctl.logs import set_up
 from grctl_operator.runtime.list_watch import StaleApiError
-from grctl_operator.runtime.logs import set_up
 from grctl_operator.runtime.process import serve
 from grctl_operator.runtime.settings import DISPATCHER_PORT, Settings, SettingsError
 

@@ -30,23 +30,28 @@ from grctl_operator.engine import (
 from grctl_operator.engine.draft import Draft
 
 Break = Callable[[pytest.MonkeyPatch], Callable[..., Decision]]
-BROKEN: dict[str, Break] = {}
+BROKEN: dict[str, tuple[str, Break]] = {}
+"""By name: the climate in which it shows, and what breaks the engine."""
 
 
-def broken(make: Break) -> Break:
+def broken(climate: str) -> Callable[[Break], Break]:
     """Register it under its name."""
-    BROKEN[make.__name__] = make
-    return make
+
+    def register(make: Break) -> Break:
+        BROKEN[make.__name__] = (climate, make)
+        return make
+
+    return register
 
 
-@broken
+@broken("no faults but time")
 def the_newest_event_goes_first(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = inbox.unconsumed
     patch.setattr(inbox, "unconsumed", lambda draft: reversed(list(right(draft))))
     return decide
 
 
-@broken
+@broken("events are touched")
 def an_event_takes_the_place_of_its_last_change(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
@@ -60,13 +65,13 @@ def an_event_takes_the_place_of_its_last_change(
     return decide
 
 
-@broken
+@broken("no faults but time")
 def an_outbox_entry_goes_with_the_next_commit(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     patch.setattr(Draft, "unconfirmed", ())
     return decide
 
 
-@broken
+@broken("two operators that lag")
 def a_stale_event_cache_is_trusted_with_a_fresh_run(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
@@ -74,13 +79,13 @@ def a_stale_event_cache_is_trusted_with_a_fresh_run(
     return decide
 
 
-@broken
+@broken("runs are made anew beside a second operator")
 def an_event_older_than_its_run_is_trusted(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     patch.setattr(Draft, "trusts", lambda draft, event: draft.events_complete)
     return decide
 
 
-@broken
+@broken("workers come and go")
 def an_outcome_commits_twice(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def is_current(draft: Draft, execution: Any) -> bool:
         same_run = execution.run_uid == draft.run.metadata.uid
@@ -90,7 +95,7 @@ def an_outcome_commits_twice(patch: pytest.MonkeyPatch) -> Callable[..., Decisio
     return decide
 
 
-@broken
+@broken("runs are made anew")
 def an_outcome_of_the_deleted_run_is_accepted(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def is_current(draft: Draft, execution: Any) -> bool:
         status = draft.run.status
@@ -101,7 +106,7 @@ def an_outcome_of_the_deleted_run_is_accepted(patch: pytest.MonkeyPatch) -> Call
     return decide
 
 
-@broken
+@broken("no faults but time")
 def no_wake_up_is_asked_for(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def forgetful(run: Any, events: Events, executions: Executions, now: datetime) -> Decision:
         return replace(decide(run, events, executions, now), wake_at=None)
@@ -109,13 +114,13 @@ def no_wake_up_is_asked_for(patch: pytest.MonkeyPatch) -> Callable[..., Decision
     return forgetful
 
 
-@broken
+@broken("deadlines, lags and clocks")
 def a_timeout_fires_without_a_list(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     patch.setattr(wait, "_listed_past", lambda draft, deadline: True)
     return decide
 
 
-@broken
+@broken("deadlines, lags and clocks")
 def a_timeout_fires_by_a_list_from_before_the_deadline(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
@@ -123,7 +128,7 @@ def a_timeout_fires_by_a_list_from_before_the_deadline(
     return decide
 
 
-@broken
+@broken("deadlines, lags and clocks")
 def a_timeout_fires_in_the_deadlines_own_second(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
@@ -131,13 +136,13 @@ def a_timeout_fires_in_the_deadlines_own_second(
     return decide
 
 
-@broken
+@broken("deadlines, lags and clocks")
 def a_timeout_fires_although_an_event_waits(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     patch.setattr(wait, "next_event", lambda draft: None)
     return decide
 
 
-@broken
+@broken("no faults but time")
 def a_timeout_swallows_the_next_event(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = wait._fire
 
@@ -151,7 +156,7 @@ def a_timeout_swallows_the_next_event(patch: pytest.MonkeyPatch) -> Callable[...
     return decide
 
 
-@broken
+@broken("no faults but time")
 def an_event_from_after_the_deadline_ends_the_wait(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
@@ -161,7 +166,7 @@ def an_event_from_after_the_deadline_ends_the_wait(
     return decide
 
 
-@broken
+@broken("no faults but time")
 def a_rejection_does_not_wait_for_its_turn(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def unfit(draft: Draft) -> Iterator[tuple[Event, str, str]]:
         for event in inbox.unconsumed(draft):
@@ -173,7 +178,7 @@ def a_rejection_does_not_wait_for_its_turn(patch: pytest.MonkeyPatch) -> Callabl
     return decide
 
 
-@broken
+@broken("two operators that lag")
 def an_event_is_settled_before_its_commit(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def hasty(run: Any, events: Events, executions: Executions, now: datetime) -> Decision:
         decision = decide(run, events, executions, now)
@@ -183,7 +188,7 @@ def an_event_is_settled_before_its_commit(patch: pytest.MonkeyPatch) -> Callable
     return hasty
 
 
-@broken
+@broken("crashes")
 def an_outbox_is_not_settled_after_a_crash(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def lazy(run: Any, events: Events, executions: Executions, now: datetime) -> Decision:
         decision = decide(run, events, executions, now)
@@ -193,7 +198,7 @@ def an_outbox_is_not_settled_after_a_crash(patch: pytest.MonkeyPatch) -> Callabl
     return lazy
 
 
-@broken
+@broken("runs are made anew")
 def a_deleted_run_goes_before_its_outbox_is_empty(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
@@ -205,7 +210,7 @@ def a_deleted_run_goes_before_its_outbox_is_empty(
     return _with_rule(patch, ending.empty_deleted, empty_deleted)
 
 
-@broken
+@broken("people end runs")
 def a_finished_run_forgets_its_inbox(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def forget(draft: Draft) -> bool:
         return draft.run.status.phase.finished
@@ -213,7 +218,7 @@ def a_finished_run_forgets_its_inbox(patch: pytest.MonkeyPatch) -> Callable[...,
     return _with_rule(patch, ending.reject_leftovers, forget)
 
 
-@broken
+@broken("workers come and go")
 def a_lost_execution_is_not_tried_again(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def ignore(draft: Draft) -> bool:
         return any(held.lost for held in draft.executions.held)
@@ -221,7 +226,7 @@ def a_lost_execution_is_not_tried_again(patch: pytest.MonkeyPatch) -> Callable[.
     return _with_rule(patch, dispatch.retry_lost, ignore)
 
 
-@broken
+@broken("two operators that lag")
 def an_unseen_run_is_taken_for_a_gone_one(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = orphans.decide_without_run
 
@@ -233,7 +238,7 @@ def an_unseen_run_is_taken_for_a_gone_one(patch: pytest.MonkeyPatch) -> Callable
     return decide
 
 
-@broken
+@broken("events are touched")
 def the_watch_brings_back_what_our_own_answer_ended(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
@@ -241,7 +246,7 @@ def the_watch_brings_back_what_our_own_answer_ended(
     return decide
 
 
-@broken
+@broken("two operators that lag")
 def the_watch_brings_back_what_a_list_ended(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = EventCache.listed
 
@@ -253,7 +258,7 @@ def the_watch_brings_back_what_a_list_ended(patch: pytest.MonkeyPatch) -> Callab
     return decide
 
 
-@broken
+@broken("two operators that lag")
 def a_list_that_the_watch_has_overtaken_counts(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
@@ -265,7 +270,7 @@ def a_list_that_the_watch_has_overtaken_counts(
     return decide
 
 
-@broken
+@broken("events are touched")
 def a_withdrawn_event_stays_in_the_cache(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     patch.setattr(EventCache, "_end", lambda cache, key, item, revision: False)
     return decide

@@ -422,6 +422,7 @@ CLIMATES: dict[str, frozenset[str]] = {
     "runs are made anew beside a second operator": frozenset({"new runs", "two operators", "lags"}),
     "events are touched": frozenset({"touches", "lags"}),
     "deadlines, lags and clocks": frozenset({"deadlines", "lags", "clocks"}),
+    "people end runs": frozenset({"ends", "deadlines", "lags"}),
     "crashes": frozenset({"crashes", "workers", "deadlines"}),
     "everything": frozenset(
         {

@@ -99,3 +99,18 @@ def test_before_the_first_answer_there_is_no_time() -> None:
     assert not clock.known
     with pytest.raises(RuntimeError, match="has not answered yet"):
         clock.now()
+
+
+def test_a_jump_of_a_clock_is_told_and_ordinary_answers_are_not() -> None:
+    machine, jumps = Machine(ahead=0.3), []
+    machine.clock.on_jump = lambda: jumps.append(machine.clock.now())
+    machine.ask()
+    machine.local += 10
+    machine.ask()
+    assert jumps == []
+
+    machine.ahead += 3600
+    machine.ask()
+
+    assert len(jumps) == 1
+    assert machine.behind() < 1.1

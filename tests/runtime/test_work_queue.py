@@ -126,6 +126,16 @@ async def test_of_two_times_the_earlier_counts() -> None:
     assert await drained(queue) == []
 
 
+async def test_when_the_clock_is_another_every_key_that_waits_for_a_moment_is_looked_at() -> None:
+    time = VirtualTime()
+    queue = WorkQueue(time)
+    queue.add_in(A, 3600.0)
+    queue.wake_all()
+    assert await drained(queue) == [A]
+    time.advance(7200.0)
+    assert await drained(queue) == []
+
+
 async def test_taking_a_key_forgets_its_wake_up() -> None:
     time = VirtualTime()
     queue = WorkQueue(time)

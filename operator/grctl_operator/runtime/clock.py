@@ -4,8 +4,9 @@
    Each answer so bounds how far the server's clock is ahead of ours; the bounds are intersected.
 2. `now()` is certainly not after the server's present time, and as late as is known: who acts at
    a deadline by this clock acts late, never early (rule 7).
-3. Answers that contradict each other mean that a clock jumped: the bounds start anew. Between
-   two jumps `now()` never goes back.
+3. Answers that contradict each other mean that a clock jumped: the bounds start anew, and
+   `on_jump` is called, as what waits for a moment waits by the old time. Between two jumps
+   `now()` never goes back.
 
 Pure but for the local clock, which is given.
 """
@@ -24,6 +25,7 @@ class ServerClock:
     """Tells the API server's time from the dates of its answers."""
 
     def __init__(self, local: Callable[[], float] = time.monotonic) -> None:
+        self.on_jump: Callable[[], None] = lambda: None
         self._local = local
         self._heard = 0.0
         self._bounds: tuple[float, float] | None = None
@@ -35,11 +37,13 @@ class ServerClock:
         took = max(0.0, (after - before).total_seconds())
         stamp = (date - EPOCH).total_seconds()
         low, high = stamp - local, stamp + RESOLUTION - (local - took)
-        if self._bounds is not None:
-            known_low, known_high = self._aged(local)
-            if low <= known_high and known_low <= high:
-                low, high = max(low, known_low), min(high, known_high)
+        known_low, known_high = self._aged(local) if self._bounds else (low, high)
+        jumped = low > known_high or known_low > high
+        if not jumped:
+            low, high = max(low, known_low), min(high, known_high)
         self._bounds, self._heard = (low, high), local
+        if jumped:
+            self.on_jump()
 
     @property
     def known(self) -> bool:

@@ -117,6 +117,7 @@ class Operator:
     def _wire(self) -> None:
         namespace = self._settings.namespace
         self.queue = WorkQueue()
+        self.clock.on_jump = self.queue.wake_all
         self.registry = ExecutionRegistry(self.clock.now)
         self.dispatcher = Dispatcher(
             self.registry, self.queue, operator=self._name, namespace=namespace

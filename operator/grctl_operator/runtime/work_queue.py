@@ -79,6 +79,11 @@ class WorkQueue:
             known[1].cancel()
         self._alarms[key] = (when, self._timers.call_at(when, self._ring, key))
 
+    def wake_all(self) -> None:
+        """Have every key reconciled that waits for a moment: the clock is another."""
+        for key in tuple(self._alarms):
+            self.add(key)
+
     def retry(self, key: Key) -> None:
         """Have a key whose reconcile failed reconciled again, later each time."""
         failures = self._failures.get(key, 0)

@@ -59,6 +59,10 @@ Level = Annotated[LogLevel, typer.Option(envvar="GRCTL_LOG_LEVEL", help="what is
 Format = Annotated[LogFormat, typer.Option(envvar="GRCTL_LOG_FORMAT", help="how it is logged")]
 
 
+HIDDEN = frozenset({"namespace", "execution"})
+"""Fields that a person on one machine does not look for in a line."""
+
+
 def worker(
     references: References,
     *,
@@ -72,10 +76,10 @@ def worker(
     """Run the handlers of workflows, as the operator asks, until stopped."""
     import asyncio
 
-    from grctl.cli.logs import set_up
+    from grctl.logs import set_up
     from grctl.worker import Worker
 
-    set_up(log_level, log_format)
+    set_up(log_level, log_format, HIDDEN)
     workflows = _load(references)
     try:
         serving = Worker(workflows, operator_url, capacity=capacity, name=name, namespace=namespace)

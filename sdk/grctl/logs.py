@@ -1,4 +1,4 @@
-"""How a worker logs: a line for people, or JSON for collectors, on standard error."""
+"""How our processes log: constant messages with fields, as a line or as JSON, on standard error."""
 
 import logging
 import sys
@@ -9,8 +9,8 @@ import orjson
 
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """What every record has; all else on it was given as `extra`."""
-LONG = frozenset({"namespace", "execution"})
-"""Fields that a person on one machine does not look for in a line."""
+KOPF = frozenset({"settings", "k8s_skip", "k8s_ref"})
+"""What kopf adds to its own records."""
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -18,16 +18,20 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     return {
         name: value
         for name, value in vars(record).items()
-        if name not in STANDARD and value is not None
+        if name not in STANDARD and name not in KOPF and value is not None
     }
 
 
 class ConsoleFormatter(logging.Formatter):
-    """`time level message key=value`."""
+    """`time level message key=value`. `hidden`: fields that only the JSON form shows."""
+
+    def __init__(self, hidden: frozenset[str] = frozenset()) -> None:
+        super().__init__()
+        self._hidden = hidden
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one line, and the traceback under it."""
-        shown = {name: each for name, each in fields_of(record).items() if name not in LONG}
+        shown = {name: v for name, v in fields_of(record).items() if name not in self._hidden}
         fields = "".join(f" {name}={_value(value)}" for name, value in shown.items())
         time = f"{_time(record):%H:%M:%S.%f}"[:-3]
         line = f"{time} {record.levelname.lower():7} {record.getMessage()}{fields}"
@@ -51,11 +55,13 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(entry, default=str).decode()
 
 
-def set_up(level: str, form: str) -> None:
-    """Log everything of this process to standard error."""
+def set_up(level: str, form: str, hidden: frozenset[str] = frozenset()) -> None:
+    """Log everything of this process to standard error; `form` is `json` or `console`."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter())
+    handler.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter(hidden))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for noisy in ("kopf", "aiohttp.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def _time(record: logging.LogRecord) -> datetime:

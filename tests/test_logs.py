@@ -3,7 +3,7 @@ import logging
 import sys
 from typing import Any
 
-from grctl_operator.runtime.logs import ConsoleFormatter, JsonFormatter
+from grctl.logs import ConsoleFormatter, JsonFormatter
 
 
 def record(message: str, **fields: Any) -> logging.LogRecord:
@@ -17,6 +17,13 @@ def test_a_line_for_people_holds_time_level_message_and_fields() -> None:
         record("dispatched", run="shop/order-1", event=None, attempt=2)
     )
     assert line == "22:13:20.250 info    dispatched run=shop/order-1 attempt=2"
+
+
+def test_a_line_for_people_leaves_out_what_is_hidden_and_json_does_not() -> None:
+    shipped = record("shipped", run="order-1", execution="5f")
+    line = ConsoleFormatter(frozenset({"execution"})).format(shipped)
+    assert line == "22:13:20.250 info    shipped run=order-1"
+    assert json.loads(JsonFormatter().format(shipped))["execution"] == "5f"
 
 
 def test_a_value_with_blanks_or_quotes_is_quoted() -> None:
