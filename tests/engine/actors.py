@@ -64,6 +64,8 @@ class Worker:
     """Held until released."""
     outbox: list[Outcome] = field(default_factory=list)
     """Sent by it, not yet arrived. Gone with the connection."""
+    last: Outcome | None = None
+    """What it sent last, to be repeated."""
 
     def take(self) -> None:
         if self.inbox:
@@ -73,7 +75,7 @@ class Worker:
     def finish(self, execution_id: str, answer: "Answer") -> None:
         execution, store = self.running.pop(execution_id)
         outcome = Outcome(execution=execution, result=answer(execution, store))
-        self.outcomes[execution_id] = outcome
+        self.outcomes[execution_id] = self.last = outcome
         if self.operator:
             self.outbox.append(outcome)
 
@@ -81,6 +83,11 @@ class Worker:
         """Let all that it sent arrive."""
         while self.operator and self.outbox:
             self.operator.get_outcome(self)
+
+    def repeat(self) -> None:
+        """Send once more what was sent last, whatever became of it."""
+        if self.operator and self.last:
+            self.outbox.append(self.last)
 
     def release(self, execution_id: str) -> None:
         self.running.pop(execution_id, None)
@@ -315,7 +322,7 @@ class Operator:
             case Settle():
                 self.settles.setdefault(effect.settlement.uid, effect)
             case ListEvents():
-                self._ask_for_list()
+                self.ask_for_list()
             case ReadRun():
                 self._look_for_run()
             case KeepPlace(event=event):
@@ -352,7 +359,7 @@ class Operator:
             return
         self.cache.answered(answer)
 
-    def _ask_for_list(self) -> None:
+    def ask_for_list(self) -> None:
         if self.listing is None:
             self.listing = _Listing(self._known_run(), self.now)
         else:
@@ -372,7 +379,7 @@ class Operator:
         self.woken = True
         if self.list_again:
             self.list_again = False
-            self._ask_for_list()
+            self.ask_for_list()
 
     def write_settle(self, uid: str) -> None:
         """Write an event's final status; its answer comes later, or never."""

@@ -226,7 +226,7 @@ def a_lost_execution_is_not_tried_again(patch: pytest.MonkeyPatch) -> Callable[.
     return _with_rule(patch, dispatch.retry_lost, ignore)
 
 
-@broken("two operators that lag")
+@broken("runs are made anew")
 def an_unseen_run_is_taken_for_a_gone_one(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = orphans.decide_without_run
 

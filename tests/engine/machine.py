@@ -111,9 +111,15 @@ class Interleavings(RuleBasedStateMachine):
         self.an_operator_goes_on(self.operators.index(operator), ALL, events, settles, True)
 
     def _round(
-        self, operator: Operator, answer: Answer, *, events: int = ALL, settles: bool = True
+        self,
+        operator: Operator,
+        answer: Answer,
+        *,
+        events: int = ALL,
+        settles: bool = True,
+        lists: bool = True,
     ) -> None:
-        self.an_operator_goes_on(self.operators.index(operator), ALL, events, settles, True)
+        self.an_operator_goes_on(self.operators.index(operator), ALL, events, settles, lists)
         for number, each in enumerate(self.workers):
             if each.operator is operator:
                 self.a_worker_goes_on(number, answer)
@@ -153,7 +159,7 @@ class Interleavings(RuleBasedStateMachine):
             self.world.create_event(KNOWN_EVENTS[0])
         self.world.advance(seconds if "deadlines" in self.climate else 0.0)
 
-    @rule(index=which, seen=how_many, anew=rarely)
+    @rule(index=which, seen=st.sampled_from([0, 1, ALL]), anew=rarely)
     @precondition(lambda self: len(self.operators) == 2)
     def an_operator_falls_behind_and_takes_over(self, index: int, seen: int, anew: bool) -> None:
         """Two events come; one operator sees the first of them and then no more events, the other
@@ -161,6 +167,9 @@ class Interleavings(RuleBasedStateMachine):
         behind, ahead = self.operator(index), self.operator(index + 1)
         if not (behind.ready and ahead.ready) or len(self.world.events) > TOO_MANY_EVENTS:
             return
+        self.world.create_run()
+        behind.events_lag = ahead.events_lag = False
+        behind.see_events(ALL)
         self.world.create_event(KNOWN_EVENTS[0])
         behind.see_events(seen)
         self.world.create_event(KNOWN_EVENTS[1])
@@ -170,11 +179,52 @@ class Interleavings(RuleBasedStateMachine):
         for _ in range(6):
             self._round(ahead, WAIT)
         if anew and "new runs" in self.climate:
-            self.the_run_is_deleted_and_made_anew(index + 1, True, False)
+            self.the_run_is_deleted_and_made_anew(index + 1, True, False, False)
         for worker in self.workers:
             worker.connect(behind)
         for events in (0, 0, 1, 0):
             self._round(behind, WAIT, events=events)
+
+    @rule(index=which)
+    @precondition(lambda self: "lags" in self.climate)
+    def a_list_is_overtaken_by_the_watch(self, index: int) -> None:
+        """A list is read, its events are handled and seen to be settled, then it arrives."""
+        operator = self.operator(index)
+        if not operator.ready or len(self.world.events) > TOO_MANY_EVENTS:
+            return
+        self.world.create_run()
+        for worker in self.workers:
+            worker.connect(operator)
+        self.world.advance(RETURNED.total_seconds())
+        operator.runs_lag = operator.events_lag = False
+        for _ in range(4):
+            self._round(operator, WAIT)
+        self.world.create_event(KNOWN_EVENTS[0])
+        self.world.create_event(KNOWN_EVENTS[1])
+        operator.ask_for_list()
+        operator.read_list()
+        for _ in range(5):
+            self._round(operator, WAIT, lists=False)
+        operator.get_list()
+        self._round(operator, WAIT, events=0, lists=False)
+        self._round(operator, WAIT, events=0, lists=False)
+
+    @rule(index=which, after=st.sampled_from([-0.5, 0.0, 0.5, 1.0, 1.5]), event=st.booleans())
+    @precondition(lambda self: "deadlines" in self.climate)
+    def a_deadline_comes(self, index: int, after: float, event: bool) -> None:
+        """The clock reaches a wait's deadline, or nearly; an event comes just then."""
+        wait = self.world.run.status.wait if self.world.run else None
+        if wait is None or wait.deadline is None:
+            return
+        self.world.clock = max(self.world.clock, wait.deadline + timedelta(seconds=after))
+        if event and len(self.world.events) <= TOO_MANY_EVENTS:
+            self.world.create_event(KNOWN_EVENTS[0])
+        self._round(self.operator(index), TIMED)
+
+    @rule(index=which)
+    @precondition(lambda self: "workers" in self.climate)
+    def an_outcome_is_repeated(self, index: int) -> None:
+        self.workers[index].repeat()
 
     @rule(index=which, seen=how_many)
     @precondition(lambda self: "touches" in self.climate)
@@ -202,10 +252,14 @@ class Interleavings(RuleBasedStateMachine):
     def somebody_creates_the_run(self) -> None:
         self.world.create_run()
 
-    @rule(index=which, sure=rarely, away=st.booleans())
+    @rule(index=which, sure=rarely, away=st.booleans(), addressed=st.booleans())
     @precondition(lambda self: "new runs" in self.climate)
-    def the_run_is_deleted_and_made_anew(self, index: int, sure: bool, away: bool) -> None:
-        """An operator that sees all lets the old one go. Workers may be away meanwhile."""
+    def the_run_is_deleted_and_made_anew(
+        self, index: int, sure: bool, away: bool, addressed: bool
+    ) -> None:
+        """An operator that sees all lets the old one go. Workers may be away meanwhile, and an
+        event that names the new run may be seen before the run is.
+        """
         operator = self.operator(index)
         if not sure or not operator.ready:
             return
@@ -217,6 +271,10 @@ class Interleavings(RuleBasedStateMachine):
         for _ in range(5):
             self.an_operator_goes_on(index, ALL, ALL, True, True)
         self.world.create_run()
+        run = self.world.run
+        if addressed and run and len(self.world.events) <= TOO_MANY_EVENTS:
+            self.world.create_event(KNOWN_EVENTS[0], run.metadata.uid)
+            self.an_operator_goes_on(index, 0, ALL, True, True)
         for worker in self.workers if away else ():
             worker.connect(operator)
 
