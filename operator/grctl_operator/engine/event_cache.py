@@ -16,9 +16,9 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
+from grctl.models.phases import SETTLED_PHASES
 from grctl_operator.engine.observation import Event, Events, Key, KnownRun, Listing
 
-SETTLED = frozenset({"Processed", "Failed", "Rejected"})
 Json = dict[str, Any]
 
 
@@ -84,8 +84,13 @@ def key_of(item: Json) -> Key:
 
 def is_over(item: Json) -> bool:
     """Say whether an event waits no more: its phase is final, or somebody withdrew it."""
-    settled = (item.get("status") or {}).get("phase") in SETTLED
-    return settled or "deletionTimestamp" in item["metadata"]
+    return is_settled(item) or "deletionTimestamp" in item["metadata"]
+
+
+def is_settled(item: Json) -> bool:
+    """Say whether an event's phase is final."""
+    phase: str | None = (item.get("status") or {}).get("phase")
+    return phase in SETTLED_PHASES
 
 
 class EventCache:

@@ -15,9 +15,8 @@ from grctl.kube import EVENTS, Api, ApiError, ConflictError, NotFoundError, Unre
 from grctl.models import API_VERSION, EventPhase
 from grctl.models.event import EventStatus
 from grctl.models.meta import Condition, ConditionStatus
-from grctl.models.phases import SETTLED_PHASES
 from grctl_operator.engine.decision import Settle
-from grctl_operator.engine.event_cache import EventCache
+from grctl_operator.engine.event_cache import EventCache, is_settled
 from grctl_operator.engine.observation import Event, Key
 from grctl_operator.runtime.counts import Counts
 from grctl_operator.runtime.outage import Outage
@@ -137,7 +136,7 @@ class EventWriter:
             self._cache.missed(key, uid)
             return None
         self._cache.answered(item)
-        return None if _is_settled(item) else item
+        return None if is_settled(item) else item
 
 
 def final_status(effect: Settle, place: int | None) -> EventStatus:
@@ -178,8 +177,3 @@ def _as_known(event: Event | None) -> tuple[str | None, int | None]:
     if event is None:
         return None, None
     return event.version, None if event.version == str(event.place) else event.place
-
-
-def _is_settled(item: Json) -> bool:
-    phase = (item.get("status") or {}).get("phase")
-    return phase in {each.value for each in SETTLED_PHASES}
