@@ -161,7 +161,7 @@ def test_the_message_of_a_new_wait_is_made_anew() -> None:
         decide(run, view(run, approve), executions(done, workers=[worker(events=["refund"])]), NOON)
     )
 
-    assert status.message == "Waits for an event: refund."
+    assert (status.message, status.event_names) == ("Waits for an event: refund.", ("refund",))
 
 
 def test_without_a_worker_a_wait_names_no_event() -> None:
@@ -169,7 +169,23 @@ def test_without_a_worker_a_wait_names_no_event() -> None:
 
     status = status_of(decide(run, view(run), executions(workers=[]), NOON))
 
-    assert status.message == "Waits for an event."
+    assert (status.message, status.event_names) == ("Waits for an event.", ())
+
+
+def test_an_idle_wait_keeps_the_event_names_for_who_wants_to_send() -> None:
+    run = waiting_run()
+
+    status = status_of(decide(run, view(run), executions(), NOON))
+
+    assert status.event_names == ("approve", "reject")
+
+
+def test_a_wait_that_begins_without_a_worker_keeps_the_names_told_before() -> None:
+    run = waiting_run(status={"event_names": ("approve",)})
+
+    status = status_of(decide(run, view(run), executions(workers=[]), NOON))
+
+    assert (status.message, status.event_names) == ("Waits for an event: approve.", ("approve",))
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ def test_a_run_info_shows_what_the_run_does() -> None:
             startedAt="2026-11-23T12:00:01Z",
             step={"name": "ship", "kind": "step", "worker": "w1", "since": CREATED},
             wait={"since": CREATED},
+            eventNames=["approve", "reject"],
             inboxLength=2,
             events={"processed": 3, "rejected": 1},
             store={"n": 1},
@@ -64,6 +65,7 @@ def test_a_run_info_shows_what_the_run_does() -> None:
     )
     assert info.wait is not None
     assert info.started_at == datetime(2026, 11, 23, 12, 0, 1, tzinfo=UTC)
+    assert info.event_names == ("approve", "reject")
     assert (info.inbox_length, info.store) == (2, {"n": 1})
     assert info.events == EventCounts(processed=3, rejected=1)
 

@@ -98,17 +98,18 @@ def _attempt_written(draft: Draft) -> int:
 
 
 def _show_waiting(draft: Draft) -> RunReason:
-    """Show an idle wait. Its message is made once: workers that come and go do not rewrite it."""
+    """Show an idle wait. What it says is made once: workers that come and go do not rewrite it."""
     shown = draft.run.status
     same_wait = shown.phase is RunPhase.WAIT_EVENT and shown.wait == draft.status.wait
     draft.change(phase=RunPhase.WAIT_EVENT, step=None)
     if not same_wait or not shown.message.startswith(WAITS):
+        draft.change(event_names=known_event_names(draft) or shown.event_names)
         draft.change(message=_waiting_message(draft))
     return RunReason.WAITING_FOR_EVENT
 
 
 def _waiting_message(draft: Draft) -> str:
-    names = ", ".join(known_event_names(draft))
+    names = ", ".join(draft.status.event_names)
     wait = draft.status.wait
     text = f"{WAITS}: {names}." if names else f"{WAITS}."
     if wait and wait.deadline:

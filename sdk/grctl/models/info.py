@@ -22,6 +22,8 @@ class RunInfo(Model):
     finished_at: datetime | None
     step: Step | None
     wait: Wait | None
+    event_names: tuple[str, ...]
+    """Events that its workflow handles, as workers told when it last waited; empty: not known."""
     inbox_length: int
     events: EventCounts
     store: dict[str, Any]
@@ -44,6 +46,7 @@ class RunInfo(Model):
             finished_at=status.finished_at,
             step=status.step,
             wait=status.wait,
+            event_names=status.event_names,
             inbox_length=status.inbox_length,
             events=status.events,
             store=status.store,

@@ -153,6 +153,10 @@ class RunStatus(Model):
     )
     step: Step | None = Field(default=None, description="The handler that runs, or runs next.")
     wait: Wait | None = Field(default=None, description="The wait the run is in.")
+    event_names: tuple[str, ...] = Field(
+        default=(),
+        description="Events its workflow handles, as workers told when it last began to wait.",
+    )
     inbox: tuple[InboxEntry, ...] = Field(
         default=(), description="The first events that wait: name, eventName, since."
     )
