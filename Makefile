@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix conformance stateful lock clean
+.PHONY: help demo test check fix conformance scenarios stateful lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ fix: $(READY) ## Format, mend what can be mended, generate files anew
 conformance: $(READY) ## Run the API conformance suite on any cluster: make conformance KUBECONFIG=...
 	@test -n "$(KUBECONFIG)" || { echo "usage: make conformance KUBECONFIG=FILE"; exit 2; }
 	@CONFORMANCE_KUBECONFIG="$(KUBECONFIG)" $(BIN)/python -m pytest tests/conformance
+
+scenarios: $(READY) ## Run the scenarios with real processes: make scenarios [KUBECONFIG=...]
+	@SCENARIOS_KUBECONFIG="$(if $(filter command,$(origin KUBECONFIG)),$(KUBECONFIG))" \
+		$(BIN)/python -m pytest -n auto tests/scenarios
 
 stateful: $(READY) ## Look for broken invariants for long: make stateful EXAMPLES=5000
 	@GRCTL_STATEFUL_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest -n auto \

@@ -1,0 +1,49 @@
+"""What workers say of the handlers that they run: one line each, before the handler does anything.
+
+A line is written by one system call at the end of the file, so those of several workers do not mix,
+and one that was written outlives a kill -9.
+"""
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import orjson
+
+from grctl.worker.context import Context
+
+FILE = "executions.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A handler that a worker began to run."""
+
+    execution: str
+    """Id of the execution: another for each attempt."""
+    run: str
+    """Uid of the run."""
+    event: str | None
+    """Uid of the event; None for a start handler and a step."""
+    attempt: int
+    pid: int
+    """Process of the worker."""
+
+
+def record(ctx: Context, directory: Path) -> None:
+    """Write down that this handler runs."""
+    run = ctx.run
+    event = run.event.uid if run.event else None
+    started = Started(run.execution_id, run.uid, event, run.attempt, os.getpid())
+    file = os.open(directory / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(file, orjson.dumps(asdict(started)) + b"\n")
+    finally:
+        os.close(file)
+
+
+def recorded(directory: Path) -> tuple[Started, ...]:
+    """Read what workers wrote down, in that order."""
+    path = directory / FILE
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return tuple(Started(**orjson.loads(line)) for line in lines)

@@ -1,0 +1,48 @@
+"""Where a scenario plays: on $SCENARIOS_KUBECONFIG's cluster, or on an embedded API of the session.
+
+A scenario that fails shows what a person would look at. No process outlives the session.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.cluster import EmbeddedApi, given_kubeconfig, install_resources
+from tests.scenarios.evidence import evidence
+from tests.scenarios.processes import Processes
+from tests.scenarios.stage import Stage, staged
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The kubeconfig of an API server that knows our resources."""
+    directory = tmp_path_factory.mktemp("api")
+    if given := given_kubeconfig():
+        install_resources(given, directory)
+        yield given
+        return
+    with Processes(directory) as processes:
+        api = EmbeddedApi(processes, directory)
+        asyncio.run(api.start())
+        yield api.kubeconfig
+
+
+@pytest.fixture
+async def stage(kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Stage]:
+    """A namespace of its own, and nothing running in it yet."""
+    async with staged(kubeconfig, tmp_path) as stage:
+        yield stage
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the evidence to the report of a scenario that failed."""
+    report = yield
+    stage = getattr(item, "funcargs", {}).get("stage")
+    if isinstance(stage, Stage) and report.failed and call.when == "call":
+        report.sections.extend(evidence(stage))
+    return report

@@ -1,0 +1,93 @@
+"""The scenarios' own ground: what they start, they end; what they wait for is seen."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.processes import ROOT, Process, Processes, eventually, runs
+from tests.scenarios.stage import Stage, staged
+
+EVERYTHING = """
+import asyncio, sys
+from pathlib import Path
+from tests.scenarios.cluster import EmbeddedApi
+from tests.scenarios.processes import Processes
+from tests.scenarios.stage import staged
+
+async def play(directory):
+    with Processes(directory) as processes:
+        api = EmbeddedApi(processes, directory)
+        await api.start()
+        async with staged(api.kubeconfig, directory, processes) as stage:
+            await stage.play()
+            print(*[each.pid for each in processes.all], flush=True)
+            sys.stdin.read()
+
+asyncio.run(play(Path(sys.argv[1])))
+"""
+
+
+async def test_an_event_goes_through_all_processes(stage: Stage) -> None:
+    await stage.play()
+    handle = await stage.client.start_workflow(workflow_type="Append", workflow_id="a")
+    await handle.send("append", "one")
+    await stage.grctl("send", "a", "append", "--payload", '"two"')
+    await (await handle.send("done")).settled()
+    assert await handle.result() == 3
+    assert (await stage.run("a")).status.store["payloads"] == ["one", "two", None]
+    assert "Completed" in await stage.kubectl("get", "wfr", "a")
+
+
+async def test_a_scenario_that_fails_leaves_no_process(kubeconfig: Path, tmp_path: Path) -> None:
+    started: list[Process] = []
+
+    async def fail() -> None:
+        async with staged(kubeconfig, tmp_path) as stage:
+            started.extend(await stage.play())
+            started[0].signal(signal.SIGSTOP)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert len(started) == 2
+    assert not any(runs(process.pid) for process in started)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of that death")
+def test_a_scenario_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", EVERYTHING, str(tmp_path)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as scenario:
+        assert scenario.stdout is not None
+        pids = [int(pid) for pid in scenario.stdout.readline().split()]
+        assert len(pids) == 3
+        assert all(map(runs, pids))
+        scenario.kill()
+    asyncio.run(eventually(lambda: not any(map(runs, pids)), f"{pids} have ended"))
+
+
+async def test_a_process_killed_and_started_again_is_the_same_but_for_its_pid(stage: Stage) -> None:
+    operator, worker = await stage.play()
+    operator.kill()
+    assert not operator.running
+    await operator.start().until_said("operator ready")
+    await operator.until_said("worker connected")
+    assert operator.pids[0] != operator.pids[1]
+    assert operator.log.count("operator ready") == 2
+    assert worker.running
+
+
+async def test_a_process_that_ends_too_early_is_told_with_its_output(tmp_path: Path) -> None:
+    with Processes(tmp_path) as processes:
+        process = processes.add("greeter", [sys.executable, "-c", "print('hello')"]).start()
+        with pytest.raises(AssertionError, match="greeter ended before it said 'bye':\nhello"):
+            await process.until_said("bye")
+    assert not process.running

@@ -1,0 +1,133 @@
+"""The workflows of the scenarios.
+
+1. Every event handler notes what it was given in `store["payloads"]`, so that the store shows what
+   was committed, and in which order.
+2. Every handler writes down that it runs, before it does anything, in a file that outlives it.
+3. What is slow waits at a gate that the test opens; nothing here sleeps for a fixed time.
+"""
+
+import asyncio
+import os
+import signal
+from datetime import timedelta
+from typing import Any
+
+from grctl.models import Directive
+from grctl.worker.context import Context
+from grctl.workflow import Workflow
+from tests.history.executions import record
+from tests.history.noting import noted
+from tests.scenarios.gate import Gate, scenario_directory
+
+Json = Any
+
+
+async def note(ctx: Context, payload: Json) -> None:
+    """Write down that the handler runs, and what it was given."""
+    record(ctx, scenario_directory())
+    payloads: list[Json] = await ctx.store.get("payloads", default=[])
+    ctx.store.put("payloads", [*payloads, noted(payload)])
+
+
+append = Workflow(workflow_type="Append")
+"""Keeps all payloads in a list until it is told to finish."""
+
+
+@append.start()
+async def start(ctx: Context) -> Directive:
+    record(ctx, scenario_directory())
+    return ctx.next.wait_for_event()
+
+
+@append.event(name="append")
+async def append_payload(ctx: Context, payload: Json) -> Directive:
+    await note(ctx, payload)
+    return ctx.next.wait_for_event()
+
+
+@append.event()
+async def number(ctx: Context, value: int) -> Directive:
+    """Take a number and nothing else."""
+    await note(ctx, value)
+    return ctx.next.wait_for_event()
+
+
+@append.event()
+async def gated(ctx: Context, gate: str) -> Directive:
+    """Go on when the gate is open."""
+    await note(ctx, gate)
+    await Gate(gate).pass_through()
+    return ctx.next.wait_for_event()
+
+
+@append.event()
+async def step_at(ctx: Context, gate: str) -> Directive:
+    """Go on with a step that waits at the gate."""
+    await note(ctx, gate)
+    ctx.store.put("gate", gate)
+    return ctx.next.step(gated_step)
+
+
+@append.step()
+async def gated_step(ctx: Context) -> Directive:
+    """Wait at the gate; say so if it is ended there."""
+    record(ctx, scenario_directory())
+    gate = await ctx.store.get("gate")
+    try:
+        await Gate(gate).pass_through()
+    except asyncio.CancelledError:
+        Gate(f"{gate}-cancelled").open()
+        raise
+    return ctx.next.wait_for_event()
+
+
+@append.event()
+async def kill(ctx: Context, times: int) -> Directive:
+    """Kill this worker in each of the first attempts."""
+    await note(ctx, times)
+    if ctx.run.attempt <= times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return ctx.next.wait_for_event()
+
+
+@append.event()
+async def fail(ctx: Context, text: str) -> Directive:
+    """Fail the run."""
+    await note(ctx, text)
+    raise ValueError(text)
+
+
+@append.event()
+async def done(ctx: Context) -> Directive:
+    """Finish; the result is how many payloads came."""
+    await note(ctx, None)
+    return ctx.next.complete(len(await ctx.store.get("payloads")))
+
+
+deadline = Workflow(workflow_type="Deadline")
+"""Waits for an approval until a deadline; when that has passed it waits for ever."""
+
+
+@deadline.start()
+async def begin(ctx: Context, seconds: float, gate: str | None = None) -> Directive:
+    """Begin the wait when the gate is open."""
+    record(ctx, scenario_directory())
+    if gate:
+        await Gate(gate).pass_through()
+    return ctx.next.wait_for_event(timeout=timedelta(seconds=seconds), timeout_step_name="too_late")
+
+
+@deadline.event()
+async def approve(ctx: Context, payload: Json = None) -> Directive:
+    """Say who was in time."""
+    await note(ctx, payload)
+    ctx.store.put("approved", await ctx.store.get("expired", default=False) is False)
+    return ctx.next.wait_for_event()
+
+
+@deadline.step()
+async def too_late(ctx: Context) -> Directive:
+    """Say that nobody was in time."""
+    record(ctx, scenario_directory())
+    ctx.store.put("expired", True)
+    return ctx.next.wait_for_event()
