@@ -14,6 +14,9 @@ from tests.scenarios.evidence import evidence
 from tests.scenarios.processes import Processes
 from tests.scenarios.stage import Stage, staged
 
+FAILED = pytest.StashKey[bool]()
+"""Whether a scenario has failed by itself."""
+
 
 @pytest.fixture(scope="session")
 def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -30,10 +33,22 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-async def stage(kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Stage]:
-    """A namespace of its own, and nothing running in it yet."""
+async def stage(
+    kubeconfig: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[Stage]:
+    """A namespace of its own, and nothing running in it yet. In the end its history is checked."""
     async with staged(kubeconfig, tmp_path) as stage:
         yield stage
+        if not request.node.stash.get(FAILED, False):
+            await _check_history(stage)
+
+
+async def _check_history(stage: Stage) -> None:
+    try:
+        await stage.check_history()
+    except AssertionError as error:
+        shown = (f"---- {title} ----\n{text}" for title, text in evidence(stage))
+        raise AssertionError("\n".join([str(error), *shown])) from None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -44,5 +59,6 @@ def pytest_runtest_makereport(
     report = yield
     stage = getattr(item, "funcargs", {}).get("stage")
     if isinstance(stage, Stage) and report.failed and call.when == "call":
+        item.stash[FAILED] = True
         report.sections.extend(evidence(stage))
     return report

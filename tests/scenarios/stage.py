@@ -2,7 +2,8 @@
 
 1. A test acts as people do: by a stock kubectl, the command line and the SDK.
 2. Its namespace is its own, and its operator serves only that.
-3. Leaving it ends all processes, and takes off what would keep the namespace from going.
+3. All that happens in it is recorded; `check_history` says whether it may have happened so.
+4. Leaving it ends all processes, and takes off what would keep the namespace from going.
 """
 
 import asyncio
@@ -19,6 +20,10 @@ from grctl.client.access import Access
 from grctl.kube import EVENTS, RUNS, Api, Connection, Resource
 from grctl.models import WorkflowEvent, WorkflowRun
 from tests.conformance.kubectl import Kubectl
+from tests.history.checks import violations
+from tests.history.executions import recorded
+from tests.history.recorder import Recorder
+from tests.history.sender import NotingClient
 from tests.scenarios.gate import DIRECTORY, Gate
 from tests.scenarios.processes import (
     GRCTL,
@@ -29,6 +34,7 @@ from tests.scenarios.processes import (
     bare_environment,
     free_port,
 )
+from tests.scenarios.workflows import HANDLERS
 
 NAMESPACES = Resource("/api/v1", "namespaces")
 WORKFLOWS = ("tests.scenarios.workflows:append", "tests.scenarios.workflows:deadline")
@@ -47,6 +53,7 @@ class Stage:
     processes: Processes
     client: Client
     api: Api
+    recorder: Recorder
     kubectl: Kubectl
     ports: dict[str, int] = field(default_factory=dict)
     """Where each operator listens for workers, by its name."""
@@ -88,6 +95,18 @@ class Stage:
             said = (await process.communicate())[0].decode()
         assert bool(process.returncode) == fails, f"grctl {arguments}: {said}"
         return said
+
+    async def withdraw(self, name: str) -> None:
+        """Delete an event by kubectl."""
+        self.recorder.withdrawals.add((await self.event(name)).metadata.uid)
+        await self.kubectl("delete", "wfe", name)
+
+    async def check_history(self) -> None:
+        """Wait until what was sent is settled; then all that was seen must be allowed."""
+        await self.recorder.settled()
+        await self.recorder.catch_up()
+        found = violations(self.recorder.history(recorded(self.directory), HANDLERS))
+        assert not found, "\n".join(["The history is not allowed:", *found])
 
     def gate(self, name: str) -> Gate:
         """Give a gate at which handlers wait."""
@@ -159,11 +178,12 @@ async def staged(
     with processes or Processes(directory) as owned:
         async with (
             Api(await Connection.find(kubeconfig)) as api,
-            Client(namespace, kubeconfig) as client,
+            Recorder(api, namespace) as recorder,
+            NotingClient(recorder, namespace, kubeconfig) as client,
         ):
             await api.create(NAMESPACES.path(), {"metadata": {"name": namespace}})
             try:
-                yield Stage(kubeconfig, namespace, directory, owned, client, api, kubectl)
+                yield Stage(kubeconfig, namespace, directory, owned, client, api, recorder, kubectl)
             finally:
                 await _clear(api, namespace)
 

@@ -12,7 +12,7 @@ import signal
 from datetime import timedelta
 from typing import Any
 
-from grctl.models import Directive
+from grctl.models import Directive, HandlerKind
 from grctl.worker.context import Context
 from grctl.workflow import Workflow
 from tests.history.executions import record
@@ -131,3 +131,9 @@ async def too_late(ctx: Context) -> Directive:
     record(ctx, scenario_directory())
     ctx.store.put("expired", True)
     return ctx.next.wait_for_event()
+
+
+HANDLERS = {
+    each.workflow_type: frozenset(each.names(HandlerKind.EVENT)) for each in (append, deadline)
+}
+"""Event names that each workflow type handles."""

@@ -1,0 +1,106 @@
+"""Ledger: a history sorted by event and by run, for the checks to read.
+
+Commits are read off the runs: from one version to the next, the outbox entries whose sequence is
+new. Where versions were not seen, the events' own statuses fill in what they say of it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import TypeVar
+
+from tests.history.history import Consumed, EventVersion, History, RunVersion
+
+V = TypeVar("V", EventVersion, RunVersion)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One step of a run from a version to the next, which may be a commit or not."""
+
+    before: RunVersion
+    after: RunVersion
+    consumed: tuple[Consumed, ...]
+
+    @property
+    def is_one(self) -> bool:
+        """Whether anything became true."""
+        return self.after.commits != self.before.commits
+
+
+class Ledger:
+    """The same facts as a History, arranged."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+
+    @cached_property
+    def events(self) -> dict[str, list[EventVersion]]:
+        """Versions of each event, by uid."""
+        return _by_uid(self.history.events)
+
+    @cached_property
+    def runs(self) -> dict[str, list[RunVersion]]:
+        """Versions of each run, by uid."""
+        return _by_uid(self.history.runs)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Each event's place in the arrival order: of the create's answer, or as first seen."""
+        seen = {uid: versions[0].revision for uid, versions in self.events.items()}
+        return seen | {answer.uid: answer.revision for answer in self.history.answers}
+
+    @cached_property
+    def commits(self) -> dict[str, list[Commit]]:
+        """Steps of each run from version to version, by the run's uid."""
+        return {uid: list(_steps(versions)) for uid, versions in self.runs.items()}
+
+    @cached_property
+    def consumed(self) -> dict[str, list[Consumed]]:
+        """What became of events, by the uid of the run whose commit says so."""
+        found = {
+            uid: [each for commit in commits for each in commit.consumed]
+            for uid, commits in self.commits.items()
+        }
+        return found if self.history.complete else self._filled_in(found)
+
+    @cached_property
+    def fates(self) -> dict[str, list[Consumed]]:
+        """What became of each event, by its uid: one entry for each commit that consumed it."""
+        fates: dict[str, list[Consumed]] = defaultdict(list)
+        for consumed in self.consumed.values():
+            for each in consumed:
+                fates[each.event].append(each)
+        return fates
+
+    def name(self, uid: str) -> str:
+        """Give the name of an event, for messages."""
+        answered = {answer.uid: answer.name for answer in self.history.answers}
+        return self.events[uid][0].name if uid in self.events else answered.get(uid, uid)
+
+    def _filled_in(self, found: dict[str, list[Consumed]]) -> dict[str, list[Consumed]]:
+        for uid, versions in self.events.items():
+            last = versions[-1]
+            if last.sequence is None or last.run not in found or last.reason is None:
+                continue
+            consumed = found[last.run]
+            if uid not in {each.event for each in consumed}:
+                consumed.append(Consumed(uid, last.run, last.phase, last.reason, last.sequence))
+        return {uid: sorted(each, key=lambda one: one.sequence) for uid, each in found.items()}
+
+
+def _by_uid(versions: tuple[V, ...]) -> dict[str, list[V]]:
+    found: dict[str, list[V]] = defaultdict(list)
+    for version in versions:
+        found[version.uid].append(version)
+    return found
+
+
+def _steps(versions: list[RunVersion]) -> Iterator[Commit]:
+    first = versions[0]
+    blank = RunVersion(first.uid, first.name, first.workflow_type, 0)
+    for before, after in pairwise([blank, *versions]):
+        fresh = (each for each in after.outbox if each.sequence > before.settled)
+        yield Commit(before, after, tuple(sorted(fresh, key=lambda each: each.sequence)))

@@ -1,0 +1,222 @@
+"""Recorder: watches one namespace, and notes what senders are told, for a History.
+
+1. It begins with what is there, which is no part of the history, and misses nothing after that: a
+   watch that ends goes on from the last version seen, however often the API server is away.
+2. Where the API server does not keep the versions between, it lists anew and says so: the history
+   is then not complete.
+3. It is finished when it has seen the very versions that a consistent list shows.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Self, cast
+
+from grctl.kube import EVENTS, RUNS, Api, ApiError, ExpiredError, UnreachableError
+from tests.history.executions import Started
+from tests.history.history import Answer, EventVersion, History, RunVersion
+from tests.history.reading import event_version, run_version
+
+PAUSE = 0.05  # s: before asking an API server again that is away
+PATIENCE = 30.0  # s: for the watch to come to where a list is
+STREAM = 300  # s
+
+Json = dict[str, Any]
+
+
+class Recorder:
+    """Use it as an async context manager around all that is to be recorded.
+
+    Args:
+        api: The API client, open.
+        namespace: What is watched.
+    """
+
+    def __init__(self, api: Api, namespace: str) -> None:
+        self.answers: list[Answer] = []
+        self.events: list[EventVersion] = []
+        self.runs: list[RunVersion] = []
+        self.withdrawals: set[str] = set()
+        """Uids of events that somebody asked to delete; this and what follows the test says."""
+        self.unfit: set[str] = set()
+        """Uids of events whose payload does not fit."""
+        self.waiting: set[str] = set()
+        """Uids of events that are to wait still at the end."""
+        self.may_move: set[str] = set()
+        """Uids of events that were changed while nobody watched."""
+        self._api = api
+        self._namespace = namespace
+        self._watches = (
+            _Watch(
+                api, EVENTS.path(namespace), lambda *seen: self.events.append(event_version(*seen))
+            ),
+            _Watch(api, RUNS.path(namespace), lambda *seen: self.runs.append(run_version(*seen))),
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        """Look at what is there, and begin to watch."""
+        for watch in self._watches:
+            await watch.begin()
+        self._tasks = [asyncio.create_task(watch.run()) for watch in self._watches]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop watching."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no version was missed."""
+        return not any(watch.gaps for watch in self._watches)
+
+    def created(self, item: Json) -> None:
+        """Note what the API server answered to the create of an event."""
+        metadata = item["metadata"]
+        answer = Answer(metadata["uid"], metadata["name"], int(metadata["resourceVersion"]))
+        self.answers.append(answer)
+
+    async def catch_up(self) -> None:
+        """Wait until everything is seen that has happened so far."""
+        async with asyncio.timeout(PATIENCE):
+            for watch in self._watches:
+                await watch.catch_up()
+
+    async def settled(self) -> None:
+        """Wait until all events are settled that are to be; give up after a while."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while self._pending() - self.waiting:  # noqa: ASYNC110  it is the watch's state
+                    await asyncio.sleep(PAUSE)
+
+    def history(
+        self, started: tuple[Started, ...], handlers: Mapping[str, frozenset[str]]
+    ) -> History:
+        """Give what was recorded, with what workers wrote down and what they can handle."""
+        return History(
+            answers=tuple(self.answers),
+            withdrawals=frozenset(self.withdrawals),
+            events=tuple(self.events),
+            runs=tuple(self.runs),
+            started=started,
+            handlers=handlers,
+            unfit=frozenset(self.unfit),
+            waiting=frozenset(self.waiting),
+            may_move=frozenset(self.may_move),
+            complete=self.complete,
+        )
+
+    def _pending(self) -> set[str]:
+        last = {each.uid: each for each in self.events}
+        return {uid for uid, each in last.items() if each.exists and not each.phase.settled}
+
+
+class _Watch:
+    """The versions of one kind of object, in the API server's order."""
+
+    def __init__(self, api: Api, path: str, see: Callable[[Json, bool], None]) -> None:
+        self.gaps = 0
+        self._api = api
+        self._path = path
+        self._see = see
+        self._revision = 0
+        self._living: dict[str, Json] = {}
+        """Last version of each object that there is, by uid."""
+        self._before: frozenset[str] = frozenset()
+        """Uids of those that were there before us: they are no part of it."""
+        self._changed = asyncio.Condition()
+
+    async def begin(self) -> None:
+        """Take what is there as given."""
+        items = await self._list()
+        self._living = {item["metadata"]["uid"]: item for item in items}
+        self._before = frozenset(self._living)
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            try:
+                await self._stream()
+            except ExpiredError:
+                await self._relist()
+            except (ApiError, UnreachableError):
+                await asyncio.sleep(PAUSE)
+
+    async def catch_up(self) -> None:
+        """Wait until the watch has shown what a list shows now."""
+        answer = await self._ask_in_the_end()
+        listed = {item["metadata"]["uid"]: _revision(item) for item in answer["items"]}
+
+        def caught_up() -> bool:
+            unlisted = (self._living[uid] for uid in self._living.keys() - listed.keys())
+            return self._revision >= max(listed.values(), default=0) and all(
+                _revision(item) > _revision(answer) for item in unlisted
+            )
+
+        async with self._changed:
+            await self._changed.wait_for(caught_up)
+
+    async def _ask_in_the_end(self) -> Json:
+        while True:
+            try:
+                return await self._api.get(self._path)
+            except (ApiError, UnreachableError):
+                await asyncio.sleep(PAUSE)
+
+    async def _stream(self) -> None:
+        params = {"resourceVersion": str(self._revision), "timeoutSeconds": str(STREAM)}
+        params["allowWatchBookmarks"] = "true"
+        stream = cast("AsyncGenerator[Json, None]", self._api.watch(self._path, params))
+        async with aclosing(stream):
+            async for change in stream:
+                await self._take(change["type"], change["object"])
+
+    async def _take(self, change: str, item: Json) -> None:
+        self._revision = _revision(item)
+        if change == "BOOKMARK":
+            return
+        self._note(item, exists=change != "DELETED")
+        await self._tell()
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _note(self, item: Json, *, exists: bool) -> None:
+        uid = item["metadata"]["uid"]
+        if exists:
+            self._living[uid] = item
+        else:
+            self._living.pop(uid, None)
+        if uid not in self._before:
+            self._see(item, exists)
+
+    async def _relist(self) -> None:
+        """Begin anew: what lies between is not known."""
+        with contextlib.suppress(ApiError, UnreachableError):
+            listed = {item["metadata"]["uid"]: item for item in await self._list()}
+            self.gaps += 1
+            for uid in self._living.keys() - listed.keys():
+                self._note(self._living[uid], exists=False)
+            for item in sorted(listed.values(), key=_revision):
+                self._note(item, exists=True)
+            await self._tell()
+
+    async def _list(self) -> list[Json]:
+        answer = await self._api.get(self._path)
+        self._revision = _revision(answer)
+        items: list[Json] = answer["items"]
+        return items
+
+
+def _revision(item: Json) -> int:
+    return int(item["metadata"]["resourceVersion"])
