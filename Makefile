@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS ?= tests
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check fix conformance scenarios stateful lock clean
@@ -54,10 +56,11 @@ stateful: $(READY) ## Look for broken invariants for long: make stateful EXAMPLE
 	@GRCTL_STATEFUL_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest -n auto \
 		tests/engine/test_stateful.py
 
-lock: ## Resolve the development dependencies anew (needs uv)
-	@uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
-		--no-emit-index-url --no-annotate --custom-compile-command "make lock" \
-		--output-file requirements-dev.lock pyproject.toml
+lock: ## Resolve the dependencies anew (needs uv)
+	@$(LOCK) --all-extras --output-file requirements-dev.lock pyproject.toml
+	@$(LOCK) --extra operator --constraint requirements-dev.lock \
+		--output-file requirements.lock pyproject.toml
+	@$(LOCK) --group build --constraint requirements-dev.lock --output-file requirements-build.lock
 
 clean: ## Remove what was installed and generated here
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
