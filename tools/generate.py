@@ -3,15 +3,18 @@
 import argparse
 import ast
 import sys
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
 import yaml
+from prometheus_client.metrics_core import Metric
 
 from grctl.models import reasons
 from grctl.models.crds import all_crds
 from grctl.models.phases import FINISHED
 from grctl_operator.engine.transitions import TRANSITIONS
+from grctl_operator.runtime.metrics import Metrics
 
 ROOT = Path(__file__).parent.parent
 PHASES_HEAD = """<!-- Generated from the engine's transitions.py by `make fix`. Do not edit. -->
@@ -26,6 +29,13 @@ REASONS_HEAD = """<!-- Generated from sdk/grctl/models/reasons.py by `make fix`.
 A reason is one word in a status, a condition or a core Event. It never changes its meaning; the
 message beside it is for people and may.
 """
+METRICS_HEAD = """<!-- Generated from the operator's metrics.py by `make fix`. Do not edit. -->
+# Metrics of the operator
+
+At `/metrics` of `grctl operator --http-port`, in the formats of Prometheus and OpenMetrics. Every
+series is there at 0 from the start, and no label holds what users name. Beside these there are the
+usual `process_*` of Python processes. What to watch: [operations](../guide/operations.md).
+"""
 HEADER = "# Generated from the models in sdk/grctl/models by `make fix`. Do not edit.\n"
 
 
@@ -38,6 +48,7 @@ def generated_files() -> dict[Path, str]:
     }
     files[ROOT / "docs" / "reference" / "reasons.md"] = reasons_page()
     files[ROOT / "docs" / "reference" / "phases.md"] = phases_page()
+    files[ROOT / "docs" / "reference" / "metrics.md"] = metrics_page()
     return files
 
 
@@ -75,6 +86,35 @@ def reasons_table(node: ast.ClassDef) -> str:
             ):
                 lines.append(f"| `{name}` | {' '.join(said.split())} |")
     return "\n".join(lines) + "\n"
+
+
+def metrics_page() -> str:
+    """Make the page of all metrics from the series that an operator has at its start."""
+    families = sorted(Metrics().registry.collect(), key=lambda family: family.name)
+    ours = [family for family in families if family.name.startswith("grctl_")]
+    return METRICS_HEAD + "".join(map(metric_section, ours))
+
+
+def metric_section(family: Metric) -> str:
+    """Describe one metric: name, kind, text, and the values of its labels."""
+    total = "_total" if family.type == "counter" else ""
+    lines = [
+        f"\n## `{family.name}{total}`\n",
+        f"{family.type.capitalize()}. {family.documentation}",
+    ]
+    values: dict[str, dict[str, None]] = {}
+    for sample in family.samples:
+        for label, value in sample.labels.items():
+            if label != "le":
+                values.setdefault(label, {})[value] = None
+    if values:
+        lines += ["", "| Label | Values |", "|---|---|"]
+        lines += [f"| `{label}` | {_listed(found)} |" for label, found in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(f"`{value}`" for value in values)
 
 
 def differing(files: dict[Path, str]) -> list[Path]:

@@ -48,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--context", help="context of the kubeconfig (default: its current one)")
     add("--host", dest="dispatcher_host", help="where workers connect (default: 127.0.0.1)")
     add("--port", dest="dispatcher_port", type=int, help=f"its port (default: {DISPATCHER_PORT})")
-    add("--liveness-port", type=int, help="answer /healthz on this port (default: none)")
+    add("--http-host", help="where probes and metrics are asked for (default: 127.0.0.1)")
+    add("--http-port", type=int, help="/healthz, /readyz and /metrics here (default: nowhere)")
     add("--log-level", choices=("debug", "info", "warning", "error"), help="default: info")
     add("--log-format", choices=("console", "json"), help="default: console")
     return parser

@@ -15,6 +15,8 @@ from grctl_operator.engine.observation import Event, Held, Key
 from grctl_operator.runtime import dispatcher as module
 from grctl_operator.runtime.dispatcher import Dispatcher, Identity
 from grctl_operator.runtime.executions import ExecutionRegistry
+from grctl_operator.runtime.journal import Journal
+from grctl_operator.runtime.metrics import Metrics
 from grctl_operator.runtime.work_queue import WorkQueue
 from tests.runtime.played_worker import catalogue, connected, hello
 
@@ -27,8 +29,14 @@ class Place:
     def __init__(self) -> None:
         self.queue = WorkQueue()
         self.registry = ExecutionRegistry(lambda: NOON)
+        self.journal = Journal(Metrics(), lambda: NOON)
         self.dispatcher = Dispatcher(
-            self.registry, self.queue, operator="op", closed_grace=0.0, silent_grace=60.0
+            self.registry,
+            self.queue,
+            self.journal,
+            operator="op",
+            closed_grace=0.0,
+            silent_grace=60.0,
         )
 
     @property
@@ -188,7 +196,9 @@ async def test_a_worker_serves_only_the_namespace_it_may(
 
 async def test_an_operator_of_one_namespace_refuses_workers_of_others() -> None:
     made = Place()
-    made.dispatcher = Dispatcher(made.registry, made.queue, operator="op", namespace="bank")
+    made.dispatcher = Dispatcher(
+        made.registry, made.queue, made.journal, operator="op", namespace="bank"
+    )
     await made.dispatcher.start("127.0.0.1", 0)
     message = await refused(made.port, hello(ORDER).model_dump_json(by_alias=True))
     await made.dispatcher.stop()

@@ -9,6 +9,8 @@ from grctl_operator.engine.event_cache import EventCache
 from grctl_operator.engine.observation import Key, Listing
 from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.event_stream import EventStream
+from grctl_operator.runtime.journal import Journal
+from grctl_operator.runtime.metrics import Metrics
 from grctl_operator.runtime.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
 from tests.runtime.test_runs import run
@@ -59,8 +61,15 @@ class Post:
         self.queue = WorkQueue()
         clock = ServerClock(lambda: 0.0)
         clock.answered(NOON, NOON, NOON)
+        self.metrics = Metrics()
         self.stream = EventStream(
-            self.shelf, self.cache, self.runs, self.queue, clock=clock, namespace="shop"
+            self.shelf,
+            self.cache,
+            self.runs,
+            self.queue,
+            clock=clock,
+            journal=Journal(self.metrics, clock.now),
+            namespace="shop",
         )
 
     def waiting(self) -> list[str]:
@@ -123,7 +132,7 @@ async def test_who_asks_while_a_run_is_read_shares_the_answer(post: Post) -> Non
     await asyncio.gather(post.stream.read(KEY), post.stream.read(KEY))
     assert len(post.shelf.asked) == 1
     await post.stream.read(KEY)
-    assert len(post.shelf.asked) == 2
+    assert len(post.shelf.asked) == post.metrics.value("grctl_event_lists_total") == 2
 
 
 async def test_a_bookmark_moves_the_cache_on(post: Post) -> None:

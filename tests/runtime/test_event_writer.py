@@ -9,12 +9,14 @@ from grctl.models.run import Settlement
 from grctl_operator.engine.decision import Settle
 from grctl_operator.engine.event_cache import EventCache
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.counts import Counts
 from grctl_operator.runtime.event_writer import EventWriter, final_status
+from grctl_operator.runtime.journal import Journal
+from grctl_operator.runtime.metrics import Metrics
 from grctl_operator.runtime.work_queue import WorkQueue
 from tests.runtime.conftest import Cluster, Json
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+HANDLED = {"phase": "Processed", "reason": "Handled"}
 
 
 class Desk:
@@ -23,8 +25,9 @@ class Desk:
         self.key = Key(cluster.namespace, "order-1")
         self.cache = EventCache()
         self.queue = WorkQueue()
-        self.counts = Counts()
-        self.writer = EventWriter(cluster.api, self.cache, self.queue, self.counts)
+        self.metrics = Metrics()
+        journal = Journal(self.metrics, lambda: NOON)
+        self.writer = EventWriter(cluster.api, self.cache, self.queue, journal)
 
     async def settle(self, event: Json, phase: EventPhase = EventPhase.PROCESSED) -> None:
         """Settle and wait until the run is woken by it."""
@@ -104,7 +107,7 @@ async def test_settling_twice_at_once_is_one_write(desk: Desk) -> None:
     desk.cache.watched("ADDED", sent)
     desk.writer.settle(desk.key, settling(sent))
     await desk.settle(sent)
-    assert desk.counts.settled == 1
+    assert desk.metrics.value("grctl_events_settled_total", **HANDLED) == 1
 
 
 async def test_an_event_touched_meanwhile_is_settled_all_the_same(desk: Desk) -> None:

@@ -60,6 +60,7 @@ class Diary:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.restarts: list[str] = []
 
     def on_asking(self) -> None:
         self.lines.append("asking")
@@ -83,6 +84,7 @@ async def played(script: Script) -> tuple[Diary, list[float], Exception]:
         pauses.append(seconds)
 
     watch = ListWatch(script, "/things", diary, silence=0.02, outage=Outage("things", sleep))
+    watch.on_restart = diary.restarts.append
     with pytest.raises((StaleApiError, ApiError)) as ended:
         await watch.run()
     return diary, pauses, ended.value
@@ -120,6 +122,16 @@ async def test_an_expired_revision_begins_with_a_new_list() -> None:
     diary, pauses, _ = await played(script)
     assert diary.lines == ["asking", "list  at 5", "asking", "list a at 90"]
     assert pauses == []
+
+
+async def test_every_stream_that_is_opened_anew_says_why() -> None:
+    streams: list[list[Any]] = [
+        [change("ADDED", 6)],
+        [UnreachableError("reset")],
+        [ExpiredError(410, "Expired", "")],
+    ]
+    diary, _, _ = await played(Script([page(5), page(9)], streams))
+    assert diary.restarts == ["ended", "broken", "expired"]
 
 
 async def test_a_list_that_expires_between_pages_begins_anew() -> None:

@@ -1,26 +1,24 @@
 """The whole operator against an API server, with played workers. States are asserted, not calls."""
 
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from grctl.kube import CORE_EVENTS, EVENTS, RUNS, Api
+from grctl.kube import CORE_EVENTS, EVENTS, RUNS
 from grctl.models.directive import Complete, NextStep, WaitForEvent
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.settings import Settings
-from tests.runtime.conftest import Cluster, Json
+from tests.runtime.conftest import Cluster
 from tests.runtime.played_worker import PlayedWorker, catalogue, connected, hello
 
 ORDER = catalogue("Order", "approve", "reject", steps=("pay",))
 
 
 @asynccontextmanager
-async def operating(cluster: Cluster, port: int = 0) -> AsyncIterator[Operator]:
-    operator = Operator(
-        Settings(namespace=cluster.namespace, kubeconfig=cluster.kubeconfig, dispatcher_port=port)
-    )
+async def operating(cluster: Cluster, **settings: Any) -> AsyncIterator[Operator]:
+    place = {"namespace": cluster.namespace, "kubeconfig": cluster.kubeconfig}
+    operator = Operator(Settings(**({"dispatcher_port": 0} | place | settings)))
     await operator.connect()
     operator.begin()
     operator.registry.accepting_since -= timedelta(seconds=10)  # all workers had time to return
@@ -297,38 +295,6 @@ async def test_people_are_told_once_that_no_run_of_an_events_id_exists(cluster: 
         told = await cluster.until_core_event(sent["metadata"]["uid"])
     assert told["reason"] == "NoSuchRun"
     assert told["involvedObject"]["kind"] == "WorkflowEvent"
-
-
-def counted_writes(api: Api) -> Counter[str]:
-    """Count what an API client sends, by method and kind of object."""
-    writes: Counter[str] = Counter()
-    request = api._request
-
-    async def counting(method: str, path: str, **arguments: Any) -> Json:
-        if method != "GET":
-            kind = next(
-                each for each in ("workflowruns", "workflowevents", "events") if each in path
-            )
-            writes[f"{method} {kind}"] += 1
-        return await request(method, path, **arguments)
-
-    api._request = counting  # type: ignore[method-assign]
-    return writes
-
-
-async def test_one_event_costs_three_writes(cluster: Cluster) -> None:
-    events = 20
-    async with (
-        operating(cluster) as operator,
-        connected(operator.port, greeting(cluster)) as worker,
-    ):
-        writes = counted_writes(operator.api)
-        await start_and_wait(cluster, worker, "order-1")
-        for _ in range(events):
-            sent = await cluster.send("order-1", "approve")
-            await worker.succeeds(await worker.executes(), WaitForEvent())
-            await cluster.until_settled(sent)
-    assert writes == {"PUT workflowruns": events + 1, "PUT workflowevents": events}
 
 
 async def test_core_events_are_found_by_their_object(cluster: Cluster) -> None:

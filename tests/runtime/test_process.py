@@ -40,11 +40,11 @@ async def test_an_unusable_configuration_is_told_in_one_line() -> None:
 
 
 async def test_a_variable_that_is_no_number_is_told() -> None:
-    environment = os.environ | {"GRCTL_LIVENESS_PORT": "x"}
+    environment = os.environ | {"GRCTL_HTTP_PORT": "x"}
     process = await asyncio.create_subprocess_exec(*COMMAND, stderr=PIPE, env=environment)
     _, told = await process.communicate()
     assert process.returncode == 2
-    assert told.decode() == "grctl operator: GRCTL_LIVENESS_PORT must be a port number, not 'x'\n"
+    assert told.decode() == "grctl operator: GRCTL_HTTP_PORT must be a port number, not 'x'\n"
 
 
 async def test_a_part_that_ends_ends_the_process(

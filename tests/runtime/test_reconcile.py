@@ -56,6 +56,9 @@ class Bench:
     async def reconcile(self) -> None:
         await self.reconciler.reconcile(self.key)
 
+    def counted(self, name: str, **labels: str) -> float:
+        return self.operator.metrics.value(name, **labels)
+
 
 @pytest.fixture
 async def bench(cluster: Cluster) -> AsyncIterator[Bench]:
@@ -118,7 +121,7 @@ async def test_after_a_write_the_key_is_reconciled_again_upon_the_answer(bench: 
     assert await bench.operator.queue.take() == bench.key
     known = bench.operator.runs.known_as(bench.key)
     assert known is not None
-    assert known.commits == bench.operator.counts.commits == 1
+    assert known.commits == bench.counted("grctl_commits_total") == 1
     assert bench.operator.events.view(bench.key).complete_for == (known.uid, 1)
 
 
@@ -226,7 +229,7 @@ async def test_a_failing_reconcile_is_told_on_its_run_and_others_go_on(
     told = await bench.cluster.until_core_event(item["metadata"]["uid"])
     assert told["reason"] == "ReconcileFailed"
     assert "by nothing" in told["message"]
-    assert bench.operator.counts.failures >= 1
+    assert bench.counted("grctl_reconcile_errors_total", cause="fault") >= 1
     assert "ZeroDivisionError" in caplog.text
 
 
@@ -244,7 +247,8 @@ async def test_an_api_server_in_trouble_is_not_the_runs_failure(
     monkeypatch.undo()
     await bench.reconcile()
     assert await bench.message() == "waits"
-    assert bench.operator.counts.failures == 0
+    assert bench.counted("grctl_reconcile_errors_total", cause="api") == 1
+    assert bench.counted("grctl_reconcile_errors_total", cause="fault") == 0
 
 
 async def test_many_keys_leave_other_tasks_their_turns(bench: Bench) -> None:

@@ -15,5 +15,5 @@ def test_an_empty_variable_is_none() -> None:
 
 
 def test_a_port_that_is_no_number_is_refused_by_name() -> None:
-    with pytest.raises(SettingsError, match="GRCTL_LIVENESS_PORT must be a port number, not 'x'"):
-        Settings.read({}, {"GRCTL_LIVENESS_PORT": "x"})
+    with pytest.raises(SettingsError, match="GRCTL_HTTP_PORT must be a port number, not 'x'"):
+        Settings.read({}, {"GRCTL_HTTP_PORT": "x"})

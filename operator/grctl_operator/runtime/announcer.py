@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from grctl.kube import CORE_EVENTS, Api, ApiError, UnreachableError
 from grctl.models import API_VERSION
-from grctl_operator.runtime.counts import Counts
+from grctl_operator.runtime.metrics import Metrics
 
 COMPONENT = "grctl-operator"
 REMEMBERED = 10_000  # (uid, reason): about 1 MB
@@ -30,9 +30,9 @@ logger = logging.getLogger(__name__)
 class Announcer:
     """Writes core Events in the background."""
 
-    def __init__(self, api: Api, counts: Counts, *, operator: str) -> None:
+    def __init__(self, api: Api, metrics: Metrics, *, operator: str) -> None:
         self._api = api
-        self._counts = counts
+        self._metrics = metrics
         self._operator = operator
         self._said: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._waiting: asyncio.Queue[Json] = asyncio.Queue(WAITING)
@@ -54,8 +54,9 @@ class Announcer:
             path = CORE_EVENTS.path(body["metadata"]["namespace"])
             try:
                 await self._api.create(path, body)
-                self._counts.announced += 1
+                self._metrics.core_events.labels("written").inc()
             except (ApiError, UnreachableError) as error:
+                self._metrics.core_events.labels("failed").inc()
                 fields = {"reason": body["reason"], "error": str(error)}
                 logger.warning("core event not written", extra=fields)
             await asyncio.sleep(PAUSE)

@@ -21,7 +21,8 @@ from grctl.models.run import WorkflowRun
 from grctl.models.wire import CONNECT_PATH, Drain, Execute, Execution, Hello, Outcome, Release
 from grctl_operator.engine import decision
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.executions import ExecutionRegistry, Group, Worker
+from grctl_operator.runtime.executions import ExecutionRegistry, Group
+from grctl_operator.runtime.journal import Journal
 from grctl_operator.runtime.waiting_line import WaitingLine
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.worker_session import ProtocolError, WorkerSession
@@ -55,6 +56,7 @@ class Dispatcher:
         self,
         registry: ExecutionRegistry,
         queue: WorkQueue,
+        journal: Journal,
         *,
         operator: str,
         namespace: str | None = None,
@@ -64,6 +66,7 @@ class Dispatcher:
         self.port = 0
         self._registry = registry
         self._queue = queue
+        self._journal = journal
         self._operator = operator
         self._namespace = namespace
         self._grace = {False: closed_grace, True: silent_grace}
@@ -109,7 +112,7 @@ class Dispatcher:
             execution=execution, payload=_payload(run, effect), store=run.status.store
         )
         self._sessions[worker.instance].send(message)
-        logger.info("dispatched", extra=_fields(execution, worker))
+        self._journal.dispatched(execution, worker.name, effect.event)
 
     def await_worker(self, key: Key, run: WorkflowRun) -> None:
         """Have a key reconciled when a worker of the type connects or has room."""
@@ -246,15 +249,3 @@ def _payload(run: WorkflowRun, effect: decision.Dispatch) -> object:
     if effect.event is not None:
         return effect.event.payload
     return run.spec.workflow.input if effect.kind is HandlerKind.START else None
-
-
-def _fields(execution: Execution, worker: Worker) -> dict[str, object]:
-    return {
-        "run": f"{execution.namespace}/{execution.workflow_id}",
-        "handler": execution.handler_name,
-        "kind": execution.handler_kind.value,
-        "attempt": execution.attempt,
-        "event": execution.event,
-        "worker": worker.name,
-        "execution": execution.id,
-    }

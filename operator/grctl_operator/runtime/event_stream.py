@@ -17,6 +17,7 @@ from grctl.models.phases import UNSETTLED_SELECTOR
 from grctl_operator.engine.event_cache import EventCache
 from grctl_operator.engine.observation import Key, KnownRun
 from grctl_operator.runtime.clock import EPOCH, ServerClock
+from grctl_operator.runtime.journal import Journal
 from grctl_operator.runtime.list_watch import ListWatch, Source, list_all
 from grctl_operator.runtime.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
@@ -36,6 +37,7 @@ class EventStream:
         queue: WorkQueue,
         *,
         clock: ServerClock,
+        journal: Journal,
         namespace: str | None = None,
     ) -> None:
         self._api = api
@@ -43,6 +45,7 @@ class EventStream:
         self._runs = runs
         self._queue = queue
         self._clock = clock
+        self._journal = journal
         self._asked: Asked = ({}, EPOCH)
         """The runs that were known when the last list was asked for, and the time."""
         self._reads: dict[Key, asyncio.Task[None]] = {}
@@ -59,6 +62,8 @@ class EventStream:
 
     def on_change(self, change: str, item: Json) -> None:
         """Take what is new."""
+        if change == "ADDED":
+            self._journal.arrived(item["metadata"]["uid"])
         key = self._cache.watched(change, item)
         if key is not None:
             self._queue.add(key)
@@ -85,4 +90,5 @@ class EventStream:
         selector = f"spec.workflowId={key.name},{UNSETTLED_SELECTOR}"
         path = EVENTS.path(key.namespace)
         items, revision = await list_all(self._api, path, {"fieldSelector": selector})
+        self._journal.listed(key, len(items))
         self._cache.listed(key, items, revision, run, at)

@@ -18,7 +18,7 @@ from grctl.models.meta import Condition, ConditionStatus
 from grctl_operator.engine.decision import Settle
 from grctl_operator.engine.event_cache import EventCache, is_settled
 from grctl_operator.engine.observation import Event, Key
-from grctl_operator.runtime.counts import Counts
+from grctl_operator.runtime.journal import Journal
 from grctl_operator.runtime.outage import Outage
 from grctl_operator.runtime.work_queue import WorkQueue
 
@@ -37,11 +37,11 @@ class _NotWaitingError(Exception):
 class EventWriter:
     """Settles events and keeps their places."""
 
-    def __init__(self, api: Api, cache: EventCache, queue: WorkQueue, counts: Counts) -> None:
+    def __init__(self, api: Api, cache: EventCache, queue: WorkQueue, journal: Journal) -> None:
         self._api = api
         self._cache = cache
         self._queue = queue
-        self._counts = counts
+        self._journal = journal
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._outage = Outage("settle events")
@@ -121,9 +121,7 @@ class EventWriter:
         path = EVENTS.path(key.namespace, settlement.name, "status")
         self._cache.answered(await self._api.replace(path, body))
         self._outage.over()
-        self._counts.settled += 1
-        fields = {"run": str(key), "event": settlement.name, "phase": settlement.phase.value}
-        logger.info("settled", extra=fields | {"reason": settlement.reason})
+        self._journal.settled(key, settlement)
 
     async def _read(self, key: Key, uid: str, name: str) -> Json | None:
         """Read an event that is still to be written; None where it is gone or settled."""

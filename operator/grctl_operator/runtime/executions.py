@@ -83,6 +83,16 @@ class ExecutionRegistry:
         """Count the connected workers."""
         return sum(worker.connected for worker in self._workers.values())
 
+    @property
+    def in_flight(self) -> int:
+        """Count the executions that a worker has."""
+        return sum(worker.held for worker in self._workers.values())
+
+    def find(self, execution: str | None) -> Execution | None:
+        """Give what is known of an execution."""
+        key = self._keys.get(execution) if execution else None
+        return self._entries[key][execution].held.execution if key and execution else None
+
     def view(self, key: Key, workflow_type: str) -> Executions:
         """Give what the engine is told of one workflow id."""
         workers = [each for each in self._workers.values() if each.namespace == key.namespace]

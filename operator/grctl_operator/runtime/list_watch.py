@@ -10,7 +10,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, NoReturn, Protocol, cast
 
@@ -87,6 +87,8 @@ class ListWatch:
         """Set when the first list is complete."""
         self.revision = 0
         """How far the stream has come."""
+        self.on_restart: Callable[[str], None] = lambda _cause: None
+        """Told why a stream is opened anew: `ended`, `broken` or `expired`."""
         self._api = api
         self._path = path
         self._receiver = receiver
@@ -129,10 +131,13 @@ class ListWatch:
             try:
                 heard = await self._stream()
             except ExpiredError:
+                self.on_restart("expired")
                 return
             except (UnreachableError, ApiError) as error:
+                self.on_restart("broken")
                 await self._pause(error)
                 continue
+            self.on_restart("ended")
             if not heard:
                 await asyncio.sleep(FIRST)  # a server that ends each stream at once
 

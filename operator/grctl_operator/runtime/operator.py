@@ -1,7 +1,7 @@
 """Operator: the parts wired together, and the order in which they start and stop.
 
-1. Start: the API server answers; workers may connect; all runs are listed; then the events; only
-   then is anything decided.
+1. Start: probes are answered; the API server answers; workers may connect; all runs are listed;
+   then the events; only then is anything decided.
 2. A part that ends, ends the operator: half an operator is worse than none.
 3. Stop: nothing new is decided, writes under way are finished, workers are told Goodbye.
 """
@@ -11,18 +11,21 @@ import logging
 import socket
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 from grctl.kube import Api, ApiError, Connection, UnreachableError
+from grctl.probes import Probes
 from grctl_operator.engine.event_cache import EventCache
 from grctl_operator.runtime.announcer import Announcer
 from grctl_operator.runtime.clock import ServerClock
-from grctl_operator.runtime.counts import Counts
 from grctl_operator.runtime.dispatcher import Dispatcher
 from grctl_operator.runtime.effects import Effects
 from grctl_operator.runtime.event_stream import EventStream
 from grctl_operator.runtime.event_writer import EventWriter
 from grctl_operator.runtime.executions import ExecutionRegistry
+from grctl_operator.runtime.journal import Journal
+from grctl_operator.runtime.metrics import Metrics
 from grctl_operator.runtime.outage import Outage
 from grctl_operator.runtime.reconcile import Reconciler
 from grctl_operator.runtime.run_stream import RunStream
@@ -32,6 +35,7 @@ from grctl_operator.runtime.work_queue import WorkQueue
 
 RECONCILERS = 32  # keys at a time: each waits for the API server most of its time
 CLOCK_CHECK = 30.0  # s: an idle operator asks for the time, so that deadlines stay exact
+USER_AGENT = "grctl-operator"
 LAST_WRITES = 5.0  # s: what a write may take at shutdown; the next operator repeats it
 
 logger = logging.getLogger(__name__)
@@ -41,13 +45,16 @@ class Operator:
     """Everything that runs in the operator's process, but for kopf."""
 
     def __init__(self, settings: Settings) -> None:
-        self.counts = Counts()
+        self.metrics = Metrics()
         self.clock = ServerClock()
         self.runs = RunCache()
         self.events = EventCache()
         self.ended = asyncio.Event()
         """Set when it was stopped, or when a part ended by itself: `failure` says why."""
         self.failure: BaseException | None = None
+        self.waits_for: str | None = "the API server's first answer"
+        """What is missing before anything can be decided; None: nothing."""
+        self.probes = Probes(self._amiss, self._not_ready, self.metrics.exposition)
         self._stopped = False
         self._settings = settings
         self._name = socket.gethostname()
@@ -60,17 +67,22 @@ class Operator:
         return self.dispatcher.port
 
     async def connect(self) -> None:
-        """Wait until the API server answers, then listen for workers.
+        """Answer probes, wait until the API server answers, then listen for workers.
 
         Raises:
             ConnectionConfigError: no API server is configured.
-            OSError: the port is taken.
+            OSError: a port is taken.
         """
         settings = self._settings
+        if settings.http_port is not None:
+            await self.probes.start(settings.http_host, settings.http_port)
+            self._stack.push_async_callback(self.probes.stop)
         connection = await Connection.find(settings.kubeconfig, settings.context)
-        self.api = await self._stack.enter_async_context(Api(connection))
+        self.api = await self._stack.enter_async_context(Api(connection, user_agent=USER_AGENT))
         self.api.on_answer = self.clock.answered
+        self.api.on_request = self.metrics.asked
         await self._await_api()
+        self.waits_for = "the list of all runs"
         self._wire()
         await self.dispatcher.start(settings.dispatcher_host, settings.dispatcher_port)
         self._stack.push_async_callback(self.dispatcher.stop)
@@ -95,15 +107,11 @@ class Operator:
         self.ended.set()
         logger.info("operator stopped")
 
-    def health(self) -> dict[str, int]:
-        """Give numbers for the liveness endpoint."""
-        return {
-            "runs": len(self.runs),
-            "events": len(self.events),
-            "workers": self.registry.connected,
-            "executions": len(self.registry),
-            "queue": len(self.queue),
-        }
+    def _amiss(self) -> str | None:
+        return f"the operator ends: {self.failure}" if self.failure is not None else None
+
+    def _not_ready(self) -> str | None:
+        return self._amiss() or (f"waits for {self.waits_for}" if self.waits_for else None)
 
     async def _await_api(self) -> None:
         outage = Outage(f"connect to {self.api.connection.server}")
@@ -119,14 +127,21 @@ class Operator:
         self.queue = WorkQueue()
         self.clock.on_jump = self.queue.wake_all
         self.registry = ExecutionRegistry(self.clock.now)
+        journal = Journal(self.metrics, self.clock.now)
         self.dispatcher = Dispatcher(
-            self.registry, self.queue, operator=self._name, namespace=namespace
+            self.registry, self.queue, journal, operator=self._name, namespace=namespace
         )
-        self._announcer = Announcer(self.api, self.counts, operator=self._name)
-        self._writer = EventWriter(self.api, self.events, self.queue, self.counts)
+        self._announcer = Announcer(self.api, self.metrics, operator=self._name)
+        self._writer = EventWriter(self.api, self.events, self.queue, journal)
         self._run_stream = RunStream(self.api, self.runs, self.queue, namespace)
         self._event_stream = EventStream(
-            self.api, self.events, self.runs, self.queue, clock=self.clock, namespace=namespace
+            self.api,
+            self.events,
+            self.runs,
+            self.queue,
+            clock=self.clock,
+            journal=journal,
+            namespace=namespace,
         )
         self._effects = Effects(
             self.api,
@@ -148,8 +163,22 @@ class Operator:
             effects=self._effects,
             dispatcher=self.dispatcher,
             announcer=self._announcer,
-            counts=self.counts,
+            journal=journal,
+            metrics=self.metrics,
         )
+        self._show_metrics()
+
+    def _show_metrics(self) -> None:
+        self.metrics.show(self.queue, self.runs, self.events, self.registry)
+        self.metrics.is_leader.set(1)
+        for resource, watch in (
+            ("workflowruns", self._run_stream.watch),
+            ("workflowevents", self._event_stream.watch),
+        ):
+            watch.on_restart = partial(self._count_restart, resource)
+
+    def _count_restart(self, resource: str, cause: str) -> None:
+        self.metrics.watch_restarts.labels(resource, cause).inc()
 
     async def _finish_writes(self) -> None:
         self.queue.close()
@@ -160,7 +189,9 @@ class Operator:
         """Decide nothing before all runs and then all events are known."""
         await self._run_stream.watch.listed.wait()
         self._spawn(self._event_stream.watch.run(), "watch events")
+        self.waits_for = "the list of all events"
         await self._event_stream.watch.listed.wait()
+        self.waits_for = None
         for number in range(RECONCILERS):
             self._spawn(self._reconciler.run(), f"reconcile {number}")
         fields = {"runs": len(self.runs), "events": len(self.events)}

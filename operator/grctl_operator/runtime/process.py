@@ -1,7 +1,7 @@
-"""The process: kopf runs it, with login, signals, start, cleanup and the liveness endpoint.
+"""The process: kopf runs it, with login, signals, start and cleanup.
 
 1. kopf watches nothing of ours: runs and events come by our own list-and-watch, in order.
-2. Before kopf starts the API server has answered and the port is ours: what a person must mend
+2. Before kopf starts the API server has answered and the ports are ours: what a person must mend
    is told plainly. Our tasks begin in kopf's startup and end in its cleanup, while they still
    live: when kopf ends, it cancels whatever began after it.
 3. A part that ends ends kopf, and the failure is raised to the caller.
@@ -13,7 +13,7 @@ import aiohttp
 import kopf
 
 from grctl.kube import Connection
-from grctl_operator.runtime.operator import Operator
+from grctl_operator.runtime.operator import USER_AGENT, Operator
 from grctl_operator.runtime.settings import Settings
 
 
@@ -34,13 +34,11 @@ async def serve(settings: Settings) -> None:
 
 
 async def _run_kopf(operator: Operator, settings: Settings) -> None:
-    port = settings.liveness_port
     await kopf.operator(
         registry=_registry(operator),
         standalone=True,
         clusterwide=settings.namespace is None,
         namespaces=[settings.namespace] if settings.namespace else [],
-        liveness_endpoint=f"http://0.0.0.0:{port}/healthz" if port is not None else None,
         stop_flag=operator.ended,
     )
 
@@ -62,10 +60,6 @@ def _registry(operator: Operator) -> kopf.OperatorRegistry:
     async def login(**_: Any) -> kopf.AiohttpSession:
         return await _session(operator.api.connection)
 
-    @kopf.on.probe(registry=registry, id="operator")
-    async def health(**_: Any) -> dict[str, int]:
-        return operator.health()
-
     return registry
 
 
@@ -73,7 +67,7 @@ async def _session(connection: Connection) -> kopf.AiohttpSession:
     """Give kopf a session of its own: it looks once at which resources the API server has."""
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=connection.tls or True),
-        headers=await connection.authorization(),
+        headers={"User-Agent": USER_AGENT, **await connection.authorization()},
     )
     return kopf.AiohttpSession(
         server=connection.server,

@@ -22,10 +22,11 @@ from grctl_operator.engine.event_cache import EventCache
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.announcer import Announcer, involved_object
 from grctl_operator.runtime.clock import ServerClock
-from grctl_operator.runtime.counts import Counts
 from grctl_operator.runtime.dispatcher import Dispatcher
 from grctl_operator.runtime.effects import Effects
 from grctl_operator.runtime.executions import ExecutionRegistry
+from grctl_operator.runtime.journal import Journal
+from grctl_operator.runtime.metrics import Metrics
 from grctl_operator.runtime.outage import passes
 from grctl_operator.runtime.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
@@ -50,7 +51,8 @@ class Reconciler:
         effects: Effects,
         dispatcher: Dispatcher,
         announcer: Announcer,
-        counts: Counts,
+        journal: Journal,
+        metrics: Metrics,
         decide: Decide = decide,
     ) -> None:
         self._api = api
@@ -62,7 +64,8 @@ class Reconciler:
         self._effects = effects
         self._dispatcher = dispatcher
         self._announcer = announcer
-        self._counts = counts
+        self._journal = journal
+        self._metrics = metrics
         self._decide = decide
         self._unsure: set[Key] = set()
         """Keys whose run must be read before it is decided upon."""
@@ -98,7 +101,6 @@ class Reconciler:
         self._sleep(key, decided)
 
     def _ask(self, key: Key, run: WorkflowRun | None) -> Decision:
-        self._counts.reconciles += 1
         if run is None:
             self._cache.forget(key)
         workflow_type = run.spec.workflow.type if run else ""
@@ -128,15 +130,18 @@ class Reconciler:
         answer = await self._api.replace(path, _body(run, status))
         del self._due[key]
         self._runs.answered(answer)
-        before, after = run.status.commits, status.commits
-        if before == after:
-            self._counts.views += 1
+        if run.status.commits == status.commits:
+            self._metrics.views.inc()
         else:
-            self._cache.committed(key, run.metadata.uid, before, after)
-            self._counts.commits += 1
-            fields = {"run": str(key), "commits": after, "phase": status.phase.value}
-            logger.info("committed", extra=fields)
+            self._committed(key, run, status)
         return self._runs.as_answered(answer)
+
+    def _committed(self, key: Key, run: WorkflowRun, status: RunStatus) -> None:
+        before = run.status
+        self._cache.committed(key, run.metadata.uid, before.commits, status.commits)
+        new = status.last_execution != before.last_execution
+        execution = self._executions.find(status.last_execution) if new else None
+        self._journal.committed(key, before, status, execution)
 
     async def _read_afresh(self, key: Key) -> None:
         uid = self._runs.uid(key)
@@ -157,15 +162,17 @@ class Reconciler:
 
     async def _try(self, key: Key) -> None:
         try:
-            await self.reconcile(key)
+            with self._metrics.reconcile_duration.time():
+                await self.reconcile(key)
         except ConflictError as error:
-            self._counts.conflicts += 1
+            self._metrics.reconcile_errors.labels("conflict").inc()
             logger.info("conflict", extra={"run": str(key), "error": str(error)})
             self._try_later(key)
         except Exception as error:  # noqa: BLE001  # rule 5: other keys go on
             if passes(error):
                 fields = {"run": str(key), "error": str(error)}
                 logger.warning("reconcile interrupted", extra=fields)
+                self._metrics.reconcile_errors.labels("api").inc()
             else:
                 self._fail(key, error)
             self._try_later(key)
@@ -177,7 +184,7 @@ class Reconciler:
         self._queue.retry(key)
 
     def _fail(self, key: Key, error: Exception) -> None:
-        self._counts.failures += 1
+        self._metrics.reconcile_errors.labels("fault").inc()
         if isinstance(error, ApiError):
             fields = {"run": str(key), "status": error.status, "error": str(error)}
             logger.error("reconcile refused", extra=fields)

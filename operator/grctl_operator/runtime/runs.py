@@ -9,10 +9,11 @@
 Pure: objects in, runs out. Revisions are compared as numbers, within this one resource type.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
+from grctl.models.phases import RunPhase
 from grctl.models.run import WorkflowRun
 from grctl_operator.engine.observation import Key, KnownRun
 
@@ -27,6 +28,7 @@ class _Known:
 
     uid: str
     version: int
+    phase: str
     item: Json | None
     run: WorkflowRun | None = None
 
@@ -41,11 +43,16 @@ class RunCache:
 
     def __init__(self) -> None:
         self._runs: dict[Key, _Known] = {}
+        self._phases: Counter[str] = Counter()
         self._gone: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:
         """Count the runs."""
         return len(self._runs)
+
+    def count(self, phase: RunPhase) -> int:
+        """Count the runs of a phase."""
+        return self._phases[phase]
 
     def keys(self) -> tuple[Key, ...]:
         """Give the key of every run."""
@@ -102,9 +109,13 @@ class RunCache:
         known = self._runs.get(key)
         if uid in self._gone or (known and known.version >= version):
             return None
-        if known and known.uid != uid:
-            self._bury(known.uid)
-        self._runs[key] = _Known(uid, version, item)
+        if known:
+            self._phases[known.phase] -= 1
+            if known.uid != uid:
+                self._bury(known.uid)
+        phase = _phase_of(item)
+        self._runs[key] = _Known(uid, version, phase, item)
+        self._phases[phase] += 1
         return key
 
     def missed(self, key: Key, uid: str) -> bool:
@@ -113,6 +124,7 @@ class RunCache:
         known = self._runs.get(key)
         if known is None or known.uid != uid:
             return False
+        self._phases[known.phase] -= 1
         del self._runs[key]
         return True
 
@@ -132,6 +144,11 @@ class RunCache:
         self._gone[uid] = None
         if len(self._gone) > GRAVES:
             self._gone.popitem(last=False)
+
+
+def _phase_of(item: Json) -> str:
+    phase: str | None = (item.get("status") or {}).get("phase")
+    return phase or RunPhase.PENDING
 
 
 def _as_known(known: _Known) -> KnownRun:

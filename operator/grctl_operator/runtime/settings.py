@@ -9,11 +9,12 @@ VARIABLES = {
     "namespace": "GRCTL_NAMESPACE",
     "dispatcher_host": "GRCTL_DISPATCHER_HOST",
     "dispatcher_port": "GRCTL_DISPATCHER_PORT",
-    "liveness_port": "GRCTL_LIVENESS_PORT",
+    "http_host": "GRCTL_HTTP_HOST",
+    "http_port": "GRCTL_HTTP_PORT",
     "log_level": "GRCTL_LOG_LEVEL",
     "log_format": "GRCTL_LOG_FORMAT",
 }
-NUMBERS = frozenset({"dispatcher_port", "liveness_port"})
+NUMBERS = frozenset({"dispatcher_port", "http_port"})
 
 
 class SettingsError(Exception):
@@ -32,8 +33,10 @@ class Settings:
     dispatcher_host: str = "127.0.0.1"
     dispatcher_port: int = DISPATCHER_PORT
     """Where workers connect; 0: any free port, which is logged."""
-    liveness_port: int | None = None
-    """Where `/healthz` is answered; None: nowhere."""
+    http_host: str = "127.0.0.1"
+    http_port: int | None = None
+    """Where `/healthz`, `/readyz` and `/metrics` are answered; 0: any free port, which is logged;
+    None: nowhere."""
     log_level: str = "info"
     log_format: str = "console"
     """`console` for people, `json` for collectors."""

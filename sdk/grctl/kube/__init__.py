@@ -15,6 +15,7 @@ from grctl.kube.errors import (
     NotFoundError,
     UnreachableError,
 )
+from grctl.kube.requests import Request
 from grctl.kube.resources import CORE_EVENTS, CRDS, EVENTS, RUNS, Resource
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "ExpiredError",
     "InvalidError",
     "NotFoundError",
+    "Request",
     "Resource",
     "UnreachableError",
 ]

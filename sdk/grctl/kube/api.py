@@ -5,9 +5,11 @@
    caller, who knows what it meant, may repeat it.
 3. Each answer's `Date` goes to `on_answer` with the times around it: deadlines are the API
    server's, not this machine's.
+4. Each request goes to `on_request`, once, with the status of its answer: it is counted.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -18,6 +20,7 @@ import orjson
 
 from grctl.kube.connection import Connection
 from grctl.kube.errors import UnreachableError, api_error
+from grctl.kube.requests import Request, request_of
 
 REQUEST_TIMEOUT = 30.0  # s: longer than the API server's own waits for etcd
 CONNECT_TIMEOUT = 5.0  # s
@@ -27,6 +30,8 @@ Json = dict[str, Any]
 Params = Mapping[str, str]
 OnAnswer = Callable[[datetime, datetime, datetime], None]
 """Gets the local time before the request, the local time after the answer, and its Date."""
+OnRequest = Callable[[Request, int], None]
+"""Gets what was asked and the HTTP status of the answer; 0 where none came."""
 
 
 class Api:
@@ -35,6 +40,7 @@ class Api:
     def __init__(self, connection: Connection, *, user_agent: str = "grctl") -> None:
         self.connection = connection
         self.on_answer: OnAnswer | None = None
+        self.on_request: OnRequest | None = None
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
 
@@ -142,10 +148,29 @@ class Api:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._unreachable(method, path, error) from error
 
-    def _open(self, method: str, path: str, **arguments: Any) -> "_Opening":
+    @asynccontextmanager
+    async def _open(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, **arguments: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Ask; the header that says who asks may need I/O itself."""
         if self._session is None:
             raise RuntimeError("The Api is not open: use it as `async with Api(...) as api:`")
-        return _Opening(self._session, self.connection, method, path, arguments)
+        headers = {**(headers or {}), **await self.connection.authorization()}
+        response = None
+        try:
+            response = await self._session.request(method, path, headers=headers, **arguments)
+            self._count(method, path, arguments, response.status)
+            yield response
+        finally:
+            if response is None:
+                self._count(method, path, arguments, 0)
+            else:
+                response.release()
+
+    def _count(self, method: str, path: str, arguments: Mapping[str, Any], status: int) -> None:
+        if self.on_request is not None:
+            watch = (arguments.get("params") or {}).get("watch") == "true"
+            self.on_request(request_of(method, path, watch=watch), status)
 
     def _note_date(self, response: aiohttp.ClientResponse, before: datetime) -> None:
         date = response.headers.get("Date")
@@ -155,39 +180,6 @@ class Api:
     def _unreachable(self, method: str, path: str, error: Exception) -> UnreachableError:
         what = str(error) or type(error).__name__
         return UnreachableError(f"{method} {self.connection.server}{path}: {what}")
-
-
-class _Opening:
-    """One request under way: adds the header that says who asks, which may need I/O itself."""
-
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        connection: Connection,
-        method: str,
-        path: str,
-        arguments: dict[str, Any],
-    ) -> None:
-        self._session = session
-        self._connection = connection
-        self._method = method
-        self._path = path
-        self._arguments = arguments
-        self._response: aiohttp.ClientResponse | None = None
-
-    async def __aenter__(self) -> aiohttp.ClientResponse:
-        headers = {
-            **(self._arguments.pop("headers", None) or {}),
-            **await self._connection.authorization(),
-        }
-        self._response = await self._session.request(
-            self._method, self._path, headers=headers, **self._arguments
-        )
-        return self._response
-
-    async def __aexit__(self, *_error: object) -> None:
-        if self._response is not None:
-            self._response.release()
 
 
 async def _raise_for_refusal(response: aiohttp.ClientResponse) -> None:

@@ -1,0 +1,292 @@
+"""Metrics: what the operator counts and measures, as Prometheus reads it.
+
+1. Each operator has a registry of its own: several in one process do not add up.
+2. Every series is there at 0 from the start: the first of anything is seen as a change.
+3. No label holds what users name (runs, events, workers, types): the number of series is fixed.
+4. The texts here are the reference: docs/reference/metrics.md is made from them.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import product
+from typing import Protocol
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.registry import Collector
+
+from grctl.kube import Request
+from grctl.models.phases import SETTLED_PHASES, EventPhase, HandlerKind, RunPhase
+from grctl.models.reasons import EventReason
+
+RECONCILE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+"""s: most reconciles need no request, the others one or two of some milliseconds."""
+LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+"""s: from what one API write takes to what a person calls stuck."""
+
+REQUESTS = {
+    "workflowruns": ("get", "list", "watch", "patch"),
+    "workflowruns/status": ("update",),
+    "workflowevents": ("get", "list", "watch", "deletecollection"),
+    "workflowevents/status": ("update",),
+    "events": ("create",),
+    "/version": ("get",),
+}
+"""What the operator asks the API server for."""
+CODES = frozenset({200, 201, 400, 401, 403, 404, 409, 410, 422, 429, 500, 503, 504})
+OTHER, NO_ANSWER = "other", "none"
+
+PHASE_OF = dict.fromkeys(EventReason, EventPhase.REJECTED) | {
+    EventReason.HANDLED: EventPhase.PROCESSED,
+    EventReason.HANDLER_FAILED: EventPhase.FAILED,
+    EventReason.WORKER_LOST: EventPhase.FAILED,
+}
+"""The phase that goes with each reason."""
+
+# Of this whole process: when a series began is of no use to anybody.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Sized(Protocol):
+    """What can be counted."""
+
+    def __len__(self) -> int:
+        """Count."""
+
+
+class Runs(Protocol):
+    """The part of the RunCache that is shown."""
+
+    def count(self, phase: RunPhase) -> int:
+        """Count the runs of a phase."""
+
+
+class Events(Sized, Protocol):
+    """The part of the EventCache that is shown."""
+
+    inversions: int
+
+
+class Workers(Sized, Protocol):
+    """The part of the ExecutionRegistry that is shown."""
+
+    @property
+    def connected(self) -> int:
+        """Count the workers."""
+
+    @property
+    def in_flight(self) -> int:
+        """Count the executions that a worker has."""
+
+
+class Metrics:
+    """All series of one operator."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._make_counters()
+        self._make_counters_of_requests()
+        self._make_gauges()
+        self._make_histograms()
+        self._inversions = _Inversions(self.registry)
+        ProcessCollector(registry=self.registry)
+
+    def show(self, queue: Sized, runs: Runs, events: Events, workers: Workers) -> None:
+        """Have gauges read what is kept elsewhere, whenever somebody asks."""
+        self._queue_depth.set_function(lambda: len(queue))
+        self._pending.set_function(lambda: len(events))
+        self._workers.set_function(lambda: workers.connected)
+        self._executions.set_function(lambda: workers.in_flight)
+        self._inversions.events = events
+        for phase in RunPhase:
+            self._runs.labels(phase.value).set_function(partial(runs.count, phase))
+
+    def asked(self, request: Request, status: int) -> None:
+        """Count a request to the API server; status 0: no answer came."""
+        verb, resource = request
+        if verb not in REQUESTS.get(resource, ()):
+            verb, resource = OTHER, OTHER
+        self.api_requests.labels(verb, resource, _code(status)).inc()
+
+    def settled(self, phase: EventPhase, reason: str) -> None:
+        """Count an event whose final phase is written."""
+        known = reason in PHASE_OF and PHASE_OF[EventReason(reason)] is phase
+        self.events_settled.labels(phase.value, reason if known else OTHER).inc()
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """Give everything in a format that the scraper accepts, and that format's name."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type
+
+    def value(self, name: str, **labels: str) -> float:
+        """Give the present value of one series.
+
+        Raises:
+            KeyError: there is no such series.
+        """
+        found = self.registry.get_sample_value(name, labels)
+        if found is None:
+            raise KeyError(f"{name}{labels or ''}")
+        return found
+
+    def _make_counters(self) -> None:
+        self.commits = self._counter(
+            "grctl_commits", "Writes of a run's status that made an outcome true."
+        )
+        self.views = self._counter(
+            "grctl_views",
+            "Writes of a run's status that were only for people: a handler took over 0.25 s, a run"
+            " waits for a worker.",
+        )
+        self.reconcile_errors = self._counter(
+            "grctl_reconcile_errors",
+            "Reconciles that ended early and are tried again. conflict: another write came first."
+            " api: the API server was away or in trouble. fault: anything else; the log has it.",
+            cause=("conflict", "api", "fault"),
+        )
+        self.event_lists = self._counter(
+            "grctl_event_lists",
+            "Consistent lists of one run's events: each makes the API server look at all events of"
+            " the namespace. Made for runs that this operator did not write last, and before a"
+            " wait ends by its timeout; never for an event in the steady state.",
+        )
+        self.core_events = self._counter(
+            "grctl_core_events",
+            "Core Events for people. written: created, or counted up. failed: the API server did"
+            " not take it. dropped: left out, as too many came at once.",
+            result=("written", "failed", "dropped"),
+        )
+
+    def _make_counters_of_requests(self) -> None:
+        self.api_requests = self._counter(
+            "grctl_api_requests",
+            "Requests to the API server, in the words of RBAC. A watch counts when it is opened."
+            f" code: the HTTP status; {NO_ANSWER} where no answer came, {OTHER} for a rare one.",
+            series=_every_request(),
+            labels=("verb", "resource", "code"),
+        )
+        self.watch_restarts = self._counter(
+            "grctl_watch_restarts",
+            "Watches opened anew. ended: the API server ended it, as it does about every five"
+            " minutes. broken: the connection failed. expired: its revision is gone, so everything"
+            " is listed.",
+            resource=("workflowruns", "workflowevents"),
+            cause=("ended", "broken", "expired"),
+        )
+        self.events_settled = self._counter(
+            "grctl_events_settled",
+            "Events whose final phase is written, by the words of reasons.md;"
+            f" {OTHER}: a reason of another version.",
+            series=_every_verdict(),
+            labels=("phase", "reason"),
+        )
+
+    def _make_gauges(self) -> None:
+        self.is_leader = self._gauge(
+            "grctl_is_leader", "1 where this operator decides, 0 where it stands by."
+        )
+        self._queue_depth = self._gauge("grctl_queue_depth", "Runs that are to be reconciled now.")
+        self._pending = self._gauge("grctl_events_pending", "Events whose phase is not final.")
+        self._runs = self._gauge("grctl_runs", "Runs that exist.", phase=RunPhase)
+        self._workers = self._gauge("grctl_workers_connected", "Workers that are connected.")
+        self._executions = self._gauge(
+            "grctl_executions_in_flight",
+            "Executions that a worker has, from their dispatch until they are committed or void.",
+        )
+
+    def _make_histograms(self) -> None:
+        self.reconcile_duration = self._histogram(
+            "grctl_reconcile_duration_seconds",
+            "Time of one reconcile, from the decision to the answers of its writes.",
+            RECONCILE_BUCKETS,
+        )
+        self.create_to_dispatch = self._histogram(
+            "grctl_event_create_to_dispatch_seconds",
+            "Time from an event's creation until a worker is first given it: whatever it waited"
+            " for, its run, its turn, a worker. Measured from the moment at which the operator's"
+            " watch showed it. Where its creation stamp proves it older (the operator was away,"
+            " the watch late), by the stamp: the API server's clock, in whole seconds, so that up"
+            " to 1 s may be missing. Never too long.",
+            LATENCY_BUCKETS,
+        )
+        self.dispatch_to_commit = self._histogram(
+            "grctl_dispatch_to_commit_seconds",
+            "Time from giving an execution to a worker until its outcome is committed: the way"
+            " there, the handler, the way back and the write. Of executions that this process"
+            " dispatched.",
+            LATENCY_BUCKETS,
+            kind=HandlerKind,
+        )
+
+    def _counter(
+        self,
+        name: str,
+        text: str,
+        series: Iterable[tuple[str, ...]] = (),
+        labels: Sequence[str] = (),
+        **values: Iterable[str],
+    ) -> Counter:
+        """Make a counter of some series, or of all combinations of its labels' values."""
+        made = Counter(name, text, (*labels, *values), registry=self.registry)
+        _begin_at_zero(made, series if labels else product(*values.values()))
+        return made
+
+    def _gauge(self, name: str, text: str, **values: Iterable[str]) -> Gauge:
+        made = Gauge(name, text, tuple(values), registry=self.registry)
+        _begin_at_zero(made, product(*values.values()))
+        return made
+
+    def _histogram(
+        self, name: str, text: str, buckets: Sequence[float], **values: Iterable[str]
+    ) -> Histogram:
+        made = Histogram(name, text, tuple(values), buckets=buckets, registry=self.registry)
+        _begin_at_zero(made, product(*values.values()))
+        return made
+
+
+class _Inversions(Collector):
+    """A counter that is kept by the event cache, which knows no metrics."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.events: Events | None = None
+        registry.register(self)
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        text = (
+            "Events that the API server showed only after one that was created later. Each takes"
+            " its place, unless the later one was handled by then (rule 2). Expected to stay 0."
+        )
+        count = self.events.inversions if self.events is not None else 0
+        yield CounterMetricFamily("grctl_inversions", text, value=count)
+
+
+def _begin_at_zero(metric: MetricWrapperBase, series: Iterable[tuple[str, ...]]) -> None:
+    for values in series:
+        if values:
+            metric.labels(*values)
+
+
+def _every_request() -> Iterable[tuple[str, str, str]]:
+    asked = [(verb, resource) for resource, verbs in REQUESTS.items() for verb in verbs]
+    codes = (*map(str, sorted(CODES)), OTHER, NO_ANSWER)
+    return ((*request, code) for request in (*asked, (OTHER, OTHER)) for code in codes)
+
+
+def _every_verdict() -> Iterable[tuple[str, str]]:
+    known = [(phase.value, reason.value) for reason, phase in PHASE_OF.items()]
+    return (*known, *((phase.value, OTHER) for phase in SETTLED_PHASES))
+
+
+def _code(status: int) -> str:
+    if not status:
+        return NO_ANSWER
+    return str(status) if status in CODES else OTHER

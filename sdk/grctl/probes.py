@@ -1,0 +1,67 @@
+"""Probes: the HTTP endpoint by which a process says how it is: /healthz, /readyz, /metrics.
+
+1. `ok`, or 503 and what is amiss, as text. Healthy: it works, do not restart it. Ready: it can do
+   its part now.
+2. It answers from what is known and asks nobody: who asks often, costs little.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from aiohttp import web
+
+Check = Callable[[], str | None]
+"""Says what is amiss; None: nothing."""
+Exposition = Callable[[str], tuple[bytes, str]]
+"""Gives all metrics in a format that the Accept header names, and the format's name."""
+
+logger = logging.getLogger(__name__)
+
+
+class Probes:
+    """The endpoint. `metrics` None: the process has none."""
+
+    def __init__(self, healthy: Check, ready: Check, metrics: Exposition | None = None) -> None:
+        self.port = 0
+        self._healthy = healthy
+        self._ready = ready
+        self._metrics = metrics
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen. `port` 0 takes a free one; `self.port` says which.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        app = web.Application()
+        app.router.add_get("/healthz", self._say_healthy)
+        app.router.add_get("/readyz", self._say_ready)
+        if self._metrics is not None:
+            app.router.add_get("/metrics", partial(_expose, self._metrics))
+        self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.5)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        self.port = self._runner.addresses[0][1]
+        logger.info("answering probes", extra={"address": f"http://{host}:{self.port}"})
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _say_healthy(self, _request: web.Request) -> web.Response:
+        return _verdict(self._healthy())
+
+    async def _say_ready(self, _request: web.Request) -> web.Response:
+        return _verdict(self._ready())
+
+
+async def _expose(metrics: Exposition, request: web.Request) -> web.Response:
+    body, content_type = metrics(request.headers.get("Accept", ""))
+    return web.Response(body=body, headers={"Content-Type": content_type})
+
+
+def _verdict(amiss: str | None) -> web.Response:
+    return web.Response(text=f"{amiss or 'ok'}\n", status=503 if amiss else 200)

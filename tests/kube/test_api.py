@@ -1,0 +1,72 @@
+"""The client against a server that answers as told."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer, unused_port
+
+from grctl.kube import EVENTS, RUNS, Api, ApiError, Connection, Request, UnreachableError
+
+Counted = list[tuple[Request, int]]
+
+
+class Nobody:
+    """Credentials of nobody."""
+
+    async def auth_settings(self) -> dict[str, str]:
+        return {}
+
+
+@asynccontextmanager
+async def counting(status: int, text: str = "{}") -> AsyncIterator[tuple[Api, Counted]]:
+    """Give a client of a server that always answers this, and what it counts."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(status=status, text=text)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server, client(str(server.make_url(""))) as (api, counted):
+        yield api, counted
+
+
+@asynccontextmanager
+async def client(url: str) -> AsyncIterator[tuple[Api, Counted]]:
+    counted: Counted = []
+    connection = Connection(url.rstrip("/"), "shop", tls=None, configuration=Nobody())
+    async with Api(connection) as api:
+        api.on_request = lambda request, status: counted.append((request, status))
+        yield api, counted
+
+
+async def test_each_request_is_counted_once_with_its_answer() -> None:
+    async with counting(200) as (api, counted):
+        await api.get(RUNS.path("shop", "order-1"))
+        await api.replace(RUNS.path("shop", "order-1", "status"), {})
+    assert counted == [
+        (Request("get", "workflowruns"), 200),
+        (Request("update", "workflowruns/status"), 200),
+    ]
+
+
+async def test_a_refusal_is_counted_with_its_code() -> None:
+    async with counting(409) as (api, counted):
+        with pytest.raises(ApiError):
+            await api.replace(EVENTS.path("shop", "e", "status"), {})
+    assert counted == [(Request("update", "workflowevents/status"), 409)]
+
+
+async def test_a_watch_is_counted_when_it_opens_and_not_for_what_it_brings() -> None:
+    lines = '{"type": "ADDED", "object": {}}\n' * 3
+    async with counting(200, lines) as (api, counted):
+        assert len([each async for each in api.watch(EVENTS.path(), {})]) == 3
+    assert counted == [(Request("watch", "workflowevents"), 200)]
+
+
+async def test_no_answer_is_counted_as_none() -> None:
+    async with client(f"http://127.0.0.1:{unused_port()}") as (api, counted):
+        with pytest.raises(UnreachableError):
+            await api.get(RUNS.path())
+    assert counted == [(Request("list", "workflowruns"), 0)]
