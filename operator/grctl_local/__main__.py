@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         asyncio.run(_serve(options))
-    except (StoreError, PortTakenError) as error:
+    except (StoreError, PortTakenError, OSError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     return 0
@@ -28,7 +28,9 @@ async def _serve(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    async with LocalServer(options.data, options.port, options.kubeconfig) as server:
+    async with LocalServer(
+        options.data, options.port, options.kubeconfig, audit_log=options.audit_log
+    ) as server:
         path = server.kubeconfig_path.absolute()
         print(  # noqa: T201
             f"Kubernetes API at {server.url}; to use it: export KUBECONFIG={path}", flush=True
@@ -41,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="file that keeps the objects (none: in memory)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (0: a free one)")
     parser.add_argument("--kubeconfig", type=Path, default=KUBECONFIG, help="file to write")
+    parser.add_argument("--audit-log", type=Path, help="file to add each request to, as JSON")
     return parser
 
 

@@ -2,6 +2,7 @@
 
 1. Requests are handled one after the other, from the read body to the answer: no verb awaits.
 2. Who has not the token gets nothing but health and version.
+3. Each answer goes to the audit log, where there is one.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from email.utils import format_datetime
 from aiohttp import web
 
 from grctl_local import discovery, openapi
+from grctl_local.audit import AuditLog
 from grctl_local.cluster import Cluster
 from grctl_local.decoding import read_object
 from grctl_local.deletion import delete, read_options, remove
@@ -43,8 +45,9 @@ log = logging.getLogger(__name__)
 class Http:
     """Handles requests."""
 
-    def __init__(self, cluster: Cluster, token: str) -> None:
+    def __init__(self, cluster: Cluster, token: str, audit: AuditLog | None = None) -> None:
         self._cluster = cluster
+        self._audit = audit
         self._token = f"Bearer {token}".encode()
         self._watches: set[Watch] = set()
         self._date: tuple[int, str] = (0, "")
@@ -56,6 +59,12 @@ class Http:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
+        response = await self._handle(request)
+        if self._audit is not None and isinstance(response, web.Response):
+            self._audit.answered(request, response.status)
+        return response
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         warnings: list[str] = []
         try:
             return await self._answer(request, warnings)
@@ -168,6 +177,8 @@ class Http:
         response.content_type = "application/json"
         response.enable_chunked_encoding()
         await response.prepare(request)
+        if self._audit is not None:
+            self._audit.answered(request, response.status, watch=True)
         self._watches.add(watch)
         try:
             async for lines in watch.lines():

@@ -18,6 +18,7 @@ from typing import Self
 from aiohttp import web
 
 from grctl_local import kubeconfig
+from grctl_local.audit import AuditLog
 from grctl_local.certificate import Certificate, make_certificate
 from grctl_local.clock import Clock, system_clock
 from grctl_local.cluster import Cluster
@@ -42,6 +43,7 @@ class LocalServer:
         port: 0 takes a free one.
         kubeconfig_path: where the kubeconfig is written; None takes a temporary file.
         clock: what time it is; for tests.
+        audit_log: file to which each request is added; None: none.
 
     Example:
         async with LocalServer() as server:
@@ -54,11 +56,13 @@ class LocalServer:
         port: int = 0,
         kubeconfig_path: Path | str | None = None,
         clock: Clock = system_clock,
+        audit_log: Path | str | None = None,
     ) -> None:
         self._data = Path(data) if data else None
         self._port = port
         self._clock = clock
         self._wanted_path = kubeconfig_path
+        self._audit_path = Path(audit_log) if audit_log else None
         self.kubeconfig_path = Path()
         self.token = ""
         self.url = ""
@@ -70,6 +74,7 @@ class LocalServer:
         Raises:
             StoreError: the data file cannot be used.
             PortTakenError: the port is taken.
+            OSError: the audit log cannot be written.
         """
         listener = _listen(self._port)
         self._closing.callback(listener.close)
@@ -106,6 +111,13 @@ class LocalServer:
         self._closing.callback(directory.cleanup)
         return Path(directory.name) / "kubeconfig"
 
+    def _open_audit_log(self) -> AuditLog | None:
+        if self._audit_path is None:
+            return None
+        log = AuditLog(self._audit_path, self._clock)
+        self._closing.callback(log.close)
+        return log
+
     def _start_collector(self) -> None:
         task = asyncio.create_task(GarbageCollector(self.cluster).run())
 
@@ -117,7 +129,7 @@ class LocalServer:
         self._closing.push_async_callback(stop)
 
     async def _serve(self, listener: socket.socket, tls: ssl.SSLContext) -> None:
-        http = Http(self.cluster, self.token)
+        http = Http(self.cluster, self.token, self._open_audit_log())
         loop = asyncio.get_running_loop()
 
         make_request = partial(web.BaseRequest, loop=loop, client_max_size=LARGEST_BODY)

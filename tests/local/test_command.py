@@ -1,5 +1,6 @@
 """`python -m grctl_local`: how it starts, how it ends, what survives."""
 
+import json
 import os
 import signal
 import subprocess
@@ -94,3 +95,18 @@ def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("my notes\n" * 1000)
 
     assert "no data file of this server" in refused(tmp_path, "--data", "notes.txt")
+
+
+async def test_an_audit_log_is_added_to(tmp_path: Path) -> None:
+    (tmp_path / "audit.jsonl").write_text("before\n")
+    with start(tmp_path, "--audit-log", "audit.jsonl") as process:
+        async with Api(load(tmp_path / ".grctl" / "kubeconfig")) as api:
+            (await api.get(CONFIGMAPS)).expect(200)
+        process.terminate()
+        process.communicate()
+    before, line = (tmp_path / "audit.jsonl").read_text().splitlines()
+    assert (before, json.loads(line)["resource"]) == ("before", "configmaps")
+
+
+def test_an_audit_log_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    assert "nowhere/audit.jsonl" in refused(tmp_path, "--audit-log", "nowhere/audit.jsonl")
