@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 from grctl.kube import ApiError, ConnectionConfigError
 from grctl.logs import set_up
+from grctl_operator.runtime.leadership import LeadershipLostError
 from grctl_operator.runtime.list_watch import StaleApiError
 from grctl_operator.runtime.process import serve
-from grctl_operator.runtime.settings import DISPATCHER_PORT, Settings, SettingsError
+from grctl_operator.runtime.settings import DISPATCHER_PORT, LEASE_NAME, Settings, SettingsError
 
-EXPECTED = (ConnectionConfigError, StaleApiError, ApiError, OSError)
+EXPECTED = (ConnectionConfigError, LeadershipLostError, StaleApiError, ApiError, OSError)
 """What ends an operator without being a fault of this program: its message says all."""
 
 logger = logging.getLogger("grctl_operator")
@@ -48,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--context", help="context of the kubeconfig (default: its current one)")
     add("--host", dest="dispatcher_host", help="where workers connect (default: 127.0.0.1)")
     add("--port", dest="dispatcher_port", type=int, help=f"its port (default: {DISPATCHER_PORT})")
+    add("--advertise-url", help="where workers reach this operator (default: host and port)")
+    add("--lease-name", help=f"the Lease by which one of several leads (default: {LEASE_NAME})")
+    add("--lease-namespace", help="its namespace (default: the one served, or the context's)")
     add("--http-host", help="where probes and metrics are asked for (default: 127.0.0.1)")
     add("--http-port", type=int, help="/healthz, /readyz and /metrics here (default: nowhere)")
     add("--log-level", choices=("debug", "info", "warning", "error"), help="default: info")

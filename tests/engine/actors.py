@@ -195,6 +195,7 @@ class Operator:
         self.writing: _Writing | None = None
         self.listing: _Listing | None = None
         self.list_again = False
+        self.relisting: _Listing | None = None
 
     def finish_start(self) -> None:
         known, at = self.started
@@ -221,6 +222,27 @@ class Operator:
         event = self.cache.view(KEY).find(uid)
         return event is not None and event.place == self.world.events[uid].created_revision
 
+    def relist(self) -> None:
+        """Have the watch of events end: it begins anew with a list (a takeover, a 410)."""
+        if self.ready and self.relisting is None:
+            self.relisting = _Listing(self._known_run(), self.now)
+
+    def read_relist(self) -> None:
+        relisting = self.relisting
+        if relisting and relisting.answer is None:
+            relisting.answer = self.world.list_events()
+            self.event_position = len(self.world.event_log)
+
+    def get_relist(self) -> None:
+        relisting = self.relisting
+        if relisting is None or relisting.answer is None:
+            return
+        self.relisting = None
+        items, revision = relisting.answer
+        known = {KEY: relisting.run} if relisting.run else {}
+        if self.cache.relisted(items, revision, known, relisting.at):
+            self.woken = True
+
     # what it is shown
 
     def see_runs(self, most: int) -> None:
@@ -232,7 +254,7 @@ class Operator:
 
     def see_events(self, most: int) -> None:
         """Be shown the next changes of the watch of events, at most so many."""
-        if self.event_position is None or self.events_lag:
+        if self.event_position is None or self.events_lag or self.relisting:
             return
         news = self.world.event_log[self.event_position :][:most]
         self.event_position += len(news)

@@ -330,6 +330,18 @@ class Interleavings(RuleBasedStateMachine):
         self.operator(index).runs_lag = runs
         self.operator(index).events_lag = events
 
+    @rule(index=which, begin=seldom, read=st.booleans(), get=st.booleans())
+    @precondition(lambda self: "lags" in self.climate)
+    def a_watch_begins_anew(self, index: int, begin: bool, read: bool, get: bool) -> None:
+        """As when an operator takes over, or its revision has expired; a step at a time."""
+        operator = self.operator(index)
+        if begin:
+            operator.relist()
+        if read:
+            operator.read_relist()
+        if get:
+            operator.get_relist()
+
     @rule(index=which, sure=seldom, slowly=st.booleans())
     @precondition(lambda self: "crashes" in self.climate)
     def an_operator_crashes(self, index: int, sure: bool, slowly: bool) -> None:
@@ -412,6 +424,8 @@ class Interleavings(RuleBasedStateMachine):
             operator.runs_lag = operator.events_lag = False
             operator.begin_write()
             operator.finish_write(answer_lost=False)
+            operator.read_relist()
+            operator.get_relist()
             if not operator.ready:
                 operator.finish_start()
         for worker in self.workers:

@@ -77,6 +77,7 @@ async def _operating(kubeconfig: Path) -> AsyncIterator[Operator]:
     operator = Operator(Settings(kubeconfig=str(kubeconfig), dispatcher_port=0))
     await operator.connect()
     operator.begin()
+    await operator.decides.wait()
     operator.registry.accepting_since -= timedelta(seconds=10)
     try:
         yield operator

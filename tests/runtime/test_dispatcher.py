@@ -38,6 +38,7 @@ class Place:
             closed_grace=0.0,
             silent_grace=60.0,
         )
+        self.dispatcher.admission.lead()
 
     @property
     def port(self) -> int:

@@ -21,6 +21,7 @@ async def operating(cluster: Cluster, **settings: Any) -> AsyncIterator[Operator
     operator = Operator(Settings(**({"dispatcher_port": 0} | place | settings)))
     await operator.connect()
     operator.begin()
+    await operator.decides.wait()
     operator.registry.accepting_since -= timedelta(seconds=10)  # all workers had time to return
     operator.dispatcher._grace[False] = 0.01
     try:

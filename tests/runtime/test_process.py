@@ -30,6 +30,24 @@ async def test_a_signal_ends_it_in_order(cluster: Cluster) -> None:
     assert "operator stopped" in lines[-1]
 
 
+async def test_a_killed_operator_that_is_started_again_leads_at_once(
+    cluster: Cluster, unused_tcp_port: int
+) -> None:
+    arguments = ("--namespace", cluster.namespace, "--kubeconfig", cluster.kubeconfig)
+    for _ in range(2):
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, *arguments, "--port", str(unused_tcp_port), stderr=PIPE
+        )
+        assert process.stderr is not None
+        lines: list[str] = []
+        async with asyncio.timeout(PATIENCE):
+            while not lines or "operator leads" not in lines[-1]:
+                lines.append((await process.stderr.readline()).decode())
+        process.kill()
+        await process.communicate()
+    assert not any("standing by" in line for line in lines)
+
+
 async def test_an_unusable_configuration_is_told_in_one_line() -> None:
     arguments = ("--kubeconfig", "/nowhere/kubeconfig")
     process = await asyncio.create_subprocess_exec(*COMMAND, *arguments, stderr=PIPE)

@@ -21,6 +21,7 @@ from grctl.models.run import WorkflowRun
 from grctl.models.wire import CONNECT_PATH, Drain, Execute, Execution, Hello, Outcome, Release
 from grctl_operator.engine import decision
 from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.admission import Admission
 from grctl_operator.runtime.executions import ExecutionRegistry, Group
 from grctl_operator.runtime.journal import Journal
 from grctl_operator.runtime.waiting_line import WaitingLine
@@ -64,6 +65,7 @@ class Dispatcher:
         silent_grace: float = SILENT_GRACE,
     ) -> None:
         self.port = 0
+        self.admission = Admission()
         self._registry = registry
         self._queue = queue
         self._journal = journal
@@ -91,7 +93,7 @@ class Dispatcher:
         """Say Goodbye to all workers and stop listening."""
         for deadline in self._deadlines.values():
             deadline.cancel()
-        sessions = list(self._sessions.values())
+        sessions = list(self._identities)
         await asyncio.gather(*(each.leave("The operator stops") for each in sessions))
         if self._runner is not None:
             await self._runner.cleanup()
@@ -146,9 +148,13 @@ class Dispatcher:
 
     # What workers do.
 
+    async def admit(self, session: WorkerSession, hello: Hello) -> None:
+        """Wait until this operator leads; refuse who may not come in."""
+        self._check_namespace(self._identities[session], hello.namespace)
+        await self.admission.wait()
+
     def welcome(self, session: WorkerSession, hello: Hello) -> None:
         """Take in a worker: what it holds, what it can, and who waits for it."""
-        self._check_namespace(self._identities[session], hello.namespace)
         self._replace(hello.instance, session)
         for key in self._registry.joined(hello):
             self._queue.add(key)

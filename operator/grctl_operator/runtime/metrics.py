@@ -39,6 +39,7 @@ REQUESTS = {
     "workflowevents": ("get", "list", "watch", "deletecollection"),
     "workflowevents/status": ("update",),
     "events": ("create",),
+    "leases": ("get", "watch", "create", "update"),
     "/version": ("get",),
 }
 """What the operator asks the API server for."""

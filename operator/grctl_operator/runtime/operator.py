@@ -1,23 +1,28 @@
 """Operator: the parts wired together, and the order in which they start and stop.
 
 1. Start: probes are answered; the API server answers; workers may connect; all runs are listed;
-   then the events; only then is anything decided.
-2. A part that ends, ends the operator: half an operator is worse than none.
-3. Stop: nothing new is decided, writes under way are finished, workers are told Goodbye.
+   then the events: it is ready, and stands by.
+2. Only who holds the Lease decides and writes. When it is taken, the events are listed once more:
+   others have moved the runs' `commits` meanwhile. Then every run is reconciled.
+3. A part that ends, ends the operator: half an operator is worse than none.
+4. Stop: nothing new is decided, writes under way are finished, the Lease is released, workers are
+   told Goodbye.
 """
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from grctl.kube import Api, ApiError, Connection, UnreachableError
 from grctl.probes import Probes
 from grctl_operator.engine.event_cache import EventCache
 from grctl_operator.runtime.announcer import Announcer
+from grctl_operator.runtime.candidate import candidate
 from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.dispatcher import Dispatcher
 from grctl_operator.runtime.effects import Effects
@@ -25,6 +30,7 @@ from grctl_operator.runtime.event_stream import EventStream
 from grctl_operator.runtime.event_writer import EventWriter
 from grctl_operator.runtime.executions import ExecutionRegistry
 from grctl_operator.runtime.journal import Journal
+from grctl_operator.runtime.leadership import Leadership
 from grctl_operator.runtime.metrics import Metrics
 from grctl_operator.runtime.outage import Outage
 from grctl_operator.runtime.reconcile import Reconciler
@@ -34,9 +40,8 @@ from grctl_operator.runtime.settings import Settings
 from grctl_operator.runtime.work_queue import WorkQueue
 
 RECONCILERS = 32  # keys at a time: each waits for the API server most of its time
-CLOCK_CHECK = 30.0  # s: an idle operator asks for the time, so that deadlines stay exact
 USER_AGENT = "grctl-operator"
-LAST_WRITES = 5.0  # s: what a write may take at shutdown; the next operator repeats it
+LAST_WRITES = 0.5  # s: what a write may take at shutdown; the next operator repeats it
 
 logger = logging.getLogger(__name__)
 
@@ -53,18 +58,31 @@ class Operator:
         """Set when it was stopped, or when a part ended by itself: `failure` says why."""
         self.failure: BaseException | None = None
         self.waits_for: str | None = "the API server's first answer"
-        """What is missing before anything can be decided; None: nothing."""
+        """What is missing before it leads or could take over at once; None: nothing."""
         self.probes = Probes(self._amiss, self._not_ready, self.metrics.exposition)
+        self.decides = asyncio.Event()
+        """Set when it leads, and has begun to work on the runs."""
         self._stopped = False
         self._settings = settings
-        self._name = socket.gethostname()
         self._stack = AsyncExitStack()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._listing: asyncio.Task[Any] | None = None
+        """What lists and watches the events."""
 
     @property
     def port(self) -> int:
         """Where workers connect."""
         return self.dispatcher.port
+
+    @property
+    def ready(self) -> bool:
+        """Whether it leads, or could take over at once: all runs and events are known."""
+        return self.waits_for is None
+
+    @property
+    def leading(self) -> bool:
+        """Whether this operator decides and writes, and no other does."""
+        return self.leadership.leading
 
     async def connect(self) -> None:
         """Answer probes, wait until the API server answers, then listen for workers.
@@ -78,31 +96,27 @@ class Operator:
             await self.probes.start(settings.http_host, settings.http_port)
             self._stack.push_async_callback(self.probes.stop)
         connection = await Connection.find(settings.kubeconfig, settings.context)
-        self.api = await self._stack.enter_async_context(Api(connection, user_agent=USER_AGENT))
-        self.api.on_answer = self.clock.answered
-        self.api.on_request = self.metrics.asked
+        self.api = await self._open_api(connection)
+        self._lease_api = await self._open_api(connection)  # renewals wait for nothing else
         await self._await_api()
         self.waits_for = "the list of all runs"
         self._wire()
         await self.dispatcher.start(settings.dispatcher_host, settings.dispatcher_port)
         self._stack.push_async_callback(self.dispatcher.stop)
-        self._stack.push_async_callback(self._finish_writes)
+        self._wire_leadership(settings.lease_namespace or settings.namespace)
+        for step in (self.leadership.release, self._cancel_parts, self._finish_writes):
+            self._stack.push_async_callback(step)
 
     def begin(self) -> None:
         """Start everything that goes on by itself."""
         self._spawn(self._run_stream.watch.run(), "watch runs")
-        self._spawn(self._announcer.run(), "announce")
-        self._spawn(self._keep_clock(), "keep clock")
-        self._spawn(self._follow_runs(), "follow runs", ends=True)
+        self._spawn(self._follow(), "follow", ends=True)
 
     async def stop(self) -> None:
-        """Stop in order: deciding, writing, listening, asking. Once stopped, it does nothing."""
+        """Stop in order: deciding, writing, leading, listening. Once stopped, it does nothing."""
         if self._stopped:
             return
         self._stopped = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._stack.aclose()
         self.ended.set()
         logger.info("operator stopped")
@@ -112,6 +126,32 @@ class Operator:
 
     def _not_ready(self) -> str | None:
         return self._amiss() or (f"waits for {self.waits_for}" if self.waits_for else None)
+
+    # What the Lease tells: see `leadership.Listener`.
+
+    def on_leader(self, url: str | None) -> None:
+        """Send workers to who leads."""
+        self.dispatcher.admission.follow(url)
+
+    def on_taken(self) -> None:
+        """Take workers in, and begin to decide."""
+        self.registry.accepting_since = self.clock.now()
+        self.dispatcher.admission.lead()
+        self._spawn(self._lead(self._listing), "lead", ends=True)
+
+    def on_suspended(self) -> None:
+        """Decide nothing."""
+        self.queue.pause()
+
+    def on_resumed(self) -> None:
+        """Decide again."""
+        self.queue.resume()
+
+    async def _open_api(self, connection: Connection) -> Api:
+        api = await self._stack.enter_async_context(Api(connection, user_agent=USER_AGENT))
+        api.on_answer = self.clock.answered
+        api.on_request = self.metrics.asked
+        return api
 
     async def _await_api(self) -> None:
         outage = Outage(f"connect to {self.api.connection.server}")
@@ -123,15 +163,15 @@ class Operator:
         outage.over()
 
     def _wire(self) -> None:
-        namespace = self._settings.namespace
+        namespace, name = self._settings.namespace, socket.gethostname()
         self.queue = WorkQueue()
         self.clock.on_jump = self.queue.wake_all
         self.registry = ExecutionRegistry(self.clock.now)
         journal = Journal(self.metrics, self.clock.now)
         self.dispatcher = Dispatcher(
-            self.registry, self.queue, journal, operator=self._name, namespace=namespace
+            self.registry, self.queue, journal, operator=name, namespace=namespace
         )
-        self._announcer = Announcer(self.api, self.metrics, operator=self._name)
+        self._announcer = Announcer(self.api, self.metrics, operator=name)
         self._writer = EventWriter(self.api, self.events, self.queue, journal)
         self._run_stream = RunStream(self.api, self.runs, self.queue, namespace)
         self._event_stream = EventStream(
@@ -170,7 +210,7 @@ class Operator:
 
     def _show_metrics(self) -> None:
         self.metrics.show(self.queue, self.runs, self.events, self.registry)
-        self.metrics.is_leader.set(1)
+        self.metrics.is_leader.set_function(lambda: self.leading)
         for resource, watch in (
             ("workflowruns", self._run_stream.watch),
             ("workflowevents", self._event_stream.watch),
@@ -180,35 +220,82 @@ class Operator:
     def _count_restart(self, resource: str, cause: str) -> None:
         self.metrics.watch_restarts.labels(resource, cause).inc()
 
-    async def _finish_writes(self) -> None:
-        self.queue.close()
-        if self._writer.under_way:
-            await asyncio.wait(self._writer.under_way, timeout=LAST_WRITES)
+    def _wire_leadership(self, namespace: str | None) -> None:
+        self.leadership = Leadership(
+            self._lease_api,
+            namespace or self._lease_api.namespace,
+            self._settings.lease_name,
+            candidate(self._settings, os.environ, self.port),
+            self,
+        )
+        self.api.fence = self.leadership
 
-    async def _follow_runs(self) -> None:
-        """Decide nothing before all runs and then all events are known."""
+    async def _follow(self) -> None:
+        """Know all runs, then all events, and wait for the Lease."""
         await self._run_stream.watch.listed.wait()
-        self._spawn(self._event_stream.watch.run(), "watch events")
+        self._spawn(self.leadership.run(), "hold the Lease")
+        await self.leadership.tried.wait()  # who leads already lists the events once, not twice
         self.waits_for = "the list of all events"
+        self._listing = self._spawn(self._event_stream.watch.run(), "watch events")
+        self._forgetting = self._spawn(self._forget_what_is_gone(), "stand by")
         await self._event_stream.watch.listed.wait()
         self.waits_for = None
-        for number in range(RECONCILERS):
-            self._spawn(self._reconciler.run(), f"reconcile {number}")
         fields = {"runs": len(self.runs), "events": len(self.events)}
         logger.info("operator ready", extra=fields)
 
-    async def _keep_clock(self) -> None:
-        while True:
-            await asyncio.sleep(CLOCK_CHECK)
-            try:
-                await self.api.get("/version")
-            except (UnreachableError, ApiError) as error:
-                logger.debug("no time from the API server", extra={"error": str(error)})
+    async def _lead(self, stale: asyncio.Task[Any] | None) -> None:
+        """Decide. `stale` listed the events when another operator may still have written."""
+        if stale is not None:
+            await self._list_events_anew(stale)
+        await self._event_stream.watch.listed.wait()
+        self._forgetting.cancel()
+        for key in (*self.events.keys(), *self.runs.keys()):  # idle runs have time
+            self.queue.add(key)
+        for number in range(RECONCILERS):
+            self._spawn(self._reconciler.run(), f"reconcile {number}")
+        self._spawn(self._announcer.run(), "announce")
+        self.decides.set()
 
-    def _spawn(self, work: Coroutine[Any, Any, Any], name: str, *, ends: bool = False) -> None:
+    async def _list_events_anew(self, stale: asyncio.Task[Any]) -> None:
+        """Have the stream of events begin with another list.
+
+        It is consistent for the runs as they are known now: see "When a view may be trusted".
+        """
+        stale.cancel()
+        await asyncio.wait([stale])
+        self._event_stream.watch.listed.clear()
+        self._listing = self._spawn(self._event_stream.watch.run(), "watch events")
+
+    async def _forget_what_is_gone(self) -> NoReturn:
+        """Take keys as a leader does, to keep nothing of runs that are gone."""
+        while True:
+            key = await self.queue.take()
+            if self.runs.uid(key) is None:
+                self.events.forget(key)
+            self.queue.done(key)
+            await asyncio.sleep(0)
+
+    async def _finish_writes(self) -> None:
+        self.queue.pause()
+        writes = [*self._writer.under_way, asyncio.create_task(self.queue.finished())]
+        _, late = await asyncio.wait(writes, timeout=LAST_WRITES)
+        for write in late:
+            write.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        self.queue.close()
+
+    async def _cancel_parts(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _spawn(
+        self, work: Coroutine[Any, Any, Any], name: str, *, ends: bool = False
+    ) -> asyncio.Task[Any]:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._part_done if ends else self._part_ended)
+        return task
 
     def _part_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

@@ -40,8 +40,9 @@ def passes(error: Exception) -> bool:
 class Outage:
     """The tries at one thing that has to succeed some day."""
 
-    def __init__(self, what: str, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(self, what: str, sleep: Sleep = asyncio.sleep, *, missing: str = MISSING) -> None:
         self._what = what
+        self._hints = HINTS | {404: missing}
         self._sleep = sleep
         self._tries = 0
 
@@ -70,5 +71,5 @@ class Outage:
         fields = {"request": self._what, "error": str(error)}
         status = error.status if isinstance(error, ApiError) else 0
         if status in HINTS and (status != 404 or isinstance(error, NotFoundError)):
-            fields["hint"] = HINTS[status]
+            fields["hint"] = self._hints[status]
         return fields

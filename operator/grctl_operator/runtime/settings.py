@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 DISPATCHER_PORT = 8700
+LEASE_NAME = "grctl-operator"
 VARIABLES = {
     "namespace": "GRCTL_NAMESPACE",
     "dispatcher_host": "GRCTL_DISPATCHER_HOST",
     "dispatcher_port": "GRCTL_DISPATCHER_PORT",
+    "advertise_url": "GRCTL_ADVERTISE_URL",
+    "lease_name": "GRCTL_LEASE_NAME",
+    "lease_namespace": "GRCTL_LEASE_NAMESPACE",
+    "identity": "GRCTL_IDENTITY",
     "http_host": "GRCTL_HTTP_HOST",
     "http_port": "GRCTL_HTTP_PORT",
     "log_level": "GRCTL_LOG_LEVEL",
@@ -33,6 +38,14 @@ class Settings:
     dispatcher_host: str = "127.0.0.1"
     dispatcher_port: int = DISPATCHER_PORT
     """Where workers connect; 0: any free port, which is logged."""
+    advertise_url: str | None = None
+    """Where workers reach this operator when another sends them here; None: as we listen."""
+    lease_name: str = LEASE_NAME
+    """One operator at a time holds the Lease of this name, and writes."""
+    lease_namespace: str | None = None
+    """None: the namespace served, where it is one; otherwise that of the kubeconfig or the pod."""
+    identity: str | None = None
+    """Who we are in the Lease, unlike any other process at the same time; None: see `candidate`."""
     http_host: str = "127.0.0.1"
     http_port: int | None = None
     """Where `/healthz`, `/readyz` and `/metrics` are answered; 0: any free port, which is logged;

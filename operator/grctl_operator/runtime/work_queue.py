@@ -6,6 +6,7 @@
 4. Of two wake-ups in the future the earlier counts. A reconcile decides anew when to wake, so
    taking a key forgets its wake-up.
 5. A key whose reconcile fails waits longer each time, until one succeeds.
+6. While the queue is paused keys are kept and none is given out.
 
 The relations: `_line` holds the keys of `_dirty` that are not in `_busy`, in order.
 """
@@ -51,6 +52,10 @@ class WorkQueue:
         self._alarms: dict[Key, tuple[float, Handle]] = {}
         self._failures: dict[Key, int] = {}
         self._takers: deque[asyncio.Future[None]] = deque()
+        self._paused = False
+        self._finished = asyncio.Event()
+        """Set while no key is reconciled."""
+        self._finished.set()
 
     def __len__(self) -> int:
         """Count the keys that wait for a reconcile now."""
@@ -96,7 +101,7 @@ class WorkQueue:
 
     async def take(self) -> Key:
         """Wait for a key whose turn it is. Say `done` afterwards."""
-        while not self._line:
+        while self._paused or not self._line:
             taker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._takers.append(taker)
             try:
@@ -109,8 +114,25 @@ class WorkQueue:
     def done(self, key: Key) -> None:
         """Note that a key's reconcile has ended."""
         self._busy.discard(key)
+        if not self._busy:
+            self._finished.set()
         if key in self._dirty:
             self._queue(key)
+
+    def pause(self) -> None:
+        """Give out no key from now on."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Give out keys again; what waits for a moment, or to be tried again, is due."""
+        self._paused = False
+        self.wake_all()
+        for _ in tuple(self._takers):
+            self._wake_taker()
+
+    async def finished(self) -> None:
+        """Wait until no key is reconciled."""
+        await self._finished.wait()
 
     def close(self) -> None:
         """Stop all alarms."""
@@ -121,6 +143,7 @@ class WorkQueue:
     def _start(self, key: Key) -> Key:
         self._dirty.discard(key)
         self._busy.add(key)
+        self._finished.clear()
         alarm = self._alarms.pop(key, None)
         if alarm is not None:
             alarm[1].cancel()

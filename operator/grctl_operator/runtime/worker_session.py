@@ -1,6 +1,7 @@
 """WorkerSession: one worker's connection, from Hello to its end.
 
 1. Nothing is taken before a Hello of our protocol; who speaks another gets a Goodbye naming both.
+   Then the Host admits the worker, or says where it belongs.
 2. Messages go out in the order of `send`, which never waits: the dispatcher decides synchronously.
 3. It reports to its Host and keeps nothing: what outlives a connection is in the registry.
 """
@@ -23,6 +24,7 @@ from grctl.models.wire import (
     encode,
     from_worker,
 )
+from grctl_operator.runtime.admission import ElsewhereError
 
 HELLO_TIMEOUT = 10.0  # s: a live worker says Hello at once
 
@@ -35,6 +37,14 @@ class ProtocolError(Exception):
 
 class Host(Protocol):
     """Who owns the session: the dispatcher."""
+
+    async def admit(self, session: "WorkerSession", hello: Hello) -> None:
+        """Wait until a worker may come in.
+
+        Raises:
+            ProtocolError: it may not come in.
+            ElsewhereError: it belongs to another operator.
+        """
 
     def welcome(self, session: "WorkerSession", hello: Hello) -> None:
         """Take in a worker.
@@ -73,6 +83,9 @@ class WorkerSession:
         except ProtocolError as error:
             logger.warning("worker refused", extra=self._fields() | {"error": str(error)})
             await self.leave(str(error))
+        except ElsewhereError as error:
+            logger.debug("worker sent elsewhere", extra=self._fields() | {"url": error.url})
+            await self.leave(str(error), error.url)
         finally:
             self._writer.cancel()
 
@@ -108,6 +121,7 @@ class WorkerSession:
                 " same version of grctl for both"
             )
         self.hello = hello
+        await self._host.admit(self, hello)
         self.send(Welcome(operator=self._operator))
         self._host.welcome(self, hello)
 
@@ -127,7 +141,7 @@ class WorkerSession:
             except ConnectionError:
                 return  # the reader ends too, and the worker comes back
 
-    def _fields(self) -> dict[str, str]:
+    def _fields(self) -> dict[str, str | None]:
         return {"worker": self.hello.worker if self.hello else "unknown"}
 
 

@@ -4,24 +4,26 @@ The official `kubernetes` package finds the API and the credentials (kubeconfig,
 OIDC, in-cluster); the objects go through plain aiohttp, which costs less than half of its models.
 """
 
-from grctl.kube.api import Api
+from grctl.kube.api import Api, Fence
 from grctl.kube.connection import Connection, ConnectionConfigError
 from grctl.kube.errors import (
     AlreadyExistsError,
     ApiError,
     ConflictError,
     ExpiredError,
+    FencedError,
     InvalidError,
     NotFoundError,
     UnreachableError,
 )
 from grctl.kube.requests import Request
-from grctl.kube.resources import CORE_EVENTS, CRDS, EVENTS, RUNS, Resource
+from grctl.kube.resources import CORE_EVENTS, CRDS, EVENTS, LEASES, RUNS, Resource
 
 __all__ = [
     "CORE_EVENTS",
     "CRDS",
     "EVENTS",
+    "LEASES",
     "RUNS",
     "AlreadyExistsError",
     "Api",
@@ -30,6 +32,8 @@ __all__ = [
     "Connection",
     "ConnectionConfigError",
     "ExpiredError",
+    "Fence",
+    "FencedError",
     "InvalidError",
     "NotFoundError",
     "Request",

@@ -6,20 +6,23 @@
 3. Each answer's `Date` goes to `on_answer` with the times around it: deadlines are the API
    server's, not this machine's.
 4. Each request goes to `on_request`, once, with the status of its answer: it is counted.
+5. Where there is a fence, it is asked directly before each write is sent, and what it leaves of
+   time limits the write: what is not sent by then never is. Reads go on.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import aiohttp
 import orjson
 
 from grctl.kube.connection import Connection
-from grctl.kube.errors import UnreachableError, api_error
+from grctl.kube.errors import FencedError, UnreachableError, api_error
 from grctl.kube.requests import Request, request_of
 
 REQUEST_TIMEOUT = 30.0  # s: longer than the API server's own waits for etcd
@@ -34,6 +37,13 @@ OnRequest = Callable[[Request, int], None]
 """Gets what was asked and the HTTP status of the answer; 0 where none came."""
 
 
+class Fence(Protocol):
+    """Whether this process may write: one of several may, and it knows until when."""
+
+    def remaining(self) -> float:
+        """Give the seconds for which writes may still be sent; 0 or less: none may."""
+
+
 class Api:
     """A connection pool to one API server. Use it as an async context manager."""
 
@@ -41,6 +51,7 @@ class Api:
         self.connection = connection
         self.on_answer: OnAnswer | None = None
         self.on_request: OnRequest | None = None
+        self.fence: Fence | None = None
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
 
@@ -137,10 +148,12 @@ class Api:
         headers: Mapping[str, str] | None = None,
     ) -> Json:
         before = datetime.now(UTC)
+        left = self._time_left(method, path)
         try:
-            async with self._open(
-                method, path, params=params, json=body, headers=headers
-            ) as response:
+            async with (
+                asyncio.timeout(left),
+                self._open(method, path, params=params, json=body, headers=headers) as response,
+            ):
                 await _raise_for_refusal(response)
                 answer: Json = orjson.loads(await response.read())
                 self._note_date(response, before)
@@ -156,6 +169,7 @@ class Api:
         if self._session is None:
             raise RuntimeError("The Api is not open: use it as `async with Api(...) as api:`")
         headers = {**(headers or {}), **await self.connection.authorization()}
+        self._time_left(method, path)  # again: finding out who asks may have taken its time
         response = None
         try:
             response = await self._session.request(method, path, headers=headers, **arguments)
@@ -171,6 +185,19 @@ class Api:
         if self.on_request is not None:
             watch = (arguments.get("params") or {}).get("watch") == "true"
             self.on_request(request_of(method, path, watch=watch), status)
+
+    def _time_left(self, method: str, path: str) -> float | None:
+        """Give in how many seconds a write must be done; None: whenever it is.
+
+        Raises:
+            FencedError: it must not be sent.
+        """
+        if self.fence is None or method == "GET":
+            return None
+        left = self.fence.remaining()
+        if left <= 0:
+            raise FencedError(f"{method} {path}: not sent, as this process may not write now")
+        return left
 
     def _note_date(self, response: aiohttp.ClientResponse, before: datetime) -> None:
         date = response.headers.get("Date")

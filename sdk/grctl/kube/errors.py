@@ -50,6 +50,10 @@ class UnreachableError(Exception):
     """The API server gave no answer. Whether it did what was asked is not known."""
 
 
+class FencedError(UnreachableError):
+    """The request was not sent: this process may not write at present."""
+
+
 BY_REASON: dict[str, type[ApiError]] = {
     "AlreadyExists": AlreadyExistsError,
     "Conflict": ConflictError,

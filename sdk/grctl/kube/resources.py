@@ -28,4 +28,5 @@ class Resource:
 RUNS = Resource(f"/apis/{API_VERSION}", "workflowruns")
 EVENTS = Resource(f"/apis/{API_VERSION}", "workflowevents")
 CORE_EVENTS = Resource("/api/v1", "events")
+LEASES = Resource("/apis/coordination.k8s.io/v1", "leases")
 CRDS = Resource("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions")

@@ -134,8 +134,11 @@ class Connection:
         logger.info("connected", extra={"operator": welcome.operator, "url": url})
 
     def _note_goodbye(self, url: str, goodbye: Goodbye) -> None:
-        self._redirect = goodbye.redirect and goodbye.redirect.rstrip("/")
-        self._note_trouble(url, f"the operator says goodbye: {goodbye.message}")
+        if goodbye.redirect is None:
+            self._note_trouble(url, f"the operator says goodbye: {goodbye.message}")
+            return
+        self._redirect = goodbye.redirect.rstrip("/")
+        logger.debug("sent elsewhere", extra={"url": self._redirect, "why": goodbye.message})
 
     def _note_trouble(self, url: str, trouble: str) -> None:
         """Log why there is no connection, once for as long as it stays the same."""
