@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 from prometheus_client.metrics_core import Metric
 
+from chart_files import chart_files
 from grctl.models import reasons
 from grctl.models.crds import all_crds
 from grctl.models.phases import FINISHED
@@ -49,7 +50,7 @@ def generated_files() -> dict[Path, str]:
     files[ROOT / "docs" / "reference" / "reasons.md"] = reasons_page()
     files[ROOT / "docs" / "reference" / "phases.md"] = phases_page()
     files[ROOT / "docs" / "reference" / "metrics.md"] = metrics_page()
-    return files
+    return files | chart_files(ROOT / "charts")
 
 
 def phases_page() -> str:

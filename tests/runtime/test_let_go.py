@@ -1,0 +1,72 @@
+"""After an uninstall no run may keep its namespace from going."""
+
+from pathlib import Path
+
+from grctl.kube import RUNS, Api, Connection
+from grctl.kube.api import Json, Params
+from grctl.models import FINALIZER
+from grctl_operator.let_go import let_go_of_all, main
+from tests.runtime.conftest import Cluster
+
+
+async def test_a_run_stays_as_it_is_but_for_our_finalizer(cluster: Cluster) -> None:
+    before = await cluster.start("order")
+
+    assert await let_go_of_all(cluster.api, cluster.namespace) == 1
+
+    after = await cluster.run("order")
+    assert "finalizers" not in after["metadata"]
+    assert (after["spec"], after["status"]) == (before["spec"], before["status"])
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+
+
+async def test_somebody_elses_finalizer_stays(cluster: Cluster) -> None:
+    await cluster.start("order")
+    path = RUNS.path(cluster.namespace, "order")
+    await cluster.api.merge(path, {"metadata": {"finalizers": ["example.org/x", FINALIZER]}})
+
+    await let_go_of_all(cluster.api, cluster.namespace)
+
+    assert (await cluster.run("order"))["metadata"]["finalizers"] == ["example.org/x"]
+
+
+async def test_a_run_that_is_being_deleted_goes(cluster: Cluster) -> None:
+    await cluster.start("order")
+    await cluster.delete_run("order")
+
+    await let_go_of_all(cluster.api, cluster.namespace)
+
+    await cluster.until_gone(RUNS, "order")
+
+
+async def test_runs_of_other_namespaces_stay_held(cluster: Cluster) -> None:
+    await cluster.start("order")
+
+    assert await let_go_of_all(cluster.api, "elsewhere") == 0
+
+    assert (await cluster.run("order"))["metadata"]["finalizers"] == [FINALIZER]
+
+
+async def test_what_somebody_changes_meanwhile_is_let_go_as_well(cluster: Cluster) -> None:
+    await cluster.start("order")
+
+    class Interrupted(Api):
+        """Somebody else is a moment quicker, once."""
+
+        changed = False
+
+        async def merge(self, path: str, patch: Json, params: Params | None = None) -> Json:
+            if not self.changed:
+                self.changed = True
+                await cluster.api.merge(path, {"metadata": {"labels": {"team": "blue"}}})
+            return await super().merge(path, patch, params)
+
+    async with Interrupted(await Connection.find(cluster.kubeconfig)) as api:
+        await let_go_of_all(api, cluster.namespace)
+
+    metadata = (await cluster.run("order"))["metadata"]
+    assert (metadata.get("finalizers"), metadata["labels"]) == (None, {"team": "blue"})
+
+
+def test_where_there_is_no_api_it_says_so_and_fails(tmp_path: Path) -> None:
+    assert main(["--kubeconfig", str(tmp_path / "none")]) == 1
