@@ -173,7 +173,8 @@ def test_what_no_worker_can_take_waits_for_one_and_people_are_told() -> None:
         'No worker serves workflow type "Order" in namespace "shop";'
         ' those connected serve "Refund".'
     )
-    assert decision.before == (AwaitWorker(), Announce("NoWorker", text, warning=True))
+    told = Announce("NoWorker", text, warning=True, since=at("10:00"))
+    assert decision.before == (AwaitWorker(), told)
     assert status_of(decision).message == text
 
 
@@ -186,7 +187,32 @@ def test_what_the_connected_version_does_not_have_waits_and_people_are_told() ->
     text = (
         'No connected worker of Order has the step handler "ship". Deploy the version that has it.'
     )
-    assert decision.before == (AwaitWorker(), Announce("NoHandler", text, warning=True))
+    told = Announce("NoHandler", text, warning=True, since=at("10:00"))
+    assert decision.before == (AwaitWorker(), told)
+
+
+def test_a_worker_that_is_replaced_within_five_seconds_is_no_news() -> None:
+    run = stepping_run("ship")
+    gone = worker(connected=False, seen=at("11:59:56"))
+
+    replaced = decide(run, view(run), executions(workers=[gone]), NOON)
+    missing = decide(run, view(run), executions(workers=[gone]), at("12:00:01"))
+
+    assert replaced.before == (AwaitWorker(),)
+    assert replaced.wake_at == at("12:00:01")
+    assert [each.since for each in every(Announce, missing.before)] == [gone.seen]
+
+
+def test_nobody_is_missed_while_workers_come_back_to_a_new_operator() -> None:
+    run = stepping_run("ship")
+    fresh = executions(workers=[], accepting_since=at("11:59:57"))
+
+    early = decide(run, view(run), fresh, NOON)
+    late = decide(run, view(run), fresh, at("12:00:02"))
+
+    assert every(Announce, early.before) == []
+    assert early.wake_at == at("12:00:02")
+    assert len(every(Announce, late.before)) == 1
 
 
 def test_busy_workers_are_waited_for_without_an_alarm() -> None:

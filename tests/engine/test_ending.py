@@ -6,7 +6,6 @@ import pytest
 
 from grctl.models import EventPhase, RunPhase, WorkflowRun
 from grctl_operator.engine import (
-    Announce,
     Dispatch,
     Hold,
     LetGo,
@@ -87,14 +86,6 @@ def test_leftovers_are_rejected_in_batches_of_what_the_outbox_holds() -> None:
     assert unsettled.status is None or unsettled.status.commits == first.status.commits
     assert len(every(Settle, unsettled.before)) == OUTBOX_LIMIT
     assert [each.name for each in second.status.settled] == [each.name for each in rest]
-
-
-def test_people_are_told_of_a_batch_once() -> None:
-    run = finished_run()
-
-    decision = decide(run, view(run, *many("approve", 3)), executions(), NOON)
-
-    assert [each.reason for each in every(Announce, decision.after)] == ["RunFinished"]
 
 
 def test_a_finished_run_rejects_nothing_by_a_view_that_may_hide_a_commit() -> None:

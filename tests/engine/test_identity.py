@@ -1,7 +1,7 @@
 """Whose status it is, and that nobody deletes the run under us."""
 
 from grctl.models import Complete, WorkflowRun
-from grctl_operator.engine import Dispatch, Hold, Release, decide
+from grctl_operator.engine import Announce, Dispatch, Hold, Release, decide
 from tests.engine.builders import (
     NOON,
     brought,
@@ -65,6 +65,10 @@ def test_a_restored_run_stops_until_a_person_decides() -> None:
         "Restored: this status was made for the object run-1, which this one is not."
         " Delete the run and start it anew."
     )
+    told = every(Announce, decision.before)
+    assert [(each.reason, each.since) for each in told] == [
+        ("Restored", run.metadata.creation_timestamp)
+    ]
 
 
 def test_a_restored_run_says_so_in_its_conditions_and_keeps_the_other_uid() -> None:

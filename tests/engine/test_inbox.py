@@ -93,7 +93,8 @@ def test_a_rejection_is_a_commit_that_settles_and_tells_only_after_its_write() -
         *status_of(decision).settled
     ]
     assert [(each.reason, each.event) for each in every(Announce, decision.after)] == [
-        ("UnknownEvent", typo)
+        ("Rejected", typo),
+        ("Rejected", None),
     ]
     assert every(Settle, decision.before) == []
 

@@ -48,8 +48,8 @@ def test_people_are_told_of_a_waiting_event_after_five_seconds() -> None:
 
     assert every(Announce, before.before) == []
     told = every(Announce, after.before)
-    assert [(each.reason, each.event, each.warning) for each in told] == [
-        ("NoSuchRun", early, True)
+    assert [(each.reason, each.event, each.warning, each.since) for each in told] == [
+        ("NoSuchRun", early, True, NOON)
     ]
     assert after.wake_at is None
 
@@ -80,6 +80,10 @@ def test_an_event_for_one_run_is_rejected_only_after_a_read_found_none() -> None
     settled = [each.settlement for each in every(Settle, sure.before)]
     assert [(each.phase, each.reason, each.sequence) for each in settled] == [
         (EventPhase.REJECTED, "RunGone", None)
+    ]
+    told = every(Announce, sure.before)
+    assert [(each.reason, each.event, each.since) for each in told] == [
+        ("Rejected", addressed, addressed.created)
     ]
     assert every(ReadRun, sure.before) == []
 

@@ -132,3 +132,9 @@ def test_a_status_that_was_written_is_read_as_the_same() -> None:
     status = waiting_run(settled=[settlement(event("approve"))]).status
 
     assert RunStatus.model_validate(status.to_json()) == status
+
+
+def test_an_error_about_an_object_does_not_quote_it() -> None:
+    with pytest.raises(ValidationError) as refused:
+        WorkflowRun.model_validate({"metadata": {"name": 7}, "status": {"store": "secret"}})
+    assert "secret" not in str(refused.value)

@@ -148,3 +148,18 @@ def test_a_catalogue_knows_handlers_by_kind_and_name(
 
 def test_a_catalogue_lists_its_events_in_the_order_of_definition() -> None:
     assert CATALOGUE.event_names == ("approve", "reject")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"secret"',
+        '{"kind": "outcome", "execution": "secret", "result": {"kind": "secret"}}',
+        '{"kind": "execute", "execution": {"id": ["secret"]}, "payload": "secret"}',
+    ],
+)
+def test_what_cannot_be_read_is_not_quoted(text: str) -> None:
+    for adapter in (from_worker, from_operator):
+        with pytest.raises(ValidationError) as refused:
+            adapter.validate_json(text)
+        assert "input_value" not in str(refused.value)

@@ -275,17 +275,16 @@ async def test_an_object_that_cannot_be_read_is_told_on_it(bench: Bench) -> None
     assert told["reason"] == "ReconcileFailed"
 
 
-async def test_the_same_is_announced_once(bench: Bench) -> None:
+async def test_a_state_that_is_found_at_each_reconcile_is_told_once(bench: Bench) -> None:
     item = await bench.start()
     said = (
-        Announce("NoWorker", "first"),
-        Announce("NoWorker", "second"),
-        Announce("Busy", "third"),
+        Announce("NoWorker", "none", since=NOON),
+        Announce("Restored", "a copy", since=NOON),
     )
     bench.decides(lambda run, now: Decision(before=said))
     await bench.reconcile()
     await bench.reconcile()
     bench.operator.begin()
-    await bench.cluster.until_core_event(item["metadata"]["uid"], reason="Busy")
-    told = {each["reason"]: each["message"] for each in await bench.cluster.events(CORE_EVENTS)}
-    assert told == {"NoWorker": "first", "Busy": "third"}
+    await bench.cluster.until_core_event(item["metadata"]["uid"], reason="Restored")
+    told = {each["reason"]: each["count"] for each in await bench.cluster.events(CORE_EVENTS)}
+    assert told == {"NoWorker": 1, "Restored": 1}

@@ -64,7 +64,6 @@ def _succeed(draft: Draft, outcome: Outcome, result: Succeeded, event: Event | N
     if draft.run.spec.cancel and not isinstance(result.directive, Complete):
         text = cancel_message(outcome.execution.handler_name)
         draft.finish(RunPhase.CANCELLED, RunReason.CANCELLED, text)
-        draft.announce(RunReason.CANCELLED, text)
         return
     _follow(draft, result)
 
@@ -79,7 +78,6 @@ def _follow(draft: Draft, result: Succeeded) -> None:
             draft.change(phase=RunPhase.RUNNING, step=due, wait=None)
         case Complete(result=value):
             draft.finish(RunPhase.COMPLETED, RunReason.COMPLETED, "Completed.", result=value)
-            draft.announce(RunReason.COMPLETED, "The run completed.")
 
 
 def _fail(draft: Draft, result: Failed, event: Event | None) -> None:
@@ -87,7 +85,6 @@ def _fail(draft: Draft, result: Failed, event: Event | None) -> None:
     if event:
         draft.consume(event, EventPhase.FAILED, EventReason.HANDLER_FAILED, message)
     draft.finish(RunPhase.FAILED, result.reason, f"Failed: {message}", error=result.error)
-    draft.announce(result.reason, message, warning=True)
 
 
 def _refuse(draft: Draft, result: Refused, event: Event | None) -> None:
@@ -97,7 +94,6 @@ def _refuse(draft: Draft, result: Refused, event: Event | None) -> None:
         _fail(draft, Failed(reason=RunReason.BAD_INPUT, error=error), None)
         return
     draft.consume(event, EventPhase.REJECTED, EventReason.BAD_PAYLOAD, result.message)
-    draft.announce(EventReason.BAD_PAYLOAD, result.message, event, warning=True)
     draft.change(phase=RunPhase.WAIT_EVENT, step=None)
 
 

@@ -24,6 +24,7 @@ from grctl_operator.engine.inbox import keep_places, reject_unfit
 from grctl_operator.engine.observation import Events, Executions
 from grctl_operator.engine.orphans import decide_without_run
 from grctl_operator.engine.outbox import settle_consumed
+from grctl_operator.engine.telling import tell
 from grctl_operator.engine.wait import end_wait
 
 Rule = Callable[[Draft], bool]
@@ -63,5 +64,6 @@ def decide(
     for rule in RULES:
         if rule(draft):
             break
+    tell(draft)
     display(draft)
     return draft.decision()

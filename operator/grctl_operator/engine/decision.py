@@ -68,13 +68,17 @@ class AwaitWorker:
 class Announce:
     """Say something to people by a core Event on the run, or on one of its events.
 
-    Repeats of the same (object, reason) are the runtime's to leave out.
+    What is too much is the runtime's to put together or to leave out.
     """
 
     reason: str
     message: str
     event: Event | None = None
     warning: bool = False
+    times: int = 1
+    """How often it happened."""
+    since: datetime | None = None
+    """Since when it is so, of a state that is found again and again; None: it happened now."""
 
 
 @dataclass(frozen=True, slots=True)

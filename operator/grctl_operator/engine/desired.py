@@ -62,6 +62,5 @@ def _end(draft: Draft, phase: RunPhase, reason: RunReason, text: str) -> bool:
     )
     draft.record(entry)
     draft.finish(phase, reason, text)
-    draft.announce(reason, text, warning=phase is RunPhase.TIMED_OUT)
     draft.commit()
     return True

@@ -15,6 +15,7 @@ from grctl_operator.engine.decision import Announce, AwaitWorker, Dispatch, Rele
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.inbox import is_for_another_run, next_event
 from grctl_operator.engine.observation import LONG_AGO, SECOND, Event, Held, round_up, whole_second
+from grctl_operator.engine.telling import TOLD_AFTER
 
 MAX_ATTEMPTS = 5
 RETURNED = timedelta(seconds=2)
@@ -88,15 +89,31 @@ def _may_consume(draft: Draft, event: Event) -> bool:
 def _dispatch(draft: Draft, due: Due) -> None:
     able = draft.executions.connected_with(due.kind, due.name)
     if not any(worker.free > 0 for worker in able):
-        draft.before.append(AwaitWorker())
-        reason, message = missing_worker(draft, due)
-        if reason is not RunReason.WORKERS_BUSY:
-            draft.before.append(Announce(reason, message, warning=True))
+        _await_worker(draft, due)
         return
     status = draft.run.status
     draft.before.append(
         Dispatch(due.kind, due.name, due.attempt, status.commits, status.last_execution, due.event)
     )
+
+
+def _await_worker(draft: Draft, due: Due) -> None:
+    draft.before.append(AwaitWorker())
+    reason, message = missing_worker(draft, due)
+    if reason is RunReason.WORKERS_BUSY:
+        return
+    since = _missing_since(draft, due)
+    told_from = max(since, draft.executions.accepting_since) + TOLD_AFTER
+    if draft.now < told_from:
+        draft.wake(told_from)
+    else:
+        draft.before.append(Announce(reason, message, warning=True, since=since))
+
+
+def _missing_since(draft: Draft, due: Due) -> datetime:
+    """Say since when a handler is due and no worker has it, as far as workers are remembered."""
+    seen = draft.executions.seen_with(due.kind, due.name, LONG_AGO)
+    return max(due.since, seen.seen) if seen else due.since
 
 
 def missing_worker(draft: Draft, due: Due) -> tuple[RunReason, str]:
@@ -199,5 +216,4 @@ def _give_up(draft: Draft, due: Due, lost: Held) -> None:
         draft.consume(due.event, EventPhase.FAILED, EventReason.WORKER_LOST, text)
     error = RunError(type=RunReason.WORKER_LOST.value, message=text)
     draft.finish(RunPhase.FAILED, RunReason.WORKER_LOST, f"Failed: {text}", error=error)
-    draft.announce(RunReason.WORKER_LOST, text, warning=True)
     draft.commit()

@@ -171,10 +171,16 @@ class Draft:
         self.change(step=None, wait=None)
 
     def announce(
-        self, reason: str, message: str, event: Event | None = None, *, warning: bool = False
+        self,
+        reason: str,
+        message: str,
+        event: Event | None = None,
+        *,
+        warning: bool = False,
+        times: int = 1,
     ) -> None:
         """Tell people, once what it says is true."""
-        self.after.append(Announce(reason, message, event, warning))
+        self.after.append(Announce(reason, message, event, warning, times=times))
 
     def decision(self) -> Decision:
         """Give the answer.

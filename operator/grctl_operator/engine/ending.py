@@ -56,7 +56,6 @@ def _reject_all(draft: Draft, reason: EventReason, text: str) -> bool:
     for event in batch:
         draft.consume(event, EventPhase.REJECTED, *_verdict(draft, event, reason, text))
     if batch:
-        draft.announce(reason, f"{text} Rejected: {len(batch)}.", warning=True)
         draft.commit()
     return True
 

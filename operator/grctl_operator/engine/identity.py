@@ -5,7 +5,7 @@ by our finalizer before its first commit, so "deleted" and "not yet created" can
 """
 
 from grctl.models.reasons import RunReason
-from grctl_operator.engine.decision import Hold, Release
+from grctl_operator.engine.decision import Announce, Hold, Release
 from grctl_operator.engine.draft import Draft
 
 
@@ -15,12 +15,13 @@ def stop_restored(draft: Draft) -> bool:
         return False
     for held in draft.executions.held:
         draft.before.append(Release(held.execution.id, False, "the run was restored"))
-    draft.change(
-        message=(
-            f"{RunReason.RESTORED}: this status was made for the object"
-            f" {draft.status.for_uid}, which this one is not. Delete the run and start it anew."
-        )
+    text = (
+        f"this status was made for the object {draft.status.for_uid}, which this one is not."
+        " Delete the run and start it anew."
     )
+    draft.change(message=f"{RunReason.RESTORED}: {text}")
+    since = draft.run.metadata.creation_timestamp
+    draft.before.append(Announce(RunReason.RESTORED, text, warning=True, since=since))
     return True
 
 

@@ -64,7 +64,6 @@ def reject_unfit(draft: Draft) -> bool:
     unfit = list(_unfit_at_head(draft))
     for event, reason, message in unfit:
         draft.consume(event, EventPhase.REJECTED, reason, message)
-        draft.announce(reason, message, event, warning=True)
     if unfit:
         draft.commit()
     return bool(unfit)

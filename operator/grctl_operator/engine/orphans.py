@@ -4,7 +4,7 @@ Rules 1 and 3. An event may come before its run: it waits, and a person is told 
 that names a run's uid waits for nothing once that run is gone: a uid never comes back.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 
 from grctl.models.phases import EventPhase
@@ -12,9 +12,8 @@ from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import Settlement
 from grctl_operator.engine.decision import Announce, Decision, Effect, ReadRun, Release, Settle
 from grctl_operator.engine.observation import Event, Events, Executions, whole_second
+from grctl_operator.engine.telling import TOLD_AFTER
 
-TOLD_AFTER = timedelta(seconds=5)
-"""A run that is created together with its events is there by then."""
 TOLD_OF = 10
 """Of so many events at most; more would flood the reader."""
 
@@ -27,7 +26,9 @@ def decide_without_run(events: Events, executions: Executions, now: datetime) ->
     ]
     if any(event.uid not in events.orphans for event in addressed):
         effects.append(ReadRun())
-    effects += [_reject(event, now) for event in addressed if event.uid in events.orphans]
+    for event in addressed:
+        if event.uid in events.orphans:
+            effects += _reject(event, now)
     untold = list(islice((event for event in events if not event.run_uid), TOLD_OF))
     told = [event for event in untold if now - event.created >= TOLD_AFTER]
     effects += [_tell(event) for event in told]
@@ -35,16 +36,20 @@ def decide_without_run(events: Events, executions: Executions, now: datetime) ->
     return Decision(before=tuple(effects), wake_at=min(soon, default=None))
 
 
-def _reject(event: Event, now: datetime) -> Settle:
+def _reject(event: Event, now: datetime) -> tuple[Settle, Announce]:
+    text = "The run that this event was sent to is gone."
     settlement = Settlement(
         uid=event.uid,
         name=event.name,
         phase=EventPhase.REJECTED,
         reason=EventReason.RUN_GONE,
-        message="The run that this event was sent to is gone.",
+        message=text,
         at=whole_second(now),
     )
-    return Settle(settlement, None)
+    told = f"{EventReason.RUN_GONE}: {text}"
+    return Settle(settlement, None), Announce(
+        RunReason.REJECTED, told, event, warning=True, since=event.created
+    )
 
 
 def _tell(event: Event) -> Announce:
@@ -54,4 +59,5 @@ def _tell(event: Event) -> Announce:
         " the event to withdraw it.",
         event,
         warning=True,
+        since=event.created,
     )

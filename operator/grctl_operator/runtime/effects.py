@@ -19,6 +19,7 @@ from grctl_operator.runtime.dispatcher import Dispatcher
 from grctl_operator.runtime.event_stream import EventStream
 from grctl_operator.runtime.event_writer import EventWriter
 from grctl_operator.runtime.finalizer import Finalizer
+from grctl_operator.runtime.notices import Notice
 from grctl_operator.runtime.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
 
@@ -88,9 +89,18 @@ class Effects:
     def _announce(self, key: Key, run: WorkflowRun | None, effect: decision.Announce) -> None:
         event = effect.event
         if event is not None:
-            involved = involved_object("WorkflowEvent", key.namespace, event.name, event.uid)
+            about = involved_object("WorkflowEvent", key.namespace, event.name, event.uid)
         elif run is not None:
-            involved = involved_object("WorkflowRun", *key, run.metadata.uid)
+            about = involved_object("WorkflowRun", *key, run.metadata.uid)
         else:
             return
-        self._announcer.announce(involved, effect.reason, effect.message, warning=effect.warning)
+        notice = Notice(
+            about=about,
+            of=key,
+            reason=effect.reason,
+            message=effect.message,
+            warning=effect.warning,
+            times=effect.times,
+            since=effect.since,
+        )
+        self._announcer.announce(notice)

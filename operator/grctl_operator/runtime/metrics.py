@@ -38,7 +38,7 @@ REQUESTS = {
     "workflowruns/status": ("update",),
     "workflowevents": ("get", "list", "watch", "deletecollection"),
     "workflowevents/status": ("update",),
-    "events": ("create",),
+    "events": ("create", "get", "patch"),
     "leases": ("get", "watch", "create", "update"),
     "/version": ("get",),
 }

@@ -171,7 +171,7 @@ class Operator:
         self.dispatcher = Dispatcher(
             self.registry, self.queue, journal, operator=name, namespace=namespace
         )
-        self._announcer = Announcer(self.api, self.metrics, operator=name)
+        self._announcer = Announcer(self.api, self.metrics, operator=name, now=self.clock.now)
         self._writer = EventWriter(self.api, self.events, self.queue, journal)
         self._run_stream = RunStream(self.api, self.runs, self.queue, namespace)
         self._event_stream = EventStream(

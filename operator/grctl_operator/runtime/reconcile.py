@@ -27,6 +27,7 @@ from grctl_operator.runtime.effects import Effects
 from grctl_operator.runtime.executions import ExecutionRegistry
 from grctl_operator.runtime.journal import Journal
 from grctl_operator.runtime.metrics import Metrics
+from grctl_operator.runtime.notices import Notice
 from grctl_operator.runtime.outage import passes
 from grctl_operator.runtime.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
@@ -192,10 +193,10 @@ class Reconciler:
             logger.error("reconcile failed", extra={"run": str(key)}, exc_info=error)
         uid = self._runs.uid(key)
         if uid is not None:
-            involved = involved_object("WorkflowRun", *key, uid)
+            about = involved_object("WorkflowRun", *key, uid)
             text = f"The operator could not work on the run and tries again: {error}"
             reason = RunReason.RECONCILE_FAILED
-            self._announcer.announce(involved, reason, text, warning=True)
+            self._announcer.announce(Notice(about, key, reason, text, warning=True))
 
 
 def _body(run: WorkflowRun, status: RunStatus) -> dict[str, Any]:

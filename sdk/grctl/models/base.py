@@ -3,6 +3,7 @@
 1. A model is immutable: a new state is a new object (`model_copy(update=...)`).
 2. Unknown fields are ignored when reading: a newer version may have written them.
 3. Times are UTC. What people read is cut to whole seconds, as Kubernetes does.
+4. An error about a value does not quote it: errors are logged, and a payload never is.
 """
 
 import re
@@ -28,6 +29,7 @@ class Model(BaseModel):
         populate_by_name=True,
         frozen=True,
         extra="ignore",
+        hide_input_in_errors=True,
     )
 
     def to_json(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from grctl.models.base import Model
 from grctl.models.directive import AnyDirective
@@ -162,8 +162,13 @@ class Goodbye(Model):
 FromWorker = Annotated[Hello | Outcome | Drain, Field(discriminator="kind")]
 FromOperator = Annotated[Welcome | Execute | Release | Goodbye, Field(discriminator="kind")]
 
-from_worker: TypeAdapter[Hello | Outcome | Drain] = TypeAdapter(FromWorker)
-from_operator: TypeAdapter[Welcome | Execute | Release | Goodbye] = TypeAdapter(FromOperator)
+QUIET = ConfigDict(hide_input_in_errors=True)
+"""Errors do not quote what came: it may be a payload or a store, and errors are logged."""
+
+from_worker: TypeAdapter[Hello | Outcome | Drain] = TypeAdapter(FromWorker, config=QUIET)
+from_operator: TypeAdapter[Welcome | Execute | Release | Goodbye] = TypeAdapter(
+    FromOperator, config=QUIET
+)
 
 
 def encode(message: Model) -> str:
