@@ -44,7 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="grctl operator", description=main.__doc__)
     add = parser.add_argument
-    add("--namespace", help="serve this namespace only (GRCTL_NAMESPACE; default: all)")
+    add(
+        "--namespace",
+        dest="namespaces",
+        metavar="NAME",
+        action="append",
+        help="serve this namespace only; may be repeated (GRCTL_NAMESPACE: A,B; default: all)",
+    )
     add("--kubeconfig", help="kubeconfig file (KUBECONFIG; default: as kubectl)")
     add("--context", help="context of the kubeconfig (default: its current one)")
     add("--host", dest="dispatcher_host", help="where workers connect (default: 127.0.0.1)")

@@ -198,12 +198,12 @@ async def test_a_worker_serves_only_the_namespace_it_may(
 async def test_an_operator_of_one_namespace_refuses_workers_of_others() -> None:
     made = Place()
     made.dispatcher = Dispatcher(
-        made.registry, made.queue, made.journal, operator="op", namespace="bank"
+        made.registry, made.queue, made.journal, operator="op", namespaces=("bank",)
     )
     await made.dispatcher.start("127.0.0.1", 0)
     message = await refused(made.port, hello(ORDER).model_dump_json(by_alias=True))
     await made.dispatcher.stop()
-    assert message == "This operator serves namespace 'bank' only, not 'shop'"
+    assert message == "This operator serves only namespace 'bank', not 'shop'"
 
 
 async def test_a_draining_worker_is_given_nothing(place: Place) -> None:

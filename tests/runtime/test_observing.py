@@ -94,14 +94,14 @@ async def test_a_handled_event_is_seen_in_the_metrics(cluster: Cluster) -> None:
 async def test_it_is_ready_when_all_runs_and_events_are_known_and_healthy_before(
     cluster: Cluster,
 ) -> None:
-    place = {"namespace": cluster.namespace, "kubeconfig": cluster.kubeconfig}
-    operator = Operator(Settings(**place, dispatcher_port=0, http_port=0))
+    place, api = (cluster.namespace,), cluster.kubeconfig
+    operator = Operator(Settings(namespaces=place, kubeconfig=api, dispatcher_port=0, http_port=0))
     await operator.connect()
     try:
         assert await probed(operator, "/readyz") == (503, "waits for the list of all runs\n")
         assert await probed(operator, "/healthz") == (200, "ok\n")
         operator.begin()
-        await operator._event_stream.watch.listed.wait()
+        await until(lambda: operator.ready)
         assert await probed(operator, "/readyz") == (200, "ok\n")
     finally:
         await operator.stop()

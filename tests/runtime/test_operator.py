@@ -17,7 +17,7 @@ ORDER = catalogue("Order", "approve", "reject", steps=("pay",))
 
 @asynccontextmanager
 async def operating(cluster: Cluster, **settings: Any) -> AsyncIterator[Operator]:
-    place = {"namespace": cluster.namespace, "kubeconfig": cluster.kubeconfig}
+    place = {"namespaces": (cluster.namespace,), "kubeconfig": cluster.kubeconfig}
     operator = Operator(Settings(**({"dispatcher_port": 0} | place | settings)))
     await operator.connect()
     operator.begin()

@@ -73,7 +73,7 @@ async def test_a_part_that_ends_ends_the_process(
 
     monkeypatch.setattr(ListWatch, "run", fails)
     settings = Settings(
-        namespace=cluster.namespace, kubeconfig=cluster.kubeconfig, dispatcher_port=0
+        namespaces=(cluster.namespace,), kubeconfig=cluster.kubeconfig, dispatcher_port=0
     )
     with pytest.raises(StaleApiError, match="restored from a backup"):
         async with asyncio.timeout(PATIENCE):

@@ -63,7 +63,7 @@ class Bench:
 @pytest.fixture
 async def bench(cluster: Cluster) -> AsyncIterator[Bench]:
     operator = Operator(
-        Settings(namespace=cluster.namespace, kubeconfig=cluster.kubeconfig, dispatcher_port=0)
+        Settings(namespaces=(cluster.namespace,), kubeconfig=cluster.kubeconfig, dispatcher_port=0)
     )
     await operator.connect()
     made = Bench(cluster, operator)

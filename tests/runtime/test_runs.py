@@ -91,3 +91,25 @@ def test_what_is_known_of_a_run_is_the_same_before_and_after_it_is_parsed() -> N
     cache.get(KEY)
     assert unparsed == cache.known() == {KEY: KnownRun("u1", "5", 3)}
     assert cache.known_as(Key("shop", "other")) is None
+
+
+def elsewhere(version: int, uid: str) -> dict[str, Any]:
+    item = run(version, uid)
+    item["metadata"]["namespace"] = "bank"
+    return item
+
+
+def test_a_list_of_one_namespace_says_nothing_of_another() -> None:
+    cache = RunCache()
+    cache.answered(run(5))
+    cache.answered(elsewhere(6, "u2"))
+    assert cache.relisted([], 9, "bank") == (Key("bank", "order-1"),)
+    assert cache.keys() == (KEY,)
+
+
+def test_the_known_versions_are_of_all_runs_or_of_a_namespaces() -> None:
+    cache = RunCache()
+    cache.answered(run(5, commits=2))
+    cache.answered(elsewhere(6, "u2"))
+    assert cache.known("shop") == {KEY: KnownRun("u1", "5", 2)}
+    assert len(cache.known()) == 2

@@ -5,13 +5,31 @@ from grctl_operator.runtime.settings import Settings, SettingsError
 
 def test_a_flag_beats_a_variable_and_a_variable_the_default() -> None:
     environment = {"GRCTL_NAMESPACE": "bank", "GRCTL_DISPATCHER_PORT": "9000"}
-    settings = Settings.read({"namespace": "shop", "dispatcher_port": None}, environment)
-    assert (settings.namespace, settings.dispatcher_port) == ("shop", 9000)
+    settings = Settings.read({"namespaces": ["shop"], "dispatcher_port": None}, environment)
+    assert (settings.namespaces, settings.dispatcher_port) == (("shop",), 9000)
     assert settings.dispatcher_host == "127.0.0.1"
 
 
 def test_an_empty_variable_is_none() -> None:
-    assert Settings.read({}, {"GRCTL_NAMESPACE": ""}).namespace is None
+    assert Settings.read({}, {"GRCTL_NAMESPACE": ""}).namespaces == ()
+
+
+def test_namespaces_are_split_at_commas_each_once() -> None:
+    from_variable = Settings.read({}, {"GRCTL_NAMESPACE": "shop, bank,shop"})
+    from_flags = Settings.read({"namespaces": ["shop,bank", "mall"]}, {})
+    assert from_variable.namespaces == ("shop", "bank")
+    assert from_flags.namespaces == ("shop", "bank", "mall")
+
+
+def test_a_list_without_a_name_is_refused_as_it_would_mean_all() -> None:
+    with pytest.raises(SettingsError, match="Namespaces must be named, not ','"):
+        Settings.read({}, {"GRCTL_NAMESPACE": ","})
+
+
+def test_the_only_namespace_is_told_where_there_is_one() -> None:
+    assert Settings(namespaces=("shop",)).only_namespace == "shop"
+    assert Settings(namespaces=("shop", "bank")).only_namespace is None
+    assert Settings().only_namespace is None
 
 
 def test_a_port_that_is_no_number_is_refused_by_name() -> None:

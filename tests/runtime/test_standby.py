@@ -24,7 +24,7 @@ ORDER = catalogue("Order", "approve")
 async def operating(cluster: Cluster, **settings: Any) -> AsyncIterator[Operator]:
     operator = Operator(
         Settings(
-            namespace=cluster.namespace,
+            namespaces=(cluster.namespace,),
             kubeconfig=cluster.kubeconfig,
             dispatcher_port=0,
             **settings,

@@ -36,7 +36,7 @@ def candidate(settings: Settings, environment: Mapping[str, str], port: int) -> 
     return Candidate(
         identity=named or _own_identity(host, port),
         url=settings.advertise_url or _url(host, port, environment),
-        serves=settings.namespace or "all",
+        serves=", ".join(sorted(settings.namespaces)) or "all",
     )
 
 

@@ -12,6 +12,7 @@
 import asyncio
 import logging
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -60,7 +61,7 @@ class Dispatcher:
         journal: Journal,
         *,
         operator: str,
-        namespace: str | None = None,
+        namespaces: Sequence[str] = (),
         closed_grace: float = CLOSED_GRACE,
         silent_grace: float = SILENT_GRACE,
     ) -> None:
@@ -70,7 +71,7 @@ class Dispatcher:
         self._queue = queue
         self._journal = journal
         self._operator = operator
-        self._namespace = namespace
+        self._namespaces = namespaces
         self._grace = {False: closed_grace, True: silent_grace}
         self._line = WaitingLine()
         self._sessions: dict[str, WorkerSession] = {}
@@ -197,10 +198,9 @@ class Dispatcher:
             raise ProtocolError(
                 f"A worker of namespace {identity.namespace!r} cannot serve {namespace!r}"
             )
-        if self._namespace not in {None, namespace}:
-            raise ProtocolError(
-                f"This operator serves namespace {self._namespace!r} only, not {namespace!r}"
-            )
+        if self._namespaces and namespace not in self._namespaces:
+            served = ", ".join(map(repr, self._namespaces))
+            raise ProtocolError(f"This operator serves only namespace {served}, not {namespace!r}")
 
     def _replace(self, instance: str, session: WorkerSession) -> None:
         """Make this the worker's one connection."""

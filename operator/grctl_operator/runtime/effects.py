@@ -12,15 +12,15 @@ from typing import Any
 from grctl.kube import RUNS, Api, NotFoundError
 from grctl.models import WorkflowRun
 from grctl_operator.engine import decision
-from grctl_operator.engine.event_cache import EventCache
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.announcer import Announcer, involved_object
 from grctl_operator.runtime.dispatcher import Dispatcher
-from grctl_operator.runtime.event_stream import EventStream
+from grctl_operator.runtime.event_caches import Inboxes
 from grctl_operator.runtime.event_writer import EventWriter
 from grctl_operator.runtime.finalizer import Finalizer
 from grctl_operator.runtime.notices import Notice
 from grctl_operator.runtime.runs import RunCache
+from grctl_operator.runtime.watches import Watches
 from grctl_operator.runtime.work_queue import WorkQueue
 
 Doer = Callable[[Key, Any, Any], Awaitable[None] | None]
@@ -33,10 +33,10 @@ class Effects:
         self,
         api: Api,
         runs: RunCache,
-        cache: EventCache,
+        cache: Inboxes,
         queue: WorkQueue,
         *,
-        stream: EventStream,
+        watches: Watches,
         writer: EventWriter,
         dispatcher: Dispatcher,
         announcer: Announcer,
@@ -45,7 +45,7 @@ class Effects:
         self._runs = runs
         self._cache = cache
         self._queue = queue
-        self._stream = stream
+        self._watches = watches
         self._announcer = announcer
         finalizer = Finalizer(api, runs)
         self._doers: dict[type[decision.Effect], Doer] = {
@@ -72,7 +72,7 @@ class Effects:
                 await doing
 
     async def _list_events(self, key: Key) -> None:
-        await self._stream.read(key)
+        await self._watches.read(key)
         self._queue.add(key)
 
     async def _read_run(self, key: Key) -> None:

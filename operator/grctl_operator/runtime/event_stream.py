@@ -44,6 +44,7 @@ class EventStream:
         self._cache = cache
         self._runs = runs
         self._queue = queue
+        self._namespace = namespace
         self._clock = clock
         self._journal = journal
         self._asked: Asked = ({}, EPOCH)
@@ -53,7 +54,7 @@ class EventStream:
 
     def on_asking(self) -> None:
         """Note which runs are known: the list is consistent for these versions of them."""
-        self._asked = (self._runs.known(), self._clock.now())
+        self._asked = (self._runs.known(self._namespace), self._clock.now())
 
     def on_list(self, items: list[Json], revision: int) -> None:
         """Compare with what was known."""

@@ -16,8 +16,9 @@ from grctl.models import API_VERSION, EventPhase
 from grctl.models.event import EventStatus
 from grctl.models.meta import Condition, ConditionStatus
 from grctl_operator.engine.decision import Settle
-from grctl_operator.engine.event_cache import EventCache, is_settled
+from grctl_operator.engine.event_cache import is_settled
 from grctl_operator.engine.observation import Event, Key
+from grctl_operator.runtime.event_caches import Inboxes
 from grctl_operator.runtime.journal import Journal
 from grctl_operator.runtime.outage import Outage
 from grctl_operator.runtime.work_queue import WorkQueue
@@ -37,7 +38,7 @@ class _NotWaitingError(Exception):
 class EventWriter:
     """Settles events and keeps their places."""
 
-    def __init__(self, api: Api, cache: EventCache, queue: WorkQueue, journal: Journal) -> None:
+    def __init__(self, api: Api, cache: Inboxes, queue: WorkQueue, journal: Journal) -> None:
         self._api = api
         self._cache = cache
         self._queue = queue

@@ -72,9 +72,11 @@ class Runs(Protocol):
 
 
 class Events(Sized, Protocol):
-    """The part of the EventCache that is shown."""
+    """The part of the event caches that is shown."""
 
-    inversions: int
+    @property
+    def inversions(self) -> int:
+        """Count the events that appeared behind younger ones."""
 
 
 class Workers(Sized, Protocol):

@@ -15,18 +15,16 @@ import os
 import socket
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import Any, NoReturn
 
 from grctl.kube import Api, ApiError, Connection, UnreachableError
 from grctl.probes import Probes
-from grctl_operator.engine.event_cache import EventCache
 from grctl_operator.runtime.announcer import Announcer
 from grctl_operator.runtime.candidate import candidate
 from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.dispatcher import Dispatcher
 from grctl_operator.runtime.effects import Effects
-from grctl_operator.runtime.event_stream import EventStream
+from grctl_operator.runtime.event_caches import EventCaches
 from grctl_operator.runtime.event_writer import EventWriter
 from grctl_operator.runtime.executions import ExecutionRegistry
 from grctl_operator.runtime.journal import Journal
@@ -34,9 +32,9 @@ from grctl_operator.runtime.leadership import Leadership
 from grctl_operator.runtime.metrics import Metrics
 from grctl_operator.runtime.outage import Outage
 from grctl_operator.runtime.reconcile import Reconciler
-from grctl_operator.runtime.run_stream import RunStream
 from grctl_operator.runtime.runs import RunCache
 from grctl_operator.runtime.settings import Settings
+from grctl_operator.runtime.watches import Watches
 from grctl_operator.runtime.work_queue import WorkQueue
 
 RECONCILERS = 32  # keys at a time: each waits for the API server most of its time
@@ -53,7 +51,7 @@ class Operator:
         self.metrics = Metrics()
         self.clock = ServerClock()
         self.runs = RunCache()
-        self.events = EventCache()
+        self.events = EventCaches(settings.namespaces)
         self.ended = asyncio.Event()
         """Set when it was stopped, or when a part ended by itself: `failure` says why."""
         self.failure: BaseException | None = None
@@ -66,8 +64,6 @@ class Operator:
         self._settings = settings
         self._stack = AsyncExitStack()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._listing: asyncio.Task[Any] | None = None
-        """What lists and watches the events."""
 
     @property
     def port(self) -> int:
@@ -103,13 +99,13 @@ class Operator:
         self._wire()
         await self.dispatcher.start(settings.dispatcher_host, settings.dispatcher_port)
         self._stack.push_async_callback(self.dispatcher.stop)
-        self._wire_leadership(settings.lease_namespace or settings.namespace)
+        self._wire_leadership()
         for step in (self.leadership.release, self._cancel_parts, self._finish_writes):
             self._stack.push_async_callback(step)
 
     def begin(self) -> None:
         """Start everything that goes on by itself."""
-        self._spawn(self._run_stream.watch.run(), "watch runs")
+        self._watches.start_runs()
         self._spawn(self._follow(), "follow", ends=True)
 
     async def stop(self) -> None:
@@ -137,7 +133,7 @@ class Operator:
         """Take workers in, and begin to decide."""
         self.registry.accepting_since = self.clock.now()
         self.dispatcher.admission.lead()
-        self._spawn(self._lead(self._listing), "lead", ends=True)
+        self._spawn(self._lead(anew=self._watches.follow_events), "lead", ends=True)
 
     def on_suspended(self) -> None:
         """Decide nothing."""
@@ -163,32 +159,33 @@ class Operator:
         outage.over()
 
     def _wire(self) -> None:
-        namespace, name = self._settings.namespace, socket.gethostname()
+        namespaces, name = self._settings.namespaces, socket.gethostname()
         self.queue = WorkQueue()
         self.clock.on_jump = self.queue.wake_all
         self.registry = ExecutionRegistry(self.clock.now)
         journal = Journal(self.metrics, self.clock.now)
         self.dispatcher = Dispatcher(
-            self.registry, self.queue, journal, operator=name, namespace=namespace
+            self.registry, self.queue, journal, operator=name, namespaces=namespaces
         )
         self._announcer = Announcer(self.api, self.metrics, operator=name, now=self.clock.now)
         self._writer = EventWriter(self.api, self.events, self.queue, journal)
-        self._run_stream = RunStream(self.api, self.runs, self.queue, namespace)
-        self._event_stream = EventStream(
+        self._watches = Watches(
             self.api,
-            self.events,
             self.runs,
+            self.events,
             self.queue,
             clock=self.clock,
             journal=journal,
-            namespace=namespace,
+            namespaces=namespaces,
+            spawn=self._spawn,
+            on_restart=self._count_restart,
         )
         self._effects = Effects(
             self.api,
             self.runs,
             self.events,
             self.queue,
-            stream=self._event_stream,
+            watches=self._watches,
             writer=self._writer,
             dispatcher=self.dispatcher,
             announcer=self._announcer,
@@ -211,43 +208,39 @@ class Operator:
     def _show_metrics(self) -> None:
         self.metrics.show(self.queue, self.runs, self.events, self.registry)
         self.metrics.is_leader.set_function(lambda: self.leading)
-        for resource, watch in (
-            ("workflowruns", self._run_stream.watch),
-            ("workflowevents", self._event_stream.watch),
-        ):
-            watch.on_restart = partial(self._count_restart, resource)
 
     def _count_restart(self, resource: str, cause: str) -> None:
         self.metrics.watch_restarts.labels(resource, cause).inc()
 
-    def _wire_leadership(self, namespace: str | None) -> None:
+    def _wire_leadership(self) -> None:
+        settings = self._settings
         self.leadership = Leadership(
             self._lease_api,
-            namespace or self._lease_api.namespace,
-            self._settings.lease_name,
-            candidate(self._settings, os.environ, self.port),
+            settings.lease_namespace or settings.only_namespace or self._lease_api.namespace,
+            settings.lease_name,
+            candidate(settings, os.environ, self.port),
             self,
         )
         self.api.fence = self.leadership
 
     async def _follow(self) -> None:
         """Know all runs, then all events, and wait for the Lease."""
-        await self._run_stream.watch.listed.wait()
+        await self._watches.runs_listed()
         self._spawn(self.leadership.run(), "hold the Lease")
         await self.leadership.tried.wait()  # who leads already lists the events once, not twice
         self.waits_for = "the list of all events"
-        self._listing = self._spawn(self._event_stream.watch.run(), "watch events")
+        self._watches.start_events()
         self._forgetting = self._spawn(self._forget_what_is_gone(), "stand by")
-        await self._event_stream.watch.listed.wait()
+        await self._watches.events_listed()
         self.waits_for = None
         fields = {"runs": len(self.runs), "events": len(self.events)}
         logger.info("operator ready", extra=fields)
 
-    async def _lead(self, stale: asyncio.Task[Any] | None) -> None:
-        """Decide. `stale` listed the events when another operator may still have written."""
-        if stale is not None:
-            await self._list_events_anew(stale)
-        await self._event_stream.watch.listed.wait()
+    async def _lead(self, *, anew: bool) -> None:
+        """Decide. `anew`: the events were listed when another operator may still have written."""
+        if anew:
+            await self._watches.list_events_anew()
+        await self._watches.events_listed()
         self._forgetting.cancel()
         for key in (*self.events.keys(), *self.runs.keys()):  # idle runs have time
             self.queue.add(key)
@@ -255,16 +248,6 @@ class Operator:
             self._spawn(self._reconciler.run(), f"reconcile {number}")
         self._spawn(self._announcer.run(), "announce")
         self.decides.set()
-
-    async def _list_events_anew(self, stale: asyncio.Task[Any]) -> None:
-        """Have the stream of events begin with another list.
-
-        It is consistent for the runs as they are known now: see "When a view may be trusted".
-        """
-        stale.cancel()
-        await asyncio.wait([stale])
-        self._event_stream.watch.listed.clear()
-        self._listing = self._spawn(self._event_stream.watch.run(), "watch events")
 
     async def _forget_what_is_gone(self) -> NoReturn:
         """Take keys as a leader does, to keep nothing of runs that are gone."""

@@ -37,8 +37,8 @@ async def _run_kopf(operator: Operator, settings: Settings) -> None:
     await kopf.operator(
         registry=_registry(operator),
         standalone=True,
-        clusterwide=settings.namespace is None,
-        namespaces=[settings.namespace] if settings.namespace else [],
+        clusterwide=not settings.namespaces,
+        namespaces=settings.namespaces,
         stop_flag=operator.ended,
     )
 

@@ -18,12 +18,12 @@ from typing import Any, NoReturn
 from grctl.kube import RUNS, Api, ApiError, ConflictError, NotFoundError
 from grctl.models import API_VERSION, RunReason, RunStatus, WorkflowRun
 from grctl_operator.engine import Decision, Events, Executions, decide
-from grctl_operator.engine.event_cache import EventCache
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.announcer import Announcer, involved_object
 from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.dispatcher import Dispatcher
 from grctl_operator.runtime.effects import Effects
+from grctl_operator.runtime.event_caches import Inboxes
 from grctl_operator.runtime.executions import ExecutionRegistry
 from grctl_operator.runtime.journal import Journal
 from grctl_operator.runtime.metrics import Metrics
@@ -44,7 +44,7 @@ class Reconciler:
         self,
         api: Api,
         runs: RunCache,
-        cache: EventCache,
+        cache: Inboxes,
         executions: ExecutionRegistry,
         queue: WorkQueue,
         *,

@@ -21,6 +21,7 @@ class RunStream:
     ) -> None:
         self._runs = runs
         self._queue = queue
+        self._namespace = namespace
         self.watch = ListWatch(api, RUNS.path(namespace), self)
 
     def on_asking(self) -> None:
@@ -28,7 +29,7 @@ class RunStream:
 
     def on_list(self, items: list[Json], revision: int) -> None:
         """Compare with what was known."""
-        for key in self._runs.relisted(items, revision):
+        for key in self._runs.relisted(items, revision, self._namespace):
             self._queue.add(key)
 
     def on_change(self, change: str, item: Json) -> None:

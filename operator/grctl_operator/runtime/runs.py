@@ -10,6 +10,7 @@ Pure: objects in, runs out. Revisions are compared as numbers, within this one r
 """
 
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,9 +73,9 @@ class RunCache:
             known.item = None
         return known.run
 
-    def known(self) -> dict[Key, KnownRun]:
-        """Give the version of every run as it is known now."""
-        return {key: _as_known(known) for key, known in self._runs.items()}
+    def known(self, namespace: str | None = None) -> dict[Key, KnownRun]:
+        """Give the version of every run, or of those of a namespace, as it is known now."""
+        return {key: _as_known(known) for key, known in self._within(namespace)}
 
     def known_as(self, key: Key) -> KnownRun | None:
         """Give the version of one run as it is known now."""
@@ -128,17 +129,24 @@ class RunCache:
         del self._runs[key]
         return True
 
-    def relisted(self, items: list[Json], revision: int) -> tuple[Key, ...]:
-        """Take a list of all runs. Give the keys to reconcile."""
+    def relisted(
+        self, items: list[Json], revision: int, namespace: str | None = None
+    ) -> tuple[Key, ...]:
+        """Take a list of all runs, or of those of a namespace. Give the keys to reconcile."""
         listed = {item["metadata"]["uid"] for item in items}
         gone = [
             (key, known.uid)
-            for key, known in self._runs.items()
+            for key, known in self._within(namespace)
             if known.uid not in listed and known.version <= revision
         ]
         changed = [key for key, uid in gone if self.missed(key, uid)]
         changed += [key for item in items if (key := self.answered(item))]
         return tuple(dict.fromkeys(changed))
+
+    def _within(self, namespace: str | None) -> Iterator[tuple[Key, _Known]]:
+        for key, known in self._runs.items():
+            if namespace in {None, key.namespace}:
+                yield key, known
 
     def _bury(self, uid: str) -> None:
         self._gone[uid] = None

@@ -1,13 +1,13 @@
 """Settings of the operator's process: from flags, then `GRCTL_*` variables, then defaults."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 DISPATCHER_PORT = 8700
 LEASE_NAME = "grctl-operator"
 VARIABLES = {
-    "namespace": "GRCTL_NAMESPACE",
+    "namespaces": "GRCTL_NAMESPACE",
     "dispatcher_host": "GRCTL_DISPATCHER_HOST",
     "dispatcher_port": "GRCTL_DISPATCHER_PORT",
     "advertise_url": "GRCTL_ADVERTISE_URL",
@@ -30,8 +30,8 @@ class SettingsError(Exception):
 class Settings:
     """Everything that can be set from outside."""
 
-    namespace: str | None = None
-    """The one namespace to serve; None: all."""
+    namespaces: tuple[str, ...] = ()
+    """The namespaces to serve; none: all, by one watch."""
     kubeconfig: str | None = None
     """None: as kubectl finds it."""
     context: str | None = None
@@ -54,20 +54,41 @@ class Settings:
     log_format: str = "console"
     """`console` for people, `json` for collectors."""
 
+    @property
+    def only_namespace(self) -> str | None:
+        """The namespace served, where it is one."""
+        return self.namespaces[0] if len(self.namespaces) == 1 else None
+
     @classmethod
     def read(cls, flags: Mapping[str, Any], environment: Mapping[str, str]) -> Self:
         """Take each setting from the first place that has it.
 
         Raises:
-            SettingsError: a variable holds no number where one is needed; names it.
+            SettingsError: a variable cannot be read; names it.
         """
         values: dict[str, Any] = {}
         for name, variable in VARIABLES.items():
             text = environment.get(variable)
             if text:
-                values[name] = _number(variable, text) if name in NUMBERS else text
+                values[name] = _read(name, variable, text)
         values |= {name: value for name, value in flags.items() if value is not None}
+        if "namespaces" in values:
+            values["namespaces"] = _names(values["namespaces"])
         return cls(**values)
+
+
+def _read(name: str, variable: str, text: str) -> Any:
+    if name in NUMBERS:
+        return _number(variable, text)
+    return [text] if name == "namespaces" else text
+
+
+def _names(texts: Iterable[str]) -> tuple[str, ...]:
+    """Split at commas; each name once."""
+    names = [name.strip() for text in texts for name in text.split(",")]
+    if not all(names):  # an empty list would mean all of them
+        raise SettingsError(f"Namespaces must be named, not {','.join(texts)!r}")
+    return tuple(dict.fromkeys(names))
 
 
 def _number(variable: str, text: str) -> int:

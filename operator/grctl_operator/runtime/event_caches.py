@@ -1,0 +1,90 @@
+"""EventCaches: an EventCache for each watch of events.
+
+1. A watch's progress is its own: how far the watch of one namespace has come says nothing of
+   another's, and what it has not shown yet must not be taken for old. So each has its own cache.
+2. Who asks names a run or brings an object: its namespace says which cache.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any, Protocol
+
+from grctl_operator.engine.event_cache import EventCache
+from grctl_operator.engine.observation import Events, Key
+
+Json = dict[str, Any]
+
+
+class Inboxes(Protocol):
+    """What is known of events, by the run that they are for: one cache, or several."""
+
+    def view(self, key: Key) -> Events:
+        """Give the inbox of one workflow id."""
+
+    def answered(self, item: Json) -> None:
+        """Take an object that the API server answered us."""
+
+    def missed(self, key: Key, uid: str) -> None:
+        """Note that the API server has no such event (any more)."""
+
+    def committed(self, key: Key, uid: str, before: int, after: int) -> None:
+        """Note that we ourselves moved the run's `commits`."""
+
+    def orphaned(self, key: Key, uids: Iterable[str]) -> None:
+        """Note for which events a read found no run."""
+
+    def forget(self, key: Key) -> None:
+        """Drop what is known of a run that is gone, if no event waits for its id."""
+
+
+class EventCaches:
+    """The caches of the namespaces served; none named: one cache for all."""
+
+    def __init__(self, namespaces: Sequence[str] = ()) -> None:
+        self._everywhere = EventCache()
+        self._caches = {namespace: EventCache() for namespace in namespaces}
+
+    def of(self, namespace: str | None) -> EventCache:
+        """Give the cache of a namespace."""
+        return self._caches.get(namespace or "", self._everywhere)
+
+    def __len__(self) -> int:
+        """Count the unsettled events."""
+        return sum(len(cache) for cache in self._all)
+
+    @property
+    def inversions(self) -> int:
+        """How often an event appeared behind one that was created after it."""
+        return sum(cache.inversions for cache in self._all)
+
+    def keys(self) -> tuple[Key, ...]:
+        """Give every workflow id of which something is known."""
+        return tuple(chain.from_iterable(cache.keys() for cache in self._all))
+
+    def view(self, key: Key) -> Events:
+        """Give the inbox of one workflow id."""
+        return self.of(key.namespace).view(key)
+
+    def answered(self, item: Json) -> None:
+        """Take an object that the API server answered us."""
+        self.of(item["metadata"]["namespace"]).answered(item)
+
+    def missed(self, key: Key, uid: str) -> None:
+        """Note that the API server has no such event (any more)."""
+        self.of(key.namespace).missed(key, uid)
+
+    def committed(self, key: Key, uid: str, before: int, after: int) -> None:
+        """Note that we ourselves moved the run's `commits`."""
+        self.of(key.namespace).committed(key, uid, before, after)
+
+    def orphaned(self, key: Key, uids: Iterable[str]) -> None:
+        """Note for which events a read found no run."""
+        self.of(key.namespace).orphaned(key, uids)
+
+    def forget(self, key: Key) -> None:
+        """Drop what is known of a run that is gone, if no event waits for its id."""
+        self.of(key.namespace).forget(key)
+
+    @property
+    def _all(self) -> tuple[EventCache, ...]:
+        return (self._everywhere, *self._caches.values())
