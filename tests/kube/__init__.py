@@ -1,0 +1,1 @@
+"""Finding the API server, and speaking to it."""

@@ -53,7 +53,7 @@ async def test_an_unusable_configuration_is_told_in_one_line() -> None:
     process = await asyncio.create_subprocess_exec(*COMMAND, *arguments, stderr=PIPE)
     _, told = await process.communicate()
     assert process.returncode == 1
-    assert "The kubeconfig /nowhere/kubeconfig cannot be used" in told.decode()
+    assert "There is no kubeconfig /nowhere/kubeconfig" in told.decode()
     assert "Traceback" not in told.decode()
 
 

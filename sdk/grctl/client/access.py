@@ -7,15 +7,25 @@
 """
 
 import asyncio
+import functools
 import logging
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar, cast
 
 from grctl.backoff import Backoff
 from grctl.client.errors import CrdsMissingError
-from grctl.kube import Api, ApiError, ExpiredError, NotFoundError, Resource, UnreachableError
+from grctl.kube import (
+    Api,
+    ApiError,
+    ExpiredError,
+    NotFoundError,
+    Resource,
+    UnreachableError,
+    UntrustedServerError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +33,12 @@ TRIES = 8  # with the waits below about five seconds: a restarting API server's 
 FIRST_WAIT = 0.1  # s
 LONGEST_WAIT = 5.0  # s
 WATCH = 240  # s: then the server ends the stream; a connection that died in silence shows by it
+PAGE = 500  # objects: as kubectl lists
 SLACK = 15  # s: for the server to do so
+
+ESCAPED = re.compile(r"[\\,=]")
+BACKSLASH = r"\\\g<0>"
+"""What field selectors want before these characters."""
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -51,6 +66,18 @@ class Access:
             return await self._patiently(lambda: self._api.get(path))
         except NotFoundError:
             return None
+
+    async def select(self, resource: Resource, fields: Mapping[str, str]) -> list[Json]:
+        """Give the objects whose selectable fields have these values, read page by page."""
+        terms = (f"{field}={ESCAPED.sub(BACKSLASH, value)}" for field, value in fields.items())
+        params = {"limit": str(PAGE), "fieldSelector": ",".join(terms)}
+        path, found = resource.path(self.namespace), []
+        while True:
+            page = await self._patiently(functools.partial(self._api.get, path, params))
+            found += page["items"]
+            params["continue"] = page["metadata"].get("continue") or ""
+            if not params["continue"]:
+                return found
 
     async def create(self, resource: Resource, body: Json) -> Json:
         """Create an object.
@@ -146,7 +173,9 @@ def _only(name: str) -> dict[str, str]:
 
 
 def _may_pass(error: ApiError | UnreachableError) -> bool:
-    return isinstance(error, UnreachableError) or error.retriable
+    if isinstance(error, ApiError):
+        return error.retriable
+    return not isinstance(error, UntrustedServerError)
 
 
 def _explained(error: Exception) -> Exception:

@@ -15,6 +15,7 @@ from grctl.kube.errors import (
     InvalidError,
     NotFoundError,
     UnreachableError,
+    UntrustedServerError,
 )
 from grctl.kube.requests import Request
 from grctl.kube.resources import CORE_EVENTS, CRDS, EVENTS, LEASES, RUNS, Resource
@@ -39,4 +40,5 @@ __all__ = [
     "Request",
     "Resource",
     "UnreachableError",
+    "UntrustedServerError",
 ]

@@ -22,12 +22,14 @@ import aiohttp
 import orjson
 
 from grctl.kube.connection import Connection
-from grctl.kube.errors import FencedError, UnreachableError, api_error
+from grctl.kube.connector import Connector
+from grctl.kube.errors import FencedError, UnreachableError, UntrustedServerError, api_error
 from grctl.kube.requests import Request, request_of
 
 REQUEST_TIMEOUT = 30.0  # s: longer than the API server's own waits for etcd
 CONNECT_TIMEOUT = 5.0  # s
 POOL = 100  # connections: more than a busy operator has requests under way
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 Json = dict[str, Any]
 Params = Mapping[str, str]
@@ -62,7 +64,7 @@ class Api:
 
     async def __aenter__(self) -> Self:
         """Open the pool; no request is made."""
-        connector = aiohttp.TCPConnector(limit=POOL, ssl=self.connection.tls or True)
+        connector = Connector(limit=POOL, ssl=self.connection.tls or True)
         self._session = aiohttp.ClientSession(
             base_url=self.connection.server + "/",
             connector=connector,
@@ -85,6 +87,14 @@ class Api:
     async def get(self, path: str, params: Params | None = None) -> Json:
         """Read an object or a list."""
         return await self._request("GET", path, params=params)
+
+    async def table(self, path: str, params: Params | None = None) -> list[Json]:
+        """Read the printer columns of a collection: cells by the names of their columns."""
+        wanted = {"includeObject": "None", **(params or {})}
+        answer = await self._request("GET", path, params=wanted, headers={"Accept": TABLE})
+        names = [column["name"] for column in answer["columnDefinitions"]]
+        rows = answer.get("rows") or []
+        return [dict(zip(names, row["cells"], strict=True)) for row in rows]
 
     async def create(self, path: str, body: Json, params: Params | None = None) -> Json:
         """Create an object in the collection at `path`."""
@@ -206,7 +216,9 @@ class Api:
 
     def _unreachable(self, method: str, path: str, error: Exception) -> UnreachableError:
         what = str(error) or type(error).__name__
-        return UnreachableError(f"{method} {self.connection.server}{path}: {what}")
+        untrusted = isinstance(error, aiohttp.ClientConnectorCertificateError)
+        kind = UntrustedServerError if untrusted else UnreachableError
+        return kind(f"{method} {self.connection.server}{path}: {what}")
 
 
 async def _raise_for_refusal(response: aiohttp.ClientResponse) -> None:

@@ -68,19 +68,37 @@ def _in_cluster() -> Connection:
 
 
 async def _from_kubeconfig(path: str, context: str | None) -> Connection:
+    from kubernetes.aio.config import ConfigException
+    from yaml import YAMLError
+
+    if not _exists(path):
+        raise ConnectionConfigError(f"There is no kubeconfig {path}")
+    try:
+        return await _load(path, context)
+    except (ConfigException, OSError, ValueError, YAMLError) as error:
+        text = " ".join(str(error).split())
+        raise ConnectionConfigError(f"The kubeconfig {path} cannot be used: {text}") from error
+    except (AttributeError, KeyError, TypeError) as error:
+        text = f"something is missing in it, or is of another kind ({error})"
+        raise ConnectionConfigError(f"The kubeconfig {path} cannot be used: {text}") from error
+
+
+def _exists(path: str) -> bool:
+    """Say whether one of the files is there: as for kubectl, `$KUBECONFIG` may name several."""
+    return any(Path(each).exists() for each in path.split(os.pathsep))
+
+
+async def _load(path: str, context: str | None) -> Connection:
     # Imported here: it takes a quarter of a second, and many commands never come here.
     from kubernetes.aio.client import Configuration
-    from kubernetes.aio.config import ConfigException, list_kube_config_contexts, load_kube_config
+    from kubernetes.aio.config import list_kube_config_contexts, load_kube_config
 
     configuration = Configuration()
-    try:
-        contexts, active = list_kube_config_contexts(config_file=path)
-        chosen = active if context is None else _named(contexts, context, path)
-        await load_kube_config(
-            config_file=path, context=chosen["name"], client_configuration=configuration
-        )
-    except (ConfigException, OSError, KeyError, TypeError) as error:
-        raise ConnectionConfigError(f"The kubeconfig {path} cannot be used: {error}") from error
+    contexts, active = list_kube_config_contexts(config_file=path)
+    chosen = active if context is None else _named(contexts, context, path)
+    await load_kube_config(
+        config_file=path, context=chosen["name"], client_configuration=configuration
+    )
     return _connection(configuration, chosen["context"].get("namespace") or "default")
 
 
@@ -94,6 +112,8 @@ def _named(contexts: list[Any], name: str, path: str) -> Any:
 
 def _connection(configuration: Any, namespace: str) -> Connection:
     server = configuration.host.rstrip("/")
+    if not server.startswith(("https://", "http://")):
+        raise ValueError(f"its cluster's server is no URL: {server!r}")
     tls = _tls_context(configuration) if server.startswith("https:") else None
     return Connection(server, namespace, tls, configuration)
 

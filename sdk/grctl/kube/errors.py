@@ -54,6 +54,10 @@ class FencedError(UnreachableError):
     """The request was not sent: this process may not write at present."""
 
 
+class UntrustedServerError(UnreachableError):
+    """What answers there is not the API server that the kubeconfig's CA vouches for."""
+
+
 BY_REASON: dict[str, type[ApiError]] = {
     "AlreadyExists": AlreadyExistsError,
     "Conflict": ConflictError,

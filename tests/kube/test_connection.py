@@ -1,0 +1,77 @@
+"""Kubeconfigs that people have: what is wrong with one is told with its name."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from grctl.kube import Connection, ConnectionConfigError
+
+
+def kubeconfig(**changes: Any) -> dict[str, Any]:
+    named = {
+        "clusters": [{"name": "a", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "a", "user": {"token": "t"}}],
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a", "namespace": "shop"}}],
+    }
+    return {"apiVersion": "v1", "kind": "Config", "current-context": "a", **named, **changes}
+
+
+def cluster(**fields: str) -> list[dict[str, Any]]:
+    return [{"name": "a", "cluster": fields}]
+
+
+NO_CERTIFICATE = base64.b64encode(b"none").decode()
+UNUSABLE = {
+    "yaml": ("{bad: [", "while parsing a flow node"),
+    "empty": ("", "something is missing in it"),
+    "other": ("foo: bar", "Expected key current-context"),
+    "binary": ("\x00", "not allowed"),
+    "user": (yaml.safe_dump(kubeconfig(users=None)), "something is missing in it"),
+    "server": (yaml.safe_dump(kubeconfig(clusters=cluster(server="host:1"))), "no URL: 'host:1'"),
+    "certificate": (
+        yaml.safe_dump(
+            kubeconfig(
+                clusters=cluster(
+                    **{"server": "https://h", "certificate-authority-data": NO_CERTIFICATE}
+                )
+            )
+        ),
+        "no certificate or crl found",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "told"), UNUSABLE.values(), ids=UNUSABLE)
+async def test_what_is_wrong_with_a_kubeconfig_is_told_in_one_line(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    path = tmp_path / "config"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(ConnectionConfigError) as raised:
+        await Connection.find(path)
+
+    assert str(raised.value).startswith(f"The kubeconfig {path} cannot be used: ")
+    assert told in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+async def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionConfigError, match=r"There is no kubeconfig .*/nowhere"):
+        await Connection.find(tmp_path / "nowhere")
+
+
+async def test_one_of_several_files_may_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "config"
+    path.write_text(yaml.safe_dump(kubeconfig()), encoding="utf-8")
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/nowhere:{path}")
+
+    found = await Connection.find()
+
+    assert (found.server, found.namespace) == ("https://127.0.0.1:1", "shop")
+    assert await found.authorization() == {"Authorization": "Bearer t"}
