@@ -121,8 +121,20 @@ async def test_a_run_that_ended_otherwise_raises_how(
 async def test_waiting_may_end_before_the_run_does(client: Client, no_time: Any) -> None:
     handle = await start(client)
 
-    with pytest.raises(TimeoutError, match=r"'order-abc' is still active after 0.*; it goes on"):
+    with pytest.raises(TimeoutError, match="'order-abc' is still active after 0 s; it goes on"):
         await handle.result(timeout=no_time)
+
+
+@pytest.mark.parametrize("phase", ["Completed", "Cancelled", "Failed"])
+async def test_waiting_for_the_end_raises_nothing_however_it_ends(
+    client: Client, operator: PlayedOperator, phase: str
+) -> None:
+    handle = await start(client)
+    await operator.finish("order-abc", phase, message="Because.")
+
+    info = await handle.finished(timeout=10)
+
+    assert (info.phase, info.message) == (phase, "Because.")
 
 
 async def test_a_run_that_is_deleted_while_one_waits_is_told(

@@ -141,7 +141,7 @@ async def test_a_sent_event_tells_what_became_of_it(
 async def test_an_event_that_still_waits_times_out(client: Client) -> None:
     sent = await send(client)
 
-    with pytest.raises(TimeoutError, match="is still pending after 0"):
+    with pytest.raises(TimeoutError, match="is still pending after 0 s"):
         await sent.settled(timeout=0)
 
 

@@ -137,10 +137,7 @@ class Client:
         check_name(workflow_id, "workflow_id")
         run = await self._access.read(RUNS, workflow_id)
         if run is None:
-            raise WorkflowNotFoundError(
-                f"There is no run of {workflow_id!r} in namespace {self.namespace!r}. Start it by"
-                " client.start_workflow, or see what there is by `kubectl get wfr`."
-            )
+            raise no_such_run(workflow_id, self.namespace)
         return WorkflowHandle(self._access, workflow_id, run["metadata"]["uid"])
 
     async def send(
@@ -162,3 +159,11 @@ class Client:
         if self._opened is None:
             raise RuntimeError("The Client is not open: use it as `async with Client() as client:`")
         return self._opened
+
+
+def no_such_run(workflow_id: str, namespace: str) -> WorkflowNotFoundError:
+    """Say that an id has no run."""
+    return WorkflowNotFoundError(
+        f"There is no run of {workflow_id!r} in namespace {namespace!r}. Start it by"
+        " client.start_workflow or `grctl start`, or see what there is by `grctl list`."
+    )

@@ -1,7 +1,6 @@
 """WorkflowHandle: one run, by its id and uid. Another run of the same id is another handle's."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 from grctl.client.access import Access, Json
@@ -12,7 +11,8 @@ from grctl.client.errors import (
     WorkflowTerminatedError,
     WorkflowTimedOutError,
 )
-from grctl.client.sending import SentEvent, event_spec, seconds, send_event
+from grctl.client.sending import SentEvent, event_spec, send_event
+from grctl.client.timeouts import Timeout, in_words, seconds
 from grctl.kube import RUNS, ConflictError, InvalidError, NotFoundError
 from grctl.models.info import RunInfo
 from grctl.models.phases import RunPhase
@@ -61,7 +61,7 @@ class WorkflowHandle:
         spec = event_spec(self.workflow_id, event_name, payload, self.uid)
         return await send_event(self._access, spec, name)
 
-    async def result(self, timeout: float | timedelta | None = None) -> Any:  # noqa: ASYNC109
+    async def result(self, timeout: Timeout = None) -> Any:  # noqa: ASYNC109
         """Wait until the run is finished, and give its result.
 
         Args:
@@ -79,13 +79,32 @@ class WorkflowHandle:
             >>> await handle.result(timeout=60)
             'approved'
         """
+        return result_of(await self.finished(timeout))
+
+    async def finished(self, timeout: Timeout = None) -> RunInfo:  # noqa: ASYNC109
+        """Wait until the run is finished, however it ended, and say how it stands.
+
+        Args:
+            timeout: Seconds, or a timedelta, to wait. None: for ever.
+
+        Raises:
+            WorkflowNotFoundError: it was deleted.
+            TimeoutError: it is still active; it goes on.
+
+        Example:
+            >>> info = await handle.finished(timeout=60)
+            >>> info.phase
+            <RunPhase.CANCELLED: 'Cancelled'>
+        """
         try:
             async with asyncio.timeout(seconds(timeout)):
                 run = await self._access.follow(RUNS, self.workflow_id, self._finished)
         except TimeoutError as error:
-            text = f"The run of {self.workflow_id!r} is still active after {timeout}; it goes on."
-            raise TimeoutError(text) from error
-        return _result_of(run)
+            raise TimeoutError(
+                f"The run of {self.workflow_id!r} is still active after {in_words(timeout)}; it"
+                " goes on."
+            ) from error
+        return RunInfo.of(run)
 
     async def describe(self) -> RunInfo:
         """Say how the run stands now.
@@ -138,18 +157,19 @@ class WorkflowHandle:
         )
 
 
-def _result_of(run: WorkflowRun) -> Any:
-    name, status = run.metadata.name, run.status
-    match status.phase:
+def result_of(info: RunInfo) -> Any:
+    """Give the result of a finished run, or raise how it ended instead."""
+    name = info.workflow_id
+    match info.phase:
         case RunPhase.COMPLETED:
-            return status.result
+            return info.result
         case RunPhase.CANCELLED:
-            raise WorkflowCancelledError(f"{name} was cancelled. {status.message}".rstrip())
+            raise WorkflowCancelledError(f"{name} was cancelled. {info.message}".rstrip())
         case RunPhase.TERMINATED:
-            raise WorkflowTerminatedError(f"{name} was terminated. {status.message}".rstrip())
+            raise WorkflowTerminatedError(f"{name} was terminated. {info.message}".rstrip())
         case RunPhase.TIMED_OUT:
-            raise WorkflowTimedOutError(f"{name} timed out. {status.message}".rstrip())
+            raise WorkflowTimedOutError(f"{name} timed out. {info.message}".rstrip())
         case _:
-            error = status.error
-            text = f"{error.type}: {error.message}" if error else status.message
+            error = info.error
+            text = f"{error.type}: {error.message}" if error else info.message
             raise WorkflowFailedError(f"{name} failed: {text}", error)

@@ -7,11 +7,11 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from grctl.client.access import Access, Json
 from grctl.client.errors import EventGoneError, EventNameTakenError
 from grctl.client.names import check_name, check_text, event_object_name
+from grctl.client.timeouts import Timeout, in_words, seconds
 from grctl.kube import EVENTS, AlreadyExistsError
 from grctl.models.base import API_VERSION
 from grctl.models.event import EventSpec, EventStatus
@@ -34,7 +34,7 @@ class SentEvent:
     """Uid of the WorkflowEvent; None if it was settled and removed before we could read it."""
     _access: Access = field(repr=False, compare=False)
 
-    async def settled(self, timeout: float | timedelta | None = None) -> EventStatus:  # noqa: ASYNC109
+    async def settled(self, timeout: Timeout = None) -> EventStatus:  # noqa: ASYNC109
         """Wait until the event is settled, and give its status.
 
         Args:
@@ -53,8 +53,10 @@ class SentEvent:
             async with asyncio.timeout(seconds(timeout)):
                 return await self._access.follow(EVENTS, self.name, self._settled)
         except TimeoutError as error:
-            text = f"Event {self.name!r} is still pending after {timeout}; it goes on waiting."
-            raise TimeoutError(text) from error
+            raise TimeoutError(
+                f"Event {self.name!r} is still pending after {in_words(timeout)}; it goes on"
+                " waiting."
+            ) from error
 
     def _settled(self, event: Json | None) -> EventStatus | None:
         if event is None or event["metadata"]["uid"] != self.uid:
@@ -126,8 +128,3 @@ async def _create(access: Access, spec: EventSpec, name: str) -> Json | None:
             " another name, or without one."
         )
     return present
-
-
-def seconds(timeout: float | timedelta | None) -> float | None:
-    """Give a time in seconds."""
-    return timeout.total_seconds() if isinstance(timeout, timedelta) else timeout

@@ -1,0 +1,21 @@
+"""How long a caller waits: seconds, or a timedelta; None stands for ever."""
+
+from datetime import timedelta
+
+Timeout = float | timedelta | None
+
+
+def seconds(timeout: Timeout) -> float | None:
+    """Give it in seconds."""
+    return timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+
+
+def in_words(timeout: Timeout) -> str:
+    """Write it for people.
+
+    Example:
+        >>> in_words(timedelta(minutes=1.5))
+        '90 s'
+    """
+    length = seconds(timeout)
+    return "for ever" if length is None else f"{length:g} s"
