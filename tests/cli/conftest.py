@@ -5,12 +5,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from grctl.cli.app import app
-from grctl.kube import CRDS, Api, Connection
+from grctl.kube import CRDS, RUNS, Api, Connection
 from grctl.models.crds import all_crds
 from grctl_local import LocalServer
 
@@ -42,6 +43,27 @@ def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     monkeypatch.setenv("KUBECONFIG", str(path))
     with _in_thread(lambda ready, stop: _serve(path, ready, stop)):
         yield path
+
+
+def run_of(kubeconfig: Path, name: str) -> dict[str, Any]:
+    """Read a run."""
+
+    async def read() -> dict[str, Any]:
+        async with Api(await Connection.find(kubeconfig)) as api:
+            return await api.get(RUNS.path("default", name))
+
+    return asyncio.run(read())
+
+
+def set_status(kubeconfig: Path, name: str, status: dict[str, Any]) -> None:
+    """Give a run a status, as the operator would."""
+
+    async def write() -> None:
+        async with Api(await Connection.find(kubeconfig)) as api:
+            run = await api.get(RUNS.path("default", name))
+            await api.replace(RUNS.path("default", name, "status"), run | {"status": status})
+
+    asyncio.run(write())
 
 
 async def _serve(path: Path, ready: Callable[[], None], stop: asyncio.Event) -> None:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -14,6 +15,7 @@ COMMANDS = [
     "crds",
     "start",
     "send",
+    "list",
     "describe",
     "cancel",
     "terminate",
@@ -22,8 +24,19 @@ COMMANDS = [
 
 def test_help_lists_every_command_in_the_order_of_a_persons_day(grctl: Grctl) -> None:
     lines = grctl("--help").output.splitlines()
-    listed = [line.split()[0] for line in lines[lines.index("Commands:") + 1 :] if line.strip()]
-    assert listed == COMMANDS
+    first = lines.index("Commands:") + 1
+    listed = lines[first : lines.index("", first)]
+    assert [line.split()[0] for line in listed] == COMMANDS
+    assert not any(line.endswith("...") for line in listed)
+
+
+def test_help_says_what_an_exit_code_means(grctl: Grctl) -> None:
+    assert "Exit codes: 0 done; 1" in grctl("--help").output
+
+
+def test_the_version_is_that_of_the_distribution(grctl: Grctl) -> None:
+    done = grctl("--version")
+    assert (done.exit_code, done.output) == (0, f"grctl {version('grctl')}\n")
 
 
 @pytest.mark.parametrize(

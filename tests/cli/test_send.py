@@ -1,11 +1,13 @@
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from grctl.kube import EVENTS, Api, Connection
-from tests.cli.conftest import Grctl
+from tests.cli.conftest import Grctl, set_status
 
 
 def event_of(kubeconfig: Path, name: str, status: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -24,7 +26,10 @@ def event_of(kubeconfig: Path, name: str, status: dict[str, Any] | None = None) 
 
 def test_an_event_is_created_for_a_run_that_need_not_exist(grctl: Grctl, kubeconfig: Path) -> None:
     done = grctl("send", "order-1", "set_priority", "--payload", '"high"', "--name", "hurry-1")
-    assert (done.exit_code, done.output) == (0, "Sent set_priority to order-1 as hurry-1\n")
+    assert (done.exit_code, done.stdout) == (0, "Sent set_priority to order-1 as hurry-1\n")
+    assert done.stderr == (
+        "grctl: there is no run of 'order-1' in namespace 'default' yet; the event waits for it\n"
+    )
     assert event_of(kubeconfig, "hurry-1")["spec"] == {
         "workflowId": "order-1",
         "eventName": "set_priority",
@@ -56,10 +61,58 @@ def test_waiting_for_an_event_that_is_rejected_is_an_error_that_says_why(
     status = {"phase": "Rejected", "reason": "UnknownEvent", "message": 'It has "approve".'}
     event_of(kubeconfig, "once", status)
     done = grctl("send", "order-1", "aprove", "--name", "once", "--wait")
-    assert (done.exit_code, done.stderr) == (1, 'grctl: Rejected: It has "approve".\n')
+    assert done.exit_code == 1
+    assert done.stderr.endswith('grctl: Rejected: It has "approve".\n')
 
 
 def test_bad_json_is_a_wrong_call(grctl: Grctl) -> None:
     done = grctl("send", "order-1", "set_priority", "--payload", "high")
     assert done.exit_code == 2
     assert "Invalid value for --payload" in done.stderr
+
+
+def test_a_run_whose_events_are_not_known_yet_is_sent_any(grctl: Grctl, kubeconfig: Path) -> None:
+    grctl("start", "ProcessOrder", "order-1")
+    done = grctl("send", "order-1", "aprove", "--name", "once")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert event_of(kubeconfig, "once")["spec"]["eventName"] == "aprove"
+
+
+def test_the_nearest_name_comes_first(grctl: Grctl, kubeconfig: Path) -> None:
+    grctl("start", "ProcessOrder", "order-1")
+    names = ["note", "order.approved", "order.rejected"]
+    set_status(kubeconfig, "order-1", {"phase": "WaitEvent", "eventNames": names})
+    done = grctl("send", "order-1", "order.reject")
+    assert done.exit_code == 1
+    assert (
+        'Did you mean "order.rejected"? It has "order.rejected", "note", "order.approved".'
+        in done.stderr
+    )
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_programs_read_what_was_sent(grctl: Grctl) -> None:
+    done = grctl("send", "order-1", "approve", "--name", "once", "-o", "json")
+    sent = json.loads(done.stdout)
+    assert {key: sent[key] for key in ("name", "namespace", "workflowId", "eventName")} == {
+        "name": "once",
+        "namespace": "default",
+        "workflowId": "order-1",
+        "eventName": "approve",
+    }
+
+
+def test_programs_read_how_it_was_settled(grctl: Grctl, kubeconfig: Path) -> None:
+    grctl("send", "order-1", "approve", "--name", "once")
+    event_of(kubeconfig, "once", {"phase": "Rejected", "reason": "RunFinished", "message": "Late."})
+    done = grctl("send", "order-1", "approve", "--name", "once", "--wait", "-o", "yaml")
+    settled = yaml.safe_load(done.stdout)
+    assert (done.exit_code, settled["phase"]) == (1, "Rejected")
+    assert (settled["name"], settled["reason"]) == ("once", "RunFinished")
+    assert done.stderr.endswith("grctl: Rejected: Late.\n")
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_a_terminal_obeys_no_event_name(grctl: Grctl) -> None:
+    done = grctl("send", "order-1", "\x1b[2J", "--name", "once")
+    assert done.stdout == "Sent \\x1b[2J to order-1 as once\n"

@@ -1,24 +1,20 @@
-import asyncio
+import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from grctl.kube import RUNS, Api, Connection
-from tests.cli.conftest import Grctl
-
-
-def run_of(kubeconfig: Path, name: str) -> dict[str, Any]:
-    async def read() -> dict[str, Any]:
-        async with Api(await Connection.find(kubeconfig)) as api:
-            return await api.get(RUNS.path("default", name))
-
-    return asyncio.run(read())
+from tests.cli.conftest import Grctl, run_of
 
 
 def test_a_run_is_created_with_its_input_and_timeout(grctl: Grctl, kubeconfig: Path) -> None:
     done = grctl(
-        "start", "ProcessOrder", "order-1", "--input", '{"order_id": "1"}', "--timeout", "1h30m"
+        "start",
+        "ProcessOrder",
+        "order-1",
+        "--input",
+        '{"order_id": "1"}',
+        "--workflow-timeout",
+        "1h30m",
     )
     assert (done.exit_code, done.output) == (0, "Started order-1 in namespace default\n")
     assert run_of(kubeconfig, "order-1")["spec"]["workflow"] == {
@@ -69,9 +65,31 @@ def test_what_json_does_not_have_is_refused(grctl: Grctl) -> None:
 
 
 def test_a_timeout_that_is_no_duration_is_refused(grctl: Grctl) -> None:
-    done = grctl("start", "ProcessOrder", "order-1", "--timeout", "soon")
+    done = grctl("start", "ProcessOrder", "order-1", "--workflow-timeout", "soon")
     assert done.exit_code == 2
     assert "'soon' is no duration; write it like 90s" in done.stderr
+
+
+def test_a_limit_without_a_wait_is_a_wrong_call(grctl: Grctl) -> None:
+    done = grctl("start", "ProcessOrder", "order-1", "--timeout", "5s")
+    assert done.exit_code == 2
+    assert "it limits --wait, which is not given" in done.stderr
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_a_wait_that_is_over_says_that_the_run_goes_on(grctl: Grctl) -> None:
+    done = grctl("start", "ProcessOrder", "order-1", "--wait", "--timeout", "1ms")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == (
+        "Started order-1 in namespace default\n"
+        "grctl: The run of 'order-1' is still active after 0.001 s; it goes on.\n"
+    )
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_programs_read_how_the_new_run_stands(grctl: Grctl) -> None:
+    started = json.loads(grctl("start", "ProcessOrder", "order-1", "-o", "json").stdout)
+    assert (started["workflowId"], started["phase"]) == ("order-1", "Pending")
 
 
 def test_without_an_api_it_says_where_it_looked(
@@ -95,19 +113,3 @@ def test_a_context_that_is_not_there_is_told_with_those_that_are(grctl: Grctl) -
     done = grctl("start", "ProcessOrder", "order-1", "--context", "production")
     assert done.exit_code == 1
     assert "it has: grctl-local" in done.stderr
-
-
-@pytest.mark.usefixtures("kubeconfig")
-@pytest.mark.parametrize("wish", ["cancel", "terminate"])
-def test_ending_a_run_is_asked_for_in_its_spec(grctl: Grctl, kubeconfig: Path, wish: str) -> None:
-    grctl("start", "ProcessOrder", "order-1")
-    done = grctl(wish, "order-1")
-    assert (done.exit_code, done.output) == (0, f"Asked to {wish} order-1\n")
-    assert run_of(kubeconfig, "order-1")["spec"][wish] is True
-
-
-@pytest.mark.usefixtures("kubeconfig")
-def test_a_run_that_is_not_there_cannot_be_ended(grctl: Grctl) -> None:
-    done = grctl("cancel", "order-1")
-    assert done.exit_code == 1
-    assert "There is no run of 'order-1'" in done.stderr

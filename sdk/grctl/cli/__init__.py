@@ -6,6 +6,19 @@
 3. Settings come from flags, then `GRCTL_*` variables; the API from `KUBECONFIG`, as for kubectl.
 """
 
-from grctl.cli.app import main
+import sys
+
+INTERRUPTED = 130  # as shells count: 128 and the number of SIGINT
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    try:
+        from grctl.cli.app import main as run
+
+        run()
+    except KeyboardInterrupt:  # also while the modules are read
+        sys.exit(INTERRUPTED)
+
 
 __all__ = ["main"]

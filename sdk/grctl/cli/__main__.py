@@ -1,5 +1,5 @@
 """`python -m grctl.cli`: the same as `grctl`."""
 
-from grctl.cli.app import main
+from grctl.cli import main
 
 main()

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -11,18 +12,43 @@ from grctl.cli.dev import dev
 from grctl.cli.end import cancel, terminate
 from grctl.cli.failing import say
 from grctl.cli.handover import HANDED_OVER, local, operator
+from grctl.cli.list_runs import list_runs
 from grctl.cli.send import send
 from grctl.cli.start import start
 from grctl.cli.worker import worker
 
+EXIT_CODES = """Exit codes: 0 done; 1 it failed, or what was waited for did not come, and standard
+error says why; 2 a wrong call; 130 interrupted."""
+
 app = typer.Typer(
     name="grctl",
     help="Durable, event-driven workflows in Python, run by Kubernetes.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # frames would wrap messages that point at a place in JSON
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"grctl {version('grctl')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+]
+
+
+@app.callback()
+def _options(*, version: Version = False) -> None:
+    """Take the options of `grctl` itself."""
+
 
 app.command()(dev)
 app.command()(worker)
@@ -31,6 +57,7 @@ app.command(context_settings=HANDED_OVER)(operator)
 app.command()(crds)
 app.command()(start)
 app.command()(send)
+app.command("list")(list_runs)
 app.command()(describe)
 app.command()(cancel)
 app.command()(terminate)

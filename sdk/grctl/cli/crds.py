@@ -4,7 +4,10 @@ import typer
 
 
 def crds() -> None:
-    """Print the CustomResourceDefinitions, for `grctl crds | kubectl apply --server-side -f -`."""
+    """Print the CustomResourceDefinitions, to apply them.
+
+    As in `grctl crds | kubectl apply --server-side -f -`.
+    """
     import yaml
 
     from grctl.models.crds import all_crds

@@ -5,139 +5,171 @@ Pure: no I/O, no clock.
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from grctl.models import RunInfo, Wait, WorkflowEvent
+from grctl.cli.output import printable
+from grctl.cli.table import broken_table, paragraph
+from grctl.cli.times import age, moment
+from grctl.models import RunReason, WorkflowEvent, WorkflowRun
 
 WIDTH = 11  # columns of the names on the left
-SHOWN = 10  # events: the last ones
+SHOWN = 10  # events: the first that wait, and the last that were settled
 LONGEST_VALUE = 200  # characters of a value of the store
+INDENT = "  "
+
+USUAL = frozenset({RunReason.STARTING, RunReason.RUNNING, RunReason.WAITING_FOR_EVENT})
+"""Reasons that say no more than the phase does."""
 
 Row = tuple[str, str]
 """A name and what it is; more lines of the same have no name."""
 
 
-def text_of(info: RunInfo, events: Sequence[WorkflowEvent], now: datetime) -> str:
-    """Write a run, and the last of its events."""
+def text_of(
+    run: WorkflowRun, events: Sequence[WorkflowEvent], now: datetime, width: int | None
+) -> list[str]:
+    """Write a run, the events that wait for it, the last it settled, and its last commits.
+
+    Args:
+        run: The run.
+        events: The events of its id, in order.
+        now: The present time.
+        width: Columns of the terminal; None: lines may be of any length.
+    """
     rows = [
-        *_head(info),
-        *_times(info, now),
-        *_progress(info, now),
-        *_values("Store", info.store),
-        *_end(info),
+        *_head(run),
+        *_times(run, now),
+        *_progress(run, now),
+        *_values("Store", run.status.store),
+        *_end(run),
     ]
-    lines = [f"{name:{WIDTH}}{text}".rstrip() for name, text in rows]
-    return "\n".join(lines + _table(events))
+    lines = [line for name, text in rows for line in paragraph(f"{name:{WIDTH}}", text, width)]
+    for title, table in _tables(run, events, now):
+        lines += ["", title, *broken_table(table, width, INDENT)]
+    return lines
 
 
-def _head(info: RunInfo) -> Iterator[Row]:
-    yield "Run", f"{info.workflow_id} (namespace {info.namespace})"
-    yield "Workflow", info.workflow_type
-    yield "Phase", info.phase
-    if info.message:
-        yield "Message", info.message
+def waiting_of(run: WorkflowRun, events: Sequence[WorkflowEvent]) -> list[WorkflowEvent]:
+    """Give the events that wait, without the one that is being handled."""
+    handled = run.status.step.event_uid if run.status.step else None
+    return [
+        each for each in events if not each.status.phase.settled and each.metadata.uid != handled
+    ]
 
 
-def _times(info: RunInfo, now: datetime) -> Iterator[Row]:
-    if info.created_at:
-        yield "Created", _moment(info.created_at, now)
-    if info.finished_at:
-        began = info.started_at or info.created_at
-        took = f", after {_length(info.finished_at - began)}" if began else ""
-        yield "Finished", _moment(info.finished_at, now) + took
+def settled_of(events: Sequence[WorkflowEvent]) -> list[WorkflowEvent]:
+    """Give the events that have their final phase."""
+    return [each for each in events if each.status.phase.settled]
 
 
-def _progress(info: RunInfo, now: datetime) -> Iterator[Row]:
+def _head(run: WorkflowRun) -> Iterator[Row]:
+    yield "Run", f"{run.metadata.name} (namespace {run.metadata.namespace})"
+    yield "Workflow", printable(run.spec.workflow.type)
+    yield "Phase", run.status.phase
+    if run.status.message:
+        yield "Message", printable(run.status.message)
+    reason = next((each.reason for each in run.status.conditions), "")
+    if reason and reason not in USUAL and reason != run.status.phase:
+        yield "Reason", reason
+    wishes = [wish for wish in ("cancel", "terminate") if getattr(run.spec, wish)]
+    if wishes and not run.status.phase.finished:
+        yield "Asked", f"to {' and '.join(wishes)}"
+
+
+def _times(run: WorkflowRun, now: datetime) -> Iterator[Row]:
+    created, finished = run.metadata.creation_timestamp, run.status.finished_at
+    if created:
+        yield "Created", moment(created, now)
+    if created and run.spec.workflow.timeout and not finished:
+        yield "Times out", moment(created + run.spec.workflow.timeout, now)
+    if finished:
+        took = f", after {age(created, finished)}" if created else ""
+        yield "Finished", moment(finished, now) + took
+
+
+def _progress(run: WorkflowRun, now: datetime) -> Iterator[Row]:
     """Say what it does and what it waits for; a finished run does neither."""
-    if info.step and not info.phase.finished:
-        step = info.step
+    status = run.status
+    if status.step and not status.phase.finished:
+        step = status.step
         handler = "start handler" if step.kind == "start" else f"{step.kind} handler {step.name}"
         attempt = f", attempt {step.attempt}" if step.attempt > 1 else ""
         worker = f" on {step.worker}" if step.worker else ""
-        yield "Runs", f"{handler}{worker}{attempt}, since {_moment(step.since, now)}"
-    if info.wait and not info.phase.finished:
-        yield "Waits", f"since {_moment(info.wait.since, now)}"
-        yield from _deadline(info.wait, now)
-    counts = info.events
+        yield "Runs", f"{handler}{worker}{attempt}, since {moment(step.since, now)}"
+    if status.wait and not status.phase.finished:
+        yield "Waits", f"since {moment(status.wait.since, now)}"
+        if status.wait.deadline:
+            then = f", then step {status.wait.timeout_step}"
+            yield "Until", moment(status.wait.deadline, now) + then
+    yield "Events", _counts(run)
+
+
+def _counts(run: WorkflowRun) -> str:
+    counts = run.status.events
     kinds = [("processed", counts.processed), ("failed", counts.failed)]
-    kinds += [("rejected", counts.rejected), ("waiting", info.inbox_length)]
-    told = ", ".join(f"{number} {name}" for name, number in kinds if number)
-    yield "Events", told or "none yet"
-
-
-def _deadline(wait: Wait, now: datetime) -> Iterator[Row]:
-    if wait.deadline:
-        yield "Until", f"{_moment(wait.deadline, now)}, then step {wait.timeout_step}"
+    kinds += [("rejected", counts.rejected), ("waiting", run.status.inbox_length)]
+    return ", ".join(f"{number} {name}" for name, number in kinds if number) or "none yet"
 
 
 def _values(name: str, values: dict[str, Any]) -> Iterator[Row]:
     width = max(map(len, values), default=0)
     for key, value in values.items():
-        yield name, f"{key:{width}} = {_short(value)}"
+        yield name, f"{printable(key):{width}} = {printable(_short(value))}"
         name = ""
 
 
-def _end(info: RunInfo) -> Iterator[Row]:
-    if info.result is not None:
-        text = json.dumps(info.result, ensure_ascii=False)
-        yield from _paragraph("Result", text if len(text) <= LONGEST_VALUE else _long(info.result))
-    if info.error:
-        yield from _paragraph("Error", f"{info.error.type}: {info.error.message}")
-        yield from _paragraph("", (info.error.stack_trace or "").rstrip())
+def _end(run: WorkflowRun) -> Iterator[Row]:
+    status = run.status
+    if status.result is not None:
+        text = _json(status.result)
+        long = len(text) > LONGEST_VALUE
+        yield from _lines("Result", _json(status.result, indent=2) if long else text)
+    if status.error:
+        yield from _lines("Error", f"{status.error.type}: {status.error.message}")
+        yield from _lines("", (status.error.stack_trace or "").rstrip())
 
 
-def _paragraph(name: str, text: str) -> Iterator[Row]:
+def _lines(name: str, text: str) -> Iterator[Row]:
     for line in text.splitlines():
-        yield name, line
+        yield name, printable(line)
         name = ""
 
 
-def _table(events: Sequence[WorkflowEvent]) -> list[str]:
-    """List the last events: number, name, what became of them."""
-    if not events:
-        return []
-    shown = events[-SHOWN:]
-    rows = [_event_row(each) for each in shown]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    earlier = len(events) - len(shown)
-    title = f"Last {SHOWN} events ({earlier} earlier: kubectl get wfe)" if earlier else "Events"
-    return ["", title, *(_aligned(row, widths) for row in rows)]
+def _tables(
+    run: WorkflowRun, events: Sequence[WorkflowEvent], now: datetime
+) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    waiting, settled, history = waiting_of(run, events), settled_of(events), run.status.history
+    if waiting:
+        rows = [_waiting_row(each, now) for each in waiting[:SHOWN]]
+        yield _title("Waiting events, in order", len(rows), "first", len(waiting)), rows
+    if settled:
+        rows = [_settled_row(each, now) for each in settled[-SHOWN:]]
+        yield _title("Settled events", len(rows), "last", len(settled)), rows
+    if history:
+        rows = [(str(e.commit), age(e.at, now), e.handler or e.kind, e.outcome) for e in history]
+        yield "History", rows
 
 
-def _event_row(event: WorkflowEvent) -> tuple[str, str, str, str]:
+def _title(name: str, shown: int, which: str, number: int) -> str:
+    return f"{name} (the {which} {shown} of {number})" if shown < number else name
+
+
+def _waiting_row(event: WorkflowEvent, now: datetime) -> tuple[str, ...]:
+    since = age(event.metadata.creation_timestamp, now)
+    return since, printable(event.spec.event_name), event.metadata.name
+
+
+def _settled_row(event: WorkflowEvent, now: datetime) -> tuple[str, ...]:
     status = event.status
-    number = str(status.sequence) if status.sequence else "-"
     told = "" if status.reason == "Handled" else status.message or status.reason or ""
-    return number, event.spec.event_name, status.phase, told
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    cells = [f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)]
-    return "  ".join(["", *cells]).rstrip()
+    number, since = str(status.sequence or "-"), age(status.settled_at, now)
+    return number, since, printable(event.spec.event_name), status.phase, printable(told)
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = _json(value)
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}... ({len(text)} long)"
 
 
-def _long(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
-
-
-def _moment(moment: datetime, now: datetime) -> str:
-    """Write a time, and how far away it is."""
-    ahead = moment - now
-    away = f"in {_length(ahead)}" if ahead > timedelta(0) else f"{_length(-ahead)} ago"
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC ({away})"
-
-
-def _length(length: timedelta) -> str:
-    """Write a length of time in its two largest units."""
-    rest, parts = int(length.total_seconds()), []
-    for unit, seconds in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        number, rest = divmod(rest, seconds)
-        if number:
-            parts.append(f"{number}{unit}")
-    return "".join(parts[:2]) or "0s"
+def _json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)

@@ -85,7 +85,10 @@ def dev(
     operator_port: OperatorPort = OPERATOR_PORT,
     kubeconfig: Kubeconfig = KUBECONFIG,
 ) -> None:
-    """Run a Kubernetes API, the operator and a worker on this machine, until interrupted."""
+    """Run everything on this machine, until interrupted.
+
+    That is a Kubernetes API of its own, the operator, and a worker of the workflows that are named.
+    """
     plan = Plan(
         tuple(references or ()), data, port, operator_port or _free_port(), kubeconfig.absolute()
     )
@@ -164,7 +167,7 @@ async def _start(plan: Plan, children: "Children", show: "Show") -> None:
 def _what_next(plan: Plan) -> list[str]:
     """Say how to use it from another shell."""
     try_ = [
-        "kubectl get wfr,wfe                      runs and events",
+        "grctl list                               the runs; kubectl get wfr,wfe",
         "kubectl apply -f FILE                    a WorkflowRun, a WorkflowEvent",
         "grctl start TYPE ID --input '{\"a\": 1}'   start a run",
         "grctl send ID EVENT                      send it an event",

@@ -6,7 +6,7 @@ from typing import Any, NoReturn, TypeVar
 
 import typer
 
-INTERRUPTED = 130  # as shells count: 128 and the number of SIGINT
+from grctl.cli import INTERRUPTED
 
 T = TypeVar("T")
 
@@ -31,8 +31,25 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
     except expected as error:
-        fail(str(error))
+        fail(_told(error))
     except (TimeoutError, ValueError, TypeError) as error:  # what the client refuses to send
         fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _told(error: Exception) -> str:
+    """Say what is wrong, and what to look at where the API server's words do not."""
+    from grctl.kube import ApiError, UnreachableError, UntrustedServerError
+
+    match error:
+        case UntrustedServerError():
+            return f"{error}. It is another server than the kubeconfig's, or its CA has changed."
+        case UnreachableError():
+            return f"{error}. Is the Kubernetes API running, and is this the right kubeconfig?"
+        case ApiError(status=401):
+            return (
+                "The Kubernetes API does not accept these credentials (401 Unauthorized): the"
+                " kubeconfig is of another server, or they have expired."
+            )
+    return str(error)

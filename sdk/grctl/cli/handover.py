@@ -29,7 +29,7 @@ def local(context: typer.Context) -> None:
 
 
 def operator(context: typer.Context) -> None:
-    """Run the operator: it decides what each run does next, and hands it to workers."""
+    """Run the operator, which decides what each run does next."""
     _hand_over("grctl_operator", context.args)
 
 

@@ -1,8 +1,11 @@
-"""Options that several commands share: which API, and which namespace."""
+"""Options that several commands share: which API, which namespace, which run, and how to print."""
 
 from typing import Annotated
 
 import typer
+
+from grctl.cli.completing import active_ids, all_ids
+from grctl.cli.output import Format
 
 Kubeconfig = Annotated[
     str | None,
@@ -22,6 +25,21 @@ Namespace = Annotated[
         help="namespace of the runs (default: the context's)",
     ),
 ]
-WorkflowId = Annotated[
-    str, typer.Argument(metavar="ID", help="Workflow id: the name of the WorkflowRun.")
+NewId = Annotated[str, typer.Argument(metavar="ID", help="Workflow id: the name of the run.")]
+ActiveId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        help="Workflow id: the name of the WorkflowRun.",
+        autocompletion=active_ids,
+    ),
 ]
+AnyId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        help="Workflow id: the name of the WorkflowRun.",
+        autocompletion=all_ids,
+    ),
+]
+Output = Annotated[Format, typer.Option("--output", "-o", help="how to print")]

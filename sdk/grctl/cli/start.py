@@ -1,22 +1,34 @@
 """`grctl start`: start a run."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grctl.cli.completing import workflow_types
 from grctl.cli.failing import run
 from grctl.cli.json_argument import read_json
-from grctl.cli.options import Context, Kubeconfig, Namespace, WorkflowId
+from grctl.cli.options import Context, Kubeconfig, Namespace, NewId, Output
+from grctl.cli.output import Format, as_json, show
+from grctl.cli.times import read_length
+from grctl.cli.waiting import Limit, patiently, read_limit
+
+if TYPE_CHECKING:
+    from grctl.client import WorkflowHandle
 
 Type = Annotated[
-    str, typer.Argument(metavar="TYPE", help="Workflow type, as Workflow(workflow_type=...) has.")
+    str,
+    typer.Argument(
+        metavar="TYPE",
+        help="Workflow type, as Workflow(workflow_type=...) has.",
+        autocompletion=workflow_types,
+    ),
 ]
 Input = Annotated[
     str | None,
     typer.Option("--input", metavar="JSON", help="""input of the start handler: '{"key": 1}'"""),
 ]
-Timeout = Annotated[
+WorkflowTimeout = Annotated[
     str | None,
     typer.Option(metavar="DURATION", help="the run ends as TimedOut when older: 90s, 24h, 1h30m"),
 ]
@@ -25,19 +37,27 @@ Wait = Annotated[bool, typer.Option("--wait", help="wait until it is finished, p
 
 def start(
     workflow_type: Type,
-    workflow_id: WorkflowId,
+    workflow_id: NewId,
     workflow_input: Input = None,
-    timeout: Timeout = None,
+    workflow_timeout: WorkflowTimeout = None,
     *,
     wait: Wait = False,
+    timeout: Limit = None,
+    output: Output = Format.TEXT,
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
-    """Start a run of a workflow type under an id of your choice."""
+    """Start a run under an id of your choice.
+
+    A finished run of that id is replaced; an active one is not. With --wait the result is printed,
+    and the exit code is 1 where there is none.
+    """
     from grctl.client import Client
 
-    value, limit = read_json(workflow_input, "--input"), _duration(timeout)
+    value = read_json(workflow_input, "--input")
+    age = read_length(workflow_timeout, "--workflow-timeout")
+    limit = read_limit(timeout, wait=wait)
 
     async def work() -> None:
         async with Client(namespace, kubeconfig, context) as client:
@@ -45,28 +65,26 @@ def start(
                 workflow_type=workflow_type,
                 workflow_id=workflow_id,
                 workflow_input=value,
-                workflow_timeout=limit,
+                workflow_timeout=age,
             )
-            typer.echo(f"Started {handle.workflow_id} in namespace {handle.namespace}", err=wait)
+            if output is Format.TEXT:
+                typer.echo(f"Started {workflow_id} in namespace {handle.namespace}", err=wait)
             if wait:
-                _print_result(await handle.result())
+                await _show_result(handle, limit, output)
+            elif output is not Format.TEXT:
+                show("", (await handle.describe()).to_json(), output)
 
     run(work())
 
 
-def _duration(text: str | None) -> timedelta | None:
-    from pydantic import TypeAdapter, ValidationError
+async def _show_result(handle: "WorkflowHandle", limit: timedelta | None, output: Format) -> None:
+    """Print the result; where there is none, the exit code is 1."""
+    from grctl.client.handle import result_of
+    from grctl.models import RunPhase
 
-    from grctl.models.base import Duration
-
-    try:
-        return TypeAdapter(Duration | None).validate_python(text)
-    except ValidationError as error:
-        message = f"{text!r} is no duration; write it like 90s, 15m or 1h30m"
-        raise typer.BadParameter(message, param_hint="--timeout") from error
-
-
-def _print_result(result: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
+    name = handle.workflow_id
+    text = f"The run goes on: grctl describe {name} shows it, grctl cancel {name} ends it."
+    info = await patiently(handle.finished(limit), text)
+    if info.phase is RunPhase.COMPLETED or output is not Format.TEXT:
+        show(as_json(info.result), info.to_json(), output)
+    result_of(info)

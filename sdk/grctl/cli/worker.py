@@ -73,7 +73,10 @@ def worker(
     log_level: Level = LogLevel.INFO,
     log_format: Format = LogFormat.CONSOLE,
 ) -> None:
-    """Run the handlers of workflows, as the operator asks, until stopped."""
+    """Run the handlers of workflows, until stopped.
+
+    It connects to the operator, which says what is to run.
+    """
     import asyncio
 
     from grctl.logs import set_up

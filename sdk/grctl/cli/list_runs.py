@@ -1,0 +1,96 @@
+"""`grctl list`: the runs, and what each of them does or waits for."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grctl.cli.completing import phases, workflow_types
+from grctl.cli.failing import run, say
+from grctl.cli.options import Context, Kubeconfig, Namespace, Output
+from grctl.cli.output import Format, printable, show, terminal_width
+from grctl.cli.times import age
+
+if TYPE_CHECKING:
+    from grctl.models import RunInfo
+
+COLUMNS = ("ID", "WORKFLOW", "PHASE", "STEP", "INBOX", "AGE", "MESSAGE")
+
+Type = Annotated[
+    str | None,
+    typer.Option(
+        "--type", metavar="TYPE", help="only of this workflow type", autocompletion=workflow_types
+    ),
+]
+Phase = Annotated[
+    str | None,
+    typer.Option(metavar="PHASE", help="only of this phase, as WaitEvent", autocompletion=phases),
+]
+Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="of all namespaces")]
+
+
+def list_runs(
+    *,
+    workflow_type: Type = None,
+    phase: Phase = None,
+    everywhere: Everywhere = False,
+    output: Output = Format.TEXT,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """List runs by id, with what each does or waits for."""
+    from grctl.cli.reading import reading, runs_where
+    from grctl.models import RunInfo
+
+    fields = {"spec.workflow.type": workflow_type, "status.phase": _read_phase(phase)}
+    given = {field: value for field, value in fields.items() if value}
+
+    async def work() -> tuple[str, list[RunInfo]]:
+        async with reading(namespace, kubeconfig, context, everywhere=everywhere) as access:
+            return access.namespace, [RunInfo.of(each) for each in await runs_where(access, given)]
+
+    where, infos = run(work())
+    rows = _rows(infos, datetime.now(UTC), everywhere=everywhere)
+    if infos or output is not Format.TEXT:
+        show(_text(list(rows)), [each.to_json() for each in infos], output)
+    if not infos:
+        say(_none(where, given))
+
+
+def _read_phase(text: str | None) -> str | None:
+    """Give the phase of that name, however its letters are written."""
+    from grctl.models import RunPhase
+
+    if text is None:
+        return None
+    for phase in RunPhase:
+        if phase.lower() == text.lower():
+            return phase.value
+    listed = ", ".join(RunPhase)
+    raise typer.BadParameter(f"{text!r} is no phase; phases: {listed}", param_hint="--phase")
+
+
+def _rows(
+    infos: "Sequence[RunInfo]", now: datetime, *, everywhere: bool
+) -> Iterator[Sequence[str]]:
+    yield ("NAMESPACE", *COLUMNS) if everywhere else COLUMNS
+    for info in infos:
+        step = info.step.name if info.step else ""
+        told = (info.workflow_id, info.workflow_type, info.phase, step, str(info.inbox_length))
+        cells = (*map(printable, told), age(info.created_at, now), printable(info.message))
+        yield (info.namespace, *cells) if everywhere else cells
+
+
+def _text(rows: Sequence[Sequence[str]]) -> str:
+    from grctl.cli.table import table
+
+    return "\n".join(table(rows, terminal_width()))
+
+
+def _none(namespace: str, fields: dict[str, str]) -> str:
+    """Say what there is none of."""
+    where = f"in namespace {namespace}" if namespace else "in any namespace"
+    such = "".join(f", {field}={value}" for field, value in fields.items())
+    return f"no runs {where}{such}"

@@ -1,0 +1,56 @@
+"""What commands read from the API beyond what a handle gives: runs and events as resources."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from grctl.client.access import Access
+from grctl.client.client import no_such_run
+from grctl.client.names import check_name
+from grctl.kube import EVENTS, RUNS, Api, Connection
+from grctl.models import WorkflowEvent, WorkflowRun
+
+
+@asynccontextmanager
+async def reading(
+    namespace: str | None,
+    kubeconfig: str | None,
+    context: str | None,
+    *,
+    everywhere: bool = False,
+) -> AsyncIterator[Access]:
+    """Open the API, in one namespace (None: the context's) or in all of them."""
+    connection = await Connection.find(kubeconfig, context)
+    async with Api(connection, user_agent="grctl-cli") as api:
+        yield Access(api, "" if everywhere else namespace or api.namespace)
+
+
+async def run_of(access: Access, workflow_id: str) -> WorkflowRun:
+    """Give the present run of an id.
+
+    Raises:
+        InvalidNameError: the id is no name.
+        WorkflowNotFoundError: there is none.
+    """
+    check_name(workflow_id, "workflow_id")
+    run = await access.read(RUNS, workflow_id)
+    if run is None:
+        raise no_such_run(workflow_id, access.namespace)
+    return WorkflowRun.model_validate(run)
+
+
+async def runs_where(access: Access, fields: Mapping[str, str]) -> list[WorkflowRun]:
+    """Give the runs whose fields have these values, by namespace and id."""
+    runs = map(WorkflowRun.model_validate, await access.select(RUNS, fields))
+    return sorted(runs, key=lambda run: (run.metadata.namespace, run.metadata.name))
+
+
+async def events_of(access: Access, workflow_id: str) -> list[WorkflowEvent]:
+    """Give the events of an id: settled ones by sequence, then waiting ones in their order."""
+    events = await access.select(EVENTS, {"spec.workflowId": workflow_id})
+    return sorted(map(WorkflowEvent.model_validate, events), key=_order)
+
+
+def _order(event: WorkflowEvent) -> tuple[bool, int, int]:
+    sequence, place = event.status.sequence, event.status.place
+    arrival = place or int(event.metadata.resource_version or 0)
+    return sequence is None, sequence or 0, arrival

@@ -1,0 +1,187 @@
+"""A run as text, from its resource and its events."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from grctl.cli.describing import text_of
+from grctl.models import WorkflowEvent, WorkflowRun
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+LATER = NOON + timedelta(minutes=5)
+METADATA = {"name": "order-abc", "namespace": "shop", "creationTimestamp": NOON.isoformat()}
+
+
+def run(spec: dict[str, Any] | None = None, **status: Any) -> WorkflowRun:
+    body = {"metadata": METADATA, "spec": {"workflow": {"type": "ProcessOrder"}, **(spec or {})}}
+    return WorkflowRun.model_validate(body | {"status": status})
+
+
+def event(name: str, **status: Any) -> WorkflowEvent:
+    spec = {"workflowId": "order-abc", "eventName": name}
+    metadata = METADATA | {"name": f"order-abc-{name}", "uid": f"uid-{name}"}
+    return WorkflowEvent.model_validate({"metadata": metadata, "spec": spec, "status": status})
+
+
+def renamed(event: WorkflowEvent, event_name: str) -> WorkflowEvent:
+    """Give it an event name, which may be any text."""
+    spec = event.spec.model_copy(update={"event_name": event_name})
+    return event.model_copy(update={"spec": spec})
+
+
+def condition(reason: str, status: str = "Unknown") -> dict[str, str]:
+    since = NOON.isoformat()
+    return {"type": "Succeeded", "status": status, "reason": reason, "lastTransitionTime": since}
+
+
+def lines_of(run: WorkflowRun, *events: WorkflowEvent, width: int | None = None) -> list[str]:
+    return text_of(run, events, LATER, width)
+
+
+def test_a_waiting_run_shows_its_deadline_its_store_and_its_events() -> None:
+    wait = {
+        "since": NOON.isoformat(),
+        "deadline": (NOON + timedelta(hours=24)).isoformat(),
+        "timeoutStep": "auto_approve",
+    }
+    waiting = run(
+        phase="WaitEvent",
+        message="Waits for an event: approve.",
+        conditions=[condition("WaitingForEvent")],
+        wait=wait,
+        store={"order_id": "abc", "qty": 3},
+        events={"processed": 1, "rejected": 1},
+        inboxLength=1,
+        history=[
+            {
+                "commit": 1,
+                "at": NOON.isoformat(),
+                "handler": "start",
+                "kind": "start",
+                "outcome": "waits for an event",
+            }
+        ],
+    )
+    at = (NOON + timedelta(minutes=1)).isoformat()
+    assert lines_of(
+        waiting,
+        event("note", phase="Processed", reason="Handled", sequence=1, settledAt=at),
+        event("aprove", phase="Rejected", message='It has "approve".', sequence=2, settledAt=at),
+        event("approve"),
+    ) == [
+        "Run        order-abc (namespace shop)",
+        "Workflow   ProcessOrder",
+        "Phase      WaitEvent",
+        "Message    Waits for an event: approve.",
+        "Created    2026-11-23 12:00:00 UTC (5m ago)",
+        "Waits      since 2026-11-23 12:00:00 UTC (5m ago)",
+        "Until      2026-11-24 12:00:00 UTC (in 23h55m), then step auto_approve",
+        "Events     1 processed, 1 rejected, 1 waiting",
+        'Store      order_id = "abc"',
+        "           qty      = 3",
+        "",
+        "Waiting events, in order",
+        "  5m   approve   order-abc-approve",
+        "",
+        "Settled events",
+        "  1   4m   note     Processed",
+        '  2   4m   aprove   Rejected    It has "approve".',
+        "",
+        "History",
+        "  1   5m   start   waits for an event",
+    ]
+
+
+def test_a_failed_run_shows_its_reason_and_its_error_with_the_stack_trace() -> None:
+    failed = run(
+        phase="Failed",
+        message="Failed: ValueError: no stock",
+        conditions=[condition("HandlerFailed", "False")],
+        finishedAt=(NOON + timedelta(minutes=3)).isoformat(),
+        error={"type": "ValueError", "message": "no stock", "stackTrace": "File a\n  line\n"},
+    )
+    lines = lines_of(failed)
+    assert "Reason     HandlerFailed" in lines
+    assert "Finished   2026-11-23 12:03:00 UTC (2m ago), after 3m" in lines
+    assert lines[-3:] == [
+        "Error      ValueError: no stock",
+        "           File a",
+        "             line",
+    ]
+
+
+def test_a_reason_is_shown_where_it_says_more_than_the_phase() -> None:
+    def reason(phase: str, reason: str) -> list[str]:
+        lines = lines_of(run(phase=phase, conditions=[condition(reason)]))
+        return [line for line in lines if line.startswith("Reason")]
+
+    assert reason("Pending", "NoWorker") == ["Reason     NoWorker"]
+    assert reason("Running", "WorkerLost") == ["Reason     WorkerLost"]
+    assert reason("Running", "Running") == reason("Pending", "Starting") == []
+    assert reason("Completed", "Completed") == []
+
+
+def test_what_was_asked_of_an_active_run_is_shown() -> None:
+    asked = {"cancel": True, "workflow": {"type": "ProcessOrder", "timeout": "1h"}}
+    lines = lines_of(run(asked, phase="Running"))
+    assert "Asked      to cancel" in lines
+    assert "Times out  2026-11-23 13:00:00 UTC (in 55m)" in lines
+    ended = lines_of(run(asked, phase="Cancelled", finishedAt=NOON.isoformat()))
+    assert not any(line.startswith(("Asked", "Times out")) for line in ended)
+
+
+def test_a_running_run_shows_what_runs_where_and_which_attempt() -> None:
+    step = {"name": "pay", "kind": "step", "attempt": 2, "worker": "vm", "since": NOON.isoformat()}
+    assert (
+        "Runs       step handler pay on vm, attempt 2, since 2026-11-23 12:00:00 UTC (5m ago)"
+        in lines_of(run(phase="Running", step=step))
+    )
+
+
+def test_an_event_that_is_being_handled_waits_no_more() -> None:
+    step = {"name": "a", "kind": "event", "eventUid": "uid-a", "since": NOON.isoformat()}
+    lines = lines_of(run(phase="Running", step=step), event("a"), event("b"))
+    assert lines[lines.index("Waiting events, in order") :] == [
+        "Waiting events, in order",
+        "  5m   b   order-abc-b",
+    ]
+
+
+def test_a_result_of_any_json_is_shown() -> None:
+    done = lines_of(run(phase="Completed", result={"long": "x" * 200}))
+    assert any(line.startswith('             "long": "xxx') for line in done)
+    assert "Result     false" in lines_of(run(phase="Completed", result=False))
+
+
+def test_of_many_events_the_first_that_wait_and_the_last_settled_are_shown() -> None:
+    settled = [
+        event(f"e{n}", phase="Processed", reason="Handled", sequence=n) for n in range(1, 15)
+    ]
+    lines = lines_of(run(), *settled, *(event(f"w{n}") for n in range(12)))
+    waiting = lines.index("Waiting events, in order (the first 10 of 12)")
+    assert lines[waiting + 1] == "  5m   w0   order-abc-w0"
+    assert lines[waiting + 12] == "Settled events (the last 10 of 14)"
+    assert lines[-1].split() == ["14", "e14", "Processed"]
+
+
+def test_long_texts_are_broken_at_the_edge_of_a_terminal() -> None:
+    told = "It has no such handler; it has approve, reject, and others."
+    lines = lines_of(
+        run(message=told), event("x", phase="Rejected", message=told, sequence=1), width=50
+    )
+    assert lines[3:5] == [
+        "Message    It has no such handler; it has approve,",
+        "           reject, and others.",
+    ]
+    assert lines[-2].startswith(" " * 24)
+    assert max(map(len, lines)) <= 50
+
+
+def test_a_terminal_obeys_nothing_of_what_others_wrote() -> None:
+    evil = "\x1b[2J"
+    shown = lines_of(
+        run(message=evil, store={evil: evil}, error={"type": "E", "message": evil}),
+        renamed(event("a", phase="Rejected", message=evil, sequence=1), evil),
+        renamed(event("b"), evil),
+    )
+    assert not any(evil in line for line in shown)
+    assert len([line for line in shown if r"\x1b[2J" in line]) == 5

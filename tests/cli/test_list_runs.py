@@ -1,0 +1,86 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cli.conftest import Grctl, set_status
+
+HEAD = ["ID", "WORKFLOW", "PHASE", "STEP", "INBOX", "AGE", "MESSAGE"]
+
+
+def ids(table: str) -> list[str]:
+    return [line.split()[0] for line in table.splitlines()[1:]]
+
+
+def test_runs_are_listed_by_id_with_what_they_wait_for(grctl: Grctl, kubeconfig: Path) -> None:
+    for name in ("order-2", "order-1", "order-10"):
+        grctl("start", "ProcessOrder", name)
+    waits = {"phase": "WaitEvent", "message": "Waits for\nan event.", "inboxLength": 3}
+    set_status(kubeconfig, "order-2", waits)
+
+    head, *rows = grctl("list").output.splitlines()
+
+    assert head.split() == HEAD
+    assert [row.split()[0] for row in rows] == ["order-1", "order-10", "order-2"]
+    assert rows[2].endswith("   Waits for an event.")
+    assert rows[2].split()[2:4] == ["WaitEvent", "3"]
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_nothing_to_list_is_said_beside_the_output(grctl: Grctl) -> None:
+    done = grctl("list", "--type", "Greet", "--phase", "Failed")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == (
+        "grctl: no runs in namespace default, spec.workflow.type=Greet, status.phase=Failed\n"
+    )
+    assert json.loads(grctl("list", "-o", "json").stdout) == []
+
+
+def test_a_type_and_a_phase_are_asked_of_the_api(grctl: Grctl, kubeconfig: Path) -> None:
+    for workflow_type, name in (("Greet", "greet-1"), ("Order", "order-1"), ("Order", "order-2")):
+        grctl("start", workflow_type, name)
+    set_status(kubeconfig, "order-2", {"phase": "WaitEvent"})
+
+    assert ids(grctl("list", "--type", "Order").output) == ["order-1", "order-2"]
+    assert ids(grctl("list", "--phase", "waitevent").output) == ["order-2"]
+    assert ids(grctl("list", "--type", "Order", "--phase", "Pending").output) == ["order-1"]
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_all_namespaces_are_listed_with_their_names(grctl: Grctl) -> None:
+    grctl("start", "Order", "order-1", "-n", "default")
+    assert grctl("list", "-n", "kube-system").stdout == ""
+
+    head, row = grctl("list", "-A", "-n", "kube-system").output.splitlines()
+
+    assert head.split() == ["NAMESPACE", *HEAD]
+    assert row.split()[:2] == ["default", "order-1"]
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_programs_read_the_fields_of_run_info(grctl: Grctl) -> None:
+    grctl("start", "Order", "order-1")
+    as_json = json.loads(grctl("list", "-o", "json").output)
+    assert yaml.safe_load(grctl("list", "-o", "yaml").output) == as_json
+    assert (as_json[0]["workflowId"], as_json[0]["inboxLength"]) == ("order-1", 0)
+
+
+def test_what_is_no_phase_is_a_wrong_call_that_names_them(grctl: Grctl) -> None:
+    done = grctl("list", "--phase", "Waiting")
+    assert done.exit_code == 2
+    assert "'Waiting' is no phase; phases: Pending, Running, WaitEvent" in done.stderr
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_a_reader_that_goes_away_is_no_error_to_read_of(grctl: Grctl) -> None:
+    grctl("start", "Order", "order-1")
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "grctl.cli", "list"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert done.stderr == ""

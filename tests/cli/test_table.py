@@ -1,0 +1,51 @@
+from rich.cells import cell_len
+
+from grctl.cli.table import broken_table, paragraph, table
+
+ROWS = [
+    ("ID", "PHASE", "MESSAGE"),
+    ("order-1", "WaitEvent", "Waits for an event: approve, reject."),
+]
+
+
+def test_columns_are_as_wide_as_their_widest_cell_and_nothing_trails() -> None:
+    assert table([("ID", "PHASE", ""), ("order-1", "Failed", "x")], None) == [
+        "ID        PHASE",
+        "order-1   Failed   x",
+    ]
+
+
+def test_the_last_column_is_cut_at_the_edge_of_a_terminal() -> None:
+    assert table(ROWS, 45)[1] == "order-1   WaitEvent   Waits for an event:..."
+    assert table(ROWS, 200)[1].endswith("approve, reject.")
+
+
+def test_however_narrow_it_is_the_last_column_keeps_some_cells() -> None:
+    assert table(ROWS, 10)[1] == "order-1   WaitEvent   Waits for an even..."
+
+
+def test_wide_characters_count_as_the_cells_they_take() -> None:
+    lines = table([("審査", "a"), ("note", "b"), ("👍🏽", "c")], None)
+    assert lines == ["審査   a", "note   b", "👍🏽     c"]
+    assert cell_len(table([("id", "審査" * 30)], 31)[0]) <= 31
+
+
+def test_a_text_goes_on_below_itself() -> None:
+    assert broken_table([("1", "one two three four five")], 26, "  ") == [
+        "  1   one two three four",
+        "      five",
+    ]
+
+
+def test_a_word_is_broken_only_where_it_has_no_line_of_its_own() -> None:
+    assert paragraph("Run  ", f"a {'x' * 45}", 25) == [
+        "Run  a",
+        f"     {'x' * 20}",
+        f"     {'x' * 20}",
+        f"     {'x' * 5}",
+    ]
+
+
+def test_nothing_is_broken_where_no_terminal_is() -> None:
+    assert paragraph("Run  ", "a" * 500, None) == [f"Run  {'a' * 500}"]
+    assert paragraph("Run  ", "", 80) == ["Run"]

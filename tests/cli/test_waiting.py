@@ -1,0 +1,45 @@
+"""Ctrl-C in a wait: the command ends and says what goes on without it."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.conftest import Grctl
+
+PATIENCE = 30.0  # s: for an interpreter to start on a busy machine
+
+WAITS = [
+    (
+        ("start", "ProcessOrder", "order-1", "--wait"),
+        "The run goes on: grctl describe order-1 shows it, grctl cancel order-1 ends it.",
+    ),
+    (
+        ("send", "order-2", "approve", "--name", "once", "--wait"),
+        "Event once goes on waiting: grctl describe order-2 shows it.",
+    ),
+]
+
+
+@pytest.mark.usefixtures("kubeconfig")
+@pytest.mark.parametrize(("command", "goes_on"), WAITS, ids=["start", "send"])
+def test_an_interrupted_wait_says_what_goes_on(command: tuple[str, ...], goes_on: str) -> None:
+    program = [sys.executable, "-u", "-m", "grctl.cli", *command]
+    with subprocess.Popen(
+        program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # what was done; from here on it waits
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=PATIENCE)
+    assert said.endswith(f"grctl: stopped waiting. {goes_on}\n")
+    assert "Traceback" not in said
+    assert process.returncode == 130
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_a_limit_that_is_no_duration_sends_nothing(grctl: Grctl) -> None:
+    done = grctl("send", "order-1", "approve", "--wait", "--timeout", "5")
+    assert done.exit_code == 2
+    assert "'5' is no duration; write it like 90s" in done.stderr

@@ -1,0 +1,128 @@
+"""The commands beside an operator and a worker: waits that end, and names that are known."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from examples.orders import order
+from grctl.models import RunPhase
+from tests.examples.conftest import Stage, staged
+
+START = ("start", "ProcessOrder", "order-1", "--input", '{"order_id": "1"}')
+PATIENCE = 60.0  # s: for an interpreter on a busy machine, and what it waits for
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    exit_code: int | None
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+    async with staged(tmp_path, order) as stage:
+        monkeypatch.setenv("KUBECONFIG", str(stage.kubeconfig))
+        yield stage
+
+
+async def typed(*arguments: str) -> Done:
+    """Run a command in a process of its own: the operator runs in this one."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "grctl.cli", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(PATIENCE):
+        stdout, stderr = await process.communicate()
+    return Done(process.returncode, stdout.decode(), stderr.decode())
+
+
+async def test_a_name_that_the_workflow_does_not_know_is_not_sent(stage: Stage) -> None:
+    await typed(*START)
+    await stage.until("order-1", RunPhase.WAIT_EVENT)
+
+    mistyped = await typed("send", "order-1", "aprove")
+    other = await typed("send", "order-1", "pay", "-o", "json")
+
+    assert (mistyped.exit_code, mistyped.stdout) == (1, "")
+    assert mistyped.stderr == (
+        'grctl: ProcessOrder has no event handler "aprove". Did you mean "approve"? It has'
+        ' "approve", "reject", "update_quantity", "set_priority". Nothing was sent; --force sends'
+        " it nevertheless.\n"
+    )
+    assert (other.exit_code, other.stdout) == (1, "")
+    assert "Did you mean" not in other.stderr
+    assert (await stage.until("order-1", RunPhase.WAIT_EVENT)).events.total == 0
+
+
+async def test_forced_it_is_sent_and_the_operator_says_no(stage: Stage) -> None:
+    await typed(*START)
+    await stage.until("order-1", RunPhase.WAIT_EVENT)
+
+    done = await typed("send", "order-1", "aprove", "--force", "--wait", "-o", "json")
+
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["reason"] == "UnknownEvent"
+    assert done.stderr.startswith('grctl: Rejected: ProcessOrder has no event handler "aprove"')
+
+
+async def test_a_run_is_waited_for_until_its_result(stage: Stage) -> None:
+    await stage.client.send(workflow_id="order-1", event_name="approve")
+
+    done = await typed(*START, "--wait", "--timeout", "30s", "-o", "json")
+
+    info: dict[str, Any] = json.loads(done.stdout)
+    assert (done.exit_code, done.stderr, info["phase"]) == (0, "", "Completed")
+    assert info["result"]["status"] == "fulfilled"
+
+
+@pytest.mark.usefixtures("stage")
+async def test_without_a_result_the_exit_code_is_1() -> None:
+    done = await typed("start", "ProcessOrder", "order-1", "--wait")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "grctl: order-1 failed: BadInput: start(order_id: str) does not take" in done.stderr
+
+
+@pytest.mark.parametrize(("wish", "phase"), [("cancel", "Cancelled"), ("terminate", "Terminated")])
+async def test_an_end_is_waited_for(stage: Stage, wish: str, phase: str) -> None:
+    await typed(*START)
+    await stage.until("order-1", RunPhase.WAIT_EVENT)
+
+    done = await typed(wish, "order-1", "--wait")
+
+    assert (done.exit_code, done.stdout) == (0, f"order-1: {phase} by spec.\n")
+
+
+async def test_an_event_to_a_finished_run_is_sent_with_a_word(stage: Stage) -> None:
+    await typed(*START)
+    await typed("cancel", "order-1", "--wait")
+
+    done = await typed("send", "order-1", "approve", "--wait", "--timeout", "30s")
+
+    finished, rejected = done.stderr.splitlines()
+    assert finished == "grctl: order-1 is finished (Cancelled) and takes no events any more"
+    assert rejected.startswith('grctl: Rejected: The run "order-1" had finished (Cancelled).')
+
+
+async def test_a_described_run_shows_its_past(stage: Stage) -> None:
+    await typed(*START)
+    sent = await typed("send", "order-1", "set_priority", "--payload", '"high"', "--wait")
+
+    assert sent.stdout.endswith("\nProcessed: Handled\n")
+    lines = (await typed("describe", "order-1")).stdout.splitlines()
+
+    past = [line.split()[2:] for line in lines[lines.index("History") + 1 :]]
+    assert past == [
+        ["start", "waits", "for", "an", "event"],
+        ["set_priority", "waits", "for", "an", "event"],
+    ]
+    assert '           priority = "high"' in lines
