@@ -11,6 +11,7 @@ import yaml
 from prometheus_client.metrics_core import Metric
 
 from chart_files import chart_files
+from cli_page import cli_page
 from grctl.models import reasons
 from grctl.models.crds import all_crds
 from grctl.models.phases import FINISHED
@@ -48,6 +49,7 @@ def generated_files() -> dict[Path, str]:
         for crd in all_crds()
     }
     files[ROOT / "docs" / "reference" / "reasons.md"] = reasons_page()
+    files[ROOT / "docs" / "reference" / "cli.md"] = cli_page()
     files[ROOT / "docs" / "reference" / "phases.md"] = phases_page()
     files[ROOT / "docs" / "reference" / "metrics.md"] = metrics_page()
     return files | chart_files(ROOT / "charts")

@@ -39,7 +39,9 @@ async def _serve(options: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="grctl local", description="A Kubernetes API, locally.")
+    parser = argparse.ArgumentParser(
+        prog="grctl local", description="A Kubernetes API in one process, for this machine only."
+    )
     parser.add_argument("--data", type=Path, help="file that keeps the objects (none: in memory)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (0: a free one)")
     parser.add_argument("--kubeconfig", type=Path, default=KUBECONFIG, help="file to write")

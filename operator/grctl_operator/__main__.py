@@ -17,6 +17,8 @@ from grctl_operator.runtime.settings import DISPATCHER_PORT, LEASE_NAME, Setting
 EXPECTED = (ConnectionConfigError, LeadershipLostError, StaleApiError, ApiError, OSError)
 """What ends an operator without being a fault of this program: its message says all."""
 
+ABOUT = "Decides what each run does next, and hands it to workers."
+
 logger = logging.getLogger("grctl_operator")
 
 
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="grctl operator", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="grctl operator", description=ABOUT)
     add = parser.add_argument
     add(
         "--namespace",

@@ -28,7 +28,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 References = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[MODULE:NAME...]", help="Workflows for a worker; none: no worker."),
+    typer.Argument(metavar="MODULE:NAME", help="Workflows for a worker; none: no worker."),
 ]
 Data = Annotated[
     Path | None,

@@ -34,7 +34,7 @@ class LogFormat(StrEnum):
 
 References = Annotated[
     list[str],
-    typer.Argument(metavar="MODULE:NAME...", help="Workflows: a module and a name in it."),
+    typer.Argument(metavar="MODULE:NAME", help="Workflows: a module and a name in it."),
 ]
 OperatorUrl = Annotated[
     str | None,
