@@ -55,6 +55,20 @@ Name = Annotated[
         help="name that outlives restarts (default: the machine's or the pod's)",
     ),
 ]
+HttpPort = Annotated[
+    int | None,
+    typer.Option(
+        metavar="PORT",
+        envvar="GRCTL_WORKER_HTTP_PORT",
+        help="answer /healthz, /readyz and /metrics here (default: nowhere)",
+    ),
+]
+HttpHost = Annotated[
+    str,
+    typer.Option(
+        metavar="HOST", envvar="GRCTL_WORKER_HTTP_HOST", help="address to listen on for probes"
+    ),
+]
 Level = Annotated[LogLevel, typer.Option(envvar="GRCTL_LOG_LEVEL", help="what is logged")]
 Format = Annotated[LogFormat, typer.Option(envvar="GRCTL_LOG_FORMAT", help="how it is logged")]
 
@@ -70,6 +84,8 @@ def worker(
     capacity: Capacity = 100,
     name: Name = None,
     namespace: Namespace = None,
+    http_port: HttpPort = None,
+    http_host: HttpHost = "127.0.0.1",
     log_level: Level = LogLevel.INFO,
     log_format: Format = LogFormat.CONSOLE,
 ) -> None:
@@ -85,12 +101,23 @@ def worker(
     set_up(log_level, log_format, HIDDEN)
     workflows = _load(references)
     try:
-        serving = Worker(workflows, operator_url, capacity=capacity, name=name, namespace=namespace)
+        serving = Worker(
+            workflows,
+            operator_url,
+            capacity=capacity,
+            name=name,
+            namespace=namespace,
+            http_port=http_port,
+            http_host=http_host,
+        )
     except (TypeError, ValueError) as error:
         fail(str(error))
     for each in workflows:
         _say_served(each)
-    asyncio.run(serving.run())
+    try:
+        asyncio.run(serving.run())
+    except OSError as error:  # the port for probes; all else a worker survives
+        fail(str(error))
 
 
 def _load(references: Sequence[str]) -> "list[Workflow]":

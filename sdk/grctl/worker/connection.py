@@ -70,7 +70,13 @@ class Connection:
         self._backoff = Backoff(FIRST_WAIT, LONGEST_WAIT, uniform)
         self._socket: Socket | None = None
         self._redirect: str | None = None
-        self._trouble = ""
+        self.trouble = "nothing was tried yet"
+        """Why there is no connection; empty while there is one."""
+
+    @property
+    def welcomed(self) -> bool:
+        """Whether the operator has accepted this worker, and the connection lasts."""
+        return self._socket is not None
 
     async def run(self) -> None:
         """Connect, and again whenever the connection ends, until cancelled."""
@@ -130,7 +136,7 @@ class Connection:
     def _note_welcome(self, socket: Socket, url: str, welcome: Welcome) -> None:
         self._socket = socket
         self._backoff.reset()
-        self._trouble = ""
+        self.trouble = ""
         logger.info("connected", extra={"operator": welcome.operator, "url": url})
 
     def _note_goodbye(self, url: str, goodbye: Goodbye) -> None:
@@ -142,8 +148,8 @@ class Connection:
 
     def _note_trouble(self, url: str, trouble: str) -> None:
         """Log why there is no connection, once for as long as it stays the same."""
-        level = logging.DEBUG if trouble == self._trouble else logging.WARNING
-        self._trouble = trouble
+        level = logging.DEBUG if trouble == self.trouble else logging.WARNING
+        self.trouble = trouble
         logger.log(level, "not connected, trying again", extra={"url": url, "why": trouble})
 
 

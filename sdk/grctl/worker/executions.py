@@ -7,6 +7,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from grctl.workflow.workflow import Workflow
 
 logger = logging.getLogger(__name__)
 
+RESULTS = ("succeeded", "failed", "refused")
 LAST_WORDS = 1.0  # s: for handlers to clean up after they were cancelled
 
 BroughtBack = Callable[[Outcome], Awaitable[None]]
@@ -49,6 +51,8 @@ class Executions:
         self._brought_back = brought_back
         self._held: dict[str, _Held] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.handled: Counter[tuple[str, str]] = Counter()
+        """How many executions ended, by the handler's kind and the kind of result."""
         self._latest: dict[str, asyncio.Task[None]] = {}
         """The last task of each run, by the run's uid."""
 
@@ -61,6 +65,11 @@ class Executions:
     def outcomes(self) -> tuple[Outcome, ...]:
         """What came back but is not released."""
         return tuple(held.outcome for held in self._held.values() if held.outcome)
+
+    @property
+    def running(self) -> int:
+        """Count what has not come back yet."""
+        return sum(held.outcome is None for held in self._held.values())
 
     async def accept(self, execute: Execute) -> None:
         """Run an execution, unless it is held already."""
@@ -118,6 +127,7 @@ class Executions:
         if held.execution.id not in self._held:
             return  # released, and the handler took no notice of being cancelled
         held.outcome = Outcome(execution=held.execution, result=result)
+        self.handled[held.execution.handler_kind, result.kind] += 1
         await self._brought_back(held.outcome)
 
     def _note_empty(self) -> None:

@@ -21,6 +21,7 @@ from grctl.models.wire import Catalogue, Drain, Execute, Handler, Hello, Release
 from grctl.worker import identity
 from grctl.worker.connection import Connection, Message, Sleep
 from grctl.worker.executions import Executions
+from grctl.worker.health import probed
 from grctl.workflow.handler import Handler as WorkflowHandler
 from grctl.workflow.workflow import Workflow, workflow_of
 
@@ -47,6 +48,9 @@ class Worker:
         namespace: The namespace whose runs it serves. Defaults to `$GRCTL_NAMESPACE`, then to the
             pod's, then to `default`.
         grace: Seconds that running handlers get to end when the worker is stopped.
+        http_port: Where `/healthz`, `/readyz` and, with the extra `metrics`, `/metrics` are
+            answered; 0: any free port, which is logged; None: nowhere.
+        http_host: The address to listen on for these.
         uniform: Source of the jitter between connection attempts; for tests.
         sleep: Waits between them; for tests.
 
@@ -68,6 +72,8 @@ class Worker:
         name: str | None = None,
         namespace: str | None = None,
         grace: float = GRACE,
+        http_port: int | None = None,
+        http_host: str = "127.0.0.1",
         uniform: Uniform = random.uniform,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -77,6 +83,7 @@ class Worker:
         self._catalogues = tuple(_catalogue(each) for each in self._workflows.values())
         self._capacity = capacity
         self._grace = grace
+        self._http = (http_host, http_port)
         self._given_name = name
         self._name = ""
         self._instance = uuid.uuid4().hex
@@ -97,17 +104,27 @@ class Worker:
         """Serve until stopped, by SIGTERM or SIGINT or `stop()`, and return when all is finished.
 
         Signals are listened to in the main thread only.
+
+        Raises:
+            OSError: the port for probes is taken.
         """
         self._loop = asyncio.get_running_loop()
+        host, port = self._http
         with identity.worker_name(self._given_name) as self._name, _signals(self._stop):
-            try:
-                async with asyncio.TaskGroup() as group:
-                    connecting = group.create_task(self._connection.run())
-                    await self._stopping.wait()
-                    await self._leave()
-                    connecting.cancel()
-            finally:
-                await self._executions.abandon()
+            async with probed(
+                host, port, self._connection, self._executions, self._stopping.is_set
+            ):
+                await self._serve()
+
+    async def _serve(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                connecting = group.create_task(self._connection.run())
+                await self._stopping.wait()
+                await self._leave()
+                connecting.cancel()
+        finally:
+            await self._executions.abandon()
 
     def stop(self) -> None:
         """Stop gracefully; asked a second time, at once. May be called from any thread."""

@@ -1,0 +1,59 @@
+"""How a worker is, for those who ask by HTTP: /healthz, /readyz and /metrics.
+
+1. Ready is who is connected, was welcomed, and takes executions: not who is stopping.
+2. Metrics need the extra `metrics`. Without it the rest works, and the log says so once.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from grctl.worker.connection import Connection
+from grctl.worker.executions import Executions
+
+if TYPE_CHECKING:
+    from grctl.probes import Exposition
+
+logger = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def probed(
+    host: str,
+    port: int | None,
+    connection: Connection,
+    executions: Executions,
+    stopping: Callable[[], bool],
+) -> AsyncIterator[int]:
+    """Answer probes while the context lasts, and give the port. `port` None: answer none.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    if port is None:
+        yield 0
+        return
+    # Imported here: it takes a fifth of a second, and a worker that is started again is waited for.
+    from grctl.probes import Probes
+
+    def missing() -> str | None:
+        if stopping():
+            return "is stopping: takes nothing new"
+        return None if connection.welcomed else f"is not connected: {connection.trouble}"
+
+    probes = Probes(lambda: None, missing, _exposition(connection, executions))
+    await probes.start(host, port)
+    try:
+        yield probes.port
+    finally:
+        await probes.stop()
+
+
+def _exposition(connection: Connection, executions: Executions) -> "Exposition | None":
+    try:
+        from grctl.worker.metrics import exposition
+    except ModuleNotFoundError:
+        logger.info("no metrics", extra={"hint": "pip install 'grctl[metrics]'"})
+        return None
+    return exposition(connection, executions)

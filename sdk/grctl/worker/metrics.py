@@ -1,0 +1,61 @@
+"""A worker's metrics, made from what it counts anyway when somebody asks for them.
+
+Only imported where the extra `metrics` is installed. No label holds a name, and every series is
+there at 0 from the start.
+"""
+
+from collections.abc import Iterable
+from itertools import product
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from grctl.models.phases import HandlerKind
+from grctl.probes import Exposition
+from grctl.worker.connection import Connection
+from grctl.worker.executions import RESULTS, Executions
+
+
+def exposition(connection: Connection, executions: Executions) -> Exposition:
+    """Give what writes all metrics of a worker."""
+    registry = CollectorRegistry()
+    registry.register(WorkerMetrics(connection, executions))
+    ProcessCollector(registry=registry)
+
+    def expose(accept: str) -> tuple[bytes, str]:
+        encode, content_type = choose_encoder(accept)
+        return encode(registry), content_type
+
+    return expose
+
+
+class WorkerMetrics(Collector):
+    """Reads them from the worker's parts."""
+
+    def __init__(self, connection: Connection, executions: Executions) -> None:
+        self._connection = connection
+        self._executions = executions
+
+    def collect(self) -> Iterable[Metric]:
+        """Give all."""
+        yield GaugeMetricFamily(
+            "grctl_worker_connected",
+            "1 while an operator has welcomed this worker.",
+            value=self._connection.welcomed,
+        )
+        yield GaugeMetricFamily(
+            "grctl_worker_executions_running",
+            "Executions whose handler runs, or waits for room at this worker.",
+            value=self._executions.running,
+        )
+        handled = CounterMetricFamily(
+            "grctl_worker_handled",
+            "Executions that ended. succeeded: the handler returned a Directive. failed: it raised."
+            " refused: the payload did not fit, and it did not run.",
+            labels=("kind", "result"),
+        )
+        for kind, result in product(HandlerKind, RESULTS):
+            handled.add_metric((kind, result), self._executions.handled[kind, result])
+        yield handled
