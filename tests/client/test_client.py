@@ -54,6 +54,15 @@ async def test_a_started_run_is_a_resource_that_waits_for_a_worker(
     assert (handle.workflow_id, handle.namespace) == ("order-abc", client.namespace)
 
 
+async def test_a_run_may_say_how_much_of_it_stays_and_for_how_long(
+    client: Client, operator: PlayedOperator
+) -> None:
+    await start(client, keep_events=0, ttl_after_finished=timedelta(minutes=1.5, milliseconds=1))
+
+    spec = (await operator.run("order-abc"))["spec"]
+    assert (spec["keepEvents"], spec["ttlSecondsAfterFinished"]) == (0, 91)
+
+
 async def test_an_input_may_be_what_pydantic_can_write(
     client: Client, operator: PlayedOperator
 ) -> None:
@@ -93,6 +102,10 @@ async def test_an_id_that_is_no_name_is_refused_with_one_that_fits(
         ({"workflow_input": "x" * 600 * 1024}, TooLargeError, "600.* at most 512.0 KiB"),
         ({"workflow_timeout": timedelta(0)}, ValueError, "workflow_timeout must be positive"),
         ({"workflow_timeout": timedelta.max}, ValueError, "at most 36500 days"),
+        ({"keep_events": -1}, ValueError, "keep_events must be a number of events from 0, not -1"),
+        ({"keep_events": True}, ValueError, "keep_events must be .* not True"),
+        ({"ttl_after_finished": timedelta(-1)}, ValueError, "a time from 0 to 24855 days, not"),
+        ({"ttl_after_finished": timedelta.max}, ValueError, "a time from 0 to 24855 days, not"),
     ],
 )
 async def test_what_cannot_be_sent_is_refused_before_the_write(

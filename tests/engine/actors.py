@@ -6,11 +6,12 @@ An operator reconciles only when something woke it: a wake-up that the engine fo
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 
-from grctl.models import FINALIZER, HandlerKind, WorkflowRun
+from grctl.models import FINALIZER, HandlerKind, RunPhase, WorkflowRun
 from grctl.models.directive import AnyDirective, WaitForEvent
 from grctl.models.run import RunError
 from grctl.models.wire import Catalogue, Execution, Failed, Handler, Outcome, Refused, Succeeded
@@ -18,6 +19,7 @@ from grctl_operator.engine import (
     Announce,
     AwaitWorker,
     Decision,
+    Delete,
     Dispatch,
     Effect,
     EventCache,
@@ -32,6 +34,7 @@ from grctl_operator.engine import (
     ReadRun,
     Release,
     Settle,
+    Trim,
     WorkerPresence,
 )
 from grctl_operator.engine.observation import whole_second
@@ -191,6 +194,9 @@ class Operator:
         self.seen_gone: set[str] = set()
         self.settles: dict[str, Settle] = {}
         self.answers: list[tuple[str, Json | None]] = []
+        self.trims: dict[str, int] = {}
+        self.trimmed: dict[str, int] = {}
+        """By uid of the run: up to which sequence its events were removed since the start."""
         self.planned: _Writing | None = None
         self.writing: _Writing | None = None
         self.listing: _Listing | None = None
@@ -294,6 +300,7 @@ class Operator:
         for effect in decision.after:
             withdrawn = isinstance(effect, Settle) and effect.settlement.uid in self.seen_gone
             require(not withdrawn, "W: an event is consumed that was seen to be withdrawn")
+        self._check_cancellation(decision)
         if decision.wake_at:
             self.wake_at = decision.wake_at
         for effect in decision.before:
@@ -301,6 +308,21 @@ class Operator:
         due = decision.write_by is not None and (show or decision.write_by <= self.now)
         if due and self.run is not None:
             self.planned = _Writing(decision, self.run, None)
+
+    def _check_cancellation(self, decision: Decision) -> None:
+        """Cancelling waits for what runs; only terminating and a timeout void it."""
+        new, run = decision.status, self.run
+        if new is None or run is None or new.phase is not RunPhase.CANCELLED:
+            return
+        if run.status.phase.finished or new.last_execution != run.status.last_execution:
+            return
+        fence = (run.metadata.uid, run.status.commits, run.status.last_execution)
+        for held in self.held.values():
+            execution = held.execution
+            current = (execution.run_uid, execution.commits, execution.base) == fence
+            waits = execution.event_uid is None or self.cache.view(KEY).find(execution.event_uid)
+            runs = current and waits and (held.outcome or not held.lost)
+            require(not runs, "D: a cancellation voids what runs")
 
     def begin_write(self) -> None:
         """Send the write; its answer comes with `finish_write`."""
@@ -349,8 +371,17 @@ class Operator:
                 self._look_for_run()
             case KeepPlace(event=event):
                 self._keep_place(event.uid, event.version, event.place)
+            case Trim(through=through):
+                self._plan_trim(through)
+            case _:
+                self._perform_on_run(effect)
+
+    def _perform_on_run(self, effect: Effect) -> None:
+        match effect:
             case Hold() | LetGo():
                 self._change_finalizers(effect)
+            case Delete():
+                self._expire()
             case Purge():
                 self.world.purge_events()
             case _:
@@ -373,6 +404,26 @@ class Operator:
             return
         if self.world.run is not None:
             self._read_run()
+
+    def _expire(self) -> None:
+        assert self.run is not None
+        metadata = self.run.metadata
+        with suppress(RefusalError):
+            self.world.expire_run(metadata.uid, metadata.resource_version)
+        self._read_run()
+
+    def _plan_trim(self, through: int) -> None:
+        assert self.run is not None
+        uid = self.run.metadata.uid
+        if through > self.trimmed.get(uid, 0):
+            self.trims[uid] = through
+
+    def trim_all(self) -> None:
+        """Remove what is planned: what a list shows settled now, and never again."""
+        for uid, through in self.trims.items():
+            self.world.trim_events(uid, through)
+            self.trimmed[uid] = through
+        self.trims.clear()
 
     def _keep_place(self, uid: str, version: str, place: int) -> None:
         try:
@@ -413,6 +464,7 @@ class Operator:
             "phase": settlement.phase.value,
             "reason": settlement.reason,
             "sequence": settlement.sequence,
+            "runUid": effect.run_uid,
         }
         if record.phase != "Pending":
             self.answers.append((uid, record.item if record.exists else None))

@@ -20,11 +20,15 @@ from grctl_operator.engine import (
     Executions,
     LetGo,
     Settle,
+    Trim,
+    commit,
     decide,
+    desired,
     dispatch,
     ending,
     inbox,
     orphans,
+    retention,
     wait,
 )
 from grctl_operator.engine.draft import Draft
@@ -273,6 +277,95 @@ def a_list_that_the_watch_has_overtaken_counts(
 @broken("events are touched")
 def a_withdrawn_event_stays_in_the_cache(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     patch.setattr(EventCache, "_end", lambda cache, key, item, revision: False)
+    return decide
+
+
+@broken("little is kept")
+def a_finished_run_is_deleted_before_its_time_is_over(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
+    patch.setattr(retention, "is_past", lambda moment, until: True)
+    return decide
+
+
+@broken("little is kept")
+def a_finished_run_is_not_looked_at_when_its_time_is_over(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
+    right = retention.expire
+
+    def forgetful(draft: Draft) -> bool:
+        wake_at = draft._wake_at
+        closed = right(draft)
+        draft._wake_at = wake_at
+        return closed
+
+    return _with_rule(patch, right, forgetful)
+
+
+@broken("little is kept")
+def the_newest_events_are_removed_as_well(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
+    def trim(draft: Draft) -> bool:
+        total = draft.run.status.events.total
+        if draft.run.spec.keep_events is not None and total:
+            draft.before.append(Trim(total))
+        return False
+
+    return _with_rule(patch, retention.trim, trim)
+
+
+@broken("little is kept")
+def an_event_of_the_outbox_counts_as_settled(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
+    patch.setattr(retention, "_settled_through", lambda draft: draft.run.status.events.total)
+    return decide
+
+
+@broken("little is kept")
+def a_finished_run_keeps_all_its_events(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
+    right = retention.trim
+
+    def trim(draft: Draft) -> bool:
+        return not draft.run.status.phase.finished and right(draft)
+
+    return _with_rule(patch, right, trim)
+
+
+@broken("people wish the end of runs")
+def a_cancellation_voids_what_runs(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
+    right = desired.obey_spec
+
+    def hasty(draft: Draft) -> bool:
+        held, draft.executions = draft.executions, replace(draft.executions, held=())
+        closed = right(draft)
+        draft.executions = held
+        return closed
+
+    return _with_rule(patch, right, hasty)
+
+
+@broken("people wish the end of runs")
+def a_cancelled_run_goes_on_waiting(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
+    right = desired.obey_spec
+
+    def patient(draft: Draft) -> bool:
+        due = dispatch.due_handler(draft)
+        return (due is not None or bool(draft.run.spec.terminate)) and right(draft)
+
+    return _with_rule(patch, right, patient)
+
+
+@broken("people wish the end of runs")
+def an_outcome_beats_a_termination(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
+    module = _module_of(decide)
+    rules = [rule for rule in module.RULES if rule is not desired.obey_spec]
+    rules.insert(rules.index(commit.commit_outcome) + 1, desired.obey_spec)
+    patch.setattr(module, "RULES", tuple(rules))
+    return decide
+
+
+@broken("people wish the end of runs")
+def a_run_times_out_in_its_last_second(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
+    patch.setattr(desired, "is_past", lambda moment, deadline: moment >= deadline)
     return decide
 
 

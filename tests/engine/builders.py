@@ -114,9 +114,12 @@ def stepping_run(
     return new_run(status=_committed(3, **fields | (status or {})), **spec)
 
 
-def finished_run(phase: RunPhase = RunPhase.COMPLETED, **status: Any) -> WorkflowRun:
-    """A run that finished at 11:00."""
-    return new_run(status=_committed(3, phase=phase, finished_at=at("11:00"), **status))
+def finished_run(
+    phase: RunPhase = RunPhase.COMPLETED, *, ttl: int | None = None, **status: Any
+) -> WorkflowRun:
+    """A run that finished at 11:00. `ttl`: for how many seconds it stays."""
+    fields = {"phase": phase, "finished_at": at("11:00")} | status
+    return new_run(status=_committed(3, **fields), ttl_seconds_after_finished=ttl)
 
 
 def _committed(commits: int, **fields: Any) -> RunStatus:

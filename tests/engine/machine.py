@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from grctl.models.directive import Complete, NextStep, WaitForEvent
+from grctl.models.run import WorkflowRun
 from grctl_operator.engine import Decision
 from grctl_operator.engine.dispatch import RETURNED
 from tests.engine.actors import Answer, Operator, Worker, fail, refuse, succeed
@@ -22,6 +23,11 @@ STEP = succeed(NextStep(step="fulfill"))
 COMPLETE = succeed(Complete(result="done"))
 ANSWERS: tuple[Answer, ...] = (WAIT, WAIT, WAIT, TIMED, TIMED, TIMED, STEP, refuse)
 RARE_ANSWERS: tuple[Answer, ...] = (*ANSWERS, fail, COMPLETE)
+WISHES: tuple[dict[str, bool], ...] = (
+    {"cancel": True},
+    {"terminate": True},
+    {"cancel": True, "terminate": True},
+)
 TOO_MANY_EVENTS = 8
 SETTLING_ROUNDS = 400
 
@@ -49,6 +55,8 @@ class Interleavings(RuleBasedStateMachine):
     def begin(self, run: bool, early: int, operators: int, to: int) -> None:
         type(self).examples += 1
         self.world = World()
+        if "timeouts" in self.climate:
+            self.world.run_timeout = timedelta(seconds=5)
         if "two operators" not in self.climate:
             operators = 1
         self.operators = [Operator(self.world, type(self).decide) for _ in range(operators)]
@@ -82,6 +90,7 @@ class Interleavings(RuleBasedStateMachine):
         operator.reconcile(show=False)
         operator.begin_write()
         operator.finish_write(answer_lost=False)
+        operator.trim_all()
         if settles:
             operator.settle_all()
 
@@ -286,6 +295,40 @@ class Interleavings(RuleBasedStateMachine):
         elif sure:
             self.world.change_spec(**{what: True})
 
+    @rule(
+        index=which,
+        wish=st.sampled_from(WISHES),
+        answer=answers,
+        outcome=st.booleans(),
+        back=rarely,
+    )
+    @precondition(lambda self: "wishes" in self.climate)
+    def somebody_wishes_the_end_while_a_handler_runs(
+        self, index: int, wish: dict[str, bool], answer: Answer, outcome: bool, back: bool
+    ) -> None:
+        """A handler is with a worker, or comes back just then; the wish may be taken back."""
+        operator = self.operator(index)
+        if not operator.ready or len(self.world.events) > TOO_MANY_EVENTS:
+            return
+        self._round(operator, WAIT)
+        self.world.create_event(KNOWN_EVENTS[0])
+        self.an_operator_goes_on(index, ALL, ALL, True, True)
+        self.world.change_spec(**wish)
+        for number, worker in enumerate(self.workers):
+            if outcome and worker.operator is operator:
+                self.a_worker_goes_on(number, answer)
+        self.an_operator_goes_on(index, ALL, ALL, True, True)
+        if back:
+            self.world.change_spec(cancel=None, terminate=None)
+            self.an_operator_goes_on(index, ALL, ALL, True, True)
+
+    @rule(keep=st.sampled_from([None, 0, 1, 2]), ttl=st.sampled_from([None, 0, 2]), end=rarely)
+    @precondition(lambda self: "retention" in self.climate)
+    def somebody_says_what_is_kept(self, keep: int | None, ttl: int | None, end: bool) -> None:
+        self.world.change_spec(
+            keep_events=keep, ttl_seconds_after_finished=ttl, terminate=end or None
+        )
+
     @rule(data=st.data(), withdraw=seldom)
     @precondition(lambda self: "touches" in self.climate)
     @precondition(lambda self: any(each.waits for each in self.world.events.values()))
@@ -297,6 +340,16 @@ class Interleavings(RuleBasedStateMachine):
             self.world.delete_event(uid)
         else:
             self.world.touch_event(uid, watched=watched)
+
+    @rule(index=which)
+    @precondition(lambda self: "retention" in self.climate)
+    def events_are_removed_before_the_last_is_settled(self, index: int) -> None:
+        """A run that keeps nothing ends with an event that waits; settling takes its time."""
+        if len(self.world.events) <= TOO_MANY_EVENTS:
+            self.world.create_event(KNOWN_EVENTS[0])
+        self.world.change_spec(keep_events=0, terminate=True)
+        for _ in range(4):
+            self.an_operator_goes_on(index, ALL, ALL, False, True)
 
     # operators, step by step
 
@@ -448,6 +501,7 @@ class Interleavings(RuleBasedStateMachine):
         operator.see_runs(ALL)
         operator.see_events(ALL)
         operator.settle_all()
+        operator.trim_all()
         operator.read_list()
         operator.get_list()
         operator.reconcile(show=True)
@@ -459,7 +513,7 @@ class Interleavings(RuleBasedStateMachine):
         return self.world.revision, running, sum(operator.woken for operator in self.operators)
 
     def _is_settled(self) -> bool:
-        return not self._unsettled() and not self._unfinished()
+        return not self._unsettled() and not self._unfinished() and not self.world.surplus()
 
     def _unsettled(self) -> list[str]:
         run = self.world.run
@@ -470,20 +524,31 @@ class Interleavings(RuleBasedStateMachine):
 
     def _unfinished(self) -> str | None:
         run = self.world.run
-        if run is None or run.status.phase.finished:
-            return "the run is deleted and still there" if run and run.deleting else None
+        if run is None:
+            return None
+        if run.status.phase.finished:
+            return self._still_there(run)
         wait = run.status.wait
         unfinished = {
             "the run is deleted and still there": run.deleting,
+            "the run was to end and goes on": run.spec.cancel or run.spec.terminate,
+            "the run never timed out": run.spec.workflow.timeout is not None,
             "the run never started": run.status.commits == 0,
             "its step never ended": run.status.step is not None,
             "the wait never timed out": wait is not None and wait.deadline is not None,
         }
         return next((text for text, holds in unfinished.items() if holds), None)
 
+    def _still_there(self, run: WorkflowRun) -> str | None:
+        if run.deleting:
+            return "the run is deleted and still there"
+        expires = run.spec.ttl_seconds_after_finished is not None
+        return "the finished run outlives its time" if expires else None
+
     def _check_settled(self) -> None:
         require(not self._unsettled(), f"1: never settled: {self._unsettled()}")
         require(not self._unfinished(), f"6: {self._unfinished()}")
+        require(not self.world.surplus(), f"K: never removed: {self.world.surplus()}")
 
 
 CLIMATES: dict[str, frozenset[str]] = {
@@ -495,6 +560,8 @@ CLIMATES: dict[str, frozenset[str]] = {
     "events are touched": frozenset({"touches", "lags"}),
     "deadlines, lags and clocks": frozenset({"deadlines", "lags", "clocks"}),
     "people end runs": frozenset({"ends", "deadlines", "lags"}),
+    "people wish the end of runs": frozenset({"wishes", "timeouts", "deadlines", "workers"}),
+    "little is kept": frozenset({"retention", "deadlines", "lags", "crashes"}),
     "crashes": frozenset({"crashes", "workers", "deadlines"}),
     "everything": frozenset(
         {
@@ -506,6 +573,8 @@ CLIMATES: dict[str, frozenset[str]] = {
             "lags",
             "crashes",
             "workers",
+            "wishes",
+            "retention",
             "clocks",
         }
     ),

@@ -11,9 +11,10 @@ from typing import Any
 
 from grctl.models import FINALIZER, RunStatus, WorkflowRun
 from grctl.models.meta import ObjectMeta
-from grctl.models.phases import EventPhase
+from grctl.models.phases import EventPhase, RunPhase
 from grctl.models.run import RunSpec, WorkflowSpec
 from grctl_operator.engine.observation import Key, whole_second
+from grctl_operator.engine.retention import KEPT
 
 Json = dict[str, Any]
 KEY = Key("ns", "order")
@@ -89,7 +90,11 @@ class World:
     consumed: dict[str, list[Consumption]] = field(default_factory=dict)
     """By uid of the run, in the order of commits."""
     clock_went_back: bool = False
+    surplus_ever: dict[str, int] = field(default_factory=dict)
+    """By uid of the run: up to which sequence its settled events were too many at some moment."""
     runs_created: int = 0
+    run_timeout: timedelta | None = None
+    """Of the runs that are created."""
 
     def next_revision(self) -> int:
         self.revision += 1
@@ -110,7 +115,7 @@ class World:
             creation_timestamp=whole_second(self.clock),
             finalizers=(FINALIZER,),
         )
-        spec = RunSpec(workflow=WorkflowSpec(type="Order"))
+        spec = RunSpec(workflow=WorkflowSpec(type="Order", timeout=self.run_timeout))
         self._store_run(WorkflowRun(metadata=metadata, spec=spec))
 
     def delete_run(self) -> None:
@@ -200,6 +205,20 @@ class World:
             self.event_log.append(("MODIFIED" if record.waits else "DELETED", record.item))
         return record.item
 
+    def expire_run(self, uid: str, version: str) -> None:
+        run = self._current_run(uid, version)
+        self._check_expiry(run)
+        self.delete_run()
+
+    def trim_events(self, run_uid: str, through: int) -> None:
+        """Remove what a list shows as settled by a run, up to a sequence."""
+        for record in self.events.values():
+            status = record.item.get("status", {})
+            of_run = status.get("runUid") == run_uid and status.get("sequence")
+            if record.exists and record.phase != "Pending" and of_run and of_run <= through:
+                self._check_trim(record)
+                record.exists = False
+
     def purge_events(self) -> None:
         for record in self.events.values():
             if record.exists and record.phase != "Pending":
@@ -231,7 +250,8 @@ class World:
         return self.run.model_copy(update={"metadata": metadata})
 
     def _store_run(self, run: WorkflowRun) -> None:
-        self.run = run
+        self.run, uid = run, run.metadata.uid
+        self.surplus_ever[uid] = max(self.surplus_ever.get(uid, 0), surplus_through(run))
         self.run_log.append((int(run.metadata.resource_version), run.metadata.uid, run))
 
     def _remove_run(self) -> None:
@@ -259,6 +279,7 @@ class World:
         self._check_outbox(old, new)
         self._check_store(run, new)
         self._check_wait_end(run, new, consumed)
+        self._check_end(run, new)
 
     def _check_consumption(self, run: WorkflowRun, each: Consumption) -> None:
         everything = [past.uid for pasts in self.consumed.values() for past in pasts]
@@ -338,6 +359,22 @@ class World:
         ]
         require(not late, f"7: {late} came after the deadline and ended or used its wait")
 
+    def _check_end(self, run: WorkflowRun, new: RunStatus) -> None:
+        """People end runs by their spec, and by nothing else than what it says at that moment."""
+        if run.status.phase.finished:
+            return
+        asked = {RunPhase.CANCELLED: run.spec.cancel, RunPhase.TERMINATED: run.spec.terminate}
+        require(asked.get(new.phase, True), f"D: the run is {new.phase}, which nobody asks for")
+        if run.spec.terminate and not run.deleting:
+            ended = new.phase is RunPhase.TERMINATED
+            require(ended, "D: an outcome is committed, the run was to be terminated")
+        if new.phase is RunPhase.TIMED_OUT:
+            timeout, created = run.spec.workflow.timeout, run.metadata.creation_timestamp
+            require(timeout and created, "D: a run without a timeout times out")
+            if timeout and created and not self.clock_went_back:
+                past = whole_second(self.clock) > created + timeout
+                require(past, "D: a run times out in its time")
+
     def _all_consumed(self) -> list[Consumption]:
         return [each for pasts in self.consumed.values() for each in pasts]
 
@@ -358,6 +395,20 @@ class World:
         same = fates[0].phase.value == new and fates[0].reason == status["reason"]
         require(same, f"1: {record.uid} is settled as {new}, its commit says {fates[0].phase}")
 
+    def _check_expiry(self, run: WorkflowRun) -> None:
+        finished, ttl = run.status.finished_at, run.spec.ttl_seconds_after_finished
+        require(run.status.phase.finished and finished, "K: an active run is deleted")
+        require(ttl is not None, "K: a run is deleted that is to stay")
+        if finished and ttl is not None and not self.clock_went_back:
+            in_time = self.clock >= finished + timedelta(seconds=ttl)
+            require(in_time, "K: a run is deleted before its time is over")
+
+    def _check_trim(self, record: EventRecord) -> None:
+        status = record.item["status"]
+        surplus = self.surplus_ever.get(status["runUid"], 0)
+        kept = status["sequence"] > surplus
+        require(not kept, f"K: {record.uid} is removed, and was always to be kept")
+
     def _check_let_go(self, run: WorkflowRun) -> None:
         for entry in run.status.settled:
             waits = self.events[entry.uid].waits
@@ -365,8 +416,27 @@ class World:
 
     # for the end of a test
 
+    def surplus(self) -> list[str]:
+        """Settled events of the run beyond those that it keeps."""
+        if self.run is None:
+            return []
+        through, uid = surplus_through(self.run), self.run.metadata.uid
+        return [
+            record.uid
+            for record in self.events.values()
+            if record.exists
+            and record.item.get("status", {}).get("runUid") == uid
+            and record.item["status"].get("sequence", through + 1) <= through
+        ]
+
     def advance(self, seconds: float) -> None:
         self.clock += timedelta(seconds=seconds)
+
+
+def surplus_through(run: WorkflowRun) -> int:
+    """Up to which sequence a run's settled events are too many."""
+    keep = run.spec.keep_events
+    return run.status.events.total - (KEPT if keep is None else keep)
 
 
 def _consumed(old: RunStatus, new: RunStatus) -> list[Consumption]:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -48,12 +48,18 @@ class Cluster:
         self.namespace = namespace
         self.kubeconfig = kubeconfig
 
-    async def start(self, name: str, workflow_type: str = "Order", **spec: Any) -> Json:
+    async def start(
+        self,
+        name: str,
+        workflow_type: str = "Order",
+        desired: Mapping[str, Any] | None = None,
+        **spec: Any,
+    ) -> Json:
         body = {
             "apiVersion": API_VERSION,
             "kind": "WorkflowRun",
             "metadata": {"name": name, "finalizers": [FINALIZER]},
-            "spec": {"workflow": {"type": workflow_type, **spec}},
+            "spec": {"workflow": {"type": workflow_type, **spec}, **(desired or {})},
         }
         return await self.api.create(RUNS.path(self.namespace), body)
 
@@ -67,6 +73,10 @@ class Cluster:
             "spec": {"workflowId": run, "eventName": event_name, "payload": payload, **spec},
         }
         return await self.api.create(EVENTS.path(self.namespace), body)
+
+    async def desire(self, name: str, **desired: Any) -> Json:
+        """Change what is beside `workflow` in a run's spec."""
+        return await self.api.merge(RUNS.path(self.namespace, name), {"spec": desired})
 
     async def delete_run(self, name: str) -> None:
         await self.api.delete(RUNS.path(self.namespace, name))

@@ -62,7 +62,7 @@ def test_operators_in_one_process_do_not_add_up() -> None:
 def test_a_request_that_nobody_foresaw_is_counted_as_other() -> None:
     metrics = Metrics()
     metrics.asked(Request("delete", "pods"), 200)
-    metrics.asked(Request("delete", "workflowruns"), 418)
+    metrics.asked(Request("deletecollection", "workflowruns"), 418)
     one = {"verb": "other", "resource": "other", "code": "200"}
     assert metrics.value("grctl_api_requests_total", **one) == 1
     assert metrics.value("grctl_api_requests_total", **one | {"code": "other"}) == 1

@@ -8,6 +8,7 @@ from grctl_operator.engine.decision import (
     Announce,
     AwaitWorker,
     Decision,
+    Delete,
     Dispatch,
     Effect,
     Hold,
@@ -18,6 +19,7 @@ from grctl_operator.engine.decision import (
     ReadRun,
     Release,
     Settle,
+    Trim,
 )
 from grctl_operator.engine.event_cache import EventCache
 from grctl_operator.engine.observation import (
@@ -35,6 +37,7 @@ __all__ = [
     "Announce",
     "AwaitWorker",
     "Decision",
+    "Delete",
     "Dispatch",
     "Effect",
     "Event",
@@ -53,6 +56,7 @@ __all__ = [
     "ReadRun",
     "Release",
     "Settle",
+    "Trim",
     "WorkerPresence",
     "decide",
 ]

@@ -24,6 +24,7 @@ from grctl_operator.engine.inbox import keep_places, reject_unfit
 from grctl_operator.engine.observation import Events, Executions
 from grctl_operator.engine.orphans import decide_without_run
 from grctl_operator.engine.outbox import settle_consumed
+from grctl_operator.engine.retention import expire, trim
 from grctl_operator.engine.telling import tell
 from grctl_operator.engine.wait import end_wait
 
@@ -36,6 +37,8 @@ RULES: tuple[Rule, ...] = (
     settle_consumed,
     release_void,
     empty_deleted,
+    expire,
+    trim,
     reject_leftovers,
     hold,
     obey_spec,

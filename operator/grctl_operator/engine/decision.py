@@ -87,6 +87,21 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete the run, of exactly the version that was decided upon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trim:
+    """Remove the run's settled events up to a sequence, in the background.
+
+    Repeats of the same are the runtime's to leave out.
+    """
+
+    through: int
+
+
+@dataclass(frozen=True, slots=True)
 class Purge:
     """Delete the run's settled events."""
 
@@ -106,6 +121,8 @@ Effect = (
     | AwaitWorker
     | Announce
     | Hold
+    | Delete
+    | Trim
     | Purge
     | LetGo
 )

@@ -1,7 +1,7 @@
 """Effects: does what a Decision asks for, each effect by the part that it belongs to.
 
-1. In the order of the Decision, each done before the next begins; only settlements and core
-   Events go on in the background.
+1. In the order of the Decision, each done before the next begins; only settlements, removals and
+   core Events go on in the background.
 2. An effect that fails raises: the reconcile is tried again, and the Decision is made again.
 3. Everything may be done twice.
 """
@@ -20,6 +20,7 @@ from grctl_operator.runtime.event_writer import EventWriter
 from grctl_operator.runtime.finalizer import Finalizer
 from grctl_operator.runtime.notices import Notice
 from grctl_operator.runtime.runs import RunCache
+from grctl_operator.runtime.trimmer import Trimmer
 from grctl_operator.runtime.watches import Watches
 from grctl_operator.runtime.work_queue import WorkQueue
 
@@ -39,6 +40,7 @@ class Effects:
         watches: Watches,
         writer: EventWriter,
         dispatcher: Dispatcher,
+        trimmer: Trimmer,
         announcer: Announcer,
     ) -> None:
         self._api = api
@@ -58,6 +60,8 @@ class Effects:
             decision.ReadRun: lambda key, _run, _: self._read_run(key),
             decision.Announce: self._announce,
             decision.Hold: lambda key, run, _: finalizer.hold(key, run),
+            decision.Delete: lambda key, run, _: finalizer.delete(key, run),
+            decision.Trim: trimmer.trim,
             decision.Purge: lambda key, _run, _: finalizer.purge(key),
             decision.LetGo: lambda key, run, _: finalizer.let_go(key, run),
         }

@@ -3,6 +3,7 @@
 1. The list of finalizers is written whole and over the version that was decided upon: another's
    finalizer, added meanwhile, is not lost but makes the write a conflict.
 2. A run that nothing holds any more is gone as soon as the API server has answered.
+3. A run whose time is over is deleted as a person would do it: the finalizer does the rest.
 """
 
 from grctl.kube import EVENTS, RUNS, Api
@@ -13,7 +14,7 @@ from grctl_operator.runtime.runs import RunCache
 
 
 class Finalizer:
-    """Holds runs, removes their settled events, lets them go."""
+    """Holds runs, deletes them, removes their settled events, lets them go."""
 
     def __init__(self, api: Api, runs: RunCache) -> None:
         self._api = api
@@ -27,6 +28,15 @@ class Finalizer:
         """Remove our finalizer."""
         kept = tuple(each for each in run.metadata.finalizers if each != FINALIZER)
         await self._write(key, run, kept)
+
+    async def delete(self, key: Key, run: WorkflowRun) -> None:
+        """Delete a run as a person would; it goes when its events are settled."""
+        seen = {"uid": run.metadata.uid, "resourceVersion": run.metadata.resource_version}
+        answer = await self._api.delete(RUNS.path(key.namespace, key.name), preconditions=seen)
+        if answer["kind"] == run.kind:
+            self._runs.answered(answer)
+        else:
+            self._runs.missed(key, run.metadata.uid)
 
     async def purge(self, key: Key) -> None:
         """Delete the run's settled events."""

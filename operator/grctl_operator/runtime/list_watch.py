@@ -60,14 +60,25 @@ async def list_all(
 ) -> tuple[list[Json], int]:
     """List a collection as of one moment not before the call. Give its objects and revision."""
     items: list[Json] = []
-    page = {**(params or {}), "limit": str(PAGE)}
+    revision = 0
+    async for page in list_pages(api, path, params):
+        items += page.get("items") or ()
+        revision = int(page["metadata"]["resourceVersion"])
+    return items, revision
+
+
+async def list_pages(
+    api: Source, path: str, params: Mapping[str, str] | None = None, *, size: int = PAGE
+) -> AsyncIterator[Json]:
+    """List a collection as of one moment, a page at a time."""
+    asked = {**(params or {}), "limit": str(size)}
     while True:
-        answer = await api.get(path, page)
-        items += answer.get("items") or ()
-        token = answer["metadata"].get("continue")
+        page = await api.get(path, asked)
+        yield page
+        token = page["metadata"].get("continue")
         if not token:
-            return items, int(answer["metadata"]["resourceVersion"])
-        page["continue"] = token
+            return
+        asked["continue"] = token
 
 
 class ListWatch:

@@ -34,9 +34,9 @@ LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 
 """s: from what one API write takes to what a person calls stuck."""
 
 REQUESTS = {
-    "workflowruns": ("get", "list", "watch", "patch"),
+    "workflowruns": ("get", "list", "watch", "patch", "delete"),
     "workflowruns/status": ("update",),
-    "workflowevents": ("get", "list", "watch", "deletecollection"),
+    "workflowevents": ("get", "list", "watch", "delete", "deletecollection"),
     "workflowevents/status": ("update",),
     "events": ("create", "get", "patch"),
     "leases": ("get", "watch", "create", "update"),
@@ -161,6 +161,10 @@ class Metrics:
             "Consistent lists of one run's events: each makes the API server look at all events of"
             " the namespace. Made for runs that this operator did not write last, and before a"
             " wait ends by its timeout; never for an event in the steady state.",
+        )
+        self.events_removed = self._counter(
+            "grctl_events_removed",
+            "Settled events removed because their run keeps only the newest (spec.keepEvents).",
         )
         self.core_events = self._counter(
             "grctl_core_events",

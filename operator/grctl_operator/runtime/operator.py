@@ -34,6 +34,7 @@ from grctl_operator.runtime.outage import Outage
 from grctl_operator.runtime.reconcile import Reconciler
 from grctl_operator.runtime.runs import RunCache
 from grctl_operator.runtime.settings import Settings
+from grctl_operator.runtime.trimmer import Trimmer
 from grctl_operator.runtime.watches import Watches
 from grctl_operator.runtime.work_queue import WorkQueue
 
@@ -168,6 +169,7 @@ class Operator:
             self.registry, self.queue, journal, operator=name, namespaces=namespaces
         )
         self._announcer = Announcer(self.api, self.metrics, operator=name, now=self.clock.now)
+        self._trimmer = Trimmer(self.api, self.runs, self.metrics)
         self._writer = EventWriter(self.api, self.events, self.queue, journal)
         self._watches = Watches(
             self.api,
@@ -188,6 +190,7 @@ class Operator:
             watches=self._watches,
             writer=self._writer,
             dispatcher=self.dispatcher,
+            trimmer=self._trimmer,
             announcer=self._announcer,
         )
         self._reconciler = Reconciler(
@@ -247,6 +250,7 @@ class Operator:
         for number in range(RECONCILERS):
             self._spawn(self._reconciler.run(), f"reconcile {number}")
         self._spawn(self._announcer.run(), "announce")
+        self._spawn(self._trimmer.run(), "trim events")
         self.decides.set()
 
     async def _forget_what_is_gone(self) -> NoReturn:

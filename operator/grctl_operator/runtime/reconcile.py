@@ -94,7 +94,9 @@ class Reconciler:
         run = self._runs.get(key)
         decided = self._ask(key, run)
         await self._effects.perform(key, run, decided.before)
-        if run is not None and decided.status is not None:
+        if self._runs.get(key) is not run:
+            self._queue.add(key)  # an effect changed it: decide upon what it is now
+        elif run is not None and decided.status is not None:
             await self._write_if_due(key, run, decided.status, decided)
         else:
             await self._effects.perform(key, run, decided.after)
@@ -116,9 +118,6 @@ class Reconciler:
     async def _write_if_due(
         self, key: Key, run: WorkflowRun, status: RunStatus, decided: Decision
     ) -> None:
-        if self._runs.get(key) is not run:
-            self._queue.add(key)  # an effect changed it: decide upon what it is now
-            return
         if self._due[key] > self._clock.now():
             return
         written = await self._write(key, run, status)

@@ -11,7 +11,7 @@ from grctl.client.errors import WorkflowNotFoundError
 from grctl.client.handle import WorkflowHandle
 from grctl.client.names import check_name
 from grctl.client.sending import SentEvent, event_spec, send_event
-from grctl.client.starting import start_run, workflow_spec
+from grctl.client.starting import run_spec, start_run, workflow_spec
 from grctl.kube import RUNS, Api, Connection
 
 
@@ -80,6 +80,8 @@ class Client:
         workflow_id: str,
         workflow_input: Any = None,
         workflow_timeout: timedelta | None = None,
+        keep_events: int | None = None,
+        ttl_after_finished: timedelta | None = None,
     ) -> WorkflowHandle:
         """Start a run. Returns when the API server has accepted it; no worker need be there yet.
 
@@ -90,6 +92,9 @@ class Client:
             workflow_input: Data for the start handler: JSON, or what `ctx.store.put` takes. An
                 object's keys are unpacked as keyword arguments.
             workflow_timeout: The run ends as TimedOut when it is older than this. None: never.
+            keep_events: How many of its settled events stay, the newest ones. None: 1000.
+            ttl_after_finished: The run is deleted, with its result, when it has been finished for
+                so long; counted in whole seconds. None: never.
 
         Raises:
             WorkflowAlreadyRunningError: a run of that id is active.
@@ -97,11 +102,13 @@ class Client:
             InvalidNameError: the id is no name; suggests one that is.
             NotJsonError: the input has no JSON.
             TooLargeError: it is over 512 KiB.
+            ValueError: a number or a time is none that can be kept.
             CrdsMissingError: the cluster does not know the resources.
         """
         check_name(workflow_id, "workflow_id")
         workflow = workflow_spec(workflow_type, workflow_input, workflow_timeout)
-        run = await start_run(self._access, workflow_id, workflow)
+        spec = run_spec(workflow, keep_events, ttl_after_finished)
+        run = await start_run(self._access, workflow_id, spec)
         return WorkflowHandle(self._access, workflow_id, run["metadata"]["uid"])
 
     async def run_workflow(
@@ -111,6 +118,8 @@ class Client:
         workflow_id: str,
         workflow_input: Any = None,
         workflow_timeout: timedelta | None = None,
+        keep_events: int | None = None,
+        ttl_after_finished: timedelta | None = None,
     ) -> Any:
         """Start a run and wait for its result.
 
@@ -125,6 +134,8 @@ class Client:
             workflow_id=workflow_id,
             workflow_input=workflow_input,
             workflow_timeout=workflow_timeout,
+            keep_events=keep_events,
+            ttl_after_finished=ttl_after_finished,
         )
         return await handle.result()
 

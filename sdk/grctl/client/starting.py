@@ -18,7 +18,7 @@ from grctl.client.names import check_text
 from grctl.kube import RUNS, AlreadyExistsError, ConflictError, NotFoundError
 from grctl.models.base import API_VERSION
 from grctl.models.limits import PAYLOAD
-from grctl.models.run import FINALIZER, WorkflowRun, WorkflowSpec
+from grctl.models.run import FINALIZER, LONGEST_TTL, RunSpec, WorkflowRun, WorkflowSpec
 from grctl.serialization import check_size, to_json
 
 REQUEST = "grctl.dev/request"
@@ -29,7 +29,26 @@ LONGEST_TIMEOUT = timedelta(days=36_500)  # beyond, a deadline leaves the calend
 SHORTEST_TIMEOUT = timedelta(milliseconds=1)  # the smallest unit that the resource takes
 
 
-def workflow_spec(workflow_type: str, workflow_input: Any, timeout: timedelta | None) -> Json:
+def run_spec(workflow: WorkflowSpec, keep_events: int | None, ttl: timedelta | None) -> RunSpec:
+    """Make the spec of a run.
+
+    Raises:
+        ValueError: `keep_events` is no number from 0, or `ttl` no time that can be counted.
+    """
+    if keep_events is not None and (type(keep_events) is not int or keep_events < 0):
+        raise ValueError(f"keep_events must be a number of events from 0, not {keep_events!r}.")
+    longest = timedelta(seconds=LONGEST_TTL)
+    if ttl is not None and not timedelta(0) <= ttl <= longest:
+        raise ValueError(
+            f"ttl_after_finished must be a time from 0 to {longest.days} days, not {ttl!r}."
+        )
+    seconds = None if ttl is None else math.ceil(ttl / timedelta(seconds=1))
+    return RunSpec(workflow=workflow, keep_events=keep_events, ttl_seconds_after_finished=seconds)
+
+
+def workflow_spec(
+    workflow_type: str, workflow_input: Any, timeout: timedelta | None
+) -> WorkflowSpec:
     """Make `spec.workflow` of a run.
 
     Raises:
@@ -46,10 +65,10 @@ def workflow_spec(workflow_type: str, workflow_input: Any, timeout: timedelta | 
     json = to_json(workflow_input, "workflow_input")
     check_size(json, PAYLOAD, "workflow_input")
     whole = timeout and math.ceil(timeout / SHORTEST_TIMEOUT) * SHORTEST_TIMEOUT
-    return WorkflowSpec(type=workflow_type, input=json, timeout=whole).to_json()
+    return WorkflowSpec(type=workflow_type, input=json, timeout=whole)
 
 
-async def start_run(access: Access, workflow_id: str, workflow: Json) -> Json:
+async def start_run(access: Access, workflow_id: str, spec: RunSpec) -> Json:
     """Create a run, in place of a finished one if need be, and give the object.
 
     Raises:
@@ -57,7 +76,7 @@ async def start_run(access: Access, workflow_id: str, workflow: Json) -> Json:
         RunNotReleasedError: an earlier run stays, as no operator lets go of it.
     """
     request = uuid.uuid4().hex
-    body = _body(workflow_id, workflow, request)
+    body = _body(workflow_id, spec, request)
     for _ in range(ROUNDS):
         try:
             return await access.create(RUNS, body)
@@ -72,7 +91,7 @@ async def start_run(access: Access, workflow_id: str, workflow: Json) -> Json:
     )
 
 
-def _body(workflow_id: str, workflow: Json, request: str) -> Json:
+def _body(workflow_id: str, spec: RunSpec, request: str) -> Json:
     return {
         "apiVersion": API_VERSION,
         "kind": "WorkflowRun",
@@ -81,7 +100,7 @@ def _body(workflow_id: str, workflow: Json, request: str) -> Json:
             "finalizers": [FINALIZER],
             "annotations": {REQUEST: request},
         },
-        "spec": {"workflow": workflow},
+        "spec": spec.to_json(),
     }
 
 

@@ -63,6 +63,9 @@ SETTLED_PHASES = (EventPhase.PROCESSED, EventPhase.FAILED, EventPhase.REJECTED)
 UNSETTLED_SELECTOR = ",".join(f"status.phase!={phase.value}" for phase in SETTLED_PHASES)
 """Field selector of events that still wait. It names the final phases, as an absent one waits."""
 
+SETTLED_SELECTOR = f"status.phase!={EventPhase.PENDING.value}"
+"""Field selector of events that wait no more, and of those whose phase is absent."""
+
 
 class HandlerKind(StrEnum):
     """Which decorator made a handler."""

@@ -17,6 +17,10 @@ FINALIZER = "grctl.dev/settle"
 """Keeps a deleted run until its events are settled (the SDK creates runs with it)."""
 
 
+LONGEST_TTL = 2**31 - 1
+"""Seconds, as of a Job: beyond, what counts them may overflow."""
+
+
 class WorkflowSpec(Model):
     """What is run. Immutable: another workflow is another run."""
 
@@ -46,6 +50,17 @@ class RunSpec(Model):
     terminate: bool | None = Field(
         default=None,
         description="True ends the run at once; a handler that runs is aborted, its outcome void.",
+    )
+    ttl_seconds_after_finished: int | None = Field(
+        default=None,
+        ge=0,
+        le=LONGEST_TTL,
+        description="The run is deleted so many seconds after it finished. Unset: it stays.",
+    )
+    keep_events: int | None = Field(
+        default=None,
+        ge=0,
+        description="How many of its settled events stay, the newest ones. Unset: 1000.",
     )
 
 

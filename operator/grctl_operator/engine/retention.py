@@ -1,0 +1,55 @@
+"""How long what is over stays: a finished run, and the settled events of any run.
+
+1. A finished run is deleted when `spec.ttlSecondsAfterFinished` has passed, never earlier. That is
+   a deletion as a person's: what waits is rejected, then the run goes (`ending.empty_deleted`).
+2. Of a run's settled events the newest `spec.keepEvents` stay, by their sequence. One that is in
+   the outbox and not known settled stays in any case, and so does what comes after it.
+3. What was removed before is not known here: the same is asked for again, and done once.
+"""
+
+from datetime import datetime, timedelta
+
+from grctl_operator.engine.decision import Delete, Hold, Trim
+from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.observation import SECOND
+from grctl_operator.engine.wait import deadline_after, is_past
+
+KEPT = 1000
+"""Settled events of a run that stay where its spec does not say how many."""
+
+
+def expire(draft: Draft) -> bool:
+    """Delete a finished run whose time is over; wake when it will be."""
+    until = _stays_until(draft)
+    if until is None:
+        return False
+    if not is_past(draft.now, until):
+        draft.wake(until + SECOND)
+        return False
+    draft.before.append(Delete() if draft.run.held else Hold())  # held, it takes its events along
+    return True
+
+
+def _stays_until(draft: Draft) -> datetime | None:
+    seconds, finished = draft.run.spec.ttl_seconds_after_finished, draft.run.status.finished_at
+    if seconds is None or finished is None or not draft.run.status.phase.finished:
+        return None
+    return deadline_after(finished, timedelta(seconds=seconds))
+
+
+def trim(draft: Draft) -> bool:
+    """Remove settled events beyond those that are kept; where only a list can tell, ask for one."""
+    kept = draft.run.spec.keep_events
+    surplus = draft.run.status.events.total - (KEPT if kept is None else kept)
+    settled = _settled_through(draft)
+    if surplus > settled and not draft.events_complete:
+        draft.read_events()
+    if min(surplus, settled) > 0:
+        draft.before.append(Trim(min(surplus, settled)))
+    return False
+
+
+def _settled_through(draft: Draft) -> int:
+    """Give the sequence up to which every event is known to be settled."""
+    open_ = (entry.sequence for entry in draft.unconfirmed if entry.sequence is not None)
+    return min(open_, default=draft.run.status.events.total + 1) - 1
