@@ -9,12 +9,20 @@ from collections.abc import Sequence
 
 from grctl.kube import ApiError, ConnectionConfigError
 from grctl.logs import set_up
+from grctl_operator.runtime.certificate import CertificateError
 from grctl_operator.runtime.leadership import LeadershipLostError
 from grctl_operator.runtime.list_watch import StaleApiError
 from grctl_operator.runtime.process import serve
 from grctl_operator.runtime.settings import DISPATCHER_PORT, LEASE_NAME, Settings, SettingsError
 
-EXPECTED = (ConnectionConfigError, LeadershipLostError, StaleApiError, ApiError, OSError)
+EXPECTED = (
+    ConnectionConfigError,
+    CertificateError,
+    LeadershipLostError,
+    StaleApiError,
+    ApiError,
+    OSError,
+)
 """What ends an operator without being a fault of this program: its message says all."""
 
 ABOUT = "Decides what each run does next, and hands it to workers."
@@ -57,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--context", help="context of the kubeconfig (default: its current one)")
     add("--host", dest="dispatcher_host", help="where workers connect (default: 127.0.0.1)")
     add("--port", dest="dispatcher_port", type=int, help=f"its port (default: {DISPATCHER_PORT})")
+    add("--tls-cert", metavar="FILE", help="certificate that workers see (default: no TLS)")
+    add("--tls-key", metavar="FILE", help="its key; both are read again when they change")
     add("--advertise-url", help="where workers reach this operator (default: host and port)")
     add("--lease-name", help=f"the Lease by which one of several leads (default: {LEASE_NAME})")
     add("--lease-namespace", help="its namespace (default: the one served, or the context's)")

@@ -1,6 +1,7 @@
 """A worker as the operator sees one: it speaks the wire and runs nothing."""
 
 import secrets
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -106,11 +107,13 @@ class PlayedWorker:
 
 
 @asynccontextmanager
-async def connected(port: int, greeting: Hello) -> AsyncIterator[PlayedWorker]:
+async def connected(
+    port: int, greeting: Hello, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[PlayedWorker]:
     """Connect a worker; leaving the block closes the socket as a killed process does."""
     async with aiohttp.ClientSession() as session:
-        url = f"http://127.0.0.1:{port}{CONNECT_PATH}"
-        async with session.ws_connect(url) as socket:
+        url = f"{'https' if tls else 'http'}://127.0.0.1:{port}{CONNECT_PATH}"
+        async with session.ws_connect(url, ssl=tls or True) as socket:
             worker = PlayedWorker(socket)
             await worker.say(greeting)
             await worker.hear(Welcome)

@@ -51,6 +51,7 @@ def test_a_pod_goes_by_its_name_and_what_is_set_goes_first() -> None:
         (Settings(), {}, "http://127.0.0.1:8700"),
         (Settings(dispatcher_host=EVERYWHERE), POD, "http://10.1.2.3:8700"),
         (Settings(dispatcher_host="::"), {"POD_IP": "fd00::7"}, "http://[fd00::7]:8700"),
+        (Settings(tls_cert="tls.crt", tls_key="tls.key"), {}, "https://127.0.0.1:8700"),
         (Settings(advertise_url="http://operator-0"), POD, "http://operator-0"),
     ],
 )

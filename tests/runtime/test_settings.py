@@ -35,3 +35,8 @@ def test_the_only_namespace_is_told_where_there_is_one() -> None:
 def test_a_port_that_is_no_number_is_refused_by_name() -> None:
     with pytest.raises(SettingsError, match="GRCTL_HTTP_PORT must be a port number, not 'x'"):
         Settings.read({}, {"GRCTL_HTTP_PORT": "x"})
+
+
+def test_a_certificate_without_its_key_is_refused() -> None:
+    with pytest.raises(SettingsError, match="both a certificate and its key"):
+        Settings.read({"tls_cert": "tls.crt"}, {})

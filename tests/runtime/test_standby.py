@@ -1,8 +1,10 @@
 """Two operators for one namespace: one leads, the other stands by and takes over."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,6 +16,7 @@ from grctl_operator.runtime.leadership import LeadershipLostError, now
 from grctl_operator.runtime.lease import DURATION
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.settings import LEASE_NAME, Settings
+from tests.pem import write_pair
 from tests.runtime.conftest import PATIENCE, Cluster
 from tests.runtime.played_worker import PlayedWorker, catalogue, connected, hello
 
@@ -77,6 +80,18 @@ async def test_who_stands_by_is_ready_and_sends_workers_to_the_leader(cluster: C
         answer = await goodbye(standby.port, greeting(cluster))
         assert (leader.leading, standby.leading, standby.ready) == (True, False, True)
     assert answer.redirect == f"http://127.0.0.1:{leader.port}"
+
+
+async def test_workers_come_over_tls_where_there_is_a_certificate(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    pair = write_pair(tmp_path, "127.0.0.1")
+    tls = ssl.create_default_context(cafile=pair.certificate)
+    async with (
+        operating(cluster, tls_cert=str(pair.certificate), tls_key=str(pair.key)) as operator,
+        connected(operator.port, greeting(cluster), tls=tls),
+    ):
+        assert operator.leading
 
 
 async def test_a_worker_that_waits_for_a_leader_is_welcomed_by_it(cluster: Cluster) -> None:

@@ -1,6 +1,7 @@
 """An operator in a test: it speaks the wire's messages over a WebSocket on loopback."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -72,6 +73,7 @@ class FakeOperator:
         self.url = ""
         self.refuse_with: int | None = None
         self.refused = asyncio.Event()
+        self.requests = 0
         self._conversations: asyncio.Queue[Conversation] = asyncio.Queue()
 
     async def connected(self) -> Conversation:
@@ -87,6 +89,7 @@ class FakeOperator:
         return conversation, hello
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.requests += 1
         if self.refuse_with is not None:
             self.refused.set()
             return web.Response(status=self.refuse_with)
@@ -99,10 +102,14 @@ class FakeOperator:
 
 
 @asynccontextmanager
-async def fake_operator() -> AsyncIterator[FakeOperator]:
+async def fake_operator(tls: ssl.SSLContext | None = None) -> AsyncIterator[FakeOperator]:
     operator = FakeOperator()
     app = web.Application()
     app.router.add_get(CONNECT_PATH, operator.handle)
-    async with TestServer(app) as server:
+    server = TestServer(app)
+    await server.start_server(ssl=tls)
+    try:
         operator.url = str(server.make_url("")).rstrip("/")
         yield operator
+    finally:
+        await server.close()

@@ -67,10 +67,9 @@ def test_what_is_no_address_is_refused_with_one_that_is(wrong: str) -> None:
         identity.operator_url(wrong)
 
 
-def test_a_token_is_read_anew_each_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert identity.authorization() == {}
-    token = tmp_path / "token"
-    monkeypatch.setenv("GRCTL_WORKER_TOKEN_FILE", str(token))
-    for text in ("first", "second"):
-        token.write_text(f"{text}\n")
-        assert identity.authorization() == {"Authorization": f"Bearer {text}"}
+def test_an_address_to_which_the_token_may_not_be_sent_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GRCTL_WORKER_TOKEN_FILE", "/var/run/token")
+    with pytest.raises(ValueError, match="http://operator:8700 is not encrypted"):
+        identity.operator_url("http://operator:8700")

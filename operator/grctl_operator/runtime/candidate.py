@@ -35,7 +35,7 @@ def candidate(settings: Settings, environment: Mapping[str, str], port: int) -> 
     named = settings.identity or environment.get("POD_NAME")
     return Candidate(
         identity=named or _own_identity(host, port),
-        url=settings.advertise_url or _url(host, port, environment),
+        url=settings.advertise_url or _url(settings, port, environment),
         serves=", ".join(sorted(settings.namespaces)) or "all",
     )
 
@@ -48,6 +48,7 @@ def _own_identity(host: str, port: int) -> str:
     return f"{socket.gethostname()}_{hashlib.sha256(place.encode()).hexdigest()[:12]}"
 
 
-def _url(host: str, port: int, environment: Mapping[str, str]) -> str:
+def _url(settings: Settings, port: int, environment: Mapping[str, str]) -> str:
+    host, scheme = settings.dispatcher_host, "https" if settings.tls_cert else "http"
     reached = environment.get("POD_IP") or socket.gethostname() if host in ANY_ADDRESS else host
-    return f"http://{f'[{reached}]' if ':' in reached else reached}:{port}"
+    return f"{scheme}://{f'[{reached}]' if ':' in reached else reached}:{port}"

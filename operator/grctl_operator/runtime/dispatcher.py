@@ -12,6 +12,7 @@
 import asyncio
 import logging
 import secrets
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -79,16 +80,19 @@ class Dispatcher:
         self._deadlines: dict[str, asyncio.TimerHandle] = {}
         self._runner: web.AppRunner | None = None
 
-    async def start(self, host: str, port: int) -> None:
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Listen. `port` 0 takes a free one; `self.port` says which."""
         app = web.Application()
         app.router.add_get(CONNECT_PATH, self._connect)
         self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
+        site = web.TCPSite(self._runner, host, port, ssl_context=tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
-        logger.info("waiting for workers", extra={"address": f"ws://{host}:{self.port}"})
+        logger.info(
+            "waiting for workers",
+            extra={"address": f"{'wss' if tls else 'ws'}://{host}:{self.port}"},
+        )
 
     async def stop(self) -> None:
         """Say Goodbye to all workers and stop listening."""

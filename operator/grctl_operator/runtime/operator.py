@@ -21,6 +21,7 @@ from grctl.kube import Api, ApiError, Connection, UnreachableError
 from grctl.probes import Probes
 from grctl_operator.runtime.announcer import Announcer
 from grctl_operator.runtime.candidate import candidate
+from grctl_operator.runtime.certificate import Certificate
 from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.dispatcher import Dispatcher
 from grctl_operator.runtime.effects import Effects
@@ -63,6 +64,7 @@ class Operator:
         """Set when it leads, and has begun to work on the runs."""
         self._stopped = False
         self._settings = settings
+        self._certificate: Certificate | None = None
         self._stack = AsyncExitStack()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -86,6 +88,7 @@ class Operator:
 
         Raises:
             ConnectionConfigError: no API server is configured.
+            CertificateError: TLS is wanted, and its certificate cannot be used.
             OSError: a port is taken.
         """
         settings = self._settings
@@ -98,14 +101,15 @@ class Operator:
         await self._await_api()
         self.waits_for = "the list of all runs"
         self._wire()
-        await self.dispatcher.start(settings.dispatcher_host, settings.dispatcher_port)
-        self._stack.push_async_callback(self.dispatcher.stop)
+        await self._listen()
         self._wire_leadership()
         for step in (self.leadership.release, self._cancel_parts, self._finish_writes):
             self._stack.push_async_callback(step)
 
     def begin(self) -> None:
         """Start everything that goes on by itself."""
+        if self._certificate is not None:
+            self._spawn(self._certificate.follow(), "follow the certificate")
         self._watches.start_runs()
         self._spawn(self._follow(), "follow", ends=True)
 
@@ -214,6 +218,14 @@ class Operator:
 
     def _count_restart(self, resource: str, cause: str) -> None:
         self.metrics.watch_restarts.labels(resource, cause).inc()
+
+    async def _listen(self) -> None:
+        settings, tls = self._settings, None
+        if settings.tls_cert and settings.tls_key:
+            self._certificate = Certificate(settings.tls_cert, settings.tls_key)
+            tls = self._certificate.context
+        await self.dispatcher.start(settings.dispatcher_host, settings.dispatcher_port, tls)
+        self._stack.push_async_callback(self.dispatcher.stop)
 
     def _wire_leadership(self) -> None:
         settings = self._settings

@@ -10,6 +10,8 @@ VARIABLES = {
     "namespaces": "GRCTL_NAMESPACE",
     "dispatcher_host": "GRCTL_DISPATCHER_HOST",
     "dispatcher_port": "GRCTL_DISPATCHER_PORT",
+    "tls_cert": "GRCTL_TLS_CERT",
+    "tls_key": "GRCTL_TLS_KEY",
     "advertise_url": "GRCTL_ADVERTISE_URL",
     "lease_name": "GRCTL_LEASE_NAME",
     "lease_namespace": "GRCTL_LEASE_NAMESPACE",
@@ -38,6 +40,10 @@ class Settings:
     dispatcher_host: str = "127.0.0.1"
     dispatcher_port: int = DISPATCHER_PORT
     """Where workers connect; 0: any free port, which is logged."""
+    tls_cert: str | None = None
+    """PEM file of the certificate that workers see; None: no TLS. Read again when it changes."""
+    tls_key: str | None = None
+    """PEM file of its key."""
     advertise_url: str | None = None
     """Where workers reach this operator when another sends them here; None: as we listen."""
     lease_name: str = LEASE_NAME
@@ -64,7 +70,7 @@ class Settings:
         """Take each setting from the first place that has it.
 
         Raises:
-            SettingsError: a variable cannot be read; names it.
+            SettingsError: one cannot be read, or they do not go together; names it.
         """
         values: dict[str, Any] = {}
         for name, variable in VARIABLES.items():
@@ -74,7 +80,18 @@ class Settings:
         values |= {name: value for name, value in flags.items() if value is not None}
         if "namespaces" in values:
             values["namespaces"] = _names(values["namespaces"])
-        return cls(**values)
+        settings = cls(**values)
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            SettingsError: so it is; says what would do.
+        """
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise SettingsError("TLS needs both a certificate and its key: --tls-cert, --tls-key")
 
 
 def _read(name: str, variable: str, text: str) -> Any:

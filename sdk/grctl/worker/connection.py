@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from pydantic import ValidationError
@@ -26,7 +27,7 @@ from grctl.models.wire import (
     encode,
     from_operator,
 )
-from grctl.worker.identity import authorization
+from grctl.worker.trust import TrustError, authorization, check_redirect, verification
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,8 @@ class Connection:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._url = url
+        self._host = urlsplit(url).hostname if url.startswith("https:") else None
+        """What a certificate must name, also that of an operator that we are sent to."""
         self._hello = hello
         self._receive = receive
         self._sleep = sleep
@@ -103,7 +106,7 @@ class Connection:
             async with socket:
                 await socket.send_str(encode(self._hello()))
                 await self._read(socket, url)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError, TrustError) as error:
             self._note_trouble(url, str(error) or type(error).__name__)
         finally:
             self._socket = None
@@ -111,7 +114,9 @@ class Connection:
     async def _open(self, session: aiohttp.ClientSession, url: str) -> Socket:
         return await session.ws_connect(
             url + CONNECT_PATH,
-            headers=authorization(),
+            headers=authorization(url),
+            ssl=verification(),
+            server_hostname=self._host if url != self._url else None,
             heartbeat=HEARTBEAT,
             max_msg_size=LARGEST_MESSAGE,
             timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT),
@@ -143,6 +148,7 @@ class Connection:
         if goodbye.redirect is None:
             self._note_trouble(url, f"the operator says goodbye: {goodbye.message}")
             return
+        check_redirect(goodbye.redirect, self._url)
         self._redirect = goodbye.redirect.rstrip("/")
         logger.debug("sent elsewhere", extra={"url": self._redirect, "why": goodbye.message})
 

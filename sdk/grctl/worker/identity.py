@@ -1,4 +1,4 @@
-"""Who a worker is: its name, its namespace, its operator, its token. Arguments, then environment.
+"""Who a worker is: its name, its namespace, its operator. Arguments, then environment.
 
 A name outlives a restart of its process, and no two processes that run at the same time on one
 machine have the same: the first process there is called as the machine, the next `NAME-2`, ...
@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from grctl.worker.trust import check_address
+
 DEFAULT_OPERATOR = "http://127.0.0.1:8700"
 POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 SLOTS = 1000  # processes on one machine
@@ -23,12 +25,13 @@ def operator_url(argument: str | None) -> str:
     """Give the operator's address: argument, `$GRCTL_OPERATOR_URL`, this machine.
 
     Raises:
-        ValueError: it is no address.
+        ValueError: it is no address, or none to which the worker's token may be sent.
     """
     url = (argument or os.environ.get("GRCTL_OPERATOR_URL") or DEFAULT_OPERATOR).rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f"{url!r} is no address of an operator: write it like {DEFAULT_OPERATOR}")
+    check_address(url)
     return url
 
 
@@ -40,14 +43,6 @@ def namespace(argument: str | None) -> str:
     return (
         POD_NAMESPACE.read_text(encoding="utf-8").strip() if POD_NAMESPACE.exists() else "default"
     )
-
-
-def authorization() -> dict[str, str]:
-    """Give the header that says who connects. Read anew each time: tokens are renewed in place."""
-    path = os.environ.get("GRCTL_WORKER_TOKEN_FILE")
-    if not path:
-        return {}
-    return {"Authorization": f"Bearer {Path(path).read_text(encoding='utf-8').strip()}"}
 
 
 @contextmanager
