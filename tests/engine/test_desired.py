@@ -1,22 +1,35 @@
 """What a run's spec asks for: to be cancelled, terminated, or to end in time."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from grctl.models import Complete, HandlerKind, NextStep, RunPhase, Step, WorkflowRun
-from grctl_operator.engine import Announce, Dispatch, Hold, Release, decide
+from grctl.models import (
+    Complete,
+    EventPhase,
+    HandlerKind,
+    NextStep,
+    RunPhase,
+    Step,
+    WaitForEvent,
+    WorkflowRun,
+)
+from grctl.models.wire import Execution
+from grctl_operator.engine import Announce, Dispatch, Held, Hold, Release, decide
 from tests.engine.builders import (
     NOON,
     at,
     brought,
+    deleted,
     event,
     every,
     execution,
     executions,
     failed,
     finished_run,
+    lost,
     new_run,
     refused,
     runs,
@@ -29,6 +42,7 @@ from tests.engine.builders import (
 )
 
 HOUR = timedelta(hours=1)
+WISHES: list[dict[str, Any]] = [{"cancel": True}, {"terminate": True}]
 
 
 @pytest.mark.parametrize(
@@ -199,6 +213,161 @@ def test_a_finished_run_stays_as_it_is(spec: dict[str, Any]) -> None:
     decision = decide(run, view(run), executions(), NOON)
 
     assert decision.status is None or decision.status.phase is RunPhase.COMPLETED
+
+
+# races with events, workers and each other
+
+
+def test_cancelling_a_wait_does_not_wait_for_the_events_that_wait_too() -> None:
+    run = waiting_run(cancel=True)
+    approve = event("approve")
+
+    ended = decide(run, view(run, approve), executions(), NOON)
+    run = written(run, ended)
+    rest = decide(run, view(run, approve), executions(), NOON)
+
+    assert status_of(ended).phase is RunPhase.CANCELLED
+    assert every(Dispatch, ended.before) == []
+    assert [(each.name, each.reason) for each in status_of(rest).settled] == [
+        ("approve", "RunFinished")
+    ]
+
+
+def test_cancelling_lets_an_event_that_is_being_handled_come_to_its_end() -> None:
+    run = waiting_run(cancel=True)
+    approve = event("approve")
+    handled = execution(run, approve)
+
+    meanwhile = decide(run, view(run, approve), executions(runs(handled)), NOON)
+    done = executions(brought(handled, WaitForEvent()))
+    then = status_of(decide(run, view(run, approve), done, NOON))
+
+    assert status_of(meanwhile).phase is RunPhase.RUNNING
+    assert (then.phase, then.message) == (RunPhase.CANCELLED, "Cancelled by spec, after approve.")
+    assert [each.phase for each in then.settled] == [EventPhase.PROCESSED]
+
+
+def test_an_event_that_was_withdrawn_holds_up_no_cancellation() -> None:
+    run = waiting_run(cancel=True)
+    withdrawn = execution(run, event("approve"))
+
+    decision = decide(run, view(run), executions(runs(withdrawn)), NOON)
+
+    assert status_of(decision).phase is RunPhase.CANCELLED
+    assert [each.execution for each in every(Release, decision.before)] == ["e1"]
+
+
+def test_a_handler_whose_worker_was_lost_is_not_tried_again_when_cancelled() -> None:
+    run = stepping_run("pay", cancel=True)
+    gone = executions(lost(execution(run, "pay")))
+
+    status = status_of(decide(run, view(run), gone, NOON))
+
+    assert (status.phase, status.last_execution) == (RunPhase.CANCELLED, "before")
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_a_wish_does_not_wait_for_the_end_of_a_back_off(wish: dict[str, Any]) -> None:
+    run = stepping_run("pay", attempt=5, since=NOON, **wish)
+
+    status = status_of(decide(run, view(run), executions(), NOON))
+
+    assert status.phase.finished
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_a_run_that_no_worker_serves_can_be_ended(wish: dict[str, Any]) -> None:
+    run = new_run(**wish)
+
+    status = status_of(decide(run, view(run), executions(workers=[]), NOON))
+
+    assert status.phase.finished
+
+
+def test_a_cancellation_that_was_taken_back_in_time_changes_nothing() -> None:
+    run = stepping_run("pay", cancel=False, terminate=False)
+    done = executions(brought(execution(run, "pay"), NextStep(step="ship")))
+
+    status = status_of(decide(run, view(run), done, NOON))
+
+    assert (status.phase, status.step and status.step.name) == (RunPhase.RUNNING, "ship")
+
+
+@pytest.mark.parametrize("held", [runs, lambda made: brought(made, Complete())])
+def test_who_is_cancelled_and_terminated_is_terminated(held: Callable[[Execution], Held]) -> None:
+    run = stepping_run("pay", cancel=True, terminate=True)
+
+    status = status_of(decide(run, view(run), executions(held(execution(run, "pay"))), NOON))
+
+    assert status.phase is RunPhase.TERMINATED
+
+
+def test_the_event_that_was_handled_when_its_run_was_terminated_is_told_so() -> None:
+    run = waiting_run(terminate=True)
+    approve = event("approve")
+    handled = executions(runs(execution(run, approve)))
+    run = written(run, decide(run, view(run, approve), handled, NOON))
+
+    status = status_of(decide(run, view(run, approve), handled, NOON))
+
+    assert [(each.phase, each.reason) for each in status.settled] == [
+        (EventPhase.REJECTED, "RunFinished")
+    ]
+
+
+def test_a_worker_that_comes_back_after_the_termination_is_told_that_it_is_void() -> None:
+    before = stepping_run("pay")
+    run = with_status(before, phase=RunPhase.TERMINATED, commits=4, step=None)
+    back = executions(runs(execution(before, "pay")))
+
+    decision = decide(run, view(run), back, NOON)
+
+    assert every(Release, decision.before) == [Release("e1", False, "the run went on without it")]
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_a_deletion_comes_before_a_wish(wish: dict[str, Any]) -> None:
+    run = deleted(waiting_run(**wish))
+
+    decision = decide(run, view(run, event("approve")), executions(), NOON)
+
+    assert status_of(decision).phase is RunPhase.WAIT_EVENT
+    assert [each.reason for each in status_of(decision).settled] == ["RunDeleted"]
+
+
+def test_a_cancelled_wait_whose_deadline_has_passed_does_not_go_on_with_its_step() -> None:
+    run = waiting_run(deadline=at("11:00"), timeout_step="remind", cancel=True)
+
+    status = status_of(decide(run, view(run), executions(), NOON))
+
+    assert (status.phase, status.step) == (RunPhase.CANCELLED, None)
+
+
+def test_a_run_over_its_time_aborts_the_step_that_runs() -> None:
+    run = stepping_run("pay", timeout=HOUR)
+
+    decision = decide(run, view(run), executions(runs(execution(run, "pay"))), NOON)
+
+    assert status_of(decision).phase is RunPhase.TIMED_OUT
+    assert every(Release, decision.before) == []
+    assert every(Release, decision.after) == [Release("e1", False, "It did not finish within 1h.")]
+
+
+def test_an_outcome_that_comes_with_the_end_of_a_runs_time_is_void() -> None:
+    run = stepping_run("pay", timeout=HOUR)
+    done = brought(execution(run, "pay"), Complete(result=1))
+
+    status = status_of(decide(run, view(run), executions(done), NOON))
+
+    assert (status.phase, status.result) == (RunPhase.TIMED_OUT, None)
+
+
+def test_a_run_that_is_cancelled_and_over_its_time_while_a_step_runs_is_timed_out() -> None:
+    run = stepping_run("pay", timeout=HOUR, cancel=True)
+
+    status = status_of(decide(run, view(run), executions(runs(execution(run, "pay"))), NOON))
+
+    assert status.phase is RunPhase.TIMED_OUT
 
 
 def test_a_run_is_not_ended_before_the_finalizer_holds_it() -> None:

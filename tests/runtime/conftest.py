@@ -53,12 +53,14 @@ class Cluster:
         name: str,
         workflow_type: str = "Order",
         desired: Mapping[str, Any] | None = None,
+        *,
+        held: bool = True,
         **spec: Any,
     ) -> Json:
         body = {
             "apiVersion": API_VERSION,
             "kind": "WorkflowRun",
-            "metadata": {"name": name, "finalizers": [FINALIZER]},
+            "metadata": {"name": name, "finalizers": [FINALIZER] if held else []},
             "spec": {"workflow": {"type": workflow_type, **spec}, **(desired or {})},
         }
         return await self.api.create(RUNS.path(self.namespace), body)
