@@ -20,10 +20,17 @@ def test_a_line_for_people_holds_time_level_message_and_fields() -> None:
 
 
 def test_a_line_for_people_leaves_out_what_is_hidden_and_json_does_not() -> None:
-    shipped = record("shipped", run="order-1", execution="5f")
-    line = ConsoleFormatter(frozenset({"execution"})).format(shipped)
-    assert line == "22:13:20.250 info    shipped run=order-1"
+    shipped = record("shipped", run="order-1", execution="5f", attempt=1)
+    line = ConsoleFormatter().format(shipped)
+    assert line == "22:13:20.250 info    shipped    run=order-1"
     assert json.loads(JsonFormatter().format(shipped))["execution"] == "5f"
+
+
+def test_short_messages_of_people_stand_in_a_column_and_a_bare_one_has_no_blanks_behind() -> None:
+    settled = ConsoleFormatter().format(record("settled", run="order-1"))
+    dispatched = ConsoleFormatter().format(record("dispatched", run="order-1"))
+    assert settled.index("run=") == dispatched.index("run=")
+    assert ConsoleFormatter().format(record("stopped")) == "22:13:20.250 info    stopped"
 
 
 def test_a_value_with_blanks_or_quotes_is_quoted() -> None:

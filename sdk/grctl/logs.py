@@ -11,6 +11,10 @@ STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "
 """What every record has; all else on it was given as `extra`."""
 KOPF = frozenset({"settings", "k8s_skip", "k8s_ref"})
 """What kopf adds to its own records."""
+HIDDEN = frozenset({"execution", "kind"})
+"""Fields that a person at a console does not look for in a line; JSON has them."""
+EXPECTED = {"attempt": 1}
+"""Values that are worth a word at a console only when they are others."""
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -23,18 +27,18 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
 
 
 class ConsoleFormatter(logging.Formatter):
-    """`time level message key=value`. `hidden`: fields that only the JSON form shows."""
-
-    def __init__(self, hidden: frozenset[str] = frozenset()) -> None:
-        super().__init__()
-        self._hidden = hidden
+    """`time level message key=value`, without what is no news to who looks at it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one line, and the traceback under it."""
-        shown = {name: v for name, v in fields_of(record).items() if name not in self._hidden}
-        fields = "".join(f" {name}={_value(value)}" for name, value in shown.items())
+        fields = "".join(
+            f" {name}={_value(value)}"
+            for name, value in fields_of(record).items()
+            if name not in HIDDEN and EXPECTED.get(name) != value
+        )
         time = f"{_time(record):%H:%M:%S.%f}"[:-3]
-        line = f"{time} {record.levelname.lower():7} {record.getMessage()}{fields}"
+        message = f"{record.getMessage():10}" if fields else record.getMessage()
+        line = f"{time} {record.levelname.lower():7} {message}{fields}"
         return line if not record.exc_info else f"{line}\n{self.formatException(record.exc_info)}"
 
 
@@ -55,10 +59,10 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(entry, default=str).decode()
 
 
-def set_up(level: str, form: str, hidden: frozenset[str] = frozenset()) -> None:
+def set_up(level: str, form: str) -> None:
     """Log everything of this process to standard error; `form` is `json` or `console`."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter(hidden))
+    handler.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("kopf", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

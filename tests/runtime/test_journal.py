@@ -173,6 +173,22 @@ def test_an_execution_is_timed_from_its_dispatch_to_its_commit(desk: Desk) -> No
     assert desk.value(f"{TOOK}_sum", kind="step") == pytest.approx(0.3)
 
 
+def test_an_execution_of_which_nothing_comes_is_told_with_the_reason(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    approve = event()
+    desk.journal.dispatched(execution(of=approve), "worker-1", approve)
+    desk.journal.void(execution(of=approve), "its worker was lost")
+    assert fields(caplog)[1] == {
+        "message": "void",
+        "run": "shop/order-1",
+        "event": "approve-e1",
+        "execution": "x1",
+        "attempt": 1,
+    }
+    assert vars(caplog.records[1])["why"] == "its worker was lost"
+
+
 def test_an_execution_of_another_operator_is_not_timed(desk: Desk) -> None:
     desk.journal.committed(KEY, RunStatus(), consuming(), execution())
     assert desk.value(f"{TOOK}_count", kind="step") == 0

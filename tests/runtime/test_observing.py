@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import logging
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
+import pytest
 import yaml
 from aiohttp.test_utils import unused_port
 
-from grctl.models.directive import WaitForEvent
+from grctl.kube import CORE_EVENTS, RUNS
+from grctl.logs import JsonFormatter
+from grctl.models.directive import Complete, WaitForEvent
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.settings import Settings
 from tests.runtime.conftest import PATIENCE, Cluster
@@ -28,6 +32,7 @@ def requests(operator: Operator) -> Counter[str]:
     return asked
 
 
+SECRET = "xk7-not-for-logs"
 HANDLED = {"phase": "Processed", "reason": "Handled"}
 
 
@@ -139,3 +144,46 @@ async def test_an_operator_of_which_a_part_ended_is_not_healthy(cluster: Cluster
         assert await probed(operator, "/healthz") == (503, "the operator ends: watch runs ended\n")
         assert await probed(operator, "/readyz") == (503, "the operator ends: watch runs ended\n")
         operator.failure = None
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> str:
+    """Give all records with all that they carry, as a collector would get them."""
+    return "\n".join(JsonFormatter().format(record) for record in caplog.records)
+
+
+async def test_no_payload_no_input_and_no_store_is_logged_or_told(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with (
+        operating(cluster) as operator,
+        connected(operator.port, greeting(cluster)) as worker,
+    ):
+        await cluster.start("order-1", input=SECRET)
+        await worker.succeeds(await worker.executes(), WaitForEvent(), key=SECRET)
+        handled = await cluster.send("order-1", "approve", SECRET)
+        await worker.succeeds(await worker.executes(), WaitForEvent(), key=[SECRET])
+        refused = await cluster.send("order-1", "approve", {"x": SECRET})
+        await worker.refuses(await worker.executes(), f"it is text, {SECRET}")
+        unknown = await cluster.send("order-1", "aprove", SECRET)
+        for event in (handled, refused, unknown):
+            await cluster.until_settled(event)
+        await unreadable(cluster, SECRET)
+        await cluster.send("order-1", "approve", SECRET)
+        await worker.succeeds(await worker.executes(), Complete(result=SECRET))
+        late = await cluster.until_settled(await cluster.send("order-1", "approve", SECRET))
+        completed = await cluster.until_core_event(late["metadata"]["uid"])
+        told = await cluster.events(CORE_EVENTS)
+    text = logged(caplog)
+    assert "order-1" in text
+    assert SECRET not in text
+    assert completed["reason"] == "Rejected"
+    assert SECRET not in str(told)
+
+
+async def unreadable(cluster: Cluster, secret: str) -> None:
+    """Have a run that this version cannot read, and wait until that is told."""
+    item = await cluster.start("order-2", "Refund")
+    path = RUNS.path(cluster.namespace, "order-2", "status")
+    await cluster.api.merge(path, {"status": {"inbox": [{"x": secret}], "store": {"y": secret}}})
+    await cluster.until_core_event(item["metadata"]["uid"], "ReconcileFailed")

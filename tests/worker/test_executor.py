@@ -208,7 +208,7 @@ async def test_a_handler_that_raises_fails_the_run_with_the_users_frames(
     assert "grctl/worker" not in trace
     (record,) = caplog.records
     assert (record.message, record.levelno) == ("handler failed", logging.WARNING)
-    assert (record.run, record.handler) == ("order-abc", "raises")  # type: ignore[attr-defined]
+    assert (record.run, record.handler) == ("shop/order-abc", "raises")  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -302,4 +302,4 @@ async def test_log_records_say_what_they_are_about(caplog: pytest.LogCaptureFixt
 
     record: Any = caplog.records[0]
     assert record.message == "took 3 items"
-    assert (record.run, record.event, record.items) == ("order-abc", "order-abc-approve-1", 3)
+    assert (record.run, record.event, record.items) == ("shop/order-abc", "order-abc-approve-1", 3)

@@ -127,9 +127,12 @@ class Dispatcher:
 
     def release(self, effect: decision.Release) -> None:
         """Tell the worker that an execution is over. A worker that is away is told when back."""
+        execution = self._registry.find(effect.execution)
         released = self._registry.released(effect.execution)
-        if released is None:
+        if execution is None or released is None:
             return
+        if not effect.committed:
+            self._journal.void(execution, effect.message)
         instance, group = released
         session = self._sessions.get(instance)
         if session is not None:
@@ -222,13 +225,14 @@ class Dispatcher:
         logger.info("worker disconnected", extra={"worker": hello.worker, "silent": session.silent})
         if holds:
             self._deadlines[hello.instance] = asyncio.get_running_loop().call_later(
-                self._grace[session.silent], self._give_up, hello.instance
+                self._grace[session.silent], self._give_up, hello
             )
 
-    def _give_up(self, instance: str) -> None:
-        self._deadlines.pop(instance, None)
-        for key in self._registry.give_up(instance):
-            logger.warning("execution lost", extra={"run": str(key), "instance": instance})
+    def _give_up(self, hello: Hello) -> None:
+        self._deadlines.pop(hello.instance, None)
+        lost = self._registry.give_up(hello.instance)
+        logger.warning("worker lost", extra={"worker": hello.worker, "runs": len(lost)})
+        for key in lost:
             self._queue.add(key)
 
     def _offer_room(self, group: Group, after: Key | None = None) -> None:

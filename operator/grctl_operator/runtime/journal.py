@@ -1,7 +1,7 @@
 """Journal: what is said of each step forward: a record in the log, a count, a latency.
 
-1. `dispatched`, `committed` and `settled` tell one story: each names the run, and the event and
-   the execution as far as they are known.
+1. `dispatched`, then `committed` and `settled`, or `void`, tell one story: each names the run, and
+   the event and the execution as far as they are known.
 2. Constant messages, values as fields; never a payload, a store or an input.
 3. Nothing depends on it. What it remembers to tell is bounded; what is forgotten is not told.
 """
@@ -85,6 +85,11 @@ class Journal:
             self._metrics.create_to_dispatch.observe(self._age(event, now))
         logger.info("dispatched", extra=_fields_of(execution) | {"worker": worker})
 
+    def void(self, execution: Execution, why: str) -> None:
+        """Tell that an execution is over and nothing comes of it."""
+        self._dispatches.pop(execution.id)
+        logger.info("void", extra=_fields_of(execution) | {"why": why})
+
     def committed(
         self, key: Key, before: RunStatus, after: RunStatus, execution: Execution | None
     ) -> None:
@@ -93,23 +98,25 @@ class Journal:
         `execution`: the one whose outcome it was; None: it was something else.
         """
         self._metrics.commits.inc()
-        fields: Fields = {"run": str(key)} if execution is None else _fields_of(execution)
-        fields |= {"commits": after.commits, "phase": after.phase.value}
-        if execution is not None:
-            self._time(execution)
         known = {entry.uid for entry in before.settled}
         consumed = [entry for entry in after.settled if entry.uid not in known]
+        fields: Fields = {"run": str(key), **_naming(consumed)}
+        if execution is not None:
+            self._time(execution)
+            fields = _fields_of(execution)
+        fields |= {"commits": after.commits, "phase": after.phase.value}
+        story = {name: fields.get(name) for name in ("execution", "attempt", "commits")}
         for entry in consumed:
-            self._commits.put(entry.uid, fields)
-        logger.info("committed", extra=fields | _naming(consumed))
+            self._commits.put(entry.uid, story)
+        logger.info("committed", extra=fields)
 
     def settled(self, key: Key, settlement: Settlement) -> None:
         """Tell that an event's final phase is written."""
         self._metrics.settled(settlement.phase, settlement.reason)
         fields = {
             "run": str(key),
-            **(self._commits.pop(settlement.uid) or {}),
             "event": settlement.name,
+            **(self._commits.pop(settlement.uid) or {}),
             "phase": settlement.phase.value,
             "reason": settlement.reason,
             "sequence": settlement.sequence,
@@ -133,10 +140,10 @@ class Journal:
 def _fields_of(execution: Execution) -> Fields:
     return {
         "run": f"{execution.namespace}/{execution.workflow_id}",
+        "event": execution.event,
         "handler": execution.handler_name,
         "kind": execution.handler_kind.value,
         "attempt": execution.attempt,
-        "event": execution.event,
         "execution": execution.id,
     }
 

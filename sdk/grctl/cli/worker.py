@@ -73,10 +73,6 @@ Level = Annotated[LogLevel, typer.Option(envvar="GRCTL_LOG_LEVEL", help="what is
 Format = Annotated[LogFormat, typer.Option(envvar="GRCTL_LOG_FORMAT", help="how it is logged")]
 
 
-HIDDEN = frozenset({"namespace", "execution"})
-"""Fields that a person on one machine does not look for in a line."""
-
-
 def worker(
     references: References,
     *,
@@ -98,7 +94,7 @@ def worker(
     from grctl.logs import set_up
     from grctl.worker import Worker
 
-    set_up(log_level, log_format, HIDDEN)
+    set_up(log_level, log_format)
     workflows = _load(references)
     try:
         serving = Worker(

@@ -1,6 +1,7 @@
 """ctx.logger: a logger whose records carry what they are about, as fields.
 
-Fields: namespace, run, workflow, handler, attempt, execution, event. Never a payload.
+Fields: run (NAMESPACE/ID, as in the operator's log), workflow, event, handler, attempt, execution.
+Never a payload.
 """
 
 import logging
@@ -28,11 +29,10 @@ class HandlerLogger(logging.LoggerAdapter[logging.Logger]):
 def fields_of(execution: Execution) -> dict[str, Any]:
     """Give what a log record says of an execution."""
     return {
-        "namespace": execution.namespace,
-        "run": execution.workflow_id,
+        "run": f"{execution.namespace}/{execution.workflow_id}",
         "workflow": execution.workflow_type,
+        "event": execution.event,
         "handler": execution.handler_name,
         "attempt": execution.attempt,
         "execution": execution.id,
-        "event": execution.event,
     }
