@@ -12,7 +12,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 .PHONY: help demo test check fix conformance scenarios stateful lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements-dev.lock pyproject.toml
 	@echo "Installing into $(VENV) ..."
@@ -51,6 +51,11 @@ conformance: $(READY) ## Run the API conformance suite on any cluster: make conf
 scenarios: $(READY) ## Run the scenarios with real processes: make scenarios [KUBECONFIG=...]
 	@SCENARIOS_KUBECONFIG="$(if $(filter command,$(origin KUBECONFIG)),$(KUBECONFIG))" \
 		$(BIN)/python -m pytest -n auto tests/scenarios
+
+e2e: $(READY) ## Run the end-to-end tests on any cluster: make e2e KUBECONFIG=... [IMAGE=...]
+	@test -n "$(KUBECONFIG)" || { echo "usage: make e2e KUBECONFIG=FILE [IMAGE=NAME:TAG]"; exit 2; }
+	@E2E_KUBECONFIG="$(KUBECONFIG)" E2E_IMAGE="$(IMAGE)" $(BIN)/python -m pytest --durations=0 \
+		--durations-min=1 $(or $(E2E),e2e)
 
 stateful: $(READY) ## Look for broken invariants for long: make stateful EXAMPLES=5000
 	@GRCTL_STATEFUL_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest -n auto \

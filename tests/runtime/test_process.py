@@ -9,6 +9,7 @@ from asyncio.subprocess import PIPE
 import pytest
 
 from grctl_operator.runtime.list_watch import ListWatch, StaleApiError
+from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.process import serve
 from grctl_operator.runtime.settings import Settings
 from tests.runtime.conftest import PATIENCE, Cluster
@@ -46,6 +47,18 @@ async def test_a_killed_operator_that_is_started_again_leads_at_once(
         process.kill()
         await process.communicate()
     assert not any("standing by" in line for line in lines)
+
+
+async def test_a_user_without_a_name_can_run_it(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 65532")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    monkeypatch.setattr(Operator, "begin", lambda operator: operator.ended.set())
+
+    await serve(Settings((cluster.namespace,), kubeconfig=cluster.kubeconfig, dispatcher_port=0))
 
 
 async def test_an_unusable_configuration_is_told_in_one_line() -> None:

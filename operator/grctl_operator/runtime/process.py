@@ -7,7 +7,7 @@
 3. A part that ends ends kopf, and the failure is raised to the caller.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import kopf
@@ -15,6 +15,10 @@ import kopf
 from grctl.kube import Connection
 from grctl_operator.runtime.operator import USER_AGENT, Operator
 from grctl_operator.runtime.settings import Settings
+
+IDENTITY = cast("Any", "grctl-operator")
+"""For kopf's own peering, which is off. Without one it asks for the user's name, and a container's
+user need not have one."""
 
 
 async def serve(settings: Settings) -> None:
@@ -37,6 +41,7 @@ async def _run_kopf(operator: Operator, settings: Settings) -> None:
     await kopf.operator(
         registry=_registry(operator),
         standalone=True,
+        identity=IDENTITY,
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
         stop_flag=operator.ended,

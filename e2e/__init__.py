@@ -1,0 +1,1 @@
+"""End-to-end tests: scenarios on a real cluster, in real pods."""

@@ -1,0 +1,80 @@
+"""Installation: the operator as the chart installs it, in a namespace of its own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from e2e.helm import OPERATOR, Helm
+from e2e.kubectl import Kubectl
+from e2e.settings import Settings
+
+NAMESPACE = "grctl-e2e"  # the audit policy names it
+CRDS = ("workflowruns.grctl.dev", "workflowevents.grctl.dev")
+RELEASE, DEPLOYMENT = "grctl", "grctl-operator"
+
+Json = dict[str, Any]
+INTERIM: Json = {"workers": {"authentication": "none"}, "tls": {"source": "none"}}
+
+
+@dataclass
+class Installation:
+    """The release, and what can be done with it."""
+
+    settings: Settings
+    home: Path
+    is_installed: bool = False
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """kubectl in the operator's namespace."""
+        return Kubectl(self.settings.kubeconfig, NAMESPACE, self.home)
+
+    @property
+    def helm(self) -> Helm:
+        """Helm in the operator's namespace."""
+        return Helm(self.settings.kubeconfig, NAMESPACE)
+
+    @property
+    def address(self) -> Json:
+        """How a worker finds the operator: the worker chart's value `operator`."""
+        return {
+            "url": f"http://{DEPLOYMENT}.{NAMESPACE}:8700",
+        }
+
+    def values(self, **values: Any) -> Json:
+        """Give the values of the release, with changes: nothing but the image."""
+        repository, _, tag = self.settings.image.rpartition(":")
+        return {"image": {"repository": repository, "tag": tag}} | INTERIM | values
+
+    async def install(self, **values: Any) -> None:
+        """Install the chart, and wait until all operators are ready."""
+        await self.helm.install(OPERATOR, RELEASE, self.values(**values))
+        self.is_installed = True
+        await self.kubectl.rolled_out(DEPLOYMENT)
+
+    async def upgrade(self, chart: Path = OPERATOR, **values: Any) -> None:
+        """Upgrade the release, and wait until all operators are new and ready."""
+        await self.helm.upgrade(chart, RELEASE, self.values(**values))
+        await self.kubectl.rolled_out(DEPLOYMENT)
+
+    async def uninstall(self) -> None:
+        """Uninstall the release."""
+        await self.helm.uninstall(RELEASE)
+        self.is_installed = False
+
+    async def remove(self) -> None:
+        """Leave the cluster as it was found."""
+        if self.is_installed:
+            await self.uninstall()
+        await self.kubectl("delete", "crd", *CRDS, "--ignore-not-found")
+        await self.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+async def installed(installation: Installation) -> None:
+    """Install where nothing is yet; the namespace takes only pods of the restricted standard."""
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    namespace = {"apiVersion": "v1", "kind": "Namespace"}
+    await installation.kubectl.apply(
+        namespace | {"metadata": {"name": NAMESPACE, "labels": labels}}
+    )
+    await installation.install()

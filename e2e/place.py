@@ -1,0 +1,228 @@
+"""Place: a namespace of its own for one test, with what a person does there.
+
+1. It acts by kubectl, Helm and the SDK alone, and waits for states, with a deadline.
+2. All events and runs in it are recorded; `check_history` says whether it may have happened so.
+3. It goes with its namespace, and that it goes is a test too: nothing may hold it.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from e2e.helm import WORKER, Helm
+from e2e.kubectl import Kubectl
+from e2e.settings import ROOT, Settings
+from grctl.client import Client
+from grctl.client.access import Access
+from grctl.kube import EVENTS, RUNS, Api, Connection, Resource
+from tests.history.checks import CHECKS, executed_before_committed
+from tests.history.ledger import Ledger
+from tests.history.recorder import Recorder
+from tests.history.sender import NotingClient
+
+PATIENCE = 60.0  # s: for one state to come; most come within a second
+GONE = 120.0  # s: for a namespace and everything in it to go
+PODS = Resource("/api/v1", "pods")
+NAMESPACES = Resource("/api/v1", "namespaces")
+FLOWS = ROOT / "e2e" / "worker" / "flows" / "flows.py"
+HANDLERS = {
+    "Append": frozenset({"append", "finish"}),
+    "Slow": frozenset({"work"}),
+    "ProcessOrder": frozenset({"approve", "reject", "update_quantity", "set_priority"}),
+}
+"""Event names that each workflow type of the suite handles."""
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Place:
+    """What a test has."""
+
+    settings: Settings
+    namespace: str
+    kubectl: Kubectl
+    helm: Helm
+    api: Api
+    client: Client
+    recorder: Recorder
+    operator: Json
+    """How a worker finds the operator: the worker chart's value `operator`."""
+    worker_image: str
+
+    async def worker(self, release: str = "orders", **values: Any) -> None:
+        """Install a worker of the image's own workflow, and wait until it is connected."""
+        await self.helm.install(WORKER, release, self.worker_values(**values))
+        await self.kubectl.rolled_out(release)
+
+    async def flows(self, release: str = "flows", **values: Any) -> None:
+        """Install a worker of `Append` and `Slow`, and wait until it is connected."""
+        await self.kubectl.apply(self._flows_map())
+        await self.helm.install(WORKER, release, self.flows_values(**values))
+        await self.kubectl.rolled_out(release)
+
+    def worker_values(self, **values: Any) -> Json:
+        """Give the values of a worker of ProcessOrder, with changes."""
+        repository, _, tag = self.worker_image.rpartition(":")
+        image = {"repository": repository, "tag": tag}
+        return {"image": image, "types": ["ProcessOrder"], "operator": self.operator} | values
+
+    def flows_values(self, **values: Any) -> Json:
+        """Give the values of a worker of `Append` and `Slow`, with changes."""
+        return (
+            self.worker_values(
+                workflows=["flows.flows:append", "flows.flows:slow"],
+                types=["Append", "Slow"],
+                extraVolumes=[{"name": "flows", "configMap": {"name": "flows"}}],
+                extraVolumeMounts=[{"name": "flows", "mountPath": "/app/flows", "readOnly": True}],
+            )
+            | values
+        )
+
+    async def in_pod(self, script: str, account: str) -> Json:
+        """Run a Python script in a pod of a ServiceAccount; give the JSON that it prints."""
+        name = f"script-{secrets.token_hex(3)}"
+        await self.kubectl.apply(self._script_pod(name, script, account))
+
+        def ended(pod: Json | None) -> str | None:
+            phase = (pod or {}).get("status", {}).get("phase")
+            return phase if phase in {"Succeeded", "Failed"} else None
+
+        phase = await self.until(PODS, name, ended)
+        said = await self.kubectl("logs", name)
+        assert phase == "Succeeded", f"{name} {phase}: {said}"
+        printed: Json = orjson.loads(said.splitlines()[-1])
+        return printed
+
+    async def run(self, name: str) -> Json:
+        """Read a run."""
+        return await self.kubectl.json(f"wfr/{name}")
+
+    async def until_phase(self, name: str, *phases: str, patience: float = PATIENCE) -> Json:
+        """Wait until a run is in one of the phases."""
+
+        def judge(run: Json | None) -> Json | None:
+            return run if run and run["status"].get("phase") in phases else None
+
+        run: Json = await self.until(RUNS, name, judge, patience)
+        return run
+
+    async def until_processed(self, name: str, count: int, patience: float = PATIENCE) -> Json:
+        """Wait until a run has so many events behind it."""
+
+        def judge(run: Json | None) -> Json | None:
+            events = (run or {}).get("status", {}).get("events") or {}
+            return run if sum(events.values()) >= count else None
+
+        run: Json = await self.until(RUNS, name, judge, patience)
+        return run
+
+    async def until_settled(self, event: str) -> Json:
+        """Wait until an event is in a final phase; give its status."""
+
+        def judge(item: Json | None) -> Json | None:
+            status: Json = (item or {}).get("status", {})
+            return status if status.get("phase", "Pending") != "Pending" else None
+
+        status: Json = await self.until(EVENTS, event, judge)
+        return status
+
+    async def until_gone(self, resource: Resource, name: str, patience: float = PATIENCE) -> None:
+        """Wait until there is no such object."""
+        await self.until(resource, name, lambda item: True if item is None else None, patience)
+
+    async def until(
+        self,
+        resource: Resource,
+        name: str,
+        judge: Callable[[Json | None], Any],
+        patience: float = PATIENCE,
+    ) -> Any:
+        """Follow an object until `judge` gives something."""
+        last: list[Json | None] = [None]
+
+        def watched(item: Json | None) -> Any:
+            last[0] = item
+            return judge(item)
+
+        namespace = "" if resource is NAMESPACES else self.namespace
+        try:
+            async with asyncio.timeout(patience):
+                return await Access(self.api, namespace).follow(resource, name, watched)
+        except TimeoutError:
+            raise AssertionError(f"after {patience:g} s {name} is {last[0]}") from None
+
+    async def check_history(self) -> None:
+        """Wait until what was sent is settled; then all that was seen must be allowed.
+
+        Which handlers ran, only the pods knew; `tests/scenarios` looks at that.
+        """
+        await self.recorder.settled()
+        await self.recorder.catch_up()
+        ledger = Ledger(self.recorder.history((), HANDLERS))
+        checks = (check for check in CHECKS if check is not executed_before_committed)
+        found = [f"{check.__name__}: {text}" for check in checks for text in check(ledger)]
+        assert not found, "\n".join(["The history is not allowed:", *found])
+
+    def _flows_map(self) -> Json:
+        text = FLOWS.read_text(encoding="utf-8")
+        metadata = {"name": "flows"}
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata} | {
+            "data": {"flows.py": text}
+        }
+
+    def _script_pod(self, name: str, script: str, account: str) -> Json:
+        container = {
+            "name": "script",
+            "image": self.settings.image,
+            "imagePullPolicy": "IfNotPresent",
+            "args": ["python", "-c", script],
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            },
+        }
+        spec = {
+            "serviceAccountName": account,
+            "restartPolicy": "Never",
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [container],
+        }
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+
+
+@asynccontextmanager
+async def placed(
+    settings: Settings, home: Path, operator: Json, worker_image: str
+) -> AsyncIterator[Place]:
+    """Make a namespace that takes only pods of the restricted standard, and remove it."""
+    namespace = f"e2e-{secrets.token_hex(4)}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    async with (
+        Api(await Connection.find(settings.kubeconfig)) as api,
+        Recorder(api, namespace) as recorder,
+        NotingClient(recorder, namespace, settings.kubeconfig) as client,
+    ):
+        await api.create(NAMESPACES.path(), {"metadata": {"name": namespace, "labels": labels}})
+        place = Place(
+            settings=settings,
+            namespace=namespace,
+            kubectl=Kubectl(settings.kubeconfig, namespace, home),
+            helm=Helm(settings.kubeconfig, namespace),
+            api=api,
+            client=client,
+            recorder=recorder,
+            operator=operator,
+            worker_image=worker_image,
+        )
+        try:
+            yield place
+        finally:
+            await api.delete(NAMESPACES.path(name=namespace))

@@ -1,0 +1,53 @@
+"""Workflows that show what was committed. In the cluster they come as a ConfigMap of their worker.
+
+`Append` notes every payload in the store, as the history checker expects. `Slow` never ends its
+step in the first attempt: its worker has to go.
+"""
+
+import asyncio
+import os
+from typing import Any
+
+from grctl.models import Directive
+from grctl.worker.context import Context
+from grctl.workflow import Workflow
+
+append = Workflow(workflow_type="Append")
+slow = Workflow(workflow_type="Slow")
+
+
+@append.start()
+async def start_append(ctx: Context) -> Directive:
+    return ctx.next.wait_for_event()
+
+
+@append.event(name="append")
+async def append_payload(ctx: Context, payload: Any) -> Directive:
+    payloads: list[Any] = await ctx.store.get("payloads", default=[])
+    ctx.store.put("payloads", [*payloads, payload])
+    ctx.store.put("version", os.environ.get("FLOWS_VERSION", "1"))
+    return ctx.next.wait_for_event()
+
+
+@append.event()
+async def finish(ctx: Context) -> Directive:
+    payloads: list[Any] = await ctx.store.get("payloads", default=[])
+    return ctx.next.complete({"payloads": payloads, "secret": bool(os.environ.get("API_KEY"))})
+
+
+@slow.start()
+async def start_slow(ctx: Context) -> Directive:
+    return ctx.next.wait_for_event()
+
+
+@slow.event()
+async def work(ctx: Context) -> Directive:
+    return ctx.next.step(long_step)
+
+
+@slow.step()
+async def long_step(ctx: Context) -> Directive:
+    ctx.logger.info("long step began")
+    if ctx.run.attempt == 1:
+        await asyncio.Event().wait()
+    return ctx.next.complete({"attempt": ctx.run.attempt})
