@@ -14,7 +14,16 @@ from itertools import count
 from grctl.models import FINALIZER, HandlerKind, RunPhase, WorkflowRun
 from grctl.models.directive import AnyDirective, WaitForEvent
 from grctl.models.run import RunError
-from grctl.models.wire import Catalogue, Execution, Failed, Handler, Outcome, Refused, Succeeded
+from grctl.models.wire import (
+    Catalogue,
+    Declined,
+    Execution,
+    Failed,
+    Handler,
+    Outcome,
+    Refused,
+    Succeeded,
+)
 from grctl_operator.engine import (
     Announce,
     AwaitWorker,
@@ -50,6 +59,7 @@ CATALOGUE = Catalogue(
     ),
 )
 CAPACITY = 2
+Store = dict[str, object]
 execution_numbers = count(1)
 
 
@@ -60,12 +70,15 @@ class Worker:
     name: str
     instance: int = 1
     operator: "Operator | None" = None
-    inbox: list[tuple[Execution, dict[str, object]]] = field(default_factory=list)
-    """Sent to it, not yet arrived. Gone with the connection."""
-    running: dict[str, tuple[Execution, dict[str, object]]] = field(default_factory=dict)
+    inbox: list[tuple[Execution, Store | None]] = field(default_factory=list)
+    """Sent to it, not yet arrived; without a store: ahead. Gone with the connection."""
+    running: dict[str, tuple[Execution, Store | None]] = field(default_factory=dict)
+    """In order of arrival; what is ahead has not begun."""
+    left: dict[str, Store | None] = field(default_factory=dict)
+    """The store that each finished execution leaves; None: the run does not go on waiting."""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     """Held until released."""
-    outbox: list[Outcome] = field(default_factory=list)
+    outbox: list[Outcome | Declined] = field(default_factory=list)
     """Sent by it, not yet arrived. Gone with the connection."""
     last: Outcome | None = None
     """What it sent last, to be repeated."""
@@ -76,11 +89,23 @@ class Worker:
             self.running.setdefault(execution.id, (execution, store))
 
     def finish(self, execution_id: str, answer: "Answer") -> None:
-        execution, store = self.running.pop(execution_id)
+        execution, store = self.running[execution_id]
+        if store is None and execution.base in self.running:
+            return  # it is behind that
+        del self.running[execution_id]
+        store = self.left.get(execution.base or "") if store is None else store
+        if store is None:
+            self._decline(execution_id)
+            return
         outcome = Outcome(execution=execution, result=answer(execution, store))
+        self.left[execution_id] = _left(store, outcome)
         self.outcomes[execution_id] = self.last = outcome
         if self.operator:
             self.outbox.append(outcome)
+
+    def _decline(self, execution_id: str) -> None:
+        if self.operator:
+            self.outbox.append(Declined(execution=execution_id))
 
     def deliver(self) -> None:
         """Let all that it sent arrive."""
@@ -119,7 +144,16 @@ class Worker:
         self.outcomes.clear()
 
 
-Answer = Callable[[Execution, dict[str, object]], Succeeded | Failed | Refused]
+def _left(store: Store, outcome: Outcome) -> Store | None:
+    match outcome.result:
+        case Succeeded(directive=WaitForEvent(), put=put):
+            return store | put
+        case Refused():
+            return store
+    return None
+
+
+Answer = Callable[[Execution, Store], Succeeded | Failed | Refused]
 
 
 def succeed(directive: AnyDirective) -> Answer:
@@ -506,7 +540,7 @@ class Operator:
                 catalogue=CATALOGUE,
                 connected=name in self.workers,
                 seen=self.now if name in self.workers else seen,
-                free=CAPACITY - sum(held.worker == name for held in self.held.values()),
+                free=CAPACITY - any(held.worker == name for held in self.held.values()),
             )
             for name, seen in self.seen.items()
         )
@@ -514,23 +548,26 @@ class Operator:
 
     def _dispatch(self, effect: Dispatch) -> None:
         assert self.run is not None
+        if effect.ahead:
+            self._dispatch_ahead(effect, self.run)
+            return
         worker = min(self.workers.values(), key=lambda each: len(each.running))
-        execution = Execution(
-            id=f"x{next(execution_numbers)}",
-            namespace=KEY.namespace,
-            workflow_id=KEY.name,
-            workflow_type="Order",
-            run_uid=self.run.metadata.uid,
-            commits=effect.commits,
-            base=effect.base,
-            handler_kind=effect.kind,
-            handler_name=effect.name,
-            attempt=effect.attempt,
-            event=effect.event.name if effect.event else None,
-            event_uid=effect.event.uid if effect.event else None,
-        )
+        execution = _execution(effect, self.run)
         self.held[execution.id] = Held(execution, worker.name, whole_second(self.now))
         worker.inbox.append((execution, dict(self.run.status.store)))
+        self.woken = True
+
+    def _dispatch_ahead(self, effect: Dispatch, run: WorkflowRun) -> None:
+        base = self.held.get(effect.base or "")
+        worker = self.workers.get(base.worker) if base else None
+        if worker is None or effect.event is None:
+            return
+        for number, event in enumerate((effect.event, *effect.then)):
+            link = replace(effect, name=event.event_name, event=event)
+            execution = _execution(replace(link, commits=effect.commits + number), run)
+            self.held[execution.id] = Held(execution, worker.name, whole_second(self.now))
+            worker.inbox.append((execution, None))
+            effect = replace(effect, base=execution.id)
         self.woken = True
 
     def _release(self, execution_id: str) -> None:
@@ -567,8 +604,28 @@ class Operator:
         if not worker.outbox:
             return
         outcome = worker.outbox.pop(0)
+        self.woken = True
+        if isinstance(outcome, Declined):
+            self.held.pop(outcome.execution, None)
+            return
         known = self.held.get(outcome.execution.id)
         if known is None:
             known = Held(outcome.execution, worker.name, whole_second(self.now))
-        self.held[outcome.execution.id] = replace(known, outcome=outcome)
-        self.woken = True
+        self.held[outcome.execution.id] = replace(known, outcome=outcome, took=timedelta())
+
+
+def _execution(effect: Dispatch, run: WorkflowRun) -> Execution:
+    return Execution(
+        id=f"x{next(execution_numbers)}",
+        namespace=KEY.namespace,
+        workflow_id=KEY.name,
+        workflow_type="Order",
+        run_uid=run.metadata.uid,
+        commits=effect.commits,
+        base=effect.base,
+        handler_kind=effect.kind,
+        handler_name=effect.name,
+        attempt=effect.attempt,
+        event=effect.event.name if effect.event else None,
+        event_uid=effect.event.uid if effect.event else None,
+    )

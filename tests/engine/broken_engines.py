@@ -21,6 +21,7 @@ from grctl_operator.engine import (
     LetGo,
     Settle,
     Trim,
+    ahead,
     commit,
     decide,
     desired,
@@ -107,6 +108,41 @@ def an_outcome_of_the_deleted_run_is_accepted(patch: pytest.MonkeyPatch) -> Call
         return fence and not status.phase.finished
 
     patch.setattr(Draft, "is_current", is_current)
+    return decide
+
+
+@broken("a worker goes ahead")
+def what_was_built_on_a_lost_execution_commits(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
+    def is_current(draft: Draft, execution: Any) -> bool:
+        status = draft.run.status
+        fence = (draft.run.metadata.uid, status.commits)
+        return (execution.run_uid, execution.commits) == fence and not status.phase.finished
+
+    patch.setattr(Draft, "is_current", is_current)
+    return decide
+
+
+@broken("a worker goes ahead")
+def outcomes_commit_in_the_order_in_which_they_came(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
+    def latest(draft: Draft, committed: list[Any]) -> Any:
+        if committed and draft.status.wait is None:
+            return None
+        done = {execution.id for execution in committed}
+        back = [each for each in draft.in_flight if each.outcome and each.execution.id not in done]
+        return back[-1].outcome if back else None
+
+    patch.setattr(commit, "_next_outcome", latest)
+    return decide
+
+
+@broken("a worker goes ahead")
+def an_event_goes_ahead_of_the_one_before_it(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
+    right = ahead._next_events
+    patch.setattr(ahead, "_next_events", lambda draft, last: reversed(list(right(draft, last))))
     return decide
 
 
@@ -358,7 +394,7 @@ def a_cancelled_run_goes_on_waiting(patch: pytest.MonkeyPatch) -> Callable[..., 
 def an_outcome_beats_a_termination(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     module = _module_of(decide)
     rules = [rule for rule in module.RULES if rule is not desired.obey_spec]
-    rules.insert(rules.index(commit.commit_outcome) + 1, desired.obey_spec)
+    rules.insert(rules.index(commit.commit_outcomes) + 1, desired.obey_spec)
     patch.setattr(module, "RULES", tuple(rules))
     return decide
 

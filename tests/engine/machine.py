@@ -39,6 +39,7 @@ rounds = st.integers(1, 3)
 answers = st.sampled_from(ANSWERS)
 ALL = 1000
 how_many = st.sampled_from([ALL, ALL, ALL, 0, 1, 2])
+cuts = st.sampled_from(["", "", "break", "crash"])
 seldom = st.integers(0, 9).map(lambda number: number == 0)
 
 
@@ -98,7 +99,7 @@ class Interleavings(RuleBasedStateMachine):
     def a_worker_goes_on(self, index: int, answer: Answer) -> None:
         worker = self.workers[index]
         worker.take()
-        for execution_id in sorted(worker.running):
+        for execution_id in list(worker.running):
             worker.finish(execution_id, answer)
         worker.deliver()
 
@@ -229,6 +230,79 @@ class Interleavings(RuleBasedStateMachine):
         if event and len(self.world.events) <= TOO_MANY_EVENTS:
             self.world.create_event(KNOWN_EVENTS[0])
         self._round(self.operator(index), TIMED)
+
+    @rule(index=which, to=which, ahead=st.lists(answers, min_size=3, max_size=3), cut=cuts)
+    @precondition(lambda self: "ahead" in self.climate)
+    def a_worker_works_ahead(self, index: int, to: int, ahead: list[Answer], cut: str) -> None:
+        """Three events wait; the first outcome is being written while the worker goes on with the
+        others, and then its connection may break, or the worker crash, with what came back known
+        or not.
+        """
+        operator, worker = self.operator(to), self.workers[index]
+        if not operator.ready or len(self.world.events) > TOO_MANY_EVENTS:
+            return
+        self._only_worker_of(operator, worker)
+        for number in (0, 1, 0):
+            self.world.create_event(KNOWN_EVENTS[number])
+        for _ in range(3):
+            self._round(operator, WAIT)
+        self._answer(operator, worker, ahead)
+        if cut:
+            worker.crash() if cut == "crash" else worker.disconnect()
+            operator.grace_passes(worker.name)
+            worker.connect(operator)
+        operator.finish_write(answer_lost=False)
+
+    def _only_worker_of(self, operator: Operator, worker: Worker) -> None:
+        self.world.create_run()
+        operator.runs_lag = operator.events_lag = False
+        for each in self.workers:
+            each.disconnect()
+        worker.connect(operator)
+        self.world.advance(RETURNED.total_seconds())
+        for _ in range(3):
+            self._round(operator, WAIT)
+
+    def _answer(self, operator: Operator, worker: Worker, answers: list[Answer]) -> None:
+        """Have a worker bring back all that it has, one by one, while the operator decides."""
+        for answer in answers:
+            while worker.inbox:
+                worker.take()
+            for execution_id in list(worker.running)[:1]:
+                worker.finish(execution_id, answer)
+            worker.deliver()
+            operator.begin_write()
+            operator.reconcile(show=False)
+
+    @rule(index=which, to=which, again=answers)
+    @precondition(lambda self: "ahead" in self.climate)
+    def a_worker_comes_back_with_what_was_repeated(
+        self, index: int, to: int, again: Answer
+    ) -> None:
+        """Two outcomes are lost with a connection; another worker repeats the first, perhaps with
+        another result; then the worker is back, and still holds both.
+        """
+        operator, worker = self.operator(to), self.workers[index]
+        other = self.workers[1 - index]
+        if not operator.ready or len(self.world.events) > TOO_MANY_EVENTS:
+            return
+        self._only_worker_of(operator, worker)
+        for number in (0, 1, 0):
+            self.world.create_event(KNOWN_EVENTS[number])
+        self._round(operator, WAIT)
+        self.an_operator_goes_on(self.operators.index(operator), ALL, ALL, True, True)
+        for _ in range(3):
+            worker.take()
+        for execution_id in list(worker.running):
+            worker.finish(execution_id, WAIT)
+        worker.disconnect()
+        operator.grace_passes(worker.name)
+        other.connect(operator)
+        for _ in range(2):
+            self._round(operator, again)
+        worker.connect(operator)
+        worker.deliver()
+        self.an_operator_goes_on(self.operators.index(operator), ALL, ALL, True, True)
 
     @rule(index=which)
     @precondition(lambda self: "workers" in self.climate)
@@ -433,7 +507,7 @@ class Interleavings(RuleBasedStateMachine):
     def a_worker_takes_or_finishes(self, index: int, answer: Answer, deliver: bool) -> None:
         worker = self.workers[index]
         if worker.running:
-            worker.finish(min(worker.running), answer)
+            worker.finish(next(iter(worker.running)), answer)
         worker.take()
         if deliver and worker.operator:
             worker.operator.get_outcome(worker)
@@ -491,7 +565,7 @@ class Interleavings(RuleBasedStateMachine):
         for worker in self.workers:
             while worker.inbox:
                 worker.take()
-            for execution_id in sorted(worker.running):
+            for execution_id in list(worker.running):
                 worker.finish(execution_id, WAIT)
             worker.deliver()
         if self._progress() == before:
@@ -554,6 +628,7 @@ class Interleavings(RuleBasedStateMachine):
 CLIMATES: dict[str, frozenset[str]] = {
     "no faults but time": frozenset({"deadlines"}),
     "workers come and go": frozenset({"workers"}),
+    "a worker goes ahead": frozenset({"workers", "ahead", "deadlines"}),
     "two operators that lag": frozenset({"two operators", "lags"}),
     "runs are made anew": frozenset({"new runs", "workers"}),
     "runs are made anew beside a second operator": frozenset({"new runs", "two operators", "lags"}),
@@ -575,6 +650,7 @@ CLIMATES: dict[str, frozenset[str]] = {
             "workers",
             "wishes",
             "retention",
+            "ahead",
             "clocks",
         }
     ),

@@ -23,6 +23,7 @@ def search(machine: type) -> None:
             derandomize=True,
             deadline=None,
             database=None,
+            report_multiple_bugs=False,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),

@@ -117,12 +117,11 @@ def test_a_cancelled_run_whose_event_is_refused_ends_after_that() -> None:
     run = waiting_run(cancel=True)
     approve = event("approve")
     unfit = brought(execution(run, approve), refused())
-    run = written(run, decide(run, view(run, approve), executions(unfit), NOON))
 
-    status = status_of(decide(run, view(run), executions(), NOON))
+    status = status_of(decide(run, view(run, approve), executions(unfit), NOON))
 
     assert status.phase is RunPhase.CANCELLED
-    assert [each.reason for each in run.status.settled] == ["BadPayload"]
+    assert [each.reason for each in status.settled] == ["BadPayload"]
 
 
 def test_cancelling_does_not_void_an_outcome_whose_worker_left_after_it() -> None:

@@ -9,7 +9,7 @@ import pytest
 from grctl.models import FINALIZER, WorkflowRun
 from grctl.models.directive import Complete
 from grctl.models.phases import HandlerKind
-from grctl.models.wire import CONNECT_PATH, PROTOCOL, Goodbye, from_operator
+from grctl.models.wire import CONNECT_PATH, PROTOCOL, Declined, Goodbye, from_operator
 from grctl_operator.engine import decision
 from grctl_operator.engine.observation import Event, Held, Key
 from grctl_operator.runtime import dispatcher as module
@@ -224,3 +224,50 @@ async def test_workers_are_told_goodbye_when_the_operator_stops() -> None:
         await made.dispatcher.stop()
         answer = from_operator.validate_json(await worker.socket.receive_str(timeout=5))
     assert isinstance(answer, Goodbye)
+
+
+async def test_events_go_ahead_to_the_worker_that_holds_what_they_are_built_on(
+    place: Place,
+) -> None:
+    reject = Event("e2", "reject-1", "reject", NOON, place=8, payload={"by": "bob"})
+    other = hello(ORDER, worker="other", instance="other")
+    async with connected(place.port, hello(ORDER, capacity=1)) as worker:
+        place.dispatch()
+        first = (await worker.executes()).execution
+        async with connected(place.port, other):
+            place.dispatcher.dispatch(KEY, run(KEY), ahead_of(first.id, 3, APPROVE, reject))
+            second, third = await worker.executes(), await worker.executes()
+    assert [second.ahead, third.ahead] == [True, True]
+    assert (second.execution.base, second.execution.commits) == (first.id, 3)
+    assert (third.execution.base, third.execution.commits) == (second.execution.id, 4)
+    assert (third.execution.handler_name, third.payload) == ("reject", {"by": "bob"})
+
+
+async def test_nothing_goes_ahead_to_a_worker_that_left(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch()
+        first = (await worker.executes()).execution
+    place.dispatcher.dispatch(KEY, run(KEY), ahead_of("unknown", 3, APPROVE))
+    assert [each.execution.id for each in place.held()] == [first.id]
+
+
+async def test_what_a_worker_declines_is_decided_anew(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch()
+        execution = (await worker.executes()).execution.id
+        await worker.say(Declined(execution=execution))
+        assert await place.woken() == KEY
+    assert place.held() == []
+
+
+def ahead_of(base: str, commits: int, event: Event, *then: Event) -> decision.Dispatch:
+    return decision.Dispatch(
+        HandlerKind.EVENT,
+        event.event_name,
+        1,
+        commits=commits,
+        base=base,
+        event=event,
+        ahead=True,
+        then=then,
+    )

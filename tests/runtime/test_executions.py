@@ -194,3 +194,34 @@ def test_a_view_shows_one_run_only() -> None:
     made = registry(hello(ORDER, held=(execution("x"), execution("y", run="order-2"))))
     assert set(held(made)) == {"x"}
     assert len(made) == 2
+
+
+def test_executions_of_one_run_take_one_place_of_a_worker() -> None:
+    made = registry(hello(ORDER, capacity=2))
+    dispatch(made, "x")
+    dispatch(made, "y")
+    assert free(made) == [1]
+    made.released("x")
+    assert free(made) == [1]
+    made.released("y")
+    assert free(made) == [2]
+
+
+def test_what_its_worker_declines_is_forgotten_and_no_attempt_is_counted() -> None:
+    made = registry(hello(ORDER, instance="i1"))
+    dispatch(made, "x")
+    assert made.declined("another", "x") is None
+    assert made.declined("i1", "x") == KEY
+    assert held(made) == {}
+    assert made.declined("i1", "x") is None
+
+
+def test_an_execution_is_held_by_a_worker_that_is_there_and_takes_more() -> None:
+    made = registry(hello(ORDER, instance="i1"))
+    dispatch(made, "x")
+    holder = made.holder("x")
+    assert holder is not None
+    assert holder.instance == "i1"
+    made.drained("i1")
+    assert made.holder("x") is None
+    assert made.holder("unknown") is None

@@ -91,7 +91,7 @@ def test_the_three_steps_of_an_event_tell_one_story(
     approve = event()
     status = consuming(approve)
     desk.journal.dispatched(execution(of=approve), "worker-1", approve)
-    desk.journal.committed(KEY, RunStatus(commits=1), status, execution(of=approve))
+    desk.journal.committed(KEY, RunStatus(commits=1), status, [execution(of=approve)])
     desk.journal.settled(KEY, status.settled[0])
     story = {"run": "shop/order-1", "event": "approve-e1", "execution": "x1", "attempt": 1}
     assert fields(caplog) == [
@@ -111,8 +111,8 @@ def test_a_commit_without_an_execution_names_what_it_consumed(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     one, both = consuming(event()), consuming(event(), event("e2"))
-    desk.journal.committed(KEY, RunStatus(commits=1), one, None)
-    desk.journal.committed(KEY, RunStatus(commits=1), both, None)
+    desk.journal.committed(KEY, RunStatus(commits=1), one, [])
+    desk.journal.committed(KEY, RunStatus(commits=1), both, [])
     told = [{"event": each.get("event"), "events": each.get("events")} for each in fields(caplog)]
     assert told == [{"event": "approve-e1", "events": None}, {"event": None, "events": 2}]
 
@@ -169,7 +169,7 @@ def test_an_execution_is_timed_from_its_dispatch_to_its_commit(desk: Desk) -> No
     desk.journal.dispatched(execution(), "worker-1", None)
     desk.time = 0.3
     desk.ahead = timedelta(hours=1)  # a jump of the server's clock is no length of time
-    desk.journal.committed(KEY, RunStatus(), consuming(), execution())
+    desk.journal.committed(KEY, RunStatus(), consuming(), [execution()])
     assert desk.value(f"{TOOK}_sum", kind="step") == pytest.approx(0.3)
 
 
@@ -190,7 +190,7 @@ def test_an_execution_of_which_nothing_comes_is_told_with_the_reason(
 
 
 def test_an_execution_of_another_operator_is_not_timed(desk: Desk) -> None:
-    desk.journal.committed(KEY, RunStatus(), consuming(), execution())
+    desk.journal.committed(KEY, RunStatus(), consuming(), [execution()])
     assert desk.value(f"{TOOK}_count", kind="step") == 0
 
 
@@ -208,3 +208,19 @@ def test_no_payload_is_logged(desk: Desk, caplog: pytest.LogCaptureFixture) -> N
     caplog.set_level(logging.DEBUG)
     desk.journal.dispatched(execution(of=event()), "worker-1", event())
     assert "secret" not in str([vars(record) for record in caplog.records])
+
+
+def test_of_several_outcomes_in_one_commit_each_event_names_its_own_execution(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, two = event("e1"), event("e2")
+    status = consuming(one, two)
+    done = [execution("x1", of=one), execution("x2", of=two)]
+
+    desk.journal.committed(KEY, RunStatus(commits=1), status, done)
+    for entry in status.settled:
+        desk.journal.settled(KEY, entry)
+
+    committed, first, second = fields(caplog)
+    assert "execution" not in committed
+    assert (first["execution"], second["execution"]) == ("x1", "x2")

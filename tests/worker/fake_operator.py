@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 from grctl.models.base import Model
 from grctl.models.wire import (
     CONNECT_PATH,
+    Declined,
     Drain,
     Execute,
     Hello,
@@ -22,7 +23,7 @@ from grctl.models.wire import (
     from_worker,
 )
 
-M = TypeVar("M", Hello, Outcome, Drain)
+M = TypeVar("M", Hello, Outcome, Declined, Drain)
 PATIENCE = 10.0  # s: a test that waits longer has failed
 
 

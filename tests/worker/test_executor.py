@@ -151,7 +151,7 @@ async def test_a_handler_knows_its_run_and_its_event() -> None:
         result=[
             "order-abc",
             2,
-            "uid-1-3",
+            "uid-1-event-uid-1",
             {"name": "described", "object_name": "order-abc-approve-1", "uid": "event-uid-1"},
         ]
     )
@@ -303,3 +303,13 @@ async def test_log_records_say_what_they_are_about(caplog: pytest.LogCaptureFixt
     record: Any = caplog.records[0]
     assert record.message == "took 3 items"
     assert (record.run, record.event, record.items) == ("shop/order-abc", "order-abc-approve-1", 3)
+
+
+def test_two_events_never_share_an_idempotency_key() -> None:
+    """The first was withdrawn while its handler ran: nothing was committed in between."""
+    keys = {
+        Context(order, execute_of(order, HandlerKind.EVENT, "described", event_uid=uid)).run
+        for uid in ("event-uid-1", "event-uid-2")
+    }
+
+    assert len({each.idempotency_key for each in keys}) == 2

@@ -9,7 +9,16 @@ import pytest
 
 import grctl.worker
 from grctl.models import Complete, Directive, HandlerKind
-from grctl.models.wire import Catalogue, Drain, Failed, Goodbye, Handler, Hello, Outcome, Succeeded
+from grctl.models.wire import (
+    Catalogue,
+    Drain,
+    Failed,
+    Goodbye,
+    Handler,
+    Hello,
+    Outcome,
+    Succeeded,
+)
 from grctl.worker import Worker
 from grctl.worker.context import Context
 from grctl.workflow import Workflow

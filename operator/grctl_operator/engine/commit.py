@@ -2,16 +2,18 @@
 
 Rule 4. The fence is the run's uid, its `commits` and `lastExecution`; the write carries the
 resourceVersion (rule 5). What does not pass the fence is void, and its worker is told so.
+Outcomes that wait behind each other are committed in order, in one write.
 """
 
 from grctl.models.directive import Complete, NextStep, WaitForEvent
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import HistoryEntry, RunError, Step
-from grctl.models.wire import Failed, Outcome, Refused, Succeeded
+from grctl.models.wire import Execution, Failed, Outcome, Refused, Succeeded
 from grctl_operator.engine.decision import Release
 from grctl_operator.engine.desired import cancel_message
-from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.draft import Draft, follows
+from grctl_operator.engine.inbox import eligible, unconsumed
 from grctl_operator.engine.observation import Event
 from grctl_operator.engine.wait import begin_wait
 
@@ -21,57 +23,86 @@ def release_void(draft: Draft) -> bool:
     for held in draft.executions.held:
         if draft.run.status.last_execution == held.execution.id:
             draft.before.append(Release(held.execution.id, committed=True))
-        elif not draft.is_current(held.execution):
+        elif not draft.may_commit(held):
             draft.before.append(Release(held.execution.id, False, "the run went on without it"))
         elif draft.is_withdrawn(held):
             draft.before.append(Release(held.execution.id, False, "the event was withdrawn"))
+        elif draft.is_late(held):
+            draft.before.append(Release(held.execution.id, False, "the deadline came before it"))
     return False
 
 
-def commit_outcome(draft: Draft) -> bool:
-    """Commit the outcome of a current execution."""
-    for held in draft.executions.held:
-        if held.outcome is None or not draft.is_current(held.execution) or not draft.run.held:
-            continue
-        event = draft.events.find(held.execution.event_uid)
-        if held.execution.event_uid is None or (event and draft.trusts(event)):
-            _commit(draft, held.outcome, event)
-            return True
-        if not draft.is_withdrawn(held):
-            draft.read_events()
-    return False
+def commit_outcomes(draft: Draft) -> bool:
+    """Commit the outcomes that are there, each behind the one that it was built on."""
+    if not draft.run.held:
+        return False
+    committed: list[Execution] = []
+    while outcome := _next_outcome(draft, committed):
+        _take(draft, outcome, len(committed))
+        committed.append(outcome.execution)
+    if not committed:
+        return False
+    if draft.run.spec.cancel and not draft.status.phase.finished:
+        _cancel(draft, committed[-1].handler_name)
+    draft.commit(committed[-1], outcomes=len(committed))
+    draft.after += [Release(each.id, committed=True) for each in committed]
+    return True
 
 
-def _commit(draft: Draft, outcome: Outcome, event: Event | None) -> None:
+def _next_outcome(draft: Draft, committed: list[Execution]) -> Outcome | None:
+    if committed and draft.status.wait is None:
+        return None  # the run finished, or goes on with a step: who waits for events is void
+    for held in draft.in_flight:
+        execution = held.execution
+        behind = follows(execution, committed[-1]) if committed else draft.is_current(execution)
+        if held.outcome is not None and behind and _may_commit(draft, execution):
+            return held.outcome
+    return None
+
+
+def _may_commit(draft: Draft, execution: Execution) -> bool:
+    """Say whether the event of an outcome is still to be consumed; ask for a list to know."""
+    if execution.event_uid is None:
+        return True
+    event = draft.events.find(execution.event_uid)
+    if event is None or not draft.trusts(event):
+        draft.read_events()
+        return False
+    return event in eligible(draft)
+
+
+def _take(draft: Draft, outcome: Outcome, before: int) -> None:
+    """Add an outcome to the commit, behind those of `before` others."""
+    event = draft.events.find(outcome.execution.event_uid)
     draft.change(started_at=draft.status.started_at or draft.second)
     match outcome.result:
         case Succeeded() as result:
-            _succeed(draft, outcome, result, event)
+            _succeed(draft, result, event)
         case Failed() as result:
             _fail(draft, result, event)
         case Refused() as result:
             _refuse(draft, result, event)
-    draft.record(_entry(draft, outcome))
-    draft.commit(outcome.execution)
-    draft.after.append(Release(outcome.execution.id, committed=True))
+    draft.record(_entry(draft, outcome, before))
 
 
-def _succeed(draft: Draft, outcome: Outcome, result: Succeeded, event: Event | None) -> None:
+def _succeed(draft: Draft, result: Succeeded, event: Event | None) -> None:
     if event:
         draft.consume(event, EventPhase.PROCESSED, EventReason.HANDLED)
     kept = {key: value for key, value in draft.status.store.items() if key not in result.delete}
     draft.change(store=kept | result.put)
-    if draft.run.spec.cancel and not isinstance(result.directive, Complete):
-        text = cancel_message(outcome.execution.handler_name)
-        draft.finish(RunPhase.CANCELLED, RunReason.CANCELLED, text)
-        return
     _follow(draft, result)
+
+
+def _cancel(draft: Draft, handler: str) -> None:
+    text = cancel_message(handler)
+    draft.finish(RunPhase.CANCELLED, RunReason.CANCELLED, text)
 
 
 def _follow(draft: Draft, result: Succeeded) -> None:
     match result.directive:
         case WaitForEvent() as directive:
-            wait = begin_wait(directive, draft.now)
+            head = next(unconsumed(draft), None)
+            wait = begin_wait(directive, max(draft.now, head.created) if head else draft.now)
             draft.change(phase=RunPhase.WAIT_EVENT, step=None, wait=wait)
         case NextStep(step=name):
             due = Step(name=name, kind=HandlerKind.STEP, since=draft.second)
@@ -97,10 +128,10 @@ def _refuse(draft: Draft, result: Refused, event: Event | None) -> None:
     draft.change(phase=RunPhase.WAIT_EVENT, step=None)
 
 
-def _entry(draft: Draft, outcome: Outcome) -> HistoryEntry:
+def _entry(draft: Draft, outcome: Outcome, before: int) -> HistoryEntry:
     execution = outcome.execution
     return HistoryEntry(
-        commit=draft.run.status.commits + 1,
+        commit=draft.run.status.commits + before + 1,
         at=draft.second,
         handler=execution.handler_name,
         kind=execution.handler_kind.value,

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from grctl.models.run import WorkflowRun
-from grctl_operator.engine.commit import commit_outcome, release_void
+from grctl_operator.engine.ahead import dispatch_ahead
+from grctl_operator.engine.commit import commit_outcomes, release_void
 from grctl_operator.engine.decision import Decision
 from grctl_operator.engine.desired import obey_spec
 from grctl_operator.engine.dispatch import dispatch_due, retry_lost
@@ -42,7 +43,8 @@ RULES: tuple[Rule, ...] = (
     reject_leftovers,
     hold,
     obey_spec,
-    commit_outcome,
+    dispatch_ahead,
+    commit_outcomes,
     retry_lost,
     reject_unfit,
     end_wait,

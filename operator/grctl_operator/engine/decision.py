@@ -23,6 +23,10 @@ class Dispatch:
     commits: int
     base: str | None
     event: Event | None = None
+    ahead: bool = False
+    """`base` is in flight still: for its worker only, to run behind it with the store it leaves."""
+    then: tuple[Event, ...] = ()
+    """Events to hand over behind this one, each built on the one before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """A Decision in the making: the status as the rules change it, and the effects they ask for.
 
-Invariant: `commits` grows by one with each status that makes something true, and never otherwise.
+Invariant: `commits` grows with each status that makes something true, and never otherwise: by the
+number of outcomes in it, and at least by one.
 """
 
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from grctl.models.phases import EventPhase, RunPhase
@@ -75,21 +77,52 @@ class Draft:
             and not status.phase.finished
         )
 
-    @property
+    @cached_property
     def in_flight(self) -> tuple[Held, ...]:
-        """Current executions that a worker has and may bring back, or has brought."""
-        return tuple(
+        """Executions that a worker has and may bring back, or has brought, and that may commit.
+
+        Built on the run as it is, or behind one of these: what an execution was built on comes
+        before it, and where that is void, lost or withdrawn, so is the execution.
+        """
+        usable = [
             held
             for held in self.executions.held
-            if self.is_current(held.execution)
-            and (held.outcome is not None or not held.lost)
+            if (held.outcome is not None or not held.lost)
             and not self.is_withdrawn(held)
-        )
+            and not self.is_late(held)
+        ]
+        found: list[Held] = []
+        next_ones = [held for held in usable if self.is_current(held.execution)]
+        while next_ones:
+            found += next_ones
+            bases = [held.execution for held in next_ones]
+            next_ones = [
+                held for held in usable if any(follows(held.execution, base) for base in bases)
+            ]
+        return tuple(found)
+
+    def may_commit(self, held: Held) -> bool:
+        """Say whether an execution is in flight, or was until its worker was lost."""
+        flying = {each.execution.id for each in self.in_flight}
+        return held.execution.id in flying or self.is_current(held.execution)
 
     def is_withdrawn(self, held: Held) -> bool:
         """Say whether the event that an execution handles is gone, and was not consumed."""
         uid = held.execution.event_uid
         return uid is not None and self.events_complete and self.events.find(uid) is None
+
+    def is_late(self, held: Held) -> bool:
+        """Say whether the event of an execution came after the deadline of the present wait.
+
+        Only one that was handed over ahead can be: the wait began when the one before it ended.
+        Where a clock went back, it is in time if an event behind it is (rule 7).
+        """
+        wait, event = self.run.status.wait, self.events.find(held.execution.event_uid)
+        deadline = wait.deadline if wait else None
+        if event is None or deadline is None or event.created <= deadline:
+            return False
+        behind = (each for each in self.events if each.place > event.place)
+        return not any(each.created <= deadline and not self.is_settled(each) for each in behind)
 
     def read_events(self) -> None:
         """Ask for a consistent list."""
@@ -109,14 +142,17 @@ class Draft:
         self.change(**fields)
         self._must_write = True
 
-    def commit(self, execution: Execution | None = None, **fields: Any) -> None:
+    def commit(
+        self, execution: Execution | None = None, *, outcomes: int = 1, **fields: Any
+    ) -> None:
         """Make something true, once: the write is fenced, and `commits` moves with it.
 
         Outbox entries whose settling is known go with it (rule "When an outbox entry may go").
+        `execution` is the last of those whose outcomes are committed.
         """
         last = execution.id if execution else self.status.last_execution
         self.write_first(
-            commits=self.run.status.commits + 1,
+            commits=self.run.status.commits + outcomes,
             last_execution=last,
             settled=self.unconfirmed + self._newly_settled,
             **fields,
@@ -198,3 +234,12 @@ class Draft:
             after=tuple(self.after),
             wake_at=self._wake_at,
         )
+
+
+def follows(execution: Execution, base: Execution) -> bool:
+    """Say whether an execution was built on what another one leaves (rule 4)."""
+    return (
+        execution.base == base.id
+        and execution.commits == base.commits + 1
+        and execution.run_uid == base.run_uid
+    )

@@ -98,6 +98,8 @@ class Held:
     lost: bool = False
     """The worker went away and did not come back in time."""
     outcome: Outcome | None = None
+    took: timedelta | None = None
+    """How long the outcome took to come, from the dispatch on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,17 +14,26 @@ import logging
 import secrets
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
 from grctl.models.phases import HandlerKind
 from grctl.models.run import WorkflowRun
-from grctl.models.wire import CONNECT_PATH, Drain, Execute, Execution, Hello, Outcome, Release
+from grctl.models.wire import (
+    CONNECT_PATH,
+    Declined,
+    Drain,
+    Execute,
+    Execution,
+    Hello,
+    Outcome,
+    Release,
+)
 from grctl_operator.engine import decision
-from grctl_operator.engine.observation import Key
+from grctl_operator.engine.observation import Event, Key
 from grctl_operator.runtime.admission import Admission
-from grctl_operator.runtime.executions import ExecutionRegistry, Group
+from grctl_operator.runtime.executions import ExecutionRegistry, Group, Worker
 from grctl_operator.runtime.journal import Journal
 from grctl_operator.runtime.waiting_line import WaitingLine
 from grctl_operator.runtime.work_queue import WorkQueue
@@ -107,6 +116,9 @@ class Dispatcher:
 
     def dispatch(self, key: Key, run: WorkflowRun, effect: decision.Dispatch) -> None:
         """Give a handler to a worker; where none has room, wait for one."""
+        if effect.ahead:
+            self._dispatch_ahead(key, run, effect)
+            return
         group = (key.namespace, run.spec.workflow.type)
         worker = self._registry.choose(group, effect.kind, effect.name)
         if worker is None:
@@ -114,12 +126,29 @@ class Dispatcher:
             return
         self._line.leave(key)
         execution = _execution(key, run, effect)
-        self._registry.dispatched(execution, worker)
-        message = Execute(
-            execution=execution, payload=_payload(run, effect), store=run.status.store
-        )
+        payload = _payload(run, effect)
+        message = Execute(execution=execution, payload=payload, store=run.status.store)
+        self._send(worker, message, effect.event)
+
+    def _dispatch_ahead(self, key: Key, run: WorkflowRun, effect: decision.Dispatch) -> None:
+        """Hand events to the worker that holds what they are built on, if it is still there."""
+        worker = self._registry.holder(effect.base)
+        event = effect.event
+        if worker is None or event is None:
+            return
+        for number, each in enumerate((event, *effect.then)):
+            link = replace(
+                effect, name=each.event_name, event=each, commits=effect.commits + number
+            )
+            execution = _execution(key, run, link)
+            message = Execute(execution=execution, payload=each.payload, ahead=True)
+            self._send(worker, message, each)
+            effect = replace(effect, base=execution.id)
+
+    def _send(self, worker: Worker, message: Execute, event: Event | None) -> None:
+        self._registry.dispatched(message.execution, worker)
         self._sessions[worker.instance].send(message)
-        self._journal.dispatched(execution, worker.name, effect.event)
+        self._journal.dispatched(message.execution, worker.name, event)
 
     def await_worker(self, key: Key, run: WorkflowRun) -> None:
         """Have a key reconciled when a worker of the type connects or has room."""
@@ -172,7 +201,7 @@ class Dispatcher:
         fields = {"worker": hello.worker, "namespace": hello.namespace, "held": len(hello.held)}
         logger.info("worker connected", extra=fields | {"capacity": hello.capacity})
 
-    def take(self, session: WorkerSession, message: Outcome | Drain) -> None:
+    def take(self, session: WorkerSession, message: Outcome | Declined | Drain) -> None:
         """Keep an outcome until the engine has dealt with it; dispatch nothing to who drains."""
         hello = session.hello
         if hello is None or self._sessions.get(hello.instance) is not session:
@@ -181,9 +210,18 @@ class Dispatcher:
             self._registry.drained(hello.instance)
             logger.info("worker drains", extra={"worker": hello.worker})
             return
+        if isinstance(message, Declined):
+            self._take_back(hello.instance, message.execution)
+            return
         if message.execution.namespace != hello.namespace:
             raise ProtocolError(f"An outcome of namespace {message.execution.namespace!r}")
         self._queue.add(self._registry.brought(hello.instance, message))
+
+    def _take_back(self, instance: str, execution: str) -> None:
+        """Forget an execution that its worker did not begin."""
+        key = self._registry.declined(instance, execution)
+        if key is not None:
+            self._queue.add(key)
 
     async def _connect(self, request: web.Request) -> web.WebSocketResponse:
         identity = await authenticate(request)

@@ -11,8 +11,9 @@
 Pure data: no I/O, and the clock is given.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from grctl.models.phases import HandlerKind
@@ -43,13 +44,13 @@ class Worker:
     seen: datetime
     connected: bool = True
     draining: bool = False
-    held: int = 0
-    """How many executions it has that are not lost."""
+    held: Counter[Key] = field(default_factory=Counter)
+    """How many executions it has of each run, but for lost ones. Those of one run run in turn."""
 
     @property
     def free(self) -> int:
         """How many more executions it takes now."""
-        return max(0, self.capacity - self.held) if self.connected and not self.draining else 0
+        return max(0, self.capacity - len(self.held)) if self.connected and not self.draining else 0
 
     def can(self, group: Group, kind: HandlerKind, name: str) -> bool:
         """Say whether it may and can run a handler."""
@@ -86,12 +87,20 @@ class ExecutionRegistry:
     @property
     def in_flight(self) -> int:
         """Count the executions that a worker has."""
-        return sum(worker.held for worker in self._workers.values())
+        return sum(worker.held.total() for worker in self._workers.values())
 
     def find(self, execution: str | None) -> Execution | None:
         """Give what is known of an execution."""
         key = self._keys.get(execution) if execution else None
         return self._entries[key][execution].held.execution if key and execution else None
+
+    def chain(self, last: str | None, base: str | None) -> tuple[Execution, ...]:
+        """Give the executions behind `base` up to `last`, in order, as far as they are known."""
+        links: list[Execution] = []
+        while last != base and (execution := self.find(last)):
+            links.append(execution)
+            last = execution.base
+        return tuple(reversed(links))
 
     def view(self, key: Key, workflow_type: str) -> Executions:
         """Give what the engine is told of one workflow id."""
@@ -117,7 +126,7 @@ class ExecutionRegistry:
             capacity=hello.capacity,
             catalogues=catalogues,
             seen=self._now(),
-            held=before.held if before else 0,
+            held=before.held if before else Counter(),
         )
         self._workers[hello.instance] = worker
         changed += [self._take_over(execution, worker) for execution in hello.held]
@@ -135,7 +144,7 @@ class ExecutionRegistry:
         if worker is None:
             return False
         worker.connected, worker.seen = False, self._now()
-        return worker.held > 0
+        return bool(worker.held)
 
     def give_up(self, instance: str) -> tuple[Key, ...]:
         """Mark lost what a worker holds that did not come back. Give the keys."""
@@ -152,13 +161,30 @@ class ExecutionRegistry:
         key = self._take_over(outcome.execution, worker)
         entry = self._entries[key][outcome.execution.id]
         if entry.held.outcome is None:
-            entry.held = replace(entry.held, outcome=outcome)
+            took = self._now() - entry.held.since
+            entry.held = replace(entry.held, outcome=outcome, took=took)
         return key
+
+    def declined(self, instance: str, execution: str) -> Key | None:
+        """Forget an execution that this worker has not begun and will not. Give its key."""
+        key = self._keys.get(execution)
+        if key is None or self._entries[key][execution].instance != instance:
+            return None
+        self.released(execution)
+        return key
+
+    def holder(self, execution: str | None) -> Worker | None:
+        """Give the worker that has an execution, if it takes more."""
+        key = self._keys.get(execution or "")
+        if key is None or execution is None:
+            return None
+        worker = self._workers.get(self._entries[key][execution].instance)
+        return worker if worker and worker.connected and not worker.draining else None
 
     def choose(self, group: Group, kind: HandlerKind, name: str) -> Worker | None:
         """Give the worker that has room and holds least, of those that have the handler."""
         fit = [each for each in self._workers.values() if each.free and each.can(group, kind, name)]
-        return min(fit, key=lambda each: each.held, default=None)
+        return min(fit, key=lambda each: len(each.held), default=None)
 
     def has_room(self, group: Group) -> bool:
         """Say whether any worker of the type takes an execution now."""
@@ -232,8 +258,12 @@ class ExecutionRegistry:
     def _count(self, entry: _Entry, change: int) -> None:
         """Count an execution that a worker has; one that is lost is had by nobody."""
         worker = self._workers.get(entry.instance)
-        if worker is not None and not entry.held.lost:
-            worker.held += change
+        if worker is None or entry.held.lost:
+            return
+        key = key_of(entry.held.execution)
+        worker.held[key] += change
+        if worker.held[key] <= 0:
+            del worker.held[key]
 
     def _all(self) -> Iterable[_Entry]:
         return [entry for entries in self._entries.values() for entry in entries.values()]

@@ -9,7 +9,7 @@
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -91,24 +91,24 @@ class Journal:
         logger.info("void", extra=_fields_of(execution) | {"why": why})
 
     def committed(
-        self, key: Key, before: RunStatus, after: RunStatus, execution: Execution | None
+        self, key: Key, before: RunStatus, after: RunStatus, executions: Sequence[Execution]
     ) -> None:
         """Tell that a status was written that made something true.
 
-        `execution`: the one whose outcome it was; None: it was something else.
+        `executions`: those whose outcomes it made true, in order; none: it was something else.
         """
         self._metrics.commits.inc()
+        for execution in executions:
+            self._time(execution)
         known = {entry.uid for entry in before.settled}
         consumed = [entry for entry in after.settled if entry.uid not in known]
-        fields: Fields = {"run": str(key), **_naming(consumed)}
-        if execution is not None:
-            self._time(execution)
-            fields = _fields_of(execution)
-        fields |= {"commits": after.commits, "phase": after.phase.value}
-        story = {name: fields.get(name) for name in ("execution", "attempt", "commits")}
+        said = {"commits": after.commits, "phase": after.phase.value}
+        handling = {each.event_uid: each for each in executions}
         for entry in consumed:
-            self._commits.put(entry.uid, story)
-        logger.info("committed", extra=fields)
+            story = _story_of(handling.get(entry.uid))
+            self._commits.put(entry.uid, story | {"commits": after.commits})
+        named = {"run": str(key), **_naming(consumed, executions)}
+        logger.info("committed", extra=named | said)
 
     def settled(self, key: Key, settlement: Settlement) -> None:
         """Tell that an event's final phase is written."""
@@ -148,8 +148,16 @@ def _fields_of(execution: Execution) -> Fields:
     }
 
 
-def _naming(consumed: list[Settlement]) -> Fields:
-    """Name the event that a commit consumed; of several, say how many."""
+def _story_of(execution: Execution | None) -> Fields:
+    """Give what an event's settling says of its handling."""
+    return {"execution": execution.id, "attempt": execution.attempt} if execution else {}
+
+
+def _naming(consumed: list[Settlement], executions: Sequence[Execution]) -> Fields:
+    """Name the execution and the event of a commit; of several, say how many."""
+    if len(executions) == 1:
+        return _fields_of(executions[0])
     if len(consumed) == 1:
         return {"event": consumed[0].name}
-    return {"events": len(consumed)} if consumed else {}
+    counted = {"events": len(consumed), "executions": len(executions)}
+    return {name: count for name, count in counted.items() if count}

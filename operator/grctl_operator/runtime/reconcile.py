@@ -139,9 +139,8 @@ class Reconciler:
     def _committed(self, key: Key, run: WorkflowRun, status: RunStatus) -> None:
         before = run.status
         self._cache.committed(key, run.metadata.uid, before.commits, status.commits)
-        new = status.last_execution != before.last_execution
-        execution = self._executions.find(status.last_execution) if new else None
-        self._journal.committed(key, before, status, execution)
+        executions = self._executions.chain(status.last_execution, before.last_execution)
+        self._journal.committed(key, before, status, executions)
 
     async def _read_afresh(self, key: Key) -> None:
         uid = self._runs.uid(key)

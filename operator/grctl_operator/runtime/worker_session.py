@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from grctl.models.base import Model
 from grctl.models.wire import (
     PROTOCOL,
+    Declined,
     Drain,
     Goodbye,
     Hello,
@@ -53,7 +54,7 @@ class Host(Protocol):
             ProtocolError: it may not come in.
         """
 
-    def take(self, session: "WorkerSession", message: Outcome | Drain) -> None:
+    def take(self, session: "WorkerSession", message: Outcome | Declined | Drain) -> None:
         """Take what a worker says."""
 
 
@@ -145,7 +146,7 @@ class WorkerSession:
         return {"worker": self.hello.worker if self.hello else "unknown"}
 
 
-def _parse(message: WSMessage) -> Hello | Outcome | Drain:
+def _parse(message: WSMessage) -> Hello | Outcome | Declined | Drain:
     try:
         return from_worker.validate_json(message.data)
     except ValidationError as error:

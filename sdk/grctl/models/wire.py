@@ -1,7 +1,8 @@
 """What operator and worker say to each other: JSON objects over one WebSocket, `kind` first.
 
 1. A worker connects out, says Hello with what it can run and what it still holds.
-2. The operator answers Welcome, then sends Execute; the worker answers each with an Outcome.
+2. The operator answers Welcome, then sends Execute; the worker answers each with an Outcome, or
+   Declined. Executions of one run are sent in order, and run in order.
 3. A worker holds an Outcome until it is told Release: committed, or void. Both sides may repeat
    themselves; nobody relies on a message that was not answered.
 4. An execution names what it was built on (run uid, commits, base): that is its fence.
@@ -119,6 +120,13 @@ class Outcome(Model):
     result: Result
 
 
+class Declined(Model):
+    """The worker has not begun an execution and will not: forget it, and decide anew."""
+
+    kind: Literal["declined"] = "declined"
+    execution: str
+
+
 class Drain(Model):
     """The worker takes nothing new and will leave when what it holds is released."""
 
@@ -139,6 +147,8 @@ class Execute(Model):
     execution: Execution
     payload: Any = None
     store: dict[str, Any] = Field(default_factory=dict)
+    ahead: bool = False
+    """The worker holds what it was built on: it runs behind that, with the store that it leaves."""
 
 
 class Release(Model):
@@ -159,13 +169,13 @@ class Goodbye(Model):
     redirect: str | None = None
 
 
-FromWorker = Annotated[Hello | Outcome | Drain, Field(discriminator="kind")]
+FromWorker = Annotated[Hello | Outcome | Declined | Drain, Field(discriminator="kind")]
 FromOperator = Annotated[Welcome | Execute | Release | Goodbye, Field(discriminator="kind")]
 
 QUIET = ConfigDict(hide_input_in_errors=True)
 """Errors do not quote what came: it may be a payload or a store, and errors are logged."""
 
-from_worker: TypeAdapter[Hello | Outcome | Drain] = TypeAdapter(FromWorker, config=QUIET)
+from_worker: TypeAdapter[Hello | Outcome | Declined | Drain] = TypeAdapter(FromWorker, config=QUIET)
 from_operator: TypeAdapter[Welcome | Execute | Release | Goodbye] = TypeAdapter(
     FromOperator, config=QUIET
 )

@@ -74,7 +74,7 @@ def _current_run(execution: Execution) -> CurrentRun:
         uid=execution.run_uid,
         execution_id=execution.id,
         attempt=execution.attempt,
-        idempotency_key=f"{execution.run_uid}-{execution.commits}",
+        idempotency_key=f"{execution.run_uid}-{execution.event_uid or execution.commits}",
         event=_current_event(execution),
     )
 

@@ -3,6 +3,8 @@
 1. Each runs as a task of its own, those of one run one after the other, at most `capacity` at once.
 2. An Execute for one that is held already runs nothing: its outcome is sent again if it is there.
 3. Release ends it: what still runs is cancelled, what it would bring back is void.
+4. One that came ahead runs behind the one that it was built on, with the store that this leaves; if
+   that does not leave the run waiting for an event, it is declined.
 """
 
 import asyncio
@@ -10,8 +12,19 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from grctl.models.wire import Execute, Execution, Outcome, Release
+from grctl.models.directive import WaitForEvent
+from grctl.models.wire import (
+    Declined,
+    Execute,
+    Execution,
+    Failed,
+    Outcome,
+    Refused,
+    Release,
+    Succeeded,
+)
 from grctl.worker.executor import carry_out
 from grctl.worker.logs import fields_of
 from grctl.workflow.workflow import Workflow
@@ -21,7 +34,9 @@ logger = logging.getLogger(__name__)
 RESULTS = ("succeeded", "failed", "refused")
 LAST_WORDS = 1.0  # s: for handlers to clean up after they were cancelled
 
-BroughtBack = Callable[[Outcome], Awaitable[None]]
+Values = dict[str, Any]
+
+BroughtBack = Callable[[Outcome | Declined], Awaitable[None]]
 """Is told each outcome when it is there. It may be lost: the outcome stays held."""
 
 
@@ -30,6 +45,11 @@ class _Held:
     execution: Execution
     outcome: Outcome | None = None
     task: asyncio.Task[None] | None = None
+    begun: bool = False
+    base: "_Held | None" = None
+    """What it was built on, until it begins; None for one that did not come ahead."""
+    left: Values | None = None
+    """The store that it leaves, if the run then waits for an event."""
 
 
 class Executions:
@@ -75,7 +95,7 @@ class Executions:
         """Run an execution, unless it is held already."""
         held = self._held.get(execute.execution.id)
         if held is None:
-            self._begin(execute)
+            await self._begin(execute)
         elif held.outcome is not None:
             await self._brought_back(held.outcome)
 
@@ -91,6 +111,14 @@ class Executions:
             held.task.cancel()
         self._note_empty()
 
+    async def decline(self) -> None:
+        """Give back what has not begun: another worker may take it."""
+        waiting = [held for held in self._held.values() if not held.begun]
+        for held in waiting:
+            if held.task is not None:
+                held.task.cancel()
+            await self._decline(held)
+
     async def abandon(self) -> None:
         """Stop whatever runs and forget it all."""
         for held in self._held.values():
@@ -102,8 +130,12 @@ class Executions:
             await asyncio.wait(self._tasks, timeout=LAST_WORDS)
         self._note_empty()
 
-    def _begin(self, execute: Execute) -> None:
-        held = self._held[execute.execution.id] = _Held(execute.execution)
+    async def _begin(self, execute: Execute) -> None:
+        base = self._held.get(execute.execution.base or "") if execute.ahead else None
+        held = self._held[execute.execution.id] = _Held(execute.execution, base=base)
+        if execute.ahead and base is None:
+            await self._decline(held)
+            return
         run = execute.execution.run_uid
         task = asyncio.create_task(self._run(held, execute, self._latest.get(run)))
         held.task = self._latest[run] = task
@@ -122,14 +154,38 @@ class Executions:
     ) -> None:
         if previous is not None:
             await asyncio.wait([previous])
+        if held.base is not None:
+            store, held.base = held.base.left, None
+            if store is None:
+                await self._decline(held)
+                return
+            execute = execute.model_copy(update={"store": store})
         async with self._places:
+            held.begun = True
             result = await carry_out(self._workflows, execute)
         if held.execution.id not in self._held:
             return  # released, and the handler took no notice of being cancelled
+        held.left = _left(execute.store, result)
         held.outcome = Outcome(execution=held.execution, result=result)
         self.handled[held.execution.handler_kind, result.kind] += 1
         await self._brought_back(held.outcome)
 
+    async def _decline(self, held: _Held) -> None:
+        if self._held.pop(held.execution.id, None) is not None:
+            await self._brought_back(Declined(execution=held.execution.id))
+        self._note_empty()
+
     def _note_empty(self) -> None:
         if not self._held and not self._tasks:
             self.empty.set()
+
+
+def _left(store: Values, result: Succeeded | Failed | Refused) -> Values | None:
+    """Give the store that a run has behind a result, if it then waits for an event."""
+    match result:
+        case Succeeded(directive=WaitForEvent()):
+            kept = {key: value for key, value in store.items() if key not in result.delete}
+            return kept | result.put
+        case Refused():
+            return store
+    return None

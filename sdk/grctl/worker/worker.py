@@ -142,6 +142,7 @@ class Worker:
         """Take nothing new, and wait until nothing is held, within the grace period."""
         logger.info("stopping", extra={"held": len(self._executions.held)})
         await self._connection.send(Drain())
+        await self._executions.decline()
         waits = [
             asyncio.create_task(event.wait()) for event in (self._executions.empty, self._at_once)
         ]

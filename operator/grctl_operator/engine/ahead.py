@@ -1,0 +1,85 @@
+"""Handing over events ahead: the worker of a run goes on while its outcomes are being committed.
+
+1. Only where outcomes come quickly: an event that is handed over cannot be dispatched elsewhere,
+   and a cancellation waits for it. Twice as many are ahead as were quick, up to AHEAD.
+2. Each execution is built on the one before it, at the same worker. It commits behind that one or
+   never (rule 4), so nothing depends on whether our guess that the run goes on waiting was right.
+3. Order is kept (rule 2): the next event in line or none; one that no handler takes stops the line.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from grctl.models.directive import WaitForEvent
+from grctl.models.phases import HandlerKind
+from grctl.models.wire import Refused, Succeeded
+from grctl_operator.engine.decision import Dispatch
+from grctl_operator.engine.draft import SHOWN_AFTER, Draft
+from grctl_operator.engine.inbox import eligible, is_for_another_run
+from grctl_operator.engine.observation import Event, Held
+
+AHEAD = 16
+"""Executions in flight for one run: what a worker does in the time of some commits."""
+QUICK: timedelta = SHOWN_AFTER
+
+
+def dispatch_ahead(draft: Draft) -> bool:
+    """Hand over the next events behind those in flight, if those before them were quick."""
+    room = _room(draft)
+    if room <= 0:
+        return False
+    last = draft.in_flight[-1]
+    events = tuple(event for event, _ in zip(_next_events(draft, last), range(room), strict=False))
+    if events:
+        draft.before.append(_dispatch(last, events))
+    return False
+
+
+def _room(draft: Draft) -> int:
+    """Say how many more events may be handed over."""
+    flying = draft.in_flight
+    if not flying or draft.status.wait is None or draft.run.spec.cancel or not draft.run.held:
+        return 0
+    if len({held.execution.commits for held in flying}) < len(flying):
+        return 0  # two attempts at the same: nobody knows which one commits
+    back = [held for held in flying if held.outcome is not None]
+    if not all(map(_goes_on_waiting, back)):
+        return 0
+    quick = sum(held.took is not None and held.took < QUICK for held in back)
+    wanted = min(2 * quick, AHEAD) - (len(flying) - len(back))
+    return min(wanted, draft.outbox_room - len(flying))
+
+
+def _goes_on_waiting(held: Held) -> bool:
+    match held.outcome.result if held.outcome else None:
+        case Succeeded(directive=WaitForEvent()) | Refused():
+            return True
+    return False
+
+
+def _next_events(draft: Draft, last: Held) -> Iterator[Event]:
+    """Give the events behind those in flight, as long as the same worker takes each of them."""
+    flying = {held.execution.event_uid for held in draft.in_flight}
+    for event in eligible(draft):
+        if event.uid in flying:
+            continue
+        if is_for_another_run(draft, event) or not draft.trusts(event):
+            return
+        able = draft.executions.connected_with(HandlerKind.EVENT, event.event_name)
+        if last.worker not in {worker.name for worker in able}:
+            return
+        yield event
+
+
+def _dispatch(last: Held, events: tuple[Event, ...]) -> Dispatch:
+    first, *others = events
+    return Dispatch(
+        HandlerKind.EVENT,
+        first.event_name,
+        attempt=1,
+        commits=last.execution.commits + 1,
+        base=last.execution.id,
+        event=first,
+        ahead=True,
+        then=tuple(others),
+    )

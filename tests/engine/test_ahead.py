@@ -1,0 +1,238 @@
+"""Events are handed over ahead, in order, only where that is quick; they commit in order."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from grctl.models import RunPhase
+from grctl.models.directive import Complete, NextStep, WaitForEvent
+from grctl.models.run import Wait, WorkflowRun
+from grctl.models.wire import Execution
+from grctl_operator.engine import Decision, Dispatch, Event, Held, Release, decide
+from grctl_operator.engine.ahead import AHEAD
+from grctl_operator.engine.draft import OUTBOX_LIMIT
+from tests.engine.builders import (
+    NOON,
+    at,
+    brought,
+    event,
+    every,
+    execution,
+    executions,
+    failed,
+    lost,
+    many,
+    refused,
+    runs,
+    settlement,
+    status_of,
+    succeeded,
+    view,
+    waiting_run,
+    with_status,
+    worker,
+)
+
+QUICKLY, SLOWLY = timedelta(seconds=0.01), timedelta(seconds=3)
+
+
+def quick(made: Execution, result: Any = None, took: timedelta = QUICKLY) -> Held:
+    """The execution came back, after a wink."""
+    return replace(brought(made, result or WaitForEvent()), took=took)
+
+
+def behind(base: Execution, run: WorkflowRun, handled: Event, name: str) -> Execution:
+    """An execution built on another one."""
+    return execution(run, handled, name, commits=base.commits + 1, base=base.id)
+
+
+def ahead(decision: Decision) -> list[tuple[str | None, int, list[str]]]:
+    """What is handed over ahead: what it is built on, its commits, the events in order."""
+    return [
+        (each.base, each.commits, [event.name for event in (each.event, *each.then) if event])
+        for each in every(Dispatch, decision.before)
+        if each.ahead
+    ]
+
+
+def test_behind_a_quick_outcome_two_events_are_handed_over_before_it_is_written() -> None:
+    run, events = waiting_run(), many("approve", 5)
+    first = execution(run, events[0])
+
+    decision = decide(run, view(run, *events), executions(quick(first)), NOON)
+
+    assert ahead(decision) == [("e1", run.status.commits + 1, ["approve-2", "approve-3"])]
+    assert status_of(decision).commits == run.status.commits + 1
+
+
+def test_behind_a_slow_outcome_nothing_is_handed_over() -> None:
+    run, events = waiting_run(), many("approve", 5)
+    first = quick(execution(run, events[0]), took=SLOWLY)
+
+    assert ahead(decide(run, view(run, *events), executions(first), NOON)) == []
+
+
+def test_twice_as_many_are_ahead_as_were_quick_up_to_a_limit() -> None:
+    run, events = waiting_run(), many("approve", 60)
+    chain = [execution(run, events[0])]
+    for number in range(1, 20):
+        chain.append(behind(chain[-1], run, events[number], f"e{number + 1}"))
+    back = [quick(each) for each in chain[:12]]
+    flying = [runs(each) for each in chain[12:]]
+
+    decision = decide(run, view(run, *events), executions(*back, *flying), NOON)
+
+    ((base, _, names),) = ahead(decision)
+    assert base == chain[-1].id
+    assert len(names) == AHEAD - len(flying)
+
+
+def test_no_more_are_ahead_than_the_outbox_has_room_for() -> None:
+    run, events = waiting_run(), many("approve", 9)
+    unsettled = many("reject", OUTBOX_LIMIT - 2)
+    entries = tuple(settlement(each, number) for number, each in enumerate(unsettled, 1))
+    run = with_status(run, settled=entries)
+    first = quick(execution(run, events[0]))
+
+    decision = decide(run, view(run, *unsettled, *events), executions(first), NOON)
+
+    assert [names for _, _, names in ahead(decision)] == [["approve-2"]]
+
+
+@pytest.mark.parametrize("result", [NextStep(step="ship"), Complete(result=1), failed()])
+def test_nothing_is_handed_over_behind_an_outcome_that_does_not_wait(result: Any) -> None:
+    run, events = waiting_run(), many("approve", 3)
+    first = quick(execution(run, events[0]), result)
+
+    assert ahead(decide(run, view(run, *events), executions(first), NOON)) == []
+
+
+def test_nothing_is_handed_over_to_a_run_that_is_to_be_cancelled() -> None:
+    run, events = waiting_run(cancel=True), many("approve", 3)
+    first = quick(execution(run, events[0]))
+
+    decision = decide(run, view(run, *events), executions(first), NOON)
+
+    assert ahead(decision) == []
+    assert status_of(decision).phase is RunPhase.CANCELLED
+
+
+def test_an_event_that_no_handler_takes_stops_the_line() -> None:
+    run = waiting_run()
+    first, second, typo, third = (event(n, f"x-{n}") for n in ("approve", "reject", "aprove", "a"))
+
+    decision = decide(
+        run,
+        view(run, first, second, typo, third),
+        executions(quick(execution(run, first))),
+        NOON,
+    )
+
+    assert [names for _, _, names in ahead(decision)] == [["x-reject"]]
+
+
+def test_an_event_that_the_same_worker_cannot_take_stops_the_line() -> None:
+    run, events = waiting_run(), [event("approve"), event("reject")]
+    able = [worker("w1", events=["approve"]), worker("w2")]
+    first = quick(execution(run, events[0]))
+
+    assert ahead(decide(run, view(run, *events), executions(first, workers=able), NOON)) == []
+
+
+def test_outcomes_behind_each_other_commit_in_order_in_one_write() -> None:
+    run = waiting_run(status={"store": {"count": 0}})
+    events = many("approve", 3)
+    one = execution(run, events[0])
+    two = behind(one, run, events[1], "e2")
+    three = behind(two, run, events[2], "e3")
+    back = [
+        quick(three, succeeded(WaitForEvent(), {"count": 3})),
+        quick(one, succeeded(WaitForEvent(), {"count": 1})),
+        quick(two, refused()),
+    ]
+
+    decision = decide(run, view(run, *events), executions(*back), NOON)
+
+    status = status_of(decision)
+    assert (status.commits, status.last_execution) == (run.status.commits + 3, "e3")
+    assert status.store == {"count": 3}
+    assert [(each.name, each.phase, each.sequence) for each in status.settled] == [
+        ("approve-1", "Processed", 1),
+        ("approve-2", "Rejected", 2),
+        ("approve-3", "Processed", 3),
+    ]
+    assert [each.commit for each in status.history] == [run.status.commits + n for n in (1, 2, 3)]
+    released = [each.execution for each in every(Release, decision.after) if each.committed]
+    assert released == ["e1", "e2", "e3"]
+
+
+def test_an_outcome_waits_for_the_one_that_it_was_built_on() -> None:
+    run, events = waiting_run(), many("approve", 2)
+    one = execution(run, events[0])
+    two = quick(behind(one, run, events[1], "e2"))
+
+    decision = decide(run, view(run, *events), executions(runs(one), two), NOON)
+
+    assert decision.status is None or decision.status.commits == run.status.commits
+    assert every(Release, decision.before) == []
+
+
+@pytest.mark.parametrize("result", [NextStep(step="ship"), Complete(result=1), failed()])
+def test_outcomes_behind_the_end_of_a_wait_do_not_commit(result: Any) -> None:
+    run, events = waiting_run(), many("approve", 2)
+    one = execution(run, events[0])
+    two = quick(behind(one, run, events[1], "e2"))
+
+    decision = decide(run, view(run, *events), executions(quick(one, result), two), NOON)
+
+    assert [each.name for each in status_of(decision).settled] == ["approve-1"]
+
+
+def test_what_was_built_on_a_lost_execution_is_void() -> None:
+    run, events = waiting_run(), many("approve", 2)
+    one = execution(run, events[0])
+    two = quick(behind(one, run, events[1], "e2"))
+
+    decision = decide(run, view(run, *events), executions(lost(one), two), NOON)
+
+    assert [each.execution for each in every(Release, decision.before)] == ["e2"]
+    assert status_of(decision).commits == run.status.commits
+
+
+def test_what_was_built_on_a_withdrawn_events_execution_is_void() -> None:
+    run, events = waiting_run(), many("approve", 2)
+    one = execution(run, events[0])
+    two = quick(behind(one, run, events[1], "e2"))
+
+    decision = decide(run, view(run, events[1]), executions(quick(one), two), NOON)
+
+    assert {each.execution for each in every(Release, decision.before)} == {"e1", "e2"}
+    assert [each.event for each in every(Dispatch, decision.before)] == [events[1]]
+
+
+def test_an_event_from_after_the_next_deadline_is_void_although_it_was_handed_over() -> None:
+    """The wait that the outcome before it began ends by its timeout."""
+    late = event("approve", "late", created_at=at("11:59:30"))
+    run = waiting_run(deadline=at("11:59:00"), timeout_step="remind")
+    held = quick(execution(run, late, "e2"))
+
+    decision = decide(run, view(run, late), executions(held), NOON)
+
+    released = every(Release, decision.before)
+    assert [(each.execution, each.message) for each in released] == [
+        ("e2", "the deadline came before it")
+    ]
+
+
+def test_a_wait_never_ends_before_an_event_that_waited_when_it_began() -> None:
+    """The operator's idea of the time may be behind the stamp of an event that is there."""
+    run = waiting_run()
+    first, second = event("approve"), event("approve", "second", created_at=at("12:00:02"))
+    timed = WaitForEvent(timeout=timedelta(0), timeout_step="remind")
+    done = brought(execution(run, first), timed)
+
+    status = status_of(decide(run, view(run, first, second), executions(done), NOON))
+
+    assert status.wait == Wait(since=at("12:00:02"), deadline=at("12:00:02"), timeout_step="remind")

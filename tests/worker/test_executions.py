@@ -1,0 +1,120 @@
+"""Executions that come ahead, and those that a worker gives back."""
+
+from functools import partial
+
+import pytest
+
+from grctl.models import Directive, HandlerKind
+from grctl.models.wire import Declined, Drain, Execute, Outcome, Refused, Succeeded
+from grctl.worker.context import Context
+from grctl.workflow import Workflow
+from tests.worker.conftest import Serve
+from tests.worker.fake_operator import FakeOperator
+from tests.worker.making import execute_of
+from tests.worker.test_worker import Stage, result_of, stage
+
+__all__ = ["stage"]
+
+EVENT = HandlerKind.EVENT
+
+
+@pytest.fixture
+def counter() -> Workflow:
+    """A workflow that counts its events in the store, until it is told to finish."""
+    workflow = Workflow(workflow_type="Counter")
+
+    @workflow.start()
+    async def start(ctx: Context) -> Directive:
+        return ctx.next.wait_for_event()
+
+    @workflow.event()
+    async def add(ctx: Context, amount: int) -> Directive:
+        ctx.store.put("count", await ctx.store.get("count", default=0) + amount)
+        return ctx.next.wait_for_event()
+
+    @workflow.event()
+    async def finish(ctx: Context) -> Directive:
+        return ctx.next.complete("done")
+
+    return workflow
+
+
+def ahead(execute: Execute) -> Execute:
+    return execute.model_copy(update={"ahead": True, "store": {}})
+
+
+async def test_what_comes_ahead_runs_with_the_store_that_the_one_before_it_leaves(
+    operator: FakeOperator, serve: Serve, counter: Workflow
+) -> None:
+    serve(counter)
+    worker, _ = await operator.welcomed()
+    add = partial(execute_of, counter, EVENT, "add")
+
+    await worker.execute(add({"amount": 1}, {"count": 4}, id="e1"))
+    await worker.execute(ahead(add({"amount": "no number"}, id="e2", base="e1")))
+    await worker.execute(ahead(add({"amount": 2}, id="e3", base="e2")))
+
+    first, refused, third = [(await worker.next(Outcome)).result for _ in range(3)]
+    assert isinstance(refused, Refused)
+    assert isinstance(first, Succeeded)
+    assert isinstance(third, Succeeded)
+    assert (first.put, third.put) == ({"count": 5}, {"count": 7})
+
+
+async def test_what_comes_ahead_is_declined_when_the_run_does_not_go_on_waiting(
+    operator: FakeOperator, serve: Serve, counter: Workflow
+) -> None:
+    serve(counter)
+    worker, _ = await operator.welcomed()
+
+    await worker.execute(execute_of(counter, EVENT, "finish", id="e1"))
+    await worker.execute(ahead(execute_of(counter, EVENT, "add", 1, id="e2", base="e1")))
+
+    assert (await worker.next(Outcome)).execution.id == "e1"
+    assert (await worker.next(Declined)).execution == "e2"
+
+
+async def test_what_was_built_on_something_unknown_is_declined(
+    operator: FakeOperator, serve: Serve, counter: Workflow
+) -> None:
+    serve(counter)
+    worker, _ = await operator.welcomed()
+
+    await worker.execute(ahead(execute_of(counter, EVENT, "add", 1, id="e2", base="gone")))
+
+    assert (await worker.next(Declined)).execution == "e2"
+
+
+async def test_what_comes_ahead_of_a_voided_execution_is_declined(
+    operator: FakeOperator, serve: Serve, stage: Stage
+) -> None:
+    serve(stage.workflow)
+    worker, _ = await operator.welcomed()
+    await worker.execute(stage.execute("e1"))
+    await stage.entering()
+    await worker.execute(
+        ahead(execute_of(stage.workflow, EVENT, "approve", id="e2", base="e1", run_uid="uid-1"))
+    )
+
+    await worker.release("e1", committed=False)
+
+    assert (await worker.next(Declined)).execution == "e2"
+
+
+async def test_a_stopped_worker_gives_back_what_has_not_begun(
+    operator: FakeOperator, serve: Serve, stage: Stage
+) -> None:
+    serving = serve(stage.workflow)
+    worker, _ = await operator.welcomed()
+    await worker.execute(stage.execute("e1"))
+    await worker.execute(stage.execute("e2"))
+    await stage.entering()
+
+    serving.worker.stop()
+
+    await worker.next(Drain)
+    assert (await worker.next(Declined)).execution == "e2"
+    stage.may_end.set()
+    assert result_of(await worker.next(Outcome)) == "e1"
+    await worker.release("e1")
+    await serving.ended()
