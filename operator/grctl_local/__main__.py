@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+from grctl_local.kubeconfig import KubeconfigTakenError
 from grctl_local.server import LocalServer, PortTakenError
 from grctl_local.store import StoreError
 
@@ -17,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         asyncio.run(_serve(options))
-    except (StoreError, PortTakenError, OSError) as error:
+    except (KubeconfigTakenError, StoreError, PortTakenError, OSError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     return 0

@@ -73,6 +73,7 @@ class LocalServer:
 
         Raises:
             StoreError: the data file cannot be used.
+            KubeconfigTakenError: the kubeconfig file belongs to something else.
             PortTakenError: the port is taken.
             OSError: the audit log cannot be written.
         """
@@ -104,6 +105,7 @@ class LocalServer:
         await self._serve(listener, certificate.server_context())
         self.url = f"https://{HOST}:{listener.getsockname()[1]}"
         self.kubeconfig_path = Path(self._wanted_path or self._temporary_path())
+        await kubeconfig.check_free(self.kubeconfig_path, self.url)
         kubeconfig.write(self.kubeconfig_path, self.url, self.token, certificate.certificate)
 
     def _temporary_path(self) -> Path:

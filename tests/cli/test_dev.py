@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,9 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from grctl_local import kubeconfig
+
 ROOT = Path(__file__).parent.parent.parent
 KUBECTL = Path(sys.executable).parent / "kubectl"
 MANIFESTS = ROOT / "examples" / "manifests"
+GONE = "https://127.0.0.1:1"
+NO_CERTIFICATE = "none"
 PATIENCE = 30.0  # s: for three interpreters to start on a busy machine
 
 
@@ -149,9 +154,35 @@ def test_killed_it_leaves_nothing_running(tmp_path: Path) -> None:
         dev.until(lambda: not any(map(runs, children)))
 
 
+def test_a_port_that_is_taken_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with developing(tmp_path, "examples.orders:order", "--operator-port", port) as dev:
+            code = dev.ends()
+    assert code == 1
+    assert dev.log.startswith(f"grctl: port {port} cannot be used by the operator: Address already")
+    assert "--operator-port 0 takes a free one." in dev.log
+    assert not (tmp_path / ".grctl").exists()
+
+
+def test_a_second_one_in_the_same_directory_leaves_the_first_alone(tmp_path: Path) -> None:
+    with developing(tmp_path) as first:
+        first.until_logged("| Ready.")
+        written = (tmp_path / ".grctl" / "kubeconfig").read_text(encoding="utf-8")
+        (tmp_path / "second").mkdir()
+        shared = ("--kubeconfig", f"{tmp_path}/.grctl/kubeconfig")
+        with developing(tmp_path / "second", *shared) as second:
+            code = second.ends()
+        assert first.kubectl("get", "wfr") == ""
+    assert code == 1
+    assert (
+        "is in use: another `grctl local` or `grctl dev` runs at https://127.0.0.1:" in second.log
+    )
+    assert written == (tmp_path / ".grctl" / "kubeconfig").read_text(encoding="utf-8")
+
+
 def test_an_old_kubeconfig_is_no_sign_of_life(tmp_path: Path) -> None:
-    (tmp_path / ".grctl").mkdir()
-    (tmp_path / ".grctl" / "kubeconfig").write_text("of another server", encoding="utf-8")
+    kubeconfig.write(tmp_path / ".grctl" / "kubeconfig", GONE, "token", NO_CERTIFICATE)
     with developing(tmp_path, "--data", "objects.db") as dev:
         dev.until_logged("| Ready.")
         assert dev.kubectl("get", "wfr") == ""

@@ -101,6 +101,20 @@ def test_without_an_api_it_says_where_it_looked(
     assert done.stderr.startswith("grctl: No Kubernetes API is configured")
 
 
+def test_the_kubeconfig_of_a_dev_in_this_directory_is_pointed_at(
+    grctl: Grctl, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".grctl").mkdir()
+    (tmp_path / ".grctl" / "kubeconfig").touch()
+    done = grctl("start", "ProcessOrder", "order-1")
+    assert done.stderr.endswith(
+        "For the one of `grctl dev` in this directory: export"
+        f" KUBECONFIG={tmp_path}/.grctl/kubeconfig\n"
+    )
+
+
 def test_a_kubeconfig_that_is_not_there_is_named(grctl: Grctl, tmp_path: Path) -> None:
     missing = tmp_path / "nowhere"
     done = grctl("start", "ProcessOrder", "order-1", "--kubeconfig", str(missing))

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from grctl.cli.failing import LOCAL_KUBECONFIG, fail
 from grctl.cli.handover import command_of
 
 if TYPE_CHECKING:
     from grctl.cli.children import Children, Show
 
-KUBECONFIG = Path(".grctl/kubeconfig")
 OPERATOR_PORT = 8700
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -83,21 +83,31 @@ def dev(
     data: Data = None,
     port: Port = 0,
     operator_port: OperatorPort = OPERATOR_PORT,
-    kubeconfig: Kubeconfig = KUBECONFIG,
+    kubeconfig: Kubeconfig = LOCAL_KUBECONFIG,
 ) -> None:
     """Run everything on this machine, until interrupted.
 
     That is a Kubernetes API of its own, the operator, and a worker of the workflows that are named.
     """
-    plan = Plan(
-        tuple(references or ()), data, port, operator_port or _free_port(), kubeconfig.absolute()
-    )
+    port_of_operator = _free_port(operator_port)
+    plan = Plan(tuple(references or ()), data, port, port_of_operator, kubeconfig.absolute())
     raise typer.Exit(asyncio.run(_develop(plan)))
 
 
-def _free_port() -> int:
+def _free_port(wanted: int) -> int:
+    """Give the port where the operator will listen, a free one for 0.
+
+    One that is taken belongs to another operator, most likely; our worker would go to that one.
+    """
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError as error:
+            fail(
+                f"port {wanted} cannot be used by the operator: {error.strerror}. Does another"
+                " `grctl dev` run? --operator-port 0 takes a free one."
+            )
         port: int = probe.getsockname()[1]
         return port
 

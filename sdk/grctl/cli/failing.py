@@ -1,12 +1,18 @@
 """How a command fails: one line on standard error that says what to do, and an exit code."""
 
 import asyncio
+import os
+import shlex
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import typer
 
 from grctl.cli import INTERRUPTED
+
+LOCAL_KUBECONFIG = Path(".grctl/kubeconfig")
+"""Where `grctl dev` and `grctl local` write theirs."""
 
 T = TypeVar("T")
 
@@ -40,9 +46,17 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 def _told(error: Exception) -> str:
     """Say what is wrong, and what to look at where the API server's words do not."""
-    from grctl.kube import ApiError, UnreachableError, UntrustedServerError
+    from grctl.client import CrdsMissingError
+    from grctl.kube import (
+        ApiError,
+        ConnectionConfigError,
+        UnreachableError,
+        UntrustedServerError,
+    )
 
     match error:
+        case ConnectionConfigError() | CrdsMissingError():
+            return f"{error}{_local_hint()}"
         case UntrustedServerError():
             return f"{error}. It is another server than the kubeconfig's, or its CA has changed."
         case UnreachableError():
@@ -53,3 +67,11 @@ def _told(error: Exception) -> str:
                 " kubeconfig is of another server, or they have expired."
             )
     return str(error)
+
+
+def _local_hint() -> str:
+    """Point at the kubeconfig that `grctl dev` has written here and nobody has named."""
+    if os.environ.get("KUBECONFIG") or not LOCAL_KUBECONFIG.exists():
+        return ""
+    path = shlex.quote(str(LOCAL_KUBECONFIG.absolute()))
+    return f" For the one of `grctl dev` in this directory: export KUBECONFIG={path}"

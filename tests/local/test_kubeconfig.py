@@ -1,0 +1,69 @@
+"""The kubeconfig that is written: nothing that somebody still needs is lost by it."""
+
+from pathlib import Path
+
+import pytest
+
+from grctl_local import LocalServer
+from grctl_local.kubeconfig import KubeconfigTakenError
+from tests.conformance.kubeconfig import load
+
+
+async def test_the_kubeconfig_of_a_server_that_still_runs_is_left_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    async with LocalServer(kubeconfig_path=path) as first:
+        with pytest.raises(KubeconfigTakenError, match=f"in use: .* runs at {first.url}"):
+            async with LocalServer(kubeconfig_path=path):
+                pass
+        assert load(path).server == first.url
+
+
+async def test_one_whose_server_is_gone_is_written_anew(tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    async with LocalServer(kubeconfig_path=path):
+        pass
+    async with LocalServer(kubeconfig_path=path) as second:
+        assert load(path).server == second.url
+
+
+async def test_another_server_that_has_taken_the_port_since_is_not_taken_for_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "kubeconfig"
+    async with LocalServer(kubeconfig_path=path) as gone:
+        port = int(gone.url.rpartition(":")[2])
+    async with LocalServer(port=port), LocalServer(kubeconfig_path=path) as later:
+        assert load(path).server == later.url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "clusters: [{name: production, cluster: {server: 'https://k8s.example'}}]",
+        "clusters: []",
+        "something else",
+        "{",
+    ],
+)
+async def test_what_is_not_ours_is_never_written_over(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(KubeconfigTakenError, match="not of `grctl local`: it is left as it is"):
+        async with LocalServer(kubeconfig_path=path):
+            pass
+    assert path.read_text(encoding="utf-8") == text
+
+
+async def test_an_empty_file_is_filled(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.touch()
+    async with LocalServer(kubeconfig_path=path) as server:
+        assert load(path).server == server.url
+
+
+async def test_a_restart_at_the_same_port_is_not_in_its_own_way(tmp_path: Path) -> None:
+    path, data = tmp_path / "kubeconfig", tmp_path / "objects.db"
+    async with LocalServer(data, kubeconfig_path=path) as first:
+        port = int(first.url.rpartition(":")[2])
+    async with LocalServer(data, port, path) as second:
+        assert load(path).server == first.url == second.url
