@@ -10,6 +10,7 @@ from grctl_operator.engine.wait import END_OF_CALENDAR, begin_wait, deadline_aft
 from tests.engine.builders import (
     NOON,
     at,
+    brought,
     event,
     every,
     execution,
@@ -30,6 +31,15 @@ def test_an_event_from_before_the_deadline_beats_a_timeout_noticed_late() -> Non
 
     assert [each.event for each in every(Dispatch, decision.before)] == [approve]
     assert status_of(decision).wait == run.status.wait
+
+
+def test_an_event_of_the_second_before_the_deadline_beats_the_timeout() -> None:
+    run = waiting_run(deadline=NOON, timeout_step="remind")
+    approve = event("approve", created_at=at("11:59:59"))
+
+    decision = decide(run, view(run, approve, listed_at=at("12:05")), executions(), at("12:05"))
+
+    assert [each.event for each in every(Dispatch, decision.before)] == [approve]
 
 
 def test_an_event_of_the_deadlines_own_second_beats_the_timeout() -> None:
@@ -117,6 +127,20 @@ def test_a_full_inbox_needs_no_timer() -> None:
     assert decision.wake_at is None
 
 
+def test_a_wait_entered_with_a_full_inbox_goes_on_with_its_head_and_arms_no_timer() -> None:
+    run, first, second = waiting_run(), event("approve", "first"), event("approve", "second")
+    wait = WaitForEvent(timeout=timedelta(seconds=2), timeout_step="remind")
+    done = executions(brought(execution(run, first), wait))
+
+    entered = decide(run, view(run, first, second), done, NOON)
+    after = written(run, entered)
+    decision = decide(after, view(after, second), executions(), NOON)
+
+    assert status_of(entered).wait is not None
+    assert [each.event for each in every(Dispatch, decision.before)] == [second]
+    assert (entered.wake_at, decision.wake_at) == (None, None)
+
+
 def test_a_timeout_asks_for_a_list_past_the_deadline_first() -> None:
     run = waiting_run(deadline=NOON, timeout_step="remind")
     events = view(run, listed_at=at("12:00:00.999"))
@@ -125,6 +149,19 @@ def test_a_timeout_asks_for_a_list_past_the_deadline_first() -> None:
 
     assert every(ListEvents, decision.before) == [ListEvents()]
     assert status_of(decision).wait == run.status.wait
+
+
+def test_an_event_that_only_the_list_past_the_deadline_shows_beats_the_timeout() -> None:
+    run = waiting_run(deadline=NOON, timeout_step="remind")
+    approve = event("approve", created_at=at("11:59:59"))
+
+    watched = decide(run, view(run, listed=False), executions(), at("12:00:10"))
+    listed = view(run, approve, listed_at=at("12:00:10"))
+    decision = decide(run, listed, executions(), at("12:00:10"))
+
+    assert every(ListEvents, watched.before) == [ListEvents()]
+    assert status_of(watched).wait == run.status.wait
+    assert [each.event for each in every(Dispatch, decision.before)] == [approve]
 
 
 def test_a_list_made_for_another_run_proves_no_timeout() -> None:
@@ -176,6 +213,18 @@ def test_no_timeout_fires_without_the_finalizer() -> None:
 
     assert status_of(decision).wait == run.status.wait
     assert every(Hold, decision.before) == [Hold()]
+
+
+def test_a_rejection_during_the_wait_leaves_its_deadline_and_its_timer() -> None:
+    run = waiting_run(deadline=NOON, timeout_step="remind")
+
+    rejection = decide(run, view(run, event("aprove")), executions(), at("11:50"))
+    after = written(run, rejection)
+    decision = decide(after, view(after), executions(), at("11:50"))
+
+    assert [each.reason for each in status_of(rejection).settled] == ["UnknownEvent"]
+    assert after.status.wait == run.status.wait
+    assert decision.wake_at == at("12:00:01")
 
 
 def test_after_a_rejection_the_timeout_still_fires_at_the_old_deadline() -> None:

@@ -108,7 +108,7 @@ class Cluster:
     async def until_core_event(self, uid: str, reason: str | None = None) -> Json:
         params = {"fieldSelector": f"involvedObject.uid={uid}"}
         async with asyncio.timeout(PATIENCE):
-            async for item in self._versions(CORE_EVENTS.path(self.namespace), params):
+            async for item in self.versions(CORE_EVENTS.path(self.namespace), params):
                 if "gone" not in item and reason in {None, item["reason"]}:
                     return item
         raise AssertionError("unreachable")
@@ -118,14 +118,14 @@ class Cluster:
         last: Json = {}
         try:
             async with asyncio.timeout(PATIENCE):
-                async for last in self._versions(path, {"fieldSelector": selector}):
+                async for last in self.versions(path, {"fieldSelector": selector}):
                     if holds(last):
                         return last
         except TimeoutError:
             pytest.fail(f"{name} stayed {last}")
         raise AssertionError("unreachable")
 
-    async def _versions(self, path: str, params: dict[str, str]) -> AsyncIterator[Json]:
+    async def versions(self, path: str, params: dict[str, str]) -> AsyncIterator[Json]:
         listed = await self.api.get(path, params)
         for item in listed["items"]:
             yield item

@@ -61,14 +61,13 @@ class Post:
         self.queue = WorkQueue()
         clock = ServerClock(lambda: 0.0)
         clock.answered(NOON, NOON, NOON)
-        self.metrics = Metrics()
         self.stream = EventStream(
             self.shelf,
             self.cache,
             self.runs,
             self.queue,
             clock=clock,
-            journal=Journal(self.metrics, clock.now),
+            journal=Journal(Metrics(), clock.now),
             namespace="shop",
         )
 
@@ -110,29 +109,6 @@ async def test_the_list_of_all_events_is_consistent_for_the_runs_known_when_it_w
     assert post.waiting() == ["e1", "e2"]
     assert view.complete_for == ("u1", 3)
     assert view.listing == Listing("u1", "5", NOON)
-
-
-async def test_a_run_is_read_as_of_the_version_known_when_it_was_asked_for(post: Post) -> None:
-    post.runs.answered(run(5, commits=3))
-    post.shelf.items = [event(7, "e1")]
-    post.shelf.open.clear()
-    reading = asyncio.create_task(post.stream.read(KEY))
-    await asyncio.sleep(0.0)
-    await asyncio.sleep(0.0)
-    post.runs.answered(run(6, commits=4))
-    post.shelf.open.set()
-    await reading
-    view = post.cache.view(KEY)
-    assert (view.complete_for, post.waiting()) == (("u1", 3), ["e1"])
-    assert "spec.workflowId=order-1" in post.shelf.asked[0]["fieldSelector"]
-    assert "resourceVersion" not in post.shelf.asked[0]
-
-
-async def test_who_asks_while_a_run_is_read_shares_the_answer(post: Post) -> None:
-    await asyncio.gather(post.stream.read(KEY), post.stream.read(KEY))
-    assert len(post.shelf.asked) == 1
-    await post.stream.read(KEY)
-    assert len(post.shelf.asked) == post.metrics.value("grctl_event_lists_total") == 2
 
 
 async def test_a_bookmark_moves_the_cache_on(post: Post) -> None:

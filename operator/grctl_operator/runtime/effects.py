@@ -1,7 +1,7 @@
 """Effects: does what a Decision asks for, each effect by the part that it belongs to.
 
-1. In the order of the Decision, each done before the next begins; only settlements, removals and
-   core Events go on in the background.
+1. In the order of the Decision, each done before the next begins; only settlements, removals,
+   consistent lists and core Events go on in the background.
 2. An effect that fails raises: the reconcile is tried again, and the Decision is made again.
 3. Everything may be done twice.
 """
@@ -47,7 +47,6 @@ class Effects:
         self._runs = runs
         self._cache = cache
         self._queue = queue
-        self._watches = watches
         self._announcer = announcer
         finalizer = Finalizer(api, runs)
         self._doers: dict[type[decision.Effect], Doer] = {
@@ -56,7 +55,7 @@ class Effects:
             decision.Release: lambda _key, _run, effect: dispatcher.release(effect),
             decision.Settle: lambda key, _, effect: writer.settle(key, effect),
             decision.KeepPlace: lambda key, _, effect: writer.keep_place(key, effect.event),
-            decision.ListEvents: lambda key, _run, _: self._list_events(key),
+            decision.ListEvents: lambda key, _run, _: watches.read(key),
             decision.ReadRun: lambda key, _run, _: self._read_run(key),
             decision.Announce: self._announce,
             decision.Hold: lambda key, run, _: finalizer.hold(key, run),
@@ -74,10 +73,6 @@ class Effects:
             doing = self._doers[type(effect)](key, run, effect)
             if doing is not None:
                 await doing
-
-    async def _list_events(self, key: Key) -> None:
-        await self._watches.read(key)
-        self._queue.add(key)
 
     async def _read_run(self, key: Key) -> None:
         """Look whether there is a run; events that wait for a uid need to know."""

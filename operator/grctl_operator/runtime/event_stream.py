@@ -3,11 +3,8 @@
 1. Objects enter the EventCache in stream order; order of arrival is decided there and nowhere else.
 2. It starts when the list of all runs is complete: an event that a known run's commit consumed
    is then either in that run's outbox or not in this list (all runs first, then one list).
-3. `read` is the consistent list of one run's events, asked for after the run's version is known.
-   It is expensive (the API server looks at every event of the namespace): never one per event.
 """
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -18,7 +15,7 @@ from grctl_operator.engine.event_cache import EventCache
 from grctl_operator.engine.observation import Key, KnownRun
 from grctl_operator.runtime.clock import EPOCH, ServerClock
 from grctl_operator.runtime.journal import Journal
-from grctl_operator.runtime.list_watch import ListWatch, Source, list_all
+from grctl_operator.runtime.list_watch import ListWatch, Source
 from grctl_operator.runtime.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
 
@@ -27,7 +24,7 @@ Asked = tuple[Mapping[Key, KnownRun], datetime]
 
 
 class EventStream:
-    """Receives every change of an unsettled event, and reads one run's events on demand."""
+    """Receives every change of an unsettled event."""
 
     def __init__(
         self,
@@ -40,7 +37,6 @@ class EventStream:
         journal: Journal,
         namespace: str | None = None,
     ) -> None:
-        self._api = api
         self._cache = cache
         self._runs = runs
         self._queue = queue
@@ -49,7 +45,6 @@ class EventStream:
         self._journal = journal
         self._asked: Asked = ({}, EPOCH)
         """The runs that were known when the last list was asked for, and the time."""
-        self._reads: dict[Key, asyncio.Task[None]] = {}
         self.watch = ListWatch(api, EVENTS.path(namespace), self, selector=UNSETTLED_SELECTOR)
 
     def on_asking(self) -> None:
@@ -72,24 +67,3 @@ class EventStream:
     def on_bookmark(self, revision: int) -> None:
         """Note how far the stream has come."""
         self._cache.advance(revision)
-
-    async def read(self, key: Key) -> None:
-        """Read one run's unsettled events with a consistent list; who asks meanwhile shares it.
-
-        Raises:
-            ApiError, UnreachableError: the list failed; nothing changed.
-        """
-        task = self._reads.get(key)
-        if task is None:
-            task = asyncio.create_task(self._read(key), name=f"read events of {key}")
-            self._reads[key] = task
-            task.add_done_callback(lambda _: self._reads.pop(key, None))
-        await asyncio.shield(task)
-
-    async def _read(self, key: Key) -> None:
-        run, at = self._runs.known_as(key), self._clock.now()
-        selector = f"spec.workflowId={key.name},{UNSETTLED_SELECTOR}"
-        path = EVENTS.path(key.namespace)
-        items, revision = await list_all(self._api, path, {"fieldSelector": selector})
-        self._journal.listed(key, len(items))
-        self._cache.listed(key, items, revision, run, at)

@@ -72,10 +72,10 @@ class Journal:
         """Note that the watch shows a new event."""
         self._arrivals.put(uid, self._monotonic())
 
-    def listed(self, key: Key, found: int) -> None:
-        """Tell that one run's events were read with a consistent list."""
+    def listed(self, namespace: str, runs: int, found: int) -> None:
+        """Tell that the events of some runs were read with one consistent list."""
         self._metrics.event_lists.inc()
-        logger.debug("listed", extra={"run": str(key), "found": found})
+        logger.debug("listed", extra={"namespace": namespace, "runs": runs, "found": found})
 
     def dispatched(self, execution: Execution, worker: str, event: Event | None) -> None:
         """Tell that a worker is given an execution."""

@@ -158,9 +158,10 @@ class Metrics:
         )
         self.event_lists = self._counter(
             "grctl_event_lists",
-            "Consistent lists of one run's events: each makes the API server look at all events of"
-            " the namespace. Made for runs that this operator did not write last, and before a"
-            " wait ends by its timeout; never for an event in the steady state.",
+            "Consistent lists of the events of one run, or of many at once: each makes the API"
+            " server look at all events of the namespace. Made for runs that this operator did not"
+            " write last, and before a wait ends by its timeout; never for an event in the steady"
+            " state.",
         )
         self.events_removed = self._counter(
             "grctl_events_removed",

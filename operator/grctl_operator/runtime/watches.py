@@ -1,4 +1,4 @@
-"""Watches: the two streams, of runs and of events, of each namespace served.
+"""Watches: the two streams, of runs and of events, of each namespace served, and its reader.
 
 1. All runs of a namespace are listed before its events: see `event_stream`.
 2. Lists and revisions of one namespace say nothing about another's.
@@ -12,6 +12,7 @@ from typing import Any
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.event_caches import EventCaches
+from grctl_operator.runtime.event_reader import EventReader
 from grctl_operator.runtime.event_stream import EventStream
 from grctl_operator.runtime.journal import Journal
 from grctl_operator.runtime.list_watch import ListWatch, Source
@@ -55,13 +56,16 @@ class Watches:
         scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._spawn = spawn
         self._runs = [RunStream(api, runs, queue, scope).watch for scope in scopes]
-        self._streams = {
-            scope: EventStream(
+        self._events = [
+            EventStream(
                 api, events.of(scope), runs, queue, clock=clock, journal=journal, namespace=scope
-            )
+            ).watch
+            for scope in scopes
+        ]
+        self._readers = {
+            scope: EventReader(api, events.of(scope), runs, queue, clock=clock, journal=journal)
             for scope in scopes
         }
-        self._events = [stream.watch for stream in self._streams.values()]
         self._following: list[asyncio.Task[Any]] = []
         """What follows the events."""
         for resource, watches in (("workflowruns", self._runs), ("workflowevents", self._events)):
@@ -74,9 +78,11 @@ class Watches:
         return bool(self._following)
 
     def start_runs(self) -> None:
-        """Begin to list and watch the runs."""
+        """Begin to list and watch the runs, and to read the events of those that ask for it."""
         for watch in self._runs:
             self._spawn(watch.run(), "watch runs")
+        for reader in self._readers.values():
+            self._spawn(reader.run(), "read events")
 
     async def runs_listed(self) -> None:
         """Wait until all runs are known."""
@@ -104,14 +110,10 @@ class Watches:
         self.start_events()
         await self.events_listed()
 
-    async def read(self, key: Key) -> None:
-        """Read one run's unsettled events with a consistent list.
-
-        Raises:
-            ApiError, UnreachableError: the list failed; nothing changed.
-        """
-        stream = self._streams.get(key.namespace) or self._streams[None]
-        await stream.read(key)
+    def read(self, key: Key) -> None:
+        """Have one run's unsettled events read with a consistent list, and it reconciled again."""
+        reader = self._readers.get(key.namespace) or self._readers[None]
+        reader.ask(key)
 
 
 async def _listed(watches: Sequence[ListWatch]) -> None:
