@@ -283,3 +283,17 @@ def test_a_late_event_is_next_in_the_wait_that_follows() -> None:
     decision = decide(run, view(run, late), executions(), at("12:00:07"))
 
     assert [each.event for each in every(Dispatch, decision.before)] == [late]
+
+
+def test_a_rejection_is_a_commit_that_the_history_tells() -> None:
+    run = waiting_run()
+    unknown = [event("aprove"), event("rejekt")]
+
+    one = status_of(decide(run, view(run, unknown[0]), executions(), NOON))
+    two = status_of(decide(run, view(run, *unknown), executions(), NOON))
+
+    assert one.history[-1].commit == run.status.commits + 1
+    assert [one.history[-1].outcome, two.history[-1].outcome] == [
+        "rejected aprove",
+        "rejected 2 events",
+    ]

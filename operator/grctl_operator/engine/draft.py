@@ -4,6 +4,7 @@ Invariant: `commits` grows with each status that makes something true, and never
 number of outcomes in it, and at least by one.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -199,6 +200,19 @@ class Draft:
     def record(self, entry: HistoryEntry) -> None:
         """Add to the tail of commits that people see."""
         self.change(history=(*self.status.history, entry)[-HISTORY_LENGTH:])
+
+    def record_rejection(self, events: Sequence[Event]) -> None:
+        """Add the commit under way, which rejects events and does nothing else."""
+        what = events[0].event_name if len(events) == 1 else f"{len(events)} events"
+        entry = HistoryEntry(
+            commit=self.run.status.commits + 1,
+            at=self.second,
+            handler="",
+            kind="rejection",
+            event=events[0].name if len(events) == 1 else None,
+            outcome=f"rejected {what}",
+        )
+        self.record(entry)
 
     def finish(self, phase: RunPhase, reason: str, message: str, **fields: Any) -> None:
         """End the run, within a commit. `reason` is what its conditions say from then on."""

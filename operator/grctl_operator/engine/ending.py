@@ -56,6 +56,7 @@ def _reject_all(draft: Draft, reason: EventReason, text: str) -> bool:
     for event in batch:
         draft.consume(event, EventPhase.REJECTED, *_verdict(draft, event, reason, text))
     if batch:
+        draft.record_rejection(batch)
         draft.commit()
     return True
 

@@ -65,6 +65,7 @@ def reject_unfit(draft: Draft) -> bool:
     for event, reason, message in unfit:
         draft.consume(event, EventPhase.REJECTED, reason, message)
     if unfit:
+        draft.record_rejection([event for event, _, _ in unfit])
         draft.commit()
     return bool(unfit)
 
