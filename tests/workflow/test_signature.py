@@ -63,9 +63,8 @@ async def adjust(ctx: Context, line: Line, note: "str | None" = None, *, by: int
 
 
 def test_it_is_written_as_in_code_without_the_context() -> None:
-    assert str(Signature(adjust)) == (
-        "adjust(line: tests.workflow.test_signature.Line, note: str | None = None, by: int = 1)"
-    )
+    written = "adjust(line: Line, note: str | None = None, by: int = 1)"
+    assert str(Signature(adjust)) == written
 
 
 async def refers_ahead(ctx: "Context", later: "Later") -> None: ...

@@ -37,7 +37,8 @@ class Signature:
 
     def __str__(self) -> str:
         """Write it as in code, without the context: `update_quantity(item_id: str, qty: int)`."""
-        return f"{self.name}({', '.join(_text(each) for each in self.parameters)})"
+        module = self._function.__module__
+        return f"{self.name}({', '.join(_text(each, module) for each in self.parameters)})"
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -135,9 +136,10 @@ def _is_builtin(annotation: Any) -> bool:
     return annotation is not object and getattr(annotation, "__module__", "") == "builtins"
 
 
-def _text(parameter: inspect.Parameter) -> str:
+def _text(parameter: inspect.Parameter, module: str) -> str:
+    """Write a parameter as the code of a module does: its own types need no prefix."""
     kind = parameter.annotation
     text = parameter.name
     if kind is not inspect.Parameter.empty:
-        text += f": {kind if isinstance(kind, str) else inspect.formatannotation(kind)}"
+        text += f": {kind if isinstance(kind, str) else inspect.formatannotation(kind, module)}"
     return f"{text} = {parameter.default!r}" if has_default(parameter) else text
