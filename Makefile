@@ -9,7 +9,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix conformance scenarios stateful lock clean
+.PHONY: help demo test check fix conformance scenarios bench stateful lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,11 @@ e2e: $(READY) ## Run the end-to-end tests on any cluster: make e2e KUBECONFIG=..
 	@test -n "$(KUBECONFIG)" || { echo "usage: make e2e KUBECONFIG=FILE [IMAGE=NAME:TAG]"; exit 2; }
 	@E2E_KUBECONFIG="$(KUBECONFIG)" E2E_IMAGE="$(IMAGE)" $(BIN)/python -m pytest --durations=0 \
 		--durations-min=1 $(or $(E2E),e2e)
+
+bench: $(READY) ## Measure what events cost: make bench [KUBECONFIG=...] [ROUNDS=5]
+	@$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) \
+		$(if $(filter command,$(origin KUBECONFIG)),--kubeconfig "$(KUBECONFIG)") --json \
+		build/benchmarks/$(if $(filter command,$(origin KUBECONFIG)),real,embedded).json
 
 stateful: $(READY) ## Look for broken invariants for long: make stateful EXAMPLES=5000
 	@GRCTL_STATEFUL_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest -n auto \

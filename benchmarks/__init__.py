@@ -1,0 +1,1 @@
+"""What an event costs, measured beside the bare API writes that it cannot do without."""

@@ -1,0 +1,190 @@
+"""One round: everything that is measured, once, in new processes.
+
+The loads are those by which others are measured (docs/benchmarks.md): W1 is events to one run with
+16 sends in flight, W2 is many runs at once with 64 in flight, W3 is one event after another.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.floor import Floor, Pattern, floor, pattern
+from benchmarks.loads import TEXT, Load, load
+from benchmarks.pace import apart, at_rate, in_flight
+from benchmarks.stand import ApiServer, Stand, stand
+from benchmarks.starts import Start
+from benchmarks.usage import cpu_of
+from grctl.client import WorkflowHandle
+from grctl.kube import RUNS
+from tests.scenarios.processes import Process
+
+ONE_RUN_AT_ONCE = 16
+MANY_RUNS_AT_ONCE = 64
+PAUSE = 0.005  # s: between an answer and the next event of W3
+POLL = 0.01  # s
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured."""
+
+    one_run: tuple[int, ...] = (500, 2000)
+    """events of W1"""
+    full_inbox: int = 2000
+    """events that wait before there is a worker"""
+    runs: int = 50
+    each: int = 20
+    """events for each run of W2"""
+    one_by_one: int = 500
+    """events of W3"""
+    finished: int = 500
+    """runs that complete at once"""
+    floor_runs: int = 16
+    floor_each: int = 25
+
+
+SMALL = Sizes((5,), 5, 2, 2, 5, 5, 2, 2)
+"""Enough to see that everything runs; as a measurement worthless."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round measured."""
+
+    loads: dict[str, Load]
+    floor: Floor
+    finished: float
+    """runs/s that were started and finished"""
+    killed: float
+    """s from the kill of a worker that is started again at once to the next event's handler"""
+    event_bytes: int
+    run_bytes: int
+    """As the API server shows them, managed fields included: what it stores is about as large."""
+    memory: dict[str, float]
+    """MB, by the process, at the end"""
+
+
+async def measure(
+    server: ApiServer, directory: Path, sizes: Sizes, say: Callable[[str], None]
+) -> Round:
+    """Measure everything once."""
+    loads: dict[str, Load] = {}
+    async with stand(server, directory) as ours:
+        worker = await _play(ours)
+        for events in sizes.one_run:
+            say(f"W1, {events} events to one run")
+            loads[f"W1 {events}"] = await load(
+                ours, [await _counter(ours)], events, in_flight(ONE_RUN_AT_ONCE)
+            )
+        say("W3, one event after another")
+        one = await _counter(ours)
+        loads["W3"] = await load(ours, [one], sizes.one_by_one, apart(PAUSE))
+        seen = await pattern(ours, one.workflow_id)
+        say("W2, many runs")
+        loads["W2"] = await load(
+            ours, await _counters(ours, sizes.runs), sizes.each, in_flight(MANY_RUNS_AT_ONCE)
+        )
+        say("W2 at half of that rate")
+        loads["W2 at half"] = await load(
+            ours, await _counters(ours, sizes.runs), sizes.each, at_rate(loads["W2"].rate / 2)
+        )
+        say("runs that finish at once")
+        finished = await _finish(ours, sizes.finished)
+        memory = ours.memory()
+        say("a worker is killed")
+        killed = await _kill(ours, worker)
+    say("a full inbox")
+    async with stand(server, directory) as ours:
+        loads["full inbox"] = await _full_inbox(ours, sizes.full_inbox)
+    say("the bare writes")
+    async with stand(server, directory) as bare:
+        bottom = await floor(bare, seen, sizes.floor_runs, sizes.floor_each)
+    return _round(loads, bottom, seen, finished=finished, killed=killed, memory=memory)
+
+
+def _round(
+    loads: dict[str, Load],
+    bottom: Floor,
+    seen: Pattern,
+    *,
+    finished: float,
+    killed: float,
+    memory: dict[str, float],
+) -> Round:
+    sizes = seen.event_bytes, seen.run_bytes
+    return Round(loads, bottom, finished, killed, *sizes, memory)
+
+
+async def _play(ours: Stand) -> Process:
+    """Start an operator and a worker; give the worker."""
+    operator = ours.operator().start()
+    worker = ours.worker().start()
+    await operator.until_said("operator ready")
+    await worker.until_said("connected")
+    return worker
+
+
+async def _counters(ours: Stand, count: int) -> list[WorkflowHandle]:
+    return list(await asyncio.gather(*(_counter(ours) for _ in range(count))))
+
+
+async def _counter(ours: Stand, *, waits: bool = True) -> WorkflowHandle:
+    """Start a run; wait until it waits for its first event."""
+    name = f"counter-{secrets.token_hex(4)}"
+    handle = await ours.client.start_workflow(workflow_type="Counter", workflow_id=name)
+    if waits:
+        await ours.starts.until([Start(name, 0)])
+    return handle
+
+
+async def _full_inbox(ours: Stand, events: int) -> Load:
+    """Have events wait for a worker that does not exist yet."""
+    operator = ours.operator().start()
+    await operator.until_said("operator ready")
+    worker = ours.worker()
+
+    async def serve() -> float:
+        await worker.start().until_said("connected")
+        return cpu_of([worker.pid])
+
+    handle = await _counter(ours, waits=False)
+    return await load(ours, [handle], events, in_flight(ONE_RUN_AT_ONCE), then=serve)
+
+
+async def _finish(ours: Stand, count: int) -> float:
+    """Start runs that complete at once; give how many are started and finished in a second."""
+    names = [Start(f"once-{number}", 0) for number in range(count)]
+
+    async def start(run: Start) -> None:
+        await ours.client.start_workflow(workflow_type="Once", workflow_id=run.run)
+
+    began = time.monotonic()
+    await in_flight(ONE_RUN_AT_ONCE)(names, start)
+    await ours.starts.until(names)
+    while not await _all_completed(ours, names):  # noqa: ASYNC110  the API server's event is no asyncio one
+        await asyncio.sleep(POLL)
+    return count / (time.monotonic() - began)
+
+
+async def _all_completed(ours: Stand, runs: list[Start]) -> bool:
+    """Look at the runs that were started last: they finish about in this order."""
+    for run in runs[-ONE_RUN_AT_ONCE:]:
+        item = await ours.api.get(RUNS.path(ours.namespace, run.run))
+        if item["status"]["phase"] != "Completed":
+            return False
+    return True
+
+
+async def _kill(ours: Stand, worker: Process) -> float:
+    """Kill the worker and start it again at once; give the seconds until an event is handled."""
+    handle = await _counter(ours)
+    event = Start(handle.workflow_id, 1)
+    worker.kill()
+    killed = time.monotonic()
+    worker.start()
+    await handle.send("add", {"number": event.number, "text": TEXT})
+    await ours.starts.until([event])
+    return ours.starts.first[event] - killed

@@ -1,0 +1,117 @@
+"""Medians of the rounds, as a table for people and as JSON for programs."""
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.measures import Round
+from benchmarks.stand import PARTS, ApiServer
+
+Value = Callable[[Round], float]
+
+
+def median(rounds: Sequence[Round], value: Value) -> str:
+    """Write the median of a figure, and its range."""
+    values = [value(each) for each in rounds]
+    middle = _short(statistics.median(values))
+    return f"{middle} ({_short(min(values))}-{_short(max(values))})" if len(values) > 1 else middle
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 50 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def show(server: ApiServer, machine: dict[str, Any], rounds: Sequence[Round]) -> None:
+    """Print everything."""
+    console = Console(width=150)
+    about = f"{machine['processors']} x {machine['processor']}, commit {machine['commit']}"
+    console.print(f"\n{server.kind} API server {machine['kubernetes']}, {about}")
+    console.print(
+        f"Medians of {len(rounds)} rounds (range); load average {machine['load_average']}"
+    )
+    for table in (_loads(rounds), _processors(rounds), _others(rounds)):
+        console.print(table)
+
+
+def _loads(rounds: Sequence[Round]) -> Table:
+    table = _table("load", "events/s", "drained/s", "p50 ms", "p99 ms", "requests", "repeated")
+    for name in rounds[0].loads:
+        shown = (field for field in FIELDS if (name, field) not in NO_MEANING)
+        cells = {field: median(rounds, _field(name, field)) for field in shown}
+        table.add_row(name, *(cells.get(field, "") for field in FIELDS))
+    return table
+
+
+FIELDS = ("rate", "drained", "p50", "p99", "requests", "repeated")
+NO_MEANING = {("full inbox", field) for field in ("rate", "p50", "p99")}
+"""Its events wait for a worker to be started, which is not what is measured."""
+
+
+def _field(load: str, field: str) -> Value:
+    return lambda each: float(getattr(each.loads[load], field))
+
+
+def _processors(rounds: Sequence[Round]) -> Table:
+    """Show what each part uses for an event, and all of them in bare writes of the same round."""
+    table = _table("CPU-ms an event", *PARTS, "all", "x floor")
+    for name in rounds[0].loads:
+        parts = [median(rounds, _part(name, part)) for part in PARTS]
+        table.add_row(name, *parts, median(rounds, _all(name)), median(rounds, _ratio(name)))
+    floor = [median(rounds, lambda each: each.floor.server), "", ""]
+    floor += [median(rounds, lambda each: each.floor.client)]
+    table.add_row(
+        "floor: 3 bare writes", *floor, median(rounds, lambda each: each.floor.total), "1"
+    )
+    return table
+
+
+def _part(load: str, part: str) -> Value:
+    return lambda each: each.loads[load].cpu[part]
+
+
+def _all(load: str) -> Value:
+    return lambda each: sum(each.loads[load].cpu.values())
+
+
+def _ratio(load: str) -> Value:
+    return lambda each: sum(each.loads[load].cpu.values()) / each.floor.total
+
+
+def _others(rounds: Sequence[Round]) -> Table:
+    table = _table("other", "figure")
+    for name, value in _figures(rounds[0]):
+        table.add_row(name, median(rounds, value))
+    return table
+
+
+def _figures(first: Round) -> Iterator[tuple[str, Value]]:
+    yield "floor, events/s", lambda each: each.floor.rate
+    yield "runs started and finished a second", lambda each: each.finished
+    yield "worker killed and started again: next event, s", lambda each: each.killed
+    yield "bytes of a settled event, as served", lambda each: each.event_bytes
+    yield "bytes of a run, as served", lambda each: each.run_bytes
+    for process in first.memory:
+        yield f"memory of {process}, MB", _memory(process)
+
+
+def _memory(process: str) -> Value:
+    return lambda each: each.memory[process]
+
+
+def _table(*columns: str) -> Table:
+    table = Table()
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left")
+    return table
+
+
+def write(path: Path, server: ApiServer, machine: dict[str, Any], rounds: Sequence[Round]) -> None:
+    """Write everything, each round by itself."""
+    found = {"api_server": server.kind, "machine": machine, "rounds": [*map(asdict, rounds)]}
+    path.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))

@@ -1,0 +1,19 @@
+"""The benchmark runs end to end. How fast is nobody's business here: no figure is asserted."""
+
+from pathlib import Path
+
+import orjson
+
+from benchmarks.__main__ import main
+
+
+def test_a_round_measures_every_load_and_the_floor(tmp_path: Path) -> None:
+    main(["--small", "--rounds", "1", "--json", str(tmp_path / "found.json")])
+
+    found = orjson.loads((tmp_path / "found.json").read_bytes())
+    (figures,) = found["rounds"]
+    assert list(figures["loads"]) == ["W1 5", "W3", "W2", "W2 at half", "full inbox"]
+    assert [each["events"] for each in figures["loads"].values()] == [5, 5, 4, 4, 5]
+    assert figures["floor"]["events"] == 4
+    assert set(figures["memory"]) == {"API server", "operator", "worker"}
+    assert found["machine"]["commit"]
