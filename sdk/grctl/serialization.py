@@ -71,6 +71,16 @@ def check_size(json: Any, limit: int, what: str) -> None:
         )
 
 
+def cut(text: str, limit: int) -> str:
+    """Leave out the middle of a text that is longer than a limit in bytes."""
+    data = text.encode(errors="replace")
+    if len(data) <= limit:
+        return data.decode()
+    mark = "\n... cut ...\n"
+    half = (limit - len(mark)) // 2
+    return data[:half].decode(errors="ignore") + mark + data[-half:].decode(errors="ignore")
+
+
 def in_kib(size: int) -> str:
     """Write a size for people."""
     return f"{size / KIB:.1f} KiB"

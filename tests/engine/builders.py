@@ -140,6 +140,11 @@ def with_status(run: WorkflowRun, **fields: Any) -> WorkflowRun:
     return run.model_copy(update={"status": run.status.model_copy(update=fields)})
 
 
+def with_input(run: WorkflowRun, value: Any) -> WorkflowRun:
+    workflow = run.spec.workflow.model_copy(update={"input": value})
+    return run.model_copy(update={"spec": run.spec.model_copy(update={"workflow": workflow})})
+
+
 def written(run: WorkflowRun, decision: Decision) -> WorkflowRun:
     """The run after the decision's status was written."""
     assert decision.status is not None

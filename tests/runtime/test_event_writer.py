@@ -1,14 +1,16 @@
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
 
-from grctl.kube import EVENTS
+from grctl.kube import EVENTS, ApiError
 from grctl.models import EventPhase, EventReason
 from grctl.models.run import Settlement
 from grctl_operator.engine.decision import Settle
 from grctl_operator.engine.event_cache import EventCache
 from grctl_operator.engine.observation import Key
+from grctl_operator.runtime import event_writer
 from grctl_operator.runtime.event_writer import EventWriter, final_status
 from grctl_operator.runtime.journal import Journal
 from grctl_operator.runtime.metrics import Metrics
@@ -153,6 +155,34 @@ async def test_an_event_that_is_gone_needs_no_write(desk: Desk) -> None:
     await desk.settle(sent)
     assert len(desk.cache) == 0
     assert await desk.events() == []
+
+
+async def test_a_settlement_that_is_refused_for_good_is_not_tried_at_every_reconcile(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = asyncio.Event()
+    tries = []
+
+    async def refuse(path: str, body: Json) -> Json:
+        tries.append(path)
+        refused.set()
+        raise ApiError(500, "", "etcdserver: request is too large")
+
+    monkeypatch.setattr(desk.cluster.api, "replace", refuse)
+    monkeypatch.setattr(event_writer, "AFTER_REFUSAL", 0.05)
+    sent = await desk.cluster.send("order-1", "approve")
+    desk.cache.watched("ADDED", sent)
+    desk.writer.settle(desk.key, settling(sent))
+    await refused.wait()
+    for _ in range(10):
+        desk.writer.settle(desk.key, settling(sent))
+        await asyncio.sleep(0)
+    assert len(tries) == 1
+    monkeypatch.undo()
+    await desk.woken()
+    await desk.settle(sent)
+    (event,) = await desk.events()
+    assert event["status"]["phase"] == "Processed"
 
 
 async def test_another_event_of_the_name_is_not_touched(desk: Desk) -> None:

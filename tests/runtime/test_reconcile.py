@@ -234,6 +234,46 @@ async def test_a_failing_reconcile_is_told_on_its_run_and_others_go_on(
     assert "ZeroDivisionError" in caplog.text
 
 
+async def test_a_status_that_is_refused_as_too_large_is_replaced_by_one_that_fits(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.start()
+    replace = bench.operator.api.replace
+
+    async def refuses_stores(path: str, body: Json) -> Json:
+        if body["status"]["store"]:
+            raise ApiError(500, "", "etcdserver: request is too large")
+        return await replace(path, body)
+
+    monkeypatch.setattr(bench.operator.api, "replace", refuses_stores)
+    bench.decides(lambda run, now: Decision(says("", run, store={"a": 1}, commits=1), write_by=now))
+    await bench.reconcile()
+    status = (await bench.cluster.run("order-1"))["status"]
+    assert (status["phase"], status["error"]["type"]) == ("Failed", "TooLarge")
+    assert "refused the run's status as too large" in status["message"]
+    known = bench.operator.runs.known_as(bench.key)
+    assert known is not None
+    assert known.commits == 1
+
+
+async def test_a_run_of_which_every_status_is_too_large_is_told_and_left_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = await bench.start()
+
+    async def refuses(path: str, body: Json) -> Json:
+        raise ApiError(413, "RequestEntityTooLarge", "Request entity too large")
+
+    monkeypatch.setattr(bench.operator.api, "replace", refuses)
+    bench.decides(lambda run, now: Decision(says("waits", run), write_by=now))
+    await bench.reconciler._try(bench.key)
+    assert bench.operator.queue.idle
+    assert not bench.operator.queue._alarms
+    bench.operator.begin()
+    told = await bench.cluster.until_core_event(item["metadata"]["uid"], "ReconcileFailed")
+    assert "waits until it is changed" in told["message"]
+
+
 async def test_an_api_server_in_trouble_is_not_the_runs_failure(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

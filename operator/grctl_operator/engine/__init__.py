@@ -3,7 +3,7 @@
 Read `decide.py` first; each rule has a file named after what it is about.
 """
 
-from grctl_operator.engine.decide import decide
+from grctl_operator.engine.decide import decide, decide_refused
 from grctl_operator.engine.decision import (
     Announce,
     AwaitWorker,
@@ -59,4 +59,5 @@ __all__ = [
     "Trim",
     "WorkerPresence",
     "decide",
+    "decide_refused",
 ]

@@ -6,15 +6,18 @@ Outcomes that wait behind each other are committed in order, in one write.
 """
 
 from grctl.models.directive import Complete, NextStep, WaitForEvent
+from grctl.models.limits import MESSAGE, STACK_TRACE
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import HistoryEntry, RunError, Step
 from grctl.models.wire import Execution, Failed, Outcome, Refused, Succeeded
+from grctl.serialization import cut
 from grctl_operator.engine.decision import Release
 from grctl_operator.engine.desired import cancel_message
 from grctl_operator.engine.draft import Draft, follows
 from grctl_operator.engine.inbox import eligible, unconsumed
 from grctl_operator.engine.observation import Event
+from grctl_operator.engine.size import ELSEWHERE, oversize
 from grctl_operator.engine.wait import begin_wait
 
 
@@ -77,7 +80,7 @@ def _take(draft: Draft, outcome: Outcome, before: int) -> None:
     draft.change(started_at=draft.status.started_at or draft.second)
     match outcome.result:
         case Succeeded() as result:
-            _succeed(draft, result, event)
+            _succeed_if_it_fits(draft, outcome.execution, result, event)
         case Failed() as result:
             _fail(draft, result, event)
         case Refused() as result:
@@ -85,11 +88,25 @@ def _take(draft: Draft, outcome: Outcome, before: int) -> None:
     draft.record(_entry(draft, outcome, before))
 
 
+def _succeed_if_it_fits(
+    draft: Draft, execution: Execution, result: Succeeded, event: Event | None
+) -> None:
+    kept = {key: value for key, value in draft.status.store.items() if key not in result.delete}
+    store = kept | result.put
+    value = result.directive.result if isinstance(result.directive, Complete) else None
+    text = oversize(draft.run, draft.status.model_copy(update={"store": store, "result": value}))
+    if text is None:
+        draft.change(store=store)
+        _succeed(draft, result, event)
+        return
+    message = f"{execution.handler_name} gave too much. {text} {ELSEWHERE}"
+    error = RunError(type=RunReason.BAD_OUTCOME, message=message)
+    _fail(draft, Failed(reason=RunReason.BAD_OUTCOME, error=error), event)
+
+
 def _succeed(draft: Draft, result: Succeeded, event: Event | None) -> None:
     if event:
         draft.consume(event, EventPhase.PROCESSED, EventReason.HANDLED)
-    kept = {key: value for key, value in draft.status.store.items() if key not in result.delete}
-    draft.change(store=kept | result.put)
     _follow(draft, result)
 
 
@@ -112,10 +129,18 @@ def _follow(draft: Draft, result: Succeeded) -> None:
 
 
 def _fail(draft: Draft, result: Failed, event: Event | None) -> None:
-    message = f"{result.error.type}: {result.error.message}"
+    error = _cut(result.error)
+    message = f"{error.type}: {error.message}"
     if event:
         draft.consume(event, EventPhase.FAILED, EventReason.HANDLER_FAILED, message)
-    draft.finish(RunPhase.FAILED, result.reason, f"Failed: {message}", error=result.error)
+    draft.finish(RunPhase.FAILED, result.reason, f"Failed: {message}", error=error)
+
+
+def _cut(error: RunError) -> RunError:
+    """Cut an error to what a run keeps, whatever a worker sends."""
+    trace = error.stack_trace and cut(error.stack_trace, STACK_TRACE)
+    texts = {"type": cut(error.type, MESSAGE), "message": cut(error.message, MESSAGE)}
+    return error.model_copy(update={**texts, "stack_trace": trace})
 
 
 def _refuse(draft: Draft, result: Refused, event: Event | None) -> None:

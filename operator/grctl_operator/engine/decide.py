@@ -26,6 +26,7 @@ from grctl_operator.engine.observation import Events, Executions
 from grctl_operator.engine.orphans import decide_without_run
 from grctl_operator.engine.outbox import settle_consumed
 from grctl_operator.engine.retention import expire, trim
+from grctl_operator.engine.size import fail_refused
 from grctl_operator.engine.telling import tell
 from grctl_operator.engine.wait import end_wait
 
@@ -69,6 +70,22 @@ def decide(
     for rule in RULES:
         if rule(draft):
             break
+    return _decision(draft)
+
+
+def decide_refused(
+    run: WorkflowRun, events: Events, executions: Executions, now: datetime
+) -> Decision:
+    """Say what to write of a run whose decided status was refused as too large.
+
+    No status: there is nothing smaller that would be true.
+    """
+    draft = Draft(run, events, executions, now)
+    fail_refused(draft)
+    return _decision(draft) if draft.ended_by else Decision()
+
+
+def _decision(draft: Draft) -> Decision:
     tell(draft)
     display(draft)
     return draft.decision()

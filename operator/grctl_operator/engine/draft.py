@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from grctl.models.limits import MESSAGE
 from grctl.models.phases import EventPhase, RunPhase
 from grctl.models.run import HistoryEntry, RunStatus, Settlement, WorkflowRun
 from grctl.models.wire import Execution
+from grctl.serialization import cut
 from grctl_operator.engine.decision import Announce, Decision, Effect, ListEvents, Settle
 from grctl_operator.engine.observation import Event, Events, Executions, Held, whole_second
 from grctl_operator.engine.transitions import check_transition
@@ -169,7 +171,7 @@ class Draft:
             name=event.name,
             phase=phase,
             reason=reason,
-            message=message,
+            message=message and cut(message, MESSAGE),
             sequence=counts.total,
             at=self.second,
         )
@@ -217,7 +219,8 @@ class Draft:
     def finish(self, phase: RunPhase, reason: str, message: str, **fields: Any) -> None:
         """End the run, within a commit. `reason` is what its conditions say from then on."""
         self.ended_by = reason
-        self.change(phase=phase, message=message, finished_at=self.second, **fields)
+        text = cut(message, MESSAGE)
+        self.change(phase=phase, message=text, finished_at=self.second, **fields)
         self.change(step=None, wait=None)
 
     def announce(

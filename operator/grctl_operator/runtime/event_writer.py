@@ -5,6 +5,7 @@
    entry.
 3. Settlements run beside the reconciles, one at a time per event and a few at a time in all.
 4. An event that is gone, is another object of that name, or is settled already needs no write.
+5. What the API server refuses for good is tried again now and then, and not at every reconcile.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from grctl_operator.runtime.outage import Outage
 from grctl_operator.runtime.work_queue import WorkQueue
 
 AT_ONCE = 16  # writes: about what one API server works off in the time of one round trip
+AFTER_REFUSAL = 30.0  # s: no repetition mends it; a person may (an event that is too large)
 GENERATION = 1  # of every event: its spec cannot change
 
 Json = dict[str, Any]
@@ -76,11 +78,10 @@ class EventWriter:
         except ApiError as error:
             fields = {"run": str(key), "event": effect.settlement.name, "error": str(error)}
             logger.exception("settling failed", extra=fields)
-            self._queue.retry(key)
-        else:
-            self._queue.add(key)
+            await asyncio.sleep(AFTER_REFUSAL)
         finally:
             del self._under_way[effect.settlement.uid]
+            self._queue.add(key)
 
     async def _settle_in_the_end(self, key: Key, effect: Settle) -> None:
         event = self._cache.view(key).find(effect.settlement.uid)

@@ -7,6 +7,8 @@
 4. After a refused write or a lost answer the run is read afresh before anything is decided.
 5. What raises is logged, counted, tried again later each time and told on the run; other keys go
    on.
+6. A status that the API server refuses as too large is not sent again: the engine says what to
+   write instead. Where that is refused too, the run is left alone until something changes.
 """
 
 import asyncio
@@ -17,7 +19,7 @@ from typing import Any, NoReturn
 
 from grctl.kube import RUNS, Api, ApiError, ConflictError, NotFoundError
 from grctl.models import API_VERSION, RunReason, RunStatus, WorkflowRun
-from grctl_operator.engine import Decision, Events, Executions, decide
+from grctl_operator.engine import Decision, Events, Executions, decide, decide_refused
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.announcer import Announcer, involved_object
 from grctl_operator.runtime.clock import ServerClock
@@ -106,23 +108,46 @@ class Reconciler:
     def _ask(self, key: Key, run: WorkflowRun | None) -> Decision:
         if run is None:
             self._cache.forget(key)
-        workflow_type = run.spec.workflow.type if run else ""
-        events, executions = self._cache.view(key), self._executions.view(key, workflow_type)
-        decided = self._decide(run, events, executions, self._clock.now())
+        decided = self._decide_by(self._decide, key, run)
         if decided.write_by is None:
             self._due.pop(key, None)
         else:
             self._due[key] = min(decided.write_by, self._due.get(key, decided.write_by))
         return decided
 
+    def _decide_by(
+        self, decide: Callable[..., Decision], key: Key, run: WorkflowRun | None
+    ) -> Decision:
+        workflow_type = run.spec.workflow.type if run else ""
+        events, executions = self._cache.view(key), self._executions.view(key, workflow_type)
+        return decide(run, events, executions, self._clock.now())
+
     async def _write_if_due(
         self, key: Key, run: WorkflowRun, status: RunStatus, decided: Decision
     ) -> None:
         if self._due[key] > self._clock.now():
             return
-        written = await self._write(key, run, status)
+        try:
+            written = await self._write(key, run, status)
+        except ApiError as error:
+            if not error.too_large:
+                raise
+            decided, written = await self._write_less(key, run, error)
         await self._effects.perform(key, written, decided.after)
         self._queue.add(key)
+
+    async def _write_less(
+        self, key: Key, run: WorkflowRun, refusal: ApiError
+    ) -> tuple[Decision, WorkflowRun]:
+        """Decide what to write instead of a status that is too large, and write that.
+
+        Raises:
+            ApiError: there is nothing, or even that is too large.
+        """
+        decided = self._decide_by(decide_refused, key, run)
+        if decided.status is None:
+            raise refusal
+        return decided, await self._write(key, run, decided.status)
 
     async def _write(self, key: Key, run: WorkflowRun, status: RunStatus) -> WorkflowRun:
         """Write a status over the version that was decided upon. Give the run as it is then."""
@@ -174,7 +199,8 @@ class Reconciler:
                 self._metrics.reconcile_errors.labels("api").inc()
             else:
                 self._fail(key, error)
-            self._try_later(key)
+            if not _is_too_large(error):
+                self._try_later(key)
         else:
             self._queue.forget(key)
 
@@ -192,9 +218,14 @@ class Reconciler:
         uid = self._runs.uid(key)
         if uid is not None:
             about = involved_object("WorkflowRun", *key, uid)
-            text = f"The operator could not work on the run and tries again: {error}"
+            then = "waits until it is changed" if _is_too_large(error) else "tries again"
+            text = f"The operator could not work on the run and {then}: {error}"
             reason = RunReason.RECONCILE_FAILED
             self._announcer.announce(Notice(about, key, reason, text, warning=True))
+
+
+def _is_too_large(error: Exception) -> bool:
+    return isinstance(error, ApiError) and error.too_large
 
 
 def _body(run: WorkflowRun, status: RunStatus) -> dict[str, Any]:

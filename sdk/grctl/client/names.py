@@ -4,13 +4,13 @@ import re
 import secrets
 
 from grctl.client.errors import InvalidNameError
+from grctl.models.base import NAME_LENGTH as LONGEST
+from grctl.models.base import NAME_PATTERN
 
-LONGEST = 253  # characters
 RANDOM = 13  # letters of 5 bits: no two events of a run meet
 ALPHABET = "abcdefghijkmnopqrstuvwxyz2345679"
 
-LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-NAME = re.compile(rf"{LABEL}(\.{LABEL})*")
+NAME = re.compile(NAME_PATTERN)
 
 
 def check_name(name: object, what: str) -> None:

@@ -19,9 +19,14 @@ class ApiError(Exception):
         self.message = message
 
     @property
+    def too_large(self) -> bool:
+        """Whether the object is larger than the API server keeps (413, or 500 by etcd)."""
+        return self.status == 413 or "too large" in self.message
+
+    @property
     def retriable(self) -> bool:
         """Whether the same request may succeed later. A too large object's 500 may not."""
-        if "too large" in self.message:
+        if self.too_large:
             return False
         return self.status in {408, 429} or self.status >= 500
 

@@ -18,6 +18,11 @@ GROUP = "grctl.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+NAME_PATTERN = rf"^{_LABEL}(\.{_LABEL})*$"
+"""What Kubernetes takes as an object's name (a DNS subdomain), up to NAME_LENGTH characters."""
+NAME_LENGTH = 253
+
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(h|m|s|ms))+$"
 
 

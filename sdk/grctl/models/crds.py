@@ -10,7 +10,7 @@
 
 from typing import Any
 
-from grctl.models.base import GROUP, VERSION, Model
+from grctl.models.base import GROUP, NAME_PATTERN, VERSION, Model
 from grctl.models.event import WorkflowEvent
 from grctl.models.run import WorkflowRun
 
@@ -25,6 +25,20 @@ FREE_STATUS: dict[str, Schema] = {
     "history": FREE_ITEMS,
     "store": FREE_MAP,
 }
+
+UNCHANGED = "self == oldSelf"
+WORKFLOW_CHANGED = (
+    "spec.workflow cannot be changed: another workflow, input or timeout is another run."
+    " Delete this run first, or take another name"
+)
+EVENT_CHANGED = (
+    "the spec of a WorkflowEvent cannot be changed: it was sent by creating it, and may be handled"
+    " already. Create another one, under another name"
+)
+NO_NAME = (
+    "no run can have this name: a workflow id has lower-case letters, digits, '-' and '.', and"
+    " begins and ends with a letter or digit"
+)
 
 Column = dict[str, str | int]
 
@@ -144,12 +158,8 @@ def _without_required(schema: Schema) -> Schema:
     return made
 
 
-def _immutable(schema: Schema, what: str) -> Schema:
-    message = f"{what} cannot be changed; create another object instead"
-    return {
-        **schema,
-        "x-kubernetes-validations": [{"rule": "self == oldSelf", "message": message}],
-    }
+def _ruled(schema: Schema, rule: str, message: str) -> Schema:
+    return {**schema, "x-kubernetes-validations": [{"rule": rule, "message": message}]}
 
 
 def _definition(
@@ -189,7 +199,7 @@ def run_crd() -> dict[str, Any]:
     """Make the CRD of WorkflowRun."""
     schema = _object_schema(WorkflowRun)
     spec = schema["properties"]["spec"]["properties"]
-    spec["workflow"] = _immutable(spec["workflow"], "spec.workflow")
+    spec["workflow"] = _ruled(spec["workflow"], UNCHANGED, WORKFLOW_CHANGED)
     selectable = [".spec.workflow.type", ".status.phase"]
     return _definition(schema, "WorkflowRun", "wfr", RUN_COLUMNS, selectable)
 
@@ -198,7 +208,9 @@ def event_crd() -> dict[str, Any]:
     """Make the CRD of WorkflowEvent."""
     schema = _object_schema(WorkflowEvent)
     properties = schema["properties"]
-    properties["spec"] = _immutable(properties["spec"], "the spec of a WorkflowEvent")
+    properties["spec"] = _ruled(properties["spec"], UNCHANGED, EVENT_CHANGED)
+    spec = properties["spec"]["properties"]
+    spec["workflowId"] = _ruled(spec["workflowId"], f"self.matches(r'{NAME_PATTERN}')", NO_NAME)
     selectable = [".spec.workflowId", ".status.phase"]
     return _definition(schema, "WorkflowEvent", "wfe", EVENT_COLUMNS, selectable)
 

@@ -15,9 +15,10 @@ from grctl.models.limits import MESSAGE
 from grctl.models.phases import HandlerKind
 from grctl.models.reasons import RunReason
 from grctl.models.wire import Execute, Failed, Refused, Succeeded
+from grctl.serialization import cut
 from grctl.worker.binding import BadPayloadError, bind
 from grctl.worker.context import Context
-from grctl.worker.failure import BadOutcomeError, cut, failed, failure_of
+from grctl.worker.failure import BadOutcomeError, failed, failure_of
 from grctl.worker.logs import HandlerLogger
 from grctl.worker.transitions import Transitions
 from grctl.workflow.handler import Handler

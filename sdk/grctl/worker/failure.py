@@ -8,7 +8,7 @@ from grctl.models.limits import MESSAGE, STACK_TRACE
 from grctl.models.reasons import RunReason
 from grctl.models.run import RunError
 from grctl.models.wire import Failed
-from grctl.serialization import NotJsonError, TooLargeError
+from grctl.serialization import NotJsonError, TooLargeError, cut
 
 OUR_FILES = str(Path(grctl.__file__).parent)
 
@@ -35,16 +35,6 @@ def failed(reason: RunReason, message: str, stack_trace: str | None = None) -> F
     message = cut(message, MESSAGE)
     error = RunError(type=reason.value, message=message, stack_trace=stack_trace)
     return Failed(reason=reason.value, error=error)
-
-
-def cut(text: str, limit: int) -> str:
-    """Leave out the middle of a text that is longer than a limit in bytes."""
-    data = text.encode(errors="replace")
-    if len(data) <= limit:
-        return data.decode()
-    mark = "\n... cut ...\n"
-    half = (limit - len(mark)) // 2
-    return data[:half].decode(errors="ignore") + mark + data[-half:].decode(errors="ignore")
 
 
 def _type_name(error: BaseException) -> str:

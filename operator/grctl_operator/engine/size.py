@@ -1,0 +1,48 @@
+"""Whether a run still fits into one object, and what becomes of one that does not.
+
+1. An outcome that would make the run larger than it may be fails the run, by a message that says
+   what is how large; store and result stay as they were before (`commit`).
+2. What we cannot measure (annotations, managed fields) has half a megabyte beside that. Where the
+   API server refuses a status all the same, the run fails without store and history: that frees the
+   room that settling its events needs.
+3. All else of a status is cut to what fits: messages, stack traces, and the tails of lists.
+"""
+
+from grctl.models.limits import RUN
+from grctl.models.phases import RunPhase
+from grctl.models.reasons import RunReason
+from grctl.models.run import RunError, RunStatus, WorkflowRun
+from grctl.serialization import in_kib, size_of
+from grctl_operator.engine.draft import Draft
+
+ELSEWHERE = "Keep large values elsewhere (an object store, a database) and pass references to them."
+
+
+def oversize(run: WorkflowRun, status: RunStatus) -> str | None:
+    """Say what of a run would be too large; None where it fits."""
+    parts = {
+        "its input": size_of(run.spec.workflow.input),
+        "its store": size_of(status.store),
+        "its result": size_of(status.result),
+    }
+    if sum(parts.values()) < RUN / 2:  # the rest is cut, and far below the other half
+        return None
+    total = size_of(run.spec.to_json()) + size_of(status.to_json())
+    if total <= RUN:
+        return None
+    said = ", ".join(f"{part} {in_kib(size)}" for part, size in parts.items())
+    return f"The run would be {in_kib(total)} of JSON ({said}); at most {in_kib(RUN)} are kept."
+
+
+def fail_refused(draft: Draft) -> None:
+    """Fail a run whose status the API server refused as too large."""
+    if draft.run.status.phase.finished or not draft.run.held:
+        return
+    text = (
+        "The API server refused the run's status as too large, so what was under way is void, and"
+        f" store and history were dropped. {ELSEWHERE}"
+    )
+    draft.change(store={}, history=())
+    error = RunError(type=RunReason.TOO_LARGE, message=text)
+    draft.finish(RunPhase.FAILED, RunReason.TOO_LARGE, f"Failed: {text}", error=error)
+    draft.commit()
