@@ -189,6 +189,7 @@ class Api:
             if response is None:
                 self._count(method, path, arguments, 0)
             else:
+                _hang_up(response)
                 response.release()
 
     def _count(self, method: str, path: str, arguments: Mapping[str, Any], status: int) -> None:
@@ -219,6 +220,13 @@ class Api:
         untrusted = isinstance(error, aiohttp.ClientConnectorCertificateError)
         kind = UntrustedServerError if untrusted else UnreachableError
         return kind(f"{method} {self.connection.server}{path}: {what}")
+
+
+def _hang_up(response: aiohttp.ClientResponse) -> None:
+    """End a stream that is left early: a polite end of TLS waits for a server that only streams."""
+    connection = response.connection  # none once the body has come to its end
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
 
 
 async def _raise_for_refusal(response: aiohttp.ClientResponse) -> None:

@@ -1,0 +1,63 @@
+"""The API client's connections, where a stream is left early."""
+
+import asyncio
+import gc
+import socket
+import ssl
+import threading
+import warnings
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from grctl.kube import Api, Connection
+from grctl_local import kubeconfig
+from grctl_local.certificate import make_certificate
+
+HOST = "127.0.0.1"
+STREAM = (
+    b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{"type":"ADDED"}\r\n1\r\n\n\r\n'
+)
+
+
+@pytest.fixture
+def server_that_only_streams(tmp_path: Path) -> Iterator[Path]:
+    """The kubeconfig of a server that answers each request with a stream, and never listens."""
+    certificate = make_certificate(HOST, datetime.now(UTC))
+    with socket.create_server((HOST, 0)) as listener:
+        server = f"https://{HOST}:{listener.getsockname()[1]}"
+        kubeconfig.write(tmp_path / "kubeconfig", server, "token", certificate.certificate)
+        stop = threading.Event()
+        context = certificate.server_context()
+        thread = threading.Thread(target=_stream, args=(listener, context, stop))
+        thread.start()
+        yield tmp_path / "kubeconfig"
+        stop.set()
+        thread.join()
+
+
+def _stream(listener: socket.socket, context: ssl.SSLContext, stop: threading.Event) -> None:
+    connection, _ = listener.accept()
+    with context.wrap_socket(connection, server_side=True, suppress_ragged_eofs=True) as client:
+        client.recv(65_536)
+        client.sendall(STREAM)
+        stop.wait()
+
+
+async def _read_one(path: Path) -> Any:
+    async with Api(await Connection.find(path)) as api:
+        stream = cast("AsyncGenerator[Any, None]", api.watch("/api/v1/pods", {}))
+        async with aclosing(stream):
+            return await anext(stream)
+
+
+def test_a_stream_that_is_left_early_is_closed_at_once(server_that_only_streams: Path) -> None:
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        assert asyncio.run(_read_one(server_that_only_streams)) == {"type": "ADDED"}
+        gc.collect()
+    assert [str(each.message) for each in warned] == []
