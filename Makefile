@@ -30,7 +30,7 @@ demo: $(READY) ## Run the page's order on the embedded API, and show it with kub
 	@$(BIN)/python tools/demo.py
 
 test: $(READY) ## Run all tests
-	@$(BIN)/python -m pytest -n auto $(TESTS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
 
 check: $(READY) ## Check format, lint, types, imports and generated files; edits nothing
 	@$(BIN)/ruff format --check .
@@ -50,7 +50,7 @@ conformance: $(READY) ## Run the API conformance suite on any cluster: make conf
 
 scenarios: $(READY) ## Run the scenarios with real processes: make scenarios [KUBECONFIG=...]
 	@SCENARIOS_KUBECONFIG="$(if $(filter command,$(origin KUBECONFIG)),$(KUBECONFIG))" \
-		$(BIN)/python -m pytest -n auto tests/scenarios
+		$(BIN)/python -m pytest -n auto --dist worksteal tests/scenarios
 
 e2e: $(READY) ## Run the end-to-end tests on any cluster: make e2e KUBECONFIG=... [IMAGE=...]
 	@test -n "$(KUBECONFIG)" || { echo "usage: make e2e KUBECONFIG=FILE [IMAGE=NAME:TAG]"; exit 2; }

@@ -5,6 +5,7 @@ and one that was written outlives a kill -9.
 """
 
 import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,13 +29,15 @@ class Started:
     attempt: int
     pid: int
     """Process of the worker."""
+    at: float = 0.0
+    """When, by this machine's clock: seconds since the epoch."""
 
 
 def record(ctx: Context, directory: Path) -> None:
     """Write down that this handler runs."""
     run = ctx.run
     event = run.event.uid if run.event else None
-    started = Started(run.execution_id, run.uid, event, run.attempt, os.getpid())
+    started = Started(run.execution_id, run.uid, event, run.attempt, os.getpid(), time.time())
     file = os.open(directory / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(file, orjson.dumps(asdict(started)) + b"\n")

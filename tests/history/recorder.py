@@ -137,8 +137,9 @@ class _Watch:
 
     async def begin(self) -> None:
         """Take what is there as given."""
-        items = await self._list()
-        self._living = {item["metadata"]["uid"]: item for item in items}
+        answer = await self._ask_in_the_end()
+        self._revision = _revision(answer)
+        self._living = {item["metadata"]["uid"]: item for item in answer["items"]}
         self._before = frozenset(self._living)
 
     async def run(self) -> None:
@@ -203,19 +204,15 @@ class _Watch:
     async def _relist(self) -> None:
         """Begin anew: what lies between is not known."""
         with contextlib.suppress(ApiError, UnreachableError):
-            listed = {item["metadata"]["uid"]: item for item in await self._list()}
+            answer = await self._api.get(self._path)
+            listed = {item["metadata"]["uid"]: item for item in answer["items"]}
+            self._revision = _revision(answer)
             self.gaps += 1
             for uid in self._living.keys() - listed.keys():
                 self._note(self._living[uid], exists=False)
             for item in sorted(listed.values(), key=_revision):
                 self._note(item, exists=True)
             await self._tell()
-
-    async def _list(self) -> list[Json]:
-        answer = await self._api.get(self._path)
-        self._revision = _revision(answer)
-        items: list[Json] = answer["items"]
-        return items
 
 
 def _revision(item: Json) -> int:

@@ -4,13 +4,13 @@ A scenario that fails shows what a person would look at. No process outlives the
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.scenarios.cluster import EmbeddedApi, given_kubeconfig, install_resources
-from tests.scenarios.evidence import evidence
+from tests.scenarios.evidence import Measure, evidence
 from tests.scenarios.processes import Processes
 from tests.scenarios.stage import Stage, staged
 
@@ -49,6 +49,20 @@ async def _check_history(stage: Stage) -> None:
     except AssertionError as error:
         shown = (f"---- {title} ----\n{text}" for title, text in evidence(stage))
         raise AssertionError("\n".join([str(error), *shown])) from None
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Measure:
+    """Have a measured time shown in the end."""
+    return lambda what, seconds: record_property(f"measured: {what}", f"{seconds:.2f} s")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what was measured."""
+    for report in terminalreporter.getreports("passed"):
+        for what, value in report.user_properties:
+            if report.when == "call" and what.startswith("measured: "):
+                terminalreporter.write_line(f"{what}: {value}")
 
 
 @pytest.hookimpl(wrapper=True)

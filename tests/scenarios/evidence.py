@@ -2,11 +2,14 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tests.conformance.kubectl import KUBECTL
 from tests.scenarios.processes import bare_environment
 from tests.scenarios.stage import Stage
+
+Measure = Callable[[str, float], None]
+"""Has a measured time shown when all is over: what it is of, and how many seconds."""
 
 LINES = 60  # of each: the last ones
 QUESTIONS = (

@@ -9,15 +9,18 @@
 
 import asyncio
 import contextlib
+import json
+import math
 import os
 import random
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from grctl.cli.children import _die_with
 
@@ -70,6 +73,11 @@ class Process:
         """What it wrote in this life."""
         return self._log.read_bytes()[self._born :].decode(errors="replace")
 
+    def records(self, message: str) -> list[dict[str, Any]]:
+        """Give what it logged with this message in all its lives, if it logs JSON."""
+        lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+        return [line for line in lines if line.get("message") == message]
+
     def start(self) -> Self:
         """Start it, for the first time or again."""
         assert not self.running, f"{self.name} runs already"
@@ -118,6 +126,21 @@ class Process:
         assert text in self.said, f"{self.name} ended before it said {text!r}:\n{self._tail()}"
         return self
 
+    @asynccontextmanager
+    async def kept_alive(self) -> AsyncIterator[None]:
+        """Start it again whenever it ends, as Kubernetes does with a pod's container."""
+
+        async def watch() -> None:
+            while True:
+                await eventually(lambda: not self.running, "", patience=math.inf)
+                self.start()
+
+        watching = asyncio.create_task(watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+
     def _tail(self) -> str:
         return "\n".join(self.log.splitlines()[-30:])
 
@@ -163,7 +186,7 @@ async def eventually(
         AssertionError: it did not in time; says what, and the evidence.
     """
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(None if patience == math.inf else patience):
             while not await _now(holds):  # noqa: ASYNC110  other processes cannot set our events
                 await asyncio.sleep(POLL)
     except TimeoutError:

@@ -1,0 +1,88 @@
+"""Events for several runs at once, numbered, sent in order for each run whatever is down.
+
+A send that is not answered is made again under the same name, as a sender would that must not lose
+anything: the name is its idempotency key.
+"""
+
+import asyncio
+import itertools
+from types import TracebackType
+from typing import Self
+
+from grctl.kube import ApiError, UnreachableError
+from tests.scenarios.stage import Stage
+
+PAUSE = 0.1  # s: before a send that was not answered is made again
+
+
+class Load:
+    """Runs that keep what is sent to them. Use it as an async context manager: it starts them.
+
+    Args:
+        stage: Where.
+        runs: How many runs.
+    """
+
+    def __init__(self, stage: Stage, runs: int) -> None:
+        self.sent: dict[str, list[int]] = {f"run-{number}": [] for number in range(runs)}
+        """What the API server has accepted, for each run in that order."""
+        self._stage = stage
+        self._numbers = itertools.count()
+        self._queues: dict[str, asyncio.Queue[int]] = {name: asyncio.Queue() for name in self.sent}
+        self._senders: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        """Start the runs, and a sender for each."""
+        for name in self.sent:
+            await self._stage.client.start_workflow(workflow_type="Append", workflow_id=name)
+        self._senders = [asyncio.create_task(self._send_all(name)) for name in self.sent]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Send no more."""
+        for sender in self._senders:
+            sender.cancel()
+        await asyncio.gather(*self._senders, return_exceptions=True)
+
+    def send(self, count: int) -> None:
+        """Have so many events sent, spread over the runs; those of one run one after the other."""
+        names = list(self.sent)
+        for number in (next(self._numbers) for _ in range(count)):
+            self._queues[names[number % len(names)]].put_nowait(number)
+
+    async def until_kept(self) -> None:
+        """Wait until all that was to be sent is sent, and committed."""
+        for name, queue in self._queues.items():
+            await queue.join()
+            await self._until_committed(name, len(self.sent[name]))
+
+    async def kept(self) -> dict[str, list[object]]:
+        """Give what each run has kept."""
+        runs = {name: await self._stage.run(name) for name in self.sent}
+        return {name: run.status.store.get("payloads", []) for name, run in runs.items()}
+
+    async def _until_committed(self, run: str, count: int) -> None:
+        await self._stage.until_run(run, lambda seen: seen.status.events.total >= count)
+
+    async def _send_all(self, run: str) -> None:
+        while True:
+            number = await self._queues[run].get()
+            await self._send_in_the_end(run, number)
+            self.sent[run].append(number)
+            self._queues[run].task_done()
+
+    async def _send_in_the_end(self, run: str, number: int) -> None:
+        while True:
+            try:
+                await self._stage.client.send(
+                    workflow_id=run, event_name="append", payload=number, name=f"{run}-{number}"
+                )
+            except (ApiError, UnreachableError):
+                await asyncio.sleep(PAUSE)
+            else:
+                return

@@ -1,0 +1,194 @@
+"""Processes die at any moment, and nothing is lost, repeated or out of order (rules 1, 2, 4, 6).
+
+Moments are random. $SCENARIOS_SEED repeats those of a failure, which prints its seed.
+"""
+
+import asyncio
+import os
+import random
+import time
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from grctl.client import WorkflowHandle
+from grctl.models import EventPhase, EventReason, RunPhase
+from grctl_operator.engine.dispatch import MAX_ATTEMPTS
+from grctl_operator.runtime.dispatcher import CLOSED_GRACE
+from tests.history.executions import recorded
+from tests.scenarios.cluster import EmbeddedApi
+from tests.scenarios.evidence import Measure
+from tests.scenarios.load import Load
+from tests.scenarios.processes import PATIENCE, Process, Processes, eventually
+from tests.scenarios.stage import Stage, staged
+
+KILLS = 20
+RUNS = 10
+EVENTS = 500
+YOUNG = (0.0, 1.0)  # s: a process takes about as long to start, so many die while they do
+GROWN = (1.0, 2.0)  # s: it works again
+OLD = (2.5, 3.5)  # s: an operator has also waited for what workers may bring back to it
+LOAD_SECONDS = float(os.environ.get("SCENARIOS_LOAD_SECONDS", "8"))
+
+
+@pytest.fixture
+def moments() -> random.Random:
+    """Random moments; a failure shows the seed."""
+    seed = os.environ.get("SCENARIOS_SEED") or str(random.SystemRandom().randrange(10**6))
+    print(f"SCENARIOS_SEED={seed}")  # noqa: T201
+    return random.Random(seed)  # noqa: S311
+
+
+async def test_operator_killed_at_random_moments(stage: Stage, moments: random.Random) -> None:
+    operator, _ = await stage.play()
+    async with Load(stage, RUNS) as load:
+        for _ in range(KILLS):
+            await _kill_while_sending(load, operator, _life(moments, OLD))
+        await _nothing_is_amiss(load)
+
+
+async def test_worker_killed_at_random_moments(stage: Stage, moments: random.Random) -> None:
+    """An event whose worker is lost five times fails its run, so none may meet that many."""
+    _, worker = await stage.play()
+    async with Load(stage, RUNS) as load:
+        for _ in range(KILLS):
+            await _kill_while_sending(load, worker, moments.uniform(*YOUNG))
+            await load.until_kept()
+        await _nothing_is_amiss(load)
+
+
+async def test_api_server_killed_at_random_moments(tmp_path: Path, moments: random.Random) -> None:
+    with Processes(tmp_path) as processes:
+        api = EmbeddedApi(processes, tmp_path)
+        await api.start()
+        async with staged(api.kubeconfig, tmp_path, processes) as stage:
+            await stage.play()
+            async with Load(stage, RUNS) as load:
+                for _ in range(KILLS):
+                    await _kill_while_sending(load, api.process, _life(moments, GROWN))
+                await _nothing_is_amiss(load)
+            await stage.check_history()
+
+
+async def test_two_operators_at_once_commit_nothing_twice(stage: Stage) -> None:
+    """Each leads by a Lease of its own, so both write, as when one was paused and comes back."""
+    for number in ("1", "2"):
+        lease, operator = f"lease-{number}", f"operator-{number}"
+        await stage.operator("--lease-name", lease, name=operator).start().until_said("ready")
+        worker = stage.worker(name=f"worker-{number}", operator=operator)
+        await worker.start().until_said("connected")
+    loop = asyncio.get_running_loop()
+    end = loop.time() + LOAD_SECONDS
+    async with Load(stage, RUNS) as load:
+        while loop.time() < end:
+            load.send(RUNS)
+            await load.until_kept()
+        assert await load.kept() == load.sent
+    commits = [process.log.count(" committed ") for process in stage.processes.all]
+    assert sum(count > 0 for count in commits) == 2, "both operators committed something"
+
+
+async def test_the_next_event_after_a_worker_died_waits_for_no_grace(
+    stage: Stage, measured: Measure
+) -> None:
+    """Three deaths while it has nothing, three while it has an event: the quickest counts."""
+    operator, worker = await _play_with_records(stage)
+    handle = await stage.client.start_workflow(workflow_type="Append", workflow_id="a")
+    await stage.until_run("a", lambda run: run.status.phase is RunPhase.WAIT_EVENT)
+    idle = [await _die_idle(handle, worker) for _ in range(3)]
+    busy = [await _die_busy(stage, handle, worker, gate) for gate in ("x", "y", "z")]
+    measured("idle worker killed and started at once, until the next event was settled", min(idle))
+    measured("busy worker killed and started at once, until its event was settled", min(busy))
+    connected = [_at(each) for each in operator.records("worker connected")][1:]
+    dispatched = [_at(each) for each in operator.records("dispatched")]
+    waits = [min(at - back for at in dispatched if at > back) for back in connected]
+    measured("from the worker's return to the next dispatch, idle", min(waits[:3]))
+    measured("from the worker's return to the next dispatch, busy", min(waits[3:]))
+    assert min(waits[:3]) < CLOSED_GRACE
+    assert min(waits[3:]) < CLOSED_GRACE
+
+
+async def _play_with_records(stage: Stage) -> tuple[Process, Process]:
+    operator = stage.operator("--log-format", "json").start()
+    worker = stage.worker().start()
+    await operator.until_said("operator ready")
+    await worker.until_said("connected")
+    return operator, worker
+
+
+def _at(record: dict[str, str]) -> float:
+    return datetime.fromisoformat(record["time"]).timestamp()
+
+
+async def _die_idle(handle: WorkflowHandle, worker: Process) -> float:
+    worker.kill()
+    began = time.monotonic()
+    worker.start()
+    sent = await handle.send("append", "next")
+    assert (await sent.settled()).phase is EventPhase.PROCESSED
+    return time.monotonic() - began
+
+
+async def _die_busy(stage: Stage, handle: WorkflowHandle, worker: Process, name: str) -> float:
+    gate = stage.gate(name)
+    sent = await handle.send("gated", name)
+    await eventually(lambda: gate.reached, "the handler is at the gate")
+    worker.kill()
+    began = time.monotonic()
+    gate.open()
+    worker.start()
+    assert (await sent.settled()).phase is EventPhase.PROCESSED
+    return time.monotonic() - began
+
+
+async def test_a_handler_that_kills_its_worker_each_time_fails_the_run(stage: Stage) -> None:
+    _, worker = await stage.play()
+    handle = await stage.client.start_workflow(workflow_type="Append", workflow_id="a")
+    async with worker.kept_alive():
+        sent = await handle.send("kill", MAX_ATTEMPTS)
+        status = await sent.settled(PATIENCE)
+        run = await stage.until_run("a", lambda run: run.status.phase is RunPhase.FAILED)
+    text = f"kill lost its worker in each of {MAX_ATTEMPTS} attempts, last worker."
+    assert (status.phase, status.reason) == (EventPhase.FAILED, EventReason.WORKER_LOST)
+    assert status.message == text
+    assert run.status.error is not None
+    assert (run.status.error.type, run.status.error.message) == ("WorkerLost", text)
+    attempts = [each for each in recorded(stage.directory) if each.event == sent.uid]
+    assert [each.attempt for each in attempts] == [1, 2, 3, 4, 5]
+    between = [later.at - earlier.at for earlier, later in pairwise(attempts)]
+    assert between[1:] == sorted(between[1:])
+    assert all(wait >= least for wait, least in zip(between[1:], (1, 2, 4), strict=True)), between
+    assert "WorkerLost" in await stage.kubectl("describe", "wfr", "a")
+
+
+async def test_a_handler_that_kills_its_worker_a_few_times_succeeds(stage: Stage) -> None:
+    _, worker = await stage.play()
+    handle = await stage.client.start_workflow(workflow_type="Append", workflow_id="a")
+    async with worker.kept_alive():
+        sent = await handle.send("kill", 2)
+        await handle.send("append", "behind it")
+        await handle.send("done")
+        assert await handle.result(PATIENCE) == 3
+    attempts = [each.attempt for each in recorded(stage.directory) if each.event == sent.uid]
+    assert attempts == [1, 2, 3]
+
+
+def _life(moments: random.Random, long: tuple[float, float]) -> float:
+    """Give the length of a life: every third is long."""
+    return moments.uniform(*moments.choice((YOUNG, YOUNG, long)))
+
+
+async def _kill_while_sending(load: Load, victim: Process, life: float) -> None:
+    """Kill it after so many seconds of its life, during which events are sent; start it again."""
+    load.send(EVENTS // KILLS)
+    await asyncio.sleep(life)  # this is the random moment: nothing is waited for
+    victim.kill()
+    victim.start()
+
+
+async def _nothing_is_amiss(load: Load) -> None:
+    await load.until_kept()
+    assert sum(map(len, load.sent.values())) == EVENTS
+    assert await load.kept() == load.sent
