@@ -39,13 +39,13 @@ class Recorder:
         self.events: list[EventVersion] = []
         self.runs: list[RunVersion] = []
         self.withdrawals: set[str] = set()
-        """Uids of events that somebody asked to delete; this and what follows the test says."""
+        """Names of events that somebody asked to delete; this and what follows the test says."""
         self.unfit: set[str] = set()
-        """Uids of events whose payload does not fit."""
+        """Names of events whose payload does not fit."""
         self.waiting: set[str] = set()
-        """Uids of events that are to wait still at the end."""
+        """Names of events that are to wait still at the end."""
         self.may_move: set[str] = set()
-        """Uids of events that were changed while nobody watched."""
+        """Names of events that were changed while nobody watched."""
         self._api = api
         self._namespace = namespace
         self._watches = (
@@ -104,20 +104,23 @@ class Recorder:
         """Give what was recorded, with what workers wrote down and what they can handle."""
         return History(
             answers=tuple(self.answers),
-            withdrawals=frozenset(self.withdrawals),
+            withdrawals=self._uids(self.withdrawals),
             events=tuple(self.events),
             runs=tuple(self.runs),
             started=started,
             handlers=handlers,
-            unfit=frozenset(self.unfit),
-            waiting=frozenset(self.waiting),
-            may_move=frozenset(self.may_move),
+            unfit=self._uids(self.unfit),
+            waiting=self._uids(self.waiting),
+            may_move=self._uids(self.may_move),
             complete=self.complete,
         )
 
     def _pending(self) -> set[str]:
-        last = {each.uid: each for each in self.events}
-        return {uid for uid, each in last.items() if each.exists and not each.phase.settled}
+        last = {each.uid: each for each in self.events}.values()
+        return {each.name for each in last if each.exists and not each.phase.settled}
+
+    def _uids(self, names: set[str]) -> frozenset[str]:
+        return frozenset(each.uid for each in self.events if each.name in names)
 
 
 class _Watch:

@@ -9,7 +9,7 @@
 import asyncio
 import os
 import signal
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from grctl.models import Directive, HandlerKind
@@ -109,24 +109,39 @@ deadline = Workflow(workflow_type="Deadline")
 
 
 @deadline.start()
-async def begin(ctx: Context, seconds: float, gate: str | None = None) -> Directive:
-    """Begin the wait when the gate is open."""
+async def begin(
+    ctx: Context,
+    seconds: float = 3600.0,
+    until: datetime | None = None,
+    gate: str | None = None,
+) -> Directive:
+    """Begin the wait, once the gate is open: for so many seconds, or until a moment."""
     record(ctx, scenario_directory())
     if gate:
         await Gate(gate).pass_through()
-    return ctx.next.wait_for_event(timeout=timedelta(seconds=seconds), timeout_step_name="too_late")
+    if until:
+        seconds = max(0.1, (until - datetime.now(UTC)).total_seconds())
+    return ctx.next.wait_for_event(timeout=timedelta(seconds=seconds), timeout_step_name="expire")
 
 
 @deadline.event()
 async def approve(ctx: Context, payload: Json = None) -> Directive:
-    """Say who was in time."""
+    """End the wait: in time, or after it."""
     await note(ctx, payload)
-    ctx.store.put("approved", await ctx.store.get("expired", default=False) is False)
+    expired = await ctx.store.get("expired", default=False)
+    ctx.store.put("approved", "too late" if expired else "in time")
+    return ctx.next.wait_for_event()
+
+
+@deadline.event()
+async def amount(ctx: Context, value: int) -> Directive:
+    """Take a number and nothing else."""
+    await note(ctx, value)
     return ctx.next.wait_for_event()
 
 
 @deadline.step()
-async def too_late(ctx: Context) -> Directive:
+async def expire(ctx: Context) -> Directive:
     """Say that nobody was in time."""
     record(ctx, scenario_directory())
     ctx.store.put("expired", True)

@@ -1,0 +1,230 @@
+"""An event and its wait's deadline race, and exactly one wins (rule 7).
+
+1. Who wins is said by the second that the API server stamped on the event, never by who was late
+   to see it; so a test reads that stamp, and takes another run where it is not the one it wanted.
+2. What is waited for here is a moment of the API server's clock, by the dates of its answers.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from grctl.client import SentEvent
+from grctl.kube import RUNS, Api, Connection
+from grctl.models import EventPhase, EventReason, WorkflowRun
+from tests.scenarios.evidence import Measure
+from tests.scenarios.processes import PATIENCE, POLL, eventually
+from tests.scenarios.proxy import Fault, Proxy
+from tests.scenarios.stage import Stage
+
+SECONDS = 2.0  # s: of a wait
+SECOND = timedelta(seconds=1)
+ROUNDS = 5  # runs until an event is stamped with the second that was wanted
+LAG = 10.0  # s
+MANY = 1000  # runs
+HEAD_START = timedelta(seconds=12)  # for so many runs to begin their waits
+
+IN_TIME = {"approved": "in time"}
+TOO_LATE = {"approved": "too late", "expired": True}
+
+
+class ApiTime:
+    """The API server's clock, as its answers tell it: in whole seconds."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        api.on_answer = self._answered
+        self.last: datetime
+
+    async def now(self) -> datetime:
+        """Ask for the time."""
+        await self._api.get("/version")
+        return self.last
+
+    async def until(self, moment: datetime) -> None:
+        """Wait for a second to begin."""
+        while await self.now() < moment:  # noqa: ASYNC110  a server cannot set our events
+            await asyncio.sleep(POLL)
+
+    def _answered(self, _before: datetime, _after: datetime, date: datetime) -> None:
+        self.last = date
+
+
+@pytest.fixture
+async def clock(stage: Stage) -> AsyncIterator[ApiTime]:
+    async with Api(await Connection.find(stage.kubeconfig)) as api:
+        yield ApiTime(api)
+
+
+async def _waiting(stage: Stage, name: str, **given: object) -> datetime:
+    """Start a run that waits; give its deadline."""
+    await stage.client.start_workflow(
+        workflow_type="Deadline", workflow_id=name, workflow_input={"seconds": SECONDS, **given}
+    )
+    run = await stage.until_run(name, lambda run: run.status.wait is not None)
+    assert run.status.wait is not None
+    assert run.status.wait.deadline is not None
+    return run.status.wait.deadline
+
+
+async def _approve(stage: Stage, name: str) -> tuple[SentEvent, datetime]:
+    """Send the approval; give the second that it is stamped with."""
+    sent = await stage.client.send(workflow_id=name, event_name="approve")
+    created = (await stage.event(sent.name)).metadata.creation_timestamp
+    assert created is not None
+    return sent, created
+
+
+async def _fate(stage: Stage, name: str, sent: SentEvent) -> dict[str, object]:
+    """Give what a run says of its approval, once that is settled."""
+    status = await sent.settled(timedelta(seconds=60))
+    assert (status.phase, status.reason) == (EventPhase.PROCESSED, EventReason.HANDLED)
+    store = (await stage.run(name)).status.store
+    return {key: store[key] for key in ("approved", "expired") if key in store}
+
+
+def _expired(run: WorkflowRun) -> bool:
+    return run.status.store.get("expired") is True
+
+
+@pytest.mark.parametrize(
+    ("offset", "fate"), [(-1, IN_TIME), (0, IN_TIME), (1, TOO_LATE)], ids=["before", "in", "after"]
+)
+async def test_the_second_of_its_creation_decides(
+    stage: Stage, clock: ApiTime, offset: int, fate: dict[str, object]
+) -> None:
+    await stage.play()
+    for number in range(ROUNDS):
+        name = f"order-{number}"
+        deadline = await _waiting(stage, name)
+        await clock.until(deadline + offset * SECOND)
+        sent, created = await _approve(stage, name)
+        found = await _fate(stage, name, sent)
+        assert found == (IN_TIME if created <= deadline else TOO_LATE)
+        if created == deadline + offset * SECOND:
+            assert found == fate
+            return
+    pytest.fail(f"no event was stamped {offset:+} s from its deadline in {ROUNDS} tries")
+
+
+async def test_an_event_in_time_wins_although_the_operator_is_down_past_the_deadline(
+    stage: Stage, clock: ApiTime
+) -> None:
+    operator, _ = await stage.play()
+    deadline = await _waiting(stage, "order")
+    operator.kill()
+    sent, created = await _approve(stage, "order")
+    assert created <= deadline
+    await clock.until(deadline + 2 * SECOND)
+    operator.start()
+    assert await _fate(stage, "order", sent) == IN_TIME
+
+
+async def test_a_late_event_does_not_win_because_the_operator_was_down(
+    stage: Stage, clock: ApiTime
+) -> None:
+    operator, _ = await stage.play()
+    deadline = await _waiting(stage, "order")
+    operator.kill()
+    await clock.until(deadline + SECOND)
+    sent, _ = await _approve(stage, "order")
+    operator.start()
+    assert await _fate(stage, "order", sent) == TOO_LATE
+
+
+@pytest.mark.parametrize("in_time", [True, False], ids=["in-time", "late"])
+async def test_a_stream_that_lags_changes_nothing(
+    stage: Stage, clock: ApiTime, *, in_time: bool
+) -> None:
+    """It shows the event long after the deadline; the list past the deadline shows it then."""
+    lagging = Fault(lambda asked: asked.is_watch_of("workflowevents"), delay=LAG)
+    async with Proxy(stage.kubeconfig, stage.directory, lagging) as proxy:
+        operator = stage.operator(kubeconfig=proxy.kubeconfig).start()
+        await stage.worker().start().until_said("connected")
+        await operator.until_said("operator ready")
+        deadline = await _waiting(stage, "order")
+        await clock.until(deadline - SECOND if in_time else deadline + SECOND)
+        sent, created = await _approve(stage, "order")
+        assert await _fate(stage, "order", sent) == (IN_TIME if created <= deadline else TOO_LATE)
+        operator.kill()
+    assert lagging.met > 0
+
+
+async def test_a_rejected_event_leaves_the_deadline_where_it_was(
+    stage: Stage, clock: ApiTime
+) -> None:
+    await stage.play()
+    deadline = await _waiting(stage, "order")
+    sent = await stage.client.send(workflow_id="order", event_name="amount", payload="a lot")
+    stage.recorder.unfit.add(sent.name)
+    status = await sent.settled(timedelta(seconds=30))
+    assert (status.phase, status.reason) == (EventPhase.REJECTED, EventReason.BAD_PAYLOAD)
+    run = await stage.run("order")
+    assert _expired(run) or (run.status.wait and run.status.wait.deadline == deadline)
+    await stage.until_run("order", _expired)
+    assert await clock.now() > deadline
+
+
+async def test_a_wait_entered_with_a_full_inbox_needs_no_timer(
+    stage: Stage, clock: ApiTime
+) -> None:
+    await stage.play()
+    handle = await stage.client.start_workflow(
+        workflow_type="Deadline",
+        workflow_id="order",
+        workflow_input={"seconds": SECONDS, "gate": "g"},
+    )
+    sent = [await handle.send("approve", number) for number in range(5)]
+    stage.gate("g").open()
+    for each in sent:
+        assert (await each.settled(timedelta(seconds=30))).phase is EventPhase.PROCESSED
+    began = (await stage.run("order")).status.started_at
+    assert began is not None
+    await clock.until(began + timedelta(seconds=SECONDS + 2))
+    store = (await stage.run("order")).status.store
+    assert store == {"payloads": [0, 1, 2, 3, 4], "approved": "in time"}
+
+
+async def test_a_thousand_waits_with_the_same_deadline(
+    stage: Stage, clock: ApiTime, measured: Measure
+) -> None:
+    until = await clock.now() + HEAD_START
+    names = [f"order-{number}" for number in range(MANY)]
+    await _start_many(stage, names, until)
+    await stage.play()
+    await eventually(lambda: _ended(stage) == MANY, "all waits have ended", patience=PATIENCE * 3)
+    deadlines = [deadline for _, deadline in _deadlines(stage)]
+    same = max(deadlines, key=deadlines.count)
+    took = (await clock.now() - same).total_seconds()
+    measured(f"{deadlines.count(same)} waits of the same second, until the last had ended", took)
+    assert len(deadlines) == MANY
+    stores = [
+        run["status"]["store"] for run in (await stage.api.get(RUNS.path(stage.namespace)))["items"]
+    ]
+    assert stores == [{"expired": True}] * MANY
+
+
+def _ended(stage: Stage) -> int:
+    """Count the runs that have committed their start, their timeout and the step after it."""
+    return len({run.name for run in stage.recorder.runs if run.commits == 3})
+
+
+def _deadlines(stage: Stage) -> set[tuple[str, datetime]]:
+    return {(run.name, run.deadline) for run in stage.recorder.runs if run.deadline is not None}
+
+
+async def _start_many(stage: Stage, names: list[str], until: datetime) -> None:
+    """Start them before any worker is there, sixteen at a time."""
+    waiting = iter(names)
+
+    async def start() -> None:
+        for name in waiting:
+            await stage.client.start_workflow(
+                workflow_type="Deadline",
+                workflow_id=name,
+                workflow_input={"until": until.isoformat()},
+            )
+
+    await asyncio.gather(*(start() for _ in range(16)))
