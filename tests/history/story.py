@@ -76,14 +76,14 @@ class Story:
         )
         brought = tuple(self.event(each).noted for each in events)
         processed = brought if phase is EventPhase.PROCESSED else ()
-        self.change(
-            commits=run.commits + 1,
-            last_execution=execution or run.last_execution,
-            settled=run.settled + len(events),
-            outbox=consumed,
-            payloads=(*run.payloads, *processed),
-            **fields,
-        )
+        written = {
+            "commits": run.commits + 1,
+            "last_execution": execution or run.last_execution,
+            "settled": run.settled + len(events),
+            "outbox": consumed,
+            "payloads": (*run.payloads, *processed),
+        }
+        self.change(**written | fields)
 
     def change(self, **fields: Any) -> None:
         """Write the last run."""

@@ -47,6 +47,15 @@ def test_a_good_history_passes(story: Story) -> None:
     assert violations(story.history(unfit={unfit}, waiting={early})) == []
 
 
+def test_several_outcomes_may_be_committed_in_one_write(story: Story) -> None:
+    events = [story.send(number) for number in (3, 4, 5)]
+    last = [story.execute(event) for event in events][-1]
+    story.commit(*events, execution=last, commits=story.run.commits + 3)
+    for event in events:
+        story.settle(event)
+    assert told(story) == set()
+
+
 def test_every_check_is_caught_at_something() -> None:
     names = {name for name, each in globals().items() if name.startswith("test_")}
     assert {f"test_{check.__name__}" for check in CHECKS} - {
