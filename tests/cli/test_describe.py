@@ -35,3 +35,10 @@ def test_a_run_that_is_not_there_is_told(grctl: Grctl) -> None:
     done = grctl("describe", "order-1")
     assert done.exit_code == 1
     assert done.stderr.startswith("grctl: There is no run of 'order-1' in namespace 'default'")
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_events_that_wait_for_a_run_that_is_not_there_are_counted(grctl: Grctl) -> None:
+    for _ in range(2):
+        grctl("send", "order-1", "approve")
+    assert "Events that wait for it: 2. Start it by" in grctl("describe", "order-1").stderr

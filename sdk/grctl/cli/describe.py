@@ -20,11 +20,11 @@ def describe(
 ) -> None:
     """Say how a run stands, what it waits for, and what it did."""
     from grctl.cli.describing import text_of
-    from grctl.cli.reading import events_of, reading, run_of
+    from grctl.cli.reading import reading, run_of
 
     async def work() -> "tuple[WorkflowRun, list[WorkflowEvent]]":
         async with reading(namespace, kubeconfig, context) as access:
-            return await run_of(access, workflow_id), await events_of(access, workflow_id)
+            return await run_of(access, workflow_id)
 
     found, events = run(work())
     text = text_of(found, events, datetime.now(UTC), terminal_width())

@@ -24,18 +24,20 @@ async def reading(
         yield Access(api, "" if everywhere else namespace or api.namespace)
 
 
-async def run_of(access: Access, workflow_id: str) -> WorkflowRun:
-    """Give the present run of an id.
+async def run_of(access: Access, workflow_id: str) -> tuple[WorkflowRun, list[WorkflowEvent]]:
+    """Give the present run of an id, and the events of that id in order.
 
     Raises:
         InvalidNameError: the id is no name.
-        WorkflowNotFoundError: there is none.
+        WorkflowNotFoundError: there is none; says how many events wait for it.
     """
     check_name(workflow_id, "workflow_id")
     run = await access.read(RUNS, workflow_id)
+    events = await events_of(access, workflow_id)
     if run is None:
-        raise no_such_run(workflow_id, access.namespace)
-    return WorkflowRun.model_validate(run)
+        waiting = sum(not event.status.phase.settled for event in events)
+        raise no_such_run(workflow_id, access.namespace, waiting)
+    return WorkflowRun.model_validate(run), events
 
 
 async def runs_where(access: Access, fields: Mapping[str, str]) -> list[WorkflowRun]:

@@ -172,9 +172,10 @@ class Client:
         return self._opened
 
 
-def no_such_run(workflow_id: str, namespace: str) -> WorkflowNotFoundError:
-    """Say that an id has no run."""
+def no_such_run(workflow_id: str, namespace: str, waiting: int = 0) -> WorkflowNotFoundError:
+    """Say that an id has no run, and how many events wait for one."""
+    wait = f" Events that wait for it: {waiting}." if waiting else ""
     return WorkflowNotFoundError(
-        f"There is no run of {workflow_id!r} in namespace {namespace!r}. Start it by"
+        f"There is no run of {workflow_id!r} in namespace {namespace!r}.{wait} Start it by"
         " client.start_workflow or `grctl start`, or see what there is by `grctl list`."
     )
