@@ -24,6 +24,15 @@ def test_a_run_is_created_with_its_input_and_timeout(grctl: Grctl, kubeconfig: P
     }
 
 
+def test_a_run_is_told_what_is_to_stay_of_it(grctl: Grctl, kubeconfig: Path) -> None:
+    grctl(
+        *("start", "ProcessOrder", "order-1"),
+        *("--ttl-after-finished", "1h", "--keep-events", "5"),
+    )
+    spec = run_of(kubeconfig, "order-1")["spec"]
+    assert (spec["ttlSecondsAfterFinished"], spec["keepEvents"]) == (3600, 5)
+
+
 @pytest.mark.usefixtures("kubeconfig")
 def test_an_active_run_is_not_started_again(grctl: Grctl) -> None:
     grctl("start", "ProcessOrder", "order-1")

@@ -32,6 +32,18 @@ WorkflowTimeout = Annotated[
     str | None,
     typer.Option(metavar="DURATION", help="the run ends as TimedOut when older: 90s, 24h, 1h30m"),
 ]
+Ttl = Annotated[
+    str | None,
+    typer.Option(
+        "--ttl-after-finished",
+        metavar="DURATION",
+        help="delete it so long after it finished (default: it stays)",
+    ),
+]
+KeepEvents = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="NUMBER", help="keep so many settled events (default: 1000)"),
+]
 Wait = Annotated[bool, typer.Option("--wait", help="wait until it is finished, print its result")]
 
 
@@ -39,8 +51,10 @@ def start(
     workflow_type: Type,
     workflow_id: NewId,
     workflow_input: Input = None,
-    workflow_timeout: WorkflowTimeout = None,
     *,
+    workflow_timeout: WorkflowTimeout = None,
+    ttl: Ttl = None,
+    keep_events: KeepEvents = None,
     wait: Wait = False,
     timeout: Limit = None,
     output: Output = Format.TEXT,
@@ -57,6 +71,7 @@ def start(
 
     value = read_json(workflow_input, "--input")
     age = read_length(workflow_timeout, "--workflow-timeout")
+    stays = read_length(ttl, "--ttl-after-finished")
     limit = read_limit(timeout, wait=wait)
 
     async def work() -> None:
@@ -66,6 +81,8 @@ def start(
                 workflow_id=workflow_id,
                 workflow_input=value,
                 workflow_timeout=age,
+                ttl_after_finished=stays,
+                keep_events=keep_events,
             )
             if output is Format.TEXT:
                 typer.echo(f"Started {workflow_id} in namespace {handle.namespace}", err=wait)
