@@ -42,6 +42,8 @@ class Draft:
         self.after: list[Effect] = []
         self.ended_by: str | None = None
         """Why the run ends with this draft."""
+        self._consumed = {entry.uid for entry in run.status.settled}
+        """Uids of the outbox's events, and of those that the commit under way consumes."""
         self._must_write = False
         self._wake_at: datetime | None = None
 
@@ -94,20 +96,22 @@ class Draft:
             and not self.is_withdrawn(held)
             and not self.is_late(held)
         ]
-        found: list[Held] = []
-        next_ones = [held for held in usable if self.is_current(held.execution)]
-        while next_ones:
-            found += next_ones
-            bases = [held.execution for held in next_ones]
-            next_ones = [
-                held for held in usable if any(follows(held.execution, base) for base in bases)
-            ]
+        built_on: dict[str | None, list[Held]] = {}
+        for held in usable:
+            built_on.setdefault(held.execution.base, []).append(held)
+        found = [held for held in usable if self.is_current(held.execution)]
+        for base in found:  # grows while we go through it
+            behind = built_on.get(base.execution.id, ())
+            found += [held for held in behind if follows(held.execution, base.execution)]
         return tuple(found)
+
+    @cached_property
+    def _flying(self) -> frozenset[str]:
+        return frozenset(held.execution.id for held in self.in_flight)
 
     def may_commit(self, held: Held) -> bool:
         """Say whether an execution is in flight, or was until its worker was lost."""
-        flying = {each.execution.id for each in self.in_flight}
-        return held.execution.id in flying or self.is_current(held.execution)
+        return held.execution.id in self._flying or self.is_current(held.execution)
 
     def is_withdrawn(self, held: Held) -> bool:
         """Say whether the event that an execution handles is gone, and was not consumed."""
@@ -176,13 +180,14 @@ class Draft:
             at=self.second,
         )
         self.change(events=counts, settled=(*self.status.settled, settlement))
+        self._consumed.add(event.uid)
         self.after.append(Settle(settlement, self.run.metadata.uid))
 
     @property
     def _newly_settled(self) -> tuple[Settlement, ...]:
         return self.status.settled[len(self.run.status.settled) :]
 
-    @property
+    @cached_property
     def unconfirmed(self) -> tuple[Settlement, ...]:
         """Outbox entries that must stay: the event cache does not know them settled yet."""
         settled = self.run.status.settled
@@ -197,7 +202,7 @@ class Draft:
 
     def is_settled(self, event: Event) -> bool:
         """Say whether a commit of this run has consumed the event, or the one under way does."""
-        return any(entry.uid == event.uid for entry in self.status.settled)
+        return event.uid in self._consumed
 
     def record(self, entry: HistoryEntry) -> None:
         """Add to the tail of commits that people see."""
