@@ -48,6 +48,9 @@ def builtin_kinds(clock: Clock) -> list[Kind]:
         _core(clock, "ServiceAccount", "serviceaccounts", "sa"),
         _leases(clock),
         _definitions(),
+        *_roles(clock),
+        _question("authentication.k8s.io", "TokenReview", "tokenreviews"),
+        _question("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews"),
     ]
 
 
@@ -139,6 +142,39 @@ def _definitions() -> Kind:
         categories=("api-extensions",),
         columns=(created,),
         has_status=True,
+    )
+
+
+def _roles(clock: Clock) -> list[Kind]:
+    created = _cell("Created At", _text("metadata.creationTimestamp"), type_="date")
+    bound = _cell("Role", lambda value: f"{value['roleRef']['kind']}/{value['roleRef']['name']}")
+    return [
+        Kind(
+            "rbac.authorization.k8s.io",
+            "v1",
+            kind,
+            f"{kind.lower()}s",
+            kind.lower(),
+            f"{kind}List",
+            namespaced=not kind.startswith("Cluster"),
+            columns=(bound, age_column(clock)) if kind.endswith("Binding") else (created,),
+        )
+        for kind in ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
+    ]
+
+
+def _question(group: str, kind: str, plural: str) -> Kind:
+    singular = plural.removesuffix("s")
+    return Kind(
+        group,
+        "v1",
+        kind,
+        plural,
+        singular,
+        f"{kind}List",
+        namespaced=False,
+        verbs=("create",),
+        questions=True,
     )
 
 

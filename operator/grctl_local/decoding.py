@@ -36,6 +36,15 @@ def read_object(call: Call) -> Json:
     return clean(call, _parse(call))
 
 
+def read_body(call: Call) -> Json:
+    """Read an object of another kind than the request's, as a subresource may take it.
+
+    Raises:
+        ApiError: it is no object.
+    """
+    return _parse(call)
+
+
 def json_error(body: bytes, error: orjson.JSONDecodeError) -> str:
     """Say what is wrong with JSON, in upstream's words where it is only cut short."""
     return "unexpected end of JSON input" if error.pos >= len(body) - 1 else str(error)

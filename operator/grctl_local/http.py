@@ -16,7 +16,7 @@ from aiohttp import web
 from grctl_local import discovery, openapi
 from grctl_local.audit import AuditLog
 from grctl_local.cluster import Cluster
-from grctl_local.decoding import read_object
+from grctl_local.decoding import read_body, read_object
 from grctl_local.deletion import delete, read_options, remove
 from grctl_local.errors import (
     ApiError,
@@ -31,7 +31,9 @@ from grctl_local.errors import (
 from grctl_local.patching import patch
 from grctl_local.reading import get, list_objects, selected, sorted_records
 from grctl_local.request import Call, find_kind, parse_path
+from grctl_local.reviews import answer
 from grctl_local.store import Record, dump
+from grctl_local.tokens import ACCOUNTS, request_token
 from grctl_local.views import view
 from grctl_local.watching import Watch
 from grctl_local.writing import create, replace
@@ -118,6 +120,8 @@ class Http:
         )
 
     def _verb(self, method: str, call: Call) -> tuple[int, bytes]:
+        if call.kind.questions or (call.subresource == "token" and call.kind.plural == ACCOUNTS):
+            return 201, dump(self._answered(method, call))
         if call.subresource and not (call.subresource == "status" and call.kind.has_status):
             raise not_found(call.kind.group, call.kind.plural, call.name)
         match method:
@@ -135,6 +139,14 @@ class Http:
                 return 200, delete(self._cluster, call) if call.name else self._delete_all(call)
             case _:
                 raise method_not_allowed()
+
+    def _answered(self, method: str, call: Call) -> Json:
+        """Answer what is asked by creating an object that is not kept."""
+        if method != "POST":
+            raise method_not_allowed()
+        if call.kind.questions:
+            return answer(self._cluster, call, self._token.decode().removeprefix("Bearer "))
+        return request_token(self._cluster, call, read_body(call))
 
     def _list(self, call: Call) -> bytes:
         return list_objects(self._cluster, call)

@@ -53,6 +53,8 @@ class Kind:
     """Whether status is a subresource."""
     storage_version: str = ""
     """The apiVersion that objects are stored with; "" is this one."""
+    questions: bool = False
+    """Whether its objects are answered and not stored."""
     custom: bool = False
     """Whether a CRD brought it; the others are built in, and a little less strict."""
 

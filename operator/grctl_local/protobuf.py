@@ -1,4 +1,4 @@
-"""Protobuf bodies: kubectl creates ConfigMaps, Secrets and Namespaces in no other form.
+"""Protobuf bodies: kubectl creates ConfigMaps, Namespaces, Roles and more in no other form.
 
 Only what it creates by itself can be read; answers are JSON, which it takes as well. An object
 comes in an envelope that names its kind. Numbers are those of the `.proto` files of Kubernetes.
@@ -66,6 +66,29 @@ MESSAGES = {
         }
     ),
     "ServiceAccount": Message({1: METADATA}),
+}
+RULE = Message(
+    {
+        1: Field("verbs", many=True),
+        2: Field("apiGroups", many=True),
+        3: Field("resources", many=True),
+        4: Field("resourceNames", many=True),
+        5: Field("nonResourceURLs", many=True),
+    }
+)
+SUBJECT = Message({1: Field("kind"), 2: Field("apiGroup"), 3: Field("name"), 4: Field("namespace")})
+ROLE_REFERENCE = Message({1: Field("apiGroup"), 2: Field("kind"), 3: Field("name")})
+ROLE = Message({1: METADATA, 2: Field("rules", RULE, many=True)})
+BINDING = Message(
+    {1: METADATA, 2: Field("subjects", SUBJECT, many=True), 3: Field("roleRef", ROLE_REFERENCE)}
+)
+TOKEN_SPEC = Message({1: Field("audiences", many=True), 4: Field("expirationSeconds", "integer")})
+MESSAGES |= {
+    "Role": ROLE,
+    "ClusterRole": ROLE,
+    "RoleBinding": BINDING,
+    "ClusterRoleBinding": BINDING,
+    "TokenRequest": Message({1: METADATA, 2: Field("spec", TOKEN_SPEC)}),
 }
 TYPE = Message({1: Field("apiVersion"), 2: Field("kind")})
 ENVELOPE = Message({1: Field("type", TYPE), 2: Field("raw", "bytes")})

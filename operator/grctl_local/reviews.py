@@ -1,0 +1,69 @@
+"""Reviews: objects that are questions. They are answered, and nothing is stored."""
+
+import hmac
+
+from grctl_local.cluster import Cluster
+from grctl_local.decoding import read_object
+from grctl_local.errors import ApiError, Cause, Json, invalid
+from grctl_local.request import Call
+from grctl_local.roles import MASTERS, Subject, Wish, allowing
+from grctl_local.tokens import BadTokenError, account_of
+
+ADMIN = {"username": "grctl-local", "groups": [MASTERS, "system:authenticated"]}
+
+
+def answer(cluster: Cluster, call: Call, admin_token: str) -> Json:
+    """Answer a question.
+
+    Raises:
+        ApiError: it is none.
+    """
+    review = read_object(call)
+    spec = review.get("spec") or {}
+    if call.kind.kind == "TokenReview":
+        status = _token_status(cluster, spec, admin_token)
+    else:
+        status = _access_status(cluster, spec)
+    return {**review, "metadata": {}, "status": status}
+
+
+def _token_status(cluster: Cluster, spec: Json, admin_token: str) -> Json:
+    token, audiences = str(spec.get("token") or ""), list(spec.get("audiences") or ())
+    if not audiences and hmac.compare_digest(token.encode(), admin_token.encode()):
+        return {"authenticated": True, "user": ADMIN}
+    try:
+        account = account_of(cluster, token, audiences)
+    except BadTokenError as error:
+        return {"user": {}, "error": f"[{error}]"}
+    return {"authenticated": True, "user": account.user, "audiences": list(account.audiences)}
+
+
+def _access_status(cluster: Cluster, spec: Json) -> Json:
+    asked = spec.get("resourceAttributes")
+    if not isinstance(asked, dict):
+        raise _wrong(
+            "spec.resourceAttributes",
+            "exactly one of nonResourceAttributes or resourceAttributes must be specified",
+        )
+    user, groups = spec.get("user") or "", tuple(spec.get("groups") or ())
+    if not user and not groups:
+        raise _wrong("spec.user", "at least one of user or group must be specified")
+    resource = "/".join(
+        part for part in (asked.get("resource", ""), asked.get("subresource")) if part
+    )
+    wish = Wish(
+        verb=asked.get("verb", ""),
+        group=asked.get("group", ""),
+        resource=resource,
+        name=asked.get("name", ""),
+        namespace=asked.get("namespace", ""),
+    )
+    reason = allowing(cluster.store, Subject(user, groups), wish)
+    if reason is None:
+        return {"allowed": False}
+    return {"allowed": True, "reason": reason} if reason else {"allowed": True}
+
+
+def _wrong(field: str, message: str) -> ApiError:
+    cause = Cause("FieldValueInvalid", field, f'Invalid value: "": {message}')
+    return invalid("authorization.k8s.io", "SubjectAccessReview", "", [cause])

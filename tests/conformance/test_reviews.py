@@ -1,0 +1,255 @@
+"""Who somebody is, and what they may: questions that the API server answers.
+
+What it is asked for by name (a token's account, a role) it learns by watches: changes are awaited.
+"""
+
+from typing import Any
+
+import pytest
+
+from tests.conformance.client import Api, Json, eventually
+from tests.conformance.kubectl import Kubectl
+
+CORE = "/api/v1/namespaces"
+TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
+ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+OURS = "conformance.example.com"
+
+
+async def account(api: Api, namespace: str, name: str = "orders") -> str:
+    path = f"{CORE}/{namespace}/serviceaccounts"
+    (await api.post(path, {"metadata": {"name": name}})).expect(201)
+    return f"{path}/{name}"
+
+
+async def token_of(api: Api, account: str, *audiences: str) -> str:
+    spec = {"audiences": list(audiences), "expirationSeconds": 600}
+    answer = (await api.post(f"{account}/token", {"spec": spec})).expect(201)
+    token: str = answer["status"]["token"]
+    return token
+
+
+async def reviewed(api: Api, token: str, *audiences: str) -> Json:
+    spec = {"token": token, "audiences": list(audiences)}
+    answer = (await api.post(TOKEN_REVIEWS, {"spec": spec})).expect(201)
+    status: Json = answer["status"]
+    return status
+
+
+async def test_a_token_tells_whose_it_is(api: Api, namespace: str) -> None:
+    token = await token_of(api, await account(api, namespace), OURS)
+
+    status = await reviewed(api, token, OURS, "elsewhere.example.com")
+
+    assert status["authenticated"] is True
+    assert status["audiences"] == [OURS]
+    assert status["user"]["username"] == f"system:serviceaccount:{namespace}:orders"
+    assert set(status["user"]["groups"]) == {
+        "system:serviceaccounts",
+        f"system:serviceaccounts:{namespace}",
+        "system:authenticated",
+    }
+
+
+async def test_a_token_is_worth_nothing_to_another_audience(api: Api, namespace: str) -> None:
+    token = await token_of(api, await account(api, namespace), OURS)
+
+    status = await reviewed(api, token, "elsewhere.example.com")
+
+    assert not status.get("authenticated")
+    assert "audience" in status["error"]
+
+
+@pytest.mark.parametrize("token", ["x", "a.b.c"])
+async def test_what_is_no_token_is_nobodys(api: Api, token: str) -> None:
+    status = await reviewed(api, token, OURS)
+
+    assert not status.get("authenticated")
+    assert status["error"]
+
+
+async def test_a_token_ends_with_its_account(api: Api, namespace: str) -> None:
+    path = await account(api, namespace)
+    token = await token_of(api, path, OURS)
+    (await api.delete(path)).expect(200)
+
+    async def ended() -> bool:
+        return not (await reviewed(api, token, OURS)).get("authenticated")
+
+    await eventually(ended)
+
+
+async def test_a_new_account_of_the_same_name_is_another(api: Api, namespace: str) -> None:
+    path = await account(api, namespace)
+    token = await token_of(api, path, OURS)
+    (await api.delete(path)).expect(200)
+    await account(api, namespace)
+
+    async def ended() -> bool:
+        return not (await reviewed(api, token, OURS)).get("authenticated")
+
+    await eventually(ended)
+
+
+async def test_a_token_of_nobody_is_not_made(api: Api, namespace: str) -> None:
+    path = f"{CORE}/{namespace}/serviceaccounts/nobody/token"
+    refusal = (await api.post(path, {"spec": {"audiences": [OURS]}})).expect(404)
+
+    assert 'serviceaccounts "nobody" not found' in refusal["message"]
+
+
+async def test_a_token_lives_ten_minutes_at_least(api: Api, namespace: str) -> None:
+    path = f"{await account(api, namespace)}/token"
+    refusal = (await api.post(path, {"spec": {"expirationSeconds": 599}})).expect(422)
+
+    assert "may not specify a duration less than 10 minutes" in refusal["message"]
+
+
+def executing(namespace: str, name: str = "Order", **changes: str) -> Json:
+    return {
+        "namespace": namespace,
+        "verb": "execute",
+        "group": "grctl.dev",
+        "resource": "workflowruns",
+        "name": name,
+        **changes,
+    }
+
+
+async def allowed(api: Api, namespace: str, wish: Json, user: str = "orders") -> bool:
+    spec = {
+        "user": f"system:serviceaccount:{namespace}:{user}",
+        "groups": ["system:serviceaccounts", f"system:serviceaccounts:{namespace}"],
+        "resourceAttributes": wish,
+    }
+    answer = (await api.post(ACCESS_REVIEWS, {"spec": spec})).expect(201)
+    return bool(answer["status"]["allowed"])
+
+
+def rule(**changes: Any) -> Json:
+    return {
+        "apiGroups": ["grctl.dev"],
+        "resources": ["workflowruns"],
+        "resourceNames": ["Order"],
+        "verbs": ["execute"],
+        **changes,
+    }
+
+
+async def bind(
+    api: Api, namespace: str, *subjects: Json, rules: list[Json], kind: str = "Role"
+) -> None:
+    name = f"{namespace}-executor"
+    scope = f"{RBAC}/namespaces/{namespace}"
+    roles = f"{scope}/roles" if kind == "Role" else f"{RBAC}/clusterroles"
+    (await api.post(roles, {"metadata": {"name": name}, "rules": rules})).expect(201)
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
+    body = {"metadata": {"name": name}, "subjects": list(subjects), "roleRef": reference}
+    (await api.post(f"{scope}/rolebindings", body)).expect(201)
+
+
+ORDERS = {"kind": "ServiceAccount", "name": "orders"}
+
+
+def of(namespace: str) -> Json:
+    return {**ORDERS, "namespace": namespace}
+
+
+async def test_nobody_may_what_no_role_says(api: Api, namespace: str) -> None:
+    assert not await allowed(api, namespace, executing(namespace))
+
+
+async def test_a_role_allows_what_its_rule_says_and_no_more(api: Api, namespace: str) -> None:
+    await bind(api, namespace, of(namespace), rules=[rule()])
+
+    await eventually(lambda: allowed(api, namespace, executing(namespace)))
+    for refused in (
+        executing(namespace, "Refund"),
+        executing("default"),
+        executing(namespace, verb="get"),
+        executing(namespace, resource="workflowevents"),
+        executing(namespace, group="example.com"),
+        executing(namespace, subresource="status"),
+    ):
+        assert not await allowed(api, namespace, refused)
+    assert not await allowed(api, namespace, executing(namespace), user="others")
+
+
+async def test_a_rule_without_names_is_for_all_and_a_star_for_everything(
+    api: Api, namespace: str
+) -> None:
+    rules = [rule(resourceNames=[], apiGroups=["*"], verbs=["*"])]
+    await bind(api, namespace, of(namespace), rules=rules)
+
+    await eventually(lambda: allowed(api, namespace, executing(namespace, "Refund")))
+    assert await allowed(api, namespace, executing(namespace, verb="get"))
+
+
+async def test_a_cluster_role_bound_in_a_namespace_counts_there(api: Api, namespace: str) -> None:
+    await bind(api, namespace, of(namespace), rules=[rule()], kind="ClusterRole")
+    try:
+        await eventually(lambda: allowed(api, namespace, executing(namespace)))
+        assert not await allowed(api, namespace, executing("default"))
+    finally:
+        await api.delete(f"{RBAC}/clusterroles/{namespace}-executor")
+
+
+async def test_all_accounts_of_a_namespace_are_a_group(api: Api, namespace: str) -> None:
+    group = {
+        "apiGroup": "rbac.authorization.k8s.io",
+        "kind": "Group",
+        "name": f"system:serviceaccounts:{namespace}",
+    }
+    await bind(api, namespace, group, rules=[rule()])
+
+    await eventually(lambda: allowed(api, namespace, executing(namespace), user="anyone"))
+
+
+async def test_what_a_role_allows_ends_with_its_binding(api: Api, namespace: str) -> None:
+    await bind(api, namespace, of(namespace), rules=[rule()])
+    await eventually(lambda: allowed(api, namespace, executing(namespace)))
+    path = f"{RBAC}/namespaces/{namespace}/rolebindings/{namespace}-executor"
+    (await api.delete(path)).expect(200)
+
+    async def refused() -> bool:
+        return not await allowed(api, namespace, executing(namespace))
+
+    await eventually(refused)
+
+
+async def test_a_question_about_nobody_is_refused(api: Api, namespace: str) -> None:
+    spec = {"resourceAttributes": executing(namespace)}
+    refusal = (await api.post(ACCESS_REVIEWS, {"spec": spec})).expect(422)
+
+    assert "at least one of user or group must be specified" in refusal["message"]
+
+
+@pytest.mark.parametrize("path", [TOKEN_REVIEWS, ACCESS_REVIEWS])
+async def test_questions_are_not_kept(api: Api, path: str) -> None:
+    assert (await api.get(path)).status == 405
+
+
+async def test_kubectl_grants_a_verb_of_our_own(api: Api, kubectl: Kubectl, namespace: str) -> None:
+    await kubectl("create", "serviceaccount", "orders")
+    said = await kubectl(
+        "create",
+        "role",
+        "executor",
+        "--verb=execute",
+        "--resource=serviceaccounts",
+        "--resource-name=Order",
+    )
+    await kubectl(
+        "create",
+        "rolebinding",
+        "executor",
+        "--role=executor",
+        f"--serviceaccount={namespace}:orders",
+    )
+    wish = executing(namespace, group="", resource="serviceaccounts")
+
+    assert "role.rbac.authorization.k8s.io/executor created" in said
+    await eventually(lambda: allowed(api, namespace, wish))
+    token = await kubectl("create", "token", "orders", f"--audience={OURS}")
+    assert (await reviewed(api, token.strip(), OURS))["authenticated"]
