@@ -13,7 +13,14 @@ from grctl_operator.runtime.certificate import CertificateError
 from grctl_operator.runtime.leadership import LeadershipLostError
 from grctl_operator.runtime.list_watch import StaleApiError
 from grctl_operator.runtime.process import serve
-from grctl_operator.runtime.settings import DISPATCHER_PORT, LEASE_NAME, Settings, SettingsError
+from grctl_operator.runtime.settings import (
+    AUDIENCE,
+    DISPATCHER_PORT,
+    LEASE_NAME,
+    WORKER_AUTHS,
+    Settings,
+    SettingsError,
+)
 
 EXPECTED = (
     ConnectionConfigError,
@@ -65,6 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--context", help="context of the kubeconfig (default: its current one)")
     add("--host", dest="dispatcher_host", help="where workers connect (default: 127.0.0.1)")
     add("--port", dest="dispatcher_port", type=int, help=f"its port (default: {DISPATCHER_PORT})")
+    add(
+        "--worker-auth",
+        choices=WORKER_AUTHS,
+        help="how workers prove who they are (default: none on loopback, otherwise token)",
+    )
+    add("--worker-audience", help=f"the audience of their tokens (default: {AUDIENCE})")
     add("--tls-cert", metavar="FILE", help="certificate that workers see (default: no TLS)")
     add("--tls-key", metavar="FILE", help="its key; both are read again when they change")
     add("--advertise-url", help="where workers reach this operator (default: host and port)")

@@ -119,6 +119,13 @@ def test_an_execution_is_current_by_uid_commits_and_base() -> None:
         assert not made.is_current(execution(made.run, **changed))
 
 
+def test_an_execution_of_another_workflow_type_is_not_current() -> None:
+    """Who may execute one type says so of an execution, and cannot reach runs of another."""
+    made = draft()
+
+    assert not made.is_current(execution(made.run, workflow_type="Refund"))
+
+
 def test_nothing_is_current_for_a_finished_run() -> None:
     run = finished_run()
 

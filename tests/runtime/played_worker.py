@@ -108,12 +108,13 @@ class PlayedWorker:
 
 @asynccontextmanager
 async def connected(
-    port: int, greeting: Hello, tls: ssl.SSLContext | None = None
+    port: int, greeting: Hello, tls: ssl.SSLContext | None = None, token: str | None = None
 ) -> AsyncIterator[PlayedWorker]:
     """Connect a worker; leaving the block closes the socket as a killed process does."""
     async with aiohttp.ClientSession() as session:
         url = f"{'https' if tls else 'http'}://127.0.0.1:{port}{CONNECT_PATH}"
-        async with session.ws_connect(url, ssl=tls or True) as socket:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with session.ws_connect(url, ssl=tls or True, headers=headers) as socket:
             worker = PlayedWorker(socket)
             await worker.say(greeting)
             await worker.hear(Welcome)

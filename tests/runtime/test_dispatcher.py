@@ -9,11 +9,20 @@ import pytest
 from grctl.models import FINALIZER, WorkflowRun
 from grctl.models.directive import Complete
 from grctl.models.phases import HandlerKind
-from grctl.models.wire import CONNECT_PATH, PROTOCOL, Declined, Goodbye, from_operator
+from grctl.models.wire import (
+    CONNECT_PATH,
+    PROTOCOL,
+    Declined,
+    Goodbye,
+    Hello,
+    Release,
+    from_operator,
+)
 from grctl_operator.engine import decision
 from grctl_operator.engine.observation import Event, Held, Key
 from grctl_operator.runtime import dispatcher as module
-from grctl_operator.runtime.dispatcher import Dispatcher, Identity
+from grctl_operator.runtime.dispatcher import Dispatcher
+from grctl_operator.runtime.doorkeeper import Identity, RefusedError
 from grctl_operator.runtime.executions import ExecutionRegistry
 from grctl_operator.runtime.journal import Journal
 from grctl_operator.runtime.metrics import Metrics
@@ -25,8 +34,24 @@ ORDER = catalogue("Order", "approve")
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-class Place:
+class Door:
+    """Knows workers by what they send; lets in whom it is told to."""
+
     def __init__(self) -> None:
+        self.refuses: str | None = None
+        self.expires: datetime | None = None
+
+    async def identify(self, authorization: str | None) -> Identity:
+        return Identity(authorization or "anonymous", expires=self.expires)
+
+    async def permit(self, _identity: Identity, _hello: Hello) -> None:
+        if self.refuses:
+            raise RefusedError(self.refuses)
+
+
+class Place:
+    def __init__(self, *namespaces: str) -> None:
+        self.door = Door()
         self.queue = WorkQueue()
         self.registry = ExecutionRegistry(lambda: NOON)
         self.journal = Journal(Metrics(), lambda: NOON)
@@ -35,6 +60,8 @@ class Place:
             self.queue,
             self.journal,
             operator="op",
+            door=self.door,
+            namespaces=namespaces,
             closed_grace=0.0,
             silent_grace=60.0,
         )
@@ -160,13 +187,18 @@ async def test_a_second_connection_of_one_process_replaces_the_first(place: Plac
 
 async def refused(port: int, message: str) -> str:
     """Say something and give what the Goodbye says."""
+    return (await goodbye(port, message)).message
+
+
+async def goodbye(port: int, message: str) -> Goodbye:
+    """Say something and give the Goodbye."""
     url = f"http://127.0.0.1:{port}{CONNECT_PATH}"
     async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
         await socket.send_str(message)
         while True:
             answer = from_operator.validate_json(await socket.receive_str(timeout=5))
             if isinstance(answer, Goodbye):
-                return answer.message
+                return answer
 
 
 async def test_another_protocol_is_refused_naming_both(place: Place) -> None:
@@ -183,27 +215,72 @@ async def test_the_first_message_must_be_hello(place: Place) -> None:
     assert "must be Hello, not 'drain'" in await refused(place.port, '{"kind": "drain"}')
 
 
-async def test_a_worker_serves_only_the_namespace_it_may(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def only_bank(_request: object) -> Identity:
-        return Identity("teller", namespace="bank")
-
-    monkeypatch.setattr(module, "authenticate", only_bank)
-    message = await refused(place.port, hello(ORDER).model_dump_json(by_alias=True))
-    assert "A worker of namespace 'bank' cannot serve 'shop'" in message
+async def test_who_may_not_what_it_offers_is_refused_and_told_not_to_hurry(place: Place) -> None:
+    place.door.refuses = "orders may not execute Order"
+    answer = await goodbye(place.port, hello(ORDER).model_dump_json(by_alias=True))
+    assert (answer.message, answer.refused) == ("orders may not execute Order", True)
     assert place.registry.connected == 0
 
 
 async def test_an_operator_of_one_namespace_refuses_workers_of_others() -> None:
-    made = Place()
-    made.dispatcher = Dispatcher(
-        made.registry, made.queue, made.journal, operator="op", namespaces=("bank",)
-    )
+    made = Place("bank")
     await made.dispatcher.start("127.0.0.1", 0)
     message = await refused(made.port, hello(ORDER).model_dump_json(by_alias=True))
     await made.dispatcher.stop()
-    assert message == "This operator serves only namespace 'bank', not 'shop'"
+    assert message == "This operator serves only bank, not shop"
+
+
+@pytest.mark.parametrize("expires", [None, NOON])
+async def test_a_worker_that_may_no_more_is_sent_away_to_prove_itself_anew(
+    place: Place, monkeypatch: pytest.MonkeyPatch, expires: datetime | None
+) -> None:
+    """At the next look, or when its token expires."""
+    monkeypatch.setattr(module, "RECHECK", 60.0 if expires else 0.01)
+    monkeypatch.setattr(module, "SOON", 0.01)
+    place.door.expires = expires
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.door.refuses = "the token has expired"
+        answer = from_operator.validate_json(await worker.socket.receive_str(timeout=5))
+    assert answer == Goodbye(message="the token has expired")
+
+
+async def test_an_outcome_of_anothers_execution_is_void(place: Place) -> None:
+    async with (
+        connected(place.port, hello(ORDER), token="orders") as worker,
+        connected(place.port, hello(ORDER, worker="two", capacity=0), token="thief") as thief,
+    ):
+        place.dispatch()
+        execute = await worker.executes()
+        await thief.succeeds(execute, Complete())
+        released = await thief.hear(Release)
+        assert (released.execution, released.committed) == (execute.execution.id, False)
+        assert [(each.worker, each.outcome) for each in place.held()] == [("worker-1", None)]
+
+
+async def test_anothers_execution_is_not_taken_over_by_a_hello(place: Place) -> None:
+    async with connected(place.port, hello(ORDER), token="orders") as worker:
+        place.dispatch()
+        execute = await worker.executes()
+        claim = hello(ORDER, worker="two", held=(execute.execution,))
+        async with connected(place.port, claim, token="thief") as thief:
+            released = await thief.hear(Release)
+            assert (released.execution, released.committed) == (execute.execution.id, False)
+            assert [each.worker for each in place.held()] == ["worker-1"]
+
+
+async def test_nobody_takes_the_connection_of_a_process_of_another(place: Place) -> None:
+    async with connected(place.port, hello(ORDER, instance="a"), token="orders") as worker:
+        url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
+        headers = {"Authorization": "Bearer thief"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.ws_connect(url) as socket,
+        ):
+            await socket.send_str(hello(ORDER, instance="a").model_dump_json(by_alias=True))
+            answer = from_operator.validate_json(await socket.receive_str(timeout=5))
+        assert isinstance(answer, Goodbye)
+        place.dispatch()
+        await worker.executes()
 
 
 async def test_a_draining_worker_is_given_nothing(place: Place) -> None:

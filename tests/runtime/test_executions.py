@@ -40,7 +40,7 @@ def outcome(name: str, result: str = "first") -> Outcome:
 def registry(*greetings: Hello) -> ExecutionRegistry:
     made = ExecutionRegistry(Clock())
     for greeting in greetings:
-        made.joined(greeting)
+        made.joined(greeting, "orders")
     return made
 
 
@@ -61,7 +61,7 @@ def free(made: ExecutionRegistry) -> list[int]:
 
 def test_what_a_worker_says_it_holds_is_taken_over() -> None:
     made = ExecutionRegistry(Clock())
-    assert made.joined(hello(ORDER, held=(execution("x"),))) == (KEY,)
+    assert made.joined(hello(ORDER, held=(execution("x"),)), "orders") == (KEY,)
     assert held(made)["x"].worker == "worker-1"
     assert free(made) == [9]
 
@@ -122,7 +122,7 @@ def test_a_worker_that_came_back_is_not_given_up() -> None:
     made = registry(hello(ORDER, instance="a"))
     dispatch(made, "x")
     made.left("a")
-    made.joined(hello(ORDER, instance="a", held=(execution("x"),)))
+    made.joined(hello(ORDER, instance="a", held=(execution("x"),)), "orders")
     assert made.give_up("a") == ()
     assert not held(made)["x"].lost
 
@@ -131,7 +131,7 @@ def test_an_execution_that_a_worker_comes_back_without_is_lost_at_once() -> None
     made = registry(hello(ORDER, instance="a"))
     dispatch(made, "x")
     made.left("a")
-    assert made.joined(hello(ORDER, instance="a")) == (KEY,)
+    assert made.joined(hello(ORDER, instance="a"), "orders") == (KEY,)
     assert held(made)["x"].lost
     assert free(made) == [10]
 
@@ -139,14 +139,14 @@ def test_an_execution_that_a_worker_comes_back_without_is_lost_at_once() -> None
 def test_what_the_last_process_of_a_worker_held_is_lost_when_the_next_says_hello() -> None:
     made = registry(hello(ORDER, instance="a"))
     dispatch(made, "x")
-    made.joined(hello(ORDER, instance="b"))
+    made.joined(hello(ORDER, instance="b"), "orders")
     assert held(made)["x"].lost
 
 
 def test_a_worker_of_another_name_takes_nothing_from_others() -> None:
     made = registry(hello(ORDER, instance="a", worker="one"))
     dispatch(made, "x")
-    made.joined(hello(ORDER, instance="b", worker="two"))
+    made.joined(hello(ORDER, instance="b", worker="two"), "orders")
     assert not held(made)["x"].lost
 
 
@@ -155,7 +155,7 @@ def test_a_worker_back_after_its_grace_has_again_what_the_engine_has_not_dealt_w
     dispatch(made, "x")
     made.left("a")
     made.give_up("a")
-    made.joined(hello(ORDER, instance="a", held=(execution("x"),)))
+    made.joined(hello(ORDER, instance="a", held=(execution("x"),)), "orders")
     assert not held(made)["x"].lost
     assert free(made) == [9]
 
@@ -163,21 +163,21 @@ def test_a_worker_back_after_its_grace_has_again_what_the_engine_has_not_dealt_w
 def test_a_worker_that_left_is_in_view_with_the_time_it_was_seen_and_later_forgotten() -> None:
     clock = Clock()
     made = ExecutionRegistry(clock)
-    made.joined(hello(ORDER, instance="a"))
+    made.joined(hello(ORDER, instance="a"), "orders")
     left_at = clock.time
     made.left("a")
     clock.time += timedelta(seconds=29)
     (presence,) = made.view(KEY, "Order").workers
     assert (presence.connected, presence.seen, presence.free) == (False, left_at, 0)
     clock.time += REMEMBERED
-    made.joined(hello(catalogue("Other"), worker="other"))
+    made.joined(hello(catalogue("Other"), worker="other"), "orders")
     assert made.view(KEY, "Order").workers == ()
 
 
 def test_a_connected_worker_is_seen_now() -> None:
     clock = Clock()
     made = ExecutionRegistry(clock)
-    made.joined(hello(ORDER))
+    made.joined(hello(ORDER), "orders")
     clock.time += timedelta(hours=1)
     assert made.view(KEY, "Order").workers[0].seen == clock.time
 
@@ -225,3 +225,53 @@ def test_an_execution_is_held_by_a_worker_that_is_there_and_takes_more() -> None
     made.drained("i1")
     assert made.holder("x") is None
     assert made.holder("unknown") is None
+
+
+def test_an_execution_is_of_whom_it_was_given_to_and_of_nobody_else() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    made.joined(hello(ORDER, instance="b", worker="two"), "thief")
+    assert made.is_of(execution("x"), "a")
+    assert not made.is_of(execution("x"), "b")
+
+
+def test_an_unknown_execution_is_of_who_says_so_if_it_serves_its_namespace_and_type() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    elsewhere = execution("x").model_copy(update={"namespace": "bank"})
+    of_other_type = execution("x").model_copy(update={"workflow_type": "Refund"})
+    assert made.is_of(execution("x"), "a")
+    assert not made.is_of(elsewhere, "a")
+    assert not made.is_of(of_other_type, "a")
+    assert not made.is_of(execution("x"), "nobody")
+
+
+def test_a_claim_of_anothers_execution_changes_nothing() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    made.joined(hello(ORDER, instance="b", worker="two", held=(execution("x"),)), "thief")
+    assert held(made)["x"].worker == "worker-1"
+
+
+def test_another_who_takes_a_workers_name_does_not_make_its_executions_lost() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    assert made.joined(hello(ORDER, instance="b"), "thief") == ()
+    assert not held(made)["x"].lost
+
+
+def test_a_process_is_not_another_of_the_same_instance() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    assert made.is_itself(hello(ORDER, instance="a"), "orders")
+    assert made.is_itself(hello(ORDER, instance="b"), "thief")
+    assert not made.is_itself(hello(ORDER, instance="a"), "thief")
+
+
+def test_an_outcome_counts_for_the_execution_that_was_given_whatever_it_says_of_it() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    forged = execution("x", run="order-2").model_copy(update={"run_uid": "u2", "commits": 7})
+    result = Succeeded(directive=Complete())
+    assert made.brought("a", Outcome(execution=forged, result=result)) == KEY
+    brought = held(made)["x"].outcome
+    assert brought is not None
+    assert brought.execution == execution("x")

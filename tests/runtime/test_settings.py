@@ -40,3 +40,20 @@ def test_a_port_that_is_no_number_is_refused_by_name() -> None:
 def test_a_certificate_without_its_key_is_refused() -> None:
     with pytest.raises(SettingsError, match="both a certificate and its key"):
         Settings.read({"tls_cert": "tls.crt"}, {})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_workers_of_this_machine_need_no_token_unless_it_is_said(host: str) -> None:
+    assert not Settings(dispatcher_host=host).authenticates
+    assert Settings(dispatcher_host=host, worker_auth="token").authenticates
+
+
+@pytest.mark.parametrize("host", ["10.0.0.7", "::", "operator"])
+def test_workers_from_elsewhere_need_a_token_unless_it_is_said(host: str) -> None:
+    assert Settings(dispatcher_host=host).authenticates
+    assert not Settings(dispatcher_host=host, worker_auth="none").authenticates
+
+
+def test_another_way_to_authenticate_is_refused_naming_those_there_are() -> None:
+    with pytest.raises(SettingsError, match="by token or none, not 'password'"):
+        Settings.read({}, {"GRCTL_WORKER_AUTH": "password"})

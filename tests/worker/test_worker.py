@@ -330,6 +330,28 @@ async def test_a_refused_worker_backs_off_with_full_jitter_up_to_a_second(
     assert bounds[0] == 0.05
 
 
+async def test_a_worker_that_somebody_must_let_in_takes_its_time_up_to_ten_seconds(
+    operator: FakeOperator, serve: Serve, stage: Stage
+) -> None:
+    bounds: list[float] = []
+
+    async def sleep(_seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    def uniform(low: float, high: float) -> float:
+        bounds.append(high)
+        return low
+
+    serve(stage.workflow, uniform=uniform, sleep=sleep)
+    for _ in range(6):
+        refused = await operator.connected()
+        await refused.next(Hello)
+        await refused.say(Goodbye(message="may not execute Order", refused=True))
+    _, hello = await operator.welcomed()
+    assert hello.worker == "worker-1"
+    assert bounds == [0.05, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+
+
 async def test_a_stopped_worker_drains_finishes_and_waits_to_be_released(
     operator: FakeOperator, serve: Serve, stage: Stage
 ) -> None:

@@ -77,6 +77,7 @@ class Draft:
         status = self.run.status
         return (
             execution.run_uid == self.run.metadata.uid
+            and execution.workflow_type == self.run.spec.workflow.type
             and execution.commits == status.commits
             and execution.base == status.last_execution
             and not status.phase.finished
@@ -264,4 +265,5 @@ def follows(execution: Execution, base: Execution) -> bool:
         execution.base == base.id
         and execution.commits == base.commits + 1
         and execution.run_uid == base.run_uid
+        and execution.workflow_type == base.workflow_type
     )

@@ -10,8 +10,8 @@ import asyncio
 PARKED = 3.0  # s: less than a worker waits for its Welcome
 
 
-class ElsewhereError(Exception):
-    """The worker belongs to another operator: `url`, or nobody yet."""
+class NotHereError(Exception):
+    """A worker cannot come in here now: `url` says where it can; None: it tries again."""
 
     def __init__(self, message: str, url: str | None = None) -> None:
         super().__init__(message)
@@ -44,12 +44,12 @@ class Admission:
         """Return when a worker may come in.
 
         Raises:
-            ElsewhereError: it may not.
+            NotHereError: it may not.
         """
         try:
             async with asyncio.timeout(self._parked):
                 await self._known.wait()
         except TimeoutError:
-            raise ElsewhereError("No operator leads at present; try again") from None
+            raise NotHereError("No operator leads at present; try again") from None
         if self._leader is not None:
-            raise ElsewhereError("Another operator leads", self._leader)
+            raise NotHereError("Another operator leads", self._leader)

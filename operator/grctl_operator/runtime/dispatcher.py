@@ -4,7 +4,8 @@
 2. A connection that closes without Drain: a killed process's socket closes at once and a live
    worker is back within CLOSED_GRACE. One whose heartbeats fail may well be alive behind a broken
    network: SILENT_GRACE. After that its executions are lost.
-3. Who connects is asked for in `authenticate`, and serves only the namespace that it may.
+3. Who connects is asked by the doorkeeper, and serves only what it may. A connection outlives its
+   token and its permissions: it is asked again every RECHECK, and when the token expires.
 4. A message to a worker that is away is not kept: it says what it holds when it comes back, and
    the engine decides again.
 """
@@ -14,7 +15,7 @@ import logging
 import secrets
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -32,7 +33,8 @@ from grctl.models.wire import (
 )
 from grctl_operator.engine import decision
 from grctl_operator.engine.observation import Event, Key
-from grctl_operator.runtime.admission import Admission
+from grctl_operator.runtime.admission import Admission, NotHereError
+from grctl_operator.runtime.doorkeeper import Doorkeeper, Identity, RefusedError
 from grctl_operator.runtime.executions import ExecutionRegistry, Group, Worker
 from grctl_operator.runtime.journal import Journal
 from grctl_operator.runtime.waiting_line import WaitingLine
@@ -43,22 +45,11 @@ HEARTBEAT = 10.0  # s: a ping; unanswered for half of it, the connection counts 
 CLOSED_GRACE = 1.0  # s: a worker's first try to reconnect, and its Hello
 SILENT_GRACE = 30.0  # s: two missed heartbeats and a reconnect
 CLOSING = 1.0  # s: for a worker to agree that the connection is over
+RECHECK = 300.0  # s: how long somebody goes on who may no more
+SOON = 10.0  # s: until the next try to ask again
 LARGEST_MESSAGE = 16 * 1024 * 1024  # bytes: an outcome's store and result, and room
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who connects, and the namespace that it may serve; None: any."""
-
-    name: str
-    namespace: str | None = None
-
-
-async def authenticate(_request: web.Request) -> Identity:
-    """Say who connects. Everybody may who reaches the port: it listens on loopback."""
-    return Identity("anonymous")
 
 
 class Dispatcher:
@@ -71,6 +62,7 @@ class Dispatcher:
         journal: Journal,
         *,
         operator: str,
+        door: Doorkeeper,
         namespaces: Sequence[str] = (),
         closed_grace: float = CLOSED_GRACE,
         silent_grace: float = SILENT_GRACE,
@@ -81,11 +73,14 @@ class Dispatcher:
         self._queue = queue
         self._journal = journal
         self._operator = operator
+        self._door = door
         self._namespaces = namespaces
         self._grace = {False: closed_grace, True: silent_grace}
         self._line = WaitingLine()
         self._sessions: dict[str, WorkerSession] = {}
-        self._identities: dict[WorkerSession, Identity] = {}
+        self._identities: dict[WorkerSession, Identity | None] = {}
+        """Of all connections; None: not known yet."""
+        self._checks: dict[WorkerSession, asyncio.Task[None]] = {}
         self._deadlines: dict[str, asyncio.TimerHandle] = {}
         self._runner: web.AppRunner | None = None
 
@@ -185,16 +180,28 @@ class Dispatcher:
 
     # What workers do.
 
-    async def admit(self, session: WorkerSession, hello: Hello) -> None:
-        """Wait until this operator leads; refuse who may not come in."""
-        self._check_namespace(self._identities[session], hello.namespace)
+    async def admit(self, session: WorkerSession) -> None:
+        """Wait until this operator leads, and learn who comes."""
         await self.admission.wait()
+        self._identities[session] = await self._door.identify(session.credential)
+
+    async def permit(self, session: WorkerSession, hello: Hello) -> None:
+        """Refuse who may not do what it offers."""
+        if self._namespaces and hello.namespace not in self._namespaces:
+            served = ", ".join(self._namespaces)
+            raise ProtocolError(f"This operator serves only {served}, not {hello.namespace}")
+        await self._door.permit(self._identity(session), hello)
+        if not self._registry.is_itself(hello, self._identity(session).name):
+            raise ProtocolError("Another worker is connected as this one; start it again")
 
     def welcome(self, session: WorkerSession, hello: Hello) -> None:
         """Take in a worker: what it holds, what it can, and who waits for it."""
         self._replace(hello.instance, session)
-        for key in self._registry.joined(hello):
+        self._checks[session] = asyncio.create_task(self._check_again(session, hello))
+        for key in self._registry.joined(hello, self._identity(session).name):
             self._queue.add(key)
+        for execution in hello.held:
+            self._void_if_anothers(session, execution)
         for catalogue in hello.catalogues:
             for key in self._line.wake_all((hello.namespace, catalogue.type)):
                 self._queue.add(key)
@@ -213,9 +220,8 @@ class Dispatcher:
         if isinstance(message, Declined):
             self._take_back(hello.instance, message.execution)
             return
-        if message.execution.namespace != hello.namespace:
-            raise ProtocolError(f"An outcome of namespace {message.execution.namespace!r}")
-        self._queue.add(self._registry.brought(hello.instance, message))
+        if not self._void_if_anothers(session, message.execution):
+            self._queue.add(self._registry.brought(hello.instance, message))
 
     def _take_back(self, instance: str, execution: str) -> None:
         """Forget an execution that its worker did not begin."""
@@ -224,13 +230,12 @@ class Dispatcher:
             self._queue.add(key)
 
     async def _connect(self, request: web.Request) -> web.WebSocketResponse:
-        identity = await authenticate(request)
         socket = web.WebSocketResponse(
             heartbeat=HEARTBEAT, max_msg_size=LARGEST_MESSAGE, timeout=CLOSING
         )
         await socket.prepare(request)
-        session = WorkerSession(socket, self, self._operator)
-        self._identities[session] = identity
+        session = WorkerSession(socket, self, self._operator, request.headers.get("Authorization"))
+        self._identities[session] = None
         try:
             await session.run()
         finally:
@@ -238,14 +243,44 @@ class Dispatcher:
             self._ended(session)
         return socket
 
-    def _check_namespace(self, identity: Identity, namespace: str) -> None:
-        if identity.namespace not in {None, namespace}:
-            raise ProtocolError(
-                f"A worker of namespace {identity.namespace!r} cannot serve {namespace!r}"
-            )
-        if self._namespaces and namespace not in self._namespaces:
-            served = ", ".join(map(repr, self._namespaces))
-            raise ProtocolError(f"This operator serves only namespace {served}, not {namespace!r}")
+    def _identity(self, session: WorkerSession) -> Identity:
+        identity = self._identities[session]
+        if identity is None:
+            raise RuntimeError("Nobody was admitted")
+        return identity
+
+    async def _check_again(self, session: WorkerSession, hello: Hello) -> None:
+        """Ask again who a worker is and whether it may, for as long as it is connected."""
+        while True:
+            await asyncio.sleep(self._next_check(self._identity(session)))
+            try:
+                identity = await self._door.identify(session.credential)
+                await self._door.permit(identity, hello)
+            except NotHereError:
+                continue  # the API server is away: nothing happens to any run either
+            except RefusedError as error:
+                fields = {"worker": hello.worker, "error": str(error)}
+                logger.info("worker must prove itself again", extra=fields)
+                await session.leave(str(error))
+                return
+            self._identities[session] = identity
+
+    def _next_check(self, identity: Identity) -> float:
+        if identity.expires is None:
+            return RECHECK
+        left = (identity.expires - self._registry.now()).total_seconds()
+        return min(RECHECK, max(left, SOON))
+
+    def _void_if_anothers(self, session: WorkerSession, execution: Execution) -> bool:
+        """Tell a worker to forget an execution that it was not given. Give whether it is so."""
+        hello = session.hello
+        if hello is not None and self._registry.is_of(execution, hello.instance):
+            return False
+        message = "it was not given to this worker's ServiceAccount, or not of what it serves"
+        fields = {"execution": execution.id, "worker": hello.worker if hello else None}
+        logger.warning("execution of another claimed", extra=fields)
+        session.send(Release(execution=execution.id, committed=False, message=message))
+        return True
 
     def _replace(self, instance: str, session: WorkerSession) -> None:
         """Make this the worker's one connection."""
@@ -255,7 +290,9 @@ class Dispatcher:
         self._sessions[instance] = session
 
     def _ended(self, session: WorkerSession) -> None:
-        hello = session.hello
+        hello, check = session.hello, self._checks.pop(session, None)
+        if check is not None:
+            check.cancel()
         if hello is None or self._sessions.get(hello.instance) is not session:
             return
         del self._sessions[hello.instance]

@@ -6,7 +6,9 @@
    that comes back in time, or before the engine has dealt with the loss, has them again.
 4. Another process of the same worker name, or a worker that comes back without an execution,
    proves that the execution is lost: no grace is waited for.
-5. A worker that left stays in view for a while: what it could do is known (UnknownEvent).
+5. An execution belongs to the ServiceAccount that it was given to, or that first said it has it.
+   Nobody else's claim or outcome counts, nor one of another namespace or type than it serves.
+6. A worker that left stays in view for a while: what it could do is known (UnknownEvent).
 
 Pure data: no I/O, and the clock is given.
 """
@@ -39,6 +41,8 @@ class Worker:
     name: str
     instance: str
     namespace: str
+    identity: str
+    """Whose process it is: the name of its ServiceAccount."""
     capacity: int
     catalogues: dict[str, Catalogue]
     seen: datetime
@@ -62,6 +66,8 @@ class Worker:
 class _Entry:
     held: Held
     instance: str
+    owner: str
+    """The identity that it was given to."""
 
 
 class ExecutionRegistry:
@@ -69,7 +75,7 @@ class ExecutionRegistry:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.accepting_since = now()
-        self._now = now
+        self.now = now
         self._entries: dict[Key, dict[str, _Entry]] = {}
         self._keys: dict[str, Key] = {}
         """Where each execution's entry is."""
@@ -112,24 +118,45 @@ class ExecutionRegistry:
             accepting_since=self.accepting_since,
         )
 
-    def joined(self, hello: Hello) -> tuple[Key, ...]:
+    def is_itself(self, hello: Hello, identity: str) -> bool:
+        """Say whether no process of another identity has the instance that a worker names."""
+        known = self._workers.get(hello.instance)
+        return known is None or known.identity == identity
+
+    def is_of(self, execution: Execution, instance: str) -> bool:
+        """Say whether a worker may have an execution."""
+        worker = self._workers.get(instance)
+        if worker is None or execution.namespace != worker.namespace:
+            return False
+        key = self._keys.get(execution.id)
+        known = self._entries[key][execution.id] if key else None
+        if known is not None:
+            return known.owner == worker.identity
+        return execution.workflow_type in worker.catalogues
+
+    def joined(self, hello: Hello, identity: str) -> tuple[Key, ...]:
         """Take a worker that says Hello. Give the keys whose executions changed by it."""
         self._prune()
         claimed = {execution.id for execution in hello.held}
-        changed = self._lose_unclaimed(hello, claimed)
+        changed = self._lose_unclaimed(hello, identity, claimed)
         catalogues = {catalogue.type: catalogue for catalogue in hello.catalogues}
         before = self._workers.get(hello.instance)
         worker = Worker(
             name=hello.worker,
             instance=hello.instance,
             namespace=hello.namespace,
+            identity=identity,
             capacity=hello.capacity,
             catalogues=catalogues,
-            seen=self._now(),
+            seen=self.now(),
             held=before.held if before else Counter(),
         )
         self._workers[hello.instance] = worker
-        changed += [self._take_over(execution, worker) for execution in hello.held]
+        changed += [
+            self._take_over(execution, worker)
+            for execution in hello.held
+            if self.is_of(execution, hello.instance)
+        ]
         return tuple(dict.fromkeys(changed))
 
     def drained(self, instance: str) -> None:
@@ -143,7 +170,7 @@ class ExecutionRegistry:
         worker = self._workers.get(instance)
         if worker is None:
             return False
-        worker.connected, worker.seen = False, self._now()
+        worker.connected, worker.seen = False, self.now()
         return bool(worker.held)
 
     def give_up(self, instance: str) -> tuple[Key, ...]:
@@ -161,8 +188,9 @@ class ExecutionRegistry:
         key = self._take_over(outcome.execution, worker)
         entry = self._entries[key][outcome.execution.id]
         if entry.held.outcome is None:
-            took = self._now() - entry.held.since
-            entry.held = replace(entry.held, outcome=outcome, took=took)
+            took = self.now() - entry.held.since
+            as_given = outcome.model_copy(update={"execution": entry.held.execution})
+            entry.held = replace(entry.held, outcome=as_given, took=took)
         return key
 
     def declined(self, instance: str, execution: str) -> Key | None:
@@ -209,19 +237,20 @@ class ExecutionRegistry:
         return entry.instance, (key.namespace, entry.held.execution.workflow_type)
 
     def _presence(self, workers: list[Worker], workflow_type: str) -> Iterable[WorkerPresence]:
-        now = self._now()
+        now = self.now()
         for worker in workers:
             catalogue = worker.catalogues.get(workflow_type)
             if catalogue is not None:
                 seen = now if worker.connected else worker.seen
                 yield WorkerPresence(worker.name, catalogue, worker.connected, seen, worker.free)
 
-    def _lose_unclaimed(self, hello: Hello, claimed: set[str]) -> list[Key]:
+    def _lose_unclaimed(self, hello: Hello, identity: str, claimed: set[str]) -> list[Key]:
         """Mark lost what earlier connections of this worker held and this one does not name."""
+        this = (hello.namespace, hello.worker, identity)
         before = {
             worker.instance
             for worker in self._workers.values()
-            if (worker.namespace, worker.name) == (hello.namespace, hello.worker)
+            if (worker.namespace, worker.name, worker.identity) == this
         }
         return self._lose(
             entry
@@ -241,12 +270,12 @@ class ExecutionRegistry:
 
     def _take_over(self, execution: Execution, worker: Worker) -> Key:
         """Have an execution held by a worker that says it has it."""
-        key = key_of(execution)
+        key = self._keys.get(execution.id) or key_of(execution)
         entries = self._entries.setdefault(key, {})
         entry = entries.get(execution.id)
         if entry is None:
-            held = Held(execution, worker.name, self._now())
-            entry = entries[execution.id] = _Entry(held, worker.instance)
+            held = Held(execution, worker.name, self.now())
+            entry = entries[execution.id] = _Entry(held, worker.instance, worker.identity)
             self._keys[execution.id] = key
         else:
             self._count(entry, -1)
@@ -269,7 +298,7 @@ class ExecutionRegistry:
         return [entry for entries in self._entries.values() for entry in entries.values()]
 
     def _prune(self) -> None:
-        since = self._now() - REMEMBERED
+        since = self.now() - REMEMBERED
         for instance, worker in list(self._workers.items()):
             if not worker.connected and worker.seen < since and not worker.held:
                 del self._workers[instance]

@@ -40,6 +40,8 @@ REQUESTS = {
     "workflowevents/status": ("update",),
     "events": ("create", "get", "patch"),
     "leases": ("get", "watch", "create", "update"),
+    "tokenreviews": ("create",),
+    "subjectaccessreviews": ("create",),
     "/version": ("get",),
 }
 """What the operator asks the API server for."""

@@ -24,6 +24,7 @@ from grctl_operator.runtime.candidate import candidate
 from grctl_operator.runtime.certificate import Certificate
 from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.dispatcher import Dispatcher
+from grctl_operator.runtime.doorkeeper import Doorkeeper, OpenDoor, TokenDoor
 from grctl_operator.runtime.effects import Effects
 from grctl_operator.runtime.event_caches import EventCaches
 from grctl_operator.runtime.event_writer import EventWriter
@@ -41,6 +42,8 @@ from grctl_operator.runtime.work_queue import WorkQueue
 
 RECONCILERS = 32  # keys at a time: each waits for the API server most of its time
 USER_AGENT = "grctl-operator"
+UNAUTHENTICATED = "whoever reaches the port may read stores and forge outcomes: --worker-auth token"
+UNENCRYPTED = "workers send none, unless something else encrypts the way: --tls-cert, --tls-key"
 LAST_WRITES = 0.5  # s: what a write may take at shutdown; the next operator repeats it
 
 logger = logging.getLogger(__name__)
@@ -97,7 +100,7 @@ class Operator:
             self._stack.push_async_callback(self.probes.stop)
         connection = await Connection.find(settings.kubeconfig, settings.context)
         self.api = await self._open_api(connection)
-        self._lease_api = await self._open_api(connection)  # renewals wait for nothing else
+        self._unfenced = await self._open_api(connection)  # renewals wait for nothing else
         await self._await_api()
         self.waits_for = "the list of all runs"
         self._wire()
@@ -170,7 +173,12 @@ class Operator:
         self.registry = ExecutionRegistry(self.clock.now)
         journal = Journal(self.metrics, self.clock.now)
         self.dispatcher = Dispatcher(
-            self.registry, self.queue, journal, operator=name, namespaces=namespaces
+            self.registry,
+            self.queue,
+            journal,
+            operator=name,
+            door=self._doorkeeper(),
+            namespaces=namespaces,
         )
         self._announcer = Announcer(self.api, self.metrics, operator=name, now=self.clock.now)
         self._trimmer = Trimmer(self.api, self.runs, self.metrics)
@@ -212,6 +220,16 @@ class Operator:
         )
         self._show_metrics()
 
+    def _doorkeeper(self) -> Doorkeeper:
+        settings = self._settings
+        if not settings.authenticates:
+            if not settings.within_machine:
+                logger.warning("workers are not authenticated", extra={"hint": UNAUTHENTICATED})
+            return OpenDoor()
+        if settings.tls_cert is None and not settings.within_machine:
+            logger.warning("workers' tokens come unencrypted", extra={"hint": UNENCRYPTED})
+        return TokenDoor(self._unfenced, settings.worker_audience, self.clock.now)
+
     def _show_metrics(self) -> None:
         self.metrics.show(self.queue, self.runs, self.events, self.registry)
         self.metrics.is_leader.set_function(lambda: self.leading)
@@ -230,8 +248,8 @@ class Operator:
     def _wire_leadership(self) -> None:
         settings = self._settings
         self.leadership = Leadership(
-            self._lease_api,
-            settings.lease_namespace or settings.only_namespace or self._lease_api.namespace,
+            self._unfenced,
+            settings.lease_namespace or settings.only_namespace or self._unfenced.namespace,
             settings.lease_name,
             candidate(settings, os.environ, self.port),
             self,

@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Self
 
 DISPATCHER_PORT = 8700
 LEASE_NAME = "grctl-operator"
+AUDIENCE = "grctl.dev"
+WORKER_AUTHS = ("token", "none")
 VARIABLES = {
     "namespaces": "GRCTL_NAMESPACE",
     "dispatcher_host": "GRCTL_DISPATCHER_HOST",
     "dispatcher_port": "GRCTL_DISPATCHER_PORT",
+    "worker_auth": "GRCTL_WORKER_AUTH",
+    "worker_audience": "GRCTL_WORKER_AUDIENCE",
     "tls_cert": "GRCTL_TLS_CERT",
     "tls_key": "GRCTL_TLS_KEY",
     "advertise_url": "GRCTL_ADVERTISE_URL",
@@ -40,6 +45,11 @@ class Settings:
     dispatcher_host: str = "127.0.0.1"
     dispatcher_port: int = DISPATCHER_PORT
     """Where workers connect; 0: any free port, which is logged."""
+    worker_auth: str | None = None
+    """How workers prove who they are: `token` or `none`; None: `none` where only this machine can
+    connect, otherwise `token`."""
+    worker_audience: str = AUDIENCE
+    """What their tokens must have been made for."""
     tls_cert: str | None = None
     """PEM file of the certificate that workers see; None: no TLS. Read again when it changes."""
     tls_key: str | None = None
@@ -64,6 +74,19 @@ class Settings:
     def only_namespace(self) -> str | None:
         """The namespace served, where it is one."""
         return self.namespaces[0] if len(self.namespaces) == 1 else None
+
+    @property
+    def within_machine(self) -> bool:
+        """Whether only processes of this machine can connect as workers."""
+        try:
+            return ip_address(self.dispatcher_host).is_loopback
+        except ValueError:
+            return self.dispatcher_host == "localhost"
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether workers prove who they are by a token."""
+        return (self.worker_auth or ("none" if self.within_machine else "token")) == "token"
 
     @classmethod
     def read(cls, flags: Mapping[str, Any], environment: Mapping[str, str]) -> Self:
@@ -92,6 +115,11 @@ class Settings:
         """
         if (self.tls_cert is None) != (self.tls_key is None):
             raise SettingsError("TLS needs both a certificate and its key: --tls-cert, --tls-key")
+        if self.worker_auth not in {None, *WORKER_AUTHS}:
+            raise SettingsError(
+                f"Workers are authenticated by {' or '.join(WORKER_AUTHS)}, not"
+                f" {self.worker_auth!r}: --worker-auth"
+            )
 
 
 def _read(name: str, variable: str, text: str) -> Any:

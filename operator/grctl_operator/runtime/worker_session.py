@@ -1,7 +1,7 @@
 """WorkerSession: one worker's connection, from Hello to its end.
 
-1. Nothing is taken before a Hello of our protocol; who speaks another gets a Goodbye naming both.
-   Then the Host admits the worker, or says where it belongs.
+1. Nothing is read before the Host admits the worker, or says where it belongs. Then comes a Hello
+   of our protocol; who speaks another gets a Goodbye naming both.
 2. Messages go out in the order of `send`, which never waits: the dispatcher decides synchronously.
 3. It reports to its Host and keeps nothing: what outlives a connection is in the registry.
 """
@@ -25,7 +25,7 @@ from grctl.models.wire import (
     encode,
     from_worker,
 )
-from grctl_operator.runtime.admission import ElsewhereError
+from grctl_operator.runtime.admission import NotHereError
 
 HELLO_TIMEOUT = 10.0  # s: a live worker says Hello at once
 
@@ -39,20 +39,24 @@ class ProtocolError(Exception):
 class Host(Protocol):
     """Who owns the session: the dispatcher."""
 
-    async def admit(self, session: "WorkerSession", hello: Hello) -> None:
-        """Wait until a worker may come in.
+    async def admit(self, session: "WorkerSession") -> None:
+        """Wait until a worker may come in, before anything that it says is read.
 
         Raises:
             ProtocolError: it may not come in.
-            ElsewhereError: it belongs to another operator.
+            NotHereError: it may not come in here, or not now.
+        """
+
+    async def permit(self, session: "WorkerSession", hello: Hello) -> None:
+        """Return if a worker may do what it offers to.
+
+        Raises:
+            ProtocolError: it may not.
+            NotHereError: nobody can tell at present.
         """
 
     def welcome(self, session: "WorkerSession", hello: Hello) -> None:
-        """Take in a worker.
-
-        Raises:
-            ProtocolError: it may not come in.
-        """
+        """Take in a worker."""
 
     def take(self, session: "WorkerSession", message: Outcome | Declined | Drain) -> None:
         """Take what a worker says."""
@@ -61,7 +65,11 @@ class Host(Protocol):
 class WorkerSession:
     """The connection of one worker."""
 
-    def __init__(self, socket: web.WebSocketResponse, host: Host, operator: str) -> None:
+    def __init__(
+        self, socket: web.WebSocketResponse, host: Host, operator: str, credential: str | None
+    ) -> None:
+        self.credential = credential
+        """What it says to prove who it is: the request's Authorization."""
         self.hello: Hello | None = None
         self._socket = socket
         self._host = host
@@ -78,13 +86,14 @@ class WorkerSession:
         """Serve the connection to its end."""
         self._writer = asyncio.create_task(self._write())
         try:
+            await self._host.admit(self)
             await self._greet()
             async for message in self._socket:
                 self._receive(message)
         except ProtocolError as error:
             logger.warning("worker refused", extra=self._fields() | {"error": str(error)})
-            await self.leave(str(error))
-        except ElsewhereError as error:
+            await self.leave(str(error), refused=True)
+        except NotHereError as error:
             logger.debug("worker sent elsewhere", extra=self._fields() | {"url": error.url})
             await self.leave(str(error), error.url)
         finally:
@@ -94,12 +103,14 @@ class WorkerSession:
         """Have a message sent after those before it."""
         self._outgoing.put_nowait(message)
 
-    async def leave(self, message: str, redirect: str | None = None) -> None:
+    async def leave(
+        self, message: str, redirect: str | None = None, *, refused: bool = False
+    ) -> None:
         """Say Goodbye and close."""
         if self._writer is not None:
             self._writer.cancel()
         if not self._socket.closed:
-            goodbye = Goodbye(message=message, redirect=redirect)
+            goodbye = Goodbye(message=message, redirect=redirect, refused=refused)
             try:
                 await self._socket.send_str(encode(goodbye))
             except ConnectionError:
@@ -122,7 +133,7 @@ class WorkerSession:
                 " same version of grctl for both"
             )
         self.hello = hello
-        await self._host.admit(self, hello)
+        await self._host.permit(self, hello)
         self.send(Welcome(operator=self._operator))
         self._host.welcome(self, hello)
 

@@ -18,14 +18,25 @@ from grctl.kube.errors import (
     UntrustedServerError,
 )
 from grctl.kube.requests import Request
-from grctl.kube.resources import CORE_EVENTS, CRDS, EVENTS, LEASES, RUNS, Resource
+from grctl.kube.resources import (
+    ACCESS_REVIEWS,
+    CORE_EVENTS,
+    CRDS,
+    EVENTS,
+    LEASES,
+    RUNS,
+    TOKEN_REVIEWS,
+    Resource,
+)
 
 __all__ = [
+    "ACCESS_REVIEWS",
     "CORE_EVENTS",
     "CRDS",
     "EVENTS",
     "LEASES",
     "RUNS",
+    "TOKEN_REVIEWS",
     "AlreadyExistsError",
     "Api",
     "ApiError",

@@ -167,6 +167,8 @@ class Goodbye(Model):
     kind: Literal["goodbye"] = "goodbye"
     message: str
     redirect: str | None = None
+    refused: bool = False
+    """Whether somebody must do something before the worker may come in: no need to hurry back."""
 
 
 FromWorker = Annotated[Hello | Outcome | Declined | Drain, Field(discriminator="kind")]

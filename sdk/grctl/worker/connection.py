@@ -1,6 +1,7 @@
 """The WebSocket to the operator: found again by itself whenever it is lost.
 
-1. A worker is back within two seconds of the operator being back: the operator counts on it.
+1. A worker is back within two seconds of the operator being back: the operator counts on it. One
+   that is refused tries again within ten.
 2. What is sent without a connection is lost. Outcomes are held elsewhere and sent again.
 3. Nothing here knows what a message means, but Welcome and Goodbye, which are about the connection.
 """
@@ -32,6 +33,7 @@ from grctl.worker.trust import TrustError, authorization, check_redirect, verifi
 logger = logging.getLogger(__name__)
 
 FIRST_WAIT = 0.05  # s: at most; the first try after a loss is made at once
+LONGEST_REFUSAL = 10.0  # s: somebody must do something first, and looks at the log then
 LONGEST_WAIT = 1.0  # s: with a try of some milliseconds after it, well within two seconds
 CONNECT_TIMEOUT = 1.0  # s: an address that swallows packets must not cost the two seconds
 WELCOME_TIMEOUT = 5.0  # s: for the handshake, and again for the Welcome
@@ -71,6 +73,8 @@ class Connection:
         self._receive = receive
         self._sleep = sleep
         self._backoff = Backoff(FIRST_WAIT, LONGEST_WAIT, uniform)
+        self._refusals = Backoff(LONGEST_WAIT, LONGEST_REFUSAL, uniform)
+        self._refused = False
         self._socket: Socket | None = None
         self._redirect: str | None = None
         self.trouble = "nothing was tried yet"
@@ -86,7 +90,8 @@ class Connection:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
-                await self._sleep(self._backoff.next())
+                backoff = self._refusals if self._refused else self._backoff
+                await self._sleep(backoff.next())
                 await self._try(session)
 
     async def send(self, message: Model) -> None:
@@ -99,7 +104,7 @@ class Connection:
             logger.debug("message not sent", extra={"error": str(error)})
 
     async def _try(self, session: aiohttp.ClientSession) -> None:
-        url, self._redirect = self._redirect or self._url, None
+        url, self._redirect, self._refused = self._redirect or self._url, None, False
         try:
             async with asyncio.timeout(WELCOME_TIMEOUT):
                 socket = await self._open(session, url)
@@ -141,12 +146,15 @@ class Connection:
     def _note_welcome(self, socket: Socket, url: str, welcome: Welcome) -> None:
         self._socket = socket
         self._backoff.reset()
+        self._refusals.reset()
         self.trouble = ""
         logger.info("connected", extra={"operator": welcome.operator, "url": url})
 
     def _note_goodbye(self, url: str, goodbye: Goodbye) -> None:
+        self._refused = goodbye.refused
         if goodbye.redirect is None:
-            self._note_trouble(url, f"the operator says goodbye: {goodbye.message}")
+            says = "refuses this worker" if goodbye.refused else "says goodbye"
+            self._note_trouble(url, f"the operator {says}: {goodbye.message}")
             return
         check_redirect(goodbye.redirect, self._url)
         self._redirect = goodbye.redirect.rstrip("/")
