@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from grctl.kube import EVENTS, Api, Connection
+from grctl.kube.errors import api_error
 from tests.cli.conftest import Grctl, set_status
 
 
@@ -116,3 +117,20 @@ def test_programs_read_how_it_was_settled(grctl: Grctl, kubeconfig: Path) -> Non
 def test_a_terminal_obeys_no_event_name(grctl: Grctl) -> None:
     done = grctl("send", "order-1", "\x1b[2J", "--name", "once")
     assert done.stdout == "Sent \\x1b[2J to order-1 as once\n"
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_a_sender_need_not_be_allowed_to_see_runs(
+    grctl: Grctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get = Api.get
+
+    async def guarded(api: Api, path: str, *arguments: Any) -> Any:
+        if "workflowruns" in path:
+            raise api_error(403, {"reason": "Forbidden", "message": "may not get workflowruns"})
+        return await get(api, path, *arguments)
+
+    monkeypatch.setattr(Api, "get", guarded)
+    done = grctl("send", "order-1", "approve", "--name", "once")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout == "Sent approve to order-1 as once\n"

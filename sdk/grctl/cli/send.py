@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from grctl.client import Client, SentEvent
     from grctl.models import EventStatus, RunInfo
 
+FORBIDDEN = 403
+
 Id = Annotated[
     str,
     typer.Argument(
@@ -64,7 +66,7 @@ def send(
 
     async def work() -> None:
         async with Client(namespace, kubeconfig, context) as client:
-            info = await _look(client, workflow_id)
+            seen, info = await _look(client, workflow_id)
             if info and not force:
                 _check_name(info, event_name)
             sent = await client.send(
@@ -72,7 +74,8 @@ def send(
             )
             if output is Format.TEXT:
                 typer.echo(f"Sent {printable(event_name)} to {workflow_id} as {sent.name}")
-            _say_what_it_meets(info, sent)
+            if seen:
+                _say_what_it_meets(info, sent)
             if wait:
                 await _show_settled(sent, limit, output)
             elif output is not Format.TEXT:
@@ -81,15 +84,20 @@ def send(
     run(work())
 
 
-async def _look(client: "Client", workflow_id: str) -> "RunInfo | None":
-    """Give the present run of the id, if there is one."""
+async def _look(client: "Client", workflow_id: str) -> "tuple[bool, RunInfo | None]":
+    """Give the present run of the id, if there is one; a sender need not be allowed to see it."""
     from grctl.client import WorkflowNotFoundError
+    from grctl.kube import ApiError
 
     try:
         handle = await client.get_workflow_handle(workflow_id=workflow_id)
-        return await handle.describe()
+        return True, await handle.describe()
     except WorkflowNotFoundError:
-        return None
+        return True, None
+    except ApiError as error:
+        if error.status != FORBIDDEN:
+            raise
+        return False, None
 
 
 def _check_name(info: "RunInfo", event_name: str) -> None:
