@@ -176,6 +176,11 @@ def test_long_texts_are_broken_at_the_edge_of_a_terminal() -> None:
     assert max(map(len, lines)) <= 50
 
 
+def test_the_input_is_shown() -> None:
+    given = {"workflow": {"type": "ProcessOrder", "input": {"order_id": "größe"}}}
+    assert 'Input      {"order_id": "größe"}' in lines_of(run(given))
+
+
 def test_a_terminal_obeys_nothing_of_what_others_wrote() -> None:
     evil = "\x1b[2J"
     shown = lines_of(

@@ -2,7 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from grctl.cli.app import app
 from tests.cli.conftest import Grctl, run_of
 
 
@@ -65,6 +67,35 @@ def test_the_place_is_in_its_line(grctl: Grctl) -> None:
 def test_bare_text_is_shown_as_json_text(grctl: Grctl) -> None:
     done = grctl("start", "ProcessOrder", "order-1", "--input", "high")
     assert """inside single ones: '"high"'""" in done.stderr
+
+
+def test_json_may_come_from_a_file_or_from_standard_input(
+    grctl: Grctl, kubeconfig: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "input.json").write_text('{"note": "größe"}', encoding="utf-8")
+    grctl("start", "ProcessOrder", "order-1", "--input", f"@{tmp_path}/input.json")
+    command = ["start", "ProcessOrder", "order-2", "--input", "@-"]
+    CliRunner().invoke(app, command, input='"piped"')
+    assert run_of(kubeconfig, "order-1")["spec"]["workflow"]["input"] == {"note": "größe"}
+    assert run_of(kubeconfig, "order-2")["spec"]["workflow"]["input"] == "piped"
+
+
+def test_a_mistake_in_a_long_file_is_shown_with_what_is_around_it(
+    grctl: Grctl, tmp_path: Path
+) -> None:
+    path = tmp_path / "input.json"
+    path.write_text(json.dumps(["x"] * 1000) + "]", encoding="utf-8")
+    done = grctl("start", "ProcessOrder", "order-1", "--input", f"@{path}")
+    assert done.exit_code == 2
+    assert '"x", "x"]]\n' in done.stderr
+    assert "^ Extra data" in done.stderr
+    assert len(done.stderr) < 500
+
+
+def test_a_file_that_is_not_there_is_a_wrong_call(grctl: Grctl, tmp_path: Path) -> None:
+    done = grctl("start", "ProcessOrder", "order-1", "--input", f"@{tmp_path}/nothing")
+    assert done.exit_code == 2
+    assert "No such file or directory" in done.stderr
 
 
 def test_what_json_does_not_have_is_refused(grctl: Grctl) -> None:

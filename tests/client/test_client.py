@@ -81,6 +81,7 @@ async def test_an_input_may_be_what_pydantic_can_write(
     [
         ("Order_17", "'order-17' would fit"),
         ("-a..b-", "'a.b' would fit"),
+        ("Größe é", "'grosse-e' would fit"),
         ("x" * 254, f"'{'x' * 253}' would fit"),
         ("", "ending with a letter or digit.$"),
         (17, "'17' would fit"),

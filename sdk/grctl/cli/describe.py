@@ -38,6 +38,7 @@ def _made(found: "WorkflowRun", events: "list[WorkflowEvent]") -> dict[str, Any]
     status = found.status.to_json()
     return {
         **RunInfo.of(found).to_json(),
+        "input": found.spec.workflow.input,
         "conditions": status["conditions"],
         "history": status["history"],
         "waitingEvents": [_summary(each) for each in waiting_of(found, events)[:SHOWN]],

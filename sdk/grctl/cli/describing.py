@@ -65,6 +65,8 @@ def settled_of(events: Sequence[WorkflowEvent]) -> list[WorkflowEvent]:
 def _head(run: WorkflowRun) -> Iterator[Row]:
     yield "Run", f"{run.metadata.name} (namespace {run.metadata.namespace})"
     yield "Workflow", printable(run.spec.workflow.type)
+    if run.spec.workflow.input is not None:
+        yield "Input", printable(_short(run.spec.workflow.input))
     yield "Phase", run.status.phase
     if run.status.message:
         yield "Message", printable(run.status.message)

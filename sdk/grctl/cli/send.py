@@ -29,7 +29,8 @@ Event = Annotated[
     str, typer.Argument(metavar="EVENT", help="Event name.", autocompletion=event_names)
 ]
 Payload = Annotated[
-    str | None, typer.Option(metavar="JSON", help="""data for the handler: '{"qty": 2}' or '"a"'""")
+    str | None,
+    typer.Option(metavar="JSON", help="""data for the handler: '{"qty": 2}', '"a"' or @FILE"""),
 ]
 Name = Annotated[
     str | None,

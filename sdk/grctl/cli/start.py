@@ -26,7 +26,9 @@ Type = Annotated[
 ]
 Input = Annotated[
     str | None,
-    typer.Option("--input", metavar="JSON", help="""input of the start handler: '{"key": 1}'"""),
+    typer.Option(
+        "--input", metavar="JSON", help="""for the start handler: '{"key": 1}' or @FILE"""
+    ),
 ]
 WorkflowTimeout = Annotated[
     str | None,

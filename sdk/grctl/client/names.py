@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import unicodedata
 
 from grctl.client.errors import InvalidNameError
 from grctl.models.base import NAME_LENGTH as LONGEST
@@ -11,6 +12,8 @@ RANDOM = 13  # letters of 5 bits: no two events of a run meet
 ALPHABET = "abcdefghijkmnopqrstuvwxyz2345679"
 
 NAME = re.compile(NAME_PATTERN)
+ACCENTS = re.compile(r"[\u0300-\u036f]")
+"""They stand behind their letters, once those are taken apart."""
 
 
 def check_name(name: object, what: str) -> None:
@@ -47,10 +50,11 @@ def fitting_name(text: str, longest: int = LONGEST) -> str:
     """Give the name that is most like a text; empty where nothing of it can stay.
 
     Example:
-        >>> fitting_name("Order_17")
-        'order-17'
+        >>> fitting_name("Große_Bestellung")
+        'grosse-bestellung'
     """
-    cleaned = re.sub(r"[^a-z0-9.-]+", "-", text.lower())
+    plain = ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()))
+    cleaned = re.sub(r"[^a-z0-9.-]+", "-", plain)
     labels = [label.strip("-") for label in cleaned[:longest].split(".")]
     return ".".join(label for label in labels if label)
 
