@@ -9,7 +9,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix conformance scenarios bench stateful lock clean
+.PHONY: help demo test check fix conformance scenarios bench stateful torture lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ bench: $(READY) ## Measure what events cost: make bench [KUBECONFIG=...] [ROUNDS
 stateful: $(READY) ## Look for broken invariants for long: make stateful EXAMPLES=5000
 	@GRCTL_STATEFUL_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest -n auto \
 		tests/engine/test_stateful.py
+
+torture: $(READY) ## Break everything while events are sent: make torture EVENTS=100000 [SECONDS= SEED= KUBECONFIG=]
+	@TORTURE_EVENTS=$(or $(EVENTS),100000) TORTURE_SECONDS=$(or $(SECONDS),100000) \
+		TORTURE_SEED=$(SEED) \
+		TORTURE_KUBECONFIG="$(if $(filter command,$(origin KUBECONFIG)),$(KUBECONFIG))" \
+		$(BIN)/python -m pytest tests/torture
 
 lock: ## Resolve the dependencies anew (needs uv)
 	@$(LOCK) --all-extras --output-file requirements-dev.lock pyproject.toml

@@ -49,11 +49,10 @@ class Recorder:
         self._api = api
         self._namespace = namespace
         self._watches = (
-            _Watch(
-                api, EVENTS.path(namespace), lambda *seen: self.events.append(event_version(*seen))
-            ),
+            _Watch(api, EVENTS.path(namespace), self._see_event),
             _Watch(api, RUNS.path(namespace), lambda *seen: self.runs.append(run_version(*seen))),
         )
+        self._unsettled: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -75,6 +74,11 @@ class Recorder:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
+    def unsettled(self) -> set[str]:
+        """Names of events that are to be settled still."""
+        return self._unsettled - self.waiting
+
+    @property
     def complete(self) -> bool:
         """Whether no version was missed."""
         return not any(watch.gaps for watch in self._watches)
@@ -91,12 +95,22 @@ class Recorder:
             for watch in self._watches:
                 await watch.catch_up()
 
-    async def settled(self) -> None:
+    async def settled(self, patience: float = PATIENCE) -> None:
         """Wait until all events are settled that are to be; give up after a while."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                while self._pending() - self.waiting:  # noqa: ASYNC110  it is the watch's state
+            async with asyncio.timeout(patience):
+                while self.unsettled:  # noqa: ASYNC110  it is the watch's state
                     await asyncio.sleep(PAUSE)
+
+    async def begin_anew(self) -> None:
+        """Forget the history so far: what there is now is no part of what comes."""
+        await self.catch_up()
+        for watch in self._watches:
+            watch.leave_out_what_is_there()
+        for seen in (self.answers, self.events, self.runs):
+            seen.clear()
+        for told in (self.withdrawals, self.unfit, self.waiting, self.may_move, self._unsettled):
+            told.clear()
 
     def history(
         self, started: tuple[Started, ...], handlers: Mapping[str, frozenset[str]]
@@ -115,9 +129,13 @@ class Recorder:
             complete=self.complete,
         )
 
-    def _pending(self) -> set[str]:
-        last = {each.uid: each for each in self.events}.values()
-        return {each.name for each in last if each.exists and not each.phase.settled}
+    def _see_event(self, item: Json, exists: bool) -> None:
+        seen = event_version(item, exists)
+        self.events.append(seen)
+        if seen.exists and not seen.phase.settled:
+            self._unsettled.add(seen.name)
+        else:
+            self._unsettled.discard(seen.name)
 
     def _uids(self, names: set[str]) -> frozenset[str]:
         return frozenset(each.uid for each in self.events if each.name in names)
@@ -143,7 +161,12 @@ class _Watch:
         answer = await self._ask_in_the_end()
         self._revision = _revision(answer)
         self._living = {item["metadata"]["uid"]: item for item in answer["items"]}
+        self.leave_out_what_is_there()
+
+    def leave_out_what_is_there(self) -> None:
+        """Tell of no object that there is now, and of no gap so far."""
         self._before = frozenset(self._living)
+        self.gaps = 0
 
     async def run(self) -> None:
         """Watch until cancelled."""

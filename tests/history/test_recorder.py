@@ -61,6 +61,22 @@ async def test_it_sees_every_version_of_what_came_after_it(kubeconfig: Path) -> 
     assert recorder.complete
 
 
+async def test_it_can_begin_anew_and_tells_nothing_of_before(kubeconfig: Path) -> None:
+    async with (
+        Api(await Connection.find(kubeconfig)) as api,
+        Recorder(api, "default") as recorder,
+    ):
+        recorder.created(await api.create(PATH, event("a")))
+        await recorder.begin_anew()
+        assert not recorder.unsettled
+        await api.delete(f"{PATH}/a")
+        recorder.created(await api.create(PATH, event("b")))
+        await recorder.catch_up()
+        assert seen(recorder) == [("b", True)]
+        assert [answer.name for answer in recorder.answers] == ["b"]
+        assert recorder.unsettled == {"b"}
+
+
 async def test_it_goes_on_where_it_was_when_the_api_server_was_killed(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
         server = EmbeddedApi(processes, tmp_path)

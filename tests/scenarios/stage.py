@@ -5,7 +5,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,11 +61,18 @@ class Stage(Ground, _Ways):
         self.recorder.withdrawals.add(name)
         await self.kubectl("delete", "wfe", name)
 
-    async def check_history(self) -> None:
-        """Wait until what was sent is settled; then all that was seen must be allowed."""
-        await self.recorder.settled()
+    async def check_history(
+        self, handlers: Mapping[str, frozenset[str]] = HANDLERS, patience: float = PATIENCE
+    ) -> None:
+        """Wait until what was sent is settled; then all that was seen must be allowed.
+
+        Args:
+            handlers: Event names that each workflow type handles.
+            patience: Seconds for what was sent to be settled.
+        """
+        await self.recorder.settled(patience)
         await self.recorder.catch_up()
-        found = violations(self.recorder.history(recorded(self.directory), HANDLERS))
+        found = violations(self.recorder.history(recorded(self.directory), handlers))
         assert not found, "\n".join(["The history is not allowed:", *found])
 
     async def run(self, name: str) -> WorkflowRun:
@@ -76,22 +83,28 @@ class Stage(Ground, _Ways):
         """Read an event."""
         return WorkflowEvent.model_validate(await self.api.get(EVENTS.path(self.namespace, name)))
 
-    async def until_run(self, name: str, holds: Callable[[WorkflowRun], bool]) -> WorkflowRun:
+    async def until_run(
+        self, name: str, holds: Callable[[WorkflowRun], bool], patience: float = PATIENCE
+    ) -> WorkflowRun:
         """Wait until a run is as it should be."""
 
         def judge(item: Json | None) -> WorkflowRun | None:
             run = WorkflowRun.model_validate(item) if item else None
             return run if run and holds(run) else None
 
-        run: WorkflowRun = await self._until(RUNS, name, judge)
+        run: WorkflowRun = await self._until(RUNS, name, judge, patience)
         return run
 
-    async def until_gone(self, resource: Resource, name: str) -> None:
+    async def until_gone(self, resource: Resource, name: str, patience: float = PATIENCE) -> None:
         """Wait until there is no such object."""
-        await self._until(resource, name, lambda item: True if item is None else None)
+        await self._until(resource, name, lambda item: True if item is None else None, patience)
 
     async def _until(
-        self, resource: Resource, name: str, judge: Callable[[Json | None], Any]
+        self,
+        resource: Resource,
+        name: str,
+        judge: Callable[[Json | None], Any],
+        patience: float = PATIENCE,
     ) -> Any:
         seen: list[Json | None] = [None]
 
@@ -100,7 +113,7 @@ class Stage(Ground, _Ways):
             return judge(item)
 
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience):
                 return await Access(self.api, self.namespace).follow(resource, name, watched)
         except TimeoutError:
             raise AssertionError(f"{name} stayed {seen[0]}") from None

@@ -1,0 +1,125 @@
+"""Relay: stands between workers and an operator, and can part them.
+
+It passes bytes on and knows nothing of them. Cut: connections end, and new ones are refused.
+Frozen: connections stay, and nothing comes through, as behind a switch that lost its way.
+"""
+
+import asyncio
+import contextlib
+import random
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+CHUNK = 65536  # bytes
+
+
+@dataclass(eq=False)
+class _Link:
+    """One connection: from a worker to the relay, and from the relay to the operator."""
+
+    ends: tuple[asyncio.StreamWriter, asyncio.StreamWriter]
+    flows: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def cut(self) -> None:
+        for end in self.ends:
+            end.transport.abort()
+
+
+class Relay:
+    """Use it as an async context manager; `port` is where workers connect.
+
+    Args:
+        target: The port of the operator.
+    """
+
+    def __init__(self, target: int = 0) -> None:
+        self.target = target
+        self.port = 0
+        self._links: set[_Link] = set()
+        self._serving: set[asyncio.Task[None]] = set()
+        self._cut = False
+
+    async def __aenter__(self) -> Self:
+        """Listen."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End all connections."""
+        self._server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+        await self._server.wait_closed()
+
+    @property
+    def links(self) -> int:
+        """How many connections go through."""
+        return len(self._links)
+
+    def cut(self) -> None:
+        """End all connections, and refuse new ones."""
+        self._cut = True
+        for link in tuple(self._links):
+            link.cut()
+
+    def freeze(self, chance: random.Random) -> None:
+        """Let nothing through any more on some of the connections there are."""
+        for link in self._links:
+            if chance.random() < 0.5:
+                link.flows.clear()
+
+    def mend(self) -> None:
+        """Let everything through again, what was held up first."""
+        self._cut = False
+        for link in self._links:
+            link.flows.set()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._cut:
+            writer.transport.abort()
+            return
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            writer.transport.abort()
+            return
+        link = _Link((writer, back))
+        link.flows.set()
+        self._links.add(link)
+        try:
+            await _either(_pump(reader, back, link), _pump(there, writer, link))
+        finally:
+            self._links.discard(link)
+            link.cut()
+
+
+async def _either(*pumps: "asyncio._CoroutineLike[None]") -> None:
+    """Run until one of them ends."""
+    tasks = [asyncio.create_task(pump) for pump in pumps]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, link: _Link) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await source.read(CHUNK):
+            await link.flows.wait()
+            sink.write(data)
+            await sink.drain()

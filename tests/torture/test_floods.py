@@ -1,0 +1,223 @@
+"""Floods: more events than can be handled at once, larger ones, and one run beside the others.
+
+$TORTURE_FLOOD is how many events a flood has. What is measured is told in the end and never judged:
+a machine may be busy. What is judged is order, that nothing is lost, and who waits for whom.
+"""
+
+import asyncio
+import itertools
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from grctl.client import Client
+from grctl.kube import EVENTS
+from grctl.models import API_VERSION, EventPhase, RunPhase
+from grctl.models.limits import STORE
+from tests.history.sender import NotingClient
+from tests.scenarios.processes import Process, free_port
+from tests.scenarios.stage import Stage, staged
+from tests.torture.place import placed
+from tests.torture.workflows import HANDLERS, WORKFLOWS
+
+FLOOD = int(os.environ.get("TORTURE_FLOOD", "200"))
+SENDERS = 8
+PATIENCE = 600.0  # s: for a flood to be handled, on a busy machine
+SHOWN = 20  # entries of an inbox: the others are only counted
+LARGE = 400 * 1024  # bytes
+WORK = 0.02  # s: of each event in a flood that is there for a while, also on a fast machine
+SMALL = 251  # payloads are numbers below: small ones are kept once, however often they are noted
+
+Told = Callable[[str, object], None]
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    """An operator that tells its metrics, and nothing else running. In the end all is checked."""
+    async with placed(tmp_path) as place, staged(place.kubeconfig, tmp_path, place.processes) as it:
+        yield it
+        await it.check_history(HANDLERS, PATIENCE)
+
+
+class Operator:
+    """An operator, and what its metrics say."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._port = free_port()
+        self.process = stage.operator("--http-port", str(self._port)).start()
+
+    async def counted(self, name: str) -> float:
+        """Give a counter, over all its labels."""
+        url = f"http://127.0.0.1:{self._port}/metrics"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            lines = (await answer.text()).splitlines()
+        found = [line for line in lines if line.split("{")[0].split(" ")[0] == name]
+        assert found, name
+        return sum(float(line.rsplit(" ", 1)[1]) for line in found)
+
+
+def worker(stage: Stage) -> Process:
+    return stage.worker(*WORKFLOWS).start()
+
+
+async def start(stage: Stage, run: str) -> None:
+    await stage.client.start_workflow(workflow_type="Ordeal", workflow_id=run)
+
+
+async def flood(
+    stage: Stage, plan: list[str], event: str = "append", payload: object = None
+) -> None:
+    """Send an event for each run in the plan, by several senders at once: numbers, or a payload."""
+    left = iter(enumerate(plan))
+
+    async def send() -> None:
+        async with NotingClient(stage.recorder, stage.namespace, stage.kubeconfig) as client:
+            for number, run in left:
+                given = number % SMALL if payload is None else payload
+                await client.send(workflow_id=run, event_name=event, payload=given)
+
+    await asyncio.gather(*(send() for _ in range(SENDERS)))
+
+
+async def handled(stage: Stage, run: str, count: int) -> None:
+    """Wait until a run has handled so many events."""
+    await stage.until_run(run, lambda seen: seen.status.events.total >= count, PATIENCE)
+
+
+async def test_a_flood_before_the_worker_exists_is_drained_in_order(
+    stage: Stage, told: Told
+) -> None:
+    operator = Operator(stage)
+    await start(stage, "a")
+    await flood(stage, ["a"] * FLOOD)
+    full = await stage.until_run("a", lambda run: run.status.inbox_length == FLOOD)
+    assert len(full.status.inbox) <= SHOWN
+    worker(stage)
+    moments = [time.monotonic()]
+    for done in range(FLOOD // 10, FLOOD + 1, FLOOD // 10):
+        await handled(stage, "a", done)
+        moments.append(time.monotonic())
+    rates = [round(FLOOD / 10 / (late - soon)) for soon, late in itertools.pairwise(moments)]
+    told(f"events/s in each tenth of {FLOOD}", rates)
+    await stage.recorder.settled(PATIENCE)
+    assert await operator.counted("grctl_inversions_total") == 0
+
+
+async def test_several_senders_to_many_runs_at_once(stage: Stage, told: Told) -> None:
+    operator = Operator(stage)
+    worker(stage)
+    runs = [f"run-{number}" for number in range(max(10, FLOOD // 100))]
+    each = 5 * FLOOD // len(runs)
+    for run in runs:
+        await start(stage, run)
+    began = time.monotonic()
+    await flood(stage, runs * each)
+    for run in runs:
+        await handled(stage, run, each)
+    told(f"events/s of {SENDERS} senders to {len(runs)} runs, {each} each",
+         round(len(runs) * each / (time.monotonic() - began)))  # fmt: skip
+    await stage.recorder.settled(PATIENCE)
+    assert await operator.counted("grctl_inversions_total") == 0
+
+
+async def test_large_events_go_through_as_they_are(stage: Stage) -> None:
+    """The history tells: a handler keeps the digest of what it was given."""
+    Operator(stage)
+    await start(stage, "a")
+    for number in range(20):
+        await stage.client.send(
+            workflow_id="a", event_name="append", payload=f"{number} {'x' * LARGE}"
+        )
+    worker(stage)
+    await handled(stage, "a", 20)
+
+
+async def test_a_store_that_would_be_too_large_fails_the_run_and_says_of_what(
+    stage: Stage,
+) -> None:
+    Operator(stage)
+    worker(stage)
+    await start(stage, "a")
+    await stage.client.send(workflow_id="a", event_name="append", payload=1)
+    fits = await stage.client.send(workflow_id="a", event_name="hoard", payload=STORE // 2)
+    hoards = await stage.client.send(workflow_id="a", event_name="hoard", payload=2 * STORE)
+    behind = await stage.client.send(workflow_id="a", event_name="append", payload=2)
+    assert (await fits.settled(PATIENCE)).phase is EventPhase.PROCESSED
+    failed = await hoards.settled(PATIENCE)
+    assert failed.phase is EventPhase.FAILED
+    assert "at most 256.0 KiB" in str(failed.message)
+    assert "'hoard' 512.0 KiB" in str(failed.message)
+    assert (await behind.settled(PATIENCE)).reason == "RunFinished"
+    run = await stage.run("a")
+    assert run.status.phase is RunPhase.FAILED
+    assert len(run.status.store["hoard"]) == STORE // 2
+
+
+async def test_a_flooded_run_does_not_delay_the_others(stage: Stage, told: Told) -> None:
+    Operator(stage)
+    for run in ("flooded", "other"):
+        await start(stage, run)
+    count = min(FLOOD, 400)
+    await flood(stage, ["flooded"] * count, "work", WORK)
+    worker(stage)
+    await handled(stage, "flooded", 1)
+    beside = await _latencies(stage.client)
+    there = (await stage.run("flooded")).status.events.total
+    assert there < count, "the others had to wait until the flood was over"
+    await handled(stage, "flooded", count)
+    told("seconds from send to settled, beside a flood and after it",
+         (beside, await _latencies(stage.client)))  # fmt: skip
+
+
+async def _latencies(client: Client, count: int = 5) -> list[float]:
+    """Send events one after the other, and give how long each took to be settled."""
+    taken = []
+    for _ in range(count):
+        began = time.monotonic()
+        sent = await client.send(workflow_id="other", event_name="append", payload=1)
+        await sent.settled(PATIENCE)
+        taken.append(round(time.monotonic() - began, 3))
+    return taken
+
+
+async def test_events_that_are_applied_again_and_again_keep_their_order(
+    stage: Stage, told: Told
+) -> None:
+    operator = Operator(stage)
+    await operator.process.until_said("operator ready")
+    await start(stage, "a")
+    await flood(stage, ["a"] * (FLOOD // 3))
+    names = [answer.name for answer in stage.recorder.answers]
+    applying = asyncio.create_task(_apply_for_ever(stage, names))
+    worker(stage)
+    await handled(stage, "a", len(names))
+    applying.cancel()
+    times = await asyncio.gather(applying, return_exceptions=True)
+    assert isinstance(times[0], asyncio.CancelledError), times
+    await stage.recorder.settled(PATIENCE)
+    versions = sum(each.exists and not each.phase.settled for each in stage.recorder.events)
+    told("versions of waiting events", versions)
+    assert versions > len(names)
+    assert await operator.counted("grctl_inversions_total") == 0
+
+
+async def _apply_for_ever(stage: Stage, names: list[str]) -> None:
+    """Do as a GitOps tool does that wants another label each time; the last ones first."""
+    for turn in itertools.count():
+        for name in reversed(names):
+            if name in stage.recorder.unsettled:
+                await _apply(stage, name, turn)
+        await asyncio.sleep(0)
+
+
+async def _apply(stage: Stage, name: str, turn: int) -> None:
+    body = {
+        "apiVersion": API_VERSION,
+        "kind": "WorkflowEvent",
+        "metadata": {"name": name, "labels": {"turn": str(turn)}},
+    }
+    await stage.api.apply(EVENTS.path(stage.namespace, name), body, "gitops")

@@ -1,0 +1,152 @@
+"""Everything at once: whatever breaks, no event is lost, committed twice, or out of order.
+
+$TORTURE_EVENTS events are sent in waves, for no longer than about $TORTURE_SECONDS. In each wave
+demons are at work until all is sent and nearly all is handled; then they stop, everything settles,
+and the checker reads the wave's history. $TORTURE_SEED repeats what was drawn; when what happens is
+up to the machine, so a seed repeats the kinds of faults, not their moments.
+"""
+
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from grctl.client import Client
+from grctl.kube import RUNS, Connection
+from grctl.models import RunPhase
+from tests.history.checks import violations
+from tests.history.executions import FILE, recorded
+from tests.history.sender import NotingClient
+from tests.scenarios.evidence import evidence
+from tests.scenarios.stage import Stage, staged
+from tests.torture.demons import Demons
+from tests.torture.place import Place, placed
+from tests.torture.proxy import FaultyProxy
+from tests.torture.relay import Relay
+from tests.torture.senders import Wave
+from tests.torture.workflows import HANDLERS, WORKFLOWS
+
+TOTAL = int(os.environ.get("TORTURE_EVENTS", "400"))
+SECONDS = float(os.environ.get("TORTURE_SECONDS", "60"))  # no wave begins later
+WAVE = 4_000  # events
+SETTLING = 240.0  # s: for all to be settled when nothing is broken any more, on a busy machine
+APART = timedelta(minutes=5)  # each operator's clock from the API server's, in either direction
+
+Told = Callable[[str, object], None]
+
+
+async def test_no_fault_loses_or_doubles_or_reorders_an_event(tmp_path: Path, told: Told) -> None:
+    seed = os.environ.get("TORTURE_SEED") or str(random.randrange(10**6))  # noqa: S311
+    told("seed", seed)
+    print(f"TORTURE_SEED={seed}")  # noqa: T201  also where it fails
+    async with placed(tmp_path) as place, tortured(place, tmp_path, seed) as torture:
+        began, sent, number = time.monotonic(), 0, 0
+        while sent < TOTAL and (not sent or time.monotonic() - began < SECONDS):
+            sent += await torture.play(number, min(WAVE, TOTAL - sent))
+            number += 1
+    told("events", sent)
+    told("seconds", round(time.monotonic() - began))
+    told("became", dict(torture.became))
+    told("faults", dict(torture.faults))
+    assert torture.became["Processed"] > sent / 2, torture.became
+
+
+class Torture:
+    """All that takes part."""
+
+    def __init__(
+        self, stage: Stage, demons: Demons, clients: tuple[Client, ...], chance: random.Random
+    ) -> None:
+        self.became: Counter[str] = Counter()
+        """How many events and runs ended as what."""
+        self._stage = stage
+        self._demons = demons
+        self._clients = clients
+        self._chance = chance
+
+    @property
+    def faults(self) -> Counter[str]:
+        """What happened, and how often."""
+        return sum((proxy.counts for proxy in self._demons.proxies), self._demons.counts)
+
+    async def play(self, number: int, events: int) -> int:
+        """Play a wave, and check its history. Give how many events were sent."""
+        stage, recorder = self._stage, self._stage.recorder
+        await recorder.begin_anew()
+        (stage.directory / FILE).unlink(missing_ok=True)
+        wave = Wave(number, events, self._clients, stage.api, recorder, self._chance)
+        self._demons.begin()
+        try:
+            await wave.send_all()
+        finally:
+            await self._demons.stop()
+        await recorder.settled(SETTLING)
+        await recorder.catch_up()
+        self._check(wave)
+        await self._remove_runs(wave)
+        return wave.sent
+
+    def _check(self, wave: Wave) -> None:
+        history = self._stage.recorder.history(recorded(self._stage.directory), HANDLERS)
+        found = violations(history)
+        if found:
+            shown = [f"---- {title} ----\n{text}" for title, text in evidence(self._stage)]
+            raise AssertionError("\n".join([f"Wave {wave.number}: {len(found)}", *found, *shown]))
+        last = {each.uid: each for each in history.events}
+        self.became.update(each.phase.value for each in last.values() if each.exists)
+        self.became.update({"withdrawn": sum(not each.exists for each in last.values())})
+        runs = {each.uid: each for each in history.runs}
+        self.became["run Failed"] += sum(each.phase is RunPhase.FAILED for each in runs.values())
+        self.became["history with gaps"] += not history.complete
+
+    async def _remove_runs(self, wave: Wave) -> None:
+        """Delete the wave's runs, which takes their events along."""
+        for run in (*wave.runs, *wave.waits):
+            await self._stage.api.delete(RUNS.path(self._stage.namespace, run))
+        for run in (*wave.runs, *wave.waits):
+            await self._stage.until_gone(RUNS, run, SETTLING)
+
+
+@asynccontextmanager
+async def tortured(place: Place, directory: Path, seed: str) -> AsyncIterator[Torture]:
+    """Start two operators with wrong clocks, two workers, and all that stands between."""
+    async with AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(
+            staged(place.kubeconfig, directory, place.processes)
+        )
+        connection = await Connection.find(place.kubeconfig)
+        proxies, relays, operators, workers = [], [], [], []
+        for name, ahead in (("a", APART), ("b", -APART), ("senders", timedelta(0))):
+            proxy = FaultyProxy(
+                connection, directory / f"kubeconfig-{name}", _chance(seed, name), ahead=ahead
+            )
+            proxies.append(await stack.enter_async_context(proxy))
+        for name, proxy in zip("ab", proxies, strict=False):
+            relay = await stack.enter_async_context(Relay())
+            relays.append(relay)
+            url = f"http://127.0.0.1:{relay.port}"
+            operators.append(
+                stage.operator("--advertise-url", url, name=name, kubeconfig=proxy.kubeconfig)
+            )
+            relay.target = stage.ports[name]
+            stage.ports[f"relay-{name}"] = relay.port
+            workers.append(
+                stage.worker(*WORKFLOWS, name=f"worker-{name}", operator=f"relay-{name}")
+            )
+        for process in (*operators, *workers):
+            process.start()
+        for operator in operators:
+            await operator.until_said("operator ready")
+        faulty = NotingClient(stage.recorder, stage.namespace, proxies[-1].kubeconfig)
+        clients = (stage.client, await stack.enter_async_context(faulty))
+        demons = Demons(operators, workers, proxies, relays, place.parts, _chance(seed, "demons"))
+        await stack.enter_async_context(demons)
+        yield Torture(stage, demons, clients, _chance(seed, "senders"))
+
+
+def _chance(seed: str, what: str) -> random.Random:
+    return random.Random(f"{seed} {what}")  # noqa: S311
