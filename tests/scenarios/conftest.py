@@ -11,8 +11,9 @@ import pytest
 
 from tests.scenarios.cluster import EmbeddedApi, given_kubeconfig, install_resources
 from tests.scenarios.evidence import Measure, evidence
+from tests.scenarios.ground import Ground, new_ground
 from tests.scenarios.processes import Processes
-from tests.scenarios.stage import Stage, staged
+from tests.scenarios.stage import Stage, staged, staged_on
 
 FAILED = pytest.StashKey[bool]()
 """Whether a scenario has failed by itself."""
@@ -39,11 +40,40 @@ async def stage(
     """A namespace of its own, and nothing running in it yet. In the end its history is checked."""
     async with staged(kubeconfig, tmp_path) as stage:
         yield stage
-        if not request.node.stash.get(FAILED, False):
-            await _check_history(stage)
+        await _check_history(stage, request)
 
 
-async def _check_history(stage: Stage) -> None:
+@pytest.fixture(scope="module")
+def shared_ground(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """A namespace with an operator and a worker, for scenarios that leave them alone."""
+    directory = tmp_path_factory.mktemp("ground")
+    with asyncio.Runner() as runner:
+        context = new_ground(kubeconfig, directory)
+        ground = runner.run(context.__aenter__())
+        try:
+            runner.run(_play(ground))
+            yield ground
+        finally:
+            runner.run(context.__aexit__(None, None, None))
+
+
+async def _play(ground: Ground) -> None:
+    await ground.play()
+
+
+@pytest.fixture
+async def shared_stage(
+    shared_ground: Ground, request: pytest.FixtureRequest
+) -> AsyncIterator[Stage]:
+    """A stage on ground that others play on too, so ids and names must be a scenario's own."""
+    async with staged_on(shared_ground) as stage:
+        yield stage
+        await _check_history(stage, request)
+
+
+async def _check_history(stage: Stage, request: pytest.FixtureRequest) -> None:
+    if request.node.stash.get(FAILED, False):
+        return
     try:
         await stage.check_history()
     except AssertionError as error:
@@ -71,7 +101,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the evidence to the report of a scenario that failed."""
     report = yield
-    stage = getattr(item, "funcargs", {}).get("stage")
+    given = getattr(item, "funcargs", {})
+    stage = given.get("stage") or given.get("shared_stage")
     if isinstance(stage, Stage) and report.failed and call.when == "call":
         item.stash[FAILED] = True
         report.sections.extend(evidence(stage))

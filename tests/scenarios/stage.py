@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grctl.client import Client
+from grctl.client import Client, WorkflowHandle
 from grctl.client.access import Access
 from grctl.kube import EVENTS, RUNS, Api, Connection, Resource
 from grctl.models import WorkflowEvent, WorkflowRun
@@ -56,10 +56,16 @@ class Stage(Ground, _Ways):
         assert bool(process.returncode) == fails, f"grctl {arguments}: {said}"
         return said
 
-    async def withdraw(self, name: str) -> None:
-        """Delete an event by kubectl."""
+    async def start(self, workflow_id: str, workflow_type: str = "Append") -> WorkflowHandle:
+        """Start a run by the SDK."""
+        return await self.client.start_workflow(
+            workflow_type=workflow_type, workflow_id=workflow_id
+        )
+
+    async def withdraw(self, name: str) -> str:
+        """Delete an event by kubectl; give what that prints."""
         self.recorder.withdrawals.add(name)
-        await self.kubectl("delete", "wfe", name)
+        return await self.kubectl("delete", "wfe", name)
 
     async def check_history(
         self, handlers: Mapping[str, frozenset[str]] = HANDLERS, patience: float = PATIENCE

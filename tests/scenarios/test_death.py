@@ -95,7 +95,7 @@ async def test_the_next_event_after_a_worker_died_waits_for_no_grace(
 ) -> None:
     """Three deaths while it has nothing, three while it has an event: the quickest counts."""
     operator, worker = await _play_with_records(stage)
-    handle = await stage.client.start_workflow(workflow_type="Append", workflow_id="a")
+    handle = await stage.start("a")
     await stage.until_run("a", lambda run: run.status.phase is RunPhase.WAIT_EVENT)
     idle = [await _die_idle(handle, worker) for _ in range(3)]
     busy = [await _die_busy(stage, handle, worker, gate) for gate in ("x", "y", "z")]
@@ -145,7 +145,7 @@ async def _die_busy(stage: Stage, handle: WorkflowHandle, worker: Process, name:
 
 async def test_a_handler_that_kills_its_worker_each_time_fails_the_run(stage: Stage) -> None:
     _, worker = await stage.play()
-    handle = await stage.client.start_workflow(workflow_type="Append", workflow_id="a")
+    handle = await stage.start("a")
     async with worker.kept_alive():
         sent = await handle.send("kill", MAX_ATTEMPTS)
         status = await sent.settled(PATIENCE)
@@ -165,7 +165,7 @@ async def test_a_handler_that_kills_its_worker_each_time_fails_the_run(stage: St
 
 async def test_a_handler_that_kills_its_worker_a_few_times_succeeds(stage: Stage) -> None:
     _, worker = await stage.play()
-    handle = await stage.client.start_workflow(workflow_type="Append", workflow_id="a")
+    handle = await stage.start("a")
     async with worker.kept_alive():
         sent = await handle.send("kill", 2)
         await handle.send("append", "behind it")

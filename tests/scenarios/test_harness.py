@@ -33,7 +33,7 @@ asyncio.run(play(Path(sys.argv[1])))
 
 async def test_an_event_goes_through_all_processes(stage: Stage) -> None:
     await stage.play()
-    handle = await stage.client.start_workflow(workflow_type="Append", workflow_id="a")
+    handle = await stage.start("a")
     await handle.send("append", "one")
     await stage.grctl("send", "a", "append", "--payload", '"two"')
     await (await handle.send("done")).settled()

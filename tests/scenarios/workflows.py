@@ -98,6 +98,21 @@ async def fail(ctx: Context, text: str) -> Directive:
 
 
 @append.event()
+async def hoard(ctx: Context, size: int) -> Directive:
+    """Keep so many bytes in the store."""
+    await note(ctx, size)
+    ctx.store.put("hoard", "x" * size)
+    return ctx.next.wait_for_event()
+
+
+@append.event()
+async def boast(ctx: Context, size: int) -> Directive:
+    """Finish with a result of so many bytes."""
+    await note(ctx, size)
+    return ctx.next.complete("x" * size)
+
+
+@append.event()
 async def done(ctx: Context) -> Directive:
     """Finish; the result is how many payloads came."""
     await note(ctx, None)

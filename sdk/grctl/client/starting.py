@@ -145,6 +145,6 @@ def _already_running(run: WorkflowRun) -> WorkflowAlreadyRunningError:
     name = run.metadata.name
     return WorkflowAlreadyRunningError(
         f"A run of {name!r} ({run.spec.workflow.type}) is active: {run.status.phase}. Go on with it"
-        f" by client.get_workflow_handle(workflow_id={name!r}), end it by its handle's terminate(),"
-        " or take another id."
+        f" by client.get_workflow_handle(workflow_id={name!r}) or `grctl describe {name}`, end it"
+        f" by its handle's terminate() or `grctl terminate {name}`, or take another id."
     )
