@@ -37,6 +37,11 @@ class Gate:
         """Whether a handler has come here."""
         return self._here.exists()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether handlers may go on."""
+        return self._open.exists()
+
     def open(self) -> None:
         """Let handlers go on, this one and all that come."""
         self._open.touch()

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from grctl.client import SentEvent
-from grctl.kube import RUNS, Api, Connection
+from grctl.kube import RUNS
 from grctl.models import EventPhase, EventReason, WorkflowRun
+from tests.scenarios.api_time import ApiTime
 from tests.scenarios.evidence import Measure
-from tests.scenarios.processes import PATIENCE, POLL, eventually
+from tests.scenarios.processes import PATIENCE, eventually
 from tests.scenarios.proxy import Fault, Proxy
 from tests.scenarios.stage import Stage
 
@@ -30,32 +31,10 @@ IN_TIME = {"approved": "in time"}
 TOO_LATE = {"approved": "too late", "expired": True}
 
 
-class ApiTime:
-    """The API server's clock, as its answers tell it: in whole seconds."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        api.on_answer = self._answered
-        self.last: datetime
-
-    async def now(self) -> datetime:
-        """Ask for the time."""
-        await self._api.get("/version")
-        return self.last
-
-    async def until(self, moment: datetime) -> None:
-        """Wait for a second to begin."""
-        while await self.now() < moment:  # noqa: ASYNC110  a server cannot set our events
-            await asyncio.sleep(POLL)
-
-    def _answered(self, _before: datetime, _after: datetime, date: datetime) -> None:
-        self.last = date
-
-
 @pytest.fixture
 async def clock(stage: Stage) -> AsyncIterator[ApiTime]:
-    async with Api(await Connection.find(stage.kubeconfig)) as api:
-        yield ApiTime(api)
+    async with ApiTime.of(stage.kubeconfig) as clock:
+        yield clock
 
 
 async def _waiting(stage: Stage, name: str, **given: object) -> datetime:

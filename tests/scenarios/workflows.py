@@ -78,6 +78,7 @@ async def gated_step(ctx: Context) -> Directive:
     except asyncio.CancelledError:
         Gate(f"{gate}-cancelled").open()
         raise
+    ctx.store.put("passed", gate)
     return ctx.next.wait_for_event()
 
 
