@@ -155,13 +155,14 @@ def _conditions(draft: Draft, reason: str) -> tuple[Condition, ...]:
 
 
 def _condition(draft: Draft, kind: str, status: ConditionStatus, reason: str) -> Condition:
+    message = draft.status.message if kind == "Succeeded" else ""
     known = next((each for each in draft.run.status.conditions if each.type == kind), None)
-    same = known is not None and known.status == status
-    since = known.last_transition_time if same and known else draft.second
+    if known is None or known.status != status:
+        since = draft.second
+    elif (known.reason, known.message) == (reason, message):
+        return known
+    else:
+        since = known.last_transition_time
     return Condition(
-        type=kind,
-        status=status,
-        reason=reason,
-        message=draft.status.message if kind == "Succeeded" else "",
-        last_transition_time=since,
+        type=kind, status=status, reason=reason, message=message, last_transition_time=since
     )

@@ -142,8 +142,9 @@ class Draft:
         self._wake_at = min(moment, self._wake_at or moment)
 
     def change(self, **fields: Any) -> None:
-        """Change the status."""
-        self.status = self.status.model_copy(update=fields)
+        """Change the status; what is so already costs no copy."""
+        if any(getattr(self.status, name) != value for name, value in fields.items()):
+            self.status = self.status.model_copy(update=fields)
 
     def write_first(self, **fields: Any) -> None:
         """Change what only the operator knows: it is written before anything follows from it."""
@@ -248,7 +249,7 @@ class Draft:
             ValueError: a rule changed the phase as the table of phases does not allow.
         """
         check_transition(self.run.status.phase, self.status.phase)
-        changed = self.status != self.run.status
+        changed = self.status is not self.run.status and self.status != self.run.status
         write_by = self.now if self._must_write else self.now + SHOWN_AFTER
         return Decision(
             status=self.status if changed else None,

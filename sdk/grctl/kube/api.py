@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -213,13 +214,19 @@ class Api:
     def _note_date(self, response: aiohttp.ClientResponse, before: datetime) -> None:
         date = response.headers.get("Date")
         if date and self.on_answer:
-            self.on_answer(before, datetime.now(UTC), parsedate_to_datetime(date))
+            self.on_answer(before, datetime.now(UTC), _parse_date(date))
 
     def _unreachable(self, method: str, path: str, error: Exception) -> UnreachableError:
         what = str(error) or type(error).__name__
         untrusted = isinstance(error, aiohttp.ClientConnectorCertificateError)
         kind = UntrustedServerError if untrusted else UnreachableError
         return kind(f"{method} {self.connection.server}{path}: {what}")
+
+
+@lru_cache(maxsize=1)
+def _parse_date(date: str) -> datetime:
+    """Read a date as HTTP writes it: all answers of one second have the same."""
+    return parsedate_to_datetime(date)
 
 
 def _hang_up(response: aiohttp.ClientResponse) -> None:
