@@ -49,8 +49,9 @@ conformance: $(READY) ## Run the API conformance suite on any cluster: make conf
 	@CONFORMANCE_KUBECONFIG="$(KUBECONFIG)" $(BIN)/python -m pytest tests/conformance
 
 scenarios: $(READY) ## Run the scenarios with real processes: make scenarios [KUBECONFIG=...]
-	@SCENARIOS_KUBECONFIG="$(if $(filter command,$(origin KUBECONFIG)),$(KUBECONFIG))" \
-		$(BIN)/python -m pytest -n auto --dist worksteal tests/scenarios
+	@export SCENARIOS_KUBECONFIG="$(if $(filter command,$(origin KUBECONFIG)),$(KUBECONFIG))"; \
+		$(BIN)/python -m pytest -n auto --dist worksteal -m "not alone" tests/scenarios && \
+		$(BIN)/python -m pytest -m alone tests/scenarios
 
 e2e: $(READY) ## Run the end-to-end tests on any cluster: make e2e KUBECONFIG=... [IMAGE=...]
 	@test -n "$(KUBECONFIG)" || { echo "usage: make e2e KUBECONFIG=FILE [IMAGE=NAME:TAG]"; exit 2; }

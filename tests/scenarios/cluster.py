@@ -27,12 +27,18 @@ class EmbeddedApi:
         data, port = directory / "objects.db", str(free_port())
         command = [*GRCTL, "local", "--data", str(data), "--port", port]
         command += ["--kubeconfig", str(self.kubeconfig)]
+        command += ["--audit-log", str(audit_log_of(self.kubeconfig))]
         self.process: Process = processes.add("api", command)
 
     async def start(self) -> None:
         """Start it, and have it know our resources."""
         await self.process.start().until_said(READY)
         install_resources(self.kubeconfig, self.kubeconfig.parent)
+
+
+def audit_log_of(kubeconfig: Path) -> Path:
+    """Say where the requests to an embedded API are written down; a real one has no such file."""
+    return kubeconfig.parent / "audit.jsonl"
 
 
 def given_kubeconfig() -> Path | None:

@@ -1,0 +1,41 @@
+"""The logs of the processes, at their most talkative: one story for each event, and no payload."""
+
+import json
+from typing import Any
+
+from tests.scenarios.processes import Process
+from tests.scenarios.stage import Stage
+
+SECRET = "xk7-not-for-logs"
+TALKATIVE = ("--log-level", "debug", "--log-format", "json")
+
+Json = dict[str, Any]
+
+
+def records(process: Process) -> list[Json]:
+    return [json.loads(line) for line in process.log.splitlines() if line.startswith("{")]
+
+
+async def test_each_event_is_followed_by_its_execution_and_no_payload_is_logged(
+    stage: Stage,
+) -> None:
+    operator = stage.operator(*TALKATIVE).start()
+    worker = stage.worker(*TALKATIVE).start()
+    await operator.until_said("operator ready")
+    await worker.until_said("connected")
+    handle = await stage.client.start_workflow(workflow_type="Append", workflow_id="a")
+    sent = await handle.send("append", SECRET)
+    unfit = await handle.send("number", SECRET)
+    stage.recorder.unfit.add(unfit.uid or "")
+    unknown, last = await handle.send("unheard_of", SECRET), await handle.send("done")
+    for event in (sent, unfit, unknown, last):
+        await event.settled()
+    await operator.until_said('"phase":"Completed"')
+    story = [each for each in records(operator) if each.get("event") == sent.name]
+    assert [each["message"] for each in story] == ["dispatched", "committed", "settled"]
+    assert len({each["execution"] for each in story}) == 1
+    assert {each["run"] for each in story} == {f"{stage.namespace}/a"}
+    assert [each.get("attempt") for each in story] == [1, 1, 1]
+    assert [each.get("commits") for each in story] == [None, 2, 2]
+    assert SECRET not in operator.log + worker.log
+    assert SECRET not in await stage.kubectl("get", "events", "-o", "yaml")
