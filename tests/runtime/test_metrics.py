@@ -1,4 +1,6 @@
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,7 @@ from grctl_operator.runtime.metrics import PHASE_OF, REQUESTS, Metrics
 from grctl_operator.runtime.runs import RunCache
 from tests.runtime.test_runs import run
 
+ROOT = Path(__file__).parent.parent.parent
 NAMED_BY_USERS = {"run", "event", "worker", "namespace", "workflow", "type", "execution"}
 
 
@@ -81,7 +84,7 @@ def test_every_reason_has_its_phase() -> None:
 
 def test_runs_are_shown_by_their_phase() -> None:
     metrics, runs = Metrics(), RunCache()
-    metrics.show([], runs, Nothing(), Nothing())
+    metrics.show([], runs, Nothing(), Nothing(), Nothing())
     runs.answered(run(5))
     runs.answered(run(6, name="order-2", uid="u2"))
     assert metrics.value("grctl_runs", phase="Pending") == 2
@@ -92,6 +95,14 @@ def test_runs_are_shown_by_their_phase() -> None:
     assert metrics.value("grctl_runs", phase="Pending") == 0
     assert metrics.value("grctl_runs", phase="Completed") == 1
     assert sum(runs.count(phase) for phase in RunPhase) == len(runs)
+
+
+def test_the_guide_names_no_metric_that_is_not_there() -> None:
+    guide = (ROOT / "docs" / "guide" / "operations.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\bgrctl_(?!worker_)\w+", guide))
+    there = {re.sub("_(bucket|count|sum)$", "", name) for name in samples(Metrics())}
+    assert {name.removesuffix("_bucket") for name in named} <= there
+    assert len(named) > 10
 
 
 def test_an_unknown_series_is_an_error_and_not_0() -> None:
@@ -117,6 +128,7 @@ class Nothing:
     inversions = 0
     connected = 0
     in_flight = 0
+    waiting = 0
 
     def __len__(self) -> int:
         return 0

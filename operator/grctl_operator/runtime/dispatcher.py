@@ -84,6 +84,11 @@ class Dispatcher:
         self._deadlines: dict[str, asyncio.TimerHandle] = {}
         self._runner: web.AppRunner | None = None
 
+    @property
+    def waiting(self) -> int:
+        """Count the runs that wait for a worker: one that has the handler, or one with room."""
+        return len(self._line)
+
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Listen. `port` 0 takes a free one; `self.port` says which."""
         app = web.Application()

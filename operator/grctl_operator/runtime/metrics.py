@@ -93,6 +93,14 @@ class Workers(Sized, Protocol):
         """Count the executions that a worker has."""
 
 
+class Line(Protocol):
+    """The part of the Dispatcher that is shown."""
+
+    @property
+    def waiting(self) -> int:
+        """Count the runs that wait for a worker."""
+
+
 class Metrics:
     """All series of one operator."""
 
@@ -105,8 +113,9 @@ class Metrics:
         self._inversions = _Inversions(self.registry)
         ProcessCollector(registry=self.registry)
 
-    def show(self, queue: Sized, runs: Runs, events: Events, workers: Workers) -> None:
+    def show(self, queue: Sized, runs: Runs, events: Events, workers: Workers, line: Line) -> None:
         """Have gauges read what is kept elsewhere, whenever somebody asks."""
+        self._waiting.set_function(lambda: line.waiting)
         self._queue_depth.set_function(lambda: len(queue))
         self._pending.set_function(lambda: len(events))
         self._workers.set_function(lambda: workers.connected)
@@ -207,6 +216,11 @@ class Metrics:
         self._queue_depth = self._gauge("grctl_queue_depth", "Runs that are to be reconciled now.")
         self._pending = self._gauge("grctl_events_pending", "Events whose phase is not final.")
         self._runs = self._gauge("grctl_runs", "Runs that exist.", phase=RunPhase)
+        self._waiting = self._gauge(
+            "grctl_runs_waiting_for_worker",
+            "Runs whose next handler no worker takes: none that is connected has it, or all that"
+            " have it are busy.",
+        )
         self._workers = self._gauge("grctl_workers_connected", "Workers that are connected.")
         self._executions = self._gauge(
             "grctl_executions_in_flight",

@@ -231,7 +231,7 @@ class Operator:
         return TokenDoor(self._unfenced, settings.worker_audience, self.clock.now)
 
     def _show_metrics(self) -> None:
-        self.metrics.show(self.queue, self.runs, self.events, self.registry)
+        self.metrics.show(self.queue, self.runs, self.events, self.registry, self.dispatcher)
         self.metrics.is_leader.set_function(lambda: self.leading)
 
     def _count_restart(self, resource: str, cause: str) -> None:
