@@ -54,7 +54,8 @@ def install_resources(kubeconfig: Path, home: Path) -> None:
     for arguments, stdin in (
         (["apply", "--server-side", "--force-conflicts", "-f", "-"], crds),
         (["wait", "--for=condition=Established", "--timeout=30s", "-f", "-"], crds),
-        (["get", "wfr,wfe"], b""),  # refused for a moment after that, and kubectl tries again
+        # Whole lists are refused until the API server's cache is filled; kubectl tries again.
+        (["get", "wfr,wfe", "--chunk-size=0"], b""),
     ):
         done = subprocess.run(
             [KUBECTL, *arguments], input=stdin, env=environment, capture_output=True, check=False
