@@ -1,11 +1,14 @@
 """Events of an id that has no run: they wait, and none waits for what cannot come."""
 
+from dataclasses import replace
+
 from grctl.models import EventPhase
 from grctl_operator.engine import (
     Announce,
     Decision,
     Event,
     Events,
+    KeepPlace,
     ReadRun,
     Release,
     Settle,
@@ -38,6 +41,25 @@ def test_an_event_without_a_run_waits() -> None:
     decision = decide(None, without_run(early), executions(), at("12:00:01"))
 
     assert decision == Decision(wake_at=at("12:00:05"))
+
+
+def test_the_place_of_an_event_that_somebody_changed_is_written_down_before_its_run_comes() -> None:
+    early, later = event("approve", created_at=NOON), event("reject", created_at=NOON)
+    seen = replace(without_run(early, later), moved=(early,))
+
+    decision = decide(None, seen, executions(), at("12:00:01"))
+
+    assert every(KeepPlace, decision.before) == [KeepPlace(early)]
+
+
+def test_an_event_that_is_rejected_needs_no_place_before() -> None:
+    lost = event("approve", created_at=NOON, run_uid="gone")
+    seen = replace(without_run(lost, read=True), moved=(lost,))
+
+    decision = decide(None, seen, executions(), at("12:00:01"))
+
+    assert every(KeepPlace, decision.before) == []
+    assert len(every(Settle, decision.before)) == 1
 
 
 def test_people_are_told_of_a_waiting_event_after_five_seconds() -> None:

@@ -1,7 +1,8 @@
 """Events of an id that has no run.
 
-Rules 1 and 3. An event may come before its run: it waits, and a person is told after a while. One
-that names a run's uid waits for nothing once that run is gone: a uid never comes back.
+Rules 1, 2 and 3. An event may come before its run: it waits in its place, and a person is told
+after a while. One that names a run's uid waits for nothing once that run is gone: a uid never comes
+back.
 """
 
 from datetime import datetime
@@ -10,7 +11,15 @@ from itertools import islice
 from grctl.models.phases import EventPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import Settlement
-from grctl_operator.engine.decision import Announce, Decision, Effect, ReadRun, Release, Settle
+from grctl_operator.engine.decision import (
+    Announce,
+    Decision,
+    Effect,
+    KeepPlace,
+    ReadRun,
+    Release,
+    Settle,
+)
 from grctl_operator.engine.observation import Event, Events, Executions, whole_second
 from grctl_operator.engine.telling import TOLD_AFTER
 
@@ -24,6 +33,7 @@ def decide_without_run(events: Events, executions: Executions, now: datetime) ->
     effects: list[Effect] = [
         Release(held.execution.id, False, "the run is gone") for held in executions.held
     ]
+    effects += [KeepPlace(event) for event in events.moved if event.uid not in events.orphans]
     if any(event.uid not in events.orphans for event in addressed):
         effects.append(ReadRun())
     for event in addressed:
