@@ -1,0 +1,84 @@
+"""Runs and events as the operator makes them, in each phase that a GitOps tool may meet."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from examples import orders
+from grctl.kube import EVENTS, RUNS
+from grctl.models import RunPhase
+from tests.examples.conftest import PATIENCE, Stage, staged
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Json]:
+    """Real objects, by what they are: `waiting`, `completed`, ..., `rejected event`."""
+    return asyncio.run(_find(tmp_path_factory.mktemp("gitops")))
+
+
+async def _find(directory: Path) -> dict[str, Json]:
+    async with staged(directory, orders.order) as stage:
+        await _start(stage, "pending", workflow_type="Nobody")
+        await _start(stage, "failed", workflow_input={"wrong": 1})
+        for name in ("waiting", "completed", "cancelled", "terminated"):
+            await _start(stage, name)
+        await _bring_there(stage)
+        runs = {name: await stage.api.get(RUNS.path("default", name)) for name in PHASES}
+        events = {
+            f"{each['metadata']['name']} event": each
+            for each in (await stage.api.get(EVENTS.path("default")))["items"]
+        }
+    return runs | events
+
+
+PHASES = {
+    "pending": RunPhase.PENDING,
+    "failed": RunPhase.FAILED,
+    "waiting": RunPhase.WAIT_EVENT,
+    "completed": RunPhase.COMPLETED,
+    "cancelled": RunPhase.CANCELLED,
+    "terminated": RunPhase.TERMINATED,
+}
+
+
+async def _bring_there(stage: Stage) -> None:
+    """Bring each run where its name says, and each event too."""
+    client = stage.client
+    await client.send(workflow_id="completed", event_name="approve", name="processed")
+    await client.send(workflow_id="waiting", event_name="aprove", name="rejected")
+    await client.send(workflow_id="nobody-yet", event_name="approve", name="pending")
+    for name, end in (("cancelled", "cancel"), ("terminated", "terminate")):
+        handle = await client.get_workflow_handle(workflow_id=name)
+        await getattr(handle, end)()
+    for name, phase in PHASES.items():
+        await _until(stage, RUNS.path("default", name), partial(_is, phase))
+    for name, word in (("processed", "Processed"), ("rejected", "Rejected")):
+        await _until(stage, EVENTS.path("default", name), partial(_is_settled, word))
+
+
+def _is_settled(phase: str, event: Json) -> bool:
+    return bool(event["status"]["phase"] == phase)
+
+
+def _is(phase: str, item: Json) -> bool:
+    """Say whether a run is in a phase, and its status says all that it will say."""
+    status: Json = item["status"]
+    seen = status["observedGeneration"] == item["metadata"]["generation"]
+    return seen and status.get("phase", "Pending") == phase and "message" in status
+
+
+async def _until(stage: Stage, path: str, holds: Callable[[Json], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not holds(await stage.api.get(path)):  # noqa: ASYNC110  local, and brief
+            await asyncio.sleep(0.02)
+
+
+async def _start(stage: Stage, name: str, **more: Any) -> None:
+    order = {"workflow_type": "ProcessOrder", "workflow_input": {"order_id": name}}
+    await stage.client.start_workflow(workflow_id=name, **(order | more))
