@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from grctl.models.crds import all_crds
+from grctl_operator.runtime.settings import VARIABLES, Settings
 from tests.charts.rendering import (
     OPERATOR,
     Json,
@@ -77,6 +78,15 @@ def test_an_operator_of_some_namespaces_may_act_in_those_only() -> None:
         ("authorization.k8s.io/subjectaccessreviews", "create"),
     }
     assert environment(one(found, "Deployment"))["GRCTL_NAMESPACE"] == "blue,green"
+
+
+def test_every_variable_is_one_that_the_operator_reads() -> None:
+    variables = environment(one(objects(OPERATOR, {"namespaces": ["blue"]}), "Deployment"))
+
+    given = {name for name in variables if name.startswith("GRCTL_")}
+    assert given <= set(VARIABLES.values())
+    settings = Settings.read({}, {name: str(variables[name]) for name in given})
+    assert (settings.namespaces, settings.authenticates) == (("blue",), True)
 
 
 def test_nobody_may_ever_do_everything() -> None:

@@ -96,3 +96,13 @@ def test_where_nothing_can_be_looked_up_it_says_what_to_give_instead() -> None:
 
     assert '"grctl-system/grctl-operator-ca"' in str(caught.value)
     assert "operator.ca.pem" in str(caught.value)
+
+
+def test_a_token_goes_over_plain_http_only_where_somebody_says_so() -> None:
+    def variables(operator: Json) -> Json:
+        return environment(one(worker({"operator": operator}), "Deployment"))
+
+    plain = {"url": "http://grctl-operator:8700"}
+    assert "GRCTL_ALLOW_INSECURE_TOKEN" not in variables(plain)
+    allowed = variables(plain | {"allowInsecureToken": True})
+    assert allowed["GRCTL_ALLOW_INSECURE_TOKEN"] == "true"
