@@ -22,6 +22,8 @@ ORDER = (
     "test_page",
     "test_access",
     "test_deletion",
+    "test_housekeeping",
+    "test_gitops",
     "test_late_image",
     "test_faults",
     "test_updates",

@@ -13,7 +13,6 @@ CRDS = ("workflowruns.grctl.dev", "workflowevents.grctl.dev")
 RELEASE, DEPLOYMENT = "grctl", "grctl-operator"
 
 Json = dict[str, Any]
-INTERIM: Json = {"workers": {"authentication": "none"}, "tls": {"source": "none"}}
 
 
 @dataclass
@@ -38,13 +37,14 @@ class Installation:
     def address(self) -> Json:
         """How a worker finds the operator: the worker chart's value `operator`."""
         return {
-            "url": f"http://{DEPLOYMENT}.{NAMESPACE}:8700",
+            "url": f"https://{DEPLOYMENT}.{NAMESPACE}:8700",
+            "ca": {"copyFrom": f"{NAMESPACE}/{DEPLOYMENT}-ca"},
         }
 
     def values(self, **values: Any) -> Json:
         """Give the values of the release, with changes: nothing but the image."""
         repository, _, tag = self.settings.image.rpartition(":")
-        return {"image": {"repository": repository, "tag": tag}} | INTERIM | values
+        return {"image": {"repository": repository, "tag": tag}} | values
 
     async def install(self, **values: Any) -> None:
         """Install the chart, and wait until all operators are ready."""
@@ -61,6 +61,12 @@ class Installation:
         """Uninstall the release."""
         await self.helm.uninstall(RELEASE)
         self.is_installed = False
+
+    async def certificate(self) -> str:
+        """Give the certificate that workers see."""
+        secret = await self.kubectl.json(f"secret/{DEPLOYMENT}-tls")
+        certificate: str = secret["data"]["tls.crt"]
+        return certificate
 
     async def remove(self) -> None:
         """Leave the cluster as it was found."""

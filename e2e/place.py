@@ -6,6 +6,7 @@
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,12 +21,13 @@ from e2e.kubectl import Kubectl
 from e2e.settings import ROOT, Settings
 from grctl.client import Client
 from grctl.client.access import Access
-from grctl.kube import EVENTS, RUNS, Api, Connection, Resource
+from grctl.kube import EVENTS, RUNS, Api, Connection, NotFoundError, Resource
 from tests.history.checks import CHECKS, executed_before_committed
 from tests.history.ledger import Ledger
 from tests.history.recorder import Recorder
 from tests.history.sender import NotingClient
 
+POLL = 0.5  # s
 PATIENCE = 60.0  # s: for one state to come; most come within a second
 GONE = 120.0  # s: for a namespace and everything in it to go
 PODS = Resource("/api/v1", "pods")
@@ -133,6 +135,27 @@ class Place:
         status: Json = await self.until(EVENTS, event, judge)
         return status
 
+    async def until_logged(self, what: str, word: str) -> str:
+        """Wait until a log holds a word; give the log."""
+        said = ""
+        async with asyncio.timeout(PATIENCE):
+            while word not in said:
+                with contextlib.suppress(AssertionError):  # its container has not started
+                    said = await self.kubectl("logs", what)
+                await asyncio.sleep(POLL)
+        return said
+
+    async def until_core_event(self, about: str, reason: str, count: int = 1) -> Json:
+        """Wait until a core Event says something of an object, so many times."""
+        selector = f"--field-selector=involvedObject.name={about},reason={reason}"
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                told = (await self.kubectl.json("events", selector))["items"]
+                if told and told[0]["count"] >= count:
+                    first: Json = told[0]
+                    return first
+                await asyncio.sleep(POLL)
+
     async def until_gone(self, resource: Resource, name: str, patience: float = PATIENCE) -> None:
         """Wait until there is no such object."""
         await self.until(resource, name, lambda item: True if item is None else None, patience)
@@ -225,4 +248,5 @@ async def placed(
         try:
             yield place
         finally:
-            await api.delete(NAMESPACES.path(name=namespace))
+            with contextlib.suppress(NotFoundError):  # where its going was the test
+                await api.delete(NAMESPACES.path(name=namespace))

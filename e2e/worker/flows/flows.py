@@ -21,18 +21,22 @@ async def start_append(ctx: Context) -> Directive:
     return ctx.next.wait_for_event()
 
 
-@append.event(name="append")
-async def append_payload(ctx: Context, payload: Any) -> Directive:
+async def note(ctx: Context, payload: Any) -> None:
     payloads: list[Any] = await ctx.store.get("payloads", default=[])
     ctx.store.put("payloads", [*payloads, payload])
+
+
+@append.event(name="append")
+async def append_payload(ctx: Context, payload: Any) -> Directive:
+    await note(ctx, payload)
     ctx.store.put("version", os.environ.get("FLOWS_VERSION", "1"))
     return ctx.next.wait_for_event()
 
 
 @append.event()
-async def finish(ctx: Context) -> Directive:
-    payloads: list[Any] = await ctx.store.get("payloads", default=[])
-    return ctx.next.complete({"payloads": payloads, "secret": bool(os.environ.get("API_KEY"))})
+async def finish(ctx: Context, payload: Any = None) -> Directive:
+    await note(ctx, payload)
+    return ctx.next.complete("finished")
 
 
 @slow.start()
@@ -41,7 +45,8 @@ async def start_slow(ctx: Context) -> Directive:
 
 
 @slow.event()
-async def work(ctx: Context) -> Directive:
+async def work(ctx: Context, payload: Any = None) -> Directive:
+    await note(ctx, payload)
     return ctx.next.step(long_step)
 
 
