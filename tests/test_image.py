@@ -45,3 +45,12 @@ def test_the_build_sees_exactly_what_the_dockerfile_copies() -> None:
     copied = {name for names in COPIED.findall(dockerfile) for name in names.split()}
 
     assert copied == {line[1:] for line in ignored.splitlines() if line.startswith("!")}
+
+
+def test_the_guides_dockerfile_is_the_one_that_end_to_end_tests_build() -> None:
+    built = (ROOT / "e2e" / "worker" / "Dockerfile").read_text(encoding="utf-8")
+    guide = (ROOT / "docs" / "guide" / "worker.md").read_text(encoding="utf-8")
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+    assert f"```dockerfile\n{built}```" in guide
+    assert "".join(f"#     {line}\n" for line in built.splitlines()) in dockerfile
