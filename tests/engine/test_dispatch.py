@@ -15,6 +15,7 @@ from grctl_operator.engine import (
     decide,
 )
 from grctl_operator.engine.dispatch import MAX_ATTEMPTS
+from grctl_operator.engine.telling import TOLD_OF
 from tests.engine.builders import (
     NOON,
     at,
@@ -24,6 +25,7 @@ from tests.engine.builders import (
     executions,
     finished_run,
     lost,
+    many,
     new_run,
     runs,
     seconds,
@@ -189,6 +191,30 @@ def test_what_the_connected_version_does_not_have_waits_and_people_are_told() ->
     )
     told = Announce("NoHandler", text, warning=True, since=at("10:00"))
     assert decision.before == (AwaitWorker(), told)
+
+
+def test_an_event_that_waits_for_a_worker_is_told_so_too() -> None:
+    run, approve = waiting_run(), event("approve", created_at=at("11:00"))
+    late = event("reject", created_at=at("11:59:57"))
+
+    decision = decide(run, view(run, approve, late), executions(workers=[]), NOON)
+
+    told = [each for each in every(Announce, decision.before) if each.event]
+    assert [(each.reason, each.event, each.since) for each in told] == [
+        ("NoWorker", approve, approve.created)
+    ]
+    assert told[0].message.endswith("none is connected there. The event waits.")
+    assert decision.wake_at == at("12:00:02")
+
+
+def test_of_many_events_that_wait_for_a_worker_some_are_told() -> None:
+    run = new_run()
+    crowd = many("approve", TOLD_OF + 20)
+
+    decision = decide(run, view(run, *crowd), executions(workers=[]), NOON)
+
+    told = [each.event for each in every(Announce, decision.before) if each.event]
+    assert told == crowd[:TOLD_OF]
 
 
 def test_a_worker_that_is_replaced_within_five_seconds_is_no_news() -> None:

@@ -14,7 +14,7 @@ from grctl_operator.engine import (
     Settle,
     decide,
 )
-from grctl_operator.engine.orphans import TOLD_OF
+from grctl_operator.engine.telling import TOLD_OF
 from tests.engine.builders import (
     NOON,
     at,

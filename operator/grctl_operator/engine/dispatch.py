@@ -7,15 +7,16 @@ only, so it is written first.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import RunError, Step
 from grctl_operator.engine.decision import Announce, AwaitWorker, Dispatch, Release
 from grctl_operator.engine.draft import Draft
-from grctl_operator.engine.inbox import is_for_another_run, next_event
+from grctl_operator.engine.inbox import is_for_another_run, next_event, unconsumed
 from grctl_operator.engine.observation import LONG_AGO, SECOND, Event, Held, round_up, whole_second
-from grctl_operator.engine.telling import TOLD_AFTER
+from grctl_operator.engine.telling import TOLD_AFTER, TOLD_OF
 
 MAX_ATTEMPTS = 5
 RETURNED = timedelta(seconds=2)
@@ -68,7 +69,7 @@ def dispatch_due(draft: Draft) -> bool:
         return False
     if due.event and not _may_consume(draft, due.event):
         return False
-    not_before = max(_backed_off(due), _returned(draft, due))
+    not_before = max(backed_off(due), returned(draft, due))
     if draft.now < not_before:
         draft.wake(not_before)
         return False
@@ -103,11 +104,21 @@ def _await_worker(draft: Draft, due: Due) -> None:
     if reason is RunReason.WORKERS_BUSY:
         return
     since = _missing_since(draft, due)
+    _tell_in_time(draft, Announce(reason, message, warning=True, since=since), since)
+    for event in islice(unconsumed(draft), TOLD_OF):
+        waits_since = max(since, event.created)
+        said = Announce(
+            reason, f"{message} The event waits.", event, warning=True, since=waits_since
+        )
+        _tell_in_time(draft, said, waits_since)
+
+
+def _tell_in_time(draft: Draft, announcement: Announce, since: datetime) -> None:
     told_from = max(since, draft.executions.accepting_since) + TOLD_AFTER
     if draft.now < told_from:
         draft.wake(told_from)
     else:
-        draft.before.append(Announce(reason, message, warning=True, since=since))
+        draft.before.append(announcement)
 
 
 def _missing_since(draft: Draft, due: Due) -> datetime:
@@ -137,7 +148,7 @@ def missing_worker(draft: Draft, due: Due) -> tuple[RunReason, str]:
     )
 
 
-def _backed_off(due: Due) -> datetime:
+def backed_off(due: Due) -> datetime:
     """Say when an attempt may begin: the second at once, then after 1, 2, 4 s."""
     if due.attempt <= 2:
         return LONG_AGO
@@ -145,7 +156,7 @@ def _backed_off(due: Due) -> datetime:
     return due.since + min(doubled, LONGEST_BACK_OFF)
 
 
-def _returned(draft: Draft, due: Due) -> datetime:
+def returned(draft: Draft, due: Due) -> datetime:
     """Say until when an earlier operator's dispatch of the same may still come back to us."""
     accepting = draft.executions.accepting_since
     if due.since >= whole_second(accepting):
@@ -156,7 +167,7 @@ def _returned(draft: Draft, due: Due) -> datetime:
 def may_be_with_a_worker(draft: Draft) -> bool:
     """Say whether what is due may have been dispatched by the operator before us; wake later."""
     due = due_handler(draft)
-    if due is None or draft.now >= (until := _returned(draft, due)):
+    if due is None or draft.now >= (until := returned(draft, due)):
         return False
     draft.wake(until)
     return True

@@ -6,18 +6,20 @@ moment, and nothing depends on it.
 
 from itertools import islice
 
+from grctl.models.limits import MESSAGE
 from grctl.models.meta import Condition, ConditionStatus
 from grctl.models.phases import HandlerKind, RunPhase
 from grctl.models.reasons import RunReason
 from grctl.models.run import InboxEntry, Step
-from grctl_operator.engine.dispatch import Due, due_handler, missing_worker
+from grctl.serialization import cut
+from grctl_operator.engine import message
+from grctl_operator.engine.dispatch import Due, due_handler, returned
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.identity import is_restored
 from grctl_operator.engine.inbox import known_event_names
 from grctl_operator.engine.observation import Held, whole_second
 
 INBOX_SHOWN = 10
-WAITS = "Waits for an event"
 NEEDS_A_PERSON = frozenset({RunPhase.FAILED, RunPhase.TIMED_OUT})
 
 
@@ -49,26 +51,27 @@ def _show_progress(draft: Draft) -> str:
     status = draft.status
     if is_restored(draft):
         return RunReason.RESTORED
+    if draft.run.deleting:
+        draft.change(message=message.deleting(draft))
+        return _reason_of_end(draft) if status.phase.finished else RunReason.DELETING
     if status.phase.finished:
         return _reason_of_end(draft)
-    if draft.run.deleting:
-        draft.change(message="Is being deleted: its events are settled first.")
-        return RunReason.DELETING
     committed = status.commits != draft.run.status.commits
     if draft.in_flight and not committed:
         return _show_running(draft, draft.in_flight[0])
-    due = due_handler(draft)
-    if due is None:
-        return _show_waiting(draft)
-    return _show_due(draft, due, committed=committed)
+    return _show_idle(draft, committed=committed)
 
 
 def _reason_of_end(draft: Draft) -> str:
     """Give why the run ended: it was said in the condition written with the end."""
-    said = (each.reason for each in draft.run.status.conditions if each.type == "Succeeded")
     failed = draft.status.phase is RunPhase.FAILED
     otherwise = RunReason.HANDLER_FAILED if failed else draft.status.phase
-    return draft.ended_by or next(said, otherwise.value)
+    return draft.ended_by or _reason_shown(draft) or otherwise.value
+
+
+def _reason_shown(draft: Draft) -> str | None:
+    said = (each.reason for each in draft.run.status.conditions if each.type == "Succeeded")
+    return next(said, None)
 
 
 def _show_running(draft: Draft, held: Held) -> RunReason:
@@ -85,7 +88,7 @@ def _show_running(draft: Draft, held: Held) -> RunReason:
     draft.change(
         phase=RunPhase.RUNNING,
         step=step,
-        message=f"Runs {_handler(step.kind, step.name)} on worker {held.worker}.",
+        message=message.running(draft, step),
         started_at=draft.status.started_at or step.since,
     )
     return RunReason.RUNNING
@@ -97,24 +100,24 @@ def _attempt_written(draft: Draft) -> int:
     return due.attempt if due else 1
 
 
+def _show_idle(draft: Draft, *, committed: bool) -> str:
+    due = due_handler(draft)
+    if due is None:
+        return _show_waiting(draft)
+    if draft.now < returned(draft, due) and not committed:
+        return _reason_shown(draft) or RunReason.RUNNING  # it may be as it was before our start
+    return _show_due(draft, due, committed=committed)
+
+
 def _show_waiting(draft: Draft) -> RunReason:
     """Show an idle wait. What it says is made once: workers that come and go do not rewrite it."""
     shown = draft.run.status
     same_wait = shown.phase is RunPhase.WAIT_EVENT and shown.wait == draft.status.wait
     draft.change(phase=RunPhase.WAIT_EVENT, step=None)
-    if not same_wait or not shown.message.startswith(WAITS):
+    if not same_wait or not shown.message.startswith(message.WAITS):
         draft.change(event_names=known_event_names(draft) or shown.event_names)
-        draft.change(message=_waiting_message(draft))
+        draft.change(message=cut(message.waiting(draft), MESSAGE))
     return RunReason.WAITING_FOR_EVENT
-
-
-def _waiting_message(draft: Draft) -> str:
-    names = ", ".join(draft.status.event_names)
-    wait = draft.status.wait
-    text = f"{WAITS}: {names}." if names else f"{WAITS}."
-    if wait and wait.deadline:
-        text += f" At {wait.deadline:%Y-%m-%d %H:%M:%SZ} it goes on with {wait.timeout_step}."
-    return text
 
 
 def _show_due(draft: Draft, due: Due, *, committed: bool) -> RunReason:
@@ -123,20 +126,9 @@ def _show_due(draft: Draft, due: Due, *, committed: bool) -> RunReason:
         phase = RunPhase.WAIT_EVENT
         if due.attempt == 1:
             draft.change(step=None)
-    draft.change(phase=phase)
-    handler = _handler(due.kind, due.name)
-    able = draft.executions.connected_with(due.kind, due.name)
-    if committed or any(worker.free > 0 for worker in able):
-        attempt = f" (attempt {due.attempt})" if due.attempt > 1 else ""
-        draft.change(message=f"Goes on with {handler}{attempt}.")
-        return RunReason.STARTING if due.kind is HandlerKind.START else RunReason.RUNNING
-    reason, message = missing_worker(draft, due)
-    draft.change(message=message)
+    reason, text = message.due_next(draft, due, committed=committed)
+    draft.change(phase=phase, message=cut(text, MESSAGE))
     return reason
-
-
-def _handler(kind: HandlerKind, name: str) -> str:
-    return "the start handler" if kind is HandlerKind.START else f"{kind} handler {name}"
 
 
 def _conditions(draft: Draft, reason: str) -> tuple[Condition, ...]:

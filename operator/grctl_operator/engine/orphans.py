@@ -21,10 +21,7 @@ from grctl_operator.engine.decision import (
     Settle,
 )
 from grctl_operator.engine.observation import Event, Events, Executions, whole_second
-from grctl_operator.engine.telling import TOLD_AFTER
-
-TOLD_OF = 10
-"""Of so many events at most; more would flood the reader."""
+from grctl_operator.engine.telling import TOLD_AFTER, TOLD_OF
 
 
 def decide_without_run(events: Events, executions: Executions, now: datetime) -> Decision:

@@ -18,6 +18,9 @@ from grctl_operator.engine.draft import Draft
 TOLD_AFTER = timedelta(seconds=5)
 """What is over by then is not told: workers that are replaced, a run created with its events."""
 
+TOLD_OF = 10
+"""Of so many events that wait at most; more would flood the reader."""
+
 WITHOUT_PAYLOAD = {
     EventReason.BAD_PAYLOAD: "its payload does not fit the handler; its status.message says why"
 }

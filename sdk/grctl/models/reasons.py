@@ -43,6 +43,9 @@ class RunReason(StrEnum):
     """No connected worker has the handler that is next. Deploy the version that has it."""
     WORKERS_BUSY = "WorkersBusy"
     """All workers that could go on with it are at their capacity. Add workers, or wait."""
+    SETTLING = "Settling"
+    """So many events wait for their final status that no more are handled before. The API server is
+    slow, or refuses it; the operator's log says why."""
     WORKER_LOST = "WorkerLost"
     """A worker went away while it ran a handler. It is tried again, five times in all."""
     COMPLETED = "Completed"

@@ -1,0 +1,80 @@
+"""What `status.message` says: what a run does, or what it waits for, in every state.
+
+The reason beside it is what its conditions say. A text changes only when what it tells of does:
+each change that lasts is a write.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from grctl.models.phases import HandlerKind
+from grctl.models.reasons import RunReason
+from grctl.models.run import Step
+from grctl_operator.engine.dispatch import MAX_ATTEMPTS, Due, backed_off, missing_worker
+from grctl_operator.engine.draft import Draft
+
+WAITS = "Waits for an event"
+
+
+def running(draft: Draft, step: Step) -> str:
+    """Say what runs where, and what follows it if people asked for something."""
+    text = f"Runs {_handler(step.kind, step.name)} on worker {step.worker}{_attempt(step.attempt)}"
+    if _is_away(draft, step.worker):
+        text += ", which is disconnected and may come back"
+    if draft.run.spec.cancel:
+        text += ". Cancellation is asked for: the run ends after that"
+    return f"{text}."
+
+
+def waiting(draft: Draft) -> str:
+    """Say what would end a wait."""
+    names = ", ".join(draft.status.event_names)
+    wait = draft.status.wait
+    text = f"{WAITS}: {names}." if names else f"{WAITS}."
+    if wait and wait.deadline:
+        text += f" At {wait.deadline:%Y-%m-%d %H:%M:%SZ} it goes on with {wait.timeout_step}."
+    return text
+
+
+def due_next(draft: Draft, due: Due, *, committed: bool) -> tuple[RunReason, str]:
+    """Say what is next, and why it is not done yet."""
+    handler, begins = _handler(due.kind, due.name), backed_off(due)
+    if draft.now < begins:
+        attempt = _attempt(due.attempt, begins)
+        return RunReason.WORKER_LOST, f"Goes on with {handler}{attempt}: its worker was lost."
+    if due.event and draft.outbox_room <= 0:
+        count = len(draft.unconfirmed)
+        return RunReason.SETTLING, f"Goes on with {handler} when {count} events are settled."
+    able = draft.executions.connected_with(due.kind, due.name)
+    if committed or any(worker.free > 0 for worker in able):
+        going_on = RunReason.STARTING if due.kind is HandlerKind.START else RunReason.RUNNING
+        return going_on, f"Goes on with {handler}{_attempt(due.attempt)}."
+    return missing_worker(draft, due)
+
+
+def deleting(draft: Draft) -> str:
+    """Say what keeps a run that somebody deleted."""
+    if draft.run.held:
+        return "Is being deleted: its events are settled first."
+    return f"Is being deleted: waits for {_listed(draft.run.metadata.finalizers)}."
+
+
+def _handler(kind: HandlerKind, name: str) -> str:
+    return "the start handler" if kind is HandlerKind.START else f"{kind} handler {name}"
+
+
+def _attempt(number: int, at: datetime | None = None) -> str:
+    if number == 1:
+        return ""
+    when = f", at {at:%H:%M:%SZ}" if at else ""
+    return f" (attempt {number} of {MAX_ATTEMPTS}{when})"
+
+
+def _is_away(draft: Draft, worker: str | None) -> bool:
+    known = [each for each in draft.executions.workers if each.name == worker]
+    return bool(known) and not any(each.connected for each in known)
+
+
+def _listed(finalizers: Sequence[str]) -> str:
+    named = ", ".join(finalizers)
+    return f"the finalizers of others ({named})" if named else "the API server"
