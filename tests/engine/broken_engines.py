@@ -371,9 +371,9 @@ def a_cancellation_voids_what_runs(patch: pytest.MonkeyPatch) -> Callable[..., D
     right = desired.obey_spec
 
     def hasty(draft: Draft) -> bool:
-        held, draft.executions = draft.executions, replace(draft.executions, held=())
+        in_flight, draft.__dict__["in_flight"] = draft.in_flight, ()
         closed = right(draft)
-        draft.executions = held
+        draft.__dict__["in_flight"] = in_flight
         return closed
 
     return _with_rule(patch, right, hasty)
