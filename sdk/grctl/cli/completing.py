@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from grctl.kube import Api
 
-PATIENCE = 1.5  # s: for the API; the programs to ask it take another half
+PATIENCE = 3.0  # s: for the API and for what its credentials take; it mostly needs a tenth of one
 
 Look = Callable[["Api", str], Awaitable[Iterable[str]]]
 """Looks into a namespace and gives what might be meant."""
