@@ -69,7 +69,10 @@ async def test_one_event_costs_two_writes_beside_its_create_and_no_read(cluster:
         after = requests(operator)
     # On a loaded machine even this handler may last long enough to be shown.
     shown = operator.metrics.value("grctl_views_total") - seen
-    assert after - before == {
+    cost = after - before
+    for by_time in ("update leases", "get /version"):
+        del cost[by_time]
+    assert cost == {
         "update workflowruns/status": events + shown,
         "update workflowevents/status": events,
     }
