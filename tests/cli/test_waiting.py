@@ -19,12 +19,16 @@ WAITS = [
         ("send", "order-2", "approve", "--name", "once", "--wait"),
         "Event once goes on waiting: grctl describe order-2 shows it.",
     ),
+    (("cancel", "order-3", "--wait"), "The run was asked to end, and will."),
 ]
 
 
 @pytest.mark.usefixtures("kubeconfig")
-@pytest.mark.parametrize(("command", "goes_on"), WAITS, ids=["start", "send"])
-def test_an_interrupted_wait_says_what_goes_on(command: tuple[str, ...], goes_on: str) -> None:
+@pytest.mark.parametrize(("command", "goes_on"), WAITS, ids=["start", "send", "cancel"])
+def test_an_interrupted_wait_says_what_goes_on(
+    grctl: Grctl, command: tuple[str, ...], goes_on: str
+) -> None:
+    grctl("start", "ProcessOrder", "order-3")
     program = [sys.executable, "-u", "-m", "grctl.cli", *command]
     with subprocess.Popen(
         program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -99,7 +99,8 @@ async def test_an_end_is_waited_for(stage: Stage, wish: str, phase: str) -> None
 
     done = await typed(wish, "order-1", "--wait")
 
-    assert (done.exit_code, done.stdout) == (0, f"order-1: {phase} by spec.\n")
+    told = f"Asked to {wish} order-1\norder-1: {phase} by spec.\n"
+    assert (done.exit_code, done.stdout) == (0, told)
 
 
 async def test_an_event_to_a_finished_run_is_sent_with_a_word(stage: Stage) -> None:

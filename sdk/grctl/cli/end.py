@@ -88,8 +88,12 @@ def _end(
     async def work() -> "RunInfo":
         async with opened as client:
             handle = await client.get_workflow_handle(workflow_id=workflow_id)
-            if not (await handle.describe()).phase.finished:
-                await wish.ask(handle)
+            info = await handle.describe()
+            if info.phase.finished:
+                return info
+            await wish.ask(handle)
+            if output is Format.TEXT:
+                typer.echo(f"Asked to {wish.word} {workflow_id}")
             if not wait:
                 return await handle.describe()
             return await patiently(handle.finished(limit), "The run was asked to end, and will.")
@@ -99,10 +103,9 @@ def _end(
 
 def _show(info: "RunInfo", wish: Wish, output: Format) -> None:
     """Print how the run stands; exit code 1 where it had ended otherwise."""
-    finished, how = info.phase.finished, printable(info.message) or info.phase
-    as_asked = not finished or info.phase == wish.phase
+    how = printable(info.message) or info.phase
+    as_asked = info.phase == wish.phase
     if as_asked or output is not Format.TEXT:
-        asked = f"Asked to {wish.word} {info.workflow_id}"
-        show(f"{info.workflow_id}: {how}" if finished else asked, info.to_json(), output)
-    if not as_asked:
+        show(f"{info.workflow_id}: {how}", info.to_json(), output)
+    if info.phase.finished and not as_asked:
         fail(f"too late to {wish.word} {info.workflow_id}, it had ended before: {how}")
