@@ -17,7 +17,7 @@ class Shown:
         self.lines.append((name, line))
 
     async def until(self, name: str, line: str) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (name, line) not in self.lines:  # noqa: ASYNC110  written by a plain callback
                 await asyncio.sleep(0.01)
 
@@ -47,7 +47,7 @@ async def test_one_that_ends_by_itself_is_told_with_its_last_line() -> None:
     shown = Shown()
     async with Children(shown) as children:
         started = await children.start("a", ["sh", "-c", "echo gone >&2; exit 3"], os.environ)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             ended = await children.ended
             await shown.until("a", "gone")
     assert ended is started

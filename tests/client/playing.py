@@ -39,7 +39,7 @@ class PlayedOperator:
         await self.set_status(RUNS, name, phase=phase, **status)
 
     async def wait_for_run(self, name: str) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self._access.follow(RUNS, name, lambda run: True if run else None)
 
     async def let_go(self, name: str) -> None:
@@ -48,7 +48,7 @@ class PlayedOperator:
         def deleted(run: Json | None) -> bool | None:
             return True if run and "deletionTimestamp" in run["metadata"] else None
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self._access.follow(RUNS, name, deleted)
         await self._remove_finalizer(name)
 

@@ -23,7 +23,7 @@ from tests.docs.pages import Block, commands_of, says
 from tests.examples.conftest import Stage, staged
 
 PATIENCE = 90.0  # s: for one command on a busy machine
-LOOKING = 20.0  # s: for a state to come that a page shows
+LOOKING = 60.0  # s: for a state to come that a page shows
 LOOKS = ("kubectl get ", "grctl list", "grctl describe ")
 PROGRAMS = Path(sys.executable).parent
 

@@ -22,7 +22,7 @@ from grctl_local.clock import Clock, system_clock
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.settings import Settings
 
-PATIENCE = 15.0  # s: for one state to come; most come within milliseconds
+PATIENCE = 60.0  # s: for one state to come; most come within milliseconds
 
 
 @dataclass(frozen=True)

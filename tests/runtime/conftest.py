@@ -22,7 +22,7 @@ from grctl.kube import (
 from grctl.models import API_VERSION, FINALIZER, GROUP
 from grctl.models.crds import all_crds
 
-PATIENCE = 15.0  # s: for one state to come; most come within milliseconds
+PATIENCE = 60.0  # s: for one state to come; most come within milliseconds
 NAMESPACES = Resource("/api/v1", "namespaces")
 
 Json = dict[str, Any]

@@ -33,7 +33,7 @@ from grctl.models.wire import (
     from_operator,
 )
 
-PATIENCE = 10.0  # s: for one message; the operator needs milliseconds
+PATIENCE = 60.0  # s: for one message; the operator needs milliseconds
 
 Message = TypeVar("Message", bound=Model)
 

@@ -73,7 +73,7 @@ class Desk:
 
     async def woken(self, count: int) -> set[Key]:
         """Wait until so many keys are to be reconciled."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             keys = [await self.queue.take() for _ in range(count)]
         for key in keys:
             self.queue.done(key)
@@ -98,7 +98,7 @@ def keys_of(count: int, namespace: str = "shop") -> list[Key]:
 
 async def asked(desk: Desk) -> None:
     """Wait until a list is under way."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not desk.shelf.asked:  # noqa: ASYNC110  # the shelf tells nobody
             await asyncio.sleep(0)
 
@@ -215,5 +215,5 @@ async def test_a_list_that_is_refused_for_good_ends_the_reader(desk: Desk) -> No
     desk.shelf.failures = [ApiError(400, "BadRequest", "no such field")]
     desk.reader.ask(KEY)
     with pytest.raises(ApiError, match="no such field"):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await desk.reader.run()

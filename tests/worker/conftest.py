@@ -21,7 +21,7 @@ class Serving:
         self.task = asyncio.create_task(worker.run())
 
     async def ended(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self.task
 
 

@@ -24,7 +24,7 @@ from grctl.models.wire import (
 )
 
 M = TypeVar("M", Hello, Outcome, Declined, Drain)
-PATIENCE = 10.0  # s: a test that waits longer has failed
+PATIENCE = 60.0  # s: a test that waits longer has failed
 
 
 class Conversation:

@@ -16,7 +16,7 @@ from tests.worker.conftest import Serve
 from tests.worker.fake_operator import FakeOperator
 from tests.worker.making import execute_of
 
-PATIENCE = 10.0  # s
+PATIENCE = 60.0  # s
 
 order = Workflow(workflow_type="ProcessOrder")
 

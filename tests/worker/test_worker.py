@@ -66,11 +66,11 @@ class Stage:
         return ctx.next.complete(ctx.run.execution_id)
 
     async def entering(self) -> str:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.entered.get()
 
     async def cancelling(self) -> str:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.cancelled.get()
 
     def execute(self, name: str, run: str = "uid-1") -> Any:
@@ -368,7 +368,7 @@ async def test_a_stopped_worker_drains_finishes_and_waits_to_be_released(
     await worker.release("e1")
 
     await serving.ended()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await worker.closed.wait()
 
 
@@ -412,7 +412,7 @@ async def test_a_worker_without_an_operator_stops_at_once(stage: Stage) -> None:
     worker = Worker([stage.workflow], operator_url="http://127.0.0.1:1", name="w")
     worker.stop()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await worker.run()
 
 
@@ -426,7 +426,7 @@ async def test_a_worker_in_another_thread_is_stopped_from_this_one(
     worker.stop()
 
     await conversation.next(Drain)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await running
 
 
