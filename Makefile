@@ -5,11 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS ?= tests
+GIVEN := $(if $(filter command,$(origin KUBECONFIG)),$(KUBECONFIG))
+BENCH = $(BIN)/python -m benchmarks $(if $(GIVEN),--kubeconfig "$(GIVEN)")
+BENCHED := $(if $(GIVEN),real,embedded)
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix conformance scenarios e2e bench stateful torture lock clean
+.PHONY: help demo test check fix conformance scenarios e2e bench bench-large stateful torture lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,9 +62,10 @@ e2e: $(READY) ## Run the end-to-end tests on any cluster: make e2e KUBECONFIG=..
 		--durations-min=1 $(or $(E2E),e2e)
 
 bench: $(READY) ## Measure what events cost: make bench [KUBECONFIG=...] [ROUNDS=5]
-	@$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) \
-		$(if $(filter command,$(origin KUBECONFIG)),--kubeconfig "$(KUBECONFIG)") --json \
-		build/benchmarks/$(if $(filter command,$(origin KUBECONFIG)),real,embedded).json
+	@$(BENCH) --rounds $(or $(ROUNDS),5) --json build/benchmarks/$(BENCHED).json
+
+bench-large: $(READY) ## Measure starts and memory with 20,000 runs and 10,000 events
+	@$(BENCH) --large --json build/benchmarks/$(BENCHED)-large.json
 
 stateful: $(READY) ## Look for broken invariants for long: make stateful EXAMPLES=5000
 	@GRCTL_STATEFUL_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest -n auto \

@@ -5,11 +5,12 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from benchmarks import machine, report
-from benchmarks.measures import SMALL, Round, Sizes, measure
-from benchmarks.stand import api_server
+from benchmarks import large, machine, measures, report
+from benchmarks.stand import ApiServer, api_server
 from benchmarks.usage import NotMeasurableError
 from grctl.kube import Api, Connection
 
@@ -28,24 +29,40 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--kubeconfig", type=Path, help=kubeconfig)
     parser.add_argument("--rounds", type=int, default=5, help="the table shows their medians")
     parser.add_argument("--json", type=Path, help="the file to write")
+    parser.add_argument("--large", action="store_true", help="20,000 runs and 10,000 events")
     parser.add_argument("--small", action="store_true", help="only see that everything runs")
     return parser
 
 
 async def _run(asked: argparse.Namespace) -> None:
-    sizes = SMALL if asked.small else Sizes()
-    rounds: list[Round] = []
     with tempfile.TemporaryDirectory(prefix="grctl-bench-") as files:
         async with api_server(asked.kubeconfig, Path(files)) as server:
             async with Api(await Connection.find(server.kubeconfig)) as api:
                 about = await machine.describe(api)
-            for number in range(asked.rounds):
-                say = _progress(f"round {number + 1} of {asked.rounds}")
-                rounds.append(await measure(server, Path(files), sizes, say))
-    report.show(server, about, rounds)
+            found = await (_large if asked.large else _rounds)(asked, server, about, Path(files))
     if asked.json:
-        asked.json.parent.mkdir(parents=True, exist_ok=True)
-        report.write(asked.json, server, about, rounds)
+        report.write(asked.json, server, about, **found)
+
+
+async def _rounds(
+    asked: argparse.Namespace, server: ApiServer, about: dict[str, Any], files: Path
+) -> dict[str, Any]:
+    sizes = measures.SMALL if asked.small else measures.Sizes()
+    rounds = []
+    for number in range(asked.rounds):
+        say = _progress(f"round {number + 1} of {asked.rounds}")
+        rounds.append(await measures.measure(server, files, sizes, say))
+    report.show(server, about, rounds)
+    return {"rounds": [asdict(each) for each in rounds]}
+
+
+async def _large(
+    asked: argparse.Namespace, server: ApiServer, about: dict[str, Any], files: Path
+) -> dict[str, Any]:
+    sizes = large.SMALL if asked.small else large.LargeSizes()
+    figures = await large.measure(server, files, sizes, _progress("large"))
+    report.show_large(server, about, figures)
+    return {"large": figures}
 
 
 def _progress(prefix: str) -> Callable[[str], None]:

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from benchmarks.stand import Stand
-from grctl.kube import EVENTS, RUNS
+from grctl.kube import EVENTS, RUNS, Api
 
 Json = dict[str, Any]
 
@@ -89,14 +89,14 @@ async def _write_events(stand: Stand, like: Pattern, run: Json, each: int) -> No
         body.pop("status")
         event = await stand.api.create(EVENTS.path(stand.namespace), body)
         status = {**like.run["status"], "commits": number + 1}
-        run = await _put_status(stand, RUNS.path(stand.namespace), run, status)
-        await _put_status(stand, EVENTS.path(stand.namespace), event, like.event["status"])
+        run = await put_status(stand.api, RUNS.path(stand.namespace), run, status)
+        await put_status(stand.api, EVENTS.path(stand.namespace), event, like.event["status"])
 
 
-async def _put_status(stand: Stand, collection: str, item: Json, status: Json) -> Json:
+async def put_status(api: Api, collection: str, item: Json, status: Json) -> Json:
     """Write a status as the operator does: uid and version, and no spec."""
     metadata = item["metadata"]
     named = {key: metadata[key] for key in ("name", "namespace", "uid", "resourceVersion")}
     body = {**item, "metadata": named, "status": status}
     body.pop("spec")
-    return await stand.api.replace(f"{collection}/{metadata['name']}/status", body)
+    return await api.replace(f"{collection}/{metadata['name']}/status", body)

@@ -77,10 +77,10 @@ async def measure(
         for events in sizes.one_run:
             say(f"W1, {events} events to one run")
             loads[f"W1 {events}"] = await load(
-                ours, [await _counter(ours)], events, in_flight(ONE_RUN_AT_ONCE)
+                ours, [await counter(ours)], events, in_flight(ONE_RUN_AT_ONCE)
             )
         say("W3, one event after another")
-        one = await _counter(ours)
+        one = await counter(ours)
         loads["W3"] = await load(ours, [one], sizes.one_by_one, apart(PAUSE))
         seen = await pattern(ours, one.workflow_id)
         say("W2, many runs")
@@ -128,10 +128,10 @@ async def _play(ours: Stand) -> Process:
 
 
 async def _counters(ours: Stand, count: int) -> list[WorkflowHandle]:
-    return list(await asyncio.gather(*(_counter(ours) for _ in range(count))))
+    return list(await asyncio.gather(*(counter(ours) for _ in range(count))))
 
 
-async def _counter(ours: Stand, *, waits: bool = True) -> WorkflowHandle:
+async def counter(ours: Stand, *, waits: bool = True) -> WorkflowHandle:
     """Start a run; wait until it waits for its first event."""
     name = f"counter-{secrets.token_hex(4)}"
     handle = await ours.client.start_workflow(workflow_type="Counter", workflow_id=name)
@@ -150,7 +150,7 @@ async def _full_inbox(ours: Stand, events: int) -> Load:
         await worker.start().until_said("connected")
         return cpu_of([worker.pid])
 
-    handle = await _counter(ours, waits=False)
+    handle = await counter(ours, waits=False)
     return await load(ours, [handle], events, in_flight(ONE_RUN_AT_ONCE), then=serve)
 
 
@@ -180,7 +180,7 @@ async def _all_completed(ours: Stand, runs: list[Start]) -> bool:
 
 async def _kill(ours: Stand, worker: Process) -> float:
     """Kill the worker and start it again at once; give the seconds until an event is handled."""
-    handle = await _counter(ours)
+    handle = await counter(ours)
     event = Start(handle.workflow_id, 1)
     worker.kill()
     killed = time.monotonic()

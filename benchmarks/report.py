@@ -2,7 +2,6 @@
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,23 @@ def show(server: ApiServer, machine: dict[str, Any], rounds: Sequence[Round]) ->
     )
     for table in (_loads(rounds), _processors(rounds), _others(rounds)):
         console.print(table)
+
+
+def show_large(server: ApiServer, machine: dict[str, Any], figures: dict[str, float]) -> None:
+    """Print what many runs and events cost."""
+    table = _table("many runs and events", "figure")
+    for name, value in figures.items():
+        table.add_row(name, _short(value))
+    _begin(server, machine).print(table)
+
+
+def _begin(server: ApiServer, machine: dict[str, Any]) -> Console:
+    console = Console(width=150)
+    about = f"{machine['processors']} x {machine['processor']}, commit {machine['commit']}"
+    load = " ".join(f"{each:.1f}" for each in machine["load_average"])
+    console.print(f"\n{server.kind} API server {machine['kubernetes']}, {about}")
+    console.print(f"Load average before: {load}.")
+    return console
 
 
 def _loads(rounds: Sequence[Round]) -> Table:
@@ -111,7 +127,8 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def write(path: Path, server: ApiServer, machine: dict[str, Any], rounds: Sequence[Round]) -> None:
-    """Write everything, each round by itself."""
-    found = {"api_server": server.kind, "machine": machine, "rounds": [*map(asdict, rounds)]}
-    path.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+def write(path: Path, server: ApiServer, machine: dict[str, Any], **found: Any) -> None:
+    """Write everything as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    everything = {"api_server": server.kind, "machine": machine, **found}
+    path.write_bytes(orjson.dumps(everything, option=orjson.OPT_INDENT_2))

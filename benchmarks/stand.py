@@ -77,9 +77,9 @@ class Stand:
         self.operators[name] = process, port, http_port
         return process
 
-    def worker(self, name: str = "worker") -> Process:
-        """Describe a worker of the first operator."""
-        url = f"http://127.0.0.1:{self.operators['operator'][1]}"
+    def worker(self, name: str = "worker", operator: str = "operator") -> Process:
+        """Describe a worker that knows the address of one operator."""
+        url = f"http://127.0.0.1:{self.operators[operator][1]}"
         command = [*GRCTL, "worker", *WORKFLOWS, "--operator-url", url, "--name", name]
         command += ["--namespace", self.namespace]
         return self.processes.add(name, command, self._environment())
