@@ -44,10 +44,10 @@ LABEL org.opencontainers.image.title="grctl" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 # Nothing can be installed here any more; a worker's own packages come from a build stage of its own.
-RUN for module in pip setuptools wheel ensurepip; do \
-      path=$(python -c "import importlib.util as u; s = u.find_spec('$module'); print(s.submodule_search_locations[0] if s else '')"); \
-      rm -rf "$path" "$path"-*.dist-info; \
-    done; rm -f /usr/bin/pip* /usr/local/bin/pip*
+RUN find / -xdev \( -path '*/site-packages/*' -o -path '*/dist-packages/*' -o -name ensurepip \) \
+      \( -name pip -o -name 'pip-*' -o -name 'setuptools*' -o -name 'wheel*' -o -name ensurepip \) \
+      -prune -exec rm -rf {} + \
+ && rm -f /usr/bin/pip* /usr/local/bin/pip*
 COPY --from=build /image /
 ENV PATH=/opt/grctl/bin:$PATH HOME=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app

@@ -2,8 +2,8 @@
 
 import asyncio
 import shutil
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -33,7 +33,7 @@ async def send_all(place: Place, went: asyncio.Event) -> None:
     await asyncio.gather(*(send(run) for run in range(RUNS_AT_ONCE)))
 
 
-async def in_the_middle(place: Place, change: Any) -> None:
+async def in_the_middle(place: Place, change: Callable[[], Awaitable[None]]) -> None:
     """Have something change after a fifth of 1,000 events; then all must be as they should."""
     for run in range(RUNS_AT_ONCE):
         await place.client.start_workflow(workflow_type="Append", workflow_id=f"run-{run}")
@@ -93,9 +93,8 @@ async def test_the_chart_is_upgraded_with_changed_definitions_while_events_come(
 
 def add_column(template: Path) -> None:
     """Add a printer column to a definition, as a later version of the chart might."""
-    head, body = template.read_text(encoding="utf-8").split("{{- if .Values.crds.install }}\n")
+    _, _, body = template.read_text(encoding="utf-8").partition("crds.install }}\n")
     crd = yaml.safe_load(body.removesuffix("{{- end }}\n"))
     column = {"name": "Commits", "type": "integer", "jsonPath": ".status.commits"}
     crd["spec"]["versions"][0]["additionalPrinterColumns"].append(column)
     template.write_text(yaml.safe_dump(crd), encoding="utf-8")
-    assert head
