@@ -1,6 +1,7 @@
 """A stock kubectl, in one namespace of the cluster."""
 
 import asyncio
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,11 @@ class Kubectl:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={"KUBECONFIG": str(self.kubeconfig), "HOME": str(self.home)},
+            env={
+                "KUBECONFIG": str(self.kubeconfig),
+                "HOME": str(self.home),
+                "PATH": os.environ.get("PATH", ""),  # `kubectl diff` runs diff
+            },
         )
         async with asyncio.timeout(patience):
             output, errors = await process.communicate(_manifest(stdin))
