@@ -13,6 +13,11 @@ from tests.cli.conftest import Grctl, set_status
 Complete = Callable[..., list[str]]
 
 
+@pytest.fixture(autouse=True)
+def _busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completing, "PATIENCE", 60.0)
+
+
 @pytest.fixture
 def complete() -> Complete:
     """Give what is offered for the last word of a command line."""
