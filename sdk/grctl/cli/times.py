@@ -40,12 +40,14 @@ def read_length(text: str | None, flag: str) -> timedelta | None:
     Raises:
         BadParameter: it is none; says how to write one.
     """
+    if text is None:
+        return None
     from pydantic import TypeAdapter, ValidationError
 
     from grctl.models.base import Duration
 
     try:
-        return TypeAdapter(Duration | None).validate_python(text)
+        return TypeAdapter(Duration).validate_python(text)
     except ValidationError as error:
         message = f"{text!r} is no duration; write it like 90s, 15m or 1h30m"
         raise typer.BadParameter(message, param_hint=flag) from error
