@@ -5,7 +5,7 @@ from heapq import heappop, heappush
 from itertools import count
 
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.work_queue import FIRST_RETRY, LONGEST_RETRY, WorkQueue
+from grctl_operator.runtime.work_queue import FIRST_RETRY, LONGEST_RETRY, SHARE, WorkQueue
 
 A, B, C = Key("shop", "a"), Key("shop", "b"), Key("shop", "c")
 
@@ -194,3 +194,71 @@ async def test_it_is_idle_only_when_nothing_waits_and_nothing_is_busy() -> None:
     queue.done(A)
     idle.append(queue.idle)
     assert idle == [True, False, False, True]
+
+
+async def test_a_paused_queue_keeps_its_keys_and_gives_none() -> None:
+    queue = WorkQueue(VirtualTime())
+    queue.pause()
+    queue.add(A)
+    taker = asyncio.create_task(queue.take())
+    await asyncio.sleep(0)
+    assert not taker.done()
+    queue.resume()
+    assert await taker == A
+
+
+async def test_a_queue_that_goes_on_forgives_what_failed_meanwhile() -> None:
+    queue = WorkQueue(VirtualTime())
+    queue.pause()
+    queue.retry(A)
+    queue.resume()
+    assert await drained(queue) == [A]
+
+
+async def test_all_is_finished_when_no_key_is_busy() -> None:
+    queue = WorkQueue(VirtualTime())
+    queue.add(A)
+    await queue.take()
+    waiting = asyncio.create_task(queue.finished())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    queue.done(A)
+    await waiting
+
+
+def numbered(count: int) -> list[Key]:
+    return [Key("shop", str(number)) for number in range(count)]
+
+
+async def test_swept_keys_wait_for_those_that_something_happened_to() -> None:
+    queue = WorkQueue(VirtualTime())
+    queue.sweep([A, B])
+    queue.add(C)
+    assert await drained(queue) == [C, A, B]
+
+
+async def test_a_sweep_has_its_share_of_the_turns_however_busy_the_queue_is() -> None:
+    queue = WorkQueue(VirtualTime())
+    queue.sweep([A, B])
+    for key in numbered(2 * SHARE):
+        queue.add(key)
+    first = (await drained(queue))[: 2 * SHARE]
+    assert A in first
+    assert B in first
+
+
+async def test_a_swept_key_that_something_happens_to_comes_once_and_at_once() -> None:
+    queue = WorkQueue(VirtualTime())
+    queue.sweep([A, B])
+    queue.add(B)
+    assert len(queue) == 2
+    assert await drained(queue) == [B, A]
+
+
+async def test_a_key_that_waits_or_is_busy_needs_no_sweep() -> None:
+    queue = WorkQueue(VirtualTime())
+    queue.add(A)
+    queue.add(B)
+    await queue.take()
+    queue.sweep([A, B])
+    assert await drained(queue) == [B]

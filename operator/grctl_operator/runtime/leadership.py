@@ -103,6 +103,7 @@ class Leadership:
         self._sent: float | None = None
         """When the last renewal was sent; None: the Lease is not ours."""
         self._suspended = False
+        self._failing = False
 
     def remaining(self) -> float:
         """Give the seconds for which this process may still write; 0 or less: it may not."""
@@ -241,11 +242,10 @@ class Leadership:
             async with asyncio.timeout(ATTEMPT):
                 await self._renew()
         except (UnreachableError, ApiError, TimeoutError) as error:
-            what = str(error) or type(error).__name__
-            logger.warning("Lease not renewed", extra=self._fields(error=what))
+            self._note_failure(error)
             self._suspend_if_late()
             return RETRY
-        self._sent = sent
+        self._sent, self._failing = sent, False
         self._resume()
         return max(0.0, sent + self._timing.every - self._now())
 
@@ -282,6 +282,13 @@ class Leadership:
             f" {found.holder or 'nobody'} in term {found.term}, and was ours in term {known.term}:"
             " this operator was away for too long and ends. Start it again, to stand by."
         )
+
+    def _note_failure(self, error: Exception) -> None:
+        """Log why the Lease is not renewed, once in a row of failures."""
+        level = logging.DEBUG if self._failing else logging.WARNING
+        self._failing = True
+        what = str(error) or type(error).__name__
+        logger.log(level, "Lease not renewed", extra=self._fields(error=what))
 
     def _suspend_if_late(self) -> None:
         if self.remaining() <= 0 and not self._suspended:

@@ -275,13 +275,20 @@ class Operator:
             await self._watches.list_events_anew()
         await self._watches.events_listed()
         self._forgetting.cancel()
-        for key in (*self.events.keys(), *self.runs.keys()):  # idle runs have time
-            self.queue.add(key)
+        self._queue_all()
         for number in range(RECONCILERS):
             self._spawn(self._reconciler.run(), f"reconcile {number}")
         self._spawn(self._announcer.run(), "announce")
         self._spawn(self._trimmer.run(), "trim events")
         self.decides.set()
+
+    def _queue_all(self) -> None:
+        """Have every run reconciled, as deadlines are to be armed; idle ones when there is time."""
+        keys = dict.fromkeys((*self.events.keys(), *self.runs.keys()))
+        waiting = [key for key in keys if self.events.view(key)]
+        for key in waiting:
+            self.queue.add(key)
+        self.queue.sweep(keys)
 
     async def _forget_what_is_gone(self) -> NoReturn:
         """Take keys as a leader does, to keep nothing of runs that are gone."""

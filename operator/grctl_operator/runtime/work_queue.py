@@ -7,19 +7,23 @@
    taking a key forgets its wake-up.
 5. A key whose reconcile fails waits longer each time, until one succeeds.
 6. While the queue is paused keys are kept and none is given out.
+7. A sweep of all keys, most of which need nothing, does not hold up those that something happened
+   to: it has what turns they leave, and one in SHARE.
 
-The relations: `_line` holds the keys of `_dirty` that are not in `_busy`, in order.
+The relations: `_line` holds the keys of `_dirty` that are not in `_busy`, in order; `_swept` holds
+none of them.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from grctl_operator.engine.observation import Key
 
 FIRST_RETRY = 0.05  # s
 LONGEST_RETRY = 30.0  # s: a person who mends the cause should not wait longer
+SHARE = 4  # turns: of these the sweep has one
 SOONEST = 0.001  # s: a wake-up never fires within the same turn of the loop
 
 
@@ -49,6 +53,9 @@ class WorkQueue:
         self._dirty: set[Key] = set()
         """Keys to be reconciled, waiting or because they changed while they are busy."""
         self._busy: set[Key] = set()
+        self._swept: OrderedDict[Key, None] = OrderedDict()
+        """Keys to be reconciled when there is time, in order."""
+        self._turns = 0
         self._alarms: dict[Key, tuple[float, Handle]] = {}
         self._failures: dict[Key, int] = {}
         self._takers: deque[asyncio.Future[None]] = deque()
@@ -59,20 +66,28 @@ class WorkQueue:
 
     def __len__(self) -> int:
         """Count the keys that wait for a reconcile now."""
-        return len(self._line)
+        return len(self._line) + len(self._swept)
 
     @property
     def idle(self) -> bool:
         """Whether no key waits or is reconciled now."""
-        return not self._dirty and not self._busy
+        return not self._dirty and not self._busy and not self._swept
 
     def add(self, key: Key) -> None:
         """Have a key reconciled as soon as possible."""
         if key in self._dirty:
             return
+        self._swept.pop(key, None)
         self._dirty.add(key)
         if key not in self._busy:
             self._queue(key)
+
+    def sweep(self, keys: Iterable[Key]) -> None:
+        """Have keys reconciled when there is time."""
+        for key in keys:
+            if key not in self._dirty and key not in self._busy:
+                self._swept[key] = None
+                self._wake_taker()
 
     def add_in(self, key: Key, delay: float) -> None:
         """Have a key reconciled in some seconds, if nothing wakes it earlier."""
@@ -101,7 +116,7 @@ class WorkQueue:
 
     async def take(self) -> Key:
         """Wait for a key whose turn it is. Say `done` afterwards."""
-        while self._paused or not self._line:
+        while self._paused or not len(self):
             taker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._takers.append(taker)
             try:
@@ -109,7 +124,7 @@ class WorkQueue:
             except asyncio.CancelledError:
                 self._wake_taker()  # the turn may have been given to who is leaving
                 raise
-        return self._start(self._line.popleft())
+        return self._start(self._next())
 
     def done(self, key: Key) -> None:
         """Note that a key's reconcile has ended."""
@@ -139,6 +154,12 @@ class WorkQueue:
         for _, handle in self._alarms.values():
             handle.cancel()
         self._alarms.clear()
+
+    def _next(self) -> Key:
+        self._turns += 1
+        if self._swept and (not self._line or self._turns % SHARE == 0):
+            return self._swept.popitem(last=False)[0]
+        return self._line.popleft()
 
     def _start(self, key: Key) -> Key:
         self._dirty.discard(key)
