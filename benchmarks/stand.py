@@ -8,6 +8,7 @@
 
 import contextlib
 import secrets
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -27,6 +28,7 @@ from tests.scenarios.processes import GRCTL, ROOT, Process, Processes, bare_envi
 
 NAMESPACES = Resource("/api/v1", "namespaces")
 WORKFLOWS = ("benchmarks.workflows:counter", "benchmarks.workflows:once")
+LAST_WORDS = 30  # lines
 PARTS = ("API server", "operator", "worker", "sender")
 
 
@@ -160,10 +162,20 @@ async def stand(server: ApiServer, directory: Path) -> AsyncIterator[Stand]:
             await api.create(NAMESPACES.path(), {"metadata": {"name": namespace}})
             try:
                 yield Stand(server, namespace, directory, processes, api, client, starts)
+            except Exception:
+                _show_logs(processes)
+                raise
             finally:
                 for process in reversed(processes.all):
                     process.kill()
                 await _clear(api, namespace)
+
+
+def _show_logs(processes: Processes) -> None:
+    """Show the last words of each process to who has to find out why it failed."""
+    for process in processes.all:
+        words = "\n".join(process.log.splitlines()[-LAST_WORDS:]) if process.pids else "not started"
+        print(f"---- {process.name}\n{words}", file=sys.stderr)
 
 
 async def _clear(api: Api, namespace: str) -> None:
