@@ -52,9 +52,12 @@ class EventStream:
         self._asked = (self._runs.known(self._namespace), self._clock.now())
 
     def on_list(self, items: list[Json], revision: int) -> None:
-        """Compare with what was known."""
-        for key in self._cache.relisted(items, revision, *self._asked):
-            self._queue.add(key)
+        """Compare with what was known. Runs without events have time."""
+        keys = self._cache.relisted(items, revision, *self._asked)
+        for key in keys:
+            if self._cache.view(key):
+                self._queue.add(key)
+        self._queue.sweep(keys)
 
     def on_change(self, change: str, item: Json) -> None:
         """Take what is new."""

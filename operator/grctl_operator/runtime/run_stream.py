@@ -29,8 +29,7 @@ class RunStream:
 
     def on_list(self, items: list[Json], revision: int) -> None:
         """Compare with what was known."""
-        for key in self._runs.relisted(items, revision, self._namespace):
-            self._queue.add(key)
+        self._queue.sweep(self._runs.relisted(items, revision, self._namespace))
 
     def on_change(self, change: str, item: Json) -> None:
         """Take what is new; our own writes' echoes are not."""

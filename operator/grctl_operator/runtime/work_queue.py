@@ -85,7 +85,9 @@ class WorkQueue:
     def sweep(self, keys: Iterable[Key]) -> None:
         """Have keys reconciled when there is time."""
         for key in keys:
-            if key not in self._dirty and key not in self._busy:
+            if key in self._busy:
+                self.add(key)  # what is decided now may not know yet
+            elif key not in self._dirty:
                 self._swept[key] = None
                 self._wake_taker()
 
