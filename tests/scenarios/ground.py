@@ -88,16 +88,18 @@ async def new_ground(
     """
     namespace = f"scenario-{secrets.token_hex(4)}"
     with processes or Processes(directory) as owned:
+        others = len(owned.all)
         async with Api(await Connection.find(kubeconfig)) as api:
             await api.create(NAMESPACES.path(), {"metadata": {"name": namespace}})
             try:
                 yield Ground(kubeconfig, namespace, directory, owned)
             finally:
+                owned.kill(owned.all[others:])
                 await _clear(api, namespace)
 
 
 async def _clear(api: Api, namespace: str) -> None:
-    """Have the namespace go, also with runs that no operator will let go any more."""
+    """Have the namespace go. Its operator is gone, and would have added the finalizers again."""
     with contextlib.suppress(Exception):  # it may be the API server that did not survive
         for item in (await api.get(RUNS.path(namespace)))["items"]:
             path = RUNS.path(namespace, item["metadata"]["name"])

@@ -162,7 +162,11 @@ class Processes:
 
     def __exit__(self, *_error: object) -> None:
         """Kill what still lives: a scenario that asks for an orderly end has seen it by now."""
-        for process in reversed(self.all):
+        self.kill(self.all)
+
+    def kill(self, processes: Sequence[Process]) -> None:
+        """Kill some of them, the last first."""
+        for process in reversed(processes):
             process.kill()
 
     def add(
