@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Self
 
+from grctl.kube import EVENTS, RUNS
 from tests.scenarios.processes import Process
 from tests.torture.place import Part
 from tests.torture.proxy import FaultyProxy
@@ -135,11 +136,12 @@ class Demons:
             await asyncio.sleep(self.chance.uniform(2, 6))
 
     async def hold_watches(self) -> None:
-        """Let an operator see nothing new for a while, and then everything."""
-        proxy = self.chance.choice(self.proxies)
+        """Let operators see nothing new, of events or of runs or of both, for a while."""
+        of = self.chance.choice((EVENTS.plural, RUNS.plural, ""))
         async with AsyncExitStack() as stack:
-            stack.callback(proxy.release_watches)
-            proxy.hold_watches()
+            for proxy in self.proxies:
+                stack.callback(proxy.release_watches)
+                proxy.hold_watches(of)
             await asyncio.sleep(self.chance.uniform(1, LONGEST_LAG))
 
     async def kill_the_api_server(self) -> None:
@@ -196,6 +198,7 @@ DEEDS: tuple[Deed, ...] = (
     Demons.freeze_connections,
     Demons.storm,
     Demons.storm,
+    Demons.hold_watches,
     Demons.hold_watches,
     Demons.hold_watches,
     Demons.kill_the_api_server,

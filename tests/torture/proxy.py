@@ -3,7 +3,7 @@
 1. It speaks HTTP on loopback and knows nothing of what is asked: bytes go through as they are, but
    for times (see `times`).
 2. What goes wrong is drawn for each request by the weather, which may change at any moment.
-3. A watch can be held up: its lines come later, in order.
+3. Watches can be held up, of one kind of object or of all: their lines come later, in order.
 4. What happened is counted, so that a test can say what it went through.
 """
 
@@ -62,8 +62,10 @@ class FaultyProxy:
         self._connection = connection
         self._chance = chance
         self._ahead = ahead
-        self._flows = asyncio.Event()
-        self._flows.set()
+        self._held = ""
+        """What the paths of watches that are held up end with."""
+        self._released = asyncio.Event()
+        self._released.set()
 
     async def __aenter__(self) -> Self:
         """Listen, and write the kubeconfig."""
@@ -91,13 +93,14 @@ class FaultyProxy:
         await self._runner.cleanup()
         await self._session.close()
 
-    def hold_watches(self) -> None:
-        """Let no line of a watch through until `release_watches`."""
-        self._flows.clear()
+    def hold_watches(self, of: str = "") -> None:
+        """Let no line through of watches of one plural, or of any, until `release_watches`."""
+        self._held = of
+        self._released.clear()
 
     def release_watches(self) -> None:
         """Let lines through, those that were held up first."""
-        self._flows.set()
+        self._released.set()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         fate = self.weather.fate(self._chance)
@@ -120,8 +123,9 @@ class FaultyProxy:
         async with self._session.request(
             request.method,
             request.rel_url,
-            data=translated(await request.read(), -self._ahead),
+            data=translated(await request.read(), -self._ahead) or None,
             headers=headers | await self._connection.authorization(),
+            skip_auto_headers=("Content-Type", "Accept", "User-Agent"),
         ) as answer:
             if request.query.get("watch") == "true" and answer.status == 200:
                 return await self._stream(request, answer)
@@ -138,7 +142,8 @@ class FaultyProxy:
         response = web.StreamResponse(headers=self._headers(answer))
         await response.prepare(request)
         async for line in _lines(answer):
-            await self._flows.wait()
+            if request.path.endswith(self._held):
+                await self._released.wait()
             if self._drawn(self.weather.torn, "torn"):
                 await response.write(line[: self._chance.randrange(len(line))])
                 return _cut(request)

@@ -19,10 +19,11 @@ from tests.history.recorder import Recorder
 
 EVENTS_A_RUN = 200  # their payloads are in its store, and each of its versions has them all
 SENDERS = 8
+WAITERS = 4
 WINDOW = 400  # events
 PAUSE = 0.05  # s: before trying again
 LONGEST_WORK = 0.4  # s: of a handler; a quarter of a second parts the quick from the slow
-LONGEST_DELAY = 3.0  # s: from the wave's begin to a run that comes late, or to an approval
+LONGEST_DELAY = 1.5  # s: from the wave's begin to a run that comes late
 
 KINDS = {
     "append": 0.90,
@@ -57,6 +58,8 @@ class Wave:
     recorder: Recorder
     chance: random.Random
     sent: int = 0
+    waits: list[str] = field(default_factory=list)
+    """Ids of the runs that wait for an approval until a deadline."""
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     @property
@@ -64,20 +67,16 @@ class Wave:
         """Ids of the runs that collect."""
         return [f"wave-{self.number}-run-{run}" for run in range(-(-self.events // EVENTS_A_RUN))]
 
-    @property
-    def waits(self) -> list[str]:
-        """Ids of the runs that wait for an approval until a deadline."""
-        return [f"wave-{self.number}-wait-{run}" for run in range(1 + len(self.runs) // 4)]
-
     async def send_all(self) -> None:
         """Start all runs and send all events."""
         async with asyncio.TaskGroup() as group:
             for run in self.runs:
-                group.create_task(self._start(run, "Ordeal", self._drawn_delay() / 2))
-            for run in self.waits:
-                group.create_task(self._play_wait(run))
+                delay = self.chance.uniform(0, LONGEST_DELAY)
+                group.create_task(self._start(run, "Ordeal", delay))
             for _ in range(SENDERS):
                 group.create_task(self._send_many())
+            for _ in range(WAITERS):
+                group.create_task(self._play_waits())
 
     async def _send_many(self) -> None:
         while (number := next(self._numbers)) < self.events:
@@ -104,11 +103,17 @@ class Wave:
         special = {"number": "no number", "done": None}
         return special.get(kind, number % EVENTS_A_RUN)
 
+    async def _play_waits(self) -> None:
+        while self.sent < self.events:
+            run = f"wave-{self.number}-wait-{len(self.waits)}"
+            self.waits.append(run)
+            await self._play_wait(run)
+
     async def _play_wait(self, run: str) -> None:
         """Start a wait with a deadline, and send its approval about when it ends."""
         seconds = self.chance.choice((1, 2, 3))
-        await self._start(run, "Deadline", self._drawn_delay() / 4, {"seconds": seconds})
-        await asyncio.sleep(self._drawn_delay())
+        await self._start(run, "Deadline", 0.0, {"seconds": seconds})
+        await asyncio.sleep(seconds + self.chance.uniform(-1, 1))
         await self._send(run, "approve", None, f"{run}-approve")
 
     async def _start(self, run: str, kind: str, delay: float, given: object = None) -> None:
@@ -134,9 +139,6 @@ class Wave:
             await self.api.delete(EVENTS.path(self.clients[0].namespace, name))
         except NotFoundError:
             return
-
-    def _drawn_delay(self) -> float:
-        return self.chance.uniform(0, LONGEST_DELAY)
 
 
 async def _in_the_end(attempt: Callable[[], Awaitable[T]]) -> T:

@@ -130,6 +130,13 @@ async def test_a_watch_that_was_held_up_tells_everything_in_order(tmp_path: Path
         assert [each["object"]["metadata"]["name"] for each in seen] == ["a", "b", "c"]
 
 
+async def test_watches_of_one_kind_are_held_up_alone(tmp_path: Path) -> None:
+    async with proxied(tmp_path) as (beside, behind, proxy):
+        proxy.hold_watches("workflowruns")
+        await beside.create(PATH, named("a"))
+        assert (await anext(behind.watch(PATH, {})))["type"] == "ADDED"
+
+
 async def test_times_are_translated_both_ways(tmp_path: Path) -> None:
     ahead = timedelta(minutes=5)
     async with proxied(tmp_path, ahead=ahead) as (beside, behind, _):
