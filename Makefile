@@ -71,9 +71,9 @@ stateful: $(READY) ## Look for broken invariants for long: make stateful EXAMPLE
 	@GRCTL_STATEFUL_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest -n auto \
 		tests/engine/test_stateful.py
 
-torture: $(READY) ## Break everything while events are sent: make torture EVENTS=100000 [SECONDS= SEED= KUBECONFIG=]
-	@TORTURE_EVENTS=$(or $(EVENTS),100000) TORTURE_SECONDS=$(or $(SECONDS),100000) \
-		TORTURE_SEED=$(SEED) \
+torture: $(READY) ## Break everything while events are sent: make torture [EVENTS= SECONDS= FLOOD= SEED=]
+	@TORTURE_EVENTS=$(or $(EVENTS),100000) TORTURE_SECONDS=$(or $(SECONDS),36000) \
+		TORTURE_FLOOD=$(or $(FLOOD),10000) TORTURE_SEED=$(SEED) \
 		TORTURE_KUBECONFIG="$(if $(filter command,$(origin KUBECONFIG)),$(KUBECONFIG))" \
 		$(BIN)/python -m pytest tests/torture
 

@@ -26,6 +26,9 @@ def seen_as_answered(ledger: Ledger) -> Iterator[str]:
     """1: what the API server accepted is there, from the revision that it answered."""
     for answer in ledger.history.answers:
         versions = ledger.events.get(answer.uid)
+        missed = not ledger.history.complete and answer.uid in ledger.history.withdrawals
+        if versions is None and missed:
+            continue  # it came and was withdrawn while nobody watched
         if versions is None:
             yield f"{answer.name} was accepted and never seen"
         elif ledger.history.complete and versions[0].revision != answer.revision:

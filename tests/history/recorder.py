@@ -138,7 +138,8 @@ class Recorder:
             self._unsettled.discard(seen.name)
 
     def _uids(self, names: set[str]) -> frozenset[str]:
-        return frozenset(each.uid for each in self.events if each.name in names)
+        accepted = {each.uid for each in self.answers if each.name in names}
+        return frozenset(accepted | {each.uid for each in self.events if each.name in names})
 
 
 class _Watch:

@@ -68,6 +68,15 @@ def test_seen_as_answered__an_accepted_event_is_never_seen(story: Story) -> None
     assert told(story) == {"seen_as_answered"}
 
 
+def test_seen_as_answered__it_may_have_been_withdrawn_where_versions_are_missing(
+    story: Story,
+) -> None:
+    story.answers.append(Answer("event9", "lost", 99))
+    withdrawn = {"withdrawals": frozenset({"event9"})}
+    assert told(story, **withdrawn) == {"seen_as_answered"}
+    assert told(story, **withdrawn, complete=False) == set()
+
+
 def test_seen_as_answered__it_is_seen_at_another_revision(story: Story) -> None:
     story.answers[-1] = replace(story.answers[-1], revision=1)
     assert "seen_as_answered" in told(story)

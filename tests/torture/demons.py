@@ -21,7 +21,7 @@ from tests.torture.proxy import FaultyProxy
 from tests.torture.relay import Relay
 from tests.torture.weather import CALM, FAIR, STORM, Weather
 
-AT_ONCE = 2
+AT_ONCE = 3
 REVIVAL = 0.2  # s: between looks at who is dead
 LEASE = 10.0  # s: of the operators
 LONGEST_DOWN = 3.0  # s: of the API server
