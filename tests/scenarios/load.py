@@ -10,8 +10,10 @@ from types import TracebackType
 from typing import Self
 
 from grctl.kube import ApiError, UnreachableError
+from tests.scenarios.processes import PATIENCE, eventually
 from tests.scenarios.stage import Stage
 
+LONGEST = 3 * PATIENCE  # s: for all to be sent, whatever is down meanwhile
 PAUSE = 0.1  # s: before a send that was not answered is made again
 
 
@@ -26,6 +28,8 @@ class Load:
     def __init__(self, stage: Stage, runs: int) -> None:
         self.sent: dict[str, list[int]] = {f"run-{number}": [] for number in range(runs)}
         """What the API server has accepted, for each run in that order."""
+        self._wanted = dict.fromkeys(self.sent, 0)
+        """How many events are to be sent to each."""
         self._stage = stage
         self._numbers = itertools.count()
         self._queues: dict[str, asyncio.Queue[int]] = {name: asyncio.Queue() for name in self.sent}
@@ -53,18 +57,26 @@ class Load:
         """Have so many events sent, spread over the runs; those of one run one after the other."""
         names = list(self.sent)
         for number in (next(self._numbers) for _ in range(count)):
-            self._queues[names[number % len(names)]].put_nowait(number)
+            name = names[number % len(names)]
+            self._wanted[name] += 1
+            self._queues[name].put_nowait(number)
 
     async def until_kept(self) -> None:
         """Wait until all that was to be sent is sent, and committed."""
-        for name, queue in self._queues.items():
-            await queue.join()
-            await self._until_committed(name, len(self.sent[name]))
+        await eventually(self._all_sent, "all is sent", patience=LONGEST)
+        for name, sent in self.sent.items():
+            await self._until_committed(name, len(sent))
 
     async def kept(self) -> dict[str, list[object]]:
         """Give what each run has kept."""
         runs = {name: await self._stage.run(name) for name in self.sent}
         return {name: run.status.store.get("payloads", []) for name, run in runs.items()}
+
+    def _all_sent(self) -> bool:
+        for sender in self._senders:
+            if sender.done():
+                sender.result()  # raises what ended it
+        return all(len(self.sent[name]) == count for name, count in self._wanted.items())
 
     async def _until_committed(self, run: str, count: int) -> None:
         await self._stage.until_run(run, lambda seen: seen.status.events.total >= count)
@@ -74,7 +86,6 @@ class Load:
             number = await self._queues[run].get()
             await self._send_in_the_end(run, number)
             self.sent[run].append(number)
-            self._queues[run].task_done()
 
     async def _send_in_the_end(self, run: str, number: int) -> None:
         while True:

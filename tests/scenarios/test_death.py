@@ -22,6 +22,7 @@ from tests.scenarios.cluster import EmbeddedApi
 from tests.scenarios.evidence import Measure
 from tests.scenarios.load import Load
 from tests.scenarios.processes import PATIENCE, Process, Processes, eventually
+from tests.scenarios.proxy import Fault, Proxy
 from tests.scenarios.stage import Stage, staged
 
 KILLS = 20
@@ -30,6 +31,7 @@ EVENTS = 500
 YOUNG = (0.0, 1.0)  # s: a process takes about as long to start, so many die while they do
 GROWN = (1.0, 2.0)  # s: it works again
 OLD = (2.5, 3.5)  # s: an operator has also waited for what workers may bring back to it
+LAG = 0.3  # s
 LOAD_SECONDS = float(os.environ.get("SCENARIOS_LOAD_SECONDS", "8"))
 
 
@@ -73,21 +75,34 @@ async def test_api_server_killed_at_random_moments(tmp_path: Path, moments: rand
 
 
 async def test_two_operators_at_once_commit_nothing_twice(stage: Stage) -> None:
-    """Each leads by a Lease of its own, so both write, as when one was paused and comes back."""
-    for number in ("1", "2"):
-        lease, operator = f"lease-{number}", f"operator-{number}"
-        await stage.operator("--lease-name", lease, name=operator).start().until_said("ready")
-        worker = stage.worker(name=f"worker-{number}", operator=operator)
-        await worker.start().until_said("connected")
+    """Each leads by a Lease of its own, so both write, as when one was paused and comes back.
+
+    One sees the runs before the events that their commits consumed: it must not trust its view.
+    """
+    behind = Fault(lambda asked: asked.is_watch_of("workflowevents"), delay=LAG)
+    async with Proxy(stage.kubeconfig, stage.directory, behind) as proxy:
+        for number, kubeconfig in enumerate((stage.kubeconfig, proxy.kubeconfig), 1):
+            operator = stage.operator(
+                "--lease-name", f"lease-{number}", name=f"operator-{number}", kubeconfig=kubeconfig
+            )
+            await operator.start().until_said("operator ready")
+            worker = stage.worker(name=f"worker-{number}", operator=operator.name)
+            await worker.start().until_said("connected")
+        await _load_for(stage, LOAD_SECONDS)
+        commits = [process.log.count(" committed ") for process in stage.processes.all]
+        assert sum(count > 0 for count in commits) == 2, "both operators committed something"
+        stage.processes.kill(stage.processes.all)
+
+
+async def _load_for(stage: Stage, seconds: float) -> None:
     loop = asyncio.get_running_loop()
-    end = loop.time() + LOAD_SECONDS
+    end = loop.time() + seconds
     async with Load(stage, RUNS) as load:
         while loop.time() < end:
-            load.send(RUNS)
+            load.send(RUNS * 8)
             await load.until_kept()
         assert await load.kept() == load.sent
-    commits = [process.log.count(" committed ") for process in stage.processes.all]
-    assert sum(count > 0 for count in commits) == 2, "both operators committed something"
+    await stage.recorder.settled()
 
 
 async def test_the_next_event_after_a_worker_died_waits_for_no_grace(
@@ -158,7 +173,6 @@ async def test_a_handler_that_kills_its_worker_each_time_fails_the_run(stage: St
     attempts = [each for each in recorded(stage.directory) if each.event == sent.uid]
     assert [each.attempt for each in attempts] == [1, 2, 3, 4, 5]
     between = [later.at - earlier.at for earlier, later in pairwise(attempts)]
-    assert between[1:] == sorted(between[1:])
     assert all(wait >= least for wait, least in zip(between[1:], (1, 2, 4), strict=True)), between
     assert "WorkerLost" in await stage.kubectl("describe", "wfr", "a")
 
