@@ -25,6 +25,7 @@ OF_ONE_CONNECTION = frozenset(
     {hdrs.HOST, hdrs.CONNECTION, hdrs.TRANSFER_ENCODING, hdrs.KEEP_ALIVE, hdrs.AUTHORIZATION}
 )
 """Headers that are of the connection to us, not of the request."""
+SHUTDOWN = 0.1  # s: for answers under way; 0 would be for ever
 LARGEST_BODY = 64 * 1024 * 1024  # bytes
 REASONS = {409: "Conflict", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
 
@@ -96,7 +97,7 @@ class Proxy:
         )
         app = web.Application(client_max_size=LARGEST_BODY)
         app.router.add_route("*", "/{path:.*}", self._answer)
-        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0)
+        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=SHUTDOWN)
         await runner.setup()
         self._exits.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -100,3 +100,16 @@ async def test_a_delayed_watch_lags_and_loses_nothing(stage: Stage, proxy: Proxy
         seen += [(await anext(stream))["object"]["metadata"]["name"] for _ in range(2)]
     assert seen == ["a", "b", "c"]
     assert took >= lag
+
+
+async def test_it_can_be_left_while_a_watch_is_under_way(stage: Stage) -> None:
+    async with Proxy(stage.kubeconfig, stage.directory) as proxy:
+        api = Api(await Connection.find(proxy.kubeconfig))
+        async with api:
+            await stage.api.create(EVENTS.path(stage.namespace), event(stage, "a"))
+            stream = cast("AsyncGenerator[Json, None]", api.watch(EVENTS.path(stage.namespace), {}))
+            assert (await anext(stream))["type"] == "ADDED"
+            async with asyncio.timeout(10):
+                await proxy.__aexit__(None, None, None)
+            with pytest.raises(UnreachableError):
+                await anext(stream)
