@@ -2,16 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grctl.client import Client, WorkflowAlreadyRunningError
-from grctl.kube import RUNS
+from grctl.kube import EVENTS, RUNS
 from grctl.models import API_VERSION
 from grctl.models.directive import Complete, NextStep, WaitForEvent
-from grctl_operator.engine import size
+from grctl_operator.engine import dispatch, size
 from grctl_operator.runtime.operator import Operator
 from tests.conformance.kubectl import Kubectl
 from tests.runtime.conftest import Cluster, Json
@@ -186,6 +187,20 @@ async def test_a_mistyped_workflow_type_is_told_with_those_that_are_served(
         f'No worker serves workflow type "Oder" in namespace "{cluster.namespace}";'
         ' those connected serve "Order".'
     )
+
+
+async def test_an_event_whose_run_has_no_worker_is_told_so(
+    cluster: Cluster, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "TOLD_AFTER", timedelta(0))
+    async with operating(cluster):
+        await cluster.start("order-1")
+        await kubectl("apply", "-f", "-", stdin=APPROVE)
+        event = await cluster.api.get(EVENTS.path(cluster.namespace, "approve-1"))
+        await cluster.until_core_event(event["metadata"]["uid"], "NoWorker")
+        said = await kubectl("describe", "wfe", "approve-1")
+    assert 'No worker serves workflow type "Order"' in said
+    assert "The event waits." in said
 
 
 # sizes

@@ -117,6 +117,9 @@ class WorkflowHandle:
     async def cancel(self) -> None:
         """Ask the run to end before its next handler; one that runs is not interrupted.
 
+        Returns when the API server has accepted the wish; `finished()` waits for the end. A run
+        that has finished stays as it is.
+
         Raises:
             WorkflowNotFoundError: it was deleted.
         """
@@ -124,6 +127,9 @@ class WorkflowHandle:
 
     async def terminate(self) -> None:
         """Ask the run to end at once; a handler that runs is aborted, what it did is void.
+
+        Returns when the API server has accepted the wish; `finished()` waits for the end. A run
+        that has finished stays as it is.
 
         Raises:
             WorkflowNotFoundError: it was deleted.

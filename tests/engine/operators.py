@@ -1,4 +1,4 @@
-"""An operator and a worker around the real engine, for the stateful test.
+"""An operator around the real engine, for the stateful test.
 
 Everything that takes time in the real ones takes two steps here, so that anything can come between
 or never come: asking and getting a list, a write and its answer, a message and its arrival.
@@ -7,22 +7,13 @@ An operator reconciles only when something woke it: a wake-up that the engine fo
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import count
 
-from grctl.models import FINALIZER, HandlerKind, RunPhase, WorkflowRun
-from grctl.models.directive import AnyDirective, WaitForEvent
-from grctl.models.run import RunError
+from grctl.models import FINALIZER, RunPhase, WorkflowRun
 from grctl.models.wire import (
-    Catalogue,
     Declined,
     Execution,
-    Failed,
-    Handler,
-    Outcome,
-    Refused,
-    Succeeded,
 )
 from grctl_operator.engine import (
     Announce,
@@ -47,137 +38,8 @@ from grctl_operator.engine import (
     WorkerPresence,
 )
 from grctl_operator.engine.observation import whole_second
-from tests.engine.world import KEY, KNOWN_EVENTS, Json, RefusalError, World, require
-
-CATALOGUE = Catalogue(
-    type="Order",
-    handlers=(
-        Handler(kind=HandlerKind.START, name="start"),
-        Handler(kind=HandlerKind.STEP, name="fulfill"),
-        Handler(kind=HandlerKind.STEP, name="give_up"),
-        *(Handler(kind=HandlerKind.EVENT, name=name) for name in KNOWN_EVENTS),
-    ),
-)
-CAPACITY = 2
-Store = dict[str, object]
-execution_numbers = count(1)
-
-
-@dataclass
-class Worker:
-    """A worker process: survives a broken connection, not a crash."""
-
-    name: str
-    instance: int = 1
-    operator: "Operator | None" = None
-    inbox: list[tuple[Execution, Store | None]] = field(default_factory=list)
-    """Sent to it, not yet arrived; without a store: ahead. Gone with the connection."""
-    running: dict[str, tuple[Execution, Store | None]] = field(default_factory=dict)
-    """In order of arrival; what is ahead has not begun."""
-    left: dict[str, Store | None] = field(default_factory=dict)
-    """The store that each finished execution leaves; None: the run does not go on waiting."""
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    """Held until released."""
-    outbox: list[Outcome | Declined] = field(default_factory=list)
-    """Sent by it, not yet arrived. Gone with the connection."""
-    last: Outcome | None = None
-    """What it sent last, to be repeated."""
-
-    def take(self) -> None:
-        if self.inbox:
-            execution, store = self.inbox.pop(0)
-            self.running.setdefault(execution.id, (execution, store))
-
-    def finish(self, execution_id: str, answer: "Answer") -> None:
-        execution, store = self.running[execution_id]
-        if store is None and execution.base in self.running:
-            return  # it is behind that
-        del self.running[execution_id]
-        store = self.left.get(execution.base or "") if store is None else store
-        if store is None:
-            self._decline(execution_id)
-            return
-        outcome = Outcome(execution=execution, result=answer(execution, store))
-        self.left[execution_id] = _left(store, outcome)
-        self.outcomes[execution_id] = self.last = outcome
-        if self.operator:
-            self.outbox.append(outcome)
-
-    def _decline(self, execution_id: str) -> None:
-        if self.operator:
-            self.outbox.append(Declined(execution=execution_id))
-
-    def deliver(self) -> None:
-        """Let all that it sent arrive."""
-        while self.operator and self.outbox:
-            self.operator.get_outcome(self)
-
-    def repeat(self) -> None:
-        """Send once more what was sent last, whatever became of it."""
-        if self.operator and self.last:
-            self.outbox.append(self.last)
-
-    def release(self, execution_id: str) -> None:
-        self.running.pop(execution_id, None)
-        self.outcomes.pop(execution_id, None)
-        self.inbox = [each for each in self.inbox if each[0].id != execution_id]
-
-    def disconnect(self) -> None:
-        if self.operator:
-            self.operator.worker_left(self)
-        self.operator = None
-        self.inbox.clear()
-        self.outbox.clear()
-
-    def connect(self, operator: "Operator") -> None:
-        self.disconnect()
-        self.operator = operator
-        self.outbox = list(self.outcomes.values())
-        held = [execution for execution, _ in self.running.values()]
-        held += [outcome.execution for outcome in self.outcomes.values()]
-        operator.worker_came(self, held)
-
-    def crash(self) -> None:
-        self.disconnect()
-        self.instance += 1
-        self.running.clear()
-        self.outcomes.clear()
-
-
-def _left(store: Store, outcome: Outcome) -> Store | None:
-    match outcome.result:
-        case Succeeded(directive=WaitForEvent(), put=put):
-            return store | put
-        case Refused():
-            return store
-    return None
-
-
-Answer = Callable[[Execution, Store], Succeeded | Failed | Refused]
-
-
-def succeed(directive: AnyDirective) -> Answer:
-    """A handler that notes its event in the store and returns the directive."""
-
-    def answer(execution: Execution, store: dict[str, object]) -> Succeeded:
-        handled = list(store.get("handled", []))  # type: ignore[call-overload]
-        if execution.event_uid:
-            handled.append(f"{execution.run_uid}/{execution.event_uid}")
-        return Succeeded(directive=directive, put={"handled": handled, "run": execution.run_uid})
-
-    return answer
-
-
-def fail(execution: Execution, store: dict[str, object]) -> Failed:
-    """A handler that raises."""
-    return Failed(reason="HandlerFailed", error=RunError(type="ValueError", message="no"))
-
-
-def refuse(execution: Execution, store: dict[str, object]) -> Succeeded | Failed | Refused:
-    """A payload that does not bind; other handlers have none."""
-    if execution.event_uid is None:
-        return succeed(WaitForEvent())(execution, store)
-    return Refused(message="no such argument")
+from tests.engine.workers import CAPACITY, CATALOGUE, Worker, execution_numbers
+from tests.engine.world import KEY, Json, RefusalError, World, require
 
 
 @dataclass

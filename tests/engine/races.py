@@ -1,0 +1,306 @@
+"""Races that are known to break naive rules, each as one rule: rare if left to chance.
+
+And what people do to runs and events meanwhile.
+"""
+
+from datetime import timedelta
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from grctl_operator.engine.dispatch import RETURNED
+from tests.engine.operators import Operator
+from tests.engine.rounds import (
+    ALL,
+    TIMED,
+    TOO_MANY_EVENTS,
+    WAIT,
+    Rounds,
+    answers,
+    how_many,
+    rarely,
+    seldom,
+    which,
+)
+from tests.engine.workers import Answer, Worker
+from tests.engine.world import KNOWN_EVENTS
+
+WISHES: tuple[dict[str, bool], ...] = (
+    {"cancel": True},
+    {"terminate": True},
+    {"cancel": True, "terminate": True},
+)
+cuts = st.sampled_from(["", "", "break", "crash"])
+
+
+class Races(Rounds):
+    """The rules of the machine that each play a race."""
+
+    @rule(index=which, seconds=st.sampled_from([0.0, 1.0, 3.0]), touch=st.booleans())
+    @precondition(lambda self: "lags" in self.climate)
+    def something_happens_unseen(self, index: int, seconds: float, touch: bool) -> None:
+        """The watch of events lags, then an event comes or is touched, then time passes."""
+        self.operator(index).events_lag = True
+        waiting = [uid for uid, record in self.world.events.items() if record.waits]
+        if touch and waiting and "touches" in self.climate:
+            watched = all(operator.has_seen(waiting[0]) for operator in self.operators)
+            self.world.touch_event(waiting[0], watched=watched)
+        elif len(self.world.events) < TOO_MANY_EVENTS:
+            self.world.create_event(KNOWN_EVENTS[0])
+        self.world.advance(seconds if "deadlines" in self.climate else 0.0)
+
+    @rule(index=which, seen=st.sampled_from([0, 1, ALL]), anew=rarely)
+    @precondition(lambda self: len(self.operators) == 2)
+    def an_operator_falls_behind_and_takes_over(self, index: int, seen: int, anew: bool) -> None:
+        """Two events come; one operator sees the first of them and then no more events, the other
+        handles both; then all workers turn to the first."""
+        behind, ahead = self.operator(index), self.operator(index + 1)
+        if not (behind.ready and ahead.ready) or len(self.world.events) > TOO_MANY_EVENTS:
+            return
+        self.world.create_run()
+        behind.events_lag = ahead.events_lag = False
+        behind.see_events(ALL)
+        self.world.create_event(KNOWN_EVENTS[0])
+        behind.see_events(seen)
+        self.world.create_event(KNOWN_EVENTS[1])
+        for worker in self.workers:
+            worker.connect(ahead)
+        self.world.advance(RETURNED.total_seconds())
+        for _ in range(6):
+            self._round(ahead, WAIT)
+        if anew and "new runs" in self.climate:
+            self.the_run_is_deleted_and_made_anew(index + 1, True, False, False)
+        for worker in self.workers:
+            worker.connect(behind)
+        for events in (0, 0, 1, 0):
+            self._round(behind, WAIT, events=events)
+
+    @rule(index=which)
+    @precondition(lambda self: "lags" in self.climate)
+    def a_list_is_overtaken_by_the_watch(self, index: int) -> None:
+        """A list is read, its events are handled and seen to be settled, then it arrives."""
+        operator = self.operator(index)
+        if not operator.ready or len(self.world.events) > TOO_MANY_EVENTS:
+            return
+        self.world.create_run()
+        for worker in self.workers:
+            worker.connect(operator)
+        self.world.advance(RETURNED.total_seconds())
+        operator.runs_lag = operator.events_lag = False
+        for _ in range(4):
+            self._round(operator, WAIT)
+        self.world.create_event(KNOWN_EVENTS[0])
+        self.world.create_event(KNOWN_EVENTS[1])
+        operator.ask_for_list()
+        operator.read_list()
+        for _ in range(5):
+            self._round(operator, WAIT, lists=False)
+        operator.get_list()
+        self._round(operator, WAIT, events=0, lists=False)
+        self._round(operator, WAIT, events=0, lists=False)
+
+    @rule(index=which, after=st.sampled_from([-0.5, 0.0, 0.5, 1.0, 1.5]), event=st.booleans())
+    @precondition(lambda self: "deadlines" in self.climate)
+    def a_deadline_comes(self, index: int, after: float, event: bool) -> None:
+        """The clock reaches a wait's deadline, or nearly; an event comes just then."""
+        wait = self.world.run.status.wait if self.world.run else None
+        if wait is None or wait.deadline is None:
+            return
+        self.world.clock = max(self.world.clock, wait.deadline + timedelta(seconds=after))
+        if event and len(self.world.events) <= TOO_MANY_EVENTS:
+            self.world.create_event(KNOWN_EVENTS[0])
+        self._round(self.operator(index), TIMED)
+
+    @rule(index=which, to=which, ahead=st.lists(answers, min_size=3, max_size=3), cut=cuts)
+    @precondition(lambda self: "ahead" in self.climate)
+    def a_worker_works_ahead(self, index: int, to: int, ahead: list[Answer], cut: str) -> None:
+        """Three events wait; the first outcome is being written while the worker goes on with the
+        others, and then its connection may break, or the worker crash, with what came back known
+        or not.
+        """
+        operator, worker = self.operator(to), self.workers[index]
+        if not operator.ready or len(self.world.events) > TOO_MANY_EVENTS:
+            return
+        self._only_worker_of(operator, worker)
+        for number in (0, 1, 0):
+            self.world.create_event(KNOWN_EVENTS[number])
+        for _ in range(3):
+            self._round(operator, WAIT)
+        self._answer(operator, worker, ahead)
+        if cut:
+            worker.crash() if cut == "crash" else worker.disconnect()
+            operator.grace_passes(worker.name)
+            worker.connect(operator)
+        operator.finish_write(answer_lost=False)
+
+    def _only_worker_of(self, operator: Operator, worker: Worker) -> None:
+        self.world.create_run()
+        operator.runs_lag = operator.events_lag = False
+        for each in self.workers:
+            each.disconnect()
+        worker.connect(operator)
+        self.world.advance(RETURNED.total_seconds())
+        for _ in range(3):
+            self._round(operator, WAIT)
+
+    def _answer(self, operator: Operator, worker: Worker, answers: list[Answer]) -> None:
+        """Have a worker bring back all that it has, one by one, while the operator decides."""
+        for answer in answers:
+            while worker.inbox:
+                worker.take()
+            for execution_id in list(worker.running)[:1]:
+                worker.finish(execution_id, answer)
+            worker.deliver()
+            operator.begin_write()
+            operator.reconcile(show=False)
+
+    @rule(index=which, to=which, again=answers)
+    @precondition(lambda self: "ahead" in self.climate)
+    def a_worker_comes_back_with_what_was_repeated(
+        self, index: int, to: int, again: Answer
+    ) -> None:
+        """Two outcomes are lost with a connection; another worker repeats the first, perhaps with
+        another result; then the worker is back, and still holds both.
+        """
+        operator, worker = self.operator(to), self.workers[index]
+        other = self.workers[1 - index]
+        if not operator.ready or len(self.world.events) > TOO_MANY_EVENTS:
+            return
+        self._only_worker_of(operator, worker)
+        for number in (0, 1, 0):
+            self.world.create_event(KNOWN_EVENTS[number])
+        self._round(operator, WAIT)
+        self.an_operator_goes_on(self.operators.index(operator), ALL, ALL, True, True)
+        for _ in range(3):
+            worker.take()
+        for execution_id in list(worker.running):
+            worker.finish(execution_id, WAIT)
+        worker.disconnect()
+        operator.grace_passes(worker.name)
+        other.connect(operator)
+        for _ in range(2):
+            self._round(operator, again)
+        worker.connect(operator)
+        worker.deliver()
+        self.an_operator_goes_on(self.operators.index(operator), ALL, ALL, True, True)
+
+    @rule(index=which)
+    @precondition(lambda self: "workers" in self.climate)
+    def an_outcome_is_repeated(self, index: int) -> None:
+        self.workers[index].repeat()
+
+    @rule(index=which, seen=how_many)
+    @precondition(lambda self: "touches" in self.climate)
+    def an_event_is_touched_and_handled_before_that_is_seen(self, index: int, seen: int) -> None:
+        """Two events are seen, one is touched, both are handled, then the watch shows the touch."""
+        operator = self.operator(index)
+        if not operator.ready or len(self.world.events) > TOO_MANY_EVENTS:
+            return
+        uid = self.world.create_event(KNOWN_EVENTS[0])
+        self.world.create_event(KNOWN_EVENTS[1])
+        operator.events_lag = False
+        operator.see_events(ALL)
+        self.world.touch_event(uid, watched=all(each.has_seen(uid) for each in self.operators))
+        for worker in self.workers:
+            worker.connect(operator)
+        self.world.advance(RETURNED.total_seconds())
+        for _ in range(5):
+            self._round(operator, WAIT, events=0)
+        operator.see_events(seen)
+        self._round(operator, WAIT, events=0)
+
+    # people
+
+    @rule()
+    def somebody_creates_the_run(self) -> None:
+        self.world.create_run()
+
+    @rule(index=which, sure=rarely, away=st.booleans(), addressed=st.booleans())
+    @precondition(lambda self: "new runs" in self.climate)
+    def the_run_is_deleted_and_made_anew(
+        self, index: int, sure: bool, away: bool, addressed: bool
+    ) -> None:
+        """An operator that sees all lets the old one go. Workers may be away meanwhile, and an
+        event that names the new run may be seen before the run is.
+        """
+        operator = self.operator(index)
+        if not sure or not operator.ready:
+            return
+        for worker in self.workers if away else ():
+            worker.take()
+            worker.disconnect()
+        self.world.delete_run()
+        operator.runs_lag = operator.events_lag = False
+        for _ in range(5):
+            self.an_operator_goes_on(index, ALL, ALL, True, True)
+        self.world.create_run()
+        run = self.world.run
+        if addressed and run and len(self.world.events) <= TOO_MANY_EVENTS:
+            self.world.create_event(KNOWN_EVENTS[0], run.metadata.uid)
+            self.an_operator_goes_on(index, 0, ALL, True, True)
+        for worker in self.workers if away else ():
+            worker.connect(operator)
+
+    @rule(what=st.sampled_from(["delete", "delete", "cancel", "terminate"]), sure=seldom)
+    @precondition(lambda self: "ends" in self.climate)
+    def somebody_ends_the_run(self, what: str, sure: bool) -> None:
+        if sure and what == "delete":
+            self.world.delete_run()
+        elif sure:
+            self.world.change_spec(**{what: True})
+
+    @rule(
+        index=which,
+        wish=st.sampled_from(WISHES),
+        answer=answers,
+        outcome=st.booleans(),
+        back=rarely,
+    )
+    @precondition(lambda self: "wishes" in self.climate)
+    def somebody_wishes_the_end_while_a_handler_runs(
+        self, index: int, wish: dict[str, bool], answer: Answer, outcome: bool, back: bool
+    ) -> None:
+        """A handler is with a worker, or comes back just then; the wish may be taken back."""
+        operator = self.operator(index)
+        if not operator.ready or len(self.world.events) > TOO_MANY_EVENTS:
+            return
+        self._round(operator, WAIT)
+        self.world.create_event(KNOWN_EVENTS[0])
+        self.an_operator_goes_on(index, ALL, ALL, True, True)
+        self.world.change_spec(**wish)
+        for number, worker in enumerate(self.workers):
+            if outcome and worker.operator is operator:
+                self.a_worker_goes_on(number, answer)
+        self.an_operator_goes_on(index, ALL, ALL, True, True)
+        if back:
+            self.world.change_spec(cancel=None, terminate=None)
+            self.an_operator_goes_on(index, ALL, ALL, True, True)
+
+    @rule(keep=st.sampled_from([None, 0, 1, 2]), ttl=st.sampled_from([None, 0, 2]), end=rarely)
+    @precondition(lambda self: "retention" in self.climate)
+    def somebody_says_what_is_kept(self, keep: int | None, ttl: int | None, end: bool) -> None:
+        self.world.change_spec(
+            keep_events=keep, ttl_seconds_after_finished=ttl, terminate=end or None
+        )
+
+    @rule(data=st.data(), withdraw=seldom)
+    @precondition(lambda self: "touches" in self.climate)
+    @precondition(lambda self: any(each.waits for each in self.world.events.values()))
+    def somebody_touches_an_event(self, data: st.DataObject, withdraw: bool) -> None:
+        waiting = [uid for uid, record in self.world.events.items() if record.waits]
+        uid = data.draw(st.sampled_from(waiting))
+        watched = all(operator.has_seen(uid) for operator in self.operators)
+        if withdraw:
+            self.world.delete_event(uid)
+        else:
+            self.world.touch_event(uid, watched=watched)
+
+    @rule(index=which)
+    @precondition(lambda self: "retention" in self.climate)
+    def events_are_removed_before_the_last_is_settled(self, index: int) -> None:
+        """A run that keeps nothing ends with an event that waits; settling takes its time."""
+        if len(self.world.events) <= TOO_MANY_EVENTS:
+            self.world.create_event(KNOWN_EVENTS[0])
+        self.world.change_spec(keep_events=0, terminate=True)
+        for _ in range(4):
+            self.an_operator_goes_on(index, ALL, ALL, False, True)
