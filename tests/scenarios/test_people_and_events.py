@@ -126,7 +126,7 @@ async def _described(stage: Stage, run: str) -> str:
 
     async def announced() -> bool:
         told[0] = await stage.kubectl("describe", "wfr", run)
-        return "Events:  <none>" not in told[0]
+        return "UnknownEvent" in told[0]
 
     await eventually(announced, f"a core Event on {run}")
     return told[0]
