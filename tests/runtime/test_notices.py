@@ -171,6 +171,15 @@ def test_good_news_give_way_to_warnings(teller: Teller) -> None:
     assert teller.notices.add(on_run("Failed", run="other"))
 
 
+def test_single_events_give_way_to_warnings_on_runs(teller: Teller) -> None:
+    taken = [
+        teller.notices.add(on_event(number, run=f"r{number}", since=NOON))
+        for number in range(WAITING)
+    ]
+    assert taken.count(True) == WAITING // 2
+    assert teller.notices.add(on_run("NoWorker", run="other", since=NOON))
+
+
 def test_what_waits_already_takes_more_although_all_is_full(teller: Teller) -> None:
     for number in range(WAITING):
         teller.notices.add(on_run(run=f"r{number}"))

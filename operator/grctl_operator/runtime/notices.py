@@ -6,8 +6,8 @@
 2. A state is told once, however often it is found: a notice that says since when it is so tells
    nothing new unless that is later.
 3. Of the events of one run a few are told singly, and one more a minute: their run tells of all.
-4. Bounded: where too much waits to be written the rest is dropped, warnings last. Nothing dropped
-   is remembered as told, so a state may be told when it is found again.
+4. Bounded: where too much waits to be written the rest is dropped, warnings on runs last. Nothing
+   dropped is remembered as told, so a state may be told when it is found again.
 
 client-go's EventCorrelator does the like. Pure: the clocks are given.
 """
@@ -160,7 +160,8 @@ class Notices:
         heapq.heappush(self._order, (max(due, self._monotonic()), self._came, name))
 
     def _has_room(self, notice: Notice, *, new: bool) -> bool:
-        if len(self._waiting) >= (WAITING if notice.warning else WAITING // 2):
+        important = notice.warning and not notice.single
+        if len(self._waiting) >= (WAITING if important else WAITING // 2):
             return False
         return not (notice.single and new) or self._spend(notice.of)
 
