@@ -109,7 +109,29 @@ class Races(Rounds):
         self.world.clock = max(self.world.clock, wait.deadline + timedelta(seconds=after))
         if event and len(self.world.events) <= TOO_MANY_EVENTS:
             self.world.create_event(KNOWN_EVENTS[0])
-        self._round(self.operator(index), TIMED)
+        for _ in range(3):  # it asks for a list, gets it, and fires or not
+            self._round(self.operator(index), TIMED)
+
+    @rule(index=which)
+    @precondition(lambda self: "lags" in self.climate)
+    def a_commit_is_refused(self, index: int) -> None:
+        """Somebody changes the run after an operator decided, and before it writes."""
+        operator = self.operator(index)
+        if not operator.ready or len(self.world.events) > TOO_MANY_EVENTS:
+            return
+        self.world.create_run()
+        for worker in self.workers:
+            worker.connect(operator)
+        self.world.advance(RETURNED.total_seconds())
+        self.world.create_event(KNOWN_EVENTS[0])
+        operator.runs_lag = operator.events_lag = False
+        for _ in range(3):
+            self._round(operator, WAIT)
+        operator.reconcile(show=False)
+        self.world.change_spec()
+        operator.begin_write()
+        operator.finish_write(answer_lost=False)
+        operator.settle_all()
 
     @rule(index=which, to=which, ahead=st.lists(answers, min_size=3, max_size=3), cut=cuts)
     @precondition(lambda self: "ahead" in self.climate)
@@ -264,7 +286,12 @@ class Races(Rounds):
         operator = self.operator(index)
         if not operator.ready or len(self.world.events) > TOO_MANY_EVENTS:
             return
-        self._round(operator, WAIT)
+        self.world.create_run()
+        for worker in self.workers:
+            worker.connect(operator)
+        self.world.advance(RETURNED.total_seconds())
+        for _ in range(2):
+            self._round(operator, WAIT)
         self.world.create_event(KNOWN_EVENTS[0])
         self.an_operator_goes_on(index, ALL, ALL, True, True)
         self.world.change_spec(**wish)
