@@ -199,6 +199,14 @@ def test_a_run_that_goes_on_is_running_once_something_is_committed(
     assert status_of(decide(run, view(run), executions(), NOON)).phase is phase
 
 
+def test_a_run_that_came_while_no_operator_was_up_is_shown_at_once() -> None:
+    run = new_run()
+
+    status = status_of(decide(run, view(run), executions(accepting_since=NOON), NOON))
+
+    assert status.message == "Goes on with the start handler."
+
+
 def test_what_was_shown_stays_while_workers_may_come_back_to_a_new_operator() -> None:
     run = stepping_run("ship", since=at("11:59"))
     ship = execution(run, "ship")

@@ -104,8 +104,9 @@ def _show_idle(draft: Draft, *, committed: bool) -> str:
     due = due_handler(draft)
     if due is None:
         return _show_waiting(draft)
-    if draft.now < returned(draft, due) and not committed:
-        return _reason_shown(draft) or RunReason.RUNNING  # it may be as it was before our start
+    shown = _reason_shown(draft)
+    if shown and not committed and draft.now < returned(draft, due):
+        return shown  # it may be as it was before our start
     return _show_due(draft, due, committed=committed)
 
 
