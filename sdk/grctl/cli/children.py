@@ -113,7 +113,9 @@ class Children:
 def _signal(child: Child, number: signal.Signals) -> None:
     if child.process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
-            child.process.send_signal(number)
+            # Not by the process object: it would reap one that has just died, whose exit code
+            # asyncio is about to ask for.
+            os.kill(child.process.pid, number)
 
 
 def _die_with(parent: int) -> Callable[[], None] | None:
