@@ -65,11 +65,20 @@ async def pattern(stand: Stand, run: str) -> Pattern:
     )
 
 
-async def floor(stand: Stand, like: Pattern, runs: int, each: int) -> Floor:
-    """Write so many events of each of several runs, all runs at the same time."""
+async def floor(stand: Stand, like: Pattern, runs: int, each: int, pause: float = 0.0) -> Floor:
+    """Write so many events of each of several runs, all runs at the same time.
+
+    Args:
+        stand: Where: a namespace of its own.
+        like: What is written.
+        runs: How many runs there are, and so many writes are under way at once.
+        each: Events for each of them.
+        pause: Seconds between the last write of an event and the first one of the next: a processor
+            that rests between two requests uses more for each of them.
+    """
     written = [await _create_run(stand, like, number) for number in range(runs)]
     before = stand.api_server.cpu(), time.process_time(), time.monotonic()
-    await asyncio.gather(*(_write_events(stand, like, run, each) for run in written))
+    await asyncio.gather(*(_write_events(stand, like, run, each, pause) for run in written))
     after = stand.api_server.cpu(), time.process_time(), time.monotonic()
     events = runs * each
     server, client, took = (then - now for now, then in zip(before, after, strict=True))
@@ -82,7 +91,7 @@ async def _create_run(stand: Stand, like: Pattern, number: int) -> Json:
     return await stand.api.create(RUNS.path(stand.namespace), body)
 
 
-async def _write_events(stand: Stand, like: Pattern, run: Json, each: int) -> None:
+async def _write_events(stand: Stand, like: Pattern, run: Json, each: int, pause: float) -> None:
     for number in range(each):
         name = f"{run['metadata']['name']}-{number:04}"
         body = {**like.event, "metadata": {"name": name}}
@@ -91,6 +100,8 @@ async def _write_events(stand: Stand, like: Pattern, run: Json, each: int) -> No
         status = {**like.run["status"], "commits": number + 1}
         run = await put_status(stand.api, RUNS.path(stand.namespace), run, status)
         await put_status(stand.api, EVENTS.path(stand.namespace), event, like.event["status"])
+        if pause:
+            await asyncio.sleep(pause)
 
 
 async def put_status(api: Api, collection: str, item: Json, status: Json) -> Json:

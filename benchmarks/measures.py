@@ -23,6 +23,7 @@ from tests.scenarios.processes import Process
 
 ONE_RUN_AT_ONCE = 16
 MANY_RUNS_AT_ONCE = 64
+AT_ONCE, ONE_BY_ONE = "at once", "one by one"
 PAUSE = 0.005  # s: between an answer and the next event of W3
 POLL = 0.01  # s
 
@@ -43,10 +44,11 @@ class Sizes:
     finished: int = 500
     """runs that complete at once"""
     floor_runs: int = 16
-    floor_each: int = 25
+    floor_each: int = 100
+    floor_one_by_one: int = 300
 
 
-SMALL = Sizes((5,), 5, 2, 2, 5, 5, 2, 2)
+SMALL = Sizes((5,), 5, 2, 2, 5, 5, 2, 2, 3)
 """Enough to see that everything runs; as a measurement worthless."""
 
 
@@ -55,7 +57,8 @@ class Round:
     """What one round measured."""
 
     loads: dict[str, Load]
-    floor: Floor
+    floors: dict[str, Floor]
+    """The bare writes, by the pace: AT_ONCE, or as those of W3, ONE_BY_ONE"""
     finished: float
     """runs/s that were started and finished"""
     killed: float
@@ -99,23 +102,21 @@ async def measure(
     say("a full inbox")
     async with stand(server, directory) as ours:
         loads["full inbox"] = await _full_inbox(ours, sizes.full_inbox)
-    say("the bare writes")
+    floors = await _floors(server, directory, sizes, seen, say)
+    return Round(loads, floors, finished, killed, seen.event_bytes, seen.run_bytes, memory)
+
+
+async def _floors(
+    server: ApiServer, directory: Path, sizes: Sizes, seen: Pattern, say: Callable[[str], None]
+) -> dict[str, Floor]:
+    """Make the bare writes at both paces."""
+    say("the bare writes, many at once")
     async with stand(server, directory) as bare:
-        bottom = await floor(bare, seen, sizes.floor_runs, sizes.floor_each)
-    return _round(loads, bottom, seen, finished=finished, killed=killed, memory=memory)
-
-
-def _round(
-    loads: dict[str, Load],
-    bottom: Floor,
-    seen: Pattern,
-    *,
-    finished: float,
-    killed: float,
-    memory: dict[str, float],
-) -> Round:
-    sizes = seen.event_bytes, seen.run_bytes
-    return Round(loads, bottom, finished, killed, *sizes, memory)
+        at_once = await floor(bare, seen, sizes.floor_runs, sizes.floor_each)
+    say("the bare writes, one event after another")
+    async with stand(server, directory) as bare:
+        one_by_one = await floor(bare, seen, 1, sizes.floor_one_by_one, PAUSE)
+    return {AT_ONCE: at_once, ONE_BY_ONE: one_by_one}
 
 
 async def _play(ours: Stand) -> Process:

@@ -9,7 +9,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measures import Round
+from benchmarks.measures import AT_ONCE, ONE_BY_ONE, Round
 from benchmarks.stand import PARTS, ApiServer
 
 Value = Callable[[Round], float]
@@ -74,17 +74,22 @@ def _field(load: str, field: str) -> Value:
 
 
 def _processors(rounds: Sequence[Round]) -> Table:
-    """Show what each part uses for an event, and all of them in bare writes of the same round."""
+    """Show what each part uses for an event, and all of them in bare writes of the same round.
+
+    Each load is beside the bare writes at its own pace.
+    """
     table = _table("CPU-ms an event", *PARTS, "all", "x floor")
     for name in rounds[0].loads:
         parts = [median(rounds, _part(name, part)) for part in PARTS]
         table.add_row(name, *parts, median(rounds, _all(name)), median(rounds, _ratio(name)))
-    floor = [median(rounds, lambda each: each.floor.server), "", ""]
-    floor += [median(rounds, lambda each: each.floor.client)]
-    table.add_row(
-        "floor: 3 bare writes", *floor, median(rounds, lambda each: each.floor.total), "1"
-    )
+    for pace in rounds[0].floors:
+        cells = [median(rounds, _floor(pace, field)) for field in ("server", "client", "total")]
+        table.add_row(f"floor: 3 bare writes, {pace}", cells[0], "", "", *cells[1:], "1")
     return table
+
+
+def _floor(pace: str, field: str) -> Value:
+    return lambda each: float(getattr(each.floors[pace], field))
 
 
 def _part(load: str, part: str) -> Value:
@@ -96,7 +101,8 @@ def _all(load: str) -> Value:
 
 
 def _ratio(load: str) -> Value:
-    return lambda each: sum(each.loads[load].cpu.values()) / each.floor.total
+    pace = ONE_BY_ONE if load == "W3" else AT_ONCE
+    return lambda each: sum(each.loads[load].cpu.values()) / each.floors[pace].total
 
 
 def _others(rounds: Sequence[Round]) -> Table:
@@ -107,7 +113,8 @@ def _others(rounds: Sequence[Round]) -> Table:
 
 
 def _figures(first: Round) -> Iterator[tuple[str, Value]]:
-    yield "floor, events/s", lambda each: each.floor.rate
+    for pace in first.floors:
+        yield f"floor {pace}, events/s", _floor(pace, "rate")
     yield "runs started and finished a second", lambda each: each.finished
     yield "worker killed and started again: next event, s", lambda each: each.killed
     yield "bytes of a settled event, as served", lambda each: each.event_bytes

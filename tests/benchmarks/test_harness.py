@@ -14,7 +14,10 @@ def test_a_round_measures_every_load_and_the_floor(tmp_path: Path) -> None:
     (figures,) = found["rounds"]
     assert list(figures["loads"]) == ["W1 5", "W3", "W2", "W2 at half", "full inbox"]
     assert [each["events"] for each in figures["loads"].values()] == [5, 5, 4, 4, 5]
-    assert figures["floor"]["events"] == 4
+    assert {pace: each["events"] for pace, each in figures["floors"].items()} == {
+        "at once": 4,
+        "one by one": 3,
+    }
     assert set(figures["memory"]) == {"API server", "operator", "worker"}
     assert found["machine"]["commit"]
 

@@ -20,7 +20,7 @@ from tests.history.recorder import Recorder
 EVENTS_A_RUN = 200  # their payloads are in its store, and each of its versions has them all
 SENDERS = 8
 WAITERS = 4
-WINDOW = 400  # events
+WINDOW = 1_000  # events
 PAUSE = 0.05  # s: before trying again
 LONGEST_WORK = 0.4  # s: of a handler; a quarter of a second parts the quick from the slow
 LONGEST_DELAY = 1.5  # s: from the wave's begin to a run that comes late
