@@ -173,7 +173,8 @@ async def _send_one(ours: Stand, run: str) -> Start:
 async def _fail_over(ours: Stand, operator: Process, say: Say) -> Figures:
     """Have the standby take over: from a leader that is asked to end, and from one that is killed.
 
-    The worker knows the standby's address; a leader's it is told. In a cluster a Service does that.
+    The worker knows the standby's address only, and is told the leader's. In a cluster it asks a
+    Service. The event is sent when the leader has the signal.
     """
     standby = await _ready(ours.operator("standby"))
     await ours.worker("worker-2", operator="standby").start().until_said("connected")
@@ -182,10 +183,10 @@ async def _fail_over(ours: Stand, operator: Process, say: Say) -> Figures:
         say(f"{number.name} to the leader")
         began = time.monotonic()
         operator.signal(number)
-        await operator.ended()
         event = await _send_one(ours, run)
         await ours.starts.until([event])
         figures[f"{number.name} to the leader: next handler, s"] = ours.starts.first[event] - began
+        await operator.ended()
         await _ready(operator)
         await standby.terminate()  # so that the first one leads again
         await operator.until_said("operator leads")

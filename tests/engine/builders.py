@@ -251,10 +251,11 @@ def executions(
     workers: Sequence[WorkerPresence] | None = None,
     other_types: Sequence[str] = (),
     accepting_since: datetime = LONG_AGO,
+    all_back: bool = False,
 ) -> Executions:
     """What workers hold; one worker that can do everything if not given."""
     present = (worker(),) if workers is None else tuple(workers)
-    return Executions(tuple(held), present, tuple(other_types), accepting_since)
+    return Executions(tuple(held), present, tuple(other_types), accepting_since, all_back)
 
 
 def execution(

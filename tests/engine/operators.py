@@ -84,6 +84,7 @@ class Operator:
         self.held: dict[str, Held] = {}
         self.seen: dict[str, datetime] = {}
         self.accepting_since = self.now
+        self.all_back = False
         self.started = self._known_run(), self.now
         self.woken = True
         self.wake_at: datetime | None = None
@@ -406,7 +407,8 @@ class Operator:
             )
             for name, seen in self.seen.items()
         )
-        return Executions(tuple(self.held.values()), presences, (), self.accepting_since)
+        held = tuple(self.held.values())
+        return Executions(held, presences, (), self.accepting_since, self.all_back)
 
     def _dispatch(self, effect: Dispatch) -> None:
         assert self.run is not None

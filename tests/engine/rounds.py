@@ -209,6 +209,13 @@ class Rounds(RuleBasedStateMachine):
 
     # workers, step by step
 
+    @rule(index=which)
+    @precondition(lambda self: not all(each.all_back for each in self.operators))
+    def an_operator_believes_that_all_workers_are_back(self, index: int) -> None:
+        """It need not be true: somebody else may have come instead (see RETURNED)."""
+        operator = self.operator(index)
+        operator.all_back = operator.woken = True
+
     @rule(index=which, to=which, what=st.sampled_from(["connect", "connect", "break", "crash"]))
     @precondition(lambda self: "workers" in self.climate)
     def a_worker_comes_or_goes(self, index: int, to: int, what: str) -> None:

@@ -442,6 +442,16 @@ def test_an_event_older_than_the_operator_is_held_back_for_two_seconds() -> None
     assert decision.wake_at == at("12:00:01")
 
 
+def test_work_older_than_the_operator_waits_no_longer_than_for_the_workers() -> None:
+    run = waiting_run()
+    old = event("approve")
+    returned = executions(accepting_since=at("11:59:59"), all_back=True)
+
+    decision = decide(run, view(run, old), returned, NOON)
+
+    assert [each.event for each in every(Dispatch, decision.before)] == [old]
+
+
 def test_an_event_younger_than_the_operator_is_dispatched_at_once() -> None:
     run = waiting_run()
     young = event("approve", created_at=NOON)

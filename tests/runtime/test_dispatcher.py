@@ -19,6 +19,7 @@ from grctl.models.wire import (
     from_operator,
 )
 from grctl_operator.engine import decision
+from grctl_operator.engine.dispatch import RETURNED
 from grctl_operator.engine.observation import Event, Held, Key
 from grctl_operator.runtime import dispatcher as module
 from grctl_operator.runtime.dispatcher import Dispatcher
@@ -152,6 +153,17 @@ async def test_who_waits_is_woken_when_a_worker_of_the_type_connects(place: Plac
     place.dispatcher.decided(KEY)
     async with connected(place.port, hello(ORDER)):
         assert await place.woken() == KEY
+
+
+async def test_what_is_held_back_for_workers_is_looked_at_when_all_are_back(place: Place) -> None:
+    place.registry.accept(awaited=2)
+    place.queue.add_in(KEY, RETURNED.total_seconds())
+    place.queue.add_in(OTHER, 3600)
+    async with connected(place.port, hello(ORDER, worker="worker-1")):
+        assert not len(place.queue)
+        async with connected(place.port, hello(ORDER, worker="worker-2")):
+            assert await place.woken() == KEY
+    assert not len(place.queue)
 
 
 async def test_room_wakes_one_and_unused_room_the_next(place: Place) -> None:

@@ -275,3 +275,33 @@ def test_an_outcome_counts_for_the_execution_that_was_given_whatever_it_says_of_
     brought = held(made)["x"].outcome
     assert brought is not None
     assert brought.execution == execution("x")
+
+
+def test_all_are_back_when_as_many_came_as_there_were_and_stay_so() -> None:
+    made = registry()
+    made.accept(awaited=2)
+    seen = [made.view(KEY, "Order").all_back]
+    for name in ("a", "b"):
+        made.joined(hello(ORDER, worker=name, instance=name), "orders")
+        seen.append(made.view(KEY, "Order").all_back)
+    made.left("a")
+    assert [*seen, made.view(KEY, "Order").all_back] == [False, False, True, True]
+
+
+def test_where_nobody_says_how_many_there_were_they_are_never_known_to_be_back() -> None:
+    made = registry(hello(ORDER))
+    made.accept(awaited=None)
+    assert not made.all_back
+
+
+def test_who_is_away_with_something_counts_as_present_until_it_is_given_up() -> None:
+    two = [hello(ORDER, worker=name, instance=name) for name in ("a", "b")]
+    made = registry(*two)
+    dispatch(made, "x")
+    seen = [made.present]
+    for instance in ("a", "b"):
+        made.left(instance)
+        seen.append(made.present)
+    for instance in ("a", "b"):
+        made.give_up(instance)
+    assert (seen[0], seen[-1], made.present) == (2, 1, 0)

@@ -15,6 +15,7 @@ from tests.runtime.conftest import PATIENCE, Cluster, Json
 NAME = "the-lease"
 BRIEF = Timing(duration=1.0, deadline=0.7, every=0.1)
 EAGER = Timing(every=0.1)
+WORKERS = 3
 
 
 class Clock:
@@ -32,12 +33,14 @@ class Diary:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.workers: int | None = None
         self._grown = asyncio.Condition()
 
     def on_leader(self, url: str | None) -> None:
         self._write(f"leader {url}")
 
-    def on_taken(self) -> None:
+    def on_taken(self, workers: int | None) -> None:
+        self.workers = workers
         self._write("taken")
 
     def on_suspended(self) -> None:
@@ -72,6 +75,7 @@ class Operator:
             NAME,
             Candidate(name, url, "all"),
             self.diary,
+            workers=lambda: WORKERS,
             timing=timing,
             now=self.clock,
         )
@@ -137,6 +141,7 @@ async def test_a_released_lease_is_the_next_ones_at_once(cluster: Cluster) -> No
         assert not one.leadership.leading
         began = now()
         await two.diary.until("taken")
+        assert two.diary.workers == WORKERS
     assert now() - began < Timing().duration / 2
     assert two.diary.lines == ["leader http://one:8700", "leader None", "taken"]
 

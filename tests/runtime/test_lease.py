@@ -50,7 +50,7 @@ def test_a_lease_is_waited_for_from_when_it_was_seen_whatever_its_stamps_say() -
 def test_a_renewal_begins_the_wait_anew_and_the_same_version_does_not() -> None:
     seen = NOTHING.followed_by(held(), now=100.0)
     again = seen.followed_by(held(), now=105.0)
-    later = seen.followed_by(stored(renewed(held(), NOON), 2), now=105.0)
+    later = seen.followed_by(stored(renewed(held(), NOON, 3), 2), now=105.0)
     assert (again.free_in("two", 105.0), later.free_in("two", 105.0)) == (5.0, DURATION)
 
 
@@ -60,7 +60,7 @@ def test_the_duration_is_what_the_holder_says() -> None:
 
 
 def test_a_released_lease_may_be_taken_at_once_and_has_no_address() -> None:
-    seen = Sighting(stored(released(held(), NOON), 2), 100.0)
+    seen = Sighting(stored(released(held(), NOON, 3), 2), 100.0)
     assert (seen.holder, seen.url, seen.free_in("two", now=100.0)) == (None, None, 0.0)
 
 
@@ -84,9 +84,22 @@ def test_taking_a_lease_keeps_what_others_wrote_on_it_and_names_the_version() ->
     assert item["spec"]["holderIdentity"] == "one"
 
 
-def test_a_renewal_changes_the_stamp_and_nothing_else() -> None:
+def test_a_renewal_changes_the_stamp_and_the_count_of_workers_and_nothing_else() -> None:
     item = held()
-    body = renewed(item, NOON.replace(second=3))
+    body = renewed(item, NOON.replace(second=3), 2)
+    assert body["metadata"]["annotations"].pop("grctl.dev/workers") == "2"
     assert body["spec"].pop("renewTime") == "2026-11-23T12:00:03.000000Z"
     assert item["spec"].pop("renewTime") == "2026-11-23T12:00:00.000000Z"
     assert body == item
+
+
+def test_who_takes_a_lease_learns_how_many_workers_there_were_and_says_so_until_it_renews() -> None:
+    first = Sighting(stored(renewed(held(), NOON, 3), 2), 100.0)
+    second = Sighting(stored(taken(first, TWO, NOON, Timing()), 3), 110.0)
+    assert (NOTHING.workers, first.workers, second.workers) == (None, 3, 3)
+
+
+def test_a_count_of_workers_that_is_no_number_says_nothing() -> None:
+    item = held()
+    item["metadata"]["annotations"]["grctl.dev/workers"] = "many"
+    assert Sighting(item, 0.0).workers is None

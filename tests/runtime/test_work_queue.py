@@ -136,6 +136,16 @@ async def test_when_the_clock_is_another_every_key_that_waits_for_a_moment_is_lo
     assert await drained(queue) == []
 
 
+async def test_what_is_due_soon_can_be_had_at_once() -> None:
+    queue = WorkQueue(VirtualTime())
+    queue.add_in(A, 2.0)
+    queue.add_in(B, 3.0)
+
+    queue.wake_within(2.5)
+
+    assert await drained(queue) == [A]
+
+
 async def test_taking_a_key_forgets_its_wake_up() -> None:
     time = VirtualTime()
     queue = WorkQueue(time)

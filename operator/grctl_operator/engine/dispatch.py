@@ -20,7 +20,11 @@ from grctl_operator.engine.telling import TOLD_AFTER, TOLD_OF
 
 MAX_ATTEMPTS = 5
 RETURNED = timedelta(seconds=2)
-"""Workers that kept running are back with what they hold this long after an operator's start."""
+"""Workers that kept running are back with what they hold this long after an operator's start.
+
+Where the operator before us left word of how many there were, no longer than until these are back.
+Should another come in their place, something is executed twice, and committed once (rule 4).
+"""
 LONGEST_BACK_OFF = timedelta(seconds=30)
 
 
@@ -159,7 +163,7 @@ def backed_off(due: Due) -> datetime:
 def returned(draft: Draft, due: Due) -> datetime:
     """Say until when an earlier operator's dispatch of the same may still come back to us."""
     accepting = draft.executions.accepting_since
-    if due.since >= whole_second(accepting):
+    if draft.executions.all_back or due.since >= whole_second(accepting):
         return LONG_AGO
     return accepting + RETURNED
 

@@ -132,6 +132,8 @@ class Executions:
     """Types that connected workers of the namespace serve, for messages."""
     accepting_since: datetime = LONG_AGO
     """When this operator began to accept workers; before, others may have dispatched."""
+    all_back: bool = False
+    """Whether as many workers are back as those others had."""
 
     def connected_with(self, kind: HandlerKind, name: str) -> tuple[WorkerPresence, ...]:
         """Give the connected workers that have the handler."""

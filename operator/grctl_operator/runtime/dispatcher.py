@@ -32,6 +32,7 @@ from grctl.models.wire import (
     Release,
 )
 from grctl_operator.engine import decision
+from grctl_operator.engine.dispatch import RETURNED
 from grctl_operator.engine.observation import Event, Key
 from grctl_operator.runtime.admission import Admission, NotHereError
 from grctl_operator.runtime.doorkeeper import Doorkeeper, Identity, RefusedError
@@ -203,8 +204,11 @@ class Dispatcher:
         """Take in a worker: what it holds, what it can, and who waits for it."""
         self._replace(hello.instance, session)
         self._checks[session] = asyncio.create_task(self._check_again(session, hello))
+        were_back = self._registry.all_back
         for key in self._registry.joined(hello, self._identity(session).name):
             self._queue.add(key)
+        if self._registry.all_back and not were_back:
+            self._queue.wake_within(RETURNED.total_seconds())  # what was held back for them
         for execution in hello.held:
             self._void_if_anothers(session, execution)
         for catalogue in hello.catalogues:

@@ -76,6 +76,9 @@ class ExecutionRegistry:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.accepting_since = now()
         self.now = now
+        self.all_back = False
+        """Whether as many workers came as the leader before us had. Once so, it stays so."""
+        self._awaited: int | None = None
         self._entries: dict[Key, dict[str, _Entry]] = {}
         self._keys: dict[str, Key] = {}
         """Where each execution's entry is."""
@@ -89,6 +92,11 @@ class ExecutionRegistry:
     def connected(self) -> int:
         """Count the connected workers."""
         return sum(worker.connected for worker in self._workers.values())
+
+    @property
+    def present(self) -> int:
+        """Count the workers that are connected, or away with something that they hold."""
+        return sum(worker.connected or bool(worker.held) for worker in self._workers.values())
 
     @property
     def in_flight(self) -> int:
@@ -116,7 +124,14 @@ class ExecutionRegistry:
             workers=tuple(self._presence(workers, workflow_type)),
             other_types=_types(workers, workflow_type),
             accepting_since=self.accepting_since,
+            all_back=self.all_back,
         )
+
+    def accept(self, awaited: int | None) -> None:
+        """Begin to take workers in; the leader before us had so many. None: nobody knows."""
+        self.accepting_since = self.now()
+        self._awaited = awaited
+        self._note_return()
 
     def is_itself(self, hello: Hello, identity: str) -> bool:
         """Say whether no process of another identity has the instance that a worker names."""
@@ -157,6 +172,7 @@ class ExecutionRegistry:
             for execution in hello.held
             if self.is_of(execution, hello.instance)
         ]
+        self._note_return()
         return tuple(dict.fromkeys(changed))
 
     def drained(self, instance: str) -> None:
@@ -235,6 +251,10 @@ class ExecutionRegistry:
             del self._entries[key]
         self._count(entry, -1)
         return entry.instance, (key.namespace, entry.held.execution.workflow_type)
+
+    def _note_return(self) -> None:
+        if self._awaited is not None and self.connected >= self._awaited:
+            self.all_back = True
 
     def _presence(self, workers: list[Worker], workflow_type: str) -> Iterable[WorkerPresence]:
         now = self.now()

@@ -33,6 +33,8 @@ RETRY = 0.5  # s
 NO_NAMESPACE = "There is no such namespace: create it, or name another by --lease-namespace"
 
 Json = dict[str, Any]
+Change = Callable[[Json, datetime, int], Json]
+"""Gives the Lease as it is to be written at a time, with so many workers."""
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +49,8 @@ class Listener(Protocol):
     def on_leader(self, url: str | None) -> None:
         """Note who leads, another operator; None: nobody does at present."""
 
-    def on_taken(self) -> None:
-        """Note that this operator leads from now on."""
+    def on_taken(self, workers: int | None) -> None:
+        """Note that this operator leads from now on, and how many workers the one before it had."""
 
     def on_suspended(self) -> None:
         """Note that nothing may be written until `on_resumed`."""
@@ -71,6 +73,7 @@ class Leadership:
         name: Its name.
         candidate: Who we are.
         listener: Who is told.
+        workers: Counts the workers that are to be back before the next leader hands out old work.
         timing: Durations; for tests.
         now: A clock that goes on while the machine sleeps; for tests.
     """
@@ -83,6 +86,7 @@ class Leadership:
         candidate: Candidate,
         listener: Listener,
         *,
+        workers: Callable[[], int],
         timing: Timing = Timing(),  # noqa: B008  immutable
         now: Callable[[], float] = now,
     ) -> None:
@@ -94,6 +98,7 @@ class Leadership:
         self._path = LEASES.path(namespace, name)
         self._candidate = candidate
         self._listener = listener
+        self._workers = workers
         self._timing = timing
         self._now = now
         self._seen = Sighting(None, now())
@@ -183,7 +188,7 @@ class Leadership:
             return False  # another was faster
         self._sent = sent
         logger.info("operator leads", extra=self._fields(identity=self._candidate.identity))
-        self._listener.on_taken()
+        self._listener.on_taken(self._seen.workers)
         self.tried.set()
         return True
 
@@ -255,7 +260,7 @@ class Leadership:
         except NotFoundError:  # somebody deleted it: who creates it has it
             self._ours = await self._take(Sighting(None, self._now()))
 
-    async def _change(self, change: Callable[[Json, datetime], Json]) -> None:
+    async def _change(self, change: Change) -> None:
         """Write the Lease over the version that we know, or over a later one of our term.
 
         Raises:
@@ -268,8 +273,9 @@ class Leadership:
             self._ours = self._check_term(await self._api.get(self._path))
             self._ours = await self._replace(change)
 
-    async def _replace(self, change: Callable[[Json, datetime], Json]) -> Json:
-        return await self._api.replace(self._path, change(self._ours, datetime.now(UTC)))
+    async def _replace(self, change: Change) -> Json:
+        body = change(self._ours, datetime.now(UTC), self._workers())
+        return await self._api.replace(self._path, body)
 
     def _check_term(self, item: Json) -> Json:
         """Give the Lease if it is still ours."""

@@ -7,6 +7,8 @@
 4. Each taking begins a new term (`leaseTransitions`): two processes of one identity are told apart.
 5. A released Lease has no holder, and may be taken at once; so may one that names ourselves, as no
    two processes of one identity live at the same time (see `candidate`).
+6. A holder says how many workers it has, so that the next one knows when all are back. Who takes
+   the Lease leaves that as it is: until it has renewed, it has nothing better to say.
 
 Pure: no I/O, no clock.
 """
@@ -23,6 +25,7 @@ RENEW_EVERY = 3.0  # s: one renewal may fail, and a second be late
 API_VERSION = "coordination.k8s.io/v1"
 URL = "grctl.dev/dispatcher-url"
 SERVES = "grctl.dev/namespaces"
+WORKERS = "grctl.dev/workers"
 
 Json = dict[str, Any]
 
@@ -80,6 +83,12 @@ class Sighting:
         """Whose runs the holder works on."""
         return self._annotations.get(SERVES) if self.holder else None
 
+    @property
+    def workers(self) -> int | None:
+        """How many workers the last holder had; None: it did not say."""
+        said = self._annotations.get(WORKERS, "")
+        return int(said) if said.isdecimal() else None
+
     def followed_by(self, item: Json | None, now: float) -> "Sighting":
         """Give what is known after another look."""
         later = Sighting(item, now)
@@ -117,15 +126,22 @@ def taken(seen: Sighting, candidate: Candidate, at: datetime, timing: Timing) ->
     return body
 
 
-def renewed(item: Json, at: datetime) -> Json:
+def renewed(item: Json, at: datetime, workers: int) -> Json:
     """Give the Lease as its holder renews it."""
-    return {**item, "spec": {**item["spec"], "renewTime": _stamp(at)}}
+    metadata = item["metadata"]
+    annotations = {**metadata.get("annotations", {}), WORKERS: str(workers)}
+    return {
+        **item,
+        "metadata": {**metadata, "annotations": annotations},
+        "spec": {**item["spec"], "renewTime": _stamp(at)},
+    }
 
 
-def released(item: Json, at: datetime) -> Json:
+def released(item: Json, at: datetime, workers: int) -> Json:
     """Give the Lease without a holder."""
-    kept = {name: value for name, value in item["spec"].items() if name != "holderIdentity"}
-    return {**item, "spec": {**kept, "renewTime": _stamp(at)}}
+    last = renewed(item, at, workers)
+    del last["spec"]["holderIdentity"]
+    return last
 
 
 def _stamp(at: datetime) -> str:

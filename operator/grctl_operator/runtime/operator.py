@@ -137,9 +137,9 @@ class Operator:
         """Send workers to who leads."""
         self.dispatcher.admission.follow(url)
 
-    def on_taken(self) -> None:
+    def on_taken(self, workers: int | None) -> None:
         """Take workers in, and begin to decide."""
-        self.registry.accepting_since = self.clock.now()
+        self.registry.accept(awaited=workers)
         self.dispatcher.admission.lead()
         self._spawn(self._lead(anew=self._watches.follow_events), "lead", ends=True)
 
@@ -253,6 +253,7 @@ class Operator:
             settings.lease_name,
             candidate(settings, os.environ, self.port),
             self,
+            workers=lambda: self.registry.present,
         )
         self.api.fence = self.leadership
 

@@ -106,6 +106,13 @@ class WorkQueue:
         for key in tuple(self._alarms):
             self.add(key)
 
+    def wake_within(self, seconds: float) -> None:
+        """Have every key reconciled now that would be anyway so soon."""
+        until = self._timers.time() + seconds
+        for key, (when, _) in tuple(self._alarms.items()):
+            if when <= until:
+                self.add(key)
+
     def retry(self, key: Key) -> None:
         """Have a key whose reconcile failed reconciled again, later each time."""
         failures = self._failures.get(key, 0)
