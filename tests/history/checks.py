@@ -152,7 +152,6 @@ def _short(values: object) -> str:
 def executed_before_committed(ledger: Ledger) -> Iterator[str]:
     """4: what a handler is said to have done, a worker did."""
     started = {each.execution for each in ledger.history.started}
-    events = {each.event for each in ledger.history.started}
     for commit in chain.from_iterable(ledger.commits.values()):
         execution = commit.after.last_execution
         refused = any(each.reason == "BadPayload" for each in commit.consumed)
@@ -160,7 +159,7 @@ def executed_before_committed(ledger: Ledger) -> Iterator[str]:
         if execution and new and execution not in started and not refused:
             yield f"run {commit.after.name}: execution {execution} is committed, no worker ran it"
         for each in commit.consumed:
-            if each.phase is not EventPhase.REJECTED and each.event not in events:
+            if each.phase is not EventPhase.REJECTED and each.event not in ledger.begun:
                 yield f"{ledger.name(each.event)} is {each.phase}, and no worker had it"
 
 

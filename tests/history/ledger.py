@@ -75,19 +75,29 @@ class Ledger:
                 fates[each.event].append(each)
         return fates
 
+    @cached_property
+    def begun(self) -> frozenset[str]:
+        """Uids of the events with which a handler began."""
+        return frozenset(each.event for each in self.history.started if each.event)
+
     def name(self, uid: str) -> str:
         """Give the name of an event, for messages."""
+        return self._names.get(uid, uid)
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
         answered = {answer.uid: answer.name for answer in self.history.answers}
-        return self.events[uid][0].name if uid in self.events else answered.get(uid, uid)
+        return answered | {uid: versions[0].name for uid, versions in self.events.items()}
 
     def _filled_in(self, found: dict[str, list[Consumed]]) -> dict[str, list[Consumed]]:
+        known = {uid: {each.event for each in consumed} for uid, consumed in found.items()}
         for uid, versions in self.events.items():
             last = versions[-1]
             if last.sequence is None or last.run not in found or last.reason is None:
                 continue
-            consumed = found[last.run]
-            if uid not in {each.event for each in consumed}:
-                consumed.append(Consumed(uid, last.run, last.phase, last.reason, last.sequence))
+            if uid not in known[last.run]:
+                told = Consumed(uid, last.run, last.phase, last.reason, last.sequence)
+                found[last.run].append(told)
         return {uid: sorted(each, key=lambda one: one.sequence) for uid, each in found.items()}
 
 

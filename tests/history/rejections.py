@@ -27,12 +27,12 @@ def _unknown(ledger: Ledger, sent: EventVersion, rejected: EventVersion) -> bool
     """No handler of that name, and no worker was ever given it."""
     run = ledger.runs.get(rejected.run or "")
     names = ledger.history.handlers.get(run[0].workflow_type, frozenset()) if run else frozenset()
-    return bool(run) and sent.event_name not in names and not _was_run(ledger, sent)
+    return bool(run) and sent.event_name not in names and sent.uid not in ledger.begun
 
 
 def _unfit(ledger: Ledger, sent: EventVersion, _rejected: EventVersion) -> bool:
     """The sender knows that it does not fit, and no handler began with it."""
-    return sent.uid in ledger.history.unfit and not _was_run(ledger, sent)
+    return sent.uid in ledger.history.unfit and sent.uid not in ledger.begun
 
 
 def _finished(ledger: Ledger, _sent: EventVersion, rejected: EventVersion) -> bool:
@@ -49,10 +49,6 @@ def _gone(ledger: Ledger, sent: EventVersion, rejected: EventVersion) -> bool:
     there = [run for run in wanted if run.revision < rejected.revision]
     living = bool(there) and there[-1].exists
     return sent.wanted_run is not None and rejected.run != sent.wanted_run and not living
-
-
-def _was_run(ledger: Ledger, sent: EventVersion) -> bool:
-    return any(each.event == sent.uid for each in ledger.history.started)
 
 
 def _before(ledger: Ledger, rejected: EventVersion) -> Iterator[RunVersion]:

@@ -26,6 +26,8 @@ from grctl.models.wire import (
     encode,
     from_operator,
     from_worker,
+    lines,
+    together,
 )
 
 EXECUTION = Execution(
@@ -163,3 +165,14 @@ def test_what_cannot_be_read_is_not_quoted(text: str) -> None:
         with pytest.raises(ValidationError) as refused:
             adapter.validate_json(text)
         assert "input_value" not in str(refused.value)
+
+
+def test_messages_that_go_together_are_parted_again_whatever_is_in_them() -> None:
+    said = [
+        Execute(execution=EXECUTION, payload="two\nlines\r\u2028and more"),
+        Welcome(operator="o"),
+    ]
+
+    came = lines(together(map(encode, said)))
+
+    assert [from_operator.validate_json(each) for each in came] == said

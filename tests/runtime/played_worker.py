@@ -2,6 +2,7 @@
 
 import secrets
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -31,6 +32,7 @@ from grctl.models.wire import (
     Welcome,
     encode,
     from_operator,
+    lines,
 )
 
 PATIENCE = 60.0  # s: for one message; the operator needs milliseconds
@@ -68,6 +70,7 @@ def hello(
 class PlayedWorker:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
+        self._came: deque[str] = deque()
         self.releases: list[Release] = []
 
     async def say(self, message: Model) -> None:
@@ -76,8 +79,9 @@ class PlayedWorker:
     async def hear(self, kind: type[Message]) -> Message:
         """Give the next message of a kind; keep the releases that come before it."""
         while True:
-            text = await self.socket.receive_str(timeout=PATIENCE)
-            message = from_operator.validate_json(text)
+            if not self._came:
+                self._came += lines(await self.socket.receive_str(timeout=PATIENCE))
+            message = from_operator.validate_json(self._came.popleft())
             if isinstance(message, Release):
                 self.releases.append(message)
             if isinstance(message, kind):

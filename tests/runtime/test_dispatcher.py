@@ -17,6 +17,7 @@ from grctl.models.wire import (
     Hello,
     Release,
     from_operator,
+    lines,
 )
 from grctl_operator.engine import decision
 from grctl_operator.engine.dispatch import RETURNED
@@ -146,6 +147,24 @@ async def test_an_outcome_wakes_its_run_and_a_release_frees_the_worker(place: Pl
         place.dispatch()
         await worker.executes()
         assert [each.committed for each in worker.releases] == [True]
+
+
+async def test_what_is_said_at_one_moment_goes_in_one_message(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)) as worker:
+        for key in (KEY, OTHER):
+            place.dispatch(key)
+        came = lines(await worker.socket.receive_str(timeout=5))
+    assert [from_operator.validate_json(each).kind for each in came] == ["execute", "execute"]
+
+
+async def test_a_committed_execution_is_released_with_what_is_said_next(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch(KEY)
+        first = await worker.executes()
+        place.dispatcher.release(decision.Release(first.execution.id, committed=True))
+        place.dispatch(OTHER)
+        came = lines(await worker.socket.receive_str(timeout=5))
+    assert [from_operator.validate_json(each).kind for each in came] == ["release", "execute"]
 
 
 async def test_who_waits_is_woken_when_a_worker_of_the_type_connects(place: Place) -> None:

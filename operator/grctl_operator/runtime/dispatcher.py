@@ -166,14 +166,17 @@ class Dispatcher:
         instance, group = released
         session = self._sessions.get(instance)
         if session is not None:
-            session.send(
-                Release(
-                    execution=effect.execution,
-                    committed=effect.committed,
-                    message=effect.message,
-                )
-            )
+            self._tell_released(session, effect)
         self._offer_room(group)
+
+    def _tell_released(self, session: WorkerSession, effect: decision.Release) -> None:
+        message = Release(
+            execution=effect.execution, committed=effect.committed, message=effect.message
+        )
+        if effect.committed:
+            session.send_with_next(message)
+        else:
+            session.send(message)  # it may run still, and is to stop
 
     def decided(self, key: Key) -> None:
         """Note the end of a reconcile: who was woken and did not use the room passes it on."""

@@ -83,7 +83,8 @@ class Reconciler:
                 await self._try(key)
             finally:
                 self._queue.done(key)
-            await asyncio.sleep(0)  # thousands of keys may need no I/O: the watch has its turn too
+            if len(self._queue):  # thousands of keys may need no I/O: the watch has its turn too
+                await asyncio.sleep(0)
 
     async def reconcile(self, key: Key) -> None:
         """Decide once about one key, and do what was decided.

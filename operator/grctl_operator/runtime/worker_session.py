@@ -3,11 +3,13 @@
 1. Nothing is read before the Host admits the worker, or says where it belongs. Then comes a Hello
    of our protocol; who speaks another gets a Goodbye naming both.
 2. Messages go out in the order of `send`, which never waits: the dispatcher decides synchronously.
+   Those of one moment go together, and what nobody waits for goes with the next.
 3. It reports to its Host and keeps nothing: what outlives a connection is in the registry.
 """
 
 import asyncio
 import logging
+from collections import deque
 from typing import Protocol
 
 from aiohttp import WSMessage, WSMsgType, web
@@ -24,10 +26,14 @@ from grctl.models.wire import (
     Welcome,
     encode,
     from_worker,
+    lines,
+    together,
 )
 from grctl_operator.runtime.admission import NotHereError
 
 HELLO_TIMEOUT = 10.0  # s: a live worker says Hello at once
+LINGER = 0.05  # s: how long what nobody waits for is kept, to go with something else
+TOGETHER = 1024 * 1024  # characters: larger ones go alone, as a frame has a limit
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +80,9 @@ class WorkerSession:
         self._socket = socket
         self._host = host
         self._operator = operator
-        self._outgoing: asyncio.Queue[Model] = asyncio.Queue()
+        self._outgoing: deque[Model] = deque()
+        self._due = asyncio.Event()
+        self._lingering: asyncio.TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
 
     @property
@@ -101,7 +109,14 @@ class WorkerSession:
 
     def send(self, message: Model) -> None:
         """Have a message sent after those before it."""
-        self._outgoing.put_nowait(message)
+        self._outgoing.append(message)
+        self._due.set()
+
+    def send_with_next(self, message: Model) -> None:
+        """Have a message sent after those before it, with the next one or a moment later."""
+        self._outgoing.append(message)
+        if self._lingering is None:
+            self._lingering = asyncio.get_running_loop().call_later(LINGER, self._end_lingering)
 
     async def leave(
         self, message: str, redirect: str | None = None, *, refused: bool = False
@@ -124,7 +139,7 @@ class WorkerSession:
             raise ProtocolError(f"No Hello came within {HELLO_TIMEOUT:g} s") from None
         if first.type is not WSMsgType.TEXT:
             return
-        hello = _parse(first)
+        hello = _parse(first.data)
         if not isinstance(hello, Hello):
             raise ProtocolError(f"The first message must be Hello, not {hello.kind!r}")
         if hello.protocol != PROTOCOL:
@@ -140,26 +155,40 @@ class WorkerSession:
     def _receive(self, message: WSMessage) -> None:
         if message.type is not WSMsgType.TEXT:
             return
-        said = _parse(message)
-        if isinstance(said, Hello):
-            raise ProtocolError("A second Hello on one connection")
-        self._host.take(self, said)
+        for line in lines(message.data):
+            said = _parse(line)
+            if isinstance(said, Hello):
+                raise ProtocolError("A second Hello on one connection")
+            self._host.take(self, said)
+
+    def _end_lingering(self) -> None:
+        self._lingering = None
+        self._due.set()
 
     async def _write(self) -> None:
         while True:
-            message = await self._outgoing.get()
-            try:
-                await self._socket.send_str(encode(message))
-            except ConnectionError:
-                return  # the reader ends too, and the worker comes back
+            await self._due.wait()
+            self._due.clear()
+            while self._outgoing:
+                try:
+                    await self._socket.send_str(self._next_frame())
+                except ConnectionError:
+                    return  # the reader ends too, and the worker comes back
+
+    def _next_frame(self) -> str:
+        """Take as many messages as go together."""
+        taken = [encode(self._outgoing.popleft())]
+        while self._outgoing and sum(map(len, taken)) < TOGETHER:
+            taken.append(encode(self._outgoing.popleft()))
+        return together(taken)
 
     def _fields(self) -> dict[str, str | None]:
         return {"worker": self.hello.worker if self.hello else "unknown"}
 
 
-def _parse(message: WSMessage) -> Hello | Outcome | Declined | Drain:
+def _parse(line: str) -> Hello | Outcome | Declined | Drain:
     try:
-        return from_worker.validate_json(message.data)
+        return from_worker.validate_json(line)
     except ValidationError as error:
         found = "; ".join(
             f"{'.'.join(map(str, each['loc'])) or 'message'}: {each['msg']}"

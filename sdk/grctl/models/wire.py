@@ -6,8 +6,10 @@
 3. A worker holds an Outcome until it is told Release: committed, or void. Both sides may repeat
    themselves; nobody relies on a message that was not answered.
 4. An execution names what it was built on (run uid, commits, base): that is its fence.
+5. What is said at one moment goes in one WebSocket message, a line each: sending is what costs.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
@@ -184,5 +186,15 @@ from_operator: TypeAdapter[Welcome | Execute | Release | Goodbye] = TypeAdapter(
 
 
 def encode(message: Model) -> str:
-    """Write a message for the wire."""
+    """Write a message for the wire: a JSON text without a line break of its own."""
     return message.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def together(messages: Iterable[str]) -> str:
+    """Put encoded messages into one."""
+    return "\n".join(messages)
+
+
+def lines(text: str) -> list[str]:
+    """Part the messages that came together."""
+    return text.split("\n")

@@ -27,6 +27,7 @@ from grctl.models.wire import (
     Welcome,
     encode,
     from_operator,
+    lines,
 )
 from grctl.worker.trust import TrustError, authorization, check_redirect, verification
 
@@ -134,14 +135,15 @@ class Connection:
             if frame.type is not aiohttp.WSMsgType.TEXT:
                 self._note_trouble(url, f"the connection ended ({socket.close_code})")
                 return
-            message = _decode(frame.data)
-            if isinstance(message, Goodbye):
-                self._note_goodbye(url, message)
-                return
-            if isinstance(message, Welcome):
-                self._note_welcome(socket, url, message)
-            if message is not None:
-                await self._receive(message)
+            for line in lines(frame.data):
+                message = _decode(line)
+                if isinstance(message, Goodbye):
+                    self._note_goodbye(url, message)
+                    return
+                if isinstance(message, Welcome):
+                    self._note_welcome(socket, url, message)
+                if message is not None:
+                    await self._receive(message)
 
     def _note_welcome(self, socket: Socket, url: str, welcome: Welcome) -> None:
         self._socket = socket
