@@ -16,7 +16,7 @@ from grctl.models import reasons
 from grctl.models.crds import all_crds
 from grctl.models.phases import FINISHED
 from grctl_operator.engine.transitions import TRANSITIONS
-from grctl_operator.runtime.metrics import Metrics
+from grctl_operator.runtime.people.metrics import Metrics
 
 ROOT = Path(__file__).parent.parent
 PHASES_HEAD = """<!-- Generated from the engine's transitions.py by `make fix`. Do not edit. -->

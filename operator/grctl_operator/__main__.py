@@ -9,9 +9,7 @@ from collections.abc import Sequence
 
 from grctl.kube import ApiError, ConnectionConfigError
 from grctl.logs import set_up
-from grctl_operator.runtime.certificate import CertificateError
-from grctl_operator.runtime.leadership import LeadershipLostError
-from grctl_operator.runtime.list_watch import StaleApiError
+from grctl_operator.runtime.leader.leadership import LeadershipLostError
 from grctl_operator.runtime.process import serve
 from grctl_operator.runtime.settings import (
     AUDIENCE,
@@ -21,6 +19,8 @@ from grctl_operator.runtime.settings import (
     Settings,
     SettingsError,
 )
+from grctl_operator.runtime.watch.list_watch import StaleApiError
+from grctl_operator.runtime.workers.certificate import CertificateError
 
 EXPECTED = (
     ConnectionConfigError,

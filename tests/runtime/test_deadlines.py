@@ -11,8 +11,8 @@ from grctl.kube import RUNS, Api, Connection
 from grctl.models import API_VERSION, FINALIZER
 from grctl.models.directive import Complete, WaitForEvent
 from grctl_local import LocalServer
-from grctl_operator.runtime.event_stream import EventStream
 from grctl_operator.runtime.operator import Operator
+from grctl_operator.runtime.watch.event_stream import EventStream
 from tests.runtime.conftest import NAMESPACES, Cluster, Json, _install_crds
 from tests.runtime.played_worker import PlayedWorker, connected
 from tests.runtime.test_operator import greeting, operating

@@ -8,10 +8,10 @@ from asyncio.subprocess import PIPE
 
 import pytest
 
-from grctl_operator.runtime.list_watch import ListWatch, StaleApiError
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.process import serve
 from grctl_operator.runtime.settings import Settings
+from grctl_operator.runtime.watch.list_watch import ListWatch, StaleApiError
 from tests.runtime.conftest import PATIENCE, Cluster
 
 COMMAND = (sys.executable, "-m", "grctl_operator", "--port", "0")

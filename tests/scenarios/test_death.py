@@ -16,7 +16,7 @@ import pytest
 from grctl.client import WorkflowHandle
 from grctl.models import EventPhase, EventReason, RunPhase
 from grctl_operator.engine.dispatch import MAX_ATTEMPTS
-from grctl_operator.runtime.dispatcher import CLOSED_GRACE
+from grctl_operator.runtime.workers.dispatcher import CLOSED_GRACE
 from tests.history.executions import recorded
 from tests.scenarios.cluster import EmbeddedApi
 from tests.scenarios.evidence import Measure

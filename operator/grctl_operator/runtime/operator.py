@@ -19,26 +19,26 @@ from typing import Any, NoReturn
 
 from grctl.kube import Api, ApiError, Connection, UnreachableError
 from grctl.probes import Probes
-from grctl_operator.runtime.announcer import Announcer
-from grctl_operator.runtime.candidate import candidate
-from grctl_operator.runtime.certificate import Certificate
 from grctl_operator.runtime.clock import ServerClock
-from grctl_operator.runtime.dispatcher import Dispatcher
-from grctl_operator.runtime.doorkeeper import Doorkeeper, OpenDoor, TokenDoor
-from grctl_operator.runtime.effects import Effects
-from grctl_operator.runtime.event_caches import EventCaches
-from grctl_operator.runtime.event_writer import EventWriter
-from grctl_operator.runtime.executions import ExecutionRegistry
-from grctl_operator.runtime.journal import Journal
-from grctl_operator.runtime.leadership import Leadership
-from grctl_operator.runtime.metrics import Metrics
+from grctl_operator.runtime.leader.candidate import candidate
+from grctl_operator.runtime.leader.leadership import Leadership
 from grctl_operator.runtime.outage import Outage
+from grctl_operator.runtime.people.announcer import Announcer
+from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.reconcile import Reconciler
-from grctl_operator.runtime.runs import RunCache
 from grctl_operator.runtime.settings import Settings
-from grctl_operator.runtime.trimmer import Trimmer
-from grctl_operator.runtime.watches import Watches
+from grctl_operator.runtime.watch.event_caches import EventCaches
+from grctl_operator.runtime.watch.runs import RunCache
+from grctl_operator.runtime.watch.watches import Watches
 from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.runtime.workers.certificate import Certificate
+from grctl_operator.runtime.workers.dispatcher import Dispatcher
+from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, OpenDoor, TokenDoor
+from grctl_operator.runtime.workers.executions import ExecutionRegistry
+from grctl_operator.runtime.write.effects import Effects
+from grctl_operator.runtime.write.event_writer import EventWriter
+from grctl_operator.runtime.write.trimmer import Trimmer
 
 RECONCILERS = 32  # keys at a time: each waits for the API server most of its time
 USER_AGENT = "grctl-operator"

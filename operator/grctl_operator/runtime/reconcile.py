@@ -21,18 +21,18 @@ from grctl.kube import RUNS, Api, ApiError, ConflictError, NotFoundError
 from grctl.models import API_VERSION, RunReason, RunStatus, WorkflowRun
 from grctl_operator.engine import Decision, Events, Executions, decide, decide_refused
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.announcer import Announcer, involved_object
 from grctl_operator.runtime.clock import ServerClock
-from grctl_operator.runtime.dispatcher import Dispatcher
-from grctl_operator.runtime.effects import Effects
-from grctl_operator.runtime.event_caches import Inboxes
-from grctl_operator.runtime.executions import ExecutionRegistry
-from grctl_operator.runtime.journal import Journal
-from grctl_operator.runtime.metrics import Metrics
-from grctl_operator.runtime.notices import Notice
 from grctl_operator.runtime.outage import passes
-from grctl_operator.runtime.runs import RunCache
+from grctl_operator.runtime.people.announcer import Announcer, involved_object
+from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.people.metrics import Metrics
+from grctl_operator.runtime.people.notices import Notice
+from grctl_operator.runtime.watch.event_caches import Inboxes
+from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.runtime.workers.dispatcher import Dispatcher
+from grctl_operator.runtime.workers.executions import ExecutionRegistry
+from grctl_operator.runtime.write.effects import Effects
 
 Decide = Callable[[WorkflowRun | None, Events, Executions, datetime], Decision]
 

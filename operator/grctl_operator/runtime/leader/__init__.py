@@ -1,0 +1,1 @@
+"""The Lease: which of several operators decides and writes."""

@@ -1,0 +1,176 @@
+"""Announcer: writes core Events, by which `kubectl describe` tells what happens to an object.
+
+1. The name of a core Event follows from its object and reason: an operator that starts anew goes on
+   counting where the one before it stopped, and does not repeat a state that was told.
+2. Best effort: an API server that is away is waited for, a refusal is logged, and that core Event
+   left out. Nobody waits for it.
+3. One after the other with a pause: telling people never takes the API server from the runs.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NoReturn
+
+from grctl.kube import (
+    CORE_EVENTS,
+    AlreadyExistsError,
+    Api,
+    ApiError,
+    NotFoundError,
+    UnreachableError,
+)
+from grctl.models import API_VERSION
+from grctl_operator.runtime.outage import Outage
+from grctl_operator.runtime.people.metrics import Metrics
+from grctl_operator.runtime.people.notices import Name, Notice, Notices, Telling
+
+COMPONENT = "grctl-operator"
+PAUSE = 0.02  # s: at most 50 core Events a second
+LONGEST = 1024  # characters of a message: the API server refuses more
+LONGEST_NAME = 230  # characters of the object's name in that of its core Event
+
+Json = dict[str, Any]
+
+logger = logging.getLogger(__name__)
+
+
+class Announcer:
+    """Writes core Events in the background."""
+
+    def __init__(
+        self, api: Api, metrics: Metrics, *, operator: str, now: Callable[[], datetime]
+    ) -> None:
+        self._api = api
+        self._metrics = metrics
+        self._operator = operator
+        self._notices = Notices(now, asyncio.get_running_loop().time)
+        self._news = asyncio.Event()
+        self._outage = Outage("write core events")
+        self._refused = False
+
+    def announce(self, notice: Notice) -> None:
+        """Have something said of an object, unless it is said already or too much is."""
+        if self._notices.add(notice):
+            self._news.set()
+        else:
+            self._metrics.core_events.labels("dropped").inc()
+
+    async def run(self) -> NoReturn:
+        """Write what is due, until cancelled."""
+        while True:
+            telling = self._notices.take()
+            if telling is None:
+                await self._await_news()
+                continue
+            await self._write(telling)
+            await asyncio.sleep(PAUSE)
+
+    async def _await_news(self) -> None:
+        self._news.clear()
+        try:
+            async with asyncio.timeout(self._notices.due_in()):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    async def _write(self, telling: Telling) -> None:
+        while True:
+            try:
+                await self._tell(telling)
+            except (ApiError, UnreachableError) as error:
+                if isinstance(error, ApiError) and not error.retriable:
+                    self._refuse(telling, error)
+                    return
+                await self._outage.pause(error)
+            else:
+                self._outage.over()
+                self._refused = False
+                return
+
+    async def _tell(self, telling: Telling) -> None:
+        """Create the core Event, or count it up where it is there."""
+        path = CORE_EVENTS.path(telling.notice.about["namespace"], _name_of(telling.notice))
+        try:
+            if not telling.count:
+                await self._create(telling)
+            else:
+                await self._count_up(path, telling, telling.count)
+        except AlreadyExistsError:
+            known = await self._api.get(path)
+            if _says(known, telling.notice):
+                telling.wrote(known["count"])
+            else:
+                await self._count_up(path, telling, known["count"])
+        except NotFoundError:  # the API server keeps core Events for an hour
+            await self._create(telling)
+
+    async def _create(self, telling: Telling) -> None:
+        path = CORE_EVENTS.path(telling.notice.about["namespace"])
+        await self._api.create(path, self._core_event(telling))
+        self._wrote(telling, telling.notice.times)
+
+    async def _count_up(self, path: str, telling: Telling, before: int) -> None:
+        count = before + telling.notice.times
+        news = {"count": count, "lastTimestamp": _stamp(telling.last)}
+        await self._api.merge(path, news | {"message": _message(telling.notice)})
+        self._wrote(telling, count)
+
+    def _wrote(self, telling: Telling, count: int) -> None:
+        telling.wrote(count)
+        self._metrics.core_events.labels("written").inc()
+
+    def _refuse(self, telling: Telling, error: ApiError) -> None:
+        """Leave a core Event out. Why is logged once for as long as nothing else happens."""
+        self._metrics.core_events.labels("failed").inc()
+        level = logging.DEBUG if self._refused else logging.WARNING
+        self._refused = True
+        notice = telling.notice
+        fields = {"run": str(notice.of), "reason": notice.reason, "error": str(error)}
+        logger.log(level, "core event refused", extra=fields)
+
+    def _core_event(self, telling: Telling) -> Json:
+        notice = telling.notice
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": _name_of(notice), "namespace": notice.about["namespace"]},
+            "involvedObject": {"apiVersion": API_VERSION, **notice.about},
+            "reason": notice.reason,
+            "message": _message(notice),
+            "type": "Warning" if notice.warning else "Normal",
+            "source": {"component": COMPONENT},
+            "reportingComponent": COMPONENT,
+            "reportingInstance": self._operator,
+            "firstTimestamp": _stamp(telling.first),
+            "lastTimestamp": _stamp(telling.last),
+            "count": notice.times,
+        }
+
+
+def involved_object(kind: str, namespace: str, name: str, uid: str) -> Json:
+    """Name the object that something is said of."""
+    return {"kind": kind, "namespace": namespace, "name": name, "uid": uid}
+
+
+def _name_of(notice: Notice) -> str:
+    name: Name = notice.name
+    digest = hashlib.sha256("/".join(name).encode()).hexdigest()[:16]
+    return f"{notice.about['name'][:LONGEST_NAME].rstrip('.-')}.{digest}"
+
+
+def _message(notice: Notice) -> str:
+    text = notice.message
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def _says(known: Json, notice: Notice) -> bool:
+    """Say whether a core Event of an operator before us tells of a state already."""
+    told = datetime.fromisoformat(known["lastTimestamp"])
+    return notice.since is not None and notice.since <= told
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,1 @@
+"""What the API server has, as two ordered streams of each namespace show it: the caches."""

@@ -1,0 +1,122 @@
+"""EventReader: consistent lists of events, for runs of which the watch alone proves too little.
+
+1. What is known of a run, and the time, are noted before its list is asked for: the list shows at
+   least what was so then. Afterwards the run is reconciled again.
+2. A list makes the API server look at every event of the namespace. So who asks while lists are
+   read waits for the next ones, and runs that ask together share one list of all unsettled events,
+   unless too many wait: a thousand waits with one deadline cost a dozen lists.
+3. A list that fails is tried again; who asked is not forgotten.
+"""
+
+import asyncio
+from typing import Any, NoReturn
+
+from grctl.kube import EVENTS, ApiError, ExpiredError, UnreachableError
+from grctl.models.phases import UNSETTLED_SELECTOR
+from grctl_operator.engine.event_cache import EventCache, key_of
+from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.clock import ServerClock
+from grctl_operator.runtime.outage import Outage
+from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.watch.list_watch import Source, list_all
+from grctl_operator.runtime.watch.runs import RunCache
+from grctl_operator.runtime.work_queue import WorkQueue
+
+SENT = 100  # events: being sent so many is not dearer than having all looked at once more
+
+Json = dict[str, Any]
+
+
+class EventReader:
+    """Reads the unsettled events of whoever asks."""
+
+    def __init__(
+        self,
+        api: Source,
+        cache: EventCache,
+        runs: RunCache,
+        queue: WorkQueue,
+        *,
+        clock: ServerClock,
+        journal: Journal,
+    ) -> None:
+        self._api = api
+        self._cache = cache
+        self._runs = runs
+        self._queue = queue
+        self._clock = clock
+        self._journal = journal
+        self._outage = Outage("list events")
+        self._wanted: dict[Key, None] = {}
+        self._reading: dict[Key, None] = {}
+        """Who is being read: until woken, and not longer, as who is woken may ask again."""
+        self._asked = asyncio.Event()
+
+    def ask(self, key: Key) -> None:
+        """Have a run's unsettled events read, and the run reconciled again."""
+        if key not in self._reading:
+            self._wanted[key] = None
+            self._asked.set()
+
+    async def run(self) -> NoReturn:
+        """Read what is asked for, until cancelled.
+
+        Raises:
+            ApiError: the API server refuses the list for good.
+        """
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            self._reading, self._wanted = self._wanted, {}
+            try:
+                await self._read_all(tuple(self._reading))
+            except (UnreachableError, ApiError) as error:
+                await self._keep_for_later(error)
+            else:
+                self._outage.over()
+            self._reading = {}
+
+    async def _read_all(self, keys: tuple[Key, ...]) -> None:
+        namespaces = dict.fromkeys(key.namespace for key in keys)
+        lists = [
+            (namespace, group)
+            for namespace in namespaces
+            for group in self._groups([key for key in keys if key.namespace == namespace])
+        ]
+        reading = (self._list(namespace, group) for namespace, group in lists)
+        for result in await asyncio.gather(*reading, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _list(self, namespace: str, keys: list[Key]) -> None:
+        """Read the events of some runs with one list."""
+        known, at = [self._runs.known_as(key) for key in keys], self._clock.now()
+        selector = UNSETTLED_SELECTOR
+        if len(keys) == 1:
+            selector = f"spec.workflowId={keys[0].name},{selector}"
+        path = EVENTS.path(namespace)
+        items, revision = await list_all(self._api, path, {"fieldSelector": selector})
+        self._journal.listed(namespace, len(keys), len(items))
+        of_run = _by_run(items)
+        for key, run in zip(keys, known, strict=True):
+            self._cache.listed(key, of_run.get(key, []), revision, run, at)
+            del self._reading[key]
+            self._queue.add(key)
+
+    def _groups(self, keys: list[Key]) -> list[list[Key]]:
+        """Say which runs of a namespace share a list: all one, or each has its own."""
+        shared = len(self._cache) <= SENT * (len(keys) - 1)
+        return [keys] if shared else [[key] for key in keys]
+
+    async def _keep_for_later(self, error: UnreachableError | ApiError) -> None:
+        self._wanted = self._reading | self._wanted
+        self._asked.set()
+        if not isinstance(error, ExpiredError):  # else the pages took too long: try again at once
+            await self._outage.pause(error)
+
+
+def _by_run(items: list[Json]) -> dict[Key, list[Json]]:
+    found: dict[Key, list[Json]] = {}
+    for item in items:
+        found.setdefault(key_of(item), []).append(item)
+    return found

@@ -1,0 +1,72 @@
+"""EventStream: the inbox of every run, from one ordered list-and-watch of unsettled events.
+
+1. Objects enter the EventCache in stream order; order of arrival is decided there and nowhere else.
+2. It starts when the list of all runs is complete: an event that a known run's commit consumed
+   is then either in that run's outbox or not in this list (all runs first, then one list).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from grctl.kube import EVENTS
+from grctl.models.phases import UNSETTLED_SELECTOR
+from grctl_operator.engine.event_cache import EventCache
+from grctl_operator.engine.observation import Key, KnownRun
+from grctl_operator.runtime.clock import EPOCH, ServerClock
+from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.watch.list_watch import ListWatch, Source
+from grctl_operator.runtime.watch.runs import RunCache
+from grctl_operator.runtime.work_queue import WorkQueue
+
+Json = dict[str, Any]
+Asked = tuple[Mapping[Key, KnownRun], datetime]
+
+
+class EventStream:
+    """Receives every change of an unsettled event."""
+
+    def __init__(
+        self,
+        api: Source,
+        cache: EventCache,
+        runs: RunCache,
+        queue: WorkQueue,
+        *,
+        clock: ServerClock,
+        journal: Journal,
+        namespace: str | None = None,
+    ) -> None:
+        self._cache = cache
+        self._runs = runs
+        self._queue = queue
+        self._namespace = namespace
+        self._clock = clock
+        self._journal = journal
+        self._asked: Asked = ({}, EPOCH)
+        """The runs that were known when the last list was asked for, and the time."""
+        self.watch = ListWatch(api, EVENTS.path(namespace), self, selector=UNSETTLED_SELECTOR)
+
+    def on_asking(self) -> None:
+        """Note which runs are known: the list is consistent for these versions of them."""
+        self._asked = (self._runs.known(self._namespace), self._clock.now())
+
+    def on_list(self, items: list[Json], revision: int) -> None:
+        """Compare with what was known. Runs without events have time."""
+        keys = self._cache.relisted(items, revision, *self._asked)
+        for key in keys:
+            if self._cache.view(key):
+                self._queue.add(key)
+        self._queue.sweep(keys)
+
+    def on_change(self, change: str, item: Json) -> None:
+        """Take what is new."""
+        if change == "ADDED":
+            self._journal.arrived(item["metadata"]["uid"])
+        key = self._cache.watched(change, item)
+        if key is not None:
+            self._queue.add(key)
+
+    def on_bookmark(self, revision: int) -> None:
+        """Note how far the stream has come."""
+        self._cache.advance(revision)

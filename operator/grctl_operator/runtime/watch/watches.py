@@ -1,0 +1,121 @@
+"""Watches: the two streams, of runs and of events, of each namespace served, and its reader.
+
+1. All runs of a namespace are listed before its events: see `event_stream`.
+2. Lists and revisions of one namespace say nothing about another's.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any
+
+from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.clock import ServerClock
+from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.watch.event_caches import EventCaches
+from grctl_operator.runtime.watch.event_reader import EventReader
+from grctl_operator.runtime.watch.event_stream import EventStream
+from grctl_operator.runtime.watch.list_watch import ListWatch, Source
+from grctl_operator.runtime.watch.run_stream import RunStream
+from grctl_operator.runtime.watch.runs import RunCache
+from grctl_operator.runtime.work_queue import WorkQueue
+
+Spawn = Callable[[Coroutine[Any, Any, Any], str], asyncio.Task[Any]]
+OnRestart = Callable[[str, str], None]
+"""Gets the resource whose watch is opened anew, and the cause."""
+
+
+class Watches:
+    """Keeps the caches as the API server has it.
+
+    Args:
+        api: Where to ask.
+        runs: Cache of runs.
+        events: Caches of events.
+        queue: Gets the key of whatever changed.
+        clock: The API server's time.
+        journal: Follows events.
+        namespaces: Those served; none: all, by one pair of watches.
+        spawn: Starts a part of the operator.
+        on_restart: Is told when a watch is opened anew.
+    """
+
+    def __init__(
+        self,
+        api: Source,
+        runs: RunCache,
+        events: EventCaches,
+        queue: WorkQueue,
+        *,
+        clock: ServerClock,
+        journal: Journal,
+        namespaces: Sequence[str],
+        spawn: Spawn,
+        on_restart: OnRestart,
+    ) -> None:
+        scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
+        self._spawn = spawn
+        self._runs = [RunStream(api, runs, queue, scope).watch for scope in scopes]
+        self._events = [
+            EventStream(
+                api, events.of(scope), runs, queue, clock=clock, journal=journal, namespace=scope
+            ).watch
+            for scope in scopes
+        ]
+        self._readers = {
+            scope: EventReader(api, events.of(scope), runs, queue, clock=clock, journal=journal)
+            for scope in scopes
+        }
+        self._following: list[asyncio.Task[Any]] = []
+        """What follows the events."""
+        for resource, watches in (("workflowruns", self._runs), ("workflowevents", self._events)):
+            for watch in watches:
+                watch.on_restart = partial(on_restart, resource)
+
+    @property
+    def follow_events(self) -> bool:
+        """Whether events are listed and watched."""
+        return bool(self._following)
+
+    def start_runs(self) -> None:
+        """Begin to list and watch the runs, and to read the events of those that ask for it."""
+        for watch in self._runs:
+            self._spawn(watch.run(), "watch runs")
+        for reader in self._readers.values():
+            self._spawn(reader.run(), "read events")
+
+    async def runs_listed(self) -> None:
+        """Wait until all runs are known."""
+        await _listed(self._runs)
+
+    def start_events(self) -> None:
+        """Begin to list and watch the events."""
+        self._following = [self._spawn(watch.run(), "watch events") for watch in self._events]
+
+    async def events_listed(self) -> None:
+        """Wait until all events are known."""
+        await _listed(self._events)
+
+    async def list_events_anew(self) -> None:
+        """Have the watches of events begin with new lists, and wait for them.
+
+        They are consistent for the runs as they are known now, whoever moved those: see "When a
+        view may be trusted" in docs/architecture.md.
+        """
+        for task in self._following:
+            task.cancel()
+        await asyncio.wait(self._following)
+        for watch in self._events:
+            watch.listed.clear()
+        self.start_events()
+        await self.events_listed()
+
+    def read(self, key: Key) -> None:
+        """Have one run's unsettled events read with a consistent list, and it reconciled again."""
+        reader = self._readers.get(key.namespace) or self._readers[None]
+        reader.ask(key)
+
+
+async def _listed(watches: Sequence[ListWatch]) -> None:
+    for watch in watches:
+        await watch.listed.wait()

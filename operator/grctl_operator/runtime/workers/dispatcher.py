@@ -1,0 +1,352 @@
+"""Dispatcher: workers connect to it, it hands them executions and takes back outcomes.
+
+1. A dispatch enters the registry before anything is awaited: decided twice, it happens once.
+2. A connection that closes without Drain: a killed process's socket closes at once and a live
+   worker is back within CLOSED_GRACE. One whose heartbeats fail may well be alive behind a broken
+   network: SILENT_GRACE. After that its executions are lost.
+3. Who connects is asked by the doorkeeper, and serves only what it may. A connection outlives its
+   token and its permissions: it is asked again every RECHECK, and when the token expires.
+4. A message to a worker that is away is not kept: it says what it holds when it comes back, and
+   the engine decides again.
+"""
+
+import asyncio
+import logging
+import secrets
+import ssl
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aiohttp import web
+
+from grctl.models.phases import HandlerKind
+from grctl.models.run import WorkflowRun
+from grctl.models.wire import (
+    CONNECT_PATH,
+    Declined,
+    Drain,
+    Execute,
+    Execution,
+    Hello,
+    Outcome,
+    Release,
+)
+from grctl_operator.engine import decision
+from grctl_operator.engine.dispatch import RETURNED
+from grctl_operator.engine.observation import Event, Key
+from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.runtime.workers.admission import Admission, NotHereError
+from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, Identity, RefusedError
+from grctl_operator.runtime.workers.executions import ExecutionRegistry, Group, Worker
+from grctl_operator.runtime.workers.waiting_line import WaitingLine
+from grctl_operator.runtime.workers.worker_session import ProtocolError, WorkerSession
+
+HEARTBEAT = 10.0  # s: a ping; unanswered for half of it, the connection counts as broken
+CLOSED_GRACE = 1.0  # s: a worker's first try to reconnect, and its Hello
+SILENT_GRACE = 30.0  # s: two missed heartbeats and a reconnect
+CLOSING = 1.0  # s: for a worker to agree that the connection is over
+RECHECK = 300.0  # s: how long somebody goes on who may no more
+SOON = 10.0  # s: until the next try to ask again
+LARGEST_MESSAGE = 16 * 1024 * 1024  # bytes: an outcome's store and result, and room
+
+logger = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """The server that workers connect to."""
+
+    def __init__(
+        self,
+        registry: ExecutionRegistry,
+        queue: WorkQueue,
+        journal: Journal,
+        *,
+        operator: str,
+        door: Doorkeeper,
+        namespaces: Sequence[str] = (),
+        closed_grace: float = CLOSED_GRACE,
+        silent_grace: float = SILENT_GRACE,
+    ) -> None:
+        self.port = 0
+        self.admission = Admission()
+        self._registry = registry
+        self._queue = queue
+        self._journal = journal
+        self._operator = operator
+        self._door = door
+        self._namespaces = namespaces
+        self._grace = {False: closed_grace, True: silent_grace}
+        self._line = WaitingLine()
+        self._sessions: dict[str, WorkerSession] = {}
+        self._identities: dict[WorkerSession, Identity | None] = {}
+        """Of all connections; None: not known yet."""
+        self._checks: dict[WorkerSession, asyncio.Task[None]] = {}
+        self._deadlines: dict[str, asyncio.TimerHandle] = {}
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Count the runs that wait for a worker: one that has the handler, or one with room."""
+        return len(self._line)
+
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+        """Listen. `port` 0 takes a free one; `self.port` says which."""
+        app = web.Application()
+        app.router.add_get(CONNECT_PATH, self._connect)
+        self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port, ssl_context=tls)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        logger.info(
+            "waiting for workers",
+            extra={"address": f"{'wss' if tls else 'ws'}://{host}:{self.port}"},
+        )
+
+    async def stop(self) -> None:
+        """Say Goodbye to all workers and stop listening."""
+        for deadline in self._deadlines.values():
+            deadline.cancel()
+        sessions = list(self._identities)
+        await asyncio.gather(*(each.leave("The operator stops") for each in sessions))
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    # What the engine decided.
+
+    def dispatch(self, key: Key, run: WorkflowRun, effect: decision.Dispatch) -> None:
+        """Give a handler to a worker; where none has room, wait for one."""
+        if effect.ahead:
+            self._dispatch_ahead(key, run, effect)
+            return
+        group = (key.namespace, run.spec.workflow.type)
+        worker = self._registry.choose(group, effect.kind, effect.name)
+        if worker is None:
+            self._line.join(key, group)
+            return
+        self._line.leave(key)
+        execution = _execution(key, run, effect)
+        payload = _payload(run, effect)
+        message = Execute(execution=execution, payload=payload, store=run.status.store)
+        self._send(worker, message, effect.event)
+
+    def _dispatch_ahead(self, key: Key, run: WorkflowRun, effect: decision.Dispatch) -> None:
+        """Hand events to the worker that holds what they are built on, if it is still there."""
+        worker = self._registry.holder(effect.base)
+        event = effect.event
+        if worker is None or event is None:
+            return
+        for number, each in enumerate((event, *effect.then)):
+            link = replace(
+                effect, name=each.event_name, event=each, commits=effect.commits + number
+            )
+            execution = _execution(key, run, link)
+            message = Execute(execution=execution, payload=each.payload, ahead=True)
+            self._send(worker, message, each)
+            effect = replace(effect, base=execution.id)
+
+    def _send(self, worker: Worker, message: Execute, event: Event | None) -> None:
+        self._registry.dispatched(message.execution, worker)
+        self._sessions[worker.instance].send(message)
+        self._journal.dispatched(message.execution, worker.name, event)
+
+    def await_worker(self, key: Key, run: WorkflowRun) -> None:
+        """Have a key reconciled when a worker of the type connects or has room."""
+        self._line.join(key, (key.namespace, run.spec.workflow.type))
+
+    def release(self, effect: decision.Release) -> None:
+        """Tell the worker that an execution is over. A worker that is away is told when back."""
+        execution = self._registry.find(effect.execution)
+        released = self._registry.released(effect.execution)
+        if execution is None or released is None:
+            return
+        if not effect.committed:
+            self._journal.void(execution, effect.message)
+        instance, group = released
+        session = self._sessions.get(instance)
+        if session is not None:
+            self._tell_released(session, effect)
+        self._offer_room(group)
+
+    def _tell_released(self, session: WorkerSession, effect: decision.Release) -> None:
+        message = Release(
+            execution=effect.execution, committed=effect.committed, message=effect.message
+        )
+        if effect.committed:
+            session.send_with_next(message)
+        else:
+            session.send(message)  # it may run still, and is to stop
+
+    def decided(self, key: Key) -> None:
+        """Note the end of a reconcile: who was woken and did not use the room passes it on."""
+        group = self._line.group(key)
+        if group is None:
+            return
+        if self._line.woken(key):  # and did not join again: it does not wait any more
+            self._line.leave(key)
+        self._offer_room(group, after=key)
+
+    # What workers do.
+
+    async def admit(self, session: WorkerSession) -> None:
+        """Wait until this operator leads, and learn who comes."""
+        await self.admission.wait()
+        self._identities[session] = await self._door.identify(session.credential)
+
+    async def permit(self, session: WorkerSession, hello: Hello) -> None:
+        """Refuse who may not do what it offers."""
+        if self._namespaces and hello.namespace not in self._namespaces:
+            served = ", ".join(self._namespaces)
+            raise ProtocolError(f"This operator serves only {served}, not {hello.namespace}")
+        await self._door.permit(self._identity(session), hello)
+        if not self._registry.is_itself(hello, self._identity(session).name):
+            raise ProtocolError("Another worker is connected as this one; start it again")
+
+    def welcome(self, session: WorkerSession, hello: Hello) -> None:
+        """Take in a worker: what it holds, what it can, and who waits for it."""
+        self._replace(hello.instance, session)
+        self._checks[session] = asyncio.create_task(self._check_again(session, hello))
+        were_back = self._registry.all_back
+        for key in self._registry.joined(hello, self._identity(session).name):
+            self._queue.add(key)
+        if self._registry.all_back and not were_back:
+            self._queue.wake_within(RETURNED.total_seconds())  # what was held back for them
+        for execution in hello.held:
+            self._void_if_anothers(session, execution)
+        for catalogue in hello.catalogues:
+            for key in self._line.wake_all((hello.namespace, catalogue.type)):
+                self._queue.add(key)
+        fields = {"worker": hello.worker, "namespace": hello.namespace, "held": len(hello.held)}
+        logger.info("worker connected", extra=fields | {"capacity": hello.capacity})
+
+    def take(self, session: WorkerSession, message: Outcome | Declined | Drain) -> None:
+        """Keep an outcome until the engine has dealt with it; dispatch nothing to who drains."""
+        hello = session.hello
+        if hello is None or self._sessions.get(hello.instance) is not session:
+            return
+        if isinstance(message, Drain):
+            self._registry.drained(hello.instance)
+            logger.info("worker drains", extra={"worker": hello.worker})
+            return
+        if isinstance(message, Declined):
+            self._take_back(hello.instance, message.execution)
+            return
+        if not self._void_if_anothers(session, message.execution):
+            self._queue.add(self._registry.brought(hello.instance, message))
+
+    def _take_back(self, instance: str, execution: str) -> None:
+        """Forget an execution that its worker did not begin."""
+        key = self._registry.declined(instance, execution)
+        if key is not None:
+            self._queue.add(key)
+
+    async def _connect(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(
+            heartbeat=HEARTBEAT, max_msg_size=LARGEST_MESSAGE, timeout=CLOSING
+        )
+        await socket.prepare(request)
+        session = WorkerSession(socket, self, self._operator, request.headers.get("Authorization"))
+        self._identities[session] = None
+        try:
+            await session.run()
+        finally:
+            del self._identities[session]
+            self._ended(session)
+        return socket
+
+    def _identity(self, session: WorkerSession) -> Identity:
+        identity = self._identities[session]
+        if identity is None:
+            raise RuntimeError("Nobody was admitted")
+        return identity
+
+    async def _check_again(self, session: WorkerSession, hello: Hello) -> None:
+        """Ask again who a worker is and whether it may, for as long as it is connected."""
+        while True:
+            await asyncio.sleep(self._next_check(self._identity(session)))
+            try:
+                identity = await self._door.identify(session.credential)
+                await self._door.permit(identity, hello)
+            except NotHereError:
+                continue  # the API server is away: nothing happens to any run either
+            except RefusedError as error:
+                fields = {"worker": hello.worker, "error": str(error)}
+                logger.info("worker must prove itself again", extra=fields)
+                await session.leave(str(error))
+                return
+            self._identities[session] = identity
+
+    def _next_check(self, identity: Identity) -> float:
+        if identity.expires is None:
+            return RECHECK
+        left = (identity.expires - self._registry.now()).total_seconds()
+        return min(RECHECK, max(left, SOON))
+
+    def _void_if_anothers(self, session: WorkerSession, execution: Execution) -> bool:
+        """Tell a worker to forget an execution that it was not given. Give whether it is so."""
+        hello = session.hello
+        if hello is not None and self._registry.is_of(execution, hello.instance):
+            return False
+        message = "it was not given to this worker's ServiceAccount, or not of what it serves"
+        fields = {"execution": execution.id, "worker": hello.worker if hello else None}
+        logger.warning("execution of another claimed", extra=fields)
+        session.send(Release(execution=execution.id, committed=False, message=message))
+        return True
+
+    def _replace(self, instance: str, session: WorkerSession) -> None:
+        """Make this the worker's one connection."""
+        deadline = self._deadlines.pop(instance, None)
+        if deadline is not None:
+            deadline.cancel()
+        self._sessions[instance] = session
+
+    def _ended(self, session: WorkerSession) -> None:
+        hello, check = session.hello, self._checks.pop(session, None)
+        if check is not None:
+            check.cancel()
+        if hello is None or self._sessions.get(hello.instance) is not session:
+            return
+        del self._sessions[hello.instance]
+        holds = self._registry.left(hello.instance)
+        logger.info("worker disconnected", extra={"worker": hello.worker, "silent": session.silent})
+        if holds:
+            self._deadlines[hello.instance] = asyncio.get_running_loop().call_later(
+                self._grace[session.silent], self._give_up, hello
+            )
+
+    def _give_up(self, hello: Hello) -> None:
+        self._deadlines.pop(hello.instance, None)
+        lost = self._registry.give_up(hello.instance)
+        logger.warning("worker lost", extra={"worker": hello.worker, "runs": len(lost)})
+        for key in lost:
+            self._queue.add(key)
+
+    def _offer_room(self, group: Group, after: Key | None = None) -> None:
+        if self._registry.has_room(group):
+            key = self._line.wake_next(group, after)
+            if key is not None:
+                self._queue.add(key)
+
+
+def _execution(key: Key, run: WorkflowRun, effect: decision.Dispatch) -> Execution:
+    return Execution(
+        id=secrets.token_hex(16),
+        namespace=key.namespace,
+        workflow_id=key.name,
+        workflow_type=run.spec.workflow.type,
+        run_uid=run.metadata.uid,
+        commits=effect.commits,
+        base=effect.base,
+        handler_kind=effect.kind,
+        handler_name=effect.name,
+        attempt=effect.attempt,
+        event=effect.event.name if effect.event else None,
+        event_uid=effect.event.uid if effect.event else None,
+    )
+
+
+def _payload(run: WorkflowRun, effect: decision.Dispatch) -> object:
+    if effect.event is not None:
+        return effect.event.payload
+    return run.spec.workflow.input if effect.kind is HandlerKind.START else None

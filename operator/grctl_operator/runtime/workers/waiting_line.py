@@ -1,0 +1,73 @@
+"""WaitingLine: which keys wait for room at a worker, first come first served.
+
+1. A key keeps its place until it is served or no longer waits.
+2. A worker that connects wakes all of its type: each must look at the new catalogue.
+3. Room for one wakes one. If that one did not use it, the next is woken: no room stays unused
+   while somebody waits.
+
+Pure: keys in, keys out.
+"""
+
+from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.workers.executions import Group
+
+
+class WaitingLine:
+    """The lines before each group of workers."""
+
+    def __init__(self) -> None:
+        self._lines: dict[Group, dict[Key, bool]] = {}
+        """Keys in order, and whether each is woken and has not answered yet."""
+        self._groups: dict[Key, Group] = {}
+
+    def __len__(self) -> int:
+        """Count the keys that wait."""
+        return len(self._groups)
+
+    def __contains__(self, key: Key) -> bool:
+        """Say whether a key waits."""
+        return key in self._groups
+
+    def join(self, key: Key, group: Group) -> None:
+        """Have a key wait; one that waits already keeps its place."""
+        if self._groups.get(key) != group:
+            self.leave(key)
+        self._groups[key] = group
+        self._lines.setdefault(group, {})[key] = False
+
+    def group(self, key: Key) -> Group | None:
+        """Give where a key waits."""
+        return self._groups.get(key)
+
+    def woken(self, key: Key) -> bool:
+        """Say whether a key was woken and has not joined again since."""
+        group = self._groups.get(key)
+        return group is not None and self._lines[group][key]
+
+    def leave(self, key: Key) -> Group | None:
+        """Have a key wait no more. Give where it waited."""
+        group = self._groups.pop(key, None)
+        if group is None:
+            return None
+        line = self._lines[group]
+        del line[key]
+        if not line:
+            del self._lines[group]
+        return group
+
+    def wake_all(self, group: Group) -> tuple[Key, ...]:
+        """Give all keys of a group."""
+        line = self._lines.get(group, {})
+        line.update(dict.fromkeys(line, True))
+        return tuple(line)
+
+    def wake_next(self, group: Group, after: Key | None = None) -> Key | None:
+        """Give the first key that is not woken; the first behind `after`, if that waits still."""
+        line = self._lines.get(group, {})
+        keys = list(line)
+        start = keys.index(after) + 1 if after in line else 0
+        for key in keys[start:]:
+            if not line[key]:
+                line[key] = True
+                return key
+        return None

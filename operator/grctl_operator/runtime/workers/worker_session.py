@@ -1,0 +1,197 @@
+"""WorkerSession: one worker's connection, from Hello to its end.
+
+1. Nothing is read before the Host admits the worker, or says where it belongs. Then comes a Hello
+   of our protocol; who speaks another gets a Goodbye naming both.
+2. Messages go out in the order of `send`, which never waits: the dispatcher decides synchronously.
+   Those of one moment go together, and what nobody waits for goes with the next.
+3. It reports to its Host and keeps nothing: what outlives a connection is in the registry.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from typing import Protocol
+
+from aiohttp import WSMessage, WSMsgType, web
+from pydantic import ValidationError
+
+from grctl.models.base import Model
+from grctl.models.wire import (
+    PROTOCOL,
+    Declined,
+    Drain,
+    Goodbye,
+    Hello,
+    Outcome,
+    Welcome,
+    encode,
+    from_worker,
+    lines,
+    together,
+)
+from grctl_operator.runtime.workers.admission import NotHereError
+
+HELLO_TIMEOUT = 10.0  # s: a live worker says Hello at once
+LINGER = 0.05  # s: how long what nobody waits for is kept, to go with something else
+TOGETHER = 1024 * 1024  # characters: larger ones go alone, as a frame has a limit
+
+logger = logging.getLogger(__name__)
+
+
+class ProtocolError(Exception):
+    """The worker said what cannot be understood; the text goes back to it."""
+
+
+class Host(Protocol):
+    """Who owns the session: the dispatcher."""
+
+    async def admit(self, session: "WorkerSession") -> None:
+        """Wait until a worker may come in, before anything that it says is read.
+
+        Raises:
+            ProtocolError: it may not come in.
+            NotHereError: it may not come in here, or not now.
+        """
+
+    async def permit(self, session: "WorkerSession", hello: Hello) -> None:
+        """Return if a worker may do what it offers to.
+
+        Raises:
+            ProtocolError: it may not.
+            NotHereError: nobody can tell at present.
+        """
+
+    def welcome(self, session: "WorkerSession", hello: Hello) -> None:
+        """Take in a worker."""
+
+    def take(self, session: "WorkerSession", message: Outcome | Declined | Drain) -> None:
+        """Take what a worker says."""
+
+
+class WorkerSession:
+    """The connection of one worker."""
+
+    def __init__(
+        self, socket: web.WebSocketResponse, host: Host, operator: str, credential: str | None
+    ) -> None:
+        self.credential = credential
+        """What it says to prove who it is: the request's Authorization."""
+        self.hello: Hello | None = None
+        self._socket = socket
+        self._host = host
+        self._operator = operator
+        self._outgoing: deque[Model] = deque()
+        self._due = asyncio.Event()
+        self._lingering: asyncio.TimerHandle | None = None
+        self._writer: asyncio.Task[None] | None = None
+
+    @property
+    def silent(self) -> bool:
+        """Whether the connection ended because heartbeats were not answered."""
+        return isinstance(self._socket.exception(), TimeoutError)
+
+    async def run(self) -> None:
+        """Serve the connection to its end."""
+        self._writer = asyncio.create_task(self._write())
+        try:
+            await self._host.admit(self)
+            await self._greet()
+            async for message in self._socket:
+                self._receive(message)
+        except ProtocolError as error:
+            logger.warning("worker refused", extra=self._fields() | {"error": str(error)})
+            await self.leave(str(error), refused=True)
+        except NotHereError as error:
+            logger.debug("worker sent elsewhere", extra=self._fields() | {"url": error.url})
+            await self.leave(str(error), error.url)
+        finally:
+            self._writer.cancel()
+
+    def send(self, message: Model) -> None:
+        """Have a message sent after those before it."""
+        self._outgoing.append(message)
+        self._due.set()
+
+    def send_with_next(self, message: Model) -> None:
+        """Have a message sent after those before it, with the next one or a moment later."""
+        self._outgoing.append(message)
+        if self._lingering is None:
+            self._lingering = asyncio.get_running_loop().call_later(LINGER, self._end_lingering)
+
+    async def leave(
+        self, message: str, redirect: str | None = None, *, refused: bool = False
+    ) -> None:
+        """Say Goodbye and close."""
+        if self._writer is not None:
+            self._writer.cancel()
+        if not self._socket.closed:
+            goodbye = Goodbye(message=message, redirect=redirect, refused=refused)
+            try:
+                await self._socket.send_str(encode(goodbye))
+            except ConnectionError:
+                logger.debug("worker did not hear Goodbye", extra=self._fields())
+        await self._socket.close()
+
+    async def _greet(self) -> None:
+        try:
+            first = await self._socket.receive(timeout=HELLO_TIMEOUT)
+        except TimeoutError:
+            raise ProtocolError(f"No Hello came within {HELLO_TIMEOUT:g} s") from None
+        if first.type is not WSMsgType.TEXT:
+            return
+        hello = _parse(first.data)
+        if not isinstance(hello, Hello):
+            raise ProtocolError(f"The first message must be Hello, not {hello.kind!r}")
+        if hello.protocol != PROTOCOL:
+            raise ProtocolError(
+                f"The worker speaks protocol {hello.protocol}, this operator {PROTOCOL}: use the"
+                " same version of grctl for both"
+            )
+        self.hello = hello
+        await self._host.permit(self, hello)
+        self.send(Welcome(operator=self._operator))
+        self._host.welcome(self, hello)
+
+    def _receive(self, message: WSMessage) -> None:
+        if message.type is not WSMsgType.TEXT:
+            return
+        for line in lines(message.data):
+            said = _parse(line)
+            if isinstance(said, Hello):
+                raise ProtocolError("A second Hello on one connection")
+            self._host.take(self, said)
+
+    def _end_lingering(self) -> None:
+        self._lingering = None
+        self._due.set()
+
+    async def _write(self) -> None:
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            while self._outgoing:
+                try:
+                    await self._socket.send_str(self._next_frame())
+                except ConnectionError:
+                    return  # the reader ends too, and the worker comes back
+
+    def _next_frame(self) -> str:
+        """Take as many messages as go together."""
+        taken = [encode(self._outgoing.popleft())]
+        while self._outgoing and sum(map(len, taken)) < TOGETHER:
+            taken.append(encode(self._outgoing.popleft()))
+        return together(taken)
+
+    def _fields(self) -> dict[str, str | None]:
+        return {"worker": self.hello.worker if self.hello else "unknown"}
+
+
+def _parse(line: str) -> Hello | Outcome | Declined | Drain:
+    try:
+        return from_worker.validate_json(line)
+    except ValidationError as error:
+        found = "; ".join(
+            f"{'.'.join(map(str, each['loc'])) or 'message'}: {each['msg']}"
+            for each in error.errors(include_input=False, include_url=False)
+        )
+        raise ProtocolError(f"The operator does not understand the message: {found}") from error

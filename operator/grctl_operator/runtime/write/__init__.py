@@ -1,0 +1,1 @@
+"""What was decided is done: writes of events, finalizers, removals."""

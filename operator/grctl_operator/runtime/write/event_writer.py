@@ -1,0 +1,179 @@
+"""EventWriter: the writes of an event's own status. Nothing else of ours touches an event.
+
+1. A settlement was committed by its run before it comes here: it is written until it is there.
+2. The answer enters the EventCache at once, and only that lets a later commit drop the outbox
+   entry.
+3. Settlements run beside the reconciles, one at a time per event and a few at a time in all.
+4. An event that is gone, is another object of that name, or is settled already needs no write.
+5. What the API server refuses for good is tried again now and then, and not at every reconcile.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+from grctl.kube import EVENTS, Api, ApiError, ConflictError, NotFoundError, UnreachableError
+from grctl.models import API_VERSION, EventPhase
+from grctl.models.event import EventStatus
+from grctl.models.meta import Condition, ConditionStatus
+from grctl_operator.engine.decision import Settle
+from grctl_operator.engine.event_cache import is_settled
+from grctl_operator.engine.observation import Event, Key
+from grctl_operator.runtime.outage import Outage
+from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.watch.event_caches import Inboxes
+from grctl_operator.runtime.work_queue import WorkQueue
+
+AT_ONCE = 16  # writes: about what one API server works off in the time of one round trip
+AFTER_REFUSAL = 30.0  # s: no repetition mends it; a person may (an event that is too large)
+GENERATION = 1  # of every event: its spec cannot change
+
+Json = dict[str, Any]
+
+logger = logging.getLogger(__name__)
+
+
+class _NotWaitingError(Exception):
+    """The event is gone, another object, or settled."""
+
+
+class EventWriter:
+    """Settles events and keeps their places."""
+
+    def __init__(self, api: Api, cache: Inboxes, queue: WorkQueue, journal: Journal) -> None:
+        self._api = api
+        self._cache = cache
+        self._queue = queue
+        self._journal = journal
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._outage = Outage("settle events")
+
+    @property
+    def under_way(self) -> tuple[asyncio.Task[None], ...]:
+        """The settlements that have not ended."""
+        return tuple(self._under_way.values())
+
+    def settle(self, key: Key, effect: Settle) -> None:
+        """Have an event's final status written, if that is not under way."""
+        uid = effect.settlement.uid
+        if uid not in self._under_way:
+            settling = self._settle(key, effect)
+            self._under_way[uid] = asyncio.create_task(settling, name=f"settle {uid}")
+
+    async def keep_place(self, key: Key, event: Event) -> None:
+        """Write an event's place into its status."""
+        item = await self._read(key, event.uid, event.name)
+        if item is None:
+            return
+        item["status"] = {**(item.get("status") or {}), "place": event.place}
+        path = EVENTS.path(key.namespace, event.name, "status")
+        self._cache.answered(await self._api.replace(path, item))
+        self._queue.add(key)
+
+    async def _settle(self, key: Key, effect: Settle) -> None:
+        try:
+            async with self._turns:
+                await self._settle_in_the_end(key, effect)
+        except ApiError as error:
+            fields = {"run": str(key), "event": effect.settlement.name, "error": str(error)}
+            logger.exception("settling failed", extra=fields)
+            await asyncio.sleep(AFTER_REFUSAL)
+        finally:
+            del self._under_way[effect.settlement.uid]
+            self._queue.add(key)
+
+    async def _settle_in_the_end(self, key: Key, effect: Settle) -> None:
+        event = self._cache.view(key).find(effect.settlement.uid)
+        version, place = _as_known(event)
+        while True:
+            try:
+                if version is None:
+                    version, place = await self._look_up(key, effect)
+                await self._write(key, effect, version, place)
+            except (_NotWaitingError, NotFoundError):
+                self._cache.missed(key, effect.settlement.uid)
+                return
+            except ConflictError:
+                version = None
+            except (UnreachableError, ApiError) as error:
+                await self._outage.pause(error)
+            else:
+                return
+
+    async def _look_up(self, key: Key, effect: Settle) -> tuple[str, int | None]:
+        item = await self._read(key, effect.settlement.uid, effect.settlement.name)
+        if item is None:
+            raise _NotWaitingError
+        return item["metadata"]["resourceVersion"], (item.get("status") or {}).get("place")
+
+    async def _write(self, key: Key, effect: Settle, version: str, place: int | None) -> None:
+        settlement = effect.settlement
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": "WorkflowEvent",
+            "metadata": {
+                "name": settlement.name,
+                "namespace": key.namespace,
+                "uid": settlement.uid,
+                "resourceVersion": version,
+            },
+            "status": final_status(effect, place).to_json(),
+        }
+        path = EVENTS.path(key.namespace, settlement.name, "status")
+        self._cache.answered(await self._api.replace(path, body))
+        self._outage.over()
+        self._journal.settled(key, settlement)
+
+    async def _read(self, key: Key, uid: str, name: str) -> Json | None:
+        """Read an event that is still to be written; None where it is gone or settled."""
+        try:
+            item = await self._api.get(EVENTS.path(key.namespace, name))
+        except NotFoundError:
+            self._cache.missed(key, uid)
+            return None
+        if item["metadata"]["uid"] != uid:
+            self._cache.missed(key, uid)
+            return None
+        self._cache.answered(item)
+        return None if is_settled(item) else item
+
+
+def final_status(effect: Settle, place: int | None) -> EventStatus:
+    """Give the whole status of an event with its final phase."""
+    settlement = effect.settlement
+    handled = settlement.phase is EventPhase.PROCESSED
+    states: dict[str, ConditionStatus] = {
+        "Succeeded": "True" if handled else "False",
+        "Reconciling": "False",
+    }
+    if not handled:
+        states["Stalled"] = "True"
+    conditions = tuple(
+        Condition(
+            type=kind,
+            status=state,
+            reason=settlement.reason,
+            message=settlement.message or "" if kind == "Succeeded" else "",
+            last_transition_time=settlement.at,
+        )
+        for kind, state in states.items()
+    )
+    return EventStatus(
+        phase=settlement.phase,
+        observed_generation=GENERATION,
+        sequence=settlement.sequence,
+        place=place,
+        run_uid=effect.run_uid,
+        reason=settlement.reason,
+        message=settlement.message,
+        settled_at=settlement.at,
+        conditions=conditions,
+    )
+
+
+def _as_known(event: Event | None) -> tuple[str | None, int | None]:
+    """Give an event's version, and its place where the version does not tell it any more."""
+    if event is None:
+        return None, None
+    return event.version, None if event.version == str(event.place) else event.place

@@ -1,0 +1,57 @@
+"""Finalizer: keeps a run until its events are settled, then removes them and lets it go.
+
+1. The list of finalizers is written whole and over the version that was decided upon: another's
+   finalizer, added meanwhile, is not lost but makes the write a conflict.
+2. A run that nothing holds any more is gone as soon as the API server has answered.
+3. A run whose time is over is deleted as a person would do it: the finalizer does the rest.
+"""
+
+from grctl.kube import EVENTS, RUNS, Api
+from grctl.models import FINALIZER, WorkflowRun
+from grctl.models.phases import SETTLED_PHASES
+from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.watch.runs import RunCache
+
+
+class Finalizer:
+    """Holds runs, deletes them, removes their settled events, lets them go."""
+
+    def __init__(self, api: Api, runs: RunCache) -> None:
+        self._api = api
+        self._runs = runs
+
+    async def hold(self, key: Key, run: WorkflowRun) -> None:
+        """Add our finalizer."""
+        await self._write(key, run, (*run.metadata.finalizers, FINALIZER))
+
+    async def let_go(self, key: Key, run: WorkflowRun) -> None:
+        """Remove our finalizer."""
+        kept = tuple(each for each in run.metadata.finalizers if each != FINALIZER)
+        await self._write(key, run, kept)
+
+    async def delete(self, key: Key, run: WorkflowRun) -> None:
+        """Delete a run as a person would; it goes when its events are settled."""
+        seen = {"uid": run.metadata.uid, "resourceVersion": run.metadata.resource_version}
+        answer = await self._api.delete(RUNS.path(key.namespace, key.name), preconditions=seen)
+        if answer["kind"] == run.kind:
+            self._runs.answered(answer)
+        else:
+            self._runs.missed(key, run.metadata.uid)
+
+    async def purge(self, key: Key) -> None:
+        """Delete the run's settled events."""
+        for phase in SETTLED_PHASES:
+            selector = f"spec.workflowId={key.name},status.phase={phase.value}"
+            await self._api.delete(EVENTS.path(key.namespace), {"fieldSelector": selector})
+
+    async def _write(self, key: Key, run: WorkflowRun, finalizers: tuple[str, ...]) -> None:
+        metadata = {
+            "uid": run.metadata.uid,
+            "resourceVersion": run.metadata.resource_version,
+            "finalizers": list(finalizers),
+        }
+        item = await self._api.merge(RUNS.path(key.namespace, key.name), {"metadata": metadata})
+        if run.deleting and not finalizers:
+            self._runs.missed(key, run.metadata.uid)
+        else:
+            self._runs.answered(item)

@@ -1,0 +1,243 @@
+"""Operators' leaderships on one API server. Durations are short; states are awaited."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+
+from grctl.kube import LEASES, Api, Connection, UnreachableError
+from grctl_operator.runtime.leader.leadership import Leadership, LeadershipLostError, now
+from grctl_operator.runtime.leader.lease import Candidate, Timing
+from tests.runtime.conftest import PATIENCE, Cluster, Json
+
+NAME = "the-lease"
+BRIEF = Timing(duration=1.0, deadline=0.7, every=0.1)
+EAGER = Timing(every=0.1)
+WORKERS = 3
+
+
+class Clock:
+    """Time that a test can have pass at once, as when a process is stopped."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return now() + self.ahead
+
+
+class Diary:
+    """What a leadership tells."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.workers: int | None = None
+        self._grown = asyncio.Condition()
+
+    def on_leader(self, url: str | None) -> None:
+        self._write(f"leader {url}")
+
+    def on_taken(self, workers: int | None) -> None:
+        self.workers = workers
+        self._write("taken")
+
+    def on_suspended(self) -> None:
+        self._write("suspended")
+
+    def on_resumed(self) -> None:
+        self._write("resumed")
+
+    async def until(self, line: str) -> None:
+        async with asyncio.timeout(PATIENCE), self._grown:
+            await self._grown.wait_for(lambda: line in self.lines)
+
+    def _write(self, line: str) -> None:
+        self.lines.append(line)
+        self._tell = asyncio.create_task(self._notify())
+
+    async def _notify(self) -> None:
+        async with self._grown:
+            self._grown.notify_all()
+
+
+class Operator:
+    """As much of an operator as there is about leading."""
+
+    def __init__(self, api: Api, namespace: str, name: str, timing: Timing) -> None:
+        self.clock = Clock()
+        self.diary = Diary()
+        url = f"http://{name}:8700"
+        self.leadership = Leadership(
+            api,
+            namespace,
+            NAME,
+            Candidate(name, url, "all"),
+            self.diary,
+            workers=lambda: WORKERS,
+            timing=timing,
+            now=self.clock,
+        )
+        self.task = asyncio.create_task(self.leadership.run())
+
+    async def dies(self) -> None:
+        self.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.task
+
+
+@asynccontextmanager
+async def operator(
+    cluster: Cluster, name: str, timing: Timing = BRIEF, api: Api | None = None
+) -> AsyncIterator[Operator]:
+    made = Operator(api or cluster.api, cluster.namespace, name, timing)
+    try:
+        yield made
+    finally:
+        with suppress(LeadershipLostError):
+            await made.dies()
+
+
+@asynccontextmanager
+async def leader(
+    cluster: Cluster, name: str, timing: Timing = BRIEF, api: Api | None = None
+) -> AsyncIterator[Operator]:
+    async with operator(cluster, name, timing, api) as made:
+        await made.diary.until("taken")
+        yield made
+
+
+async def lease(cluster: Cluster) -> Json:
+    return await cluster.api.get(LEASES.path(cluster.namespace, NAME))
+
+
+async def until_renewed(cluster: Cluster) -> None:
+    before = (await lease(cluster))["spec"]["renewTime"]
+    await cluster._until(LEASES, NAME, lambda item: item["spec"]["renewTime"] > before)
+
+
+async def test_a_lease_that_nobody_has_is_taken_at_once(cluster: Cluster) -> None:
+    async with leader(cluster, "one", Timing()) as one:
+        item = await lease(cluster)
+        assert one.leadership.leading
+    assert item["spec"]["holderIdentity"] == "one"
+    assert item["spec"]["leaseDurationSeconds"] == 10
+    assert item["metadata"]["annotations"]["grctl.dev/dispatcher-url"] == "http://one:8700"
+
+
+async def test_who_stands_by_knows_where_the_leader_is_and_may_not_write(cluster: Cluster) -> None:
+    async with leader(cluster, "one", Timing()), operator(cluster, "two") as two:
+        await two.diary.until("leader http://one:8700")
+        await asyncio.wait_for(two.leadership.tried.wait(), PATIENCE)
+        assert not two.leadership.leading
+
+
+async def test_a_released_lease_is_the_next_ones_at_once(cluster: Cluster) -> None:
+    async with leader(cluster, "one", Timing()) as one, operator(cluster, "two") as two:
+        await two.diary.until("leader http://one:8700")
+        await one.dies()
+        await one.leadership.release()
+        assert not one.leadership.leading
+        began = now()
+        await two.diary.until("taken")
+        assert two.diary.workers == WORKERS
+    assert now() - began < Timing().duration / 2
+    assert two.diary.lines == ["leader http://one:8700", "leader None", "taken"]
+
+
+async def test_a_killed_ones_lease_is_taken_when_it_may_not_write_any_more(
+    cluster: Cluster,
+) -> None:
+    async with leader(cluster, "one") as one, operator(cluster, "two") as two:
+        await one.dies()
+        await two.diary.until("taken")
+        assert not one.leadership.leading
+
+
+async def test_a_holder_goes_on_holding(cluster: Cluster) -> None:
+    async with leader(cluster, "one", EAGER), operator(cluster, "two") as two:
+        for _ in range(3):
+            await until_renewed(cluster)
+        assert "taken" not in two.diary.lines
+
+
+async def test_who_finds_the_lease_in_its_own_name_takes_it_at_once(cluster: Cluster) -> None:
+    async with leader(cluster, "one", Timing()) as one:
+        await one.dies()
+        began = now()
+        async with leader(cluster, "one", Timing()):
+            assert now() - began < Timing().duration / 2
+            assert (await lease(cluster))["spec"]["leaseTransitions"] == 1
+
+
+async def test_a_process_that_was_stopped_for_long_knows_it_before_it_does_anything(
+    cluster: Cluster,
+) -> None:
+    async with leader(cluster, "one", Timing()) as one:
+        one.clock.ahead += Timing().deadline
+        assert not one.leadership.leading
+
+
+async def test_a_process_that_was_stopped_ends_when_another_leads(cluster: Cluster) -> None:
+    async with leader(cluster, "one", EAGER) as one:
+        taken = {"spec": {"holderIdentity": "two", "leaseTransitions": 1}}
+        await cluster.api.merge(LEASES.path(cluster.namespace, NAME), taken)
+        with pytest.raises(LeadershipLostError, match="is held by two in term 1"):
+            await asyncio.wait_for(one.task, PATIENCE)
+        assert not one.leadership.leading
+
+
+async def test_two_processes_of_one_identity_are_told_apart(cluster: Cluster) -> None:
+    async with leader(cluster, "one", EAGER) as one, leader(cluster, "one", Timing()):
+        with pytest.raises(LeadershipLostError, match="by one in term 1, and was ours in term 0"):
+            await asyncio.wait_for(one.task, PATIENCE)
+
+
+class CutApi(Api):
+    """An API server that cannot be written to while it is cut."""
+
+    cut: bool = False
+
+    async def replace(self, path: str, body: Json, params: Any = None) -> Json:
+        if self.cut:
+            raise UnreachableError(f"PUT {path}: cut")
+        return await super().replace(path, body, params)
+
+
+async def test_who_cannot_renew_is_suspended_and_goes_on_if_nobody_led_meanwhile(
+    cluster: Cluster,
+) -> None:
+    async with (
+        CutApi(await Connection.find(cluster.kubeconfig)) as api,
+        leader(cluster, "one", BRIEF, api) as one,
+    ):
+        api.cut = True
+        await one.diary.until("suspended")
+        assert one.leadership.remaining() <= 0
+        api.cut = False
+        await one.diary.until("resumed")
+        assert one.leadership.leading
+        assert (await lease(cluster))["spec"]["leaseTransitions"] == 0
+
+
+async def test_a_lease_that_a_person_changes_is_kept(cluster: Cluster) -> None:
+    async with leader(cluster, "one", EAGER) as one:
+        path = LEASES.path(cluster.namespace, NAME)
+        await cluster.api.merge(path, {"metadata": {"labels": {"seen": "yes"}}})
+        await until_renewed(cluster)
+        assert one.leadership.leading
+
+
+async def test_a_lease_that_a_person_deletes_is_made_anew(cluster: Cluster) -> None:
+    async with leader(cluster, "one", EAGER) as one:
+        await cluster.api.delete(LEASES.path(cluster.namespace, NAME))
+        await cluster._until(LEASES, NAME, lambda item: "spec" in item)
+        assert one.leadership.leading
+
+
+async def test_who_does_not_hold_the_lease_releases_nothing(cluster: Cluster) -> None:
+    async with leader(cluster, "one", EAGER), operator(cluster, "two") as two:
+        await two.diary.until("leader http://one:8700")
+        await two.leadership.release()
+        assert (await lease(cluster))["spec"]["holderIdentity"] == "one"

@@ -1,0 +1,105 @@
+"""What a Lease says to whom, in plain numbers: no clock, no API server."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from grctl_operator.runtime.leader.lease import (
+    DEADLINE,
+    DURATION,
+    RENEW_EVERY,
+    Candidate,
+    Sighting,
+    Timing,
+    released,
+    renewed,
+    taken,
+)
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ONE = Candidate("one", "http://10.0.0.1:8700", "all")
+TWO = Candidate("two", "http://10.0.0.2:8700", "all")
+NOTHING = Sighting(None, 0.0)
+
+Json = dict[str, Any]
+
+
+def stored(body: Json, version: int) -> Json:
+    """The Lease as the API server has it after a write."""
+    return {**body, "metadata": {**body["metadata"], "resourceVersion": str(version)}}
+
+
+def held(by: Candidate = ONE, version: int = 1) -> Json:
+    return stored(taken(NOTHING, by, NOON, Timing()), version)
+
+
+def test_a_holder_stops_writing_before_others_may_begin() -> None:
+    assert 2 * RENEW_EVERY < DEADLINE < DURATION
+
+
+def test_a_lease_that_is_not_there_may_be_taken() -> None:
+    assert NOTHING.free_in("one", now=0.0) == 0.0
+
+
+def test_a_lease_is_waited_for_from_when_it_was_seen_whatever_its_stamps_say() -> None:
+    seen = NOTHING.followed_by(held(), now=100.0)
+    assert seen.free_in("two", now=100.0) == DURATION
+    assert seen.free_in("two", now=109.0) == 1.0
+    assert seen.free_in("two", now=111.0) == 0.0
+
+
+def test_a_renewal_begins_the_wait_anew_and_the_same_version_does_not() -> None:
+    seen = NOTHING.followed_by(held(), now=100.0)
+    again = seen.followed_by(held(), now=105.0)
+    later = seen.followed_by(stored(renewed(held(), NOON, 3), 2), now=105.0)
+    assert (again.free_in("two", 105.0), later.free_in("two", 105.0)) == (5.0, DURATION)
+
+
+def test_the_duration_is_what_the_holder_says() -> None:
+    slow = stored(taken(NOTHING, ONE, NOON, Timing(duration=60.0)), 1)
+    assert Sighting(slow, 100.0).free_in("two", now=100.0) == 60.0
+
+
+def test_a_released_lease_may_be_taken_at_once_and_has_no_address() -> None:
+    seen = Sighting(stored(released(held(), NOON, 3), 2), 100.0)
+    assert (seen.holder, seen.url, seen.free_in("two", now=100.0)) == (None, None, 0.0)
+
+
+def test_a_lease_in_ones_own_name_may_be_taken_at_once() -> None:
+    assert Sighting(held(ONE), 100.0).free_in("one", now=100.0) == 0.0
+
+
+def test_who_takes_a_lease_names_itself_and_begins_a_term() -> None:
+    first = Sighting(held(ONE), 100.0)
+    second = Sighting(stored(taken(first, TWO, NOON, Timing()), 2), 200.0)
+    assert (first.holder, first.url, first.serves, first.term) == ("one", ONE.url, "all", 0)
+    assert (second.holder, second.url, second.serves, second.term) == ("two", TWO.url, "all", 1)
+
+
+def test_taking_a_lease_keeps_what_others_wrote_on_it_and_names_the_version() -> None:
+    item = held(ONE, version=7)
+    item["metadata"]["annotations"]["team"] = "payments"
+    body = taken(Sighting(item, 0.0), TWO, NOON, Timing())
+    assert body["metadata"]["annotations"]["team"] == "payments"
+    assert body["metadata"]["resourceVersion"] == "7"
+    assert item["spec"]["holderIdentity"] == "one"
+
+
+def test_a_renewal_changes_the_stamp_and_the_count_of_workers_and_nothing_else() -> None:
+    item = held()
+    body = renewed(item, NOON.replace(second=3), 2)
+    assert body["metadata"]["annotations"].pop("grctl.dev/workers") == "2"
+    assert body["spec"].pop("renewTime") == "2026-11-23T12:00:03.000000Z"
+    assert item["spec"].pop("renewTime") == "2026-11-23T12:00:00.000000Z"
+    assert body == item
+
+
+def test_who_takes_a_lease_learns_how_many_workers_there_were_and_says_so_until_it_renews() -> None:
+    first = Sighting(stored(renewed(held(), NOON, 3), 2), 100.0)
+    second = Sighting(stored(taken(first, TWO, NOON, Timing()), 3), 110.0)
+    assert (NOTHING.workers, first.workers, second.workers) == (None, 3, 3)
+
+
+def test_a_count_of_workers_that_is_no_number_says_nothing() -> None:
+    item = held()
+    item["metadata"]["annotations"]["grctl.dev/workers"] = "many"
+    assert Sighting(item, 0.0).workers is None

@@ -1,0 +1,184 @@
+"""Core Events as an API server keeps them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from grctl.kube import CORE_EVENTS, ApiError, UnreachableError
+from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.people import announcer as module
+from grctl_operator.runtime.people import notices
+from grctl_operator.runtime.people.announcer import Announcer, involved_object
+from grctl_operator.runtime.people.metrics import Metrics
+from grctl_operator.runtime.people.notices import Notice
+from tests.runtime.conftest import PATIENCE, Cluster, Json
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+class Board:
+    """An operator's announcer, and what can be read of it."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.metrics = Metrics()
+        self.time = NOON
+        self.announcer = Announcer(cluster.api, self.metrics, operator="op", now=lambda: self.time)
+
+    def say(self, reason: str, message: str, run: str = "order-1", **fields: Any) -> None:
+        about = involved_object("WorkflowRun", self.cluster.namespace, run, f"uid-of-{run}")
+        of = Key(self.cluster.namespace, run)
+        self.announcer.announce(Notice(about, of, reason, message, **fields))
+
+    async def told(self, result: str, count: int) -> list[Json]:
+        """Wait for so many results; give all core Events."""
+        name = "grctl_core_events_total"
+        async with asyncio.timeout(PATIENCE):
+            while self.metrics.value(name, result=result) < count:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        return await self.cluster.events(CORE_EVENTS)
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAUSE", 0.0)
+    monkeypatch.setattr(notices, "FIRST_PAUSE", 0.0)
+
+
+@asynccontextmanager
+async def announcing(cluster: Cluster) -> AsyncIterator[Board]:
+    board = Board(cluster)
+    writing = asyncio.create_task(board.announcer.run())
+    try:
+        yield board
+    finally:
+        writing.cancel()
+
+
+async def test_a_core_event_says_of_which_object_what_and_when(cluster: Cluster) -> None:
+    async with announcing(cluster) as board:
+        board.say("Failed", "no money", warning=True)
+        (told,) = await board.told("written", 1)
+    assert told["involvedObject"] == {
+        "apiVersion": "grctl.dev/v1alpha1",
+        "kind": "WorkflowRun",
+        "namespace": cluster.namespace,
+        "name": "order-1",
+        "uid": "uid-of-order-1",
+    }
+    assert (told["reason"], told["message"], told["type"]) == ("Failed", "no money", "Warning")
+    assert (told["count"], told["firstTimestamp"]) == (1, "2026-11-23T12:00:00Z")
+    assert told["source"] == {"component": "grctl-operator"}
+    assert told["metadata"]["name"].startswith("order-1.")
+
+
+async def test_what_happens_again_is_counted_in_the_same_core_event(cluster: Cluster) -> None:
+    async with announcing(cluster) as board:
+        board.say("WorkerLost", "attempt 1")
+        await board.told("written", 1)
+        board.time += timedelta(minutes=2)
+        board.say("WorkerLost", "attempts 2 and 3", times=2)
+        (told,) = await board.told("written", 2)
+    assert (told["count"], told["message"]) == (3, "attempts 2 and 3")
+    assert told["firstTimestamp"] == "2026-11-23T12:00:00Z"
+    assert told["lastTimestamp"] == "2026-11-23T12:02:00Z"
+
+
+async def test_a_new_operator_does_not_repeat_a_state_that_was_told(cluster: Cluster) -> None:
+    async with announcing(cluster) as before:
+        before.say("NoWorker", "none", since=NOON - timedelta(seconds=5))
+        (first,) = await before.told("written", 1)
+    async with announcing(cluster) as after:
+        after.time += timedelta(minutes=9)
+        after.say("NoWorker", "none", since=NOON - timedelta(seconds=5))
+        after.say("Failed", "no money")
+        told = await after.told("written", 1)
+    assert {each["reason"]: each["count"] for each in told} == {"NoWorker": 1, "Failed": 1}
+    assert first["metadata"]["resourceVersion"] in {
+        each["metadata"]["resourceVersion"] for each in told
+    }
+
+
+async def test_a_new_operator_goes_on_counting(cluster: Cluster) -> None:
+    async with announcing(cluster) as before:
+        before.say("WorkerLost", "attempt 1")
+        await before.told("written", 1)
+    async with announcing(cluster) as after:
+        after.say("WorkerLost", "attempt 2")
+        (told,) = await after.told("written", 1)
+    assert (told["count"], told["message"]) == (2, "attempt 2")
+
+
+async def test_a_core_event_that_the_api_server_forgot_begins_anew(cluster: Cluster) -> None:
+    async with announcing(cluster) as board:
+        board.say("WorkerLost", "attempt 1")
+        (told,) = await board.told("written", 1)
+        await cluster.api.delete(CORE_EVENTS.path(cluster.namespace, told["metadata"]["name"]))
+        board.say("WorkerLost", "attempt 2")
+        (anew,) = await board.told("written", 2)
+    assert (anew["count"], anew["message"]) == (1, "attempt 2")
+
+
+async def test_an_api_server_that_is_away_is_waited_for(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    create = cluster.api.create
+    tries = iter([UnreachableError("refused"), ApiError(503, "", "etcd is away")])
+
+    async def away(path: str, body: Json) -> Json:
+        error = next(tries, None)
+        if error:
+            raise error
+        return await create(path, body)
+
+    monkeypatch.setattr(cluster.api, "create", away)
+    async with announcing(cluster) as board:
+        board.say("Failed", "no money")
+        assert len(await board.told("written", 1)) == 1
+    assert caplog.messages.count("waiting for the API server") == 1
+
+
+async def test_a_refused_core_event_is_counted_and_logged_once_and_the_next_is_tried(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def forbidden(path: str, body: Json) -> Json:
+        raise ApiError(403, "Forbidden", "cannot create events")
+
+    monkeypatch.setattr(cluster.api, "create", forbidden)
+    async with announcing(cluster) as board:
+        board.say("Failed", "no money")
+        board.say("Failed", "no money", run="order-2")
+        assert await board.told("failed", 2) == []
+        monkeypatch.undo()
+        board.say("Completed", "Completed.")
+        assert len(await board.told("written", 1)) == 1
+    assert caplog.messages.count("core event refused") == 1
+
+
+async def test_what_is_dropped_is_counted(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices, "WAITING", 2)
+    board = Board(cluster)
+    for number in range(5):
+        board.say("Failed", "no money", run=f"order-{number}", warning=True)
+    assert board.metrics.value("grctl_core_events_total", result="dropped") == 3
+
+
+@pytest.mark.parametrize("name", ["a" * 253, f"{'a' * 229}.b", f"{'a' * 228}-.b"])
+async def test_a_long_name_still_makes_a_name(cluster: Cluster, name: str) -> None:
+    async with announcing(cluster) as board:
+        board.say("Failed", "no money", run=name)
+        (told,) = await board.told("written", 1)
+    assert told["involvedObject"]["name"] == name
+
+
+async def test_a_message_that_is_too_long_is_cut(cluster: Cluster) -> None:
+    async with announcing(cluster) as board:
+        board.say("Failed", "x" * 5000)
+        (told,) = await board.told("written", 1)
+    assert told["message"] == "x" * 1021 + "..."

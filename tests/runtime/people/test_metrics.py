@@ -1,0 +1,134 @@
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from grctl.kube import Request
+from grctl.models import EventPhase, EventReason, RunPhase
+from grctl_operator.runtime.people.metrics import PHASE_OF, REQUESTS, Metrics
+from grctl_operator.runtime.watch.runs import RunCache
+from tests.runtime.watch.test_runs import run
+
+ROOT = Path(__file__).parents[3]
+NAMED_BY_USERS = {"run", "event", "worker", "namespace", "workflow", "type", "execution"}
+
+
+def samples(metrics: Metrics) -> dict[str, list[dict[str, str]]]:
+    """Give the labels of each series that is ours."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for family in metrics.registry.collect():
+        for sample in family.samples:
+            if sample.name.startswith("grctl_"):
+                found.setdefault(sample.name, []).append(dict(sample.labels))
+    return found
+
+
+def exercised() -> Metrics:
+    """Give metrics of which everything that can grow has grown."""
+    metrics = Metrics()
+    for resource, verbs in REQUESTS.items():
+        for verb in (*verbs, "escalate"):
+            for status in (0, 200, 409, 418, 500):
+                metrics.asked(Request(verb, resource), status)
+    metrics.asked(Request("get", "pods"), 200)
+    for reason in (*EventReason, "OfTomorrow"):
+        for phase in (EventPhase.PROCESSED, EventPhase.FAILED, EventPhase.REJECTED):
+            metrics.settled(phase, reason)
+    return metrics
+
+
+def test_every_series_is_there_at_0_from_the_start() -> None:
+    before, after = samples(Metrics()), samples(exercised())
+    assert before == after
+    metrics = Metrics()
+    values = Counter(
+        sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name.startswith("grctl_")
+    )
+    assert set(values) == {0.0}
+
+
+def test_no_label_holds_what_users_name() -> None:
+    labels = {label for each in samples(Metrics()).values() for labels in each for label in labels}
+    assert not labels & NAMED_BY_USERS
+
+
+def test_operators_in_one_process_do_not_add_up() -> None:
+    one, other = Metrics(), Metrics()
+    one.commits.inc()
+    assert other.value("grctl_commits_total") == 0
+
+
+def test_a_request_that_nobody_foresaw_is_counted_as_other() -> None:
+    metrics = Metrics()
+    metrics.asked(Request("delete", "pods"), 200)
+    metrics.asked(Request("deletecollection", "workflowruns"), 418)
+    one = {"verb": "other", "resource": "other", "code": "200"}
+    assert metrics.value("grctl_api_requests_total", **one) == 1
+    assert metrics.value("grctl_api_requests_total", **one | {"code": "other"}) == 1
+
+
+def test_a_reason_of_another_version_is_counted_as_other() -> None:
+    metrics = Metrics()
+    metrics.settled(EventPhase.REJECTED, "OfTomorrow")
+    labels = {"phase": "Rejected", "reason": "other"}
+    assert metrics.value("grctl_events_settled_total", **labels) == 1
+
+
+def test_every_reason_has_its_phase() -> None:
+    assert set(PHASE_OF) == set(EventReason)
+
+
+def test_runs_are_shown_by_their_phase() -> None:
+    metrics, runs = Metrics(), RunCache()
+    metrics.show([], runs, Nothing(), Nothing(), Nothing())
+    runs.answered(run(5))
+    runs.answered(run(6, name="order-2", uid="u2"))
+    assert metrics.value("grctl_runs", phase="Pending") == 2
+    done = run(7)
+    done["status"]["phase"] = "Completed"
+    runs.answered(done)
+    runs.watched("DELETED", run(8, name="order-2", uid="u2"))
+    assert metrics.value("grctl_runs", phase="Pending") == 0
+    assert metrics.value("grctl_runs", phase="Completed") == 1
+    assert sum(runs.count(phase) for phase in RunPhase) == len(runs)
+
+
+def test_the_guide_names_no_metric_that_is_not_there() -> None:
+    guide = (ROOT / "docs" / "guide" / "operations.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\bgrctl_(?!worker_)\w+", guide))
+    there = {re.sub("_(bucket|count|sum)$", "", name) for name in samples(Metrics())}
+    assert {name.removesuffix("_bucket") for name in named} <= there
+    assert len(named) > 10
+
+
+def test_an_unknown_series_is_an_error_and_not_0() -> None:
+    with pytest.raises(KeyError, match="grctl_comits"):
+        Metrics().value("grctl_comits")
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type", "end"),
+    [
+        ("*/*", "text/plain", b"\n"),
+        ("application/openmetrics-text; version=1.0.0", "application/openmetrics-text", b"# EOF\n"),
+    ],
+)
+def test_a_scraper_gets_a_format_that_it_reads(accept: str, content_type: str, end: bytes) -> None:
+    body, format_ = Metrics().exposition(accept)
+    assert format_.startswith(content_type)
+    assert b"grctl_commits_total 0.0\n" in body
+    assert body.endswith(end)
+
+
+class Nothing:
+    inversions = 0
+    connected = 0
+    in_flight = 0
+    waiting = 0
+
+    def __len__(self) -> int:
+        return 0

@@ -1,0 +1,70 @@
+"""Several watches of events, each with its own progress."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.watch.event_caches import EventCaches
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+SHOP, BANK = Key("shop", "order-1"), Key("bank", "order-1")
+
+Json = dict[str, Any]
+
+
+def event(version: int, uid: str, namespace: str, phase: str | None = None) -> Json:
+    return {
+        "metadata": {
+            "name": f"approve-{uid}",
+            "namespace": namespace,
+            "uid": uid,
+            "resourceVersion": str(version),
+            "creationTimestamp": "2026-11-23T11:59:00Z",
+        },
+        "spec": {"workflowId": "order-1", "eventName": "approve"},
+        "status": {"phase": phase} if phase else {},
+    }
+
+
+def waiting(caches: EventCaches, key: Key) -> list[str]:
+    return list(caches.view(key).by_uid)
+
+
+def test_a_run_of_the_same_id_elsewhere_has_its_own_events() -> None:
+    caches = EventCaches(["shop", "bank"])
+    caches.of("shop").watched("ADDED", event(10, "a", "shop"))
+    caches.of("bank").watched("ADDED", event(11, "b", "bank"))
+    assert (waiting(caches, SHOP), waiting(caches, BANK)) == (["a"], ["b"])
+    assert len(caches) == 2
+    assert set(caches.keys()) == {SHOP, BANK}
+
+
+def test_one_watchs_progress_says_nothing_of_what_another_has_not_shown_yet() -> None:
+    caches = EventCaches(["shop", "bank"])
+    caches.of("shop").relisted([event(10, "a", "shop")], 10, {}, NOON)
+    caches.answered(event(20, "a", "shop", "Processed"))  # our own write, not watched yet
+    caches.of("bank").advance(30)
+    caches.of("shop").watched("MODIFIED", event(15, "a", "shop"))  # a label, from before
+    assert waiting(caches, SHOP) == []
+
+
+def test_a_list_of_one_namespace_takes_nothing_from_another() -> None:
+    caches = EventCaches(["shop", "bank"])
+    caches.of("shop").watched("ADDED", event(10, "a", "shop"))
+    caches.of("bank").relisted([], 40, {}, NOON)
+    assert waiting(caches, SHOP) == ["a"]
+
+
+def test_without_names_one_cache_holds_all_namespaces() -> None:
+    caches = EventCaches()
+    for item in (event(10, "a", "shop"), event(11, "b", "bank")):
+        caches.of(None).watched("ADDED", item)
+    caches.missed(SHOP, "a")
+    assert (waiting(caches, SHOP), waiting(caches, BANK)) == ([], ["b"])
+
+
+def test_inversions_are_counted_over_all() -> None:
+    caches = EventCaches(["shop", "bank"])
+    caches.of("shop").watched("ADDED", event(12, "a", "shop"))
+    caches.of("shop").answered(event(11, "b", "shop"))
+    assert caches.inversions == 1

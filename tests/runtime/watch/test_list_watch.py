@@ -1,0 +1,215 @@
+"""A scripted API server: each request takes the next line of the script."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+
+from grctl.kube import ApiError, ExpiredError, InvalidError, NotFoundError, UnreachableError
+from grctl_operator.runtime.outage import LONGEST, Outage
+from grctl_operator.runtime.watch.list_watch import PAGE, ListWatch, StaleApiError
+
+Json = dict[str, Any]
+
+
+def thing(version: int, name: str = "a") -> Json:
+    return {"metadata": {"name": name, "resourceVersion": str(version)}}
+
+
+def page(version: int, *items: Json, token: str | None = None) -> Json:
+    metadata = {"resourceVersion": str(version)} | ({"continue": token} if token else {})
+    return {"metadata": metadata, "items": list(items)}
+
+
+def change(kind: str, version: int, name: str = "a") -> Json:
+    return {"type": kind, "object": thing(version, name)}
+
+
+SILENCE: Json = {}
+"""A stream that stays open and brings nothing."""
+
+
+class Script:
+    """Lists and streams in the order in which they are asked for; then silence."""
+
+    def __init__(self, lists: list[Any], streams: list[list[Any]]) -> None:
+        self.lists = list(lists)
+        self.streams = list(streams)
+        self.asked: list[Mapping[str, str]] = []
+
+    async def get(self, _path: str, /, params: Mapping[str, str] | None = None) -> Json:
+        self.asked.append(dict(params or {}))
+        answer = self.lists.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer  # type: ignore[no-any-return]
+
+    async def watch(self, _path: str, /, params: Mapping[str, str]) -> AsyncIterator[Json]:
+        self.asked.append(dict(params))
+        for line in self.streams.pop(0) if self.streams else [SILENCE]:
+            if isinstance(line, Exception):
+                raise line
+            if line is SILENCE:
+                await asyncio.Event().wait()
+            yield line
+
+
+class Diary:
+    """Writes down what is received."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.restarts: list[str] = []
+
+    def on_asking(self) -> None:
+        self.lines.append("asking")
+
+    def on_list(self, items: list[Json], revision: int) -> None:
+        names = [item["metadata"]["name"] for item in items]
+        self.lines.append(f"list {','.join(names)} at {revision}")
+
+    def on_change(self, change: str, item: Json) -> None:
+        self.lines.append(f"{change} {item['metadata']['name']}")
+
+    def on_bookmark(self, revision: int) -> None:
+        self.lines.append(f"bookmark {revision}")
+
+
+async def played(script: Script) -> tuple[Diary, list[float], Exception]:
+    """Play to the silence at the end. Give what came, the pauses, and how it ended."""
+    diary, pauses = Diary(), []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    watch = ListWatch(script, "/things", diary, silence=0.02, outage=Outage("things", sleep))
+    watch.on_restart = diary.restarts.append
+    with pytest.raises((StaleApiError, ApiError)) as ended:
+        await watch.run()
+    return diary, pauses, ended.value
+
+
+async def test_pages_are_one_list() -> None:
+    script = Script([page(5, thing(1, "a"), token="t"), page(5, thing(2, "b"))], [])
+    diary, _, _ = await played(script)
+    assert diary.lines == ["asking", "list a,b at 5"]
+    assert script.asked[:2] == [
+        {"limit": str(PAGE)},
+        {"limit": str(PAGE), "continue": "t"},
+    ]
+
+
+async def test_the_watch_goes_on_from_the_list() -> None:
+    script = Script([page(5)], [[change("ADDED", 6), change("BOOKMARK", 8), SILENCE]])
+    diary, _, _ = await played(script)
+    assert diary.lines == ["asking", "list  at 5", "ADDED a", "bookmark 8"]
+    assert script.asked[1]["resourceVersion"] == "5"
+    assert script.asked[1]["allowWatchBookmarks"] == "true"
+
+
+async def test_a_broken_stream_goes_on_where_it_broke() -> None:
+    broken = [change("ADDED", 6), change("BOOKMARK", 8), UnreachableError("reset")]
+    script = Script([page(5)], [broken, [change("DELETED", 9), SILENCE]])
+    diary, pauses, _ = await played(script)
+    assert diary.lines[-1] == "DELETED a"
+    assert script.asked[2]["resourceVersion"] == "8"
+    assert len(pauses) == 1
+
+
+async def test_an_expired_revision_begins_with_a_new_list() -> None:
+    script = Script([page(5), page(90, thing(50))], [[ExpiredError(410, "Expired", "")]])
+    diary, pauses, _ = await played(script)
+    assert diary.lines == ["asking", "list  at 5", "asking", "list a at 90"]
+    assert pauses == []
+
+
+async def test_every_stream_that_is_opened_anew_says_why() -> None:
+    streams: list[list[Any]] = [
+        [change("ADDED", 6)],
+        [UnreachableError("reset")],
+        [ExpiredError(410, "Expired", "")],
+    ]
+    diary, _, _ = await played(Script([page(5), page(9)], streams))
+    assert diary.restarts == ["ended", "broken", "expired"]
+
+
+async def test_a_list_that_expires_between_pages_begins_anew() -> None:
+    script = Script(
+        [page(5, thing(1), token="t"), ExpiredError(410, "Expired", ""), page(9, thing(1))], []
+    )
+    diary, _, _ = await played(script)
+    assert diary.lines == ["asking", "asking", "list a at 9"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnreachableError("refused"),
+        ApiError(503, "", "etcd is away"),
+        ApiError(429, "TooManyRequests", "later"),
+        NotFoundError(404, "NotFound", "no such resource"),
+        ApiError(403, "Forbidden", "not yet"),
+    ],
+)
+async def test_what_may_pass_is_tried_again(error: Exception) -> None:
+    diary, pauses, _ = await played(Script([error, error, page(5)], []))
+    assert diary.lines[-1] == "list  at 5"
+    assert len(pauses) == 2
+
+
+async def test_pauses_grow_to_a_limit_and_start_anew_after_a_success() -> None:
+    away = [UnreachableError("refused")] * 12
+    _, pauses, _ = await played(Script([*away, page(5)], [[UnreachableError("reset")]]))
+    assert max(pauses) <= LONGEST
+    assert pauses[10] > 10 * pauses[0]
+    assert pauses[12] < 1
+
+
+async def test_an_outage_is_told_once_and_its_end_too(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    await played(Script([*[UnreachableError("refused")] * 5, page(5)], []))
+    assert caplog.messages == ["waiting for the API server", "the API server answers again"]
+
+
+async def test_missing_resources_come_with_the_way_to_install_them(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await played(Script([NotFoundError(404, "NotFound", "no such resource"), page(5)], []))
+    assert "grctl crds | kubectl apply -f -" in vars(caplog.records[0])["hint"]
+
+
+async def test_a_refusal_for_good_is_raised() -> None:
+    refusal = InvalidError(400, "BadRequest", "field label not supported: status.phase")
+    _, _, error = await played(Script([refusal], []))
+    assert error is refusal
+
+
+async def test_silence_ends_it_and_names_the_restored_backup() -> None:
+    _, _, error = await played(Script([page(5)], [[change("ADDED", 6), SILENCE]]))
+    assert isinstance(error, StaleApiError)
+    assert "not even a bookmark" in str(error)
+
+
+async def test_silence_counts_over_streams_that_end_empty() -> None:
+    _, _, error = await played(Script([page(5)], [[], [], []]))
+    assert isinstance(error, StaleApiError)
+
+
+@pytest.mark.parametrize(
+    ("lists", "streams"),
+    [
+        ([page(5)], [[change("ADDED", 9), change("BOOKMARK", 8)]]),
+        ([page(5), page(4)], [[ExpiredError(410, "Expired", "")]]),
+    ],
+)
+async def test_a_revision_that_falls_ends_it(lists: list[Json], streams: list[list[Any]]) -> None:
+    _, _, error = await played(Script(lists, streams))
+    assert "restored from a backup" in str(error)
+    assert isinstance(error, StaleApiError)
+
+
+async def test_a_revision_of_the_future_ends_it() -> None:
+    error = ApiError(504, "Timeout", "Too large resource version: 90, current: 5")
+    _, _, ended = await played(Script([page(90)], [[error]]))
+    assert isinstance(ended, StaleApiError)

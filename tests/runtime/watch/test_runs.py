@@ -1,0 +1,115 @@
+from typing import Any
+
+from grctl_operator.engine.observation import Key, KnownRun
+from grctl_operator.runtime.watch.runs import RunCache
+
+KEY = Key("shop", "order-1")
+
+
+def run(version: int, uid: str = "u1", name: str = "order-1", commits: int = 0) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "shop",
+            "uid": uid,
+            "resourceVersion": str(version),
+        },
+        "spec": {"workflow": {"type": "Order"}},
+        "status": {"commits": commits},
+    }
+
+
+def version(cache: RunCache) -> str | None:
+    known = cache.get(KEY)
+    return known.metadata.resource_version if known else None
+
+
+def test_a_new_run_is_to_be_reconciled() -> None:
+    cache = RunCache()
+    assert cache.watched("ADDED", run(5)) == KEY
+    assert version(cache) == "5"
+
+
+def test_the_echo_of_our_own_write_is_no_news() -> None:
+    cache = RunCache()
+    cache.answered(run(7, commits=1))
+    assert cache.watched("MODIFIED", run(7, commits=1)) is None
+
+
+def test_older_news_do_not_undo_an_answer() -> None:
+    cache = RunCache()
+    cache.answered(run(7))
+    assert cache.watched("MODIFIED", run(6)) is None
+    assert version(cache) == "7"
+
+
+def test_a_deleted_run_is_gone() -> None:
+    cache = RunCache()
+    cache.watched("ADDED", run(5))
+    assert cache.watched("DELETED", run(6)) == KEY
+    assert cache.get(KEY) is None
+
+
+def test_a_late_answer_does_not_bring_a_deleted_run_back() -> None:
+    cache = RunCache()
+    cache.watched("ADDED", run(5))
+    cache.watched("DELETED", run(8))
+    assert cache.answered(run(7)) is None
+    assert cache.get(KEY) is None
+
+
+def test_another_run_of_the_id_replaces_the_old_one_and_not_the_reverse() -> None:
+    cache = RunCache()
+    cache.watched("ADDED", run(5))
+    assert cache.answered(run(9, uid="u2")) == KEY
+    assert cache.watched("MODIFIED", run(6)) is None
+    assert cache.watched("DELETED", run(7)) is None
+    assert cache.uid(KEY) == "u2"
+
+
+def test_a_list_removes_what_it_lacks_unless_that_is_newer() -> None:
+    cache = RunCache()
+    cache.watched("ADDED", run(5))
+    cache.answered(run(30, uid="u9", name="order-9"))
+    assert set(cache.relisted([run(6, uid="u2", name="order-2")], 20)) == {
+        KEY,
+        Key("shop", "order-2"),
+    }
+    assert cache.keys() == (Key("shop", "order-9"), Key("shop", "order-2"))
+
+
+def test_a_list_that_shows_what_is_known_is_no_news() -> None:
+    cache = RunCache()
+    cache.watched("ADDED", run(5))
+    assert cache.relisted([run(5)], 20) == ()
+
+
+def test_what_is_known_of_a_run_is_the_same_before_and_after_it_is_parsed() -> None:
+    cache = RunCache()
+    cache.watched("ADDED", run(5, commits=3))
+    unparsed = cache.known()
+    cache.get(KEY)
+    assert unparsed == cache.known() == {KEY: KnownRun("u1", "5", 3)}
+    assert cache.known_as(Key("shop", "other")) is None
+
+
+def elsewhere(version: int, uid: str) -> dict[str, Any]:
+    item = run(version, uid)
+    item["metadata"]["namespace"] = "bank"
+    return item
+
+
+def test_a_list_of_one_namespace_says_nothing_of_another() -> None:
+    cache = RunCache()
+    cache.answered(run(5))
+    cache.answered(elsewhere(6, "u2"))
+    assert cache.relisted([], 9, "bank") == (Key("bank", "order-1"),)
+    assert cache.keys() == (KEY,)
+
+
+def test_the_known_versions_are_of_all_runs_or_of_a_namespaces() -> None:
+    cache = RunCache()
+    cache.answered(run(5, commits=2))
+    cache.answered(elsewhere(6, "u2"))
+    assert cache.known("shop") == {KEY: KnownRun("u1", "5", 2)}
+    assert len(cache.known()) == 2

@@ -1,0 +1,120 @@
+"""A worker of a ServiceAccount and an operator that asks for its token, as in a cluster."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from grctl.models import Directive
+from grctl.worker import Worker
+from grctl.worker.context import Context
+from grctl.workflow import Workflow
+from grctl_operator.runtime.operator import Operator
+from grctl_operator.runtime.workers import doorkeeper
+from tests.runtime.conftest import PATIENCE, Cluster
+from tests.runtime.test_operator import operating
+from tests.runtime.workers.test_doorkeeper import Bench
+
+order = Workflow(workflow_type="Order")
+
+
+@order.start()
+async def start(ctx: Context) -> Directive:
+    return ctx.next.complete("done")
+
+
+@pytest.fixture
+async def bench(cluster: Cluster) -> Bench:
+    made = Bench(cluster)
+    await made.account()
+    return made
+
+
+async def write_token(bench: Bench, path: Path) -> str:
+    """Do as the kubelet does. Give the token."""
+    text = (await bench.token()).removeprefix("Bearer ")
+    await asyncio.to_thread(path.write_text, text)
+    return text
+
+
+@pytest.fixture
+async def token(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "token"
+    await write_token(bench, path)
+    monkeypatch.setenv("GRCTL_WORKER_TOKEN_FILE", str(path))
+    return path
+
+
+@asynccontextmanager
+async def working(operator: Operator, cluster: Cluster) -> AsyncIterator[None]:
+    async def soon(_seconds: float) -> None:
+        await asyncio.sleep(0.01)
+
+    url = f"http://127.0.0.1:{operator.port}"
+    worker = Worker([order], url, name="worker-1", namespace=cluster.namespace, sleep=soon)
+    running = asyncio.create_task(worker.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def logged(caplog: pytest.LogCaptureFixture, text: str) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while text not in str([vars(each) for each in caplog.records]):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_a_granted_worker_executes(bench: Bench, token: Path) -> None:
+    cluster = bench.cluster
+    await bench.grant("Order")
+    async with operating(cluster, worker_auth="token") as operator, working(operator, cluster):
+        await cluster.start("order-1")
+        await cluster.until_phase("order-1", "Completed")
+
+
+async def test_a_refused_worker_logs_what_is_missing_once_and_comes_when_it_is_granted(
+    bench: Bench, token: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doorkeeper, "REFUSED", 0.05)
+    cluster = bench.cluster
+    caplog.set_level(logging.INFO, "grctl")
+    async with operating(cluster, worker_auth="token") as operator, working(operator, cluster):
+        await logged(caplog, "--verb=execute --resource=workflowruns.grctl.dev")
+        await cluster.start("order-1")
+        await cluster.until_run("order-1", lambda run: bool(run["status"].get("message")))
+        assert operator.registry.connected == 0
+        await bench.grant("Order")
+        await cluster.until_phase("order-1", "Completed")
+    warned = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert sum("not connected" in each.getMessage() for each in warned) == 1
+
+
+async def test_a_worker_whose_token_was_renewed_comes_back_with_the_new_one(
+    bench: Bench, token: Path
+) -> None:
+    cluster = bench.cluster
+    await bench.grant("Order")
+    async with operating(cluster, worker_auth="token") as operator, working(operator, cluster):
+        await cluster.start("order-1")
+        await cluster.until_phase("order-1", "Completed")
+        renewed = await write_token(bench, token)
+        (session,) = operator.dispatcher._sessions.values()
+        await session.leave("the token has expired")
+        await cluster.start("order-2")
+        await cluster.until_phase("order-2", "Completed")
+        (again,) = operator.dispatcher._sessions.values()
+    assert again.credential == f"Bearer {renewed}" != session.credential
+
+
+async def test_without_a_token_nobody_comes_in(bench: Bench) -> None:
+    cluster = bench.cluster
+    async with operating(cluster, worker_auth="token") as operator, working(operator, cluster):
+        await cluster.start("order-1")
+        await cluster.until_run("order-1", lambda run: bool(run["status"].get("message")))
+        assert operator.registry.connected == 0

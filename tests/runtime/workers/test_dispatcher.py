@@ -1,0 +1,381 @@
+"""A listening dispatcher and workers on real sockets; no API server."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import aiohttp
+import pytest
+
+from grctl.models import FINALIZER, WorkflowRun
+from grctl.models.directive import Complete
+from grctl.models.phases import HandlerKind
+from grctl.models.wire import (
+    CONNECT_PATH,
+    PROTOCOL,
+    Declined,
+    Goodbye,
+    Hello,
+    Release,
+    from_operator,
+    lines,
+)
+from grctl_operator.engine import decision
+from grctl_operator.engine.dispatch import RETURNED
+from grctl_operator.engine.observation import Event, Held, Key
+from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.people.metrics import Metrics
+from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.runtime.workers import dispatcher as module
+from grctl_operator.runtime.workers.dispatcher import Dispatcher
+from grctl_operator.runtime.workers.doorkeeper import Identity, RefusedError
+from grctl_operator.runtime.workers.executions import ExecutionRegistry
+from tests.runtime.played_worker import catalogue, connected, hello
+
+KEY, OTHER = Key("shop", "order-1"), Key("shop", "order-2")
+ORDER = catalogue("Order", "approve")
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+class Door:
+    """Knows workers by what they send; lets in whom it is told to."""
+
+    def __init__(self) -> None:
+        self.refuses: str | None = None
+        self.expires: datetime | None = None
+
+    async def identify(self, authorization: str | None) -> Identity:
+        return Identity(authorization or "anonymous", expires=self.expires)
+
+    async def permit(self, _identity: Identity, _hello: Hello) -> None:
+        if self.refuses:
+            raise RefusedError(self.refuses)
+
+
+class Place:
+    def __init__(self, *namespaces: str) -> None:
+        self.door = Door()
+        self.queue = WorkQueue()
+        self.registry = ExecutionRegistry(lambda: NOON)
+        self.journal = Journal(Metrics(), lambda: NOON)
+        self.dispatcher = Dispatcher(
+            self.registry,
+            self.queue,
+            self.journal,
+            operator="op",
+            door=self.door,
+            namespaces=namespaces,
+            closed_grace=0.0,
+            silent_grace=60.0,
+        )
+        self.dispatcher.admission.lead()
+
+    @property
+    def port(self) -> int:
+        return self.dispatcher.port
+
+    async def woken(self) -> Key:
+        key = await self.queue.take()
+        self.queue.done(key)
+        return key
+
+    def dispatch(self, key: Key = KEY, event: Event | None = None) -> None:
+        kind, name = (HandlerKind.EVENT, "approve") if event else (HandlerKind.START, "start")
+        effect = decision.Dispatch(kind, name, 1, commits=2, base="before", event=event)
+        self.dispatcher.dispatch(key, run(key), effect)
+
+    def held(self, key: Key = KEY) -> list[Held]:
+        return list(self.registry.view(key, "Order").held)
+
+
+def run(key: Key) -> WorkflowRun:
+    return WorkflowRun.model_validate(
+        {
+            "metadata": {
+                "name": key.name,
+                "namespace": key.namespace,
+                "uid": f"uid of {key.name}",
+                "finalizers": [FINALIZER],
+            },
+            "spec": {"workflow": {"type": "Order", "input": {"amount": 3}}},
+            "status": {"store": {"paid": True}},
+        }
+    )
+
+
+APPROVE = Event("e1", "approve-1", "approve", NOON, place=7, payload={"by": "ann"})
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    made = Place()
+    await made.dispatcher.start("127.0.0.1", 0)
+    yield made
+    await made.dispatcher.stop()
+    made.queue.close()
+
+
+async def test_an_execution_carries_its_fence_its_input_and_the_store(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch()
+        start = await worker.executes()
+    assert (start.payload, start.store) == ({"amount": 3}, {"paid": True})
+    execution = start.execution
+    assert (execution.run_uid, execution.commits, execution.base) == ("uid of order-1", 2, "before")
+
+
+async def test_an_event_handler_gets_the_events_payload(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch(event=APPROVE)
+        execute = await worker.executes()
+    assert execute.payload == {"by": "ann"}
+    assert (execute.execution.event, execute.execution.event_uid) == ("approve-1", "e1")
+
+
+async def test_a_dispatch_is_held_before_anything_is_awaited(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)):
+        place.dispatch()
+        assert [each.worker for each in place.held()] == ["worker-1"]
+
+
+async def test_an_outcome_wakes_its_run_and_a_release_frees_the_worker(place: Place) -> None:
+    async with connected(place.port, hello(ORDER, capacity=1)) as worker:
+        place.dispatch()
+        execute = await worker.executes()
+        await worker.succeeds(execute, Complete())
+        assert await place.woken() == KEY
+        place.dispatcher.release(decision.Release(execute.execution.id, committed=True))
+        place.dispatch()
+        await worker.executes()
+        assert [each.committed for each in worker.releases] == [True]
+
+
+async def test_what_is_said_at_one_moment_goes_in_one_message(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)) as worker:
+        for key in (KEY, OTHER):
+            place.dispatch(key)
+        came = lines(await worker.socket.receive_str(timeout=5))
+    assert [from_operator.validate_json(each).kind for each in came] == ["execute", "execute"]
+
+
+async def test_a_committed_execution_is_released_with_what_is_said_next(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch(KEY)
+        first = await worker.executes()
+        place.dispatcher.release(decision.Release(first.execution.id, committed=True))
+        place.dispatch(OTHER)
+        came = lines(await worker.socket.receive_str(timeout=5))
+    assert [from_operator.validate_json(each).kind for each in came] == ["release", "execute"]
+
+
+async def test_who_waits_is_woken_when_a_worker_of_the_type_connects(place: Place) -> None:
+    place.dispatcher.await_worker(KEY, run(KEY))
+    place.dispatcher.decided(KEY)
+    async with connected(place.port, hello(ORDER)):
+        assert await place.woken() == KEY
+
+
+async def test_what_is_held_back_for_workers_is_looked_at_when_all_are_back(place: Place) -> None:
+    place.registry.accept(awaited=2)
+    place.queue.add_in(KEY, RETURNED.total_seconds())
+    place.queue.add_in(OTHER, 3600)
+    async with connected(place.port, hello(ORDER, worker="worker-1")):
+        assert not len(place.queue)
+        async with connected(place.port, hello(ORDER, worker="worker-2")):
+            assert await place.woken() == KEY
+    assert not len(place.queue)
+
+
+async def test_room_wakes_one_and_unused_room_the_next(place: Place) -> None:
+    async with connected(place.port, hello(ORDER, capacity=1)) as worker:
+        place.dispatch(Key("shop", "busy"))
+        busy = await worker.executes()
+        for key in (KEY, OTHER):
+            place.dispatch(key)
+            place.dispatcher.decided(key)
+        place.dispatcher.release(decision.Release(busy.execution.id, committed=True))
+        assert await place.woken() == KEY
+        assert len(place.queue) == 0
+        place.dispatcher.decided(KEY)  # it found nothing to dispatch any more
+        assert await place.woken() == OTHER
+
+
+async def test_a_closed_connection_loses_its_executions_after_the_grace(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch()
+        await worker.executes()
+    assert await place.woken() == KEY
+    assert [each.lost for each in place.held()] == [True]
+
+
+async def test_a_second_connection_of_one_process_replaces_the_first(place: Place) -> None:
+    greeting = hello(ORDER, instance="a")
+    async with connected(place.port, greeting):
+        async with connected(place.port, greeting) as second:
+            place.dispatch()
+            await second.executes()
+        assert await place.woken() == KEY  # lost with the second, not kept by the first
+
+
+async def refused(port: int, message: str) -> str:
+    """Say something and give what the Goodbye says."""
+    return (await goodbye(port, message)).message
+
+
+async def goodbye(port: int, message: str) -> Goodbye:
+    """Say something and give the Goodbye."""
+    url = f"http://127.0.0.1:{port}{CONNECT_PATH}"
+    async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+        await socket.send_str(message)
+        while True:
+            answer = from_operator.validate_json(await socket.receive_str(timeout=5))
+            if isinstance(answer, Goodbye):
+                return answer
+
+
+async def test_another_protocol_is_refused_naming_both(place: Place) -> None:
+    message = await refused(place.port, hello(ORDER, protocol=9).model_dump_json(by_alias=True))
+    assert f"protocol 9, this operator {PROTOCOL}" in message
+
+
+async def test_what_is_not_understood_is_refused_naming_the_field(place: Place) -> None:
+    message = await refused(place.port, '{"kind": "hello", "worker": 3}')
+    assert "hello.worker: Input should be a valid string" in message
+
+
+async def test_the_first_message_must_be_hello(place: Place) -> None:
+    assert "must be Hello, not 'drain'" in await refused(place.port, '{"kind": "drain"}')
+
+
+async def test_who_may_not_what_it_offers_is_refused_and_told_not_to_hurry(place: Place) -> None:
+    place.door.refuses = "orders may not execute Order"
+    answer = await goodbye(place.port, hello(ORDER).model_dump_json(by_alias=True))
+    assert (answer.message, answer.refused) == ("orders may not execute Order", True)
+    assert place.registry.connected == 0
+
+
+async def test_an_operator_of_one_namespace_refuses_workers_of_others() -> None:
+    made = Place("bank")
+    await made.dispatcher.start("127.0.0.1", 0)
+    message = await refused(made.port, hello(ORDER).model_dump_json(by_alias=True))
+    await made.dispatcher.stop()
+    assert message == "This operator serves only bank, not shop"
+
+
+@pytest.mark.parametrize("expires", [None, NOON])
+async def test_a_worker_that_may_no_more_is_sent_away_to_prove_itself_anew(
+    place: Place, monkeypatch: pytest.MonkeyPatch, expires: datetime | None
+) -> None:
+    """At the next look, or when its token expires."""
+    monkeypatch.setattr(module, "RECHECK", 60.0 if expires else 0.01)
+    monkeypatch.setattr(module, "SOON", 0.01)
+    place.door.expires = expires
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.door.refuses = "the token has expired"
+        answer = from_operator.validate_json(await worker.socket.receive_str(timeout=5))
+    assert answer == Goodbye(message="the token has expired")
+
+
+async def test_an_outcome_of_anothers_execution_is_void(place: Place) -> None:
+    async with (
+        connected(place.port, hello(ORDER), token="orders") as worker,
+        connected(place.port, hello(ORDER, worker="two", capacity=0), token="thief") as thief,
+    ):
+        place.dispatch()
+        execute = await worker.executes()
+        await thief.succeeds(execute, Complete())
+        released = await thief.hear(Release)
+        assert (released.execution, released.committed) == (execute.execution.id, False)
+        assert [(each.worker, each.outcome) for each in place.held()] == [("worker-1", None)]
+
+
+async def test_anothers_execution_is_not_taken_over_by_a_hello(place: Place) -> None:
+    async with connected(place.port, hello(ORDER), token="orders") as worker:
+        place.dispatch()
+        execute = await worker.executes()
+        claim = hello(ORDER, worker="two", held=(execute.execution,))
+        async with connected(place.port, claim, token="thief") as thief:
+            released = await thief.hear(Release)
+            assert (released.execution, released.committed) == (execute.execution.id, False)
+            assert [each.worker for each in place.held()] == ["worker-1"]
+
+
+async def test_nobody_takes_the_connection_of_a_process_of_another(place: Place) -> None:
+    async with connected(place.port, hello(ORDER, instance="a"), token="orders") as worker:
+        url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
+        headers = {"Authorization": "Bearer thief"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.ws_connect(url) as socket,
+        ):
+            await socket.send_str(hello(ORDER, instance="a").model_dump_json(by_alias=True))
+            answer = from_operator.validate_json(await socket.receive_str(timeout=5))
+        assert isinstance(answer, Goodbye)
+        place.dispatch()
+        await worker.executes()
+
+
+async def test_a_draining_worker_is_given_nothing(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch(OTHER)
+        execute = await worker.executes()
+        await worker.drains()
+        await worker.succeeds(execute, Complete())  # comes after Drain
+        assert await place.woken() == OTHER
+        place.dispatch()
+        assert place.held() == []
+
+
+async def test_workers_are_told_goodbye_when_the_operator_stops() -> None:
+    made = Place()
+    await made.dispatcher.start("127.0.0.1", 0)
+    async with connected(made.port, hello(ORDER)) as worker:
+        await made.dispatcher.stop()
+        answer = from_operator.validate_json(await worker.socket.receive_str(timeout=5))
+    assert isinstance(answer, Goodbye)
+
+
+async def test_events_go_ahead_to_the_worker_that_holds_what_they_are_built_on(
+    place: Place,
+) -> None:
+    reject = Event("e2", "reject-1", "reject", NOON, place=8, payload={"by": "bob"})
+    other = hello(ORDER, worker="other", instance="other")
+    async with connected(place.port, hello(ORDER, capacity=1)) as worker:
+        place.dispatch()
+        first = (await worker.executes()).execution
+        async with connected(place.port, other):
+            place.dispatcher.dispatch(KEY, run(KEY), ahead_of(first.id, 3, APPROVE, reject))
+            second, third = await worker.executes(), await worker.executes()
+    assert [second.ahead, third.ahead] == [True, True]
+    assert (second.execution.base, second.execution.commits) == (first.id, 3)
+    assert (third.execution.base, third.execution.commits) == (second.execution.id, 4)
+    assert (third.execution.handler_name, third.payload) == ("reject", {"by": "bob"})
+
+
+async def test_nothing_goes_ahead_to_a_worker_that_left(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch()
+        first = (await worker.executes()).execution
+    place.dispatcher.dispatch(KEY, run(KEY), ahead_of("unknown", 3, APPROVE))
+    assert [each.execution.id for each in place.held()] == [first.id]
+
+
+async def test_what_a_worker_declines_is_decided_anew(place: Place) -> None:
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch()
+        execution = (await worker.executes()).execution.id
+        await worker.say(Declined(execution=execution))
+        assert await place.woken() == KEY
+    assert place.held() == []
+
+
+def ahead_of(base: str, commits: int, event: Event, *then: Event) -> decision.Dispatch:
+    return decision.Dispatch(
+        HandlerKind.EVENT,
+        event.event_name,
+        1,
+        commits=commits,
+        base=base,
+        event=event,
+        ahead=True,
+        then=then,
+    )

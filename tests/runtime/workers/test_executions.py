@@ -1,0 +1,307 @@
+from datetime import UTC, datetime, timedelta
+
+from grctl.models.directive import Complete
+from grctl.models.phases import HandlerKind
+from grctl.models.wire import Execution, Hello, Outcome, Succeeded
+from grctl_operator.engine.observation import Held, Key
+from grctl_operator.runtime.workers.executions import REMEMBERED, ExecutionRegistry
+from tests.runtime.played_worker import catalogue, hello
+
+KEY = Key("shop", "order-1")
+GROUP = ("shop", "Order")
+ORDER = catalogue("Order", "approve")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
+def execution(name: str, run: str = "order-1") -> Execution:
+    return Execution(
+        id=name,
+        namespace="shop",
+        workflow_id=run,
+        workflow_type="Order",
+        run_uid="u1",
+        commits=1,
+        handler_kind=HandlerKind.EVENT,
+        handler_name="approve",
+    )
+
+
+def outcome(name: str, result: str = "first") -> Outcome:
+    return Outcome(execution=execution(name), result=Succeeded(directive=Complete(result=result)))
+
+
+def registry(*greetings: Hello) -> ExecutionRegistry:
+    made = ExecutionRegistry(Clock())
+    for greeting in greetings:
+        made.joined(greeting, "orders")
+    return made
+
+
+def dispatch(made: ExecutionRegistry, name: str) -> str:
+    worker = made.choose(GROUP, HandlerKind.EVENT, "approve")
+    assert worker is not None
+    made.dispatched(execution(name), worker)
+    return worker.instance
+
+
+def held(made: ExecutionRegistry) -> dict[str, Held]:
+    return {each.execution.id: each for each in made.view(KEY, "Order").held}
+
+
+def free(made: ExecutionRegistry) -> list[int]:
+    return [each.free for each in made.view(KEY, "Order").workers]
+
+
+def test_what_a_worker_says_it_holds_is_taken_over() -> None:
+    made = ExecutionRegistry(Clock())
+    assert made.joined(hello(ORDER, held=(execution("x"),)), "orders") == (KEY,)
+    assert held(made)["x"].worker == "worker-1"
+    assert free(made) == [9]
+
+
+def test_the_worker_that_holds_least_is_chosen() -> None:
+    made = registry(hello(ORDER, worker="a", instance="a"), hello(ORDER, worker="b", instance="b"))
+    assert {dispatch(made, "x"), dispatch(made, "y")} == {"a", "b"}
+
+
+def test_nobody_is_chosen_who_is_full_drains_lacks_the_handler_or_serves_another_namespace() -> (
+    None
+):
+    made = registry(
+        hello(ORDER, instance="full", worker="a", capacity=0),
+        hello(ORDER, instance="drains", worker="b"),
+        hello(catalogue("Order", "other"), instance="lacks", worker="c"),
+        hello(catalogue("Other", "approve"), instance="type", worker="d"),
+        hello(ORDER, instance="elsewhere", worker="e", namespace="bank"),
+    )
+    made.drained("drains")
+    assert made.choose(GROUP, HandlerKind.EVENT, "approve") is None
+
+
+def test_an_outcome_stays_until_it_is_released() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    assert made.brought("a", outcome("x")) == KEY
+    assert held(made)["x"].outcome == outcome("x")
+    assert made.released("x") == ("a", GROUP)
+    assert held(made) == {}
+    assert free(made) == [10]
+
+
+def test_the_same_outcome_twice_is_one() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    made.brought("a", outcome("x", "first"))
+    made.brought("a", outcome("x", "second"))
+    assert held(made)["x"].outcome == outcome("x", "first")
+
+
+def test_an_outcome_that_nobody_knows_is_kept_for_the_engine_to_judge() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    made.brought("a", outcome("x"))
+    assert held(made)["x"].outcome == outcome("x")
+
+
+def test_a_worker_that_left_keeps_what_it_holds_until_it_is_given_up() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    assert made.left("a")
+    assert not held(made)["x"].lost
+    assert made.give_up("a") == (KEY,)
+    assert held(made)["x"].lost
+
+
+def test_a_worker_that_came_back_is_not_given_up() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    made.left("a")
+    made.joined(hello(ORDER, instance="a", held=(execution("x"),)), "orders")
+    assert made.give_up("a") == ()
+    assert not held(made)["x"].lost
+
+
+def test_an_execution_that_a_worker_comes_back_without_is_lost_at_once() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    made.left("a")
+    assert made.joined(hello(ORDER, instance="a"), "orders") == (KEY,)
+    assert held(made)["x"].lost
+    assert free(made) == [10]
+
+
+def test_what_the_last_process_of_a_worker_held_is_lost_when_the_next_says_hello() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    made.joined(hello(ORDER, instance="b"), "orders")
+    assert held(made)["x"].lost
+
+
+def test_a_worker_of_another_name_takes_nothing_from_others() -> None:
+    made = registry(hello(ORDER, instance="a", worker="one"))
+    dispatch(made, "x")
+    made.joined(hello(ORDER, instance="b", worker="two"), "orders")
+    assert not held(made)["x"].lost
+
+
+def test_a_worker_back_after_its_grace_has_again_what_the_engine_has_not_dealt_with() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    made.left("a")
+    made.give_up("a")
+    made.joined(hello(ORDER, instance="a", held=(execution("x"),)), "orders")
+    assert not held(made)["x"].lost
+    assert free(made) == [9]
+
+
+def test_a_worker_that_left_is_in_view_with_the_time_it_was_seen_and_later_forgotten() -> None:
+    clock = Clock()
+    made = ExecutionRegistry(clock)
+    made.joined(hello(ORDER, instance="a"), "orders")
+    left_at = clock.time
+    made.left("a")
+    clock.time += timedelta(seconds=29)
+    (presence,) = made.view(KEY, "Order").workers
+    assert (presence.connected, presence.seen, presence.free) == (False, left_at, 0)
+    clock.time += REMEMBERED
+    made.joined(hello(catalogue("Other"), worker="other"), "orders")
+    assert made.view(KEY, "Order").workers == ()
+
+
+def test_a_connected_worker_is_seen_now() -> None:
+    clock = Clock()
+    made = ExecutionRegistry(clock)
+    made.joined(hello(ORDER), "orders")
+    clock.time += timedelta(hours=1)
+    assert made.view(KEY, "Order").workers[0].seen == clock.time
+
+
+def test_other_types_of_the_namespace_are_named_for_messages() -> None:
+    made = registry(
+        hello(ORDER, catalogue("Invoice"), worker="a"),
+        hello(catalogue("Loan"), worker="b", namespace="bank"),
+    )
+    assert made.view(KEY, "Order").other_types == ("Invoice",)
+
+
+def test_a_view_shows_one_run_only() -> None:
+    made = registry(hello(ORDER, held=(execution("x"), execution("y", run="order-2"))))
+    assert set(held(made)) == {"x"}
+    assert len(made) == 2
+
+
+def test_executions_of_one_run_take_one_place_of_a_worker() -> None:
+    made = registry(hello(ORDER, capacity=2))
+    dispatch(made, "x")
+    dispatch(made, "y")
+    assert free(made) == [1]
+    made.released("x")
+    assert free(made) == [1]
+    made.released("y")
+    assert free(made) == [2]
+
+
+def test_what_its_worker_declines_is_forgotten_and_no_attempt_is_counted() -> None:
+    made = registry(hello(ORDER, instance="i1"))
+    dispatch(made, "x")
+    assert made.declined("another", "x") is None
+    assert made.declined("i1", "x") == KEY
+    assert held(made) == {}
+    assert made.declined("i1", "x") is None
+
+
+def test_an_execution_is_held_by_a_worker_that_is_there_and_takes_more() -> None:
+    made = registry(hello(ORDER, instance="i1"))
+    dispatch(made, "x")
+    holder = made.holder("x")
+    assert holder is not None
+    assert holder.instance == "i1"
+    made.drained("i1")
+    assert made.holder("x") is None
+    assert made.holder("unknown") is None
+
+
+def test_an_execution_is_of_whom_it_was_given_to_and_of_nobody_else() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    made.joined(hello(ORDER, instance="b", worker="two"), "thief")
+    assert made.is_of(execution("x"), "a")
+    assert not made.is_of(execution("x"), "b")
+
+
+def test_an_unknown_execution_is_of_who_says_so_if_it_serves_its_namespace_and_type() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    elsewhere = execution("x").model_copy(update={"namespace": "bank"})
+    of_other_type = execution("x").model_copy(update={"workflow_type": "Refund"})
+    assert made.is_of(execution("x"), "a")
+    assert not made.is_of(elsewhere, "a")
+    assert not made.is_of(of_other_type, "a")
+    assert not made.is_of(execution("x"), "nobody")
+
+
+def test_a_claim_of_anothers_execution_changes_nothing() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    made.joined(hello(ORDER, instance="b", worker="two", held=(execution("x"),)), "thief")
+    assert held(made)["x"].worker == "worker-1"
+
+
+def test_another_who_takes_a_workers_name_does_not_make_its_executions_lost() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    assert made.joined(hello(ORDER, instance="b"), "thief") == ()
+    assert not held(made)["x"].lost
+
+
+def test_a_process_is_not_another_of_the_same_instance() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    assert made.is_itself(hello(ORDER, instance="a"), "orders")
+    assert made.is_itself(hello(ORDER, instance="b"), "thief")
+    assert not made.is_itself(hello(ORDER, instance="a"), "thief")
+
+
+def test_an_outcome_counts_for_the_execution_that_was_given_whatever_it_says_of_it() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    dispatch(made, "x")
+    forged = execution("x", run="order-2").model_copy(update={"run_uid": "u2", "commits": 7})
+    result = Succeeded(directive=Complete())
+    assert made.brought("a", Outcome(execution=forged, result=result)) == KEY
+    brought = held(made)["x"].outcome
+    assert brought is not None
+    assert brought.execution == execution("x")
+
+
+def test_all_are_back_when_as_many_came_as_there_were_and_stay_so() -> None:
+    made = registry()
+    made.accept(awaited=2)
+    seen = [made.view(KEY, "Order").all_back]
+    for name in ("a", "b"):
+        made.joined(hello(ORDER, worker=name, instance=name), "orders")
+        seen.append(made.view(KEY, "Order").all_back)
+    made.left("a")
+    assert [*seen, made.view(KEY, "Order").all_back] == [False, False, True, True]
+
+
+def test_where_nobody_says_how_many_there_were_they_are_never_known_to_be_back() -> None:
+    made = registry(hello(ORDER))
+    made.accept(awaited=None)
+    assert not made.all_back
+
+
+def test_who_is_away_with_something_counts_as_present_until_it_is_given_up() -> None:
+    two = [hello(ORDER, worker=name, instance=name) for name in ("a", "b")]
+    made = registry(*two)
+    dispatch(made, "x")
+    seen = [made.present]
+    for instance in ("a", "b"):
+        made.left(instance)
+        seen.append(made.present)
+    for instance in ("a", "b"):
+        made.give_up(instance)
+    assert (seen[0], seen[-1], made.present) == (2, 1, 0)

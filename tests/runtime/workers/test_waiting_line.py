@@ -1,0 +1,54 @@
+from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.workers.waiting_line import WaitingLine
+
+GROUP, OTHER = ("shop", "Order"), ("shop", "Invoice")
+A, B, C = Key("shop", "a"), Key("shop", "b"), Key("shop", "c")
+
+
+def line(*keys: Key) -> WaitingLine:
+    made = WaitingLine()
+    for key in keys:
+        made.join(key, GROUP)
+    return made
+
+
+def test_first_come_first_served() -> None:
+    made = line(B, A)
+    assert [made.wake_next(GROUP), made.wake_next(GROUP), made.wake_next(GROUP)] == [B, A, None]
+
+
+def test_who_joins_again_keeps_the_place() -> None:
+    made = line(A, B)
+    made.wake_next(GROUP)
+    made.join(A, GROUP)
+    assert made.wake_next(GROUP) == A
+
+
+def test_who_waits_for_something_else_now_stands_there() -> None:
+    made = line(A)
+    made.join(A, OTHER)
+    assert made.wake_next(GROUP) is None
+    assert made.wake_next(OTHER) == A
+
+
+def test_all_of_a_group_are_woken_together() -> None:
+    made = line(A, B)
+    made.join(C, OTHER)
+    assert made.wake_all(GROUP) == (A, B)
+    assert (made.woken(A), made.woken(C)) == (True, False)
+
+
+def test_the_next_behind_one_who_cannot_use_the_room_is_woken() -> None:
+    made = line(A, B, C)
+    made.wake_next(GROUP)
+    made.join(A, GROUP)
+    assert made.wake_next(GROUP, after=A) == B
+
+
+def test_who_left_waits_no_more() -> None:
+    made = line(A, B)
+    assert made.leave(A) == GROUP
+    assert A not in made
+    assert made.wake_next(GROUP, after=A) == B
+    assert made.leave(A) is None
+    assert len(made) == 1

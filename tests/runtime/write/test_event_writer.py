@@ -1,0 +1,195 @@
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from grctl.kube import EVENTS, ApiError
+from grctl.models import EventPhase, EventReason
+from grctl.models.run import Settlement
+from grctl_operator.engine.decision import Settle
+from grctl_operator.engine.event_cache import EventCache
+from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.people.metrics import Metrics
+from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.runtime.write import event_writer
+from grctl_operator.runtime.write.event_writer import EventWriter, final_status
+from tests.runtime.conftest import Cluster, Json
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+HANDLED = {"phase": "Processed", "reason": "Handled"}
+
+
+class Desk:
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.key = Key(cluster.namespace, "order-1")
+        self.cache = EventCache()
+        self.queue = WorkQueue()
+        self.metrics = Metrics()
+        journal = Journal(self.metrics, lambda: NOON)
+        self.writer = EventWriter(cluster.api, self.cache, self.queue, journal)
+
+    async def settle(self, event: Json, phase: EventPhase = EventPhase.PROCESSED) -> None:
+        """Settle and wait until the run is woken by it."""
+        self.writer.settle(self.key, settling(event, phase))
+        await self.woken()
+
+    async def woken(self) -> None:
+        assert await self.queue.take() == self.key
+        self.queue.done(self.key)
+
+    async def label(self, event: Json) -> Json:
+        path = EVENTS.path(self.cluster.namespace, event["metadata"]["name"])
+        return await self.cluster.api.merge(path, {"metadata": {"labels": {"seen": "yes"}}})
+
+    async def events(self) -> list[Json]:
+        return await self.cluster.events()
+
+
+def settling(event: Json, phase: EventPhase = EventPhase.PROCESSED) -> Settle:
+    reason = EventReason.HANDLED if phase is EventPhase.PROCESSED else EventReason.UNKNOWN_EVENT
+    settlement = Settlement(
+        uid=event["metadata"]["uid"],
+        name=event["metadata"]["name"],
+        phase=phase,
+        reason=reason,
+        message="why",
+        sequence=4,
+        at=NOON,
+    )
+    return Settle(settlement, "run-uid")
+
+
+@pytest.fixture
+async def desk(cluster: Cluster) -> AsyncIterator[Desk]:
+    made = Desk(cluster)
+    yield made
+    made.queue.close()
+
+
+async def test_a_settled_event_says_all_that_became_of_it(desk: Desk) -> None:
+    sent = await desk.cluster.send("order-1", "approve")
+    desk.cache.watched("ADDED", sent)
+    await desk.settle(sent)
+    (event,) = await desk.events()
+    status = event["status"]
+    conditions = {each["type"]: each["status"] for each in status.pop("conditions")}
+    assert status == {
+        "phase": "Processed",
+        "observedGeneration": event["metadata"]["generation"],
+        "sequence": 4,
+        "runUid": "run-uid",
+        "reason": "Handled",
+        "message": "why",
+        "settledAt": "2026-11-23T12:00:00Z",
+    }
+    assert conditions == {"Succeeded": "True", "Reconciling": "False"}
+    assert event["spec"] == sent["spec"]
+
+
+def test_a_rejected_event_is_stalled() -> None:
+    event = {"metadata": {"uid": "u", "name": "n"}}
+    status = final_status(settling(event, EventPhase.REJECTED), None)
+    conditions = {each.type: each.status for each in status.conditions}
+    assert conditions == {"Succeeded": "False", "Reconciling": "False", "Stalled": "True"}
+
+
+async def test_the_cache_knows_it_settled_when_the_run_is_woken(desk: Desk) -> None:
+    sent = await desk.cluster.send("order-1", "approve")
+    desk.cache.watched("ADDED", sent)
+    await desk.settle(sent)
+    assert len(desk.cache) == 0
+    assert desk.cache.watched("ADDED", sent) is None  # late news do not bring it back
+
+
+async def test_settling_twice_at_once_is_one_write(desk: Desk) -> None:
+    sent = await desk.cluster.send("order-1", "approve")
+    desk.cache.watched("ADDED", sent)
+    desk.writer.settle(desk.key, settling(sent))
+    await desk.settle(sent)
+    assert desk.metrics.value("grctl_events_settled_total", **HANDLED) == 1
+
+
+async def test_an_event_touched_meanwhile_is_settled_all_the_same(desk: Desk) -> None:
+    sent = await desk.cluster.send("order-1", "approve")
+    desk.cache.watched("ADDED", sent)
+    await desk.label(sent)
+    await desk.settle(sent)
+    (event,) = await desk.events()
+    assert event["status"]["phase"] == "Processed"
+    assert event["metadata"]["labels"] == {"seen": "yes"}
+
+
+async def test_a_kept_place_is_in_the_status_and_stays_there(desk: Desk) -> None:
+    sent = await desk.cluster.send("order-1", "approve")
+    desk.cache.watched("ADDED", sent)
+    desk.cache.watched("MODIFIED", await desk.label(sent))
+    (moved,) = desk.cache.view(desk.key)
+    assert desk.cache.view(desk.key).moved == (moved,)
+    await desk.writer.keep_place(desk.key, moved)
+    await desk.woken()
+    (kept,) = desk.cache.view(desk.key)
+    assert not desk.cache.view(desk.key).moved
+    assert kept.place == moved.place
+    await desk.settle(sent)
+    (event,) = await desk.events()
+    assert event["status"]["place"] == int(sent["metadata"]["resourceVersion"])
+    assert event["status"]["phase"] == "Processed"
+
+
+async def test_an_event_settled_before_is_left_as_it_is(desk: Desk) -> None:
+    sent = await desk.cluster.send("order-1", "approve")
+    await desk.settle(sent)
+    await desk.settle(sent, EventPhase.REJECTED)
+    (event,) = await desk.events()
+    assert event["status"]["phase"] == "Processed"
+
+
+async def test_an_event_that_is_gone_needs_no_write(desk: Desk) -> None:
+    sent = await desk.cluster.send("order-1", "approve")
+    desk.cache.watched("ADDED", sent)
+    path = EVENTS.path(desk.cluster.namespace, sent["metadata"]["name"])
+    await desk.cluster.api.delete(path)
+    await desk.settle(sent)
+    assert len(desk.cache) == 0
+    assert await desk.events() == []
+
+
+async def test_a_settlement_that_is_refused_for_good_is_not_tried_at_every_reconcile(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = asyncio.Event()
+    tries = []
+
+    async def refuse(path: str, body: Json) -> Json:
+        tries.append(path)
+        refused.set()
+        raise ApiError(500, "", "etcdserver: request is too large")
+
+    monkeypatch.setattr(desk.cluster.api, "replace", refuse)
+    monkeypatch.setattr(event_writer, "AFTER_REFUSAL", 0.05)
+    sent = await desk.cluster.send("order-1", "approve")
+    desk.cache.watched("ADDED", sent)
+    desk.writer.settle(desk.key, settling(sent))
+    await refused.wait()
+    for _ in range(10):
+        desk.writer.settle(desk.key, settling(sent))
+        await asyncio.sleep(0)
+    assert len(tries) == 1
+    monkeypatch.undo()
+    await desk.woken()
+    await desk.settle(sent)
+    (event,) = await desk.events()
+    assert event["status"]["phase"] == "Processed"
+
+
+async def test_another_event_of_the_name_is_not_touched(desk: Desk) -> None:
+    sent = await desk.cluster.send("order-1", "approve", name="approve-1")
+    desk.cache.watched("ADDED", sent)
+    await desk.cluster.api.delete(EVENTS.path(desk.cluster.namespace, "approve-1"))
+    again = await desk.cluster.send("order-1", "approve", name="approve-1")
+    await desk.settle(sent)
+    (event,) = await desk.events()
+    assert event["metadata"]["resourceVersion"] == again["metadata"]["resourceVersion"]
