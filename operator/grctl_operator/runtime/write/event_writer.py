@@ -3,7 +3,8 @@
 1. A settlement was committed by its run before it comes here: it is written until it is there.
 2. The answer enters the EventCache at once, and only that lets a later commit drop the outbox
    entry.
-3. Settlements run beside the reconciles, one at a time per event and a few at a time in all.
+3. Settlements run beside the reconciles, one at a time per event and a few at a time in all: a run
+   with many does not hold up the others (see `turns`).
 4. An event that is gone, is another object of that name, or is settled already needs no write.
 5. What the API server refuses for good is tried again now and then, and not at every reconcile.
 """
@@ -23,6 +24,7 @@ from grctl_operator.runtime.outage import Outage
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.watch.event_caches import Inboxes
 from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.runtime.write.turns import Turns
 
 AT_ONCE = 16  # writes: about what one API server works off in the time of one round trip
 AFTER_REFUSAL = 30.0  # s: no repetition mends it; a person may (an event that is too large)
@@ -45,7 +47,7 @@ class EventWriter:
         self._cache = cache
         self._queue = queue
         self._journal = journal
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns = Turns(AT_ONCE)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._outage = Outage("settle events")
 
@@ -73,7 +75,7 @@ class EventWriter:
 
     async def _settle(self, key: Key, effect: Settle) -> None:
         try:
-            async with self._turns:
+            async with self._turns.taken(key):
                 await self._settle_in_the_end(key, effect)
         except ApiError as error:
             fields = {"run": str(key), "event": effect.settlement.name, "error": str(error)}

@@ -1,0 +1,87 @@
+import asyncio
+from contextlib import suppress
+
+from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.write.turns import Turns
+
+FLOODED, OTHER, THIRD = Key("shop", "flooded"), Key("shop", "other"), Key("shop", "third")
+
+
+class Writers:
+    """Who asked for a turn, and who had one in what order."""
+
+    def __init__(self, limit: int) -> None:
+        self.began: list[str] = []
+        self.turns = Turns(limit)
+        self.end = asyncio.Semaphore(0)
+        """Lets one of those that began end."""
+
+    async def write(self, key: Key, name: str) -> None:
+        async with self.turns.taken(key):
+            self.began.append(name)
+            await self.end.acquire()
+
+    async def ask(self, key: Key, name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(self.write(key, name))
+        await asyncio.sleep(0)
+        return task
+
+    async def one_ends(self) -> None:
+        self.end.release()
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+async def test_so_many_have_a_turn_at_a_time_and_no_more() -> None:
+    writers = Writers(limit=2)
+    for number in range(4):
+        await writers.ask(FLOODED, f"write {number}")
+    assert len(writers.began) == 2
+    await writers.one_ends()
+    assert len(writers.began) == 3
+
+
+async def test_a_run_with_much_to_write_lets_the_others_go_between() -> None:
+    writers = Writers(limit=1)
+    for number in range(4):
+        await writers.ask(FLOODED, f"flooded {number}")
+    await writers.ask(OTHER, "other")
+    await writers.ask(THIRD, "third")
+    for _ in range(5):
+        await writers.one_ends()
+    assert writers.began == [
+        "flooded 0", "flooded 1", "other", "third", "flooded 2", "flooded 3",
+    ]  # fmt: skip
+
+
+async def test_who_leaves_the_line_takes_no_turn_along() -> None:
+    writers = Writers(limit=1)
+    await writers.ask(FLOODED, "first")
+    leaving = await writers.ask(OTHER, "leaving")
+    await writers.ask(THIRD, "last")
+    leaving.cancel()
+    await writers.one_ends()
+    assert writers.began == ["first", "last"]
+
+
+async def test_a_turn_that_was_given_to_who_is_leaving_is_passed_on() -> None:
+    writers = Writers(limit=1)
+    first = await writers.ask(FLOODED, "first")
+    leaving = await writers.ask(OTHER, "leaving")
+    await writers.ask(THIRD, "last")
+    writers.end.release()
+    with suppress(asyncio.CancelledError):
+        await first
+    leaving.cancel()
+    await writers.one_ends()
+    assert writers.began[-1] == "last"
+
+
+async def test_when_all_are_done_a_turn_is_free_at_once() -> None:
+    writers = Writers(limit=1)
+    for name in ("one", "two"):
+        await writers.ask(FLOODED, name)
+    await writers.one_ends()
+    await writers.one_ends()
+    await writers.ask(OTHER, "three")
+    assert writers.began == ["one", "two", "three"]
