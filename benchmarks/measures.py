@@ -63,6 +63,8 @@ class Round:
     """runs/s that were started and finished"""
     killed: float
     """s from the kill of a worker that is started again at once to the next event's handler"""
+    repeated: int
+    """handlers that began again after a worker was killed in the middle of W1"""
     event_bytes: int
     run_bytes: int
     """As the API server shows them, managed fields included: what it stores is about as large."""
@@ -99,11 +101,14 @@ async def measure(
         memory = ours.memory()
         say("a worker is killed")
         killed = await _kill(ours, worker)
+        say("a worker is killed in the middle of events")
+        repeated = await _kill_in_the_middle(ours, worker, sizes.one_run[0])
     say("a full inbox")
     async with stand(server, directory) as ours:
         loads["full inbox"] = await _full_inbox(ours, sizes.full_inbox)
     floors = await _floors(server, directory, sizes, seen, say)
-    return Round(loads, floors, finished, killed, seen.event_bytes, seen.run_bytes, memory)
+    sizes_seen = seen.event_bytes, seen.run_bytes
+    return Round(loads, floors, finished, killed, repeated, *sizes_seen, memory)
 
 
 async def _floors(
@@ -189,3 +194,22 @@ async def _kill(ours: Stand, worker: Process) -> float:
     await handle.send("add", {"number": event.number, "text": TEXT})
     await ours.starts.until([event])
     return ours.starts.first[event] - killed
+
+
+async def _kill_in_the_middle(ours: Stand, worker: Process, events: int) -> int:
+    """Kill the worker while it handles events. Give how many handlers began more than once.
+
+    Raises:
+        LostCountError: an event was lost, or committed twice.
+    """
+    handle = await counter(ours)
+
+    async def kill() -> None:
+        await ours.starts.until([Start(handle.workflow_id, events // 2)])
+        worker.kill()
+        worker.start()
+
+    killing = asyncio.create_task(kill())
+    found = await load(ours, [handle], events, in_flight(ONE_RUN_AT_ONCE))
+    await killing
+    return found.repeated

@@ -117,6 +117,7 @@ def _figures(first: Round) -> Iterator[tuple[str, Value]]:
         yield f"floor {pace}, events/s", _floor(pace, "rate")
     yield "runs started and finished a second", lambda each: each.finished
     yield "worker killed and started again: next event, s", lambda each: each.killed
+    yield "handlers repeated after a kill in the middle of W1", lambda each: each.repeated
     yield "bytes of a settled event, as served", lambda each: each.event_bytes
     yield "bytes of a run, as served", lambda each: each.run_bytes
     for process in first.memory:

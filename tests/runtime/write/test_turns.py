@@ -66,15 +66,14 @@ async def test_who_leaves_the_line_takes_no_turn_along() -> None:
 
 async def test_a_turn_that_was_given_to_who_is_leaving_is_passed_on() -> None:
     writers = Writers(limit=1)
-    first = await writers.ask(FLOODED, "first")
-    leaving = await writers.ask(OTHER, "leaving")
-    await writers.ask(THIRD, "last")
-    writers.end.release()
-    with suppress(asyncio.CancelledError):
-        await first
+    async with writers.turns.taken(FLOODED):
+        leaving = await writers.ask(OTHER, "leaving")
+        await writers.ask(THIRD, "last")
     leaving.cancel()
-    await writers.one_ends()
-    assert writers.began[-1] == "last"
+    with suppress(asyncio.CancelledError):
+        await leaving
+    await asyncio.sleep(0)
+    assert writers.began == ["last"]
 
 
 async def test_when_all_are_done_a_turn_is_free_at_once() -> None:
