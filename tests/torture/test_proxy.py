@@ -33,11 +33,10 @@ Json = dict[str, Any]
 async def proxied(directory: Path, **settings: Any) -> AsyncIterator[tuple[Api, Api, FaultyProxy]]:
     """Give a client beside the proxy, one behind it, and the proxy."""
     async with LocalServer() as server:
-        connection = await Connection.find(server.kubeconfig_path)
         chance = random.Random(1)  # noqa: S311
-        proxy = FaultyProxy(connection, directory / "config", chance, **settings)
+        proxy = FaultyProxy(server.kubeconfig_path, directory / "config", chance, **settings)
         async with (
-            Api(connection) as beside,
+            Api(await Connection.find(server.kubeconfig_path)) as beside,
             proxy,
             Api(await Connection.find(proxy.kubeconfig)) as behind,
         ):

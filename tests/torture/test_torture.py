@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from grctl.client import Client
-from grctl.kube import RUNS, Connection
+from grctl.kube import RUNS
 from grctl.models import RunPhase
 from tests.history.checks import violations
 from tests.history.executions import FILE, recorded
@@ -118,11 +118,10 @@ async def tortured(place: Place, directory: Path, seed: str) -> AsyncIterator[To
         stage = await stack.enter_async_context(
             staged(place.kubeconfig, directory, place.processes)
         )
-        connection = await Connection.find(place.kubeconfig)
         proxies, relays, operators, workers = [], [], [], []
         for name, ahead in (("a", APART), ("b", -APART), ("senders", timedelta(0))):
             proxy = FaultyProxy(
-                connection, directory / f"kubeconfig-{name}", _chance(seed, name), ahead=ahead
+                place.kubeconfig, directory / f"kubeconfig-{name}", _chance(seed, name), ahead=ahead
             )
             proxies.append(await stack.enter_async_context(proxy))
         for name, proxy in zip("ab", proxies, strict=False):
