@@ -6,12 +6,15 @@ The numbers are those of docs/architecture.md ("What must always hold"). Pure: n
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from itertools import chain, pairwise
 
 from grctl.models.phases import EventPhase
 from tests.history.history import Consumed, EventVersion, History
 from tests.history.ledger import Commit, Ledger
 from tests.history.rejections import rejected_for_a_reason
+
+SECOND = timedelta(seconds=1)
 
 Check = Callable[[Ledger], Iterator[str]]
 
@@ -164,7 +167,7 @@ def executed_before_committed(ledger: Ledger) -> Iterator[str]:
 
 
 def no_timeout_beats_an_event(ledger: Ledger) -> Iterator[str]:
-    """7: a wait ends by its timeout only if no event created up to the deadline waits."""
+    """7: a wait ends by its timeout only if no event waits that was there by the deadline."""
     for commit in chain.from_iterable(ledger.commits.values()):
         deadline = commit.before.deadline
         if deadline is None:
@@ -184,14 +187,19 @@ def _timed_out(commit: Commit) -> bool:
 
 
 def _in_time(ledger: Ledger, commit: Commit) -> Iterator[str]:
-    """Give the events that the timeout should have waited for."""
-    before, after = commit.before, commit.after
+    """Give the events that the timeout should have waited for.
+
+    One whose create was under way when the deadline's second ended may come before or after it.
+    """
+    after, deadline = commit.after, commit.before.deadline
+    if deadline is None:
+        return
     for uid, versions in ledger.events.items():
         first = versions[0]
         mine = first.workflow_id == after.name and first.wanted_run in {None, after.uid}
-        in_time = before.deadline is not None and first.created <= before.deadline
+        stored = first.created <= deadline and ledger.stored[uid] < deadline + SECOND
         there = first.revision < after.revision and not _done_with(ledger, versions, commit)
-        if mine and in_time and there:
+        if mine and stored and there:
             yield uid
 
 

@@ -23,6 +23,8 @@ class Answer:
     name: str
     revision: int
     """resourceVersion: the event's place in the arrival order."""
+    at: datetime | None = None
+    """When it came, by this machine's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class EventVersion:
     sequence: int | None = None
     run: str | None = None
     """Uid of the run that settled it."""
+    seen: datetime | None = None
+    """When the watch showed it, by this machine's clock."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ new. Where versions were not seen, the events' own statuses fill in what they sa
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from itertools import pairwise
 from typing import TypeVar
@@ -51,6 +52,20 @@ class Ledger:
         """Each event's place in the arrival order: of the create's answer, or as first seen."""
         seen = {uid: versions[0].revision for uid, versions in self.events.items()}
         return seen | {answer.uid: answer.revision for answer in self.history.answers}
+
+    @cached_property
+    def stored(self) -> dict[str, datetime]:
+        """By when each event was certainly stored: somebody was answered, or saw it.
+
+        It may have been stamped long before, where the API server had to wait for its store.
+        """
+        seen = {
+            uid: versions[0].seen or versions[0].created for uid, versions in self.events.items()
+        }
+        for answer in self.history.answers:
+            if answer.at is not None and answer.at < seen.get(answer.uid, answer.at):
+                seen[answer.uid] = answer.at
+        return seen
 
     @cached_property
     def commits(self) -> dict[str, list[Commit]]:

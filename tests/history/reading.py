@@ -1,6 +1,6 @@
 """Reading an object of the API as a version of a History. By the letter, without our models."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from grctl.models.phases import EventPhase, RunPhase
@@ -27,6 +27,7 @@ def event_version(item: Json, exists: bool) -> EventVersion:
         reason=status.get("reason"),
         sequence=status.get("sequence"),
         run=status.get("runUid"),
+        seen=datetime.now(UTC),
     )
 
 

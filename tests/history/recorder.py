@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -86,8 +87,8 @@ class Recorder:
     def created(self, item: Json) -> None:
         """Note what the API server answered to the create of an event."""
         metadata = item["metadata"]
-        answer = Answer(metadata["uid"], metadata["name"], int(metadata["resourceVersion"]))
-        self.answers.append(answer)
+        revision, at = int(metadata["resourceVersion"]), datetime.now(UTC)
+        self.answers.append(Answer(metadata["uid"], metadata["name"], revision, at))
 
     async def catch_up(self) -> None:
         """Wait until everything is seen that has happened so far."""

@@ -220,6 +220,27 @@ def test_no_timeout_beats_an_event__it_waits_and_was_created_in_time(story: Stor
     assert told(story) == {"no_timeout_beats_an_event"}
 
 
+def test_no_timeout_beats_an_event__it_was_answered_in_time_and_the_watch_was_late(
+    story: Story,
+) -> None:
+    waiting_until(story, 2)
+    event = story.send(3, created=second(2), seen=second(9))
+    story.answers[-1] = replace(story.answers[-1], at=second(2.9))
+    time_out(story)
+    story.handle(event)
+    assert told(story) == {"no_timeout_beats_an_event"}
+
+
+def test_a_timeout_may_win_over_an_event_whose_create_was_under_way(story: Story) -> None:
+    waiting_until(story, 2)
+    event = story.send(3, created=second(2), seen=second(3.2))
+    story.answers[-1] = replace(story.answers[-1], at=second(3.1))
+    time_out(story)
+    story.commit(execution=story.execute(), step=None)
+    story.handle(event)
+    assert told(story) == set()
+
+
 def test_no_timeout_beats_an_event__a_late_one_ends_the_wait(story: Story) -> None:
     waiting_until(story, 2)
     event = story.send(3, created=second(3))
