@@ -2,8 +2,8 @@
 
 Rule 7. A timeout is written only after a consistent list, asked for past the deadline, shows no
 event created up to it. Past means the deadline's own second is over: until then an event may
-still be stamped with it. One that is stamped and not stored yet, as etcd is away, is in no list: its
-sender has no answer, and it may lose (decision 0017).
+still be stamped with it. One that is stamped and not stored yet is in no list: its sender
+has no answer, and it may lose (decision 0017).
 """
 
 from datetime import UTC, datetime, timedelta
