@@ -80,12 +80,9 @@ class Races(Rounds):
     def a_list_is_overtaken_by_the_watch(self, index: int) -> None:
         """A list is read, its events are handled and seen to be settled, then it arrives."""
         operator = self.operator(index)
-        if not operator.ready or len(self.world.events) > TOO_MANY_EVENTS:
+        if not self._may_play(operator):
             return
-        self.world.create_run()
-        for worker in self.workers:
-            worker.connect(operator)
-        self.world.advance(RETURNED.total_seconds())
+        self._all_serve(operator)
         operator.runs_lag = operator.events_lag = False
         for _ in range(4):
             self._round(operator, WAIT)
@@ -117,12 +114,9 @@ class Races(Rounds):
     def a_commit_is_refused(self, index: int) -> None:
         """Somebody changes the run after an operator decided, and before it writes."""
         operator = self.operator(index)
-        if not operator.ready or len(self.world.events) > TOO_MANY_EVENTS:
+        if not self._may_play(operator):
             return
-        self.world.create_run()
-        for worker in self.workers:
-            worker.connect(operator)
-        self.world.advance(RETURNED.total_seconds())
+        self._all_serve(operator)
         self.world.create_event(KNOWN_EVENTS[0])
         operator.runs_lag = operator.events_lag = False
         for _ in range(3):
@@ -141,7 +135,7 @@ class Races(Rounds):
         or not.
         """
         operator, worker = self.operator(to), self.workers[index]
-        if not operator.ready or len(self.world.events) > TOO_MANY_EVENTS:
+        if not self._may_play(operator):
             return
         self._only_worker_of(operator, worker)
         for number in (0, 1, 0):
@@ -154,6 +148,16 @@ class Races(Rounds):
             operator.grace_passes(worker.name)
             worker.connect(operator)
         operator.finish_write(answer_lost=False)
+
+    def _may_play(self, operator: Operator) -> bool:
+        return operator.ready and len(self.world.events) <= TOO_MANY_EVENTS
+
+    def _all_serve(self, operator: Operator) -> None:
+        """There is a run, and all workers have been this operator's for long enough."""
+        self.world.create_run()
+        for worker in self.workers:
+            worker.connect(operator)
+        self.world.advance(RETURNED.total_seconds())
 
     def _only_worker_of(self, operator: Operator, worker: Worker) -> None:
         self.world.create_run()
@@ -186,7 +190,7 @@ class Races(Rounds):
         """
         operator, worker = self.operator(to), self.workers[index]
         other = self.workers[1 - index]
-        if not operator.ready or len(self.world.events) > TOO_MANY_EVENTS:
+        if not self._may_play(operator):
             return
         self._only_worker_of(operator, worker)
         for number in (0, 1, 0):
@@ -216,7 +220,7 @@ class Races(Rounds):
     def an_event_is_touched_and_handled_before_that_is_seen(self, index: int, seen: int) -> None:
         """Two events are seen, one is touched, both are handled, then the watch shows the touch."""
         operator = self.operator(index)
-        if not operator.ready or len(self.world.events) > TOO_MANY_EVENTS:
+        if not self._may_play(operator):
             return
         uid = self.world.create_event(KNOWN_EVENTS[0])
         self.world.create_event(KNOWN_EVENTS[1])
@@ -284,12 +288,9 @@ class Races(Rounds):
     ) -> None:
         """A handler is with a worker, or comes back just then; the wish may be taken back."""
         operator = self.operator(index)
-        if not operator.ready or len(self.world.events) > TOO_MANY_EVENTS:
+        if not self._may_play(operator):
             return
-        self.world.create_run()
-        for worker in self.workers:
-            worker.connect(operator)
-        self.world.advance(RETURNED.total_seconds())
+        self._all_serve(operator)
         for _ in range(2):
             self._round(operator, WAIT)
         self.world.create_event(KNOWN_EVENTS[0])
