@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.beside import beside_a_flood
 from benchmarks.floor import Floor, Pattern, floor, pattern
 from benchmarks.loads import TEXT, Load, load
 from benchmarks.pace import apart, at_rate, in_flight
@@ -65,6 +66,8 @@ class Round:
     """s from the kill of a worker that is started again at once to the next event's handler"""
     repeated: int
     """handlers that began again after a worker was killed in the middle of W1"""
+    beside: float
+    """ms from a send to its handler at the median, while another run's full inbox is drained"""
     event_bytes: int
     run_bytes: int
     """As the API server shows them, managed fields included: what it stores is about as large."""
@@ -106,9 +109,12 @@ async def measure(
     say("a full inbox")
     async with stand(server, directory) as ours:
         loads["full inbox"] = await _full_inbox(ours, sizes.full_inbox)
+    say("one run beside a full inbox")
+    async with stand(server, directory) as ours:
+        beside = await _beside(ours, sizes.full_inbox)
     floors = await _floors(server, directory, sizes, seen, say)
     sizes_seen = seen.event_bytes, seen.run_bytes
-    return Round(loads, floors, finished, killed, repeated, *sizes_seen, memory)
+    return Round(loads, floors, finished, killed, repeated, beside, *sizes_seen, memory)
 
 
 async def _floors(
@@ -158,6 +164,13 @@ async def _full_inbox(ours: Stand, events: int) -> Load:
 
     handle = await counter(ours, waits=False)
     return await load(ours, [handle], events, in_flight(ONE_RUN_AT_ONCE), then=serve)
+
+
+async def _beside(ours: Stand, events: int) -> float:
+    operator = ours.operator().start()
+    await operator.until_said("operator ready")
+    flooded, other = [await counter(ours, waits=False) for _ in range(2)]
+    return await beside_a_flood(ours, flooded.workflow_id, other.workflow_id, events)
 
 
 async def _finish(ours: Stand, count: int) -> float:

@@ -118,6 +118,7 @@ def _figures(first: Round) -> Iterator[tuple[str, Value]]:
     yield "runs started and finished a second", lambda each: each.finished
     yield "worker killed and started again: next event, s", lambda each: each.killed
     yield "handlers repeated after a kill in the middle of W1", lambda each: each.repeated
+    yield "one run beside a full inbox: p50, ms", lambda each: each.beside
     yield "bytes of a settled event, as served", lambda each: each.event_bytes
     yield "bytes of a run, as served", lambda each: each.run_bytes
     for process in first.memory:
