@@ -26,6 +26,7 @@ from tests.history.checks import CHECKS, executed_before_committed
 from tests.history.ledger import Ledger
 from tests.history.recorder import Recorder
 from tests.history.sender import NotingClient
+from tests.scenarios.following import followed
 
 POLL = 0.5  # s
 PATIENCE = 60.0  # s: for one state to come; most come within a second
@@ -168,18 +169,8 @@ class Place:
         patience: float = PATIENCE,
     ) -> Any:
         """Follow an object until `judge` gives something."""
-        last: list[Json | None] = [None]
-
-        def watched(item: Json | None) -> Any:
-            last[0] = item
-            return judge(item)
-
         namespace = "" if resource is NAMESPACES else self.namespace
-        try:
-            async with asyncio.timeout(patience):
-                return await Access(self.api, namespace).follow(resource, name, watched)
-        except TimeoutError:
-            raise AssertionError(f"after {patience:g} s {name} is {last[0]}") from None
+        return await followed(Access(self.api, namespace), resource, name, judge, patience)
 
     async def check_history(self) -> None:
         """Wait until what was sent is settled; then all that was seen must be allowed.

@@ -20,6 +20,7 @@ from tests.history.checks import violations
 from tests.history.executions import recorded
 from tests.history.recorder import Recorder
 from tests.history.sender import NotingClient
+from tests.scenarios.following import followed
 from tests.scenarios.ground import Ground, new_ground
 from tests.scenarios.processes import GRCTL, PATIENCE, ROOT, Processes
 from tests.scenarios.workflows import HANDLERS
@@ -112,17 +113,8 @@ class Stage(Ground, _Ways):
         judge: Callable[[Json | None], Any],
         patience: float = PATIENCE,
     ) -> Any:
-        seen: list[Json | None] = [None]
-
-        def watched(item: Json | None) -> Any:
-            seen[0] = item
-            return judge(item)
-
-        try:
-            async with asyncio.timeout(patience):
-                return await Access(self.api, self.namespace).follow(resource, name, watched)
-        except TimeoutError:
-            raise AssertionError(f"{name} stayed {seen[0]}") from None
+        access = Access(self.api, self.namespace)
+        return await followed(access, resource, name, judge, patience)
 
 
 @asynccontextmanager
