@@ -1,7 +1,8 @@
 """One round: everything that is measured, once, in new processes.
 
 The loads are those by which others are measured (docs/benchmarks.md): W1 is events to one run with
-16 sends in flight, W2 is many runs at once with 64 in flight, W3 is one event after another.
+16 sends in flight, W2 is many runs at once with 64 in flight, W3 is one event after another. W3
+comes first: of the others' events the oldest are still being removed when they are over.
 """
 
 import asyncio
@@ -82,15 +83,15 @@ async def measure(
     loads: dict[str, Load] = {}
     async with stand(server, directory) as ours:
         worker = await _play(ours)
+        say("W3, one event after another")
+        one = await counter(ours)
+        loads["W3"] = await load(ours, [one], sizes.one_by_one, apart(PAUSE))
+        seen = await pattern(ours, one.workflow_id)
         for events in sizes.one_run:
             say(f"W1, {events} events to one run")
             loads[f"W1 {events}"] = await load(
                 ours, [await counter(ours)], events, in_flight(ONE_RUN_AT_ONCE)
             )
-        say("W3, one event after another")
-        one = await counter(ours)
-        loads["W3"] = await load(ours, [one], sizes.one_by_one, apart(PAUSE))
-        seen = await pattern(ours, one.workflow_id)
         say("W2, many runs")
         loads["W2"] = await load(
             ours, await _counters(ours, sizes.runs), sizes.each, in_flight(MANY_RUNS_AT_ONCE)

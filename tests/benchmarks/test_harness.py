@@ -12,7 +12,7 @@ def test_a_round_measures_every_load_and_the_floor(tmp_path: Path) -> None:
 
     found = orjson.loads((tmp_path / "found.json").read_bytes())
     (figures,) = found["rounds"]
-    assert list(figures["loads"]) == ["W1 5", "W3", "W2", "W2 at half", "full inbox"]
+    assert list(figures["loads"]) == ["W3", "W1 5", "W2", "W2 at half", "full inbox"]
     assert [each["events"] for each in figures["loads"].values()] == [5, 5, 4, 4, 5]
     assert {pace: each["events"] for pace, each in figures["floors"].items()} == {
         "at once": 4,
