@@ -19,7 +19,7 @@ from grctl.models.directive import AnyDirective
 from grctl.models.phases import HandlerKind
 from grctl.models.run import RunError
 
-PROTOCOL = 1
+PROTOCOL = 2  # 1: one message at a time
 CONNECT_PATH = "/v1alpha1/worker"
 
 
