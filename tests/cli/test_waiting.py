@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -23,7 +24,15 @@ WAITS = [
 ]
 
 
-@pytest.mark.usefixtures("kubeconfig")
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Have the programs that are started hear SIGINT: what runs in the background may ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("kubeconfig", "interruptible")
 @pytest.mark.parametrize(("command", "goes_on"), WAITS, ids=["start", "send", "cancel"])
 def test_an_interrupted_wait_says_what_goes_on(
     grctl: Grctl, command: tuple[str, ...], goes_on: str
@@ -36,7 +45,10 @@ def test_an_interrupted_wait_says_what_goes_on(
         assert process.stdout is not None
         process.stdout.readline()  # what was done; from here on it waits
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=PATIENCE)
+        try:
+            said, _ = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()  # who did not hear it would be waited for without end
     assert said.endswith(f"grctl: stopped waiting. {goes_on}\n")
     assert "Traceback" not in said
     assert process.returncode == 130
