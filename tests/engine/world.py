@@ -175,6 +175,8 @@ class World:
     def put_run_status(self, uid: str, version: str, status: RunStatus) -> WorkflowRun:
         run = self._current_run(uid, version)
         self._check_write(run, status)
+        again = RunStatus.model_validate(status.to_json())
+        require(again == status, "What is written is read back as it was decided upon")
         self._store_run(self._changed().model_copy(update={"status": status}))
         assert self.run is not None
         return self.run

@@ -126,6 +126,35 @@ async def test_after_a_write_the_key_is_reconciled_again_upon_the_answer(bench: 
     assert bench.operator.events.view(bench.key).complete_for == (known.uid, 1)
 
 
+async def test_a_written_run_is_known_as_the_api_server_has_it(bench: Bench) -> None:
+    await bench.start()
+    store = {"none": None, "rate": 0.5, "ids": [1, 2]}
+    bench.decides(lambda run, now: Decision(says("waits", run, store=store), write_by=now))
+    await bench.reconcile()
+    written = WorkflowRun.model_validate(await bench.cluster.run("order-1"))
+    assert bench.operator.runs.get(bench.key) == written
+    assert written.status.store == store
+
+
+async def test_what_an_older_api_server_dropped_of_a_status_is_not_believed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.start()
+    api = bench.operator.api
+    replace = api.replace
+
+    async def drop(path: str, body: Json, params: Any = None) -> Json:
+        status = {name: value for name, value in body["status"].items() if name != "message"}
+        return await replace(path, {**body, "status": status}, params)
+
+    monkeypatch.setattr(api, "replace", drop)
+    bench.decides(lambda run, now: Decision(says("waits", run, commits=1), write_by=now))
+    await bench.reconcile()
+    known = bench.operator.runs.get(bench.key)
+    assert known is not None
+    assert (known.status.message, known.status.commits) == ("", 1)
+
+
 async def test_a_run_that_changed_meanwhile_is_read_before_the_next_decision(
     bench: Bench,
 ) -> None:

@@ -94,10 +94,10 @@ class Reconciler:
         """
         if key in self._unsure:
             await self._read_afresh(key)
-        run = self._runs.get(key)
+        run, seen = self._runs.get(key), self._runs.known_as(key)
         decided = self._ask(key, run)
         await self._effects.perform(key, run, decided.before)
-        if self._runs.get(key) is not run:
+        if self._runs.known_as(key) != seen:
             self._queue.add(key)  # an effect changed it: decide upon what it is now
         elif run is not None and decided.status is not None:
             await self._write_if_due(key, run, decided.status, decided)
@@ -153,14 +153,16 @@ class Reconciler:
     async def _write(self, key: Key, run: WorkflowRun, status: RunStatus) -> WorkflowRun:
         """Write a status over the version that was decided upon. Give the run as it is then."""
         path = RUNS.path(key.namespace, key.name, "status")
-        answer = await self._api.replace(path, _body(run, status))
+        body = _body(run, status)
+        answer = await self._api.replace(path, body)
         del self._due[key]
-        self._runs.answered(answer)
+        written = _as_written(run, status, body, answer)
+        self._runs.answered(answer, written)
         if run.status.commits == status.commits:
             self._metrics.views.inc()
         else:
             self._committed(key, run, status)
-        return self._runs.as_answered(answer)
+        return written
 
     def _committed(self, key: Key, run: WorkflowRun, status: RunStatus) -> None:
         before = run.status
@@ -243,3 +245,18 @@ def _body(run: WorkflowRun, status: RunStatus) -> dict[str, Any]:
         },
         "status": status.to_json(),
     }
+
+
+def _as_written(
+    run: WorkflowRun, status: RunStatus, body: dict[str, Any], answer: dict[str, Any]
+) -> WorkflowRun:
+    """Give the run as the API server has it now, parsed only where it is not as we wrote it.
+
+    The write named the version that it was over, so all but the status is as it was. An API server
+    whose definitions are older drops what these do not know.
+    """
+    if answer.get("status") != body["status"]:
+        return WorkflowRun.model_validate(answer)
+    version = {"resource_version": answer["metadata"]["resourceVersion"]}
+    metadata = run.metadata.model_copy(update=version)
+    return run.model_copy(update={"metadata": metadata, "status": status})

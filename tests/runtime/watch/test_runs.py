@@ -1,6 +1,10 @@
 from typing import Any
 
+import pytest
+
+from grctl.models import WorkflowRun
 from grctl_operator.engine.observation import Key, KnownRun
+from grctl_operator.runtime.watch import runs
 from grctl_operator.runtime.watch.runs import RunCache
 
 KEY = Key("shop", "order-1")
@@ -113,3 +117,43 @@ def test_the_known_versions_are_of_all_runs_or_of_a_namespaces() -> None:
     cache.answered(elsewhere(6, "u2"))
     assert cache.known("shop") == {KEY: KnownRun("u1", "5", 2)}
     assert len(cache.known()) == 2
+
+
+def test_only_the_runs_that_were_asked_for_last_are_kept_parsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runs, "PARSED", 2)
+    cache = RunCache()
+    for number in range(3):
+        cache.answered(run(5 + number, f"u{number}", f"order-{number}", commits=number))
+    first, second, third = (Key("shop", f"order-{number}") for number in range(3))
+    known = [cache.get(key) for key in (first, second, first, third)]
+    assert cache.get(first) is known[0]
+    assert cache.get(second) is not known[1]
+    assert cache.get(second) == known[1]
+
+
+def test_a_run_that_came_parsed_is_the_same_when_it_was_idle_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runs, "PARSED", 1)
+    cache = RunCache()
+    item = run(5, commits=3)
+    item["status"] |= {"store": {"none": None, "rate": 0.5}, "result": [1, None]}
+    parsed = WorkflowRun.model_validate(item)
+    cache.answered(item, parsed)
+    cache.answered(run(6, "u2", "order-2"))
+    cache.get(Key("shop", "order-2"))
+    again = cache.get(KEY)
+    assert again == parsed
+    assert again is not parsed
+
+
+def test_a_newer_version_is_never_shown_as_the_one_that_was_parsed() -> None:
+    cache = RunCache()
+    cache.answered(run(5))
+    assert version(cache) == "5"
+    cache.watched("MODIFIED", run(8))
+    assert version(cache) == "8"
+    cache.watched("DELETED", run(9))
+    assert version(cache) is None

@@ -4,7 +4,8 @@
    told by that number alone, before anything is parsed.
 2. A uid that is gone stays gone, whatever late answer still shows it.
 3. A list tells of no deletion: what it lacks is gone, unless it is newer than the list.
-4. An object is parsed when it is first asked for: most changes are echoes, most runs idle.
+4. An object is parsed when it is asked for, and only those asked for last are kept so: most
+   changes are echoes, most runs idle. An idle run is as many bytes as its JSON has.
 
 Pure: objects in, runs out. Revisions are compared as numbers, within this one resource type.
 """
@@ -14,24 +15,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from grctl.models.phases import RunPhase
 from grctl.models.run import WorkflowRun
 from grctl_operator.engine.observation import Key, KnownRun
 
 GRAVES = 10_000  # uids: more than are deleted while one answer is under way
+PARSED = 1_000  # runs: more than are busy at a time; each takes about 15 KB
 
 Json = dict[str, Any]
 
 
 @dataclass(slots=True)
 class _Known:
-    """One version of a run. Invariant: one of `item` and `run` is there."""
+    """One version of a run. Invariant: it is in `kept` or parsed."""
 
     uid: str
     version: int
     phase: str
-    item: Json | None
-    run: WorkflowRun | None = None
+    commits: int
+    kept: bytes | None
+    """The object as JSON."""
 
 
 def key_of(item: Json) -> Key:
@@ -44,6 +49,8 @@ class RunCache:
 
     def __init__(self) -> None:
         self._runs: dict[Key, _Known] = {}
+        self._parsed: OrderedDict[Key, WorkflowRun] = OrderedDict()
+        """Those asked for last, the latest at the end; each in the version of `_runs`."""
         self._phases: Counter[str] = Counter()
         self._gone: OrderedDict[str, None] = OrderedDict()
 
@@ -68,10 +75,12 @@ class RunCache:
         known = self._runs.get(key)
         if known is None:
             return None
-        if known.run is None:
-            known.run = WorkflowRun.model_validate(known.item)
-            known.item = None
-        return known.run
+        run = self._parsed.get(key)
+        if run is None:
+            run = WorkflowRun.model_validate(orjson.loads(known.kept or b""))
+            self._keep_parsed(key, run)
+        self._parsed.move_to_end(key)
+        return run
 
     def known(self, namespace: str | None = None) -> dict[Key, KnownRun]:
         """Give the version of every run, or of those of a namespace, as it is known now."""
@@ -81,15 +90,6 @@ class RunCache:
         """Give the version of one run as it is known now."""
         known = self._runs.get(key)
         return _as_known(known) if known else None
-
-    def as_answered(self, item: Json) -> WorkflowRun:
-        """Give a run in the version of an answer, also where a newer one is known by now."""
-        known = self._runs.get(key_of(item))
-        if known and str(known.version) == item["metadata"]["resourceVersion"]:
-            run = self.get(key_of(item))
-            if run is not None:
-                return run
-        return WorkflowRun.model_validate(item)
 
     def uid(self, key: Key) -> str | None:
         """Give a run's uid, even of one that cannot be read."""
@@ -103,20 +103,24 @@ class RunCache:
             return key if self.missed(key, item["metadata"]["uid"]) else None
         return self.answered(item)
 
-    def answered(self, item: Json) -> Key | None:
-        """Take an object. Give its key if it is newer than what was known."""
+    def answered(self, item: Json, run: WorkflowRun | None = None) -> Key | None:
+        """Take an object, and what it is parsed if somebody knows. Give its key if it is news."""
         key, metadata = key_of(item), item["metadata"]
         uid, version = metadata["uid"], int(metadata["resourceVersion"])
         known = self._runs.get(key)
         if uid in self._gone or (known and known.version >= version):
             return None
         if known:
-            self._phases[known.phase] -= 1
+            self._forget(key, known)
             if known.uid != uid:
                 self._bury(known.uid)
-        phase = _phase_of(item)
-        self._runs[key] = _Known(uid, version, phase, item)
+        status = item.get("status") or {}
+        phase, commits = status.get("phase") or RunPhase.PENDING, status.get("commits") or 0
+        kept = None if run else _without_managers(item)
+        self._runs[key] = _Known(uid, version, phase, commits, kept)
         self._phases[phase] += 1
+        if run:
+            self._keep_parsed(key, run)
         return key
 
     def missed(self, key: Key, uid: str) -> bool:
@@ -125,8 +129,7 @@ class RunCache:
         known = self._runs.get(key)
         if known is None or known.uid != uid:
             return False
-        self._phases[known.phase] -= 1
-        del self._runs[key]
+        self._forget(key, known)
         return True
 
     def relisted(
@@ -148,19 +151,29 @@ class RunCache:
             if namespace in {None, key.namespace}:
                 yield key, known
 
+    def _keep_parsed(self, key: Key, run: WorkflowRun) -> None:
+        self._parsed[key] = run
+        if len(self._parsed) > PARSED:
+            other, idle = self._parsed.popitem(last=False)
+            known = self._runs[other]
+            known.kept = known.kept or orjson.dumps(idle.to_json())
+
+    def _forget(self, key: Key, known: _Known) -> None:
+        self._phases[known.phase] -= 1
+        self._parsed.pop(key, None)
+        del self._runs[key]
+
     def _bury(self, uid: str) -> None:
         self._gone[uid] = None
         if len(self._gone) > GRAVES:
             self._gone.popitem(last=False)
 
 
-def _phase_of(item: Json) -> str:
-    phase: str | None = (item.get("status") or {}).get("phase")
-    return phase or RunPhase.PENDING
+def _without_managers(item: Json) -> bytes:
+    """Give an object as JSON, without what says who wrote which field: nothing here asks."""
+    metadata = {name: value for name, value in item["metadata"].items() if name != "managedFields"}
+    return orjson.dumps({**item, "metadata": metadata})
 
 
 def _as_known(known: _Known) -> KnownRun:
-    if known.run is not None:
-        return KnownRun(known.uid, str(known.version), known.run.status.commits)
-    status = (known.item or {}).get("status") or {}
-    return KnownRun(known.uid, str(known.version), status.get("commits") or 0)
+    return KnownRun(known.uid, str(known.version), known.commits)
