@@ -3,6 +3,8 @@ import logging
 import sys
 from typing import Any
 
+import pytest
+
 from grctl.logs import ConsoleFormatter, JsonFormatter
 
 
@@ -33,9 +35,22 @@ def test_short_messages_of_people_stand_in_a_column_and_a_bare_one_has_no_blanks
     assert ConsoleFormatter().format(record("stopped")) == "22:13:20.250 info    stopped"
 
 
-def test_a_value_with_blanks_or_quotes_is_quoted() -> None:
-    line = ConsoleFormatter().format(record("refused", error='no "x" here'))
-    assert line.endswith(r'error="no \"x\" here"')
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ('no "x" here', r'"no \"x\" here"'),
+        ("two\nlines", r'"two\nlines"'),
+        ("a=b", '"a=b"'),
+        ("", '""'),
+        ("order-1", "order-1"),
+        (7, "7"),
+    ],
+)
+def test_a_value_is_quoted_where_it_could_not_be_told_where_it_ends(
+    value: object, shown: str
+) -> None:
+    line = ConsoleFormatter().format(record("refused", error=value))
+    assert line.endswith(f"error={shown}")
 
 
 def test_json_holds_the_same() -> None:

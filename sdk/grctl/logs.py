@@ -1,6 +1,7 @@
 """How our processes log: constant messages with fields, as a line or as JSON, on standard error."""
 
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,8 @@ KOPF = frozenset({"settings", "k8s_skip", "k8s_ref"})
 """What kopf adds to its own records."""
 HIDDEN = frozenset({"execution", "kind"})
 """Fields that a person at a console does not look for in a line; JSON has them."""
+QUOTED = re.compile(r'[ "=\n]|^$')
+"""What a value must not have in a line, or it could not be told where it ends."""
 EXPECTED = {"attempt": 1}
 """Values that are worth a word at a console only when they are others."""
 
@@ -74,4 +77,4 @@ def _time(record: logging.LogRecord) -> datetime:
 
 def _value(value: Any) -> str:
     text = str(value)
-    return orjson.dumps(text).decode() if not text or set(text) & set(' "=\n') else text
+    return orjson.dumps(text).decode() if QUOTED.search(text) else text

@@ -24,6 +24,8 @@ from grctl_operator.engine.wait import begin_wait
 def release_void(draft: Draft) -> bool:
     """Let workers forget executions that cannot be committed any more."""
     for held in draft.executions.held:
+        if draft.flies(held):
+            continue
         if draft.run.status.last_execution == held.execution.id:
             draft.before.append(Release(held.execution.id, committed=True))
         elif not draft.may_commit(held):

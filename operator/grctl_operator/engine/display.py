@@ -17,7 +17,7 @@ from grctl_operator.engine.dispatch import Due, due_handler, returned
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.identity import is_restored
 from grctl_operator.engine.inbox import known_event_names
-from grctl_operator.engine.observation import Held, whole_second
+from grctl_operator.engine.observation import Event, Held, whole_second
 
 INBOX_SHOWN = 10
 NEEDS_A_PERSON = frozenset({RunPhase.FAILED, RunPhase.TIMED_OUT})
@@ -39,12 +39,17 @@ def _show_inbox(draft: Draft) -> None:
     handled = {held.execution.event_uid for held in draft.in_flight}
     hidden = consumed | handled
     shown = islice((event for event in draft.events if event.uid not in hidden), INBOX_SHOWN)
-    entries = tuple(
-        InboxEntry(name=event.name, event_name=event.event_name, since=event.created)
-        for event in shown
-    )
+    known = {entry.name: entry for entry in draft.run.status.inbox}
+    entries = tuple(_as_shown(event, known.get(event.name)) for event in shown)
     length = len(draft.events) - sum(1 for uid in hidden if draft.events.find(uid))
     draft.change(inbox=entries, inbox_length=length)
+
+
+def _as_shown(event: Event, known: InboxEntry | None) -> InboxEntry:
+    """Give an event's entry; most were shown before, and making one costs more than looking."""
+    if known and (known.event_name, known.since) == (event.event_name, event.created):
+        return known
+    return InboxEntry(name=event.name, event_name=event.event_name, since=event.created)
 
 
 def _show_progress(draft: Draft) -> str:

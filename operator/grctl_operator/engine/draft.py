@@ -110,9 +110,13 @@ class Draft:
     def _flying(self) -> frozenset[str]:
         return frozenset(held.execution.id for held in self.in_flight)
 
+    def flies(self, held: Held) -> bool:
+        """Say whether an execution is in flight."""
+        return held.execution.id in self._flying
+
     def may_commit(self, held: Held) -> bool:
         """Say whether an execution is in flight, or was until its worker was lost."""
-        return held.execution.id in self._flying or self.is_current(held.execution)
+        return self.flies(held) or self.is_current(held.execution)
 
     def is_withdrawn(self, held: Held) -> bool:
         """Say whether the event that an execution handles is gone, and was not consumed."""
