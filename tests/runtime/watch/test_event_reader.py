@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from itertools import count, islice
 
 import pytest
 
@@ -14,7 +15,8 @@ from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.outage import Outage
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
-from grctl_operator.runtime.watch.event_reader import SENT, EventReader
+from grctl_operator.runtime.watch import event_reader
+from grctl_operator.runtime.watch.event_reader import MOMENTS, SENT, EventReader
 from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
 from tests.runtime.watch.test_event_stream import Json, Shelf, event
@@ -178,6 +180,38 @@ async def test_who_asks_while_a_list_is_read_is_read_by_the_next(desk: Desk) -> 
         desk.shelf.open.set()
         await desk.woken(1000)
     assert len(desk.selectors) == 2
+
+
+async def test_while_one_after_the_other_asks_nothing_is_read(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *others = keys_of(20)
+    to_come = iter(others)
+
+    async def another_asks(_seconds: float) -> None:
+        for key in islice(to_come, 1):
+            desk.reader.ask(key)
+
+    monkeypatch.setattr(event_reader, "sleep", another_asks)
+    desk.reader.ask(first)
+    async with desk.reading():
+        assert await desk.woken(20) == {first, *others}
+    assert len(desk.selectors) == 1
+
+
+async def test_who_asked_is_read_for_even_if_others_never_stop_asking(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = (Key("shop", f"other-{number}") for number in count())
+
+    async def another_asks(_seconds: float) -> None:
+        desk.reader.ask(next(endless))
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(event_reader, "sleep", another_asks)
+    desk.reader.ask(KEY)
+    async with desk.reading():
+        assert KEY in await desk.woken(MOMENTS + 1)
 
 
 async def test_namespaces_share_no_list(desk: Desk) -> None:

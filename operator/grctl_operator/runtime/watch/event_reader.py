@@ -2,13 +2,15 @@
 
 1. What is known of a run, and the time, are noted before its list is asked for: the list shows at
    least what was so then. Afterwards the run is reconciled again.
-2. A list makes the API server look at every event of the namespace. So who asks while lists are
-   read waits for the next ones, and runs that ask together share one list of all unsettled events,
-   unless too many wait: a thousand waits with one deadline cost a dozen lists.
+2. A list makes the API server look at every event of the namespace. So nothing is read while one
+   after the other asks, who asks while lists are read waits for the next ones, and runs that ask
+   together share one list of all unsettled events, unless too many wait: a thousand waits with one
+   deadline cost a few lists.
 3. A list that fails is tried again; who asked is not forgotten.
 """
 
 import asyncio
+from asyncio import sleep
 from typing import Any, NoReturn
 
 from grctl.kube import EVENTS, ApiError, ExpiredError, UnreachableError
@@ -22,6 +24,8 @@ from grctl_operator.runtime.watch.list_watch import Source, list_all
 from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
 
+MOMENT = 0.001  # s: in which the next one asks, where many do
+MOMENTS = 500  # then those that asked have waited long enough
 SENT = 100  # events: being sent so many is not dearer than having all looked at once more
 
 Json = dict[str, Any]
@@ -66,6 +70,7 @@ class EventReader:
         """
         while True:
             await self._asked.wait()
+            await self._let_others_ask()
             self._asked.clear()
             self._reading, self._wanted = self._wanted, {}
             try:
@@ -75,6 +80,14 @@ class EventReader:
             else:
                 self._outage.over()
             self._reading = {}
+
+    async def _let_others_ask(self) -> None:
+        """Wait while one after the other asks."""
+        for _ in range(MOMENTS):
+            asked = len(self._wanted)
+            await sleep(MOMENT)
+            if len(self._wanted) == asked:
+                return
 
     async def _read_all(self, keys: tuple[Key, ...]) -> None:
         namespaces = dict.fromkeys(key.namespace for key in keys)
