@@ -4,7 +4,6 @@ import asyncio
 import statistics
 import time
 
-from benchmarks.loads import TEXT
 from benchmarks.pace import in_flight
 from benchmarks.stand import Stand
 from benchmarks.starts import Start
@@ -23,7 +22,7 @@ async def beside_a_flood(stand: Stand, flooded: str, other: str, events: int) ->
         events: How many the flooded run gets before the worker comes.
     """
     flood = [Start(flooded, number) for number in range(1, events + 1)]
-    await in_flight(SENDERS)(flood, lambda event: _send(stand, event))
+    await in_flight(SENDERS)(flood, stand.send)
     await stand.worker().start().until_said("connected")
     await stand.starts.until([flood[0], Start(other, 0)])
     latencies = [await _latency(stand, Start(other, 1))]
@@ -36,11 +35,6 @@ async def beside_a_flood(stand: Stand, flooded: str, other: str, events: int) ->
 async def _latency(stand: Stand, event: Start) -> float:
     """Send an event, and give how many ms later its handler started."""
     began = time.monotonic()
-    await _send(stand, event)
+    await stand.send(event)
     await stand.starts.until([event])
     return (stand.starts.first[event] - began) * 1000
-
-
-async def _send(stand: Stand, event: Start) -> None:
-    payload = {"number": event.number, "text": TEXT}
-    await stand.client.send(workflow_id=event.run, event_name="add", payload=payload)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.floor import put_status
-from benchmarks.loads import TEXT
 from benchmarks.measures import counter
 from benchmarks.pace import in_flight
 from benchmarks.stand import ApiServer, Stand, stand
@@ -156,12 +155,7 @@ async def _write_runs(ours: Stand, like: WorkflowHandle, count: int) -> None:
 async def _send(ours: Stand, run: str, count: int) -> list[Start]:
     """Send a run so many events."""
     events = [Start(run, number) for number in range(1, count + 1)]
-
-    async def send(event: Start) -> None:
-        payload = {"number": event.number, "text": TEXT}
-        await ours.client.send(workflow_id=event.run, event_name="add", payload=payload)
-
-    await in_flight(SEEDERS)(events, send)
+    await in_flight(SEEDERS)(events, ours.send)
     return events
 
 

@@ -18,8 +18,6 @@ from benchmarks.starts import PATIENCE, Start
 from grctl.client import WorkflowHandle
 from grctl.kube import RUNS
 
-TEXT = "x" * 70
-"""With the number and the names of both about 100 bytes of payload."""
 LOOK = 0.05  # s: between looks at the operator's metrics, each of which costs it some milliseconds
 
 
@@ -73,8 +71,7 @@ async def load(
     events = [Start(run, number) for number in range(1, each + 1) for run in by_run]
 
     async def send(event: Start) -> None:
-        payload = {"number": event.number, "text": TEXT}
-        await by_run[event.run].send("add", payload)
+        await by_run[event.run].send("add", event.payload)
 
     before = await stand.sample()
     moments = await pace(events, send)

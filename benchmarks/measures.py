@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.beside import beside_a_flood
 from benchmarks.floor import Floor, Pattern, floor, pattern
-from benchmarks.loads import TEXT, Load, load
+from benchmarks.loads import Load, load
 from benchmarks.pace import apart, at_rate, in_flight
 from benchmarks.stand import ApiServer, Stand, stand
 from benchmarks.starts import Start
@@ -205,7 +205,7 @@ async def _kill(ours: Stand, worker: Process) -> float:
     worker.kill()
     killed = time.monotonic()
     worker.start()
-    await handle.send("add", {"number": event.number, "text": TEXT})
+    await handle.send("add", event.payload)
     await ours.starts.until([event])
     return ours.starts.first[event] - killed
 

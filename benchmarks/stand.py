@@ -22,7 +22,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.account import as_service_account, forget
-from benchmarks.starts import FILE, Starts
+from benchmarks.starts import FILE, Start, Starts
 from benchmarks.usage import Reading, api_server_cpu, api_server_pids, cpu_of, memory_of
 from grctl.client import Client
 from grctl.kube import EVENTS, RUNS, Api, Connection, Resource, UnreachableError
@@ -91,6 +91,10 @@ class Stand:
         command = [*GRCTL, "worker", *WORKFLOWS, "--operator-url", url, "--name", name]
         command += ["--namespace", self.namespace]
         return self.processes.add(name, command, self._environment())
+
+    async def send(self, event: Start) -> None:
+        """Send a run an event, also one that no run is there for."""
+        await self.client.send(workflow_id=event.run, event_name="add", payload=event.payload)
 
     async def sample(self, operator: str = "operator") -> Sample:
         """Say what was used and done so far."""

@@ -12,10 +12,12 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 FILE = "BENCH_STARTS"
 """Environment variable that names the file."""
+TEXT = "x" * 70
+"""With the number and the names of both about 100 bytes of payload."""
 POLL = 0.01  # s
 PATIENCE = 60.0  # s: for the next start; what takes longer has stopped
 
@@ -25,6 +27,11 @@ class Start(NamedTuple):
 
     run: str
     number: int
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What the event is sent with."""
+        return {"number": self.number, "text": TEXT}
 
 
 class StartsMissingError(Exception):
