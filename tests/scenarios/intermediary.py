@@ -4,7 +4,9 @@
 2. It knows nothing of what is asked. What a subclass does not change goes through as it is.
 """
 
+import asyncio
 import contextlib
+import io
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +33,7 @@ OF_ONE_CONNECTION = frozenset(
 """Headers that are about the connection to us, or that we say ourselves."""
 OF_THE_CLIENT = (hdrs.CONTENT_TYPE, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT)
 """Headers that are not added where the client did not say them."""
+LARGEST = 64 * 1024 * 1024  # bytes: it is the API server that says what is too large
 SHUTDOWN = 0.1  # s: for answers under way; 0 would be for ever
 
 
@@ -56,7 +59,9 @@ class Intermediary:
                 timeout=aiohttp.ClientTimeout(total=None),
             )
         )
-        server = web.Server(self.answer, handler_cancellation=True, access_log=None)
+        server = web.Server(
+            self.answer, request_factory=_request, handler_cancellation=True, access_log=None
+        )
         runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN)
         await runner.setup()
         self._exits.push_async_callback(runner.cleanup)
@@ -86,7 +91,7 @@ class Intermediary:
             request.method,
             URL(self._connection.server + request.raw_path, encoded=True),
             headers={**passing(request.headers), **await self._connection.authorization()},
-            data=body or None,
+            data=io.BytesIO(body) if body else None,
             skip_auto_headers=OF_THE_CLIENT,
         )
         try:
@@ -108,6 +113,11 @@ class Intermediary:
             "current-context": "proxy",
         }
         self.kubeconfig.write_text(yaml.safe_dump(config), encoding="utf-8")
+
+
+def _request(*parts: Any) -> web.BaseRequest:
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(*parts, loop, client_max_size=LARGEST)
 
 
 def passing(headers: Mapping[str, str]) -> dict[str, str]:

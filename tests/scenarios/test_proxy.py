@@ -55,6 +55,18 @@ async def test_without_a_fault_kubectl_and_the_client_notice_nothing(
     assert (await api.get(f"{path}/a"))["metadata"]["labels"] == {"x": "y"}
 
 
+async def test_it_is_the_api_server_that_says_what_is_too_large(
+    stage: Stage, proxy: Proxy, api: Api
+) -> None:
+    path = EVENTS.path(stage.namespace)
+    created = await api.create(path, event(stage, "a", "x" * 1_200_000))
+    assert len(created["spec"]["payload"]) == 1_200_000
+    with pytest.raises(ApiError) as refused:
+        await api.create(path, event(stage, "b", "x" * 4_000_000))
+    stage.recorder.waiting.discard("b")
+    assert refused.value.too_large
+
+
 async def test_an_answer_in_place_of_the_api_servers(stage: Stage, proxy: Proxy, api: Api) -> None:
     path = EVENTS.path(stage.namespace)
     proxy.faults = [Fault(creates, status=409, times=1), Fault(creates, status=503, times=1)]

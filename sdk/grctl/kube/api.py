@@ -11,6 +11,7 @@
 """
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from grctl.kube.requests import Request, request_of
 
 REQUEST_TIMEOUT = 30.0  # s: longer than the API server's own waits for etcd
 CONNECT_TIMEOUT = 5.0  # s
+AT_ONCE = 2**20  # bytes of a body
 POOL = 100  # connections: more than a busy operator has requests under way
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
@@ -71,7 +73,6 @@ class Api:
             connector=connector,
             headers={"User-Agent": self._user_agent, "Accept": "application/json"},
             timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT, sock_connect=CONNECT_TIMEOUT),
-            json_serialize=lambda value: orjson.dumps(value).decode(),
         )
         return self
 
@@ -160,10 +161,13 @@ class Api:
     ) -> Json:
         before = datetime.now(UTC)
         left = self._time_left(method, path)
+        if body is not None:
+            headers = {"Content-Type": "application/json", **(headers or {})}
+        data = None if body is None else _written(body)
         try:
             async with (
                 asyncio.timeout(left),
-                self._open(method, path, params=params, json=body, headers=headers) as response,
+                self._open(method, path, params=params, data=data, headers=headers) as response,
             ):
                 await _raise_for_refusal(response)
                 answer: Json = orjson.loads(await response.read())
@@ -221,6 +225,12 @@ class Api:
         untrusted = isinstance(error, aiohttp.ClientConnectorCertificateError)
         kind = UntrustedServerError if untrusted else UnreachableError
         return kind(f"{method} {self.connection.server}{path}: {what}")
+
+
+def _written(body: Json) -> bytes | io.BytesIO:
+    """Write a body; a large one as aiohttp wants it, which warns of one that it sends at once."""
+    written = orjson.dumps(body)
+    return written if len(written) <= AT_ONCE else io.BytesIO(written)
 
 
 @lru_cache(maxsize=1)
