@@ -115,9 +115,11 @@ class Intermediary:
         self.kubeconfig.write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
-def _request(*parts: Any) -> web.BaseRequest:
-    loop = asyncio.get_running_loop()
-    return web.BaseRequest(*parts, loop, client_max_size=LARGEST)
+def _request(
+    message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]
+) -> web.BaseRequest:
+    parts = message, payload, protocol, writer, task, task.get_loop()
+    return web.BaseRequest(*parts, client_max_size=LARGEST)
 
 
 def passing(headers: Mapping[str, str]) -> dict[str, str]:
