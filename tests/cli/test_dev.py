@@ -20,6 +20,23 @@ MANIFESTS = ROOT / "examples" / "manifests"
 GONE = "https://127.0.0.1:1"
 NO_CERTIFICATE = "none"
 PATIENCE = 30.0  # s: for three interpreters to start on a busy machine
+BUSY = """
+import asyncio
+from grctl.workflow import Workflow
+
+busy = Workflow(workflow_type="Busy")
+
+@busy.start()
+async def start(ctx):
+    print("busy now")
+    await asyncio.sleep(3600)
+"""
+BUSY_RUN = """
+apiVersion: grctl.dev/v1alpha1
+kind: WorkflowRun
+metadata: {name: busy}
+spec: {workflow: {type: Busy}}
+"""
 
 
 class Dev:
@@ -133,6 +150,28 @@ def test_when_a_part_ends_it_is_named_and_all_end(tmp_path: Path) -> None:
     assert "worker" not in dev.log.replace("waiting for workers", "")
     assert len(children) == 2
     assert not any(map(runs, children))
+
+
+def test_a_worker_that_is_busy_does_not_wait_for_an_operator_that_ended(tmp_path: Path) -> None:
+    (tmp_path / "busy.py").write_text(BUSY)
+    (tmp_path / "run.yaml").write_text(BUSY_RUN)
+    with developing(tmp_path, "busy:busy") as dev:
+        dev.until_logged("| Ready.")
+        dev.kubectl("apply", "-f", str(tmp_path / "run.yaml"))
+        dev.until_logged("busy now")
+        operator = next(pid for pid in dev.children() if pid in _pids("pgrep", "-f", "_operator"))
+        os.kill(operator, signal.SIGKILL)
+        code = dev.ends()
+    assert code == 1
+    assert "given up" not in dev.log
+
+
+def test_it_says_what_stays_of_runs_and_events(tmp_path: Path) -> None:
+    with developing(tmp_path) as dev:
+        dev.until_logged("--data FILE keeps them")
+    data = tmp_path / "objects.sqlite"
+    with developing(tmp_path, "--data", str(data)) as dev:
+        dev.until_logged(f"stay in {data}")
 
 
 def test_a_worker_that_cannot_start_ends_it_with_what_is_wrong(tmp_path: Path) -> None:

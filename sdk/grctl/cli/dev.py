@@ -134,6 +134,8 @@ async def _develop(plan: Plan) -> int:
         await asyncio.wait(ended.tasks, timeout=1)  # its last lines say why
         code = ended.process.returncode
         show("grctl", f"{ended.name} ended with exit code {code}: stopping everything")
+        if ended.name != "worker":
+            children.kill()  # a worker that executes something would wait for what is gone
         return 1
 
 
@@ -174,6 +176,12 @@ async def _start(plan: Plan, children: "Children", show: "Show") -> None:
         show("grctl", line)
 
 
+def _kept(plan: Plan) -> str:
+    if plan.data is None:
+        return "Runs and events are gone then; --data FILE keeps them."
+    return f"Runs and events stay in {plan.data}."
+
+
 def _what_next(plan: Plan) -> list[str]:
     """Say how to use it from another shell."""
     try_ = [
@@ -189,5 +197,5 @@ def _what_next(plan: Plan) -> list[str]:
         f"  export KUBECONFIG={shlex.quote(str(plan.kubeconfig))}",
         *(f"  {line}" for line in try_),
         "",
-        "Ctrl-C stops everything.",
+        f"Ctrl-C stops everything. {_kept(plan)}",
     ]
