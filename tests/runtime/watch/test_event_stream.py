@@ -114,3 +114,14 @@ async def test_the_list_of_all_events_is_consistent_for_the_runs_known_when_it_w
 async def test_a_bookmark_moves_the_cache_on(post: Post) -> None:
     post.stream.on_bookmark(70)
     assert post.cache.revision == 70
+
+
+async def test_a_list_that_was_not_read_to_its_end_counts_for_nothing(post: Post) -> None:
+    post.stream.on_asking()
+    post.stream.on_page([event(7, "e1")])
+    post.stream.on_asking()
+    post.stream.on_page([event(9, "e2")])
+    post.stream.on_page([event(8, "e3")])
+    assert post.waiting() == []
+    post.stream.on_list(50)
+    assert post.waiting() == ["e3", "e2"]

@@ -61,13 +61,17 @@ class Diary:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.restarts: list[str] = []
+        self._names: list[str] = []
 
     def on_asking(self) -> None:
         self.lines.append("asking")
+        self._names = []
 
-    def on_list(self, items: list[Json], revision: int) -> None:
-        names = [item["metadata"]["name"] for item in items]
-        self.lines.append(f"list {','.join(names)} at {revision}")
+    def on_page(self, items: list[Json]) -> None:
+        self._names += [item["metadata"]["name"] for item in items]
+
+    def on_list(self, revision: int) -> None:
+        self.lines.append(f"list {','.join(self._names)} at {revision}")
 
     def on_change(self, change: str, item: Json) -> None:
         self.lines.append(f"{change} {item['metadata']['name']}")

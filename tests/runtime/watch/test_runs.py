@@ -5,7 +5,7 @@ import pytest
 from grctl.models import WorkflowRun
 from grctl_operator.engine.observation import Key, KnownRun
 from grctl_operator.runtime.watch import runs
-from grctl_operator.runtime.watch.runs import RunCache
+from grctl_operator.runtime.watch.runs import Listed, RunCache, kept, key_of
 
 KEY = Key("shop", "order-1")
 
@@ -21,6 +21,10 @@ def run(version: int, uid: str = "u1", name: str = "order-1", commits: int = 0) 
         "spec": {"workflow": {"type": "Order"}},
         "status": {"commits": commits},
     }
+
+
+def listed(*items: dict[str, Any]) -> Listed:
+    return {key_of(item): kept(item) for item in items}
 
 
 def version(cache: RunCache) -> str | None:
@@ -75,7 +79,7 @@ def test_a_list_removes_what_it_lacks_unless_that_is_newer() -> None:
     cache = RunCache()
     cache.watched("ADDED", run(5))
     cache.answered(run(30, uid="u9", name="order-9"))
-    assert set(cache.relisted([run(6, uid="u2", name="order-2")], 20)) == {
+    assert set(cache.relisted(listed(run(6, uid="u2", name="order-2")), 20)) == {
         KEY,
         Key("shop", "order-2"),
     }
@@ -85,7 +89,7 @@ def test_a_list_removes_what_it_lacks_unless_that_is_newer() -> None:
 def test_a_list_that_shows_what_is_known_is_no_news() -> None:
     cache = RunCache()
     cache.watched("ADDED", run(5))
-    assert cache.relisted([run(5)], 20) == ()
+    assert cache.relisted(listed(run(5)), 20) == ()
 
 
 def test_what_is_known_of_a_run_is_the_same_before_and_after_it_is_parsed() -> None:
@@ -107,7 +111,7 @@ def test_a_list_of_one_namespace_says_nothing_of_another() -> None:
     cache = RunCache()
     cache.answered(run(5))
     cache.answered(elsewhere(6, "u2"))
-    assert cache.relisted([], 9, "bank") == (Key("bank", "order-1"),)
+    assert cache.relisted({}, 9, "bank") == (Key("bank", "order-1"),)
     assert cache.keys() == (KEY,)
 
 

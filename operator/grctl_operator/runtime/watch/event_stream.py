@@ -45,15 +45,25 @@ class EventStream:
         self._journal = journal
         self._asked: Asked = ({}, EPOCH)
         """The runs that were known when the last list was asked for, and the time."""
+        self._listed: list[Json] = []
+        """What the list that is being read has shown so far."""
         self.watch = ListWatch(api, EVENTS.path(namespace), self, selector=UNSETTLED_SELECTOR)
 
     def on_asking(self) -> None:
         """Note which runs are known: the list is consistent for these versions of them."""
         self._asked = (self._runs.known(self._namespace), self._clock.now())
+        self._listed = []
 
-    def on_list(self, items: list[Json], revision: int) -> None:
-        """Compare with what was known. Runs without events have time."""
-        keys = self._cache.relisted(items, revision, *self._asked)
+    def on_page(self, items: list[Json]) -> None:
+        """Keep a part of a list, without what says who wrote which field."""
+        for item in items:
+            item["metadata"].pop("managedFields", None)
+        self._listed += items
+
+    def on_list(self, revision: int) -> None:
+        """Compare the whole list with what was known. Runs without events have time."""
+        listed, self._listed = self._listed, []
+        keys = self._cache.relisted(listed, revision, *self._asked)
         for key in keys:
             if self._cache.view(key):
                 self._queue.add(key)

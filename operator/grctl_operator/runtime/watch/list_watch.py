@@ -45,8 +45,11 @@ class Receiver(Protocol):
     def on_asking(self) -> None:
         """Note that a list is about to be asked for: it will show at least what is so now."""
 
-    def on_list(self, items: list[Json], revision: int) -> None:
-        """Take everything that exists at this revision."""
+    def on_page(self, items: list[Json]) -> None:
+        """Take a part of what exists. It counts for nothing until the list is complete."""
+
+    def on_list(self, revision: int) -> None:
+        """Take it that what the pages have shown, since the asking, is all there is."""
 
     def on_change(self, change: str, item: Json) -> None:
         """Take one object that was ADDED, MODIFIED or DELETED."""
@@ -120,22 +123,29 @@ class ListWatch:
             await self._watch_until_expired()
 
     async def _list(self) -> None:
-        items, revision = await self._list_in_the_end()
+        revision = await self._list_in_the_end()
         self._check(revision)
-        self._receiver.on_list(items, revision)
+        self._receiver.on_list(revision)
         self.revision = revision
         self.listed.set()
         self._hear()
 
-    async def _list_in_the_end(self) -> tuple[list[Json], int]:
+    async def _list_in_the_end(self) -> int:
         while True:
             self._receiver.on_asking()
             try:
-                return await list_all(self._api, self._path, self._params)
+                return await self._list_once()
             except ExpiredError:
                 continue  # the pages took longer than the API server keeps a revision
             except (UnreachableError, ApiError) as error:
                 await self._pause(error)
+
+    async def _list_once(self) -> int:
+        revision = 0
+        async for page in list_pages(self._api, self._path, self._params):
+            self._receiver.on_page(page.get("items") or [])
+            revision = int(page["metadata"]["resourceVersion"])
+        return revision
 
     async def _watch_until_expired(self) -> None:
         while True:

@@ -7,7 +7,7 @@ from typing import Any
 
 from grctl.kube import RUNS
 from grctl_operator.runtime.watch.list_watch import ListWatch, Source
-from grctl_operator.runtime.watch.runs import RunCache
+from grctl_operator.runtime.watch.runs import Listed, RunCache, kept, key_of
 from grctl_operator.runtime.work_queue import WorkQueue
 
 Json = dict[str, Any]
@@ -22,14 +22,22 @@ class RunStream:
         self._runs = runs
         self._queue = queue
         self._namespace = namespace
+        self._listed: Listed = {}
+        """What the list that is being read has shown so far."""
         self.watch = ListWatch(api, RUNS.path(namespace), self)
 
     def on_asking(self) -> None:
-        """Nothing to do: a list of runs is compared with nothing else."""
+        """Forget a list that was not read to its end."""
+        self._listed = {}
 
-    def on_list(self, items: list[Json], revision: int) -> None:
-        """Compare with what was known."""
-        self._queue.sweep(self._runs.relisted(items, revision, self._namespace))
+    def on_page(self, items: list[Json]) -> None:
+        """Keep what is needed of a part of a list."""
+        self._listed |= {key_of(item): kept(item) for item in items}
+
+    def on_list(self, revision: int) -> None:
+        """Compare the whole list with what was known."""
+        listed, self._listed = self._listed, {}
+        self._queue.sweep(self._runs.relisted(listed, revision, self._namespace))
 
     def on_change(self, change: str, item: Json) -> None:
         """Take what is new; our own writes' echoes are not."""

@@ -28,15 +28,18 @@ Json = dict[str, Any]
 
 
 @dataclass(slots=True)
-class _Known:
-    """One version of a run. Invariant: it is in `kept` or parsed."""
+class Kept:
+    """One version of a run. Invariant: it is in `json`, or parsed, or both."""
 
     uid: str
     version: int
     phase: str
     commits: int
-    kept: bytes | None
-    """The object as JSON."""
+    json: bytes | None
+
+
+Listed = dict[Key, Kept]
+"""What is kept of the runs of a list."""
 
 
 def key_of(item: Json) -> Key:
@@ -44,11 +47,18 @@ def key_of(item: Json) -> Key:
     return Key(item["metadata"].get("namespace", ""), item["metadata"]["name"])
 
 
+def kept(item: Json) -> Kept:
+    """Give what is kept of an object: 20,000 runs may be listed at once."""
+    version = _version(item)
+    version.json = _compact(item)
+    return version
+
+
 class RunCache:
     """All runs that are known, by key."""
 
     def __init__(self) -> None:
-        self._runs: dict[Key, _Known] = {}
+        self._runs: dict[Key, Kept] = {}
         self._parsed: OrderedDict[Key, WorkflowRun] = OrderedDict()
         """Those asked for last, the latest at the end; each in the version of `_runs`."""
         self._phases: Counter[str] = Counter()
@@ -77,7 +87,7 @@ class RunCache:
             return None
         run = self._parsed.get(key)
         if run is None:
-            run = WorkflowRun.model_validate(orjson.loads(known.kept or b""))
+            run = WorkflowRun.model_validate(orjson.loads(known.json or b""))
             self._keep_parsed(key, run)
         self._parsed.move_to_end(key)
         return run
@@ -105,22 +115,15 @@ class RunCache:
 
     def answered(self, item: Json, run: WorkflowRun | None = None) -> Key | None:
         """Take an object, and what it is parsed if somebody knows. Give its key if it is news."""
-        key, metadata = key_of(item), item["metadata"]
-        uid, version = metadata["uid"], int(metadata["resourceVersion"])
-        known = self._runs.get(key)
-        if uid in self._gone or (known and known.version >= version):
+        key, version = key_of(item), _version(item)
+        if not self._is_news(key, version):
             return None
-        if known:
-            self._forget(key, known)
-            if known.uid != uid:
-                self._bury(known.uid)
-        status = item.get("status") or {}
-        phase, commits = status.get("phase") or RunPhase.PENDING, status.get("commits") or 0
-        kept = None if run else _without_managers(item)
-        self._runs[key] = _Known(uid, version, phase, commits, kept)
-        self._phases[phase] += 1
         if run:
+            self._take(key, version)
             self._keep_parsed(key, run)
+        else:
+            version.json = _compact(item)
+            self._take(key, version)
         return key
 
     def missed(self, key: Key, uid: str) -> bool:
@@ -133,32 +136,48 @@ class RunCache:
         return True
 
     def relisted(
-        self, items: list[Json], revision: int, namespace: str | None = None
+        self, listed: Listed, revision: int, namespace: str | None = None
     ) -> tuple[Key, ...]:
         """Take a list of all runs, or of those of a namespace. Give the keys to reconcile."""
-        listed = {item["metadata"]["uid"] for item in items}
+        uids = {version.uid for version in listed.values()}
         gone = [
             (key, known.uid)
             for key, known in self._within(namespace)
-            if known.uid not in listed and known.version <= revision
+            if known.uid not in uids and known.version <= revision
         ]
         changed = [key for key, uid in gone if self.missed(key, uid)]
-        changed += [key for item in items if (key := self.answered(item))]
-        return tuple(dict.fromkeys(changed))
+        news = [(key, version) for key, version in listed.items() if self._is_news(key, version)]
+        for key, version in news:
+            self._take(key, version)
+        return tuple(dict.fromkeys((*changed, *(key for key, _ in news))))
 
-    def _within(self, namespace: str | None) -> Iterator[tuple[Key, _Known]]:
+    def _within(self, namespace: str | None) -> Iterator[tuple[Key, Kept]]:
         for key, known in self._runs.items():
             if namespace in {None, key.namespace}:
                 yield key, known
+
+    def _is_news(self, key: Key, version: Kept) -> bool:
+        known = self._runs.get(key)
+        older = known is not None and known.version >= version.version
+        return version.uid not in self._gone and not older
+
+    def _take(self, key: Key, version: Kept) -> None:
+        known = self._runs.get(key)
+        if known:
+            self._forget(key, known)
+            if known.uid != version.uid:
+                self._bury(known.uid)
+        self._runs[key] = version
+        self._phases[version.phase] += 1
 
     def _keep_parsed(self, key: Key, run: WorkflowRun) -> None:
         self._parsed[key] = run
         if len(self._parsed) > PARSED:
             other, idle = self._parsed.popitem(last=False)
             known = self._runs[other]
-            known.kept = known.kept or orjson.dumps(idle.to_json())
+            known.json = known.json or _compact(idle.to_json())
 
-    def _forget(self, key: Key, known: _Known) -> None:
+    def _forget(self, key: Key, known: Kept) -> None:
         self._phases[known.phase] -= 1
         self._parsed.pop(key, None)
         del self._runs[key]
@@ -169,11 +188,25 @@ class RunCache:
             self._gone.popitem(last=False)
 
 
-def _without_managers(item: Json) -> bytes:
-    """Give an object as JSON, without what says who wrote which field: nothing here asks."""
+def _version(item: Json) -> Kept:
+    metadata, status = item["metadata"], item.get("status") or {}
+    return Kept(
+        uid=metadata["uid"],
+        version=int(metadata["resourceVersion"]),
+        phase=status.get("phase") or RunPhase.PENDING,
+        commits=status.get("commits") or 0,
+        json=None,
+    )
+
+
+def _compact(item: Json) -> bytes:
+    """Give an object as JSON, without what says who wrote which field: nothing here asks.
+
+    A copy: what orjson gives holds on to two or three times as much memory.
+    """
     metadata = {name: value for name, value in item["metadata"].items() if name != "managedFields"}
-    return orjson.dumps({**item, "metadata": metadata})
+    return bytes(memoryview(orjson.dumps({**item, "metadata": metadata})))
 
 
-def _as_known(known: _Known) -> KnownRun:
+def _as_known(known: Kept) -> KnownRun:
     return KnownRun(known.uid, str(known.version), known.commits)
