@@ -40,9 +40,10 @@ from grctl_operator.runtime.write.effects import Effects
 from grctl_operator.runtime.write.event_writer import EventWriter
 from grctl_operator.runtime.write.trimmer import Trimmer
 
-RECONCILERS = 8
+RECONCILERS = 16
 """Keys at a time. Where runs wait for their turn, what comes for them meanwhile is committed in one
-write: with more at a time each outcome has a write of its own, and all are slower (0018)."""
+write. With more at a time each outcome has one of its own; with fewer, senders crowd us out (0018).
+"""
 USER_AGENT = "grctl-operator"
 UNAUTHENTICATED = "whoever reaches the port may read stores and forge outcomes: --worker-auth token"
 UNENCRYPTED = "workers send none, unless something else encrypts the way: --tls-cert, --tls-key"

@@ -26,7 +26,7 @@ from grctl_operator.runtime.watch.event_caches import Inboxes
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.write.turns import Turns
 
-AT_ONCE = 8  # writes: as many as reconciles, so that neither crowds out the other
+AT_ONCE = 16  # writes: as many as reconciles, so that neither crowds out the other
 AFTER_REFUSAL = 30.0  # s: no repetition mends it; a person may (an event that is too large)
 GENERATION = 1  # of every event: its spec cannot change
 
