@@ -63,6 +63,11 @@ class Dev:
     def children(self) -> list[int]:
         return _pids("pgrep", "-P", str(self.process.pid))
 
+    def kill_operator(self) -> None:
+        children = self.children()
+        operator = next(pid for pid in _pids("pgrep", "-f", "grctl_operator") if pid in children)
+        os.kill(operator, signal.SIGKILL)
+
     def kubectl(self, *arguments: str) -> str:
         environment = {
             **os.environ,
@@ -142,8 +147,7 @@ def test_when_a_part_ends_it_is_named_and_all_end(tmp_path: Path) -> None:
     with developing(tmp_path) as dev:
         dev.until_logged("operator ready")
         children = dev.children()
-        operator = next(pid for pid in _pids("pgrep", "-f", "grctl_operator") if pid in children)
-        os.kill(operator, signal.SIGKILL)
+        dev.kill_operator()
         code = dev.ends()
     assert code == 1
     assert "operator ended with exit code -9: stopping everything" in dev.log
@@ -159,8 +163,7 @@ def test_a_worker_that_is_busy_does_not_wait_for_an_operator_that_ended(tmp_path
         dev.until_logged("| Ready.")
         dev.kubectl("apply", "-f", str(tmp_path / "run.yaml"))
         dev.until_logged("busy now")
-        operator = next(pid for pid in dev.children() if pid in _pids("pgrep", "-f", "_operator"))
-        os.kill(operator, signal.SIGKILL)
+        dev.kill_operator()
         code = dev.ends()
     assert code == 1
     assert "given up" not in dev.log

@@ -28,7 +28,7 @@ def release_void(draft: Draft) -> bool:
             continue
         if draft.run.status.last_execution == held.execution.id:
             draft.before.append(Release(held.execution.id, committed=True))
-        elif not draft.may_commit(held):
+        elif not draft.is_current(held.execution):
             draft.before.append(Release(held.execution.id, False, "the run went on without it"))
         elif draft.is_withdrawn(held):
             draft.before.append(Release(held.execution.id, False, "the event was withdrawn"))

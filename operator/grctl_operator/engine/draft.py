@@ -114,10 +114,6 @@ class Draft:
         """Say whether an execution is in flight."""
         return held.execution.id in self._flying
 
-    def may_commit(self, held: Held) -> bool:
-        """Say whether an execution is in flight, or was until its worker was lost."""
-        return self.flies(held) or self.is_current(held.execution)
-
     def is_withdrawn(self, held: Held) -> bool:
         """Say whether the event that an execution handles is gone, and was not consumed."""
         uid = held.execution.event_uid

@@ -30,7 +30,7 @@ from grctl.kube.requests import Request, request_of
 
 REQUEST_TIMEOUT = 30.0  # s: longer than the API server's own waits for etcd
 CONNECT_TIMEOUT = 5.0  # s
-AT_ONCE = 2**20  # bytes of a body
+AT_ONCE = 2**20  # bytes of a body: of more than this in one piece aiohttp warns
 POOL = 100  # connections: more than a busy operator has requests under way
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
@@ -228,7 +228,7 @@ class Api:
 
 
 def _written(body: Json) -> bytes | io.BytesIO:
-    """Write a body; a large one as aiohttp wants it, which warns of one that it sends at once."""
+    """Write a body, a large one so that it is sent in pieces."""
     written = orjson.dumps(body)
     return written if len(written) <= AT_ONCE else io.BytesIO(written)
 

@@ -15,7 +15,6 @@ from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.outage import Outage
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
-from grctl_operator.runtime.watch import event_reader
 from grctl_operator.runtime.watch.event_reader import MOMENTS, SENT, EventReader
 from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
@@ -192,7 +191,7 @@ async def test_while_one_after_the_other_asks_nothing_is_read(
         for key in islice(to_come, 1):
             desk.reader.ask(key)
 
-    monkeypatch.setattr(event_reader, "sleep", another_asks)
+    monkeypatch.setattr(desk.reader, "_sleep", another_asks)
     desk.reader.ask(first)
     async with desk.reading():
         assert await desk.woken(20) == {first, *others}
@@ -208,7 +207,7 @@ async def test_who_asked_is_read_for_even_if_others_never_stop_asking(
         desk.reader.ask(next(endless))
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(event_reader, "sleep", another_asks)
+    monkeypatch.setattr(desk.reader, "_sleep", another_asks)
     desk.reader.ask(KEY)
     async with desk.reading():
         assert KEY in await desk.woken(MOMENTS + 1)

@@ -10,7 +10,6 @@
 """
 
 import asyncio
-from asyncio import sleep
 from typing import Any, NoReturn
 
 from grctl.kube import EVENTS, ApiError, ExpiredError, UnreachableError
@@ -18,7 +17,7 @@ from grctl.models.phases import UNSETTLED_SELECTOR
 from grctl_operator.engine.event_cache import EventCache, key_of
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.clock import ServerClock
-from grctl_operator.runtime.outage import Outage
+from grctl_operator.runtime.outage import Outage, Sleep
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.watch.list_watch import Source, list_all
 from grctl_operator.runtime.watch.runs import RunCache
@@ -43,6 +42,7 @@ class EventReader:
         *,
         clock: ServerClock,
         journal: Journal,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._api = api
         self._cache = cache
@@ -50,7 +50,8 @@ class EventReader:
         self._queue = queue
         self._clock = clock
         self._journal = journal
-        self._outage = Outage("list events")
+        self._sleep = sleep
+        self._outage = Outage("list events", sleep)
         self._wanted: dict[Key, None] = {}
         self._reading: dict[Key, None] = {}
         """Who is being read: until woken, and not longer, as who is woken may ask again."""
@@ -85,7 +86,7 @@ class EventReader:
         """Wait while one after the other asks."""
         for _ in range(MOMENTS):
             asked = len(self._wanted)
-            await sleep(MOMENT)
+            await self._sleep(MOMENT)
             if len(self._wanted) == asked:
                 return
 

@@ -63,11 +63,21 @@ async def list_all(
 ) -> tuple[list[Json], int]:
     """List a collection as of one moment not before the call. Give its objects and revision."""
     items: list[Json] = []
+    return items, await list_into(items.extend, api, path, params)
+
+
+async def list_into(
+    take: Callable[[list[Json]], None],
+    api: Source,
+    path: str,
+    params: Mapping[str, str] | None = None,
+) -> int:
+    """List a collection as of one moment, each page into `take`. Give its revision."""
     revision = 0
     async for page in list_pages(api, path, params):
-        items += page.get("items") or ()
+        take(page.get("items") or [])
         revision = int(page["metadata"]["resourceVersion"])
-    return items, revision
+    return revision
 
 
 async def list_pages(
@@ -134,18 +144,11 @@ class ListWatch:
         while True:
             self._receiver.on_asking()
             try:
-                return await self._list_once()
+                return await list_into(self._receiver.on_page, self._api, self._path, self._params)
             except ExpiredError:
                 continue  # the pages took longer than the API server keeps a revision
             except (UnreachableError, ApiError) as error:
                 await self._pause(error)
-
-    async def _list_once(self) -> int:
-        revision = 0
-        async for page in list_pages(self._api, self._path, self._params):
-            self._receiver.on_page(page.get("items") or [])
-            revision = int(page["metadata"]["resourceVersion"])
-        return revision
 
     async def _watch_until_expired(self) -> None:
         while True:

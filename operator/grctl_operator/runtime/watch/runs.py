@@ -118,12 +118,11 @@ class RunCache:
         key, version = key_of(item), _version(item)
         if not self._is_news(key, version):
             return None
+        self._take(key, version)
         if run:
-            self._take(key, version)
             self._keep_parsed(key, run)
         else:
             version.json = _compact(item)
-            self._take(key, version)
         return key
 
     def missed(self, key: Key, uid: str) -> bool:
@@ -132,7 +131,8 @@ class RunCache:
         known = self._runs.get(key)
         if known is None or known.uid != uid:
             return False
-        self._forget(key, known)
+        self._put_aside(key, known)
+        del self._runs[key]
         return True
 
     def relisted(
@@ -164,7 +164,7 @@ class RunCache:
     def _take(self, key: Key, version: Kept) -> None:
         known = self._runs.get(key)
         if known:
-            self._forget(key, known)
+            self._put_aside(key, known)
             if known.uid != version.uid:
                 self._bury(known.uid)
         self._runs[key] = version
@@ -177,10 +177,10 @@ class RunCache:
             known = self._runs[other]
             known.json = known.json or _compact(idle.to_json())
 
-    def _forget(self, key: Key, known: Kept) -> None:
+    def _put_aside(self, key: Key, known: Kept) -> None:
+        """Count and keep a version no more, before another takes its place or none."""
         self._phases[known.phase] -= 1
         self._parsed.pop(key, None)
-        del self._runs[key]
 
     def _bury(self, uid: str) -> None:
         self._gone[uid] = None
