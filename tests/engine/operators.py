@@ -38,8 +38,9 @@ from grctl_operator.engine import (
     WorkerPresence,
 )
 from grctl_operator.engine.observation import whole_second
+from tests.engine.ledger import require
 from tests.engine.workers import CAPACITY, CATALOGUE, Worker, execution_numbers
-from tests.engine.world import KEY, Json, RefusalError, World, require
+from tests.engine.world import KEY, Json, RefusalError, World
 
 
 @dataclass

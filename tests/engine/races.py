@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from grctl_operator.engine.dispatch import RETURNED
+from tests.engine.ledger import KNOWN_EVENTS
 from tests.engine.operators import Operator
 from tests.engine.rounds import (
     ALL,
@@ -23,7 +24,6 @@ from tests.engine.rounds import (
     which,
 )
 from tests.engine.workers import Answer, Worker
-from tests.engine.world import KNOWN_EVENTS
 
 WISHES: tuple[dict[str, bool], ...] = (
     {"cancel": True},

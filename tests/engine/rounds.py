@@ -14,9 +14,10 @@ from grctl.models.directive import Complete, NextStep, WaitForEvent
 from grctl.models.run import WorkflowRun
 from grctl_operator.engine import Decision
 from grctl_operator.engine.dispatch import RETURNED
+from tests.engine.ledger import KNOWN_EVENTS, UNKNOWN_EVENT, require
 from tests.engine.operators import Operator
 from tests.engine.workers import Answer, Worker, fail, refuse, succeed
-from tests.engine.world import KEY, KNOWN_EVENTS, UNKNOWN_EVENT, World, require
+from tests.engine.world import KEY, World
 
 WAIT = succeed(WaitForEvent())
 TIMED = succeed(WaitForEvent(timeout=timedelta(seconds=2), timeout_step="give_up"))

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.engine.broken_engines import BROKEN
+from tests.engine.ledger import ViolationError
 from tests.engine.machine import machine_for
-from tests.engine.world import ViolationError
 
 MOST_EXAMPLES = 4000
 

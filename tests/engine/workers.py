@@ -21,7 +21,7 @@ from grctl.models.wire import (
     Refused,
     Succeeded,
 )
-from tests.engine.world import KNOWN_EVENTS
+from tests.engine.ledger import KNOWN_EVENTS
 
 if TYPE_CHECKING:
     from tests.engine.operators import Operator

@@ -1,0 +1,211 @@
+"""The ledger of the stateful test: who checks each write against the invariants, by their numbers.
+
+It goes by what the API server itself knows, and by nothing that the engine says of itself.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from grctl.models import RunStatus, WorkflowRun
+from grctl.models.phases import EventPhase, RunPhase
+from grctl_operator.engine.observation import whole_second
+
+if TYPE_CHECKING:
+    from tests.engine.world import EventRecord, World
+
+Json = dict[str, Any]
+KNOWN_EVENTS = ("approve", "reject")
+UNKNOWN_EVENT = "aprove"
+
+
+class ViolationError(AssertionError):
+    """An invariant does not hold. The text begins with its number in the design."""
+
+
+def require(condition: object, text: str) -> None:
+    """Hold an invariant."""
+    if not condition:
+        raise ViolationError(text)
+
+
+@dataclass
+class Consumption:
+    """An event that a commit consumed."""
+
+    uid: str
+    phase: EventPhase
+    reason: str
+
+
+def check_write(world: "World", run: WorkflowRun, new: RunStatus) -> None:
+    old = run.status
+    consumed = _consumed(old, new)
+    if not consumed and new.commits == old.commits:
+        require(new.store == old.store, "4: the store changed without a commit")
+        return
+    moved = new.commits - old.commits
+    require(moved == 1 or 1 < moved == len(consumed), "4: `commits` moves with each outcome")
+    require(not old.phase.finished or old.phase is new.phase, "4: a finished run changed")
+    for each in consumed:
+        _check_consumption(world, run, each)
+    _check_outbox(world, old, new)
+    _check_store(world, run, new)
+    _check_wait_end(world, run, new, consumed)
+    _check_end(world, run, new)
+
+
+def _check_consumption(world: "World", run: WorkflowRun, each: Consumption) -> None:
+    everything = [past.uid for pasts in world.consumed.values() for past in pasts]
+    require(each.uid not in everything, f"4: {each.uid} is committed a second time")
+    record = world.events[each.uid]
+    mine = world.consumed.setdefault(run.metadata.uid, [])
+    if not record.may_move:
+        places = [
+            world.events[past.uid].created_revision
+            for past in mine
+            if not world.events[past.uid].may_move
+        ]
+        require(
+            record.created_revision > max(places, default=0),
+            f"2: {each.uid} is committed behind an event that came after it",
+        )
+        _check_overtaken(world, record, mine)
+    wants = record.item["spec"].get("runUid")
+    if wants not in {None, run.metadata.uid}:
+        require(each.phase is EventPhase.REJECTED, f"1: {each.uid} is another run's")
+    if each.reason == "UnknownEvent":
+        known = record.item["spec"]["eventName"] in KNOWN_EVENTS
+        require(not known, f"8: {each.uid} is rejected although a handler takes it")
+    mine.append(each)
+
+
+def _check_overtaken(world: "World", record: "EventRecord", mine: list[Consumption]) -> None:
+    """An event that waits and came before may not be passed by."""
+    taken = {past.uid for past in mine}
+    for other in world.events.values():
+        earlier = other.created_revision < record.created_revision
+        passed = earlier and other.waits and other.uid not in taken and not other.may_move
+        require(not passed, f"2: {record.uid} is committed before {other.uid}, which waits")
+
+
+def _check_outbox(world: "World", old: RunStatus, new: RunStatus) -> None:
+    kept = {entry.uid for entry in new.settled}
+    for entry in old.settled:
+        waits = world.events[entry.uid].waits
+        require(entry.uid in kept or not waits, f"1: {entry.uid} left the outbox unsettled")
+    require(len(new.settled) <= 65, "1: the outbox is over its limit")
+
+
+def _check_store(world: "World", run: WorkflowRun, new: RunStatus) -> None:
+    processed = [
+        f"{run.metadata.uid}/{each.uid}"
+        for each in world.consumed.get(run.metadata.uid, [])
+        if each.phase is EventPhase.PROCESSED
+    ]
+    require(
+        new.store.get("handled", []) == processed,
+        f"4: the store says {new.store.get('handled')}, the commits say {processed}",
+    )
+
+    made_by = new.store.get("run", run.metadata.uid)
+    require(made_by == run.metadata.uid, f"4: an outcome of {made_by} is committed")
+
+
+def _check_wait_end(
+    world: "World", run: WorkflowRun, new: RunStatus, consumed: list[Consumption]
+) -> None:
+    wait = run.status.wait
+    if wait is None or wait.deadline is None or world.clock_went_back:
+        return
+    in_time = [
+        record.uid
+        for record in world.events.values()
+        if record.waits
+        and record.created <= wait.deadline
+        and record.uid not in {past.uid for past in _all_consumed(world)}
+    ]
+    timed_out = new.step is not None and new.step.name == wait.timeout_step
+    if timed_out and not consumed:
+        require(whole_second(world.clock) > wait.deadline, "7: a timeout fires too early")
+        require(not in_time, f"7: a timeout beats {in_time}, created before the deadline")
+    late = [
+        each.uid
+        for each in consumed
+        if world.events[each.uid].created > wait.deadline
+        and each.reason in {"Handled", "UnknownEvent"}
+    ]
+    require(not late, f"7: {late} came after the deadline and ended or used its wait")
+
+
+def _check_end(world: "World", run: WorkflowRun, new: RunStatus) -> None:
+    """People end runs by their spec, and by nothing else than what it says at that moment."""
+    if run.status.phase.finished:
+        return
+    asked = {RunPhase.CANCELLED: run.spec.cancel, RunPhase.TERMINATED: run.spec.terminate}
+    require(asked.get(new.phase, True), f"D: the run is {new.phase}, which nobody asks for")
+    if run.spec.terminate and not run.deleting:
+        ended = new.phase is RunPhase.TERMINATED
+        require(ended, "D: an outcome is committed, the run was to be terminated")
+    if new.phase is RunPhase.TIMED_OUT:
+        timeout, created = run.spec.workflow.timeout, run.metadata.creation_timestamp
+        require(timeout and created, "D: a run without a timeout times out")
+        if timeout and created and not world.clock_went_back:
+            past = whole_second(world.clock) > created + timeout
+            require(past, "D: a run times out in its time")
+
+
+def _all_consumed(world: "World") -> list[Consumption]:
+    return [each for pasts in world.consumed.values() for each in pasts]
+
+
+def check_event_write(world: "World", record: "EventRecord", status: Json) -> None:
+    new = status.get("phase", "Pending")
+    if record.phase != "Pending":
+        require(new == record.phase, f"1: {record.uid} has two final phases")
+        return
+    if new == "Pending":
+        return
+    fates = [each for each in _all_consumed(world) if each.uid == record.uid]
+    if status["reason"] == "RunGone" and not fates:
+        wants = record.item["spec"].get("runUid")
+        alive = world.run.metadata.uid if world.run else None
+        require(wants not in {None, alive}, f"1: {record.uid} is rejected, its run is there")
+        return
+    require(fates, f"1: {record.uid} is settled as {new}, but no commit consumed it")
+    same = fates[0].phase.value == new and fates[0].reason == status["reason"]
+    require(same, f"1: {record.uid} is settled as {new}, its commit says {fates[0].phase}")
+
+
+def check_expiry(world: "World", run: WorkflowRun) -> None:
+    finished, ttl = run.status.finished_at, run.spec.ttl_seconds_after_finished
+    require(run.status.phase.finished and finished, "K: an active run is deleted")
+    require(ttl is not None, "K: a run is deleted that is to stay")
+    if finished and ttl is not None and not world.clock_went_back:
+        in_time = world.clock >= finished + timedelta(seconds=ttl)
+        require(in_time, "K: a run is deleted before its time is over")
+
+
+def check_trim(world: "World", record: "EventRecord") -> None:
+    status = record.item["status"]
+    surplus = world.surplus_ever.get(status["runUid"], 0)
+    kept = status["sequence"] > surplus
+    require(not kept, f"K: {record.uid} is removed, and was always to be kept")
+
+
+def check_let_go(world: "World", run: WorkflowRun) -> None:
+    for entry in run.status.settled:
+        waits = world.events[entry.uid].waits
+        require(not waits, f"1: the run goes while {entry.uid} is not settled")
+
+
+def _consumed(old: RunStatus, new: RunStatus) -> list[Consumption]:
+    """Say which events a write consumes: by the sequence numbers that it gives."""
+    last = old.events.total
+    fresh = [entry for entry in new.settled if (entry.sequence or 0) > last]
+    fresh.sort(key=lambda entry: entry.sequence or 0)
+    numbers = [entry.sequence for entry in fresh]
+    require(
+        numbers == list(range(last + 1, new.events.total + 1)), f"4: gaps in sequence: {numbers}"
+    )
+    return [Consumption(entry.uid, entry.phase, entry.reason) for entry in fresh]
