@@ -3,7 +3,7 @@
 import secrets
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -112,13 +112,18 @@ class PlayedWorker:
 
 @asynccontextmanager
 async def connected(
-    port: int, greeting: Hello, tls: ssl.SSLContext | None = None, token: str | None = None
+    port: int,
+    greeting: Hello,
+    tls: ssl.SSLContext | None = None,
+    token: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> AsyncIterator[PlayedWorker]:
     """Connect a worker; leaving the block closes the socket as a killed process does."""
     async with aiohttp.ClientSession() as session:
         url = f"{'https' if tls else 'http'}://127.0.0.1:{port}{CONNECT_PATH}"
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        async with session.ws_connect(url, ssl=tls or True, headers=headers) as socket:
+        credential = {"Authorization": f"Bearer {token}"} if token else {}
+        sent = {**(headers or {}), **credential}
+        async with session.ws_connect(url, ssl=tls or True, headers=sent) as socket:
             worker = PlayedWorker(socket)
             await worker.say(greeting)
             await worker.hear(Welcome)

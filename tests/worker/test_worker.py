@@ -13,7 +13,6 @@ from grctl.models.wire import (
     Catalogue,
     Drain,
     Failed,
-    Goodbye,
     Handler,
     Hello,
     Outcome,
@@ -23,7 +22,7 @@ from grctl.worker import Worker
 from grctl.worker.context import Context
 from grctl.workflow import Workflow
 from tests.worker.conftest import Serve
-from tests.worker.fake_operator import FakeOperator, fake_operator
+from tests.worker.fake_operator import FakeOperator
 from tests.worker.making import execute_of
 
 START, EVENT = HandlerKind.START, HandlerKind.EVENT
@@ -125,16 +124,6 @@ async def test_a_worker_says_who_it_is_and_what_it_can_run(
             ),
         ),
     )
-
-
-async def test_a_token_file_is_shown_when_connecting(
-    operator: FakeOperator, serve: Serve, stage: Stage, tmp_path: Any, monkeypatch: Any
-) -> None:
-    (tmp_path / "token").write_text("secret")
-    monkeypatch.setenv("GRCTL_WORKER_TOKEN_FILE", str(tmp_path / "token"))
-    serve(stage.workflow)
-
-    assert (await operator.connected()).headers["Authorization"] == "Bearer secret"
 
 
 async def test_an_execution_is_answered_with_its_outcome(
@@ -273,83 +262,6 @@ async def test_a_handler_that_leaves_by_force_does_not_take_the_worker_with_it(
     for name in ("e1", "e2"):
         await worker.execute(execute_of(workflow, START, "start", id=name, run_uid=name))
         assert isinstance((await worker.next(Outcome)).result, Failed)
-
-
-async def test_a_message_that_is_not_understood_is_passed_over(
-    operator: FakeOperator, serve: Serve, stage: Stage
-) -> None:
-    serve(stage.workflow)
-    worker, _ = await operator.welcomed()
-
-    await worker.say('{"kind": "of-a-newer-operator"}')
-    await worker.release("never-heard-of")
-    await worker.execute(execute_of(stage.workflow, EVENT, "approve"))
-
-    assert (await worker.next(Outcome)).execution.id == "execution-1"
-
-
-async def test_goodbye_sends_the_worker_elsewhere_and_back_if_nobody_is_there(
-    operator: FakeOperator, serve: Serve, stage: Stage
-) -> None:
-    async with fake_operator() as leader:
-        serve(stage.workflow)
-        standby = await operator.connected()
-        await standby.next(Hello)
-        await standby.say(Goodbye(message="another leads", redirect=leader.url))
-        worker, _ = await leader.welcomed()
-        await worker.say(Goodbye(message="leaving"))
-
-    _, hello = await operator.welcomed()
-    assert hello.worker == "worker-1"
-
-
-async def test_a_refused_worker_backs_off_with_full_jitter_up_to_a_second(
-    operator: FakeOperator, serve: Serve, stage: Stage
-) -> None:
-    bounds: list[float] = []
-    ten_tries = asyncio.Event()
-
-    async def sleep(_seconds: float) -> None:
-        if len(bounds) == 10:
-            ten_tries.set()
-            operator.refuse_with = None
-
-    def uniform(low: float, high: float) -> float:
-        bounds.append(high)
-        return low
-
-    operator.refuse_with = 403
-    serve(stage.workflow, uniform=uniform, sleep=sleep)
-    await ten_tries.wait()
-
-    worker, _ = await operator.welcomed()
-    assert bounds[:7] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
-    bounds.clear()
-    await worker.end()
-    await operator.welcomed()
-    assert bounds[0] == 0.05
-
-
-async def test_a_worker_that_somebody_must_let_in_takes_its_time_up_to_ten_seconds(
-    operator: FakeOperator, serve: Serve, stage: Stage
-) -> None:
-    bounds: list[float] = []
-
-    async def sleep(_seconds: float) -> None:
-        await asyncio.sleep(0)
-
-    def uniform(low: float, high: float) -> float:
-        bounds.append(high)
-        return low
-
-    serve(stage.workflow, uniform=uniform, sleep=sleep)
-    for _ in range(6):
-        refused = await operator.connected()
-        await refused.next(Hello)
-        await refused.say(Goodbye(message="may not execute Order", refused=True))
-    _, hello = await operator.welcomed()
-    assert hello.worker == "worker-1"
-    assert bounds == [0.05, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
 
 
 async def test_a_stopped_worker_drains_finishes_and_waits_to_be_released(

@@ -21,6 +21,8 @@ from grctl.models.run import RunError
 
 PROTOCOL = 2  # 1: one message at a time
 CONNECT_PATH = "/v1alpha1/worker"
+UNREACHABLE = "Grctl-Unreachable"
+"""Header of a connection: where the worker was a moment ago and found nobody."""
 
 
 class Handler(Model):

@@ -4,11 +4,15 @@
    that is refused tries again within ten.
 2. What is sent without a connection is lost. Outcomes are held elsewhere and sent again.
 3. Nothing here knows what a message means, but Welcome and Goodbye, which are about the connection.
+4. Where a worker is sent, it goes at once. Where it finds nobody there, it says so to who sent it,
+   and is kept waiting for the next leader: a takeover costs it no back-off.
+5. A pause is counted from the beginning of the try before it: who was kept waiting has waited.
 """
 
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +24,7 @@ from grctl.backoff import Backoff, Uniform
 from grctl.models.base import Model
 from grctl.models.wire import (
     CONNECT_PATH,
+    UNREACHABLE,
     Execute,
     Goodbye,
     Hello,
@@ -56,6 +61,7 @@ class Connection:
         receive: Is given each message in turn, the Welcome too.
         uniform: Source of jitter.
         sleep: Waits so many seconds.
+        now: A clock that never goes back, in seconds.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class Connection:
         *,
         uniform: Uniform = random.uniform,
         sleep: Sleep = asyncio.sleep,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url
         self._host = urlsplit(url).hostname if url.startswith("https:") else None
@@ -73,11 +80,16 @@ class Connection:
         self._hello = hello
         self._receive = receive
         self._sleep = sleep
+        self._now = now
         self._backoff = Backoff(FIRST_WAIT, LONGEST_WAIT, uniform)
         self._refusals = Backoff(LONGEST_WAIT, LONGEST_REFUSAL, uniform)
         self._refused = False
         self._socket: Socket | None = None
         self._redirect: str | None = None
+        self._unreachable: str | None = None
+        """The address of the last try, if nobody answered there."""
+        self._since = now()
+        """When the last try began; once a connection was lost, when it was."""
         self.trouble = "nothing was tried yet"
         """Why there is no connection; empty while there is one."""
 
@@ -91,9 +103,11 @@ class Connection:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
-                backoff = self._refusals if self._refused else self._backoff
-                await self._sleep(backoff.next())
+                await self._sleep(self._pause())
+                self._since = self._now()
                 await self._try(session)
+                if self._redirect is not None:
+                    await self._try(session)
 
     async def send(self, message: Model) -> None:
         """Send a message, if there is a connection that was welcomed."""
@@ -104,23 +118,35 @@ class Connection:
         except (aiohttp.ClientError, ConnectionError) as error:
             logger.debug("message not sent", extra={"error": str(error)})
 
+    def _pause(self) -> float:
+        """Give the seconds until the next try, anew each time."""
+        backoff = self._refusals if self._refused else self._backoff
+        return max(0.0, self._since + backoff.next() - self._now())
+
     async def _try(self, session: aiohttp.ClientSession) -> None:
         url, self._redirect, self._refused = self._redirect or self._url, None, False
+        nobody_at, self._unreachable = self._unreachable, None
         try:
             async with asyncio.timeout(WELCOME_TIMEOUT):
-                socket = await self._open(session, url)
+                socket = await self._open(session, url, nobody_at)
             async with socket:
                 await socket.send_str(encode(self._hello()))
                 await self._read(socket, url)
         except (aiohttp.ClientError, OSError, TimeoutError, TrustError) as error:
             self._note_trouble(url, str(error) or type(error).__name__)
+            self._unreachable = url
         finally:
+            if self.welcomed:
+                self._since = self._now()
             self._socket = None
 
-    async def _open(self, session: aiohttp.ClientSession, url: str) -> Socket:
+    async def _open(
+        self, session: aiohttp.ClientSession, url: str, nobody_at: str | None
+    ) -> Socket:
+        headers = {UNREACHABLE: nobody_at} if nobody_at else {}
         return await session.ws_connect(
             url + CONNECT_PATH,
-            headers=authorization(url),
+            headers=headers | authorization(url),
             ssl=verification(),
             server_hostname=self._host if url != self._url else None,
             heartbeat=HEARTBEAT,

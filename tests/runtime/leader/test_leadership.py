@@ -49,9 +49,9 @@ class Diary:
     def on_resumed(self) -> None:
         self._write("resumed")
 
-    async def until(self, line: str) -> None:
+    async def until(self, line: str, times: int = 1) -> None:
         async with asyncio.timeout(PATIENCE), self._grown:
-            await self._grown.wait_for(lambda: line in self.lines)
+            await self._grown.wait_for(lambda: self.lines.count(line) >= times)
 
     def _write(self, line: str) -> None:
         self.lines.append(line)
@@ -241,3 +241,11 @@ async def test_who_does_not_hold_the_lease_releases_nothing(cluster: Cluster) ->
         await two.diary.until("leader http://one:8700")
         await two.leadership.release()
         assert (await lease(cluster))["spec"]["holderIdentity"] == "one"
+
+
+async def test_who_stands_by_is_told_of_a_leader_that_was_started_again(cluster: Cluster) -> None:
+    async with leader(cluster, "one", Timing()) as one, operator(cluster, "two") as two:
+        await two.diary.until("leader http://one:8700")
+        await one.dies()
+        async with leader(cluster, "one", Timing()):
+            await two.diary.until("leader http://one:8700", times=2)

@@ -11,7 +11,7 @@ import aiohttp
 
 from grctl.kube import LEASES
 from grctl.models.directive import WaitForEvent
-from grctl.models.wire import CONNECT_PATH, Goodbye, Hello, encode, from_operator
+from grctl.models.wire import CONNECT_PATH, UNREACHABLE, Goodbye, Hello, encode, from_operator
 from grctl_operator.runtime.leader.leadership import LeadershipLostError, now
 from grctl_operator.runtime.leader.lease import DURATION
 from grctl_operator.runtime.operator import Operator
@@ -69,6 +69,12 @@ async def goodbye(port: int, greeting: Hello) -> Goodbye:
     return answer
 
 
+async def welcome(port: int, greeting: Hello, nobody_at: str) -> None:
+    """Connect as a worker that found nobody at an address, and be welcomed."""
+    async with connected(port, greeting, headers={UNREACHABLE: nobody_at}):
+        pass
+
+
 async def start_and_wait(cluster: Cluster, worker: PlayedWorker, name: str) -> None:
     await cluster.start(name)
     await worker.succeeds(await worker.executes(), WaitForEvent())
@@ -100,6 +106,18 @@ async def test_a_worker_that_waits_for_a_leader_is_welcomed_by_it(cluster: Clust
         connected(operator.port, greeting(cluster)),
     ):
         assert operator.leading
+
+
+async def test_a_worker_that_found_nobody_at_the_leaders_is_welcomed_by_who_takes_over(
+    cluster: Cluster,
+) -> None:
+    async with leading(cluster) as leader, standing_by(cluster) as standby:
+        leaders = f"http://127.0.0.1:{leader.port}"
+        coming = asyncio.create_task(welcome(standby.port, greeting(cluster), leaders))
+        await until(lambda: len(standby.dispatcher._identities) == 1)
+        await leader.stop()
+        await coming
+        assert standby.leading
 
 
 async def test_a_stopped_leader_is_followed_at_once_and_nothing_is_handled_twice(

@@ -54,7 +54,10 @@ class Listener(Protocol):
     """Who is told. Called in order; must not wait."""
 
     def on_leader(self, url: str | None) -> None:
-        """Note who leads, another operator; None: nobody does at present."""
+        """Note who leads, another operator; None: nobody does at present.
+
+        Called at the beginning of each term: a leader that was started again has the same address.
+        """
 
     def on_taken(self, workers: int | None) -> None:
         """Note that this operator leads from now on, and how many workers the one before it had."""
@@ -109,7 +112,7 @@ class Leadership:
         self._timing = timing
         self._now = now
         self._seen = Sighting(None, now())
-        self._told: tuple[str | None, str | None] | None = None
+        self._told: tuple[str | None, str | None, int] | None = None
         self._ours: Json = {}
         """The Lease as we wrote it last."""
         self._sent: float | None = None
@@ -229,9 +232,10 @@ class Leadership:
         self._seen = self._seen.followed_by(item, self._now())
         holder = self._seen.holder
         other = holder if holder != self._candidate.identity else None
-        if (other, self._seen.url) == self._told:
+        seen = other, self._seen.url, self._seen.term
+        if seen == self._told:
             return
-        self._told = other, self._seen.url
+        self._told = seen
         self._listener.on_leader(self._seen.url if other else None)
         if other:
             logger.info("standing by", extra=self._fields(leader=other, url=self._seen.url))

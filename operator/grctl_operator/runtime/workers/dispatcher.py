@@ -191,7 +191,7 @@ class Dispatcher:
 
     async def admit(self, session: WorkerSession) -> None:
         """Wait until this operator leads, and learn who comes."""
-        await self.admission.wait()
+        await self.admission.wait(session.unreachable)
         self._identities[session] = await self._door.identify(session.credential)
 
     async def permit(self, session: WorkerSession, hello: Hello) -> None:
@@ -246,7 +246,7 @@ class Dispatcher:
             heartbeat=HEARTBEAT, max_msg_size=LARGEST_MESSAGE, timeout=CLOSING
         )
         await socket.prepare(request)
-        session = WorkerSession(socket, self, self._operator, request.headers.get("Authorization"))
+        session = WorkerSession(socket, self, self._operator, request.headers)
         self._identities[session] = None
         try:
             await session.run()

@@ -10,6 +10,7 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Mapping
 from typing import Protocol
 
 from aiohttp import WSMessage, WSMsgType, web
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 from grctl.models.base import Model
 from grctl.models.wire import (
     PROTOCOL,
+    UNREACHABLE,
     Declined,
     Drain,
     Goodbye,
@@ -72,10 +74,12 @@ class WorkerSession:
     """The connection of one worker."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, host: Host, operator: str, credential: str | None
+        self, socket: web.WebSocketResponse, host: Host, operator: str, headers: Mapping[str, str]
     ) -> None:
-        self.credential = credential
-        """What it says to prove who it is: the request's Authorization."""
+        self.credential = headers.get("Authorization")
+        """What it says to prove who it is."""
+        self.unreachable = headers.get(UNREACHABLE)
+        """Where it was a moment ago and found nobody."""
         self.hello: Hello | None = None
         self._socket = socket
         self._host = host

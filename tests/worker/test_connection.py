@@ -1,0 +1,185 @@
+"""A worker's connection: found again, sent elsewhere, refused, and how long each pause is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grctl.models.wire import UNREACHABLE, Goodbye, Hello, Release
+from grctl.worker.connection import Connection, Message
+from tests.worker.fake_operator import FakeOperator, fake_operator
+
+HELLO = Hello(worker="worker-1", instance="i1", namespace="shop", capacity=1, catalogues=())
+
+Connect = Callable[..., "Received"]
+
+
+class Received:
+    """What came by a connection that goes on beside the test."""
+
+    def __init__(self, url: str, **arguments: Any) -> None:
+        self._came: asyncio.Queue[Message] = asyncio.Queue()
+        connection = Connection(url, lambda: HELLO, self._came.put, **arguments)
+        self.task = asyncio.create_task(connection.run())
+
+    async def next(self) -> Message:
+        async with asyncio.timeout(60):
+            return await self._came.get()
+
+
+@pytest.fixture
+async def connect(operator: FakeOperator) -> AsyncIterator[Connect]:
+    """Open connections that are closed when the test ends."""
+    opened: list[Received] = []
+
+    def open_one(**arguments: Any) -> Received:
+        opened.append(Received(operator.url, **arguments))
+        return opened[-1]
+
+    yield open_one
+    for each in opened:
+        each.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await each.task
+
+
+class Dice:
+    """A source of jitter that notes its bounds and gives the lowest, or the highest."""
+
+    def __init__(self, *, highest: bool = False) -> None:
+        self.bounds: list[float] = []
+        self._highest = highest
+
+    def __call__(self, low: float, high: float) -> float:
+        self.bounds.append(high)
+        return high if self._highest else low
+
+
+async def sends_away(operator: FakeOperator, goodbye: Goodbye) -> Any:
+    """Say Goodbye to the next one that connects."""
+    conversation = await operator.connected()
+    await conversation.next(Hello)
+    await conversation.say(goodbye)
+    return conversation
+
+
+async def test_a_token_file_is_shown(
+    operator: FakeOperator, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("secret")
+    monkeypatch.setenv("GRCTL_WORKER_TOKEN_FILE", str(tmp_path / "token"))
+    connect()
+    assert (await operator.connected()).headers["Authorization"] == "Bearer secret"
+
+
+async def test_a_message_that_is_not_understood_is_passed_over(
+    operator: FakeOperator, connect: Connect
+) -> None:
+    received = connect()
+    worker, _ = await operator.welcomed()
+    await received.next()
+    await worker.say('{"kind": "of-a-newer-operator"}')
+    await worker.release("e1")
+    message = await received.next()
+    assert isinstance(message, Release)
+    assert message.execution == "e1"
+
+
+async def test_goodbye_sends_a_worker_elsewhere_and_back_if_nobody_is_there(
+    operator: FakeOperator, connect: Connect
+) -> None:
+    connect()
+    async with fake_operator() as leader:
+        await sends_away(operator, Goodbye(message="another leads", redirect=leader.url))
+        worker, _ = await leader.welcomed()
+        await worker.say(Goodbye(message="leaving"))
+    _, hello = await operator.welcomed()
+    assert hello == HELLO
+
+
+async def test_where_a_worker_is_sent_it_goes_without_a_pause(
+    operator: FakeOperator, connect: Connect
+) -> None:
+    dice = Dice()
+    connect(uniform=dice)
+    async with fake_operator() as leader:
+        await sends_away(operator, Goodbye(message="another leads", redirect=leader.url))
+        await leader.welcomed()
+        assert dice.bounds == [0.05]
+
+
+async def test_who_is_sent_to_nobody_says_so_where_it_was_sent_from(
+    operator: FakeOperator, connect: Connect
+) -> None:
+    async with fake_operator() as leader:
+        gone = leader.url
+    connect(uniform=Dice())
+    elsewhere = Goodbye(message="another leads", redirect=f"{gone}/")
+    first, second = [await sends_away(operator, elsewhere) for _ in range(2)]
+    worker, _ = await operator.welcomed()
+    await worker.end()
+    again, _ = await operator.welcomed()
+    told = [each.headers.get(UNREACHABLE) for each in (first, second, worker, again)]
+    assert told == [None, gone, gone, None]
+
+
+async def test_a_pause_counts_from_the_beginning_of_the_try_or_from_the_loss(
+    operator: FakeOperator, connect: Connect
+) -> None:
+    clock, pauses = [0.0], list[float]()
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        clock[0] += seconds
+
+    connect(uniform=Dice(highest=True), sleep=sleep, now=lambda: clock[0])
+    for kept_waiting in (0.06, 3.0):
+        nobody = await operator.connected()
+        await nobody.next(Hello)
+        clock[0] += kept_waiting
+        await nobody.say(Goodbye(message="No operator leads at present; try again"))
+    worker, _ = await operator.welcomed()
+    assert pauses == pytest.approx([0.05, 0.1 - 0.06, 0.0])
+    clock[0] += 3600
+    await worker.end()
+    await operator.welcomed()
+    assert pauses[3:] == pytest.approx([0.05])
+
+
+async def test_who_is_not_let_in_backs_off_with_full_jitter_up_to_a_second(
+    operator: FakeOperator, connect: Connect
+) -> None:
+    dice, ten_tries = Dice(), asyncio.Event()
+
+    async def sleep(_seconds: float) -> None:
+        if len(dice.bounds) == 10:
+            ten_tries.set()
+            operator.refuse_with = None
+
+    operator.refuse_with = 403
+    connect(uniform=dice, sleep=sleep)
+    await ten_tries.wait()
+    worker, _ = await operator.welcomed()
+    assert dice.bounds[:7] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+    dice.bounds.clear()
+    await worker.end()
+    await operator.welcomed()
+    assert dice.bounds[0] == 0.05
+
+
+async def test_who_is_refused_by_name_takes_its_time_up_to_ten_seconds(
+    operator: FakeOperator, connect: Connect
+) -> None:
+    dice = Dice()
+
+    async def sleep(_seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    connect(uniform=dice, sleep=sleep)
+    for _ in range(6):
+        await sends_away(operator, Goodbye(message="may not execute Order", refused=True))
+    await operator.welcomed()
+    assert dice.bounds == [0.05, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
