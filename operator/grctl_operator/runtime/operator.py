@@ -2,8 +2,9 @@
 
 1. Start: probes are answered; the API server answers; workers may connect; all runs are listed;
    then the events: it is ready, and stands by.
-2. Only who holds the Lease decides and writes. When it is taken, the events are listed once more:
-   others have moved the runs' `commits` meanwhile. Then every run is reconciled.
+2. Only who holds the Lease decides and writes. When it is taken, every run is reconciled. What
+   others moved until then is read anew: the runs for which something waits, and beside all else the
+   events of those whose `commits` are others. So it is already when the leader falls silent.
 3. A part that ends, ends the operator: half an operator is worse than none.
 4. Stop: nothing new is decided, writes under way are finished, the Lease is released, workers are
    told Goodbye.
@@ -140,11 +141,16 @@ class Operator:
         """Send workers to who leads."""
         self.dispatcher.admission.follow(url)
 
+    def on_silence(self) -> None:
+        """Get ready to take over: the leader may not write any more."""
+        if self.ready:
+            self._watches.read_what_others_moved()
+
     def on_taken(self, workers: int | None) -> None:
         """Take workers in, and begin to decide."""
         self.registry.accept(awaited=workers)
         self.dispatcher.admission.lead()
-        self._spawn(self._lead(anew=self._watches.follow_events), "lead", ends=True)
+        self._spawn(self._lead(stood_by=self._watches.follow_events), "lead", ends=True)
 
     def on_suspended(self) -> None:
         """Decide nothing."""
@@ -273,23 +279,30 @@ class Operator:
         fields = {"runs": len(self.runs), "events": len(self.events)}
         logger.info("operator ready", extra=fields)
 
-    async def _lead(self, *, anew: bool) -> None:
-        """Decide. `anew`: the events were listed when another operator may still have written."""
-        if anew:
-            await self._watches.list_events_anew()
+    async def _lead(self, *, stood_by: bool) -> None:
+        """Decide. `stood_by`: events were listed while another operator may still have written."""
         await self._watches.events_listed()
         self._forgetting.cancel()
-        self._queue_all()
+        self._queue_all(read_first=stood_by)
+        if stood_by:
+            self._watches.read_what_others_moved()
         for number in range(RECONCILERS):
             self._spawn(self._reconciler.run(), f"reconcile {number}")
         self._spawn(self._announcer.run(), "announce")
         self._spawn(self._trimmer.run(), "trim events")
         self.decides.set()
 
-    def _queue_all(self) -> None:
-        """Have every run reconciled, as deadlines are to be armed; idle ones when there is time."""
+    def _queue_all(self, *, read_first: bool) -> None:
+        """Have every run reconciled, as deadlines are to be armed; idle ones when there is time.
+
+        Args:
+            read_first: Whether another wrote until now. The watch may not have shown its last
+                commits yet, and a handler that was committed is not to run once more.
+        """
         keys = dict.fromkeys((*self.events.keys(), *self.runs.keys()))
-        waiting = [key for key in keys if self.events.view(key)]
+        waiting = [key for key in keys if self.events.view(key) or self.runs.is_busy(key)]
+        if read_first:
+            self._reconciler.read_first(waiting)
         for key in waiting:
             self.queue.add(key)
         self.queue.sweep(keys)

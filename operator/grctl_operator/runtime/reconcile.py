@@ -13,7 +13,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -85,6 +85,10 @@ class Reconciler:
                 self._queue.done(key)
             if len(self._queue):  # thousands of keys may need no I/O: the watch has its turn too
                 await asyncio.sleep(0)
+
+    def read_first(self, keys: Iterable[Key]) -> None:
+        """Have runs read before anything is decided about them."""
+        self._unsure.update(keys)
 
     async def reconcile(self, key: Key) -> None:
         """Decide once about one key, and do what was decided.

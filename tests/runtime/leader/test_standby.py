@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from grctl.kube import LEASES
+from grctl.models import RunPhase
 from grctl.models.directive import WaitForEvent
 from grctl.models.wire import CONNECT_PATH, UNREACHABLE, Goodbye, Hello, encode, from_operator
+from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.leader.leadership import LeadershipLostError, now
 from grctl_operator.runtime.leader.lease import DURATION
 from grctl_operator.runtime.operator import Operator
@@ -159,6 +162,55 @@ async def test_taking_over_costs_one_list_of_events_however_many_runs_others_mov
             for _ in names:
                 await worker.executes()
     assert len(lists) == 1
+
+
+async def test_what_was_moved_is_read_while_the_leader_is_silent_and_not_again_afterwards(
+    cluster: Cluster,
+) -> None:
+    async with leading(cluster) as leader, standing_by(cluster) as standby:
+        async with connected(leader.port, greeting(cluster)) as worker:
+            await start_and_wait(cluster, worker, "order-1")
+        await until(lambda: standby.runs.count(RunPhase.WAIT_EVENT) == 1)
+        lists = counted_lists(standby)
+        standby.on_silence()
+        await until(lambda: knows_all_consumed(standby, cluster, "order-1"))
+        await leader.stop()
+        await asyncio.wait_for(standby.decides.wait(), PATIENCE)
+        await cluster.send("order-1", "approve")
+        async with connected(standby.port, greeting(cluster)) as worker:
+            await worker.executes()
+    assert len(lists) == 1
+
+
+def knows_all_consumed(operator: Operator, cluster: Cluster, name: str) -> bool:
+    key = Key(cluster.namespace, name)
+    known = operator.runs.known_as(key)
+    return known is not None and operator.events.is_complete(key, known)
+
+
+async def test_an_event_that_the_leader_handled_unseen_is_not_handled_again(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with leading(cluster) as leader, standing_by(cluster) as standby:
+        async with connected(leader.port, greeting(cluster)) as worker:
+            await start_and_wait(cluster, worker, "order-1")
+            await until(lambda: standby.runs.count(RunPhase.WAIT_EVENT) == 1)
+            standby.on_silence()
+            await until(lambda: knows_all_consumed(standby, cluster, "order-1"))
+            first = await cluster.send("order-1", "approve", 1)
+            execute = await worker.executes()
+            await until(lambda: len(standby.events) == 1)
+            with monkeypatch.context() as unseen:
+                for cache in (standby.runs, standby.events.of(cluster.namespace)):
+                    unseen.setattr(cache, "watched", lambda _change, _item: None)
+                await worker.succeeds(execute, WaitForEvent())
+                await cluster.until_settled(first)
+                await leader.stop()
+                await asyncio.wait_for(standby.decides.wait(), PATIENCE)
+        second = await cluster.send("order-1", "approve", 2)
+        async with connected(standby.port, greeting(cluster)) as worker:
+            execute = await worker.executes()
+    assert (execute.payload, execute.execution.commits) == (2, 2)
 
 
 def counted_lists(operator: Operator) -> list[str]:

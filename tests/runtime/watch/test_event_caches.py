@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from grctl_operator.engine.observation import Key
+from grctl_operator.engine.observation import Key, KnownRun
 from grctl_operator.runtime.watch.event_caches import EventCaches
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -53,6 +53,16 @@ def test_a_list_of_one_namespace_takes_nothing_from_another() -> None:
     caches.of("shop").watched("ADDED", event(10, "a", "shop"))
     caches.of("bank").relisted([], 40, {}, NOON)
     assert waiting(caches, SHOP) == ["a"]
+
+
+def test_a_view_is_complete_for_the_run_that_was_known_when_it_was_listed() -> None:
+    caches = EventCaches(["shop", "bank"])
+    known = KnownRun("u1", "9", commits=3)
+    caches.of("shop").relisted([], 10, {SHOP: known}, NOON)
+    assert caches.is_complete(SHOP, known)
+    assert not caches.is_complete(SHOP, known._replace(commits=4))
+    assert not caches.is_complete(SHOP, known._replace(uid="u2"))
+    assert not caches.is_complete(BANK, known)
 
 
 def test_without_names_one_cache_holds_all_namespaces() -> None:

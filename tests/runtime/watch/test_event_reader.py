@@ -8,7 +8,7 @@ from itertools import count, islice
 
 import pytest
 
-from grctl.kube import ApiError, ExpiredError, UnreachableError
+from grctl.kube import EVENTS, ApiError, ExpiredError, UnreachableError
 from grctl_operator.engine.event_cache import EventCache
 from grctl_operator.engine.observation import Key, Listing
 from grctl_operator.runtime.clock import ServerClock
@@ -49,7 +49,7 @@ class Selecting(Shelf):
 
 
 class Desk:
-    def __init__(self) -> None:
+    def __init__(self, namespace: str | None = None) -> None:
         self.shelf = Selecting()
         self.cache = EventCache()
         self.runs = RunCache()
@@ -64,6 +64,7 @@ class Desk:
             self.queue,
             clock=clock,
             journal=Journal(self.metrics, clock.now),
+            namespace=namespace,
         )
 
     @asynccontextmanager
@@ -213,12 +214,30 @@ async def test_who_asked_is_read_for_even_if_others_never_stop_asking(
         assert KEY in await desk.woken(MOMENTS + 1)
 
 
-async def test_namespaces_share_no_list(desk: Desk) -> None:
+@pytest.mark.parametrize("namespace", ["shop", None])
+async def test_a_shared_list_is_of_all_that_the_reader_reads(namespace: str | None) -> None:
+    desk = Desk(namespace)
     for key in keys_of(20, "shop") + keys_of(20, "lab"):
         desk.reader.ask(key)
     async with desk.reading():
         await desk.woken(40)
-    assert sorted(path.split("/")[-2] for path in desk.shelf.paths) == ["lab", "shop"]
+    assert desk.shelf.paths == [EVENTS.path(namespace)]
+
+
+async def test_what_is_read_ahead_wakes_only_who_asked_or_has_events(desk: Desk) -> None:
+    idle, had, has, asks, asks_later = keys_of(5)
+    desk.cache.watched("ADDED", event(7, "e2", had.name))
+    desk.shelf.items = [event(8, "e3", has.name)]
+    desk.shelf.open.clear()
+    desk.reader.read_ahead([idle, had, has, asks, asks_later])
+    desk.reader.ask(asks)
+    async with desk.reading():
+        await asked(desk)
+        desk.reader.ask(asks_later)
+        desk.reader.read_ahead([idle])
+        desk.shelf.open.set()
+        assert await desk.woken(4) == {had, has, asks, asks_later}
+    assert (len(desk.queue), len(desk.selectors)) == (0, 1)
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,19 @@ def test_the_known_versions_are_of_all_runs_or_of_a_namespaces() -> None:
     assert len(cache.known()) == 2
 
 
+@pytest.mark.parametrize(
+    ("phase", "busy"),
+    [(None, True), ("Running", True), ("WaitEvent", False), ("Completed", False)],
+)
+def test_a_run_is_busy_while_a_handler_is_due_or_under_way(phase: str | None, busy: bool) -> None:
+    cache = RunCache()
+    item = run(5)
+    item["status"] |= {"phase": phase} if phase else {}
+    cache.answered(item)
+    assert cache.is_busy(KEY) is busy
+    assert not cache.is_busy(Key("shop", "order-2"))
+
+
 def test_only_the_runs_that_were_asked_for_last_are_kept_parsed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -59,6 +59,9 @@ class Listener(Protocol):
         Called at the beginning of each term: a leader that was started again has the same address.
         """
 
+    def on_silence(self) -> None:
+        """Note that the leader has not renewed for so long that it may not write any more."""
+
     def on_taken(self, workers: int | None) -> None:
         """Note that this operator leads from now on, and how many workers the one before it had."""
 
@@ -119,6 +122,8 @@ class Leadership:
         """When the last renewal was sent; None: the Lease is not ours."""
         self._suspended = False
         self._failing = False
+        self._silence: asyncio.TimerHandle | None = None
+        """Tells when another has not renewed in time."""
 
     def remaining(self) -> float:
         """Give the seconds for which this process may still write; 0 or less: it may not."""
@@ -138,7 +143,10 @@ class Leadership:
             LeadershipLostError: another operator has it.
             ApiError: the API server refuses the request for good.
         """
-        await self._campaign()
+        try:
+            await self._campaign()
+        finally:
+            self._stop_listening()
         pause = self._timing.every
         while True:
             await asyncio.sleep(pause)
@@ -229,9 +237,11 @@ class Leadership:
                 self._note(None if change["type"] == "DELETED" else change["object"])
 
     def _note(self, item: Json | None) -> None:
-        self._seen = self._seen.followed_by(item, self._now())
+        before, self._seen = self._seen, self._seen.followed_by(item, self._now())
         holder = self._seen.holder
         other = holder if holder != self._candidate.identity else None
+        if self._seen is not before:
+            self._listen_for_silence(other)
         seen = other, self._seen.url, self._seen.term
         if seen == self._told:
             return
@@ -240,6 +250,17 @@ class Leadership:
         if other:
             logger.info("standing by", extra=self._fields(leader=other, url=self._seen.url))
             self._compare_namespaces()
+
+    def _listen_for_silence(self, other: str | None) -> None:
+        self._stop_listening()
+        if other:
+            due = self._seen.since + self._timing.deadline - self._now()
+            tell = self._listener.on_silence
+            self._silence = asyncio.get_running_loop().call_later(max(0.0, due), tell)
+
+    def _stop_listening(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
 
     def _compare_namespaces(self) -> None:
         serves, ours = self._seen.serves, self._candidate.serves

@@ -72,7 +72,7 @@ class Journal:
         """Note that the watch shows a new event."""
         self._arrivals.put(uid, self._monotonic())
 
-    def listed(self, namespace: str, runs: int, found: int) -> None:
+    def listed(self, namespace: str | None, runs: int, found: int) -> None:
         """Tell that the events of some runs were read with one consistent list."""
         self._metrics.event_lists.inc()
         logger.debug("listed", extra={"namespace": namespace, "runs": runs, "found": found})

@@ -7,9 +7,11 @@
    together share one list of all unsettled events, unless too many wait: a thousand waits with one
    deadline cost a few lists.
 3. A list that fails is tried again; who asked is not forgotten.
+4. What is read before anybody asks wakes nobody for whom nothing waits: that may be all runs.
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from grctl.kube import EVENTS, ApiError, ExpiredError, UnreachableError
@@ -42,6 +44,7 @@ class EventReader:
         *,
         clock: ServerClock,
         journal: Journal,
+        namespace: str | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._api = api
@@ -50,18 +53,29 @@ class EventReader:
         self._queue = queue
         self._clock = clock
         self._journal = journal
+        self._namespace = namespace
         self._sleep = sleep
         self._outage = Outage("list events", sleep)
-        self._wanted: dict[Key, None] = {}
-        self._reading: dict[Key, None] = {}
+        self._wanted: dict[Key, bool] = {}
+        """Whose events are to be read, and whether it asked and must be woken."""
+        self._reading: dict[Key, bool] = {}
         """Who is being read: until woken, and not longer, as who is woken may ask again."""
         self._asked = asyncio.Event()
 
     def ask(self, key: Key) -> None:
         """Have a run's unsettled events read, and the run reconciled again."""
-        if key not in self._reading:
-            self._wanted[key] = None
+        if key in self._reading:
+            self._reading[key] = True
+        else:
+            self._wanted[key] = True
             self._asked.set()
+
+    def read_ahead(self, keys: Iterable[Key]) -> None:
+        """Have the events of runs read of which nobody has asked for it yet."""
+        for key in keys:
+            if key not in self._reading:
+                self._wanted.setdefault(key, False)
+                self._asked.set()
 
     async def run(self) -> NoReturn:
         """Read what is asked for, until cancelled.
@@ -91,36 +105,30 @@ class EventReader:
                 return
 
     async def _read_all(self, keys: tuple[Key, ...]) -> None:
-        namespaces = dict.fromkeys(key.namespace for key in keys)
-        lists = [
-            (namespace, group)
-            for namespace in namespaces
-            for group in self._groups([key for key in keys if key.namespace == namespace])
-        ]
-        reading = (self._list(namespace, group) for namespace, group in lists)
+        """Read some runs' events: all with one list, or each with its own."""
+        if len(keys) > 1 and len(self._cache) <= SENT * (len(keys) - 1):
+            await self._list(keys, self._namespace, UNSETTLED_SELECTOR)
+            return
+        reading = (
+            self._list((key,), key.namespace, f"spec.workflowId={key.name},{UNSETTLED_SELECTOR}")
+            for key in keys
+        )
         for result in await asyncio.gather(*reading, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
 
-    async def _list(self, namespace: str, keys: list[Key]) -> None:
+    async def _list(self, keys: tuple[Key, ...], namespace: str | None, selector: str) -> None:
         """Read the events of some runs with one list."""
         known, at = [self._runs.known_as(key) for key in keys], self._clock.now()
-        selector = UNSETTLED_SELECTOR
-        if len(keys) == 1:
-            selector = f"spec.workflowId={keys[0].name},{selector}"
         path = EVENTS.path(namespace)
         items, revision = await list_all(self._api, path, {"fieldSelector": selector})
         self._journal.listed(namespace, len(keys), len(items))
         of_run = _by_run(items)
         for key, run in zip(keys, known, strict=True):
+            waited = len(self._cache.view(key))
             self._cache.listed(key, of_run.get(key, []), revision, run, at)
-            del self._reading[key]
-            self._queue.add(key)
-
-    def _groups(self, keys: list[Key]) -> list[list[Key]]:
-        """Say which runs of a namespace share a list: all one, or each has its own."""
-        shared = len(self._cache) <= SENT * (len(keys) - 1)
-        return [keys] if shared else [[key] for key in keys]
+            if self._reading.pop(key) or waited or self._cache.view(key):
+                self._queue.add(key)
 
     async def _keep_for_later(self, error: UnreachableError | ApiError) -> None:
         self._wanted = self._reading | self._wanted

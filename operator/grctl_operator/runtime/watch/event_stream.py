@@ -55,9 +55,7 @@ class EventStream:
         self._listed = []
 
     def on_page(self, items: list[Json]) -> None:
-        """Keep a part of a list, without what says who wrote which field."""
-        for item in items:
-            item["metadata"].pop("managedFields", None)
+        """Keep a part of a list."""
         self._listed += items
 
     def on_list(self, revision: int) -> None:

@@ -75,7 +75,7 @@ async def list_into(
     """List a collection as of one moment, each page into `take`. Give its revision."""
     revision = 0
     async for page in list_pages(api, path, params):
-        take(page.get("items") or [])
+        take([_without_owners(item) for item in page.get("items") or []])
         revision = int(page["metadata"]["resourceVersion"])
     return revision
 
@@ -92,6 +92,12 @@ async def list_pages(
         if not token:
             return
         asked["continue"] = token
+
+
+def _without_owners(item: Json) -> Json:
+    """Drop what says who wrote which field: a third of a small object, and nothing here asks."""
+    item["metadata"].pop("managedFields", None)
+    return item
 
 
 class ListWatch:

@@ -24,6 +24,8 @@ from grctl_operator.engine.observation import Key, KnownRun
 GRAVES = 10_000  # uids: more than are deleted while one answer is under way
 PARSED = 1_000  # runs: more than are busy at a time; each takes about 15 KB
 
+BUSY = frozenset({RunPhase.PENDING.value, RunPhase.RUNNING.value})
+
 Json = dict[str, Any]
 
 
@@ -105,6 +107,11 @@ class RunCache:
         """Give a run's uid, even of one that cannot be read."""
         known = self._runs.get(key)
         return known.uid if known else None
+
+    def is_busy(self, key: Key) -> bool:
+        """Say whether a handler of a run is due or under way, for all that is known."""
+        known = self._runs.get(key)
+        return known is not None and known.phase in BUSY
 
     def watched(self, change: str, item: Json) -> Key | None:
         """Take one change of the watch. Give the key to reconcile, None where nothing is new."""

@@ -55,6 +55,8 @@ class Watches:
     ) -> None:
         scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._spawn = spawn
+        self._known = runs
+        self._inboxes = events
         self._runs = [RunStream(api, runs, queue, scope).watch for scope in scopes]
         self._events = [
             EventStream(
@@ -63,19 +65,16 @@ class Watches:
             for scope in scopes
         ]
         self._readers = {
-            scope: EventReader(api, events.of(scope), runs, queue, clock=clock, journal=journal)
+            scope: EventReader(
+                api, events.of(scope), runs, queue, clock=clock, journal=journal, namespace=scope
+            )
             for scope in scopes
         }
-        self._following: list[asyncio.Task[Any]] = []
-        """What follows the events."""
+        self.follow_events = False
+        """Whether events are listed and watched."""
         for resource, watches in (("workflowruns", self._runs), ("workflowevents", self._events)):
             for watch in watches:
                 watch.on_restart = partial(on_restart, resource)
-
-    @property
-    def follow_events(self) -> bool:
-        """Whether events are listed and watched."""
-        return bool(self._following)
 
     def start_runs(self) -> None:
         """Begin to list and watch the runs, and to read the events of those that ask for it."""
@@ -90,30 +89,33 @@ class Watches:
 
     def start_events(self) -> None:
         """Begin to list and watch the events."""
-        self._following = [self._spawn(watch.run(), "watch events") for watch in self._events]
+        self.follow_events = True
+        for watch in self._events:
+            self._spawn(watch.run(), "watch events")
 
     async def events_listed(self) -> None:
         """Wait until all events are known."""
         await _listed(self._events)
 
-    async def list_events_anew(self) -> None:
-        """Have the watches of events begin with new lists, and wait for them.
-
-        They are consistent for the runs as they are known now, whoever moved those: see "When a
-        view may be trusted" in docs/architecture.md.
-        """
-        for task in self._following:
-            task.cancel()
-        await asyncio.wait(self._following)
-        for watch in self._events:
-            watch.listed.clear()
-        self.start_events()
-        await self.events_listed()
-
     def read(self, key: Key) -> None:
         """Have one run's unsettled events read with a consistent list, and it reconciled again."""
-        reader = self._readers.get(key.namespace) or self._readers[None]
-        reader.ask(key)
+        self._reader(key).ask(key)
+
+    def read_what_others_moved(self) -> None:
+        """Have the events read of runs that another operator has moved since they were.
+
+        They are asked for together, before each asks: see "When a view may be trusted" in
+        docs/architecture.md.
+        """
+        moved: dict[EventReader, list[Key]] = {}
+        for key, run in self._known.known().items():
+            if not self._inboxes.is_complete(key, run):
+                moved.setdefault(self._reader(key), []).append(key)
+        for reader, keys in moved.items():
+            reader.read_ahead(keys)
+
+    def _reader(self, key: Key) -> EventReader:
+        return self._readers.get(key.namespace) or self._readers[None]
 
 
 async def _listed(watches: Sequence[ListWatch]) -> None:
