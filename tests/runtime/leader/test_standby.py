@@ -207,7 +207,7 @@ async def test_an_event_that_the_leader_handled_unseen_is_not_handled_again(
                 await cluster.until_settled(first)
                 await leader.stop()
                 await asyncio.wait_for(standby.decides.wait(), PATIENCE)
-        second = await cluster.send("order-1", "approve", 2)
+        await cluster.send("order-1", "approve", 2)
         async with connected(standby.port, greeting(cluster)) as worker:
             execute = await worker.executes()
     assert (execute.payload, execute.execution.commits) == (2, 2)
