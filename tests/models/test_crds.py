@@ -107,6 +107,11 @@ def test_status_has_a_default_for_people_and_no_other_field_has_one(crd: Schema)
 
 
 @pytest.mark.parametrize("crd", all_crds(), ids=lambda crd: crd["spec"]["names"]["kind"])
+def test_status_is_one_value_of_which_no_field_has_a_writer_of_its_own(crd: Schema) -> None:
+    assert property_of(crd, "status")["x-kubernetes-map-type"] == "atomic"
+
+
+@pytest.mark.parametrize("crd", all_crds(), ids=lambda crd: crd["spec"]["names"]["kind"])
 def test_status_requires_nothing_of_what_an_older_operator_wrote(crd: Schema) -> None:
     status = property_of(crd, "status")
     required = [path for path, value in fields(status) if "required" in value]
