@@ -5,8 +5,8 @@
 2. A field that another applier owns with another value is a conflict; `force` takes it over.
 3. Who owns what stands in `metadata.managedFields`. Only appliers are kept there: other writers
    own nothing here (a real API server lists them too).
-4. A list is one value (a real API server merges those that the schema calls maps or sets), and a map
-   is none (there, those are that the schema calls atomic).
+4. A list is one value (a real API server merges those that the schema calls maps or sets). A map is
+   none (there, those are that the schema calls atomic).
 """
 
 from collections.abc import Iterator
