@@ -65,7 +65,7 @@ bench: $(READY) ## Measure what events cost: make bench [KUBECONFIG=...] [ROUNDS
 	@$(BENCH) --rounds $(or $(ROUNDS),5) --json build/benchmarks/$(BENCHED).json
 
 bench-large: $(READY) ## Measure starts and memory with 20,000 runs and 10,000 events
-	@$(BENCH) --large --json build/benchmarks/$(BENCHED)-large.json
+	@$(BENCH) --rounds $(or $(ROUNDS),5) --large --json build/benchmarks/$(BENCHED)-large.json
 
 stateful: $(READY) ## Look for broken invariants for long: make stateful EXAMPLES=5000
 	@GRCTL_STATEFUL_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest -n auto \

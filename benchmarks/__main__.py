@@ -60,9 +60,12 @@ async def _large(
     asked: argparse.Namespace, server: ApiServer, about: dict[str, Any], files: Path
 ) -> dict[str, Any]:
     sizes = large.SMALL if asked.small else large.LargeSizes()
-    figures = await large.measure(server, files, sizes, _progress("large"))
-    report.show_large(server, about, figures)
-    return {"large": figures}
+    rounds = []
+    for number in range(asked.rounds):
+        say = _progress(f"round {number + 1} of {asked.rounds}")
+        rounds.append(await large.measure(server, files, sizes, say))
+    report.show_large(server, about, rounds)
+    return {"large": rounds}
 
 
 def _progress(prefix: str) -> Callable[[str], None]:

@@ -17,7 +17,10 @@ Value = Callable[[Round], float]
 
 def median(rounds: Sequence[Round], value: Value) -> str:
     """Write the median of a figure, and its range."""
-    values = [value(each) for each in rounds]
+    return _median([value(each) for each in rounds])
+
+
+def _median(values: Sequence[float]) -> str:
     middle = _short(statistics.median(values))
     return f"{middle} ({_short(min(values))}-{_short(max(values))})" if len(values) > 1 else middle
 
@@ -28,30 +31,27 @@ def _short(value: float) -> str:
 
 def show(server: ApiServer, machine: dict[str, Any], rounds: Sequence[Round]) -> None:
     """Print everything."""
-    console = Console(width=150)
-    about = f"{machine['processors']} x {machine['processor']}, commit {machine['commit']}"
-    console.print(f"\n{server.kind} API server {machine['kubernetes']}, {about}")
-    console.print(
-        f"Medians of {len(rounds)} rounds (range); load average {machine['load_average']}"
-    )
+    console = _begin(server, machine, len(rounds))
     for table in (_loads(rounds), _processors(rounds), _others(rounds)):
         console.print(table)
 
 
-def show_large(server: ApiServer, machine: dict[str, Any], figures: dict[str, float]) -> None:
+def show_large(
+    server: ApiServer, machine: dict[str, Any], rounds: Sequence[dict[str, float]]
+) -> None:
     """Print what many runs and events cost."""
     table = _table("many runs and events", "figure")
-    for name, value in figures.items():
-        table.add_row(name, _short(value))
-    _begin(server, machine).print(table)
+    for name in rounds[0]:
+        table.add_row(name, _median([each[name] for each in rounds]))
+    _begin(server, machine, len(rounds)).print(table)
 
 
-def _begin(server: ApiServer, machine: dict[str, Any]) -> Console:
+def _begin(server: ApiServer, machine: dict[str, Any], rounds: int) -> Console:
     console = Console(width=150)
     about = f"{machine['processors']} x {machine['processor']}, commit {machine['commit']}"
     load = " ".join(f"{each:.1f}" for each in machine["load_average"])
     console.print(f"\n{server.kind} API server {machine['kubernetes']}, {about}")
-    console.print(f"Load average before: {load}.")
+    console.print(f"Medians of {rounds} rounds (range); load average before: {load}")
     return console
 
 
