@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS ?= tests
 GIVEN := $(if $(filter command,$(origin KUBECONFIG)),$(KUBECONFIG))
-BENCH = $(BIN)/python -m benchmarks $(if $(GIVEN),--kubeconfig "$(GIVEN)")
+BENCH = $(BIN)/python -m benchmarks $(if $(GIVEN),--kubeconfig "$(GIVEN)") --rounds $(or $(ROUNDS),5)
 BENCHED := $(if $(GIVEN),real,embedded)
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
@@ -62,10 +62,10 @@ e2e: $(READY) ## Run the end-to-end tests on any cluster: make e2e KUBECONFIG=..
 		--durations-min=1 $(or $(E2E),e2e)
 
 bench: $(READY) ## Measure what events cost: make bench [KUBECONFIG=...] [ROUNDS=5]
-	@$(BENCH) --rounds $(or $(ROUNDS),5) --json build/benchmarks/$(BENCHED).json
+	@$(BENCH) --json build/benchmarks/$(BENCHED).json
 
 bench-large: $(READY) ## Measure starts and memory with 20,000 runs and 10,000 events
-	@$(BENCH) --rounds $(or $(ROUNDS),5) --large --json build/benchmarks/$(BENCHED)-large.json
+	@$(BENCH) --large --json build/benchmarks/$(BENCHED)-large.json
 
 stateful: $(READY) ## Look for broken invariants for long: make stateful EXAMPLES=5000
 	@GRCTL_STATEFUL_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest -n auto \

@@ -4,15 +4,19 @@ import argparse
 import asyncio
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks import large, machine, measures, report
 from benchmarks.stand import ApiServer, api_server
 from benchmarks.usage import NotMeasurableError
 from grctl.kube import Api, Connection
+
+Measured = TypeVar("Measured")
+"""What one round gives."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -48,10 +52,7 @@ async def _rounds(
     asked: argparse.Namespace, server: ApiServer, about: dict[str, Any], files: Path
 ) -> dict[str, Any]:
     sizes = measures.SMALL if asked.small else measures.Sizes()
-    rounds = []
-    for number in range(asked.rounds):
-        say = _progress(f"round {number + 1} of {asked.rounds}")
-        rounds.append(await measures.measure(server, files, sizes, say))
+    rounds = await _repeat(asked, partial(measures.measure, server, files, sizes))
     report.show(server, about, rounds)
     return {"rounds": [asdict(each) for each in rounds]}
 
@@ -60,12 +61,18 @@ async def _large(
     asked: argparse.Namespace, server: ApiServer, about: dict[str, Any], files: Path
 ) -> dict[str, Any]:
     sizes = large.SMALL if asked.small else large.LargeSizes()
-    rounds = []
-    for number in range(asked.rounds):
-        say = _progress(f"round {number + 1} of {asked.rounds}")
-        rounds.append(await large.measure(server, files, sizes, say))
+    rounds = await _repeat(asked, partial(large.measure, server, files, sizes))
     report.show_large(server, about, rounds)
     return {"large": rounds}
+
+
+async def _repeat(
+    asked: argparse.Namespace, measure: Callable[[Callable[[str], None]], Awaitable[Measured]]
+) -> list[Measured]:
+    return [
+        await measure(_progress(f"round {number + 1} of {asked.rounds}"))
+        for number in range(asked.rounds)
+    ]
 
 
 def _progress(prefix: str) -> Callable[[str], None]:

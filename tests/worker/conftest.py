@@ -1,7 +1,7 @@
 """Workers beside a fake operator."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -23,6 +23,14 @@ class Serving:
     async def ended(self) -> None:
         async with asyncio.timeout(60):
             await self.task
+
+
+async def cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """End what runs beside the test; what a task failed with fails the test."""
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +56,4 @@ async def serve(operator: FakeOperator) -> AsyncIterator[Serve]:
         return started[-1]
 
     yield start
-    for serving in started:
-        serving.task.cancel()
-        with suppress(asyncio.CancelledError):
-            await serving.task
+    await cancel(serving.task for serving in started)

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grctl.models.wire import UNREACHABLE, Goodbye, Hello, Release
+from grctl.models.wire import UNREACHABLE, Goodbye, Hello
 from grctl.worker.connection import Connection, Message
+from tests.worker.conftest import cancel
 from tests.worker.fake_operator import FakeOperator, fake_operator
 
 HELLO = Hello(worker="worker-1", instance="i1", namespace="shop", capacity=1, catalogues=())
@@ -40,10 +40,7 @@ async def connect(operator: FakeOperator) -> AsyncIterator[Connect]:
         return opened[-1]
 
     yield open_one
-    for each in opened:
-        each.task.cancel()
-        with suppress(asyncio.CancelledError):
-            await each.task
+    await cancel(each.task for each in opened)
 
 
 class Dice:
@@ -73,19 +70,6 @@ async def test_a_token_file_is_shown(
     monkeypatch.setenv("GRCTL_WORKER_TOKEN_FILE", str(tmp_path / "token"))
     connect()
     assert (await operator.connected()).headers["Authorization"] == "Bearer secret"
-
-
-async def test_a_message_that_is_not_understood_is_passed_over(
-    operator: FakeOperator, connect: Connect
-) -> None:
-    received = connect()
-    worker, _ = await operator.welcomed()
-    await received.next()
-    await worker.say('{"kind": "of-a-newer-operator"}')
-    await worker.release("e1")
-    message = await received.next()
-    assert isinstance(message, Release)
-    assert message.execution == "e1"
 
 
 async def test_goodbye_sends_a_worker_elsewhere_and_back_if_nobody_is_there(

@@ -264,6 +264,19 @@ async def test_a_handler_that_leaves_by_force_does_not_take_the_worker_with_it(
         assert isinstance((await worker.next(Outcome)).result, Failed)
 
 
+async def test_a_message_that_is_not_understood_or_of_nothing_held_is_passed_over(
+    operator: FakeOperator, serve: Serve, stage: Stage
+) -> None:
+    serve(stage.workflow)
+    worker, _ = await operator.welcomed()
+
+    await worker.say('{"kind": "of-a-newer-operator"}')
+    await worker.release("never-heard-of")
+    await worker.execute(execute_of(stage.workflow, EVENT, "approve"))
+
+    assert (await worker.next(Outcome)).execution.id == "execution-1"
+
+
 async def test_a_stopped_worker_drains_finishes_and_waits_to_be_released(
     operator: FakeOperator, serve: Serve, stage: Stage
 ) -> None:

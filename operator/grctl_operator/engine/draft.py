@@ -55,11 +55,7 @@ class Draft:
     @property
     def events_complete(self) -> bool:
         """Whether every event that the run has consumed is known as consumed (rule 4)."""
-        status = self.run.status
-        return status.commits == 0 or self.events.complete_for == (
-            self.run.metadata.uid,
-            status.commits,
-        )
+        return self.events.complete(self.run.metadata.uid, self.run.status.commits)
 
     def trusts(self, event: Event) -> bool:
         """Say whether a waiting event is known not to be consumed already.

@@ -118,11 +118,6 @@ class EventCache:
         """Give every workflow id of which something is known."""
         return tuple(self._inboxes)
 
-    def is_complete(self, key: Key, run: KnownRun) -> bool:
-        """Say whether all that a run has consumed is known as such."""
-        inbox = self._inboxes.get(key)
-        return inbox is not None and inbox.complete_for == (run.uid, run.commits)
-
     def advance(self, revision: int) -> None:
         """Note that the watch has come this far (a bookmark)."""
         self.revision = max(self.revision, revision)

@@ -83,6 +83,10 @@ class Events:
         """Go through the waiting events in order."""
         return iter(self.by_uid.values())
 
+    def complete(self, run_uid: str, commits: int) -> bool:
+        """Say whether every event that a run has consumed is known as consumed (rule 4)."""
+        return commits == 0 or self.complete_for == (run_uid, commits)
+
     def find(self, uid: str | None) -> Event | None:
         """Give the waiting event of that uid."""
         return self.by_uid.get(uid) if uid else None

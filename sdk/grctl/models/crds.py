@@ -111,7 +111,7 @@ def _object_schema(model: type[Model]) -> Schema:
     properties = schema["properties"]
     spec = _required_only(properties["spec"], model.model_fields["spec"].annotation)
     status = _free_parts(properties["status"])
-    status["default"] = {"phase": "Pending", "observedGeneration": 0}
+    status |= {**ONE_VALUE, "default": {"phase": "Pending", "observedGeneration": 0}}
     return {
         "type": "object",
         "description": schema["description"],
@@ -148,7 +148,7 @@ def _free_parts(status: Schema) -> Schema:
         for name, value in status["properties"].items()
     }
     made = {key: value for key, value in status.items() if key != "required"}
-    return {**made, **ONE_VALUE, "properties": properties}
+    return {**made, "properties": properties}
 
 
 def _without_required(schema: Schema) -> Schema:

@@ -185,7 +185,7 @@ async def test_what_was_moved_is_read_while_the_leader_is_silent_and_not_again_a
 def knows_all_consumed(operator: Operator, cluster: Cluster, name: str) -> bool:
     key = Key(cluster.namespace, name)
     known = operator.runs.known_as(key)
-    return known is not None and operator.events.is_complete(key, known)
+    return known is not None and operator.events.view(key).complete(known.uid, known.commits)
 
 
 async def test_an_event_that_the_leader_handled_unseen_is_not_handled_again(

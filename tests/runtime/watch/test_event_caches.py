@@ -59,10 +59,10 @@ def test_a_view_is_complete_for_the_run_that_was_known_when_it_was_listed() -> N
     caches = EventCaches(["shop", "bank"])
     known = KnownRun("u1", "9", commits=3)
     caches.of("shop").relisted([], 10, {SHOP: known}, NOON)
-    assert caches.is_complete(SHOP, known)
-    assert not caches.is_complete(SHOP, known._replace(commits=4))
-    assert not caches.is_complete(SHOP, known._replace(uid="u2"))
-    assert not caches.is_complete(BANK, known)
+    assert caches.view(SHOP).complete("u1", 3)
+    assert not caches.view(SHOP).complete("u1", 4)
+    assert not caches.view(SHOP).complete("u2", 3)
+    assert not caches.view(BANK).complete("u1", 3)
 
 
 def test_without_names_one_cache_holds_all_namespaces() -> None:

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any, Protocol
 
 from grctl_operator.engine.event_cache import EventCache
-from grctl_operator.engine.observation import Events, Key, KnownRun
+from grctl_operator.engine.observation import Events, Key
 
 Json = dict[str, Any]
 
@@ -64,10 +64,6 @@ class EventCaches:
     def view(self, key: Key) -> Events:
         """Give the inbox of one workflow id."""
         return self.of(key.namespace).view(key)
-
-    def is_complete(self, key: Key, run: KnownRun) -> bool:
-        """Say whether all that a run has consumed is known as such."""
-        return self.of(key.namespace).is_complete(key, run)
 
     def answered(self, item: Json) -> None:
         """Take an object that the API server answered us."""

@@ -109,7 +109,7 @@ class Watches:
         """
         moved: dict[EventReader, list[Key]] = {}
         for key, run in self._known.known().items():
-            if not self._inboxes.is_complete(key, run):
+            if not self._inboxes.view(key).complete(run.uid, run.commits):
                 moved.setdefault(self._reader(key), []).append(key)
         for reader, keys in moved.items():
             reader.read_ahead(keys)
