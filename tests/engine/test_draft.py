@@ -53,6 +53,27 @@ def test_what_only_we_know_is_written_at_once() -> None:
     assert status_of(decision).commits == made.run.status.commits
 
 
+def test_nothing_is_due_once_a_run_waits_for_an_event_and_none_is_there() -> None:
+    waits, has_next, finishes = draft(), draft(event("approve")), draft()
+    for made in (waits, has_next):
+        made.commit(execution(made.run))
+    finishes.finish(RunPhase.COMPLETED, "Completed", "Completed.")
+    finishes.commit(execution(finishes.run))
+
+    rest = [made.decision().rests for made in (waits, has_next, finishes)]
+
+    assert rest == [True, False, False]
+
+
+def test_an_event_that_a_commit_consumes_does_not_wait() -> None:
+    handled = event("approve")
+    made = draft(handled)
+    made.consume(handled, EventPhase.PROCESSED, "Handled")
+    made.commit(execution(made.run, handled))
+
+    assert made.decision().rests
+
+
 def test_a_commit_moves_commits_by_one_and_names_its_execution() -> None:
     made = draft()
     made.commit(execution(made.run, execution_id="e9"))

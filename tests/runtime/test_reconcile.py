@@ -126,6 +126,16 @@ async def test_after_a_write_the_key_is_reconciled_again_upon_the_answer(bench: 
     assert bench.operator.events.view(bench.key).complete_for == (known.uid, 1)
 
 
+async def test_after_a_write_that_leaves_nothing_due_other_keys_come_first(bench: Bench) -> None:
+    await bench.start()
+    bench.decides(
+        lambda run, now: Decision(says("waits", run, commits=1), write_by=now, rests=True)
+    )
+    await bench.reconcile()
+    at_once = len(bench.operator.queue)
+    assert (at_once, await bench.operator.queue.take()) == (0, bench.key)
+
+
 async def test_a_written_run_is_known_as_the_api_server_has_it(bench: Bench) -> None:
     await bench.start()
     store = {"none": None, "rate": 0.5, "ids": [1, 2]}

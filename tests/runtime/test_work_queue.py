@@ -5,7 +5,7 @@ from heapq import heappop, heappush
 from itertools import count
 
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.work_queue import FIRST_RETRY, LONGEST_RETRY, SHARE, WorkQueue
+from grctl_operator.runtime.work_queue import FIRST_RETRY, LONGEST_RETRY, SHARE, SOON, WorkQueue
 
 A, B, C = Key("shop", "a"), Key("shop", "b"), Key("shop", "c")
 
@@ -279,3 +279,32 @@ async def test_a_key_that_is_swept_while_it_is_reconciled_is_reconciled_again() 
     queue.sweep([A])
     queue.done(key)
     assert await drained(queue) == [A]
+
+
+async def test_what_has_time_comes_with_the_next_thing_that_happens() -> None:
+    time = VirtualTime()
+    queue = WorkQueue(time)
+    queue.add_soon(A)
+    at_once = await drained(queue)
+    queue.add(A)
+    together = await drained(queue)
+    time.advance(SOON)
+    assert (at_once, together, await drained(queue)) == ([], [A], [])
+
+
+async def test_what_has_time_comes_a_moment_later_if_nothing_else_happens() -> None:
+    time = VirtualTime()
+    queue = WorkQueue(time)
+    queue.add_soon(A)
+    time.advance(SOON)
+    assert await drained(queue) == [A]
+
+
+async def test_what_has_time_adds_nothing_to_what_waits_already() -> None:
+    time = VirtualTime()
+    queue = WorkQueue(time)
+    queue.add(A)
+    queue.add_soon(A)
+    taken = await drained(queue)
+    time.advance(SOON)
+    assert (taken, await drained(queue)) == ([A], [])

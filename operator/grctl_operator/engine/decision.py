@@ -144,3 +144,5 @@ class Decision:
     after: tuple[Effect, ...] = ()
     wake_at: datetime | None = None
     """When to decide again even if nothing happens."""
+    rests: bool = False
+    """Once the status is written nothing is due: it need not be decided again at once."""

@@ -253,7 +253,14 @@ class Draft:
             before=tuple(self.before),
             after=tuple(self.after),
             wake_at=self._wake_at,
+            rests=changed and self._rests,
         )
+
+    @property
+    def _rests(self) -> bool:
+        """Whether the run waits for an event and none is there."""
+        waits = self.status.phase is RunPhase.WAIT_EVENT
+        return waits and all(map(self.is_settled, self.events))
 
 
 def follows(execution: Execution, base: Execution) -> bool:

@@ -1,7 +1,8 @@
 """Reconciler: brings one run from what is so to what should be, again and again.
 
 1. A key is all it is given. What is so comes from the caches, what should be from the engine.
-2. `before` effects, then the status if it is due, then `after` effects; then it looks again.
+2. `before` effects, then the status if it is due, then `after` effects; then it looks again: at
+   once if something may be due, else with the next thing that happens or a moment later.
 3. What is only for people is due at the first `write_by` since it differed, not at the last: so
    what lasts is shown in time, and what a commit overtakes costs no write.
 4. After a refused write or a lost answer the run is read afresh before anything is decided.
@@ -139,7 +140,13 @@ class Reconciler:
                 raise
             decided, written = await self._write_less(key, run, error)
         await self._effects.perform(key, written, decided.after)
-        self._queue.add(key)
+        self._look_again(key, decided)
+
+    def _look_again(self, key: Key, decided: Decision) -> None:
+        if decided.rests:
+            self._queue.add_soon(key)
+        else:
+            self._queue.add(key)
 
     async def _write_less(
         self, key: Key, run: WorkflowRun, refusal: ApiError

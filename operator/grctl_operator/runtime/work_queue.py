@@ -9,6 +9,7 @@
 6. While the queue is paused keys are kept and none is given out.
 7. A sweep of all keys, most of which need nothing, does not hold up those that something happened
    to: it has what turns they leave, and one in SHARE.
+8. What nobody waits for has SOON to come together with something else.
 
 The relations: `_line` holds the keys of `_dirty` that are not in `_busy`, in order; `_swept` holds
 none of them.
@@ -24,6 +25,7 @@ from grctl_operator.engine.observation import Key
 FIRST_RETRY = 0.05  # s
 LONGEST_RETRY = 30.0  # s: a person who mends the cause should not wait longer
 SHARE = 4  # turns: of these the sweep has one
+SOON = 0.01  # s: what else happens to a run in that time is looked at together
 SOONEST = 0.001  # s: a wake-up never fires within the same turn of the loop
 
 
@@ -100,6 +102,11 @@ class WorkQueue:
                 return
             known[1].cancel()
         self._alarms[key] = (when, self._timers.call_at(when, self._ring, key))
+
+    def add_soon(self, key: Key) -> None:
+        """Have a key reconciled with the next thing that happens to it, or in a moment."""
+        if key not in self._dirty:
+            self.add_in(key, SOON)
 
     def wake_all(self) -> None:
         """Have every key reconciled that waits for a moment: the clock is another."""

@@ -8,7 +8,8 @@ import pytest
 
 from grctl.kube import ApiError, ExpiredError, InvalidError, NotFoundError, UnreachableError
 from grctl_operator.runtime.outage import LONGEST, Outage
-from grctl_operator.runtime.watch.list_watch import PAGE, ListWatch, StaleApiError
+from grctl_operator.runtime.watch.list_watch import GRAIN, PAGE, ListWatch, StaleApiError
+from tests.runtime.leaping import LeapingLoop
 
 Json = dict[str, Any]
 
@@ -31,7 +32,10 @@ SILENCE: Json = {}
 
 
 class Script:
-    """Lists and streams in the order in which they are asked for; then silence."""
+    """Lists and streams in the order in which they are asked for; then silence.
+
+    A number in a stream is so many seconds in which nothing comes.
+    """
 
     def __init__(self, lists: list[Any], streams: list[list[Any]]) -> None:
         self.lists = list(lists)
@@ -52,7 +56,10 @@ class Script:
                 raise line
             if line is SILENCE:
                 await asyncio.Event().wait()
-            yield line
+            if isinstance(line, float):
+                await asyncio.sleep(line)
+            else:
+                yield line
 
 
 class Diary:
@@ -80,14 +87,14 @@ class Diary:
         self.lines.append(f"bookmark {revision}")
 
 
-async def played(script: Script) -> tuple[Diary, list[float], Exception]:
+async def played(script: Script, silence: float = 0.02) -> tuple[Diary, list[float], Exception]:
     """Play to the silence at the end. Give what came, the pauses, and how it ended."""
     diary, pauses = Diary(), []
 
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
 
-    watch = ListWatch(script, "/things", diary, silence=0.02, outage=Outage("things", sleep))
+    watch = ListWatch(script, "/things", diary, silence=silence, outage=Outage("things", sleep))
     watch.on_restart = diary.restarts.append
     with pytest.raises((StaleApiError, ApiError)) as ended:
         await watch.run()
@@ -193,6 +200,18 @@ async def test_silence_ends_it_and_names_the_restored_backup() -> None:
     _, _, error = await played(Script([page(5)], [[change("ADDED", 6), SILENCE]]))
     assert isinstance(error, StaleApiError)
     assert "not even a bookmark" in str(error)
+
+
+def test_each_message_puts_the_end_by_silence_off() -> None:
+    script = Script([page(5)], [[90.0, change("ADDED", 6), 90.0, change("BOOKMARK", 7), 90.0]])
+    loop = LeapingLoop()
+    loop.leaping = True
+    began = loop.time()
+    diary, _, _ = loop.run_until_complete(played(script, silence=120.0))
+    took = loop.time() - began
+    loop.close()
+    assert diary.lines[-1] == "bookmark 7"
+    assert 300.0 - 2 * GRAIN * 120.0 < took < 301.0
 
 
 async def test_silence_counts_over_streams_that_end_empty() -> None:

@@ -21,6 +21,7 @@ PAGE = 500  # objects: what client-go asks for; bounds one answer's size
 STREAM = 290  # s: below the five minutes at which load balancers cut a connection
 STREAM_JITTER = 20  # s: so that streams opened together do not end together
 SILENCE = 120.0  # s: two bookmarks that did not come
+GRAIN = 0.01  # of it: so much earlier a silence may be noticed
 
 Json = dict[str, Any]
 
@@ -181,22 +182,28 @@ class ListWatch:
         }
         heard = False
         watch = cast("AsyncGenerator[Json, None]", self._api.watch(self._path, params))
-        async with aclosing(watch) as stream:
-            while message := await self._next(stream):
-                self._receive(message["type"], message["object"])
-                heard = True
-        return heard
-
-    async def _next(self, stream: AsyncGenerator[Json, None]) -> Json | None:
         try:
-            async with asyncio.timeout_at(self._heard + self._silence):
-                return await anext(stream, None)
+            async with aclosing(watch) as stream, asyncio.timeout_at(self._silent_at) as limit:
+                async for message in stream:
+                    self._receive(message["type"], message["object"])
+                    self._put_off(limit)
+                    heard = True
         except TimeoutError as error:
             raise StaleApiError(
                 f"The API server has sent nothing about {self._path} for {self._silence:g} s, not"
                 f" even a bookmark, although it took the watch from revision {self.revision}: it"
                 " may be an etcd restored from a backup. The operator must start from new lists."
             ) from error
+        return heard
+
+    @property
+    def _silent_at(self) -> float:
+        return self._heard + self._silence
+
+    def _put_off(self, limit: asyncio.Timeout) -> None:
+        """Wait for the next message as long as for this one; a timer for each would cost more."""
+        if self._silent_at - (limit.when() or 0.0) > self._silence * GRAIN:
+            limit.reschedule(self._silent_at)
 
     def _receive(self, change: str, item: Json) -> None:
         self._hear()

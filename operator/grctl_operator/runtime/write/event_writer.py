@@ -6,7 +6,9 @@
 3. Settlements run beside the reconciles, one at a time per event and a few at a time in all: a run
    with many does not hold up the others (see `turns`).
 4. An event that is gone, is another object of that name, or is settled already needs no write.
-5. What the API server refuses for good is tried again now and then, and not at every reconcile.
+5. A settlement's end makes room for others and lets the run's end go on; nobody waits for either
+   so much that it is worth a reconcile of its own.
+6. What the API server refuses for good is tried again now and then, and not at every reconcile.
 """
 
 import asyncio
@@ -83,7 +85,7 @@ class EventWriter:
             await asyncio.sleep(AFTER_REFUSAL)
         finally:
             del self._under_way[effect.settlement.uid]
-            self._queue.add(key)
+            self._queue.add_soon(key)
 
     async def _settle_in_the_end(self, key: Key, effect: Settle) -> None:
         event = self._cache.view(key).find(effect.settlement.uid)
