@@ -77,11 +77,14 @@ async def test_api_server_killed_at_random_moments(tmp_path: Path, moments: rand
 async def test_two_operators_at_once_commit_nothing_twice(stage: Stage) -> None:
     """Each leads by a Lease of its own, so both write, as when one was paused and comes back.
 
-    One sees the runs before the events that their commits consumed: it must not trust its view.
+    One sees the runs before the events that their commits consumed: it must not trust its view. The
+    other sees the runs later, so that each is the first at something: starts, and events.
     """
-    behind = Fault(lambda asked: asked.is_watch_of("workflowevents"), delay=LAG)
-    async with Proxy(stage.kubeconfig, stage.directory, behind) as proxy:
-        for number, kubeconfig in enumerate((stage.kubeconfig, proxy.kubeconfig), 1):
+    async with (
+        _behind(stage, "workflowruns") as one,
+        _behind(stage, "workflowevents") as other,
+    ):
+        for number, kubeconfig in enumerate((one.kubeconfig, other.kubeconfig), 1):
             operator = stage.operator(
                 "--lease-name", f"lease-{number}", name=f"operator-{number}", kubeconfig=kubeconfig
             )
@@ -92,6 +95,13 @@ async def test_two_operators_at_once_commit_nothing_twice(stage: Stage) -> None:
         commits = [process.log.count(" committed ") for process in stage.processes.all]
         assert sum(count > 0 for count in commits) == 2, "both operators committed something"
         stage.processes.kill(stage.processes.all)
+
+
+def _behind(stage: Stage, plural: str) -> Proxy:
+    """Give a way to the API server on which one kind is seen late."""
+    directory = stage.directory / plural
+    directory.mkdir()
+    return Proxy(stage.kubeconfig, directory, Fault(lambda it: it.is_watch_of(plural), delay=LAG))
 
 
 async def _load_for(stage: Stage, seconds: float) -> None:
