@@ -173,7 +173,7 @@ class RunStatus(Model):
         description="Events its workflow handles, as workers told when it last began to wait.",
     )
     inbox: tuple[InboxEntry, ...] = Field(
-        default=(), description="The first events that wait: name, eventName, since."
+        default=(), description="List of the first events that wait: name, eventName, since."
     )
     inbox_length: int = Field(default=0, description="How many events wait.")
     store: dict[str, Any] = Field(default_factory=dict, description="What ctx.store holds.")
@@ -181,10 +181,12 @@ class RunStatus(Model):
         default_factory=EventCounts, description="How many events were settled."
     )
     settled: tuple[Settlement, ...] = Field(
-        default=(), description="Events a commit consumed, until their own status says so."
+        default=(),
+        description="List of the events a commit consumed, until their own status says so.",
     )
     history: tuple[HistoryEntry, ...] = Field(
-        default=(), description="The last commits: commit, at, handler, kind, event, outcome."
+        default=(),
+        description="List of the last commits: commit, at, handler, kind, event, outcome.",
     )
     result: Any = Field(default=None, description="What the run completed with.")
     error: RunError | None = Field(default=None, description="Why the run failed.")
