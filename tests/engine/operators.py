@@ -189,8 +189,8 @@ class Operator:
 
     # reconcile: decide, write, then do what follows from the write
 
-    def reconcile(self, *, show: bool) -> None:
-        """Decide. `show`: what is only for people is due as well."""
+    def reconcile(self, *, show: bool, wait: bool = False) -> None:
+        """Decide. `show`: what is only for people is due as well. `wait`: what may wait does."""
         if not self.ready or self.planned or self.writing or not self.awake:
             return
         self.woken, self.wake_at = False, None
@@ -204,7 +204,9 @@ class Operator:
         for effect in decision.before:
             self._perform(effect)
         due = decision.write_by is not None and (show or decision.write_by <= self.now)
-        if due and self.run is not None:
+        if due and wait and decision.with_next:
+            self.woken = True  # its time comes
+        elif due and self.run is not None:
             self.planned = _Writing(decision, self.run, None)
 
     def _check_cancellation(self, decision: Decision) -> None:

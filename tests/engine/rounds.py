@@ -152,9 +152,9 @@ class Rounds(RuleBasedStateMachine):
 
     # operators, step by step
 
-    @rule(index=which, show=st.booleans(), write=st.booleans())
-    def an_operator_reconciles(self, index: int, show: bool, write: bool) -> None:
-        self.operator(index).reconcile(show=show)
+    @rule(index=which, show=st.booleans(), write=st.booleans(), wait=st.booleans())
+    def an_operator_reconciles(self, index: int, show: bool, write: bool, wait: bool) -> None:
+        self.operator(index).reconcile(show=show, wait=wait)
         if write:
             self.operator(index).begin_write()
 

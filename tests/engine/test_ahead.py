@@ -12,7 +12,7 @@ from grctl.models.run import Wait, WorkflowRun
 from grctl.models.wire import Execution
 from grctl_operator.engine import Decision, Dispatch, Event, Held, Release, decide
 from grctl_operator.engine.ahead import AHEAD
-from grctl_operator.engine.draft import OUTBOX_LIMIT
+from grctl_operator.engine.draft import OUTBOX_LIMIT, WITH_NEXT
 from tests.engine.builders import (
     NOON,
     at,
@@ -87,6 +87,31 @@ def test_twice_as_many_are_ahead_as_were_quick_up_to_a_limit() -> None:
     ((base, _, names),) = ahead(decision)
     assert base == chain[-1].id
     assert len(names) == AHEAD - len(flying)
+
+
+def test_a_commit_may_be_written_with_the_next_while_all_events_are_with_the_worker() -> None:
+    run, events = waiting_run(), many("approve", 4)
+    first = quick(execution(run, events[0]))
+
+    all_given = decide(run, view(run, *events[:3]), executions(first), NOON)
+    one_waits = decide(run, view(run, *events), executions(first), NOON)
+
+    assert [len(names) for _, _, names in ahead(all_given)] == [2]
+    assert (all_given.rests, all_given.with_next) == (True, True)
+    assert (one_waits.rests, one_waits.with_next) == (False, False)
+
+
+@pytest.mark.parametrize(("back", "may_wait"), [(WITH_NEXT, True), (WITH_NEXT + 1, False)])
+def test_where_many_outcomes_are_back_their_write_does_not_wait(back: int, may_wait: bool) -> None:
+    run, events = waiting_run(), many("approve", back)
+    chain = [execution(run, events[0])]
+    for number in range(1, back):
+        chain.append(behind(chain[-1], run, events[number], f"e{number + 1}"))
+
+    decision = decide(run, view(run, *events), executions(*map(quick, chain)), NOON)
+
+    assert status_of(decision).commits == run.status.commits + back
+    assert decision.with_next is may_wait
 
 
 def test_no_more_are_ahead_than_the_outbox_has_room_for() -> None:

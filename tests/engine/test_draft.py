@@ -21,6 +21,7 @@ from tests.engine.builders import (
     seconds,
     settlement,
     status_of,
+    stepping_run,
     view,
     waiting_run,
     with_metadata,
@@ -72,6 +73,19 @@ def test_an_event_that_a_commit_consumes_does_not_wait() -> None:
     made.commit(execution(made.run, handled))
 
     assert made.decision().rests
+
+
+def test_a_commit_of_a_run_that_goes_on_waiting_may_be_written_with_the_next() -> None:
+    goes_on, has_next, finishes, shows = draft(), draft(event("approve")), draft(), draft()
+    begins = Draft(stepping_run("ship"), view(stepping_run("ship")), executions(), NOON)
+    for made in (goes_on, has_next, finishes, begins):
+        made.commit(execution(made.run))
+    finishes.finish(RunPhase.COMPLETED, "Completed", "Completed.")
+    begins.change(phase=RunPhase.WAIT_EVENT, step=None, wait=goes_on.status.wait)
+
+    drafts = (goes_on, has_next, finishes, begins, shows)
+    assert [made.decision().with_next for made in drafts] == [True, False, False, False, False]
+    assert begins.decision().rests
 
 
 def test_a_commit_moves_commits_by_one_and_names_its_execution() -> None:

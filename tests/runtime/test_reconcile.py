@@ -13,6 +13,7 @@ from grctl_operator.engine.decision import Announce, Decision, Hold, LetGo
 from grctl_operator.engine.observation import Events, Executions, Key
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.settings import Settings
+from grctl_operator.runtime.write.pace import TOGETHER
 from tests.runtime.conftest import Cluster, Json
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -134,6 +135,32 @@ async def test_after_a_write_that_leaves_nothing_due_other_keys_come_first(bench
     await bench.reconcile()
     at_once = len(bench.operator.queue)
     assert (at_once, await bench.operator.queue.take()) == (0, bench.key)
+
+
+async def test_a_commit_soon_after_another_waits_for_the_next_and_is_written_with_it(
+    bench: Bench,
+) -> None:
+    await bench.start()
+    outcomes = 1
+    bench.decides(
+        lambda run, now: Decision(
+            says(f"{outcomes} committed", run, commits=outcomes),
+            write_by=now,
+            rests=True,
+            with_next=True,
+        )
+    )
+    await bench.reconcile()
+    assert await bench.message() == "1 committed"
+    bench.operator.queue.done(await bench.operator.queue.take())  # it looks again, once
+    outcomes, bench.time = 2, NOON + TOGETHER / 2
+    await bench.reconcile()
+    assert await bench.message() == "1 committed"
+    outcomes, bench.time = 3, NOON + TOGETHER
+    assert await bench.operator.queue.take() == bench.key
+    await bench.reconcile()
+    assert await bench.message() == "3 committed"
+    assert bench.counted("grctl_commits_total") == 2
 
 
 async def test_a_written_run_is_known_as_the_api_server_has_it(bench: Bench) -> None:

@@ -146,3 +146,5 @@ class Decision:
     """When to decide again even if nothing happens."""
     rests: bool = False
     """Once the status is written nothing is due: it need not be decided again at once."""
+    with_next: bool = False
+    """If the run was written a moment ago, the write may wait as long for the next outcomes."""

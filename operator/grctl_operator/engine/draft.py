@@ -14,7 +14,14 @@ from grctl.models.phases import EventPhase, RunPhase
 from grctl.models.run import HistoryEntry, RunStatus, Settlement, WorkflowRun
 from grctl.models.wire import Execution
 from grctl.serialization import cut
-from grctl_operator.engine.decision import Announce, Decision, Effect, ListEvents, Settle
+from grctl_operator.engine.decision import (
+    Announce,
+    Decision,
+    Dispatch,
+    Effect,
+    ListEvents,
+    Settle,
+)
 from grctl_operator.engine.observation import Event, Events, Executions, Held, whole_second
 from grctl_operator.engine.transitions import check_transition
 
@@ -25,6 +32,9 @@ OUTBOX_LIMIT = 64
 """Entries of `status.settled`. Each costs about 200 bytes in every write of the run."""
 
 HISTORY_LENGTH = 10
+
+WITH_NEXT = 8
+"""Outcomes that may wait for the next ones: half of what is handed over ahead (decision 0011)."""
 
 
 class Draft:
@@ -247,20 +257,35 @@ class Draft:
         check_transition(self.run.status.phase, self.status.phase)
         changed = self.status is not self.run.status and self.status != self.run.status
         write_by = self.now if self._must_write else self.now + SHOWN_AFTER
+        rests = changed and self._rests
         return Decision(
             status=self.status if changed else None,
             write_by=write_by if changed else None,
             before=tuple(self.before),
             after=tuple(self.after),
             wake_at=self._wake_at,
-            rests=changed and self._rests,
+            rests=rests,
+            with_next=rests and self._goes_on_waiting,
         )
 
     @property
     def _rests(self) -> bool:
-        """Whether the run waits for an event and none is there."""
-        waits = self.status.phase is RunPhase.WAIT_EVENT
-        return waits and all(map(self.is_settled, self.events))
+        """Whether the run waits for an event, and no worker has yet to get one that is there."""
+        if self.status.phase is not RunPhase.WAIT_EVENT:
+            return False
+        given = {held.execution.event_uid for held in self.in_flight} | self._given_now
+        return all(event.uid in given or self.is_settled(event) for event in self.events)
+
+    @property
+    def _given_now(self) -> set[str]:
+        dispatches = (effect for effect in self.before if isinstance(effect, Dispatch))
+        return {event.uid for each in dispatches for event in (each.event, *each.then) if event}
+
+    @property
+    def _goes_on_waiting(self) -> bool:
+        """Whether it waited before as well, and its worker has enough to do without this write."""
+        back = sum(held.outcome is not None for held in self.in_flight)
+        return self.run.status.wait is not None and back <= WITH_NEXT
 
 
 def follows(execution: Execution, base: Execution) -> bool:

@@ -3,8 +3,8 @@
 1. A key is all it is given. What is so comes from the caches, what should be from the engine.
 2. `before` effects, then the status if it is due, then `after` effects; then it looks again: at
    once if something may be due, else with the next thing that happens or a moment later.
-3. What is only for people is due at the first `write_by` since it differed, not at the last: so
-   what lasts is shown in time, and what a commit overtakes costs no write.
+3. When a status is due the pace says (see `pace`). Until then nothing is written, and each decision
+   in between is made anew from what is so then.
 4. After a refused write or a lost answer the run is read afresh before anything is decided.
 5. What raises is logged, counted, tried again later each time and told on the run; other keys go
    on.
@@ -34,6 +34,7 @@ from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.dispatcher import Dispatcher
 from grctl_operator.runtime.workers.executions import ExecutionRegistry
 from grctl_operator.runtime.write.effects import Effects
+from grctl_operator.runtime.write.pace import Pace
 
 Decide = Callable[[WorkflowRun | None, Events, Executions, datetime], Decision]
 
@@ -73,8 +74,7 @@ class Reconciler:
         self._decide = decide
         self._unsure: set[Key] = set()
         """Keys whose run must be read before it is decided upon."""
-        self._due: dict[Key, datetime] = {}
-        """When the view of a run for people is to be written."""
+        self._pace = Pace()
 
     async def run(self) -> NoReturn:
         """Reconcile one key after the other until cancelled."""
@@ -115,10 +115,7 @@ class Reconciler:
         if run is None:
             self._cache.forget(key)
         decided = self._decide_by(self._decide, key, run)
-        if decided.write_by is None:
-            self._due.pop(key, None)
-        else:
-            self._due[key] = min(decided.write_by, self._due.get(key, decided.write_by))
+        self._pace.decided(key, decided, self._clock.now())
         return decided
 
     def _decide_by(
@@ -131,7 +128,8 @@ class Reconciler:
     async def _write_if_due(
         self, key: Key, run: WorkflowRun, status: RunStatus, decided: Decision
     ) -> None:
-        if self._due[key] > self._clock.now():
+        due = self._pace.due(key)
+        if due is None or due > self._clock.now():
             return
         try:
             written = await self._write(key, run, status)
@@ -166,7 +164,7 @@ class Reconciler:
         path = RUNS.path(key.namespace, key.name, "status")
         body = _body(run, status)
         answer = await self._api.replace(path, body)
-        del self._due[key]
+        self._pace.written(key, self._clock.now())
         written = _as_written(run, status, body, answer)
         self._runs.answered(answer, written)
         if run.status.commits == status.commits:
@@ -193,8 +191,8 @@ class Reconciler:
         self._unsure.discard(key)
 
     def _sleep(self, key: Key, decided: Decision) -> None:
-        """Wake when the engine wants to look again, or when the view is to be written."""
-        wishes = [each for each in (decided.wake_at, self._due.get(key)) if each is not None]
+        """Wake when the engine wants to look again, or when the status is to be written."""
+        wishes = [each for each in (decided.wake_at, self._pace.due(key)) if each is not None]
         if wishes:
             self._queue.add_in(key, (min(wishes) - self._clock.now()).total_seconds())
 

@@ -1,0 +1,115 @@
+"""When a run is written, with moments given by the test."""
+
+from datetime import UTC, datetime, timedelta
+
+from grctl.models.run import RunStatus
+from grctl_operator.engine import Decision
+from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.write.pace import TOGETHER, Pace
+
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
+KEY = Key("default", "order-1")
+A_MOMENT = TOGETHER / 4
+LONG = TOGETHER * 100
+
+
+def commits(at: datetime) -> Decision:
+    return Decision(RunStatus(commits=1), write_by=at, with_next=True)
+
+
+def finishes(at: datetime) -> Decision:
+    return Decision(RunStatus(commits=1), write_by=at)
+
+
+def shows(at: datetime) -> Decision:
+    return Decision(RunStatus(message="busy"), write_by=at + timedelta(seconds=0.25))
+
+
+def written(at: datetime = NOON) -> Pace:
+    pace = Pace()
+    pace.written(KEY, at)
+    return pace
+
+
+def due(pace: Pace, decision: Decision, at: datetime) -> datetime | None:
+    pace.decided(KEY, decision, at)
+    return pace.due(KEY)
+
+
+def test_what_is_for_people_is_due_when_it_first_differed() -> None:
+    pace = Pace()
+    first = due(pace, shows(NOON), NOON)
+
+    assert due(pace, shows(NOON + A_MOMENT), NOON + A_MOMENT) == first
+
+
+def test_where_nothing_differs_any_more_nothing_is_due() -> None:
+    pace = Pace()
+    pace.decided(KEY, shows(NOON), NOON)
+
+    assert due(pace, Decision(), NOON) is None
+
+
+def test_an_outcome_that_comes_alone_is_written_at_once() -> None:
+    assert due(Pace(), commits(NOON), NOON) == NOON
+    assert due(written(), commits(NOON + TOGETHER), NOON + TOGETHER) == NOON + TOGETHER
+
+
+def test_an_outcome_soon_after_a_write_waits_until_the_run_may_be_written_again() -> None:
+    now = NOON + A_MOMENT
+
+    assert due(written(), commits(now), now) == NOON + TOGETHER
+
+
+def test_more_outcomes_do_not_put_off_the_write() -> None:
+    pace = written()
+    pace.decided(KEY, commits(NOON + A_MOMENT), NOON + A_MOMENT)
+    now = NOON + 3 * A_MOMENT
+
+    assert due(pace, commits(now), now) == NOON + TOGETHER
+
+
+def test_what_ends_a_wait_is_written_at_once_with_what_waited() -> None:
+    pace = written()
+    pace.decided(KEY, commits(NOON + A_MOMENT), NOON + A_MOMENT)
+    now = NOON + 2 * A_MOMENT
+
+    assert due(pace, finishes(now), now) == now
+
+
+def test_an_outcome_is_due_before_what_is_for_people_only() -> None:
+    pace = written()
+    now = NOON + A_MOMENT
+    pace.decided(KEY, shows(now), now)
+
+    assert due(pace, commits(now), now) == NOON + TOGETHER
+
+
+def test_after_a_write_nothing_is_due() -> None:
+    pace = Pace()
+    pace.decided(KEY, commits(NOON), NOON)
+    pace.written(KEY, NOON)
+
+    assert pace.due(KEY) is None
+
+
+def test_a_clock_that_goes_back_puts_nothing_off_for_longer_than_a_moment() -> None:
+    now = NOON - LONG
+
+    assert due(written(), commits(now), now) == now + TOGETHER
+
+
+def test_one_runs_writes_do_not_hold_up_another_run() -> None:
+    other = Key("default", "order-2")
+    pace = written()
+    pace.decided(other, commits(NOON), NOON)
+
+    assert pace.due(other) == NOON
+
+
+def test_of_a_thousand_runs_only_those_written_a_moment_ago_are_remembered() -> None:
+    pace = Pace()
+    for number in range(1000):
+        pace.written(Key("default", f"order-{number}"), NOON + number * A_MOMENT)
+
+    assert len(pace._written) == 4
