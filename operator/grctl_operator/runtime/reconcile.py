@@ -164,7 +164,7 @@ class Reconciler:
         path = RUNS.path(key.namespace, key.name, "status")
         body = _body(run, status)
         answer = await self._api.replace(path, body)
-        self._pace.written(key, self._clock.now())
+        self._pace.written(key, self._clock.now(), status.commits - run.status.commits)
         written = _as_written(run, status, body, answer)
         self._runs.answered(answer, written)
         if run.status.commits == status.commits:

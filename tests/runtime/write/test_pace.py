@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from grctl.models.run import RunStatus
 from grctl_operator.engine import Decision
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.write.pace import TOGETHER, Pace
+from grctl_operator.runtime.write.pace import ALONE, IN_VAIN, TOGETHER, Pace
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 KEY = Key("default", "order-1")
@@ -27,7 +29,7 @@ def shows(at: datetime) -> Decision:
 
 def written(at: datetime = NOON) -> Pace:
     pace = Pace()
-    pace.written(KEY, at)
+    pace.written(KEY, at, 1)
     return pace
 
 
@@ -88,9 +90,48 @@ def test_an_outcome_is_due_before_what_is_for_people_only() -> None:
 def test_after_a_write_nothing_is_due() -> None:
     pace = Pace()
     pace.decided(KEY, commits(NOON), NOON)
-    pace.written(KEY, NOON)
+    pace.written(KEY, NOON, 1)
 
     assert pace.due(KEY) is None
+
+
+def wait_and_write(pace: Pace, outcomes: list[int]) -> datetime:
+    """Have a commit wait and be written with so many outcomes, as often as given. Give the time."""
+    now = NOON
+    for each in outcomes:
+        pace.decided(KEY, commits(now + A_MOMENT), now + A_MOMENT)
+        now = pace.due(KEY) or now
+        pace.written(KEY, now, each)
+    return now
+
+
+def test_where_outcomes_wait_in_vain_again_and_again_the_next_ones_do_not() -> None:
+    pace = written()
+    now = wait_and_write(pace, [1] * IN_VAIN)
+    soon, later = now + A_MOMENT, now + ALONE
+
+    assert due(pace, commits(soon), soon) == soon
+    pace.written(KEY, later, 1)
+    assert due(pace, commits(later), later) == later + TOGETHER
+
+
+@pytest.mark.parametrize("outcomes", [[1] * (IN_VAIN - 1), [1] * (IN_VAIN - 1) + [2, 1]])
+def test_where_they_wait_in_vain_once_in_a_while_the_next_ones_wait_too(
+    outcomes: list[int],
+) -> None:
+    pace = written()
+    now = wait_and_write(pace, outcomes)
+
+    assert due(pace, commits(now + A_MOMENT), now + A_MOMENT) == now + TOGETHER
+
+
+def test_what_was_written_at_once_did_not_wait_in_vain() -> None:
+    pace = written()
+    for _ in range(IN_VAIN):
+        pace.written(KEY, NOON + A_MOMENT, 1)
+    soon = NOON + 2 * A_MOMENT
+
+    assert due(pace, commits(soon), soon) == NOON + A_MOMENT + TOGETHER
 
 
 def test_a_clock_that_goes_back_puts_nothing_off_for_longer_than_a_moment() -> None:
@@ -110,6 +151,6 @@ def test_one_runs_writes_do_not_hold_up_another_run() -> None:
 def test_of_a_thousand_runs_only_those_written_a_moment_ago_are_remembered() -> None:
     pace = Pace()
     for number in range(1000):
-        pace.written(Key("default", f"order-{number}"), NOON + number * A_MOMENT)
+        pace.written(Key("default", f"order-{number}"), NOON + number * A_MOMENT, 1)
 
-    assert len(pace._written) == 4
+    assert len(pace._written._moments) == 4

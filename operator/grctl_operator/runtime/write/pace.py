@@ -5,7 +5,9 @@
 2. Outcomes of a run that goes on waiting are written at once, unless the run was written less than
    TOGETHER ago: then they are due when that time is over, together with those that come meanwhile.
    So events that come quickly share writes, and one that comes alone waits for nothing.
-3. Nothing is ever due later than TOGETHER after it could have been.
+3. Where nothing came meanwhile, IN_VAIN times in a row, the sender waits for these writes or has no
+   more to send: until that is ALONE ago nothing of this run waits.
+4. Nothing is ever due later than TOGETHER after it could have been.
 
 Pure: time is given.
 """
@@ -17,6 +19,9 @@ from grctl_operator.engine.observation import Key
 
 TOGETHER = timedelta(seconds=0.02)
 """A run's events that come this close to each other share a write of it."""
+IN_VAIN = 3
+"""More than one: an API server that collects its garbage holds up a sender once in a while."""
+ALONE = timedelta(seconds=1)
 
 
 class Pace:
@@ -24,8 +29,10 @@ class Pace:
 
     def __init__(self) -> None:
         self._due: dict[Key, datetime] = {}
-        self._written: dict[Key, datetime] = {}
-        """Runs that were written less than TOGETHER before the last write, the oldest first."""
+        self._waits: set[Key] = set()
+        """Those of `_due` whose write could have been made already (rule 2)."""
+        self._written = _Moments(TOGETHER)
+        self._waited_alone = _Moments(ALONE)
 
     def due(self, key: Key) -> datetime | None:
         """Say when the run is to be written; None: there is nothing to write."""
@@ -35,23 +42,55 @@ class Pace:
         """Take a decision about a run."""
         due = decision.write_by
         if due is None:
-            self._due.pop(key, None)
+            self._forget(key)
             return
-        if decision.with_next and key in self._written:
-            written = min(self._written[key], now)  # rule 3, where the clock went back
+        written = self._written.last(key, now)
+        in_vain = self._waited_alone.times(key, now)
+        if decision.with_next and written and in_vain < IN_VAIN:
             due = max(due, written + TOGETHER)
+            self._waits.add(key)
         self._due[key] = min(due, self._due.get(key, due))
 
-    def written(self, key: Key, now: datetime) -> None:
-        """Note that the run was written."""
-        self._due.pop(key, None)
-        self._written.pop(key, None)
-        self._written[key] = now
-        self._forget_what_is_past(now)
+    def written(self, key: Key, now: datetime, outcomes: int) -> None:
+        """Note that the run was written, with so many outcomes."""
+        if outcomes > 1:
+            self._waited_alone.forget(key)
+        elif key in self._waits:
+            self._waited_alone.note(key, now)
+        self._written.note(key, now)
+        self._forget(key)
 
-    def _forget_what_is_past(self, now: datetime) -> None:
-        while True:
-            oldest = next(iter(self._written))
-            if now - self._written[oldest] < TOGETHER:
-                return
-            del self._written[oldest]
+    def _forget(self, key: Key) -> None:
+        self._due.pop(key, None)
+        self._waits.discard(key)
+
+
+class _Moments:
+    """When something happened to a run last, and how often, until that is some time ago."""
+
+    def __init__(self, lasts: timedelta) -> None:
+        self._lasts = lasts
+        self._moments: dict[Key, tuple[datetime, int]] = {}
+        """In the order of their noting."""
+
+    def note(self, key: Key, now: datetime) -> None:
+        times = self.times(key, now)
+        self.forget(key)
+        self._moments[key] = (now, times + 1)
+        while self._is_past(oldest := next(iter(self._moments)), now):
+            self.forget(oldest)
+
+    def forget(self, key: Key) -> None:
+        self._moments.pop(key, None)
+
+    def times(self, key: Key, now: datetime) -> int:
+        """Count how often it happened, each time before the time before was over."""
+        return 0 if self._is_past(key, now) else self._moments[key][1]
+
+    def last(self, key: Key, now: datetime) -> datetime | None:
+        """Give the moment, or now where the clock went back behind it."""
+        return None if self._is_past(key, now) else min(self._moments[key][0], now)
+
+    def _is_past(self, key: Key, now: datetime) -> bool:
+        known = self._moments.get(key)
+        return known is None or now - known[0] >= self._lasts
