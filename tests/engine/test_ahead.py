@@ -10,7 +10,7 @@ from grctl.models import RunPhase
 from grctl.models.directive import Complete, NextStep, WaitForEvent
 from grctl.models.run import Wait, WorkflowRun
 from grctl.models.wire import Execution
-from grctl_operator.engine import Decision, Dispatch, Event, Held, Release, decide
+from grctl_operator.engine import Decision, Dispatch, Event, Held, Release, decide, may_wait
 from grctl_operator.engine.ahead import AHEAD
 from grctl_operator.engine.draft import OUTBOX_LIMIT, WITH_NEXT
 from tests.engine.builders import (
@@ -28,6 +28,7 @@ from tests.engine.builders import (
     runs,
     settlement,
     status_of,
+    stepping_run,
     succeeded,
     view,
     waiting_run,
@@ -261,3 +262,34 @@ def test_a_wait_never_ends_before_an_event_that_waited_when_it_began() -> None:
     status = status_of(decide(run, view(run, first, second), executions(done), NOON))
 
     assert status.wait == Wait(since=at("12:00:02"), deadline=at("12:00:02"), timeout_step="remind")
+
+
+def test_outcomes_may_wait_while_all_events_of_a_run_are_with_its_worker() -> None:
+    consumed, *events = many("approve", 3)
+    run = with_status(waiting_run(), settled=(settlement(consumed),))
+    first = execution(run, events[0])
+    held = (quick(first), runs(behind(first, run, events[1], "e2")))
+
+    assert may_wait(run, view(run, consumed, *events), held)
+    assert not may_wait(run, view(run, consumed, *events, event("reject")), held)
+
+
+@pytest.mark.parametrize("result", [NextStep(step="ship"), Complete(result=1), failed()])
+def test_an_outcome_that_does_not_go_on_waiting_does_not_wait(result: Any) -> None:
+    run, (handled,) = waiting_run(), many("approve", 1)
+
+    assert not may_wait(run, view(run, handled), (quick(execution(run, handled), result),))
+
+
+def test_an_outcome_of_a_run_that_did_not_wait_does_not_wait() -> None:
+    run = stepping_run("ship")
+
+    assert not may_wait(run, view(run), (quick(execution(run)),))
+
+
+@pytest.mark.parametrize(("back", "waits"), [(WITH_NEXT, True), (WITH_NEXT + 1, False)])
+def test_many_outcomes_do_not_wait(back: int, waits: bool) -> None:
+    run, events = waiting_run(), many("approve", back)
+    held = tuple(quick(execution(run, each, each.name)) for each in events)
+
+    assert may_wait(run, view(run, *events), held) is waits

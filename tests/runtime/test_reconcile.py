@@ -9,6 +9,7 @@ import pytest
 
 from grctl.kube import CORE_EVENTS, RUNS, ApiError, ConflictError, UnreachableError
 from grctl.models import WorkflowRun
+from grctl.models.run import Wait
 from grctl_operator.engine.decision import Announce, Decision, Hold, LetGo
 from grctl_operator.engine.observation import Events, Executions, Key
 from grctl_operator.runtime.operator import Operator
@@ -161,6 +162,31 @@ async def test_a_commit_soon_after_another_waits_for_the_next_and_is_written_wit
     await bench.reconcile()
     assert await bench.message() == "3 committed"
     assert bench.counted("grctl_commits_total") == 2
+
+
+async def test_an_outcome_soon_after_a_write_is_looked_at_when_the_run_may_be_written_again(
+    bench: Bench,
+) -> None:
+    await bench.start()
+    queue, wait = bench.operator.queue, Wait(since=NOON)
+    bench.decides(
+        lambda run, now: Decision(
+            says("waits", run, commits=1, wait=wait), write_by=now, rests=True, with_next=True
+        )
+    )
+    await bench.reconcile()
+    queue.done(await queue.take())  # it looks again, once
+    bench.reconciler.outcome_came(bench.key)
+    soon = len(queue)
+    queue.done(await queue.take())
+    bench.time = NOON + TOGETHER
+    bench.reconciler.outcome_came(bench.key)
+    assert (soon, len(queue)) == (0, 1)
+
+
+async def test_an_outcome_of_a_run_that_is_not_known_is_looked_at_at_once(bench: Bench) -> None:
+    bench.reconciler.outcome_came(bench.key)
+    assert len(bench.operator.queue) == 1
 
 
 async def test_a_written_run_is_known_as_the_api_server_has_it(bench: Bench) -> None:

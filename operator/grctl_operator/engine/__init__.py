@@ -3,6 +3,7 @@
 Read `decide.py` first; each rule has a file named after what it is about.
 """
 
+from grctl_operator.engine.ahead import may_wait
 from grctl_operator.engine.decide import decide, decide_refused
 from grctl_operator.engine.decision import (
     Announce,
@@ -60,4 +61,5 @@ __all__ = [
     "WorkerPresence",
     "decide",
     "decide_refused",
+    "may_wait",
 ]

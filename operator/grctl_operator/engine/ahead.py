@@ -7,16 +7,17 @@
 3. Order is kept (rule 2): the next event in line or none; one that no handler takes stops the line.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from grctl.models.directive import WaitForEvent
 from grctl.models.phases import HandlerKind
-from grctl.models.wire import Refused, Succeeded
+from grctl.models.run import WorkflowRun
+from grctl.models.wire import Outcome, Refused, Succeeded
 from grctl_operator.engine.decision import Dispatch
-from grctl_operator.engine.draft import SHOWN_AFTER, Draft
+from grctl_operator.engine.draft import SHOWN_AFTER, WITH_NEXT, Draft
 from grctl_operator.engine.inbox import eligible, is_for_another_run
-from grctl_operator.engine.observation import Event, Held
+from grctl_operator.engine.observation import Event, Events, Held
 
 AHEAD = 16
 """Executions in flight for one run: what a worker does in the time of some commits."""
@@ -43,18 +44,32 @@ def _room(draft: Draft) -> int:
     if len({held.execution.commits for held in flying}) < len(flying):
         return 0  # two attempts at the same: nobody knows which one commits
     back = [held for held in flying if held.outcome is not None]
-    if not all(map(_goes_on_waiting, back)):
+    if not all(_goes_on_waiting(held.outcome) for held in back):
         return 0
     quick = sum(held.took is not None and held.took < QUICK for held in back)
     wanted = min(2 * quick, AHEAD) - (len(flying) - len(back))
     return min(wanted, draft.outbox_room - len(flying))
 
 
-def _goes_on_waiting(held: Held) -> bool:
-    match held.outcome.result if held.outcome else None:
+def _goes_on_waiting(outcome: Outcome | None) -> bool:
+    match outcome.result if outcome else None:
         case Succeeded(directive=WaitForEvent()) | Refused():
             return True
     return False
+
+
+def may_wait(run: WorkflowRun, events: Events, held: Sequence[Held]) -> bool:
+    """Say whether nothing follows from the outcomes that are there but a write that may wait.
+
+    `decide` says so of its decision (`with_next`); this costs less, for an outcome that comes while
+    no write is due. It is a matter of time only: were it wrong, something would be done later.
+    """
+    back = [each.outcome for each in held if each.outcome is not None]
+    if run.status.wait is None or len(back) > WITH_NEXT or not all(map(_goes_on_waiting, back)):
+        return False
+    given = {each.execution.event_uid for each in held}
+    given.update(entry.uid for entry in run.status.settled)
+    return all(event.uid in given for event in events)
 
 
 def _next_events(draft: Draft, last: Held) -> Iterator[Event]:

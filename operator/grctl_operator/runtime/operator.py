@@ -227,6 +227,7 @@ class Operator:
             journal=journal,
             metrics=self.metrics,
         )
+        self.dispatcher.on_outcome = self._reconciler.outcome_came
         self._show_metrics()
 
     def _doorkeeper(self) -> Doorkeeper:

@@ -20,7 +20,14 @@ from typing import Any, NoReturn
 
 from grctl.kube import RUNS, Api, ApiError, ConflictError, NotFoundError
 from grctl.models import API_VERSION, RunReason, RunStatus, WorkflowRun
-from grctl_operator.engine import Decision, Events, Executions, decide, decide_refused
+from grctl_operator.engine import (
+    Decision,
+    Events,
+    Executions,
+    decide,
+    decide_refused,
+    may_wait,
+)
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.outage import passes
@@ -90,6 +97,21 @@ class Reconciler:
     def read_first(self, keys: Iterable[Key]) -> None:
         """Have runs read before anything is decided about them."""
         self._unsure.update(keys)
+
+    def outcome_came(self, key: Key) -> None:
+        """Have a run reconciled that a worker brought an outcome of; what may wait, later."""
+        now = self._clock.now()
+        until = self._pace.put_off(key, now) if self._may_wait(key) else None
+        if until is None:
+            self._queue.add(key)
+        else:
+            self._queue.add_in(key, (until - now).total_seconds())
+
+    def _may_wait(self, key: Key) -> bool:
+        run = self._runs.get(key)
+        if run is None:
+            return False
+        return may_wait(run, self._cache.view(key), self._executions.held(key))
 
     async def reconcile(self, key: Key) -> None:
         """Decide once about one key, and do what was decided.

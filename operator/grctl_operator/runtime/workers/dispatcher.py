@@ -14,7 +14,7 @@ import asyncio
 import logging
 import secrets
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from aiohttp import web
@@ -70,6 +70,7 @@ class Dispatcher:
     ) -> None:
         self.port = 0
         self.admission = Admission()
+        self.on_outcome: Callable[[Key], None] = queue.add
         self._registry = registry
         self._queue = queue
         self._journal = journal
@@ -233,7 +234,7 @@ class Dispatcher:
             self._take_back(hello.instance, message.execution)
             return
         if not self._void_if_anothers(session, message.execution):
-            self._queue.add(self._registry.brought(hello.instance, message))
+            self.on_outcome(self._registry.brought(hello.instance, message))
 
     def _take_back(self, instance: str, execution: str) -> None:
         """Forget an execution that its worker did not begin."""

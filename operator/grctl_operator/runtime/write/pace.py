@@ -30,7 +30,7 @@ class Pace:
     def __init__(self) -> None:
         self._due: dict[Key, datetime] = {}
         self._waits: set[Key] = set()
-        """Those of `_due` whose write could have been made already (rule 2)."""
+        """Runs whose write could have been made already (rule 2)."""
         self._written = _Moments(TOGETHER)
         self._waited_alone = _Moments(ALONE)
 
@@ -44,12 +44,17 @@ class Pace:
         if due is None:
             self._forget(key)
             return
-        written = self._written.last(key, now)
-        in_vain = self._waited_alone.times(key, now)
-        if decision.with_next and written and in_vain < IN_VAIN:
-            due = max(due, written + TOGETHER)
-            self._waits.add(key)
+        if decision.with_next and (until := self.put_off(key, now)):
+            due = max(due, until)
         self._due[key] = min(due, self._due.get(key, due))
+
+    def put_off(self, key: Key, now: datetime) -> datetime | None:
+        """Have what may wait do so (rules 2 and 3). Give until when; None: it is due at once."""
+        written = self._written.last(key, now)
+        if written is None or self._waited_alone.times(key, now) >= IN_VAIN:
+            return None
+        self._waits.add(key)
+        return written + TOGETHER
 
     def written(self, key: Key, now: datetime, outcomes: int) -> None:
         """Note that the run was written, with so many outcomes."""
