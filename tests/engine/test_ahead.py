@@ -268,7 +268,7 @@ def test_outcomes_may_wait_while_all_events_of_a_run_are_with_its_worker() -> No
     consumed, *events = many("approve", 3)
     run = with_status(waiting_run(), settled=(settlement(consumed),))
     first = execution(run, events[0])
-    held = (quick(first), runs(behind(first, run, events[1], "e2")))
+    held = executions(quick(first), runs(behind(first, run, events[1], "e2")))
 
     assert may_wait(run, view(run, consumed, *events), held)
     assert not may_wait(run, view(run, consumed, *events, event("reject")), held)
@@ -278,18 +278,29 @@ def test_outcomes_may_wait_while_all_events_of_a_run_are_with_its_worker() -> No
 def test_an_outcome_that_does_not_go_on_waiting_does_not_wait(result: Any) -> None:
     run, (handled,) = waiting_run(), many("approve", 1)
 
-    assert not may_wait(run, view(run, handled), (quick(execution(run, handled), result),))
+    assert not may_wait(run, view(run, handled), executions(quick(execution(run, handled), result)))
 
 
 def test_an_outcome_of_a_run_that_did_not_wait_does_not_wait() -> None:
     run = stepping_run("ship")
 
-    assert not may_wait(run, view(run), (quick(execution(run)),))
+    assert not may_wait(run, view(run), executions(quick(execution(run))))
 
 
 @pytest.mark.parametrize(("back", "waits"), [(WITH_NEXT, True), (WITH_NEXT + 1, False)])
 def test_many_outcomes_do_not_wait(back: int, waits: bool) -> None:
     run, events = waiting_run(), many("approve", back)
-    held = tuple(quick(execution(run, each, each.name)) for each in events)
+    held = [quick(execution(run, each, each.name)) for each in events]
 
-    assert may_wait(run, view(run, *events), held) is waits
+    assert may_wait(run, view(run, *events), executions(*held)) is waits
+
+
+def test_no_outcome_waits_with_a_worker_that_has_no_room_for_others() -> None:
+    run, (handled,) = waiting_run(), many("approve", 1)
+    events, held = view(run, handled), quick(execution(run, handled))
+    full = executions(held, workers=[worker("w1", free=0), worker("w2")])
+    other_full = executions(held, workers=[worker("w1"), worker("w2", free=0)])
+
+    assert [may_wait(run, events, each) for each in (full, other_full)] == [False, True]
+    decisions = [decide(run, events, each, NOON) for each in (full, other_full)]
+    assert [each.with_next for each in decisions] == [False, True]

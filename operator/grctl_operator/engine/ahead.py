@@ -7,7 +7,7 @@
 3. Order is kept (rule 2): the next event in line or none; one that no handler takes stops the line.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 
 from grctl.models.directive import WaitForEvent
@@ -17,7 +17,7 @@ from grctl.models.wire import Outcome, Refused, Succeeded
 from grctl_operator.engine.decision import Dispatch
 from grctl_operator.engine.draft import SHOWN_AFTER, WITH_NEXT, Draft
 from grctl_operator.engine.inbox import eligible, is_for_another_run
-from grctl_operator.engine.observation import Event, Events, Held
+from grctl_operator.engine.observation import Event, Events, Executions, Held
 
 AHEAD = 16
 """Executions in flight for one run: what a worker does in the time of some commits."""
@@ -58,14 +58,17 @@ def _goes_on_waiting(outcome: Outcome | None) -> bool:
     return False
 
 
-def may_wait(run: WorkflowRun, events: Events, held: Sequence[Held]) -> bool:
+def may_wait(run: WorkflowRun, events: Events, executions: Executions) -> bool:
     """Say whether nothing follows from the outcomes that are there but a write that may wait.
 
     `decide` says so of its decision (`with_next`); this costs less, for an outcome that comes while
     no write is due. It is a matter of time only: were it wrong, something would be done later.
     """
+    held = executions.held
     back = [each.outcome for each in held if each.outcome is not None]
     if run.status.wait is None or len(back) > WITH_NEXT or not all(map(_goes_on_waiting, back)):
+        return False
+    if not executions.leave_room(held):
         return False
     given = {each.execution.event_uid for each in held}
     given.update(entry.uid for entry in run.status.settled)

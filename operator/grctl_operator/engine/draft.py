@@ -283,9 +283,10 @@ class Draft:
 
     @property
     def _goes_on_waiting(self) -> bool:
-        """Whether it waited before as well, and its worker has enough to do without this write."""
+        """Whether it waited before as well, and no worker needs the write to have enough to do."""
         back = sum(held.outcome is not None for held in self.in_flight)
-        return self.run.status.wait is not None and back <= WITH_NEXT
+        waited = self.run.status.wait is not None
+        return waited and back <= WITH_NEXT and self.executions.leave_room(self.in_flight)
 
 
 def follows(execution: Execution, base: Execution) -> bool:

@@ -4,7 +4,7 @@
 2. A view is a cache: each says how far it may be trusted, and the rules ask before they act on it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -142,6 +142,11 @@ class Executions:
     def connected_with(self, kind: HandlerKind, name: str) -> tuple[WorkerPresence, ...]:
         """Give the connected workers that have the handler."""
         return tuple(each for each in self.workers if each.connected and each.has(kind, name))
+
+    def leave_room(self, held: Iterable[Held]) -> bool:
+        """Say whether the workers of these take more beside them: no run waits for their end."""
+        busy = {each.worker for each in held}
+        return all(each.free > 0 for each in self.workers if each.name in busy)
 
     def seen_with(self, kind: HandlerKind, name: str, since: datetime) -> WorkerPresence | None:
         """Give the worker seen last among those with the handler: connected, or since then."""

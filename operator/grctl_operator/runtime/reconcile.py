@@ -111,7 +111,8 @@ class Reconciler:
         run = self._runs.get(key)
         if run is None:
             return False
-        return may_wait(run, self._cache.view(key), self._executions.held(key))
+        executions = self._executions.view(key, run.spec.workflow.type)
+        return may_wait(run, self._cache.view(key), executions)
 
     async def reconcile(self, key: Key) -> None:
         """Decide once about one key, and do what was decided.

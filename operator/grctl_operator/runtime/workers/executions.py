@@ -116,15 +116,11 @@ class ExecutionRegistry:
             last = execution.base
         return tuple(reversed(links))
 
-    def held(self, key: Key) -> tuple[Held, ...]:
-        """Give the executions of one workflow id that a worker has, or has brought back."""
-        return tuple(entry.held for entry in self._entries.get(key, {}).values())
-
     def view(self, key: Key, workflow_type: str) -> Executions:
         """Give what the engine is told of one workflow id."""
         workers = [each for each in self._workers.values() if each.namespace == key.namespace]
         return Executions(
-            held=self.held(key),
+            held=tuple(entry.held for entry in self._entries.get(key, {}).values()),
             workers=tuple(self._presence(workers, workflow_type)),
             other_types=_types(workers, workflow_type),
             accepting_since=self.accepting_since,
