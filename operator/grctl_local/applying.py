@@ -5,8 +5,8 @@
 2. A field that another applier owns with another value is a conflict; `force` takes it over.
 3. Who owns what stands in `metadata.managedFields`. Only appliers are kept there: other writers
    own nothing here (a real API server lists them too).
-4. A list is one value (a real API server merges those that the schema calls maps or sets). A map is
-   none (there, those are that the schema calls atomic).
+4. A list is one value (a real API server merges those that the schema calls maps or sets). So is a
+   map that the schema calls atomic: it is owned and set as a whole.
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ from grctl_local.cluster import Cluster
 from grctl_local.decoding import clean, parse_yaml_or_json
 from grctl_local.errors import ApiError, Cause, Json, bad_request, invalid
 from grctl_local.request import Call
+from grctl_local.schema import Node
 from grctl_local.store import Record
 from grctl_local.writing import create, update
 
@@ -41,12 +42,13 @@ def apply(cluster: Cluster, call: Call) -> tuple[int, Record]:
     value: Json = orjson.loads(before.data) if before else {}
     managers = _managers(value, call.subresource)
     owned_before = managers.pop(manager, set())
-    mine = {path for path in _leaves(wanted) if path not in NEVER_OWNED}
+    schema = call.kind.schema
+    mine = {path for path in _leaves(wanted, schema) if path not in NEVER_OWNED}
     _settle_conflicts(call, value, wanted, mine, managers)
     others = set[Path]().union(*managers.values())
     for path in owned_before - mine - others:
         _remove(value, path)
-    _merge(value, wanted)
+    _merge(value, wanted, schema)
     managers[manager] = mine
     _note_managers(cluster, call, value, managers)
     cleaned = clean(call, value)
@@ -146,11 +148,11 @@ def _entry(cluster: Cluster, call: Call, manager: str, fields: Json) -> Json:
     return {**entry, "subresource": call.subresource} if call.subresource else entry
 
 
-def _leaves(value: Json, path: Path = ()) -> Iterator[Path]:
+def _leaves(value: Json, schema: Node | None, path: Path = ()) -> Iterator[Path]:
     for name, below in value.items():
-        here = (*path, name)
-        if isinstance(below, dict) and below:
-            yield from _leaves(below, here)
+        here, node = (*path, name), schema.below(name) if schema else None
+        if isinstance(below, dict) and below and not (node and node.atomic):
+            yield from _leaves(below, node, here)
         else:
             yield here
 
@@ -173,10 +175,11 @@ def _fields(paths: set[Path]) -> Json:
     return fields
 
 
-def _merge(value: Json, wanted: Json) -> None:
+def _merge(value: Json, wanted: Json, schema: Node | None) -> None:
     for name, below in wanted.items():
-        if isinstance(below, dict) and isinstance(value.get(name), dict):
-            _merge(value[name], below)
+        node, there = schema.below(name) if schema else None, value.get(name)
+        if isinstance(below, dict) and isinstance(there, dict) and not (node and node.atomic):
+            _merge(there, below, node)
         else:
             value[name] = below
 

@@ -34,6 +34,8 @@ class Node:
     rules: tuple[Rule, ...]
     pattern: re.Pattern[str] | None = None
     any_of: tuple["Node", ...] = field(default=())
+    atomic: bool = False
+    """Whether a map is one value, which one writer sets as a whole."""
 
     @cached_property
     def children(self) -> tuple["Node", ...]:
@@ -57,6 +59,10 @@ class Node:
         return self.preserve and not (
             self.children or self.type or self.required or self.int_or_string or self.any_of
         )
+
+    def below(self, name: str) -> "Node | None":
+        """Give the schema of what a map has under a name."""
+        return self.properties.get(name) or self.additional
 
     @cached_property
     def root_defaults(self) -> tuple[str, ...]:
@@ -85,6 +91,7 @@ def compile_schema(source: Json) -> Node:
         rules=tuple(Rule.read(rule) for rule in source.get("x-kubernetes-validations", ())),
         pattern=re.compile(source["pattern"]) if source.get("pattern") else None,
         any_of=tuple(compile_schema(option) for option in source.get("anyOf", ())),
+        atomic=source.get("x-kubernetes-map-type") == "atomic",
     )
 
 

@@ -206,6 +206,18 @@ async def test_appliers_that_agree_share_a_field(widgets: Widgets) -> None:
     assert dropped["spec"]["size"] == 4
 
 
+async def test_a_map_that_is_one_value_is_owned_and_set_as_a_whole(widgets: Widgets) -> None:
+    first = await apply(widgets, "me", widgets.new("a", whole={"depth": 1, "width": 2}))
+    less = widgets.new("a", whole={"depth": 1})
+    refusal = (await apply(widgets, "you", less)).expect(409)
+    forced = (await apply(widgets, "you", less, force="true")).expect(200)
+
+    [entry] = first.expect(201)["metadata"]["managedFields"]
+    assert entry["fieldsV1"] == {"f:spec": {"f:color": {}, "f:whole": {}}}
+    assert refusal["message"] == 'Apply failed with 1 conflict: conflict with "me": .spec.whole'
+    assert forced["spec"]["whole"] == {"depth": 1}
+
+
 async def test_apply_needs_a_manager(widgets: Widgets) -> None:
     answer = await widgets.api.patch(widgets.at("a"), widgets.new("a"), APPLY)
 

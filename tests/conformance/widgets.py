@@ -40,6 +40,11 @@ SPEC: Json = {
             "type": "object",
             "properties": {"depth": {"type": "integer", "default": 1}},
         },
+        "whole": {
+            "type": "object",
+            "x-kubernetes-map-type": "atomic",
+            "properties": {"depth": {"type": "integer"}, "width": {"type": "integer"}},
+        },
         "locked": {
             "type": "object",
             "properties": {
