@@ -36,7 +36,7 @@ def _prune_object(
 ) -> None:
     for name in sorted(value):
         here = f"{path}.{name}" if path else name
-        below = node.properties.get(name) or node.additional
+        below = node.below(name)
         if name in keep:
             continue
         if below:

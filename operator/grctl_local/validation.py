@@ -70,7 +70,7 @@ def _check_below(node: Node, value: Any, old: Any, path: str) -> Iterator[Cause]
     if isinstance(value, dict):
         before = old if isinstance(old, dict) else {}
         for name, found in value.items():
-            below = node.properties.get(name) or node.additional
+            below = node.below(name)
             if below:
                 yield from _check(below, found, before.get(name), _join(path, name))
     elif isinstance(value, list) and node.items:
@@ -92,7 +92,7 @@ def _check_rules(node: Node, value: Any, old: Any, path: str) -> Iterator[Cause]
     if isinstance(value, dict):
         before = old if isinstance(old, dict) else {}
         for name, found in value.items():
-            below = node.properties.get(name) or node.additional
+            below = node.below(name)
             if below:
                 yield from _check_rules(below, found, before.get(name), _join(path, name))
     elif isinstance(value, list) and node.items:

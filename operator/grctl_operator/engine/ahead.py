@@ -15,7 +15,7 @@ from grctl.models.phases import HandlerKind
 from grctl.models.run import WorkflowRun
 from grctl.models.wire import Outcome, Refused, Succeeded
 from grctl_operator.engine.decision import Dispatch
-from grctl_operator.engine.draft import SHOWN_AFTER, WITH_NEXT, Draft
+from grctl_operator.engine.draft import SHOWN_AFTER, Draft, goes_on
 from grctl_operator.engine.inbox import eligible, is_for_another_run
 from grctl_operator.engine.observation import Event, Events, Executions, Held
 
@@ -66,9 +66,7 @@ def may_wait(run: WorkflowRun, events: Events, executions: Executions) -> bool:
     """
     held = executions.held
     back = [each.outcome for each in held if each.outcome is not None]
-    if run.status.wait is None or len(back) > WITH_NEXT or not all(map(_goes_on_waiting, back)):
-        return False
-    if not executions.leave_room(held):
+    if not goes_on(run, executions, held) or not all(map(_goes_on_waiting, back)):
         return False
     given = {each.execution.event_uid for each in held}
     given.update(entry.uid for entry in run.status.settled)

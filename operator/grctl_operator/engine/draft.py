@@ -265,7 +265,7 @@ class Draft:
             after=tuple(self.after),
             wake_at=self._wake_at,
             rests=rests,
-            with_next=rests and self._goes_on_waiting,
+            with_next=rests and goes_on(self.run, self.executions, self.in_flight),
         )
 
     @property
@@ -281,12 +281,11 @@ class Draft:
         dispatches = (effect for effect in self.before if isinstance(effect, Dispatch))
         return {event.uid for each in dispatches for event in (each.event, *each.then) if event}
 
-    @property
-    def _goes_on_waiting(self) -> bool:
-        """Whether it waited before as well, and no worker needs the write to have enough to do."""
-        back = sum(held.outcome is not None for held in self.in_flight)
-        waited = self.run.status.wait is not None
-        return waited and back <= WITH_NEXT and self.executions.leave_room(self.in_flight)
+
+def goes_on(run: WorkflowRun, executions: Executions, held: Sequence[Held]) -> bool:
+    """Say whether a run waited before as well, and no worker needs a write of it to go on."""
+    back = sum(each.outcome is not None for each in held)
+    return run.status.wait is not None and back <= WITH_NEXT and executions.leave_room(held)
 
 
 def follows(execution: Execution, base: Execution) -> bool:
