@@ -148,9 +148,18 @@ def test_any_json_is_of_no_type(crd_path: str) -> None:
     assert "type" not in property_of(run_crd(), crd_path)
 
 
-@pytest.mark.parametrize("name", ["inbox", "settled", "history"])
-def test_what_grows_is_free_as_a_whole(name: str) -> None:
-    schema = property_of(run_crd(), f"status.{name}")
+@pytest.mark.parametrize(
+    ("crd", "name"),
+    [
+        (run_crd(), "inbox"),
+        (run_crd(), "settled"),
+        (run_crd(), "history"),
+        (run_crd(), "conditions"),
+        (event_crd(), "conditions"),
+    ],
+)
+def test_a_list_of_objects_is_free_as_a_whole(crd: Schema, name: str) -> None:
+    schema = property_of(crd, f"status.{name}")
 
     assert schema.keys() == {"description", "x-kubernetes-preserve-unknown-fields"}
 

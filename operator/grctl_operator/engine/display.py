@@ -138,16 +138,15 @@ def _show_due(draft: Draft, due: Due, *, committed: bool) -> RunReason:
 
 
 def _conditions(draft: Draft, reason: str) -> tuple[Condition, ...]:
+    """Say what is so in the words of kstatus: Reconciling and Stalled are there only while true."""
     phase, finished = draft.status.phase, draft.status.phase.finished
     succeeded: ConditionStatus = "Unknown"
     if finished:
         succeeded = "True" if phase is RunPhase.COMPLETED else "False"
-    stalled = phase in NEEDS_A_PERSON or reason == RunReason.RESTORED
-    conditions = [
-        _condition(draft, "Succeeded", succeeded, reason),
-        _condition(draft, "Reconciling", "False" if finished else "True", reason),
-    ]
-    if stalled:
+    conditions = [_condition(draft, "Succeeded", succeeded, reason)]
+    if not finished:
+        conditions.append(_condition(draft, "Reconciling", "True", reason))
+    if phase in NEEDS_A_PERSON or reason == RunReason.RESTORED:
         conditions.append(_condition(draft, "Stalled", "True", reason))
     return tuple(conditions)
 

@@ -61,7 +61,9 @@ class EventStatus(Model):
     message: str | None = Field(default=None, description="The reason for people.")
     settled_at: datetime | None = Field(default=None, description="When its fate was committed.")
     conditions: tuple[Condition, ...] = Field(
-        default=(), description="Succeeded; Stalled where it was not handled."
+        default=(),
+        description="List of what is so: Succeeded; Stalled where it was not handled. Each has"
+        " type, status, reason, message, lastTransitionTime.",
     )
 
 

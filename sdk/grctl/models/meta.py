@@ -25,7 +25,10 @@ ConditionStatus = Literal["True", "False", "Unknown"]
 
 
 class Condition(Model):
-    """One aspect of an object's state, in the form that kubectl wait, Argo CD and Flux read."""
+    """One aspect of an object's state, in the form that kubectl wait, Argo CD and Flux read.
+
+    As kstatus has it: Reconciling and Stalled are there only while they are true.
+    """
 
     type: str = Field(description="What is stated: Succeeded, Reconciling or Stalled.")
     status: ConditionStatus = Field(description="True, False or Unknown.")

@@ -150,7 +150,9 @@ class RunStatus(Model):
     phase: RunPhase = Field(default=RunPhase.PENDING, description="Where the run stands.")
     message: str = Field(default="", description="What the run does, or what it waits for.")
     conditions: tuple[Condition, ...] = Field(
-        default=(), description="Succeeded; Reconciling until finished; Stalled where it needs you."
+        default=(),
+        description="List of what is so: Succeeded; Reconciling until finished; Stalled where it"
+        " needs you. Each has type, status, reason, message, lastTransitionTime.",
     )
     observed_generation: int = Field(
         default=0, description="metadata.generation of the spec that this status has seen."

@@ -85,7 +85,7 @@ async def test_a_settled_event_says_all_that_became_of_it(desk: Desk) -> None:
         "message": "why",
         "settledAt": "2026-11-23T12:00:00Z",
     }
-    assert conditions == {"Succeeded": "True", "Reconciling": "False"}
+    assert conditions == {"Succeeded": "True"}
     assert event["spec"] == sent["spec"]
 
 
@@ -93,7 +93,7 @@ def test_a_rejected_event_is_stalled() -> None:
     event = {"metadata": {"uid": "u", "name": "n"}}
     status = final_status(settling(event, EventPhase.REJECTED), None)
     conditions = {each.type: each.status for each in status.conditions}
-    assert conditions == {"Succeeded": "False", "Reconciling": "False", "Stalled": "True"}
+    assert conditions == {"Succeeded": "False", "Stalled": "True"}
 
 
 async def test_the_cache_knows_it_settled_when_the_run_is_woken(desk: Desk) -> None:

@@ -147,10 +147,7 @@ def final_status(effect: Settle, place: int | None) -> EventStatus:
     """Give the whole status of an event with its final phase."""
     settlement = effect.settlement
     handled = settlement.phase is EventPhase.PROCESSED
-    states: dict[str, ConditionStatus] = {
-        "Succeeded": "True" if handled else "False",
-        "Reconciling": "False",
-    }
+    states: dict[str, ConditionStatus] = {"Succeeded": "True" if handled else "False"}
     if not handled:
         states["Stalled"] = "True"
     conditions = tuple(
