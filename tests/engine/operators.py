@@ -36,6 +36,7 @@ from grctl_operator.engine import (
     Settle,
     Trim,
     WorkerPresence,
+    decide_ahead,
 )
 from grctl_operator.engine.observation import whole_second
 from tests.engine.ledger import require
@@ -96,6 +97,8 @@ class Operator:
         self.trimmed: dict[str, int] = {}
         """By uid of the run: up to which sequence its events were removed since the start."""
         self.planned: _Writing | None = None
+        self.waits = False
+        """Whether a write was put off."""
         self.writing: _Writing | None = None
         self.listing: _Listing | None = None
         self.list_again = False
@@ -194,7 +197,7 @@ class Operator:
         if not self.ready or self.planned or self.writing or not self.awake:
             return
         self.woken, self.wake_at = False, None
-        decision = self.decide(self.run, self.cache.view(KEY), self._executions(), self.now)
+        decision = self._ask(ahead=wait and self.waits)
         for effect in decision.after:
             withdrawn = isinstance(effect, Settle) and effect.settlement.uid in self.seen_gone
             require(not withdrawn, "W: an event is consumed that was seen to be withdrawn")
@@ -204,10 +207,18 @@ class Operator:
         for effect in decision.before:
             self._perform(effect)
         due = decision.write_by is not None and (show or decision.write_by <= self.now)
-        if due and wait and decision.with_next:
+        self.waits = wait and (self.waits or (due and decision.with_next))
+        if self.waits:
             self.woken = True  # its time comes
         elif due and self.run is not None:
             self.planned = _Writing(decision, self.run, None)
+
+    def _ask(self, *, ahead: bool) -> Decision:
+        views = self.cache.view(KEY), self._executions(), self.now
+        if ahead and self.run and (decision := decide_ahead(self.run, *views)):
+            return decision
+        self.waits = False
+        return self.decide(self.run, *views)
 
     def _check_cancellation(self, decision: Decision) -> None:
         """Cancelling waits for what runs; only terminating and a timeout void it."""

@@ -10,7 +10,16 @@ from grctl.models import RunPhase
 from grctl.models.directive import Complete, NextStep, WaitForEvent
 from grctl.models.run import Wait, WorkflowRun
 from grctl.models.wire import Execution
-from grctl_operator.engine import Decision, Dispatch, Event, Held, Release, decide, may_wait
+from grctl_operator.engine import (
+    Decision,
+    Dispatch,
+    Event,
+    Held,
+    Release,
+    decide,
+    decide_ahead,
+    may_wait,
+)
 from grctl_operator.engine.ahead import AHEAD
 from grctl_operator.engine.draft import OUTBOX_LIMIT, WITH_NEXT
 from tests.engine.builders import (
@@ -304,3 +313,53 @@ def test_no_outcome_waits_with_a_worker_that_has_no_room_for_others() -> None:
     assert [may_wait(run, events, each) for each in (full, other_full)] == [False, True]
     decisions = [decide(run, events, each, NOON) for each in (full, other_full)]
     assert [each.with_next for each in decisions] == [False, True]
+
+
+def test_while_outcomes_wait_the_next_events_are_handed_over_as_ever() -> None:
+    consumed, *events = many("approve", 3)
+    run = with_status(waiting_run(), settled=(settlement(consumed),))
+    held = executions(quick(execution(run, events[0])))
+    seen = view(run, consumed, *events)
+
+    now, in_the_end = decide_ahead(run, seen, held, NOON), decide(run, seen, held, NOON)
+
+    assert now is not None
+    assert in_the_end.with_next
+    assert ahead(now) == [("e1", run.status.commits + 1, ["approve-3"])]
+    assert (now.before, now.wake_at) == (in_the_end.before, in_the_end.wake_at)
+    assert (now.status, now.write_by, now.after) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("result", "waiting"),
+    [
+        (WaitForEvent(), [event("aprove")]),
+        (WaitForEvent(), many("approve", 4)[1:]),
+        (NextStep(step="ship"), []),
+        (Complete(result=1), []),
+        (failed(), []),
+    ],
+    ids=["unknown event", "one more than goes ahead", "step", "complete", "failed"],
+)
+def test_what_does_not_wait_is_not_left_for_later(result: Any, waiting: list[Event]) -> None:
+    run, handled = waiting_run(), many("approve", 1)[0]
+    held = executions(quick(execution(run, handled), result))
+
+    assert decide_ahead(run, view(run, handled, *waiting), held, NOON) is None
+
+
+def test_where_no_outcome_is_back_nothing_is_left_for_later() -> None:
+    run, (handled,) = waiting_run(), many("approve", 1)
+    running = executions(runs(execution(run, handled)))
+
+    assert decide_ahead(run, view(run, handled), running, NOON) is None
+
+
+@pytest.mark.parametrize("ends", [{"terminate": True}, {"cancel": True}])
+def test_who_asks_for_the_end_of_a_run_does_not_wait_for_outcomes_that_do(ends: Any) -> None:
+    run, events = waiting_run(), many("approve", 2)
+    asked = run.model_copy(update={"spec": run.spec.model_copy(update=ends)})
+    held = executions(quick(execution(run, events[0])))
+
+    assert decide_ahead(run, view(run, *events), held, NOON) is not None
+    assert decide_ahead(asked, view(asked, *events), held, NOON) is None

@@ -12,6 +12,7 @@ from grctl.models import WorkflowRun
 from grctl.models.run import Wait
 from grctl_operator.engine.decision import Announce, Decision, Hold, LetGo
 from grctl_operator.engine.observation import Events, Executions, Key
+from grctl_operator.runtime import reconcile
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.settings import Settings
 from grctl_operator.runtime.write.pace import TOGETHER
@@ -182,6 +183,26 @@ async def test_an_outcome_soon_after_a_write_is_looked_at_when_the_run_may_be_wr
     bench.time = NOON + TOGETHER
     bench.reconciler.outcome_came(bench.key)
     assert (soon, len(queue)) == (0, 1)
+
+
+async def test_while_outcomes_wait_only_what_goes_ahead_of_them_is_decided(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.start()
+    decided: list[datetime] = []
+
+    def commits(run: WorkflowRun, now: datetime) -> Decision:
+        decided.append(now)
+        status = says("waits", run, commits=len(decided))
+        return Decision(status, write_by=now, rests=True, with_next=True)
+
+    bench.decides(commits)
+    monkeypatch.setattr(reconcile, "decide_ahead", lambda *_: Decision())
+    for parts in (0, 1, 2, 4):
+        bench.time = NOON + TOGETHER * parts / 4
+        await bench.reconcile()
+    assert decided == [NOON, NOON + TOGETHER / 4, NOON + TOGETHER]
+    assert bench.counted("grctl_commits_total") == 2
 
 
 async def test_an_outcome_of_a_run_that_is_not_known_is_looked_at_at_once(bench: Bench) -> None:

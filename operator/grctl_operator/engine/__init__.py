@@ -4,7 +4,7 @@ Read `decide.py` first; each rule has a file named after what it is about.
 """
 
 from grctl_operator.engine.ahead import may_wait
-from grctl_operator.engine.decide import decide, decide_refused
+from grctl_operator.engine.decide import decide, decide_ahead, decide_refused
 from grctl_operator.engine.decision import (
     Announce,
     AwaitWorker,
@@ -60,6 +60,7 @@ __all__ = [
     "Trim",
     "WorkerPresence",
     "decide",
+    "decide_ahead",
     "decide_refused",
     "may_wait",
 ]

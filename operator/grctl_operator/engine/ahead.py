@@ -58,11 +58,22 @@ def _goes_on_waiting(outcome: Outcome | None) -> bool:
     return False
 
 
+def may_wait_behind(draft: Draft) -> bool:
+    """Say whether outcomes are back, and nothing follows from them but a write that may wait."""
+    back = [held.outcome for held in draft.in_flight if held.outcome is not None]
+    return (
+        bool(back)
+        and goes_on(draft.run, draft.executions, draft.in_flight)
+        and all(map(_goes_on_waiting, back))
+        and draft.all_given
+    )
+
+
 def may_wait(run: WorkflowRun, events: Events, executions: Executions) -> bool:
     """Say whether nothing follows from the outcomes that are there but a write that may wait.
 
-    `decide` says so of its decision (`with_next`); this costs less, for an outcome that comes while
-    no write is due. It is a matter of time only: were it wrong, something would be done later.
+    As `may_wait_behind`, without a look at what is in flight: it costs less, for each outcome that
+    comes. It is a matter of time only: were it wrong, something would be done later.
     """
     held = executions.held
     back = [each.outcome for each in held if each.outcome is not None]

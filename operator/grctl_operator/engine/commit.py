@@ -96,7 +96,7 @@ def _succeed_if_it_fits(
     kept = {key: value for key, value in draft.status.store.items() if key not in result.delete}
     store = kept | result.put
     value = result.directive.result if isinstance(result.directive, Complete) else None
-    text = oversize(draft.run, draft.status.model_copy(update={"store": store, "result": value}))
+    text = oversize(draft.run, draft.status, store, value)
     if text is None:
         draft.change(store=store)
         _succeed(draft, result, event)

@@ -149,8 +149,13 @@ class Draft:
 
     def change(self, **fields: Any) -> None:
         """Change the status; what is so already costs no copy."""
-        if any(getattr(self.status, name) != value for name, value in fields.items()):
-            self.status = self.status.model_copy(update=fields)
+        known = vars(self.status)
+        if all(known[name] == value for name, value in fields.items()):
+            return
+        if self.status is self.run.status:
+            self.status = self.run.status.model_copy(update=fields)
+        else:
+            known.update(fields)  # that copy is nobody else's yet; another one at each rule is dear
 
     def write_first(self, **fields: Any) -> None:
         """Change what only the operator knows: it is written before anything follows from it."""
@@ -268,11 +273,18 @@ class Draft:
             with_next=rests and goes_on(self.run, self.executions, self.in_flight),
         )
 
+    def ahead(self) -> Decision:
+        """Give what may be done whatever the answer will be."""
+        return Decision(before=tuple(self.before), wake_at=self._wake_at)
+
     @property
     def _rests(self) -> bool:
         """Whether the run waits for an event, and no worker has yet to get one that is there."""
-        if self.status.phase is not RunPhase.WAIT_EVENT:
-            return False
+        return self.status.phase is RunPhase.WAIT_EVENT and self.all_given
+
+    @property
+    def all_given(self) -> bool:
+        """Whether no worker has yet to get an event that is there."""
         given = {held.execution.event_uid for held in self.in_flight} | self._given_now
         return all(event.uid in given or self.is_settled(event) for event in self.events)
 

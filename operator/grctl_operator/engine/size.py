@@ -8,6 +8,8 @@
 3. All else of a status is cut to what fits: messages, stack traces, and the tails of lists.
 """
 
+from typing import Any
+
 from grctl.models.limits import RUN
 from grctl.models.phases import RunPhase
 from grctl.models.reasons import RunReason
@@ -18,16 +20,17 @@ from grctl_operator.engine.draft import Draft
 ELSEWHERE = "Keep large values elsewhere (an object store, a database) and pass references to them."
 
 
-def oversize(run: WorkflowRun, status: RunStatus) -> str | None:
-    """Say what of a run would be too large; None where it fits."""
+def oversize(run: WorkflowRun, status: RunStatus, store: dict[str, Any], result: Any) -> str | None:
+    """Say what of a run would be too large with another store and result; None where it fits."""
     parts = {
         "its input": size_of(run.spec.workflow.input),
-        "its store": size_of(status.store),
-        "its result": size_of(status.result),
+        "its store": size_of(store),
+        "its result": size_of(result),
     }
     if sum(parts.values()) < RUN / 2:  # the rest is cut, and far below the other half
         return None
-    total = size_of(run.spec.to_json()) + size_of(status.to_json())
+    full = status.model_copy(update={"store": store, "result": result})
+    total = size_of(run.spec.to_json()) + size_of(full.to_json())
     if total <= RUN:
         return None
     said = ", ".join(f"{part} {in_kib(size)}" for part, size in parts.items())

@@ -4,7 +4,7 @@
 2. `before` effects, then the status if it is due, then `after` effects; then it looks again: at
    once if something may be due, else with the next thing that happens or a moment later.
 3. When a status is due the pace says (see `pace`). Until then nothing is written, and each decision
-   in between is made anew from what is so then.
+   in between is made anew from what is so then; where outcomes wait, only what to do ahead of them.
 4. After a refused write or a lost answer the run is read afresh before anything is decided.
 5. What raises is logged, counted, tried again later each time and told on the run; other keys go
    on.
@@ -16,7 +16,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from grctl.kube import RUNS, Api, ApiError, ConflictError, NotFoundError
 from grctl.models import API_VERSION, RunReason, RunStatus, WorkflowRun
@@ -25,6 +25,7 @@ from grctl_operator.engine import (
     Events,
     Executions,
     decide,
+    decide_ahead,
     decide_refused,
     may_wait,
 )
@@ -44,6 +45,7 @@ from grctl_operator.runtime.write.effects import Effects
 from grctl_operator.runtime.write.pace import Pace
 
 Decide = Callable[[WorkflowRun | None, Events, Executions, datetime], Decision]
+D = TypeVar("D", Decision, Decision | None)
 
 logger = logging.getLogger(__name__)
 
@@ -137,13 +139,15 @@ class Reconciler:
     def _ask(self, key: Key, run: WorkflowRun | None) -> Decision:
         if run is None:
             self._cache.forget(key)
+        elif self._pace.waits(key, self._clock.now()) and (
+            ahead := self._decide_by(decide_ahead, key, run)
+        ):
+            return ahead
         decided = self._decide_by(self._decide, key, run)
         self._pace.decided(key, decided, self._clock.now())
         return decided
 
-    def _decide_by(
-        self, decide: Callable[..., Decision], key: Key, run: WorkflowRun | None
-    ) -> Decision:
+    def _decide_by(self, decide: Callable[..., D], key: Key, run: WorkflowRun | None) -> D:
         workflow_type = run.spec.workflow.type if run else ""
         events, executions = self._cache.view(key), self._executions.view(key, workflow_type)
         return decide(run, events, executions, self._clock.now())

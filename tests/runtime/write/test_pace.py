@@ -1,5 +1,6 @@
 """When a run is written, with moments given by the test."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -123,6 +124,25 @@ def test_where_they_wait_in_vain_once_in_a_while_the_next_ones_wait_too(
     now = wait_and_write(pace, outcomes)
 
     assert due(pace, commits(now + A_MOMENT), now + A_MOMENT) == now + TOGETHER
+
+
+def test_outcomes_that_are_put_off_wait_until_their_write_is_due() -> None:
+    pace, now = written(), NOON + A_MOMENT
+    before = pace.waits(KEY, now)
+
+    assert (before, pace.put_off(KEY, now)) == (False, NOON + TOGETHER)
+    assert pace.due(KEY) == NOON + TOGETHER
+    assert [pace.waits(KEY, at) for at in (now, NOON + TOGETHER)] == [True, False]
+    pace.written(KEY, NOON + TOGETHER, 1)
+    assert not pace.waits(KEY, NOON + TOGETHER)
+
+
+def test_what_is_for_people_only_is_not_due_earlier_for_being_put_off() -> None:
+    pace, now = written(), NOON + A_MOMENT
+    shown = replace(shows(now), with_next=True)
+
+    assert due(pace, shown, now) == shown.write_by
+    assert not pace.waits(KEY, now)
 
 
 def test_what_was_written_at_once_did_not_wait_in_vain() -> None:

@@ -44,17 +44,24 @@ class Pace:
         if due is None:
             self._forget(key)
             return
-        if decision.with_next and (until := self.put_off(key, now)):
-            due = max(due, until)
+        if decision.with_next and due <= now and (until := self.put_off(key, now)):
+            due = until
         self._due[key] = min(due, self._due.get(key, due))
 
     def put_off(self, key: Key, now: datetime) -> datetime | None:
-        """Have what may wait do so (rules 2 and 3). Give until when; None: it is due at once."""
+        """Have outcomes wait that may (rules 2 and 3). Give until when; None: they are due."""
         written = self._written.last(key, now)
         if written is None or self._waited_alone.times(key, now) >= IN_VAIN:
             return None
         self._waits.add(key)
-        return written + TOGETHER
+        until = written + TOGETHER
+        self._due[key] = min(until, self._due.get(key, until))
+        return until
+
+    def waits(self, key: Key, now: datetime) -> bool:
+        """Say whether outcomes of a run wait, and are not due yet."""
+        due = self._due.get(key)
+        return key in self._waits and due is not None and now < due
 
     def written(self, key: Key, now: datetime, outcomes: int) -> None:
         """Note that the run was written, with so many outcomes."""
