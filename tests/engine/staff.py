@@ -1,0 +1,132 @@
+"""What an operator knows of workers, and what they hold, for the stateful test."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from grctl.models import WorkflowRun
+from grctl.models.wire import Declined, Execution
+from grctl_operator.engine import Dispatch, Executions, Held, WorkerPresence
+from grctl_operator.engine.observation import whole_second
+from tests.engine.workers import CAPACITY, CATALOGUE, Worker, execution_numbers
+from tests.engine.world import KEY
+
+
+class Staff:
+    """The part of an operator that workers connect to."""
+
+    run: WorkflowRun | None
+    woken: bool
+
+    def __init__(self) -> None:
+        self.workers: dict[str, Worker] = {}
+
+    def forget_workers(self) -> None:
+        for worker in list(self.workers.values()):
+            worker.disconnect()
+        self.workers.clear()
+        self.held: dict[str, Held] = {}
+        self.seen: dict[str, datetime] = {}
+        self.accepting_since = self.now
+        self.all_back = False
+
+    @property
+    def now(self) -> datetime:
+        raise NotImplementedError
+
+    def _executions(self) -> Executions:
+        presences = tuple(
+            WorkerPresence(
+                name=name,
+                catalogue=CATALOGUE,
+                connected=name in self.workers,
+                seen=self.now if name in self.workers else seen,
+                free=CAPACITY - any(held.worker == name for held in self.held.values()),
+            )
+            for name, seen in self.seen.items()
+        )
+        held = tuple(self.held.values())
+        return Executions(held, presences, (), self.accepting_since, self.all_back)
+
+    def _dispatch(self, effect: Dispatch) -> None:
+        assert self.run is not None
+        if effect.ahead:
+            self._dispatch_ahead(effect, self.run)
+            return
+        worker = min(self.workers.values(), key=lambda each: len(each.running))
+        execution = _execution(effect, self.run)
+        self.held[execution.id] = Held(execution, worker.name, whole_second(self.now))
+        worker.inbox.append((execution, dict(self.run.status.store)))
+        self.woken = True
+
+    def _dispatch_ahead(self, effect: Dispatch, run: WorkflowRun) -> None:
+        base = self.held.get(effect.base or "")
+        worker = self.workers.get(base.worker) if base else None
+        if worker is None or effect.event is None:
+            return
+        for number, event in enumerate((effect.event, *effect.then)):
+            link = replace(effect, name=event.event_name, event=event)
+            execution = _execution(replace(link, commits=effect.commits + number), run)
+            self.held[execution.id] = Held(execution, worker.name, whole_second(self.now))
+            worker.inbox.append((execution, None))
+            effect = replace(effect, base=execution.id)
+        self.woken = True
+
+    def _release(self, execution_id: str) -> None:
+        held = self.held.pop(execution_id, None)
+        worker = self.workers.get(held.worker) if held else None
+        if worker:
+            worker.release(execution_id)
+        self.woken = True
+
+    def worker_came(self, worker: Worker, executions: list[Execution]) -> None:
+        self.workers[worker.name] = worker
+        self.seen[worker.name] = self.now
+        still = {execution.id for execution in executions}
+        for execution in executions:
+            self.held[execution.id] = Held(execution, worker.name, whole_second(self.now))
+        for execution_id, held in list(self.held.items()):
+            if held.worker == worker.name and execution_id not in still:
+                self.held[execution_id] = replace(held, lost=True)
+        self.woken = True
+
+    def worker_left(self, worker: Worker) -> None:
+        self.workers.pop(worker.name, None)
+        self.seen[worker.name] = self.now
+
+    def grace_passes(self, name: str) -> None:
+        if name in self.workers:
+            return
+        for execution_id, held in list(self.held.items()):
+            if held.worker == name and not held.lost:
+                self.held[execution_id] = replace(held, lost=True)
+                self.woken = True
+
+    def get_outcome(self, worker: Worker) -> None:
+        if not worker.outbox:
+            return
+        outcome = worker.outbox.pop(0)
+        self.woken = True
+        if isinstance(outcome, Declined):
+            self.held.pop(outcome.execution, None)
+            return
+        known = self.held.get(outcome.execution.id)
+        if known is None:
+            known = Held(outcome.execution, worker.name, whole_second(self.now))
+        self.held[outcome.execution.id] = replace(known, outcome=outcome, took=timedelta())
+
+
+def _execution(effect: Dispatch, run: WorkflowRun) -> Execution:
+    return Execution(
+        id=f"x{next(execution_numbers)}",
+        namespace=KEY.namespace,
+        workflow_id=KEY.name,
+        workflow_type="Order",
+        run_uid=run.metadata.uid,
+        commits=effect.commits,
+        base=effect.base,
+        handler_kind=effect.kind,
+        handler_name=effect.name,
+        attempt=effect.attempt,
+        event=effect.event.name if effect.event else None,
+        event_uid=effect.event.uid if effect.event else None,
+    )

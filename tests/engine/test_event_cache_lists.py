@@ -1,0 +1,151 @@
+"""What lists make of each run's inbox, beside the watch. By the cache's rules 4 and 5."""
+
+from grctl_operator.engine import EventCache, Key
+from tests.engine.builders import NOON
+from tests.engine.items import KEY, OTHER, RUN, cache_of, item, names, settled
+
+# Rule 4
+
+
+def test_rule_4_a_list_is_sorted() -> None:
+    cache = EventCache()
+
+    cache.relisted([item("c", 100), item("a", 9), item("b", 10)], 200, {}, NOON)
+
+    assert names(cache) == ["a", "b", "c"]
+    assert cache.inversions == 0
+
+
+def test_rule_4_what_a_list_does_not_hold_is_gone() -> None:
+    cache = cache_of(item("a", 10), item("b", 11))
+
+    cache.relisted([item("b", 11)], 20, {}, NOON)
+
+    assert names(cache) == ["b"]
+
+
+def test_rule_4_what_is_newer_than_a_list_stays_though_it_is_not_in_it() -> None:
+    cache = cache_of(item("a", 10), item("b", 21))
+
+    cache.listed(KEY, [item("a", 10)], 20, RUN, NOON)
+
+    assert names(cache) == ["a", "b"]
+
+
+def test_rule_4_a_list_keeps_places_first_seen_by_the_watch() -> None:
+    cache = cache_of(item("a", 10), item("b", 11))
+
+    cache.relisted([item("b", 11), item("a", 15)], 20, {}, NOON)
+
+    assert [(each.name, each.place) for each in cache.view(KEY)] == [("a", 10), ("b", 11)]
+
+
+def test_rule_4_a_list_may_hold_what_is_over() -> None:
+    cache = EventCache()
+
+    cache.relisted([settled("a", 10), item("b", 11, deleting=True)], 20, {}, NOON)
+
+    assert names(cache) == []
+
+
+def test_rule_4_a_full_list_names_every_run_to_reconcile() -> None:
+    cache = cache_of(item("a", 10))
+    lonely = Key("shop", "lonely")
+
+    keys = cache.relisted([item("b", 11, key=OTHER)], 20, {lonely: RUN}, NOON)
+
+    assert set(keys) == {KEY, OTHER, lonely}
+    assert cache.revision == 20
+
+
+def test_rule_4_a_full_list_is_complete_for_the_runs_that_were_known() -> None:
+    cache = EventCache()
+
+    cache.relisted([item("a", 10), item("b", 11, key=OTHER)], 20, {KEY: RUN}, NOON)
+
+    known, unknown = cache.view(KEY), cache.view(OTHER)
+    assert known.complete_for == ("run-1", 3)
+    assert known.listing is not None
+    assert (known.listing.run_uid, known.listing.run_version, known.listing.at) == (
+        "run-1",
+        "100",
+        NOON,
+    )
+    assert (unknown.complete_for, unknown.listing) == (None, None)
+
+
+# Rule 5
+
+
+def test_rule_5_a_runs_own_list_ends_what_the_watch_still_shows_waiting() -> None:
+    cache = cache_of(item("a", 10))
+
+    cache.listed(KEY, [], 20, RUN, NOON)
+    cache.watched("MODIFIED", item("a", 15))
+
+    assert names(cache) == []
+
+
+def test_rule_5_the_watch_brings_nothing_back_from_before_a_runs_own_list() -> None:
+    cache = EventCache()
+    cache.listed(KEY, [], 20, RUN, NOON)
+
+    assert cache.watched("ADDED", item("a", 15)) is None
+    assert names(cache) == []
+
+
+def test_rule_5_the_watch_ends_nothing_from_before_a_runs_own_list() -> None:
+    cache = cache_of(item("a", 10))
+    cache.listed(KEY, [item("a", 18)], 20, RUN, NOON)
+
+    cache.watched("DELETED", item("a", 15))
+
+    assert names(cache) == ["a"]
+
+
+def test_rule_5_what_the_watch_says_from_after_the_list_counts() -> None:
+    cache = EventCache()
+    cache.listed(KEY, [item("a", 10)], 20, RUN, NOON)
+
+    cache.watched("ADDED", item("b", 21))
+    cache.watched("DELETED", item("a", 22))
+
+    assert names(cache) == ["b"]
+
+
+def test_rule_5_other_runs_hear_the_watch_as_before() -> None:
+    cache = EventCache()
+    cache.listed(KEY, [], 20, RUN, NOON)
+
+    cache.watched("ADDED", item("b", 15, key=OTHER))
+
+    assert names(cache, OTHER) == ["b"]
+
+
+def test_rule_5_a_full_list_from_before_a_runs_own_list_brings_nothing_back() -> None:
+    cache = EventCache()
+    cache.listed(KEY, [], 20, RUN, NOON)
+
+    cache.relisted([item("a", 10)], 15, {KEY: RUN}, NOON)
+
+    assert names(cache) == []
+
+
+def test_rule_5_a_list_makes_the_view_complete_for_the_run_that_was_known() -> None:
+    cache = EventCache()
+
+    cache.listed(KEY, [], 20, RUN, NOON)
+
+    view = cache.view(KEY)
+    assert view.complete_for == ("run-1", 3)
+    assert view.listing is not None
+    assert view.listing.at == NOON
+
+
+def test_rule_5_a_list_made_without_a_known_run_proves_nothing() -> None:
+    cache = EventCache()
+
+    cache.listed(KEY, [item("a", 10)], 20, None, NOON)
+
+    assert names(cache) == ["a"]
+    assert (cache.view(KEY).complete_for, cache.view(KEY).listing) == (None, None)
