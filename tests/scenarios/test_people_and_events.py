@@ -32,10 +32,11 @@ async def _busy(stage: Stage, order: str) -> WorkflowHandle:
 
 
 async def _finish(stage: Stage, handle: WorkflowHandle) -> list[object]:
-    """Open the gate and let the run finish; give what it kept, but for gate and end."""
+    """Open the gate, let the run finish and its events be settled; give what it kept between."""
     stage.gate(handle.workflow_id).open()
     await handle.send("done")
     await handle.result(PATIENCE)
+    await stage.recorder.settled()  # each says so itself a moment after the run
     payloads: list[object] = (await stage.run(handle.workflow_id)).status.store["payloads"]
     return payloads[1:-1]
 
