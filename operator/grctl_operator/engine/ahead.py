@@ -7,7 +7,7 @@
 3. Order is kept (rule 2): the next event in line or none; one that no handler takes stops the line.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from grctl.models.directive import WaitForEvent
@@ -44,15 +44,20 @@ def _room(draft: Draft) -> int:
     if len({held.execution.commits for held in flying}) < len(flying):
         return 0  # two attempts at the same: nobody knows which one commits
     back = [held for held in flying if held.outcome is not None]
-    if not all(_goes_on_waiting(held.outcome) for held in back):
+    if not _all_go_on_waiting(back):
         return 0
     quick = sum(held.took is not None and held.took < QUICK for held in back)
     wanted = min(2 * quick, AHEAD) - (len(flying) - len(back))
     return min(wanted, draft.outbox_room - len(flying))
 
 
-def _goes_on_waiting(outcome: Outcome | None) -> bool:
-    match outcome.result if outcome else None:
+def _all_go_on_waiting(held: Iterable[Held]) -> bool:
+    """Say whether the run goes on waiting after each outcome that is back."""
+    return all(_goes_on_waiting(each.outcome) for each in held if each.outcome is not None)
+
+
+def _goes_on_waiting(outcome: Outcome) -> bool:
+    match outcome.result:
         case Succeeded(directive=WaitForEvent()) | Refused():
             return True
     return False
@@ -60,11 +65,11 @@ def _goes_on_waiting(outcome: Outcome | None) -> bool:
 
 def may_wait_behind(draft: Draft) -> bool:
     """Say whether outcomes are back, and nothing follows from them but a write that may wait."""
-    back = [held.outcome for held in draft.in_flight if held.outcome is not None]
+    held = draft.in_flight
     return (
-        bool(back)
-        and goes_on(draft.run, draft.executions, draft.in_flight)
-        and all(map(_goes_on_waiting, back))
+        any(each.outcome is not None for each in held)
+        and goes_on(draft.run, draft.executions, held)
+        and _all_go_on_waiting(held)
         and draft.all_given
     )
 
@@ -76,8 +81,7 @@ def may_wait(run: WorkflowRun, events: Events, executions: Executions) -> bool:
     comes. It is a matter of time only: were it wrong, something would be done later.
     """
     held = executions.held
-    back = [each.outcome for each in held if each.outcome is not None]
-    if not goes_on(run, executions, held) or not all(map(_goes_on_waiting, back)):
+    if not goes_on(run, executions, held) or not _all_go_on_waiting(held):
         return False
     given = {each.execution.event_uid for each in held}
     given.update(entry.uid for entry in run.status.settled)

@@ -86,7 +86,7 @@ def decide_ahead(
     draft = Draft(run, events, executions, now)
     if any(rule(draft) for rule in AHEAD_RULES) or not may_wait_behind(draft):
         return None
-    return draft.ahead()
+    return draft.decision()
 
 
 def decide_refused(

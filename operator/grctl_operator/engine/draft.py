@@ -273,10 +273,6 @@ class Draft:
             with_next=rests and goes_on(self.run, self.executions, self.in_flight),
         )
 
-    def ahead(self) -> Decision:
-        """Give what may be done whatever the answer will be."""
-        return Decision(before=tuple(self.before), wake_at=self._wake_at)
-
     @property
     def _rests(self) -> bool:
         """Whether the run waits for an event, and no worker has yet to get one that is there."""

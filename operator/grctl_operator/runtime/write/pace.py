@@ -43,10 +43,8 @@ class Pace:
         due = decision.write_by
         if due is None:
             self._forget(key)
-            return
-        if decision.with_next and due <= now and (until := self.put_off(key, now)):
-            due = until
-        self._due[key] = min(due, self._due.get(key, due))
+        elif not (decision.with_next and due <= now and self.put_off(key, now)):
+            self._note_due(key, due)
 
     def put_off(self, key: Key, now: datetime) -> datetime | None:
         """Have outcomes wait that may (rules 2 and 3). Give until when; None: they are due."""
@@ -55,7 +53,7 @@ class Pace:
             return None
         self._waits.add(key)
         until = written + TOGETHER
-        self._due[key] = min(until, self._due.get(key, until))
+        self._note_due(key, until)
         return until
 
     def waits(self, key: Key, now: datetime) -> bool:
@@ -71,6 +69,9 @@ class Pace:
             self._waited_alone.note(key, now)
         self._written.note(key, now)
         self._forget(key)
+
+    def _note_due(self, key: Key, due: datetime) -> None:
+        self._due[key] = min(due, self._due.get(key, due))
 
     def _forget(self, key: Key) -> None:
         self._due.pop(key, None)
