@@ -20,7 +20,7 @@ from grctl_local.decoding import clean, parse_yaml_or_json
 from grctl_local.errors import ApiError, Cause, Json, bad_request, invalid
 from grctl_local.request import Call
 from grctl_local.schema import Node
-from grctl_local.store import Record
+from grctl_local.store import Record, is_same
 from grctl_local.writing import create, update
 
 Path = tuple[str, ...]
@@ -85,7 +85,9 @@ def _settle_conflicts(
     """Take contested fields from the other managers, or refuse."""
     conflicts = []
     for other, paths in [*managers.items()]:
-        contested = {path for path in paths & mine if _at(value, path) != _at(wanted, path)}
+        contested = {
+            path for path in paths & mine if not is_same(_at(value, path), _at(wanted, path))
+        }
         if call.flag("force"):
             managers[other] = paths - contested
         else:

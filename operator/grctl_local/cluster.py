@@ -9,7 +9,7 @@ from grctl_local.errors import Json, namespace_terminating, not_found
 from grctl_local.metadata import new_metadata
 from grctl_local.registry import Registry
 from grctl_local.request import Call
-from grctl_local.store import Change, Record, Store
+from grctl_local.store import Change, Record, Store, is_same
 
 
 @dataclass
@@ -75,7 +75,7 @@ class Cluster:
         spec = definition["spec"]
         if change.type == "DELETED":
             self.registry.remove(spec["group"], spec["names"]["plural"])
-        elif not change.previous or change.previous.value["spec"] != spec:
+        elif not change.previous or not is_same(change.previous.value["spec"], spec):
             self.serve(definition)
 
 

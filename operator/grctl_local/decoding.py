@@ -24,7 +24,7 @@ PROTOBUF = "application/vnd.kubernetes.protobuf"
 READABLE = ("application/json", "application/yaml", PROTOBUF)
 SHOWN_OF_UNKNOWN = 30  # bytes
 LARGEST_EXACT = 1e21  # from here on Go writes an exponent
-INTEGRAL = re.compile(rb"[0-9](?:\.0+|[eE][-+]?[0-9]+)\s*[,}\]]")  # may be a whole number
+INTEGRAL = re.compile(rb"[0-9](?:\.0*|[eE][-+]?[0-9]+)\s*(?:[,}\]#\n]|$)")  # may be whole
 
 
 def read_object(call: Call) -> Json:

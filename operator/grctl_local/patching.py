@@ -15,7 +15,7 @@ from grctl_local.cluster import Cluster
 from grctl_local.decoding import clean, json_error
 from grctl_local.errors import ApiError, Json, bad_request, unsupported_media_type
 from grctl_local.request import Call
-from grctl_local.store import Record
+from grctl_local.store import Record, is_same
 from grctl_local.writing import update
 
 JSON_PATCH = "application/json-patch+json"
@@ -95,7 +95,7 @@ def _apply(value: Any, operation: Json) -> Any:
         case "copy":
             return _add(value, path, copy.deepcopy(_find(value, _pointer(operation["from"]))))
         case "test":
-            if orjson.dumps(_find(value, path)) != orjson.dumps(operation["value"]):
+            if not is_same(_find(value, path), operation["value"]):
                 raise ValueError("test failed")
             return value
         case unknown:

@@ -57,7 +57,12 @@ class Node:
     def is_free(self) -> bool:
         """Whether every value is kept and none is looked at."""
         return self.preserve and not (
-            self.children or self.type or self.required or self.int_or_string or self.any_of
+            self.children
+            or self.type
+            or self.required
+            or self.int_or_string
+            or self.any_of
+            or self.source.get("enum")
         )
 
     def below(self, name: str) -> "Node | None":

@@ -103,6 +103,11 @@ def dump(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
+def is_same(one: object, other: object) -> bool:
+    """Return whether two values are the same JSON. To Python `False == 0`; as bytes they differ."""
+    return one is other or (one == other and dump(one) == dump(other))
+
+
 class Store:
     """Objects of all resources."""
 

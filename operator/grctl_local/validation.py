@@ -14,7 +14,7 @@ from typing import Any
 from grctl_local.errors import Cause, Json
 from grctl_local.formats import FORMATS
 from grctl_local.schema import Node
-from grctl_local.store import dump
+from grctl_local.store import dump, is_same
 
 NOT_ALL_CHECKED = Cause(
     "FieldValueInvalid",
@@ -101,7 +101,7 @@ def _check_rules(node: Node, value: Any, old: Any, path: str) -> Iterator[Cause]
 
 
 def _is_left_alone(value: Any, old: Any) -> bool:
-    return old is not None and dump(value) == dump(old)
+    return old is not None and is_same(value, old)
 
 
 def _has_type(node: Node, value: Any) -> bool:
@@ -124,7 +124,7 @@ def _wrong_type(node: Node, value: Any, path: str) -> Cause:
 
 def _check_enum(node: Node, value: Any, path: str) -> Iterator[Cause]:
     options = node.source.get("enum")
-    if options is not None and value not in options:
+    if options is not None and not any(is_same(value, option) for option in options):
         supported = ", ".join(_quoted(option) for option in options)
         message = f"Unsupported value: {_quoted(value)}: supported values: {supported}"
         yield Cause("FieldValueNotSupported", path, message)

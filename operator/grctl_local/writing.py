@@ -25,7 +25,7 @@ from grctl_local.kinds import Kind
 from grctl_local.metadata import new_metadata, updated_metadata
 from grctl_local.names import metadata_causes
 from grctl_local.request import Call
-from grctl_local.store import Record, dump
+from grctl_local.store import Record, is_same
 from grctl_local.validation import validate
 
 NAME_TRIES = 8  # generated names: two alike are rare, eight in a row are a bug
@@ -162,7 +162,7 @@ def _prepare_changed(call: Call, value: Json, before: Json) -> Json:
             value["status"] = before["status"]
     if kind.resource == DEFINITIONS:
         fill_in(value)
-    if kind.counts_generations and _desired(kind, value) != _desired(kind, before):
+    if kind.counts_generations and not is_same(_desired(kind, value), _desired(kind, before)):
         value["metadata"]["generation"] = before["metadata"].get("generation", 0) + 1
     return value
 
@@ -210,9 +210,8 @@ def _refuse(kind: Kind, name: str, causes: list[Cause]) -> None:
 
 
 def _is_same(new: Json, before: Record) -> bool:
-    # A default that was only shown so far is stored now. To Python 1, 1.0 and True are equal; to
-    # the bytes they are not.
-    return before.stored == before.data and new == before.value and dump(new) == before.data
+    # A default that was only shown so far is stored now.
+    return before.stored == before.data and is_same(new, before.value)
 
 
 def _lives_on(value: Json) -> bool:

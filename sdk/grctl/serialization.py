@@ -125,7 +125,7 @@ def _text(value: str, what: str) -> str:
 
 def _container(value: Any, what: str, depth: int) -> Any:
     if isinstance(value, Mapping):
-        return dict(_item(key, each, what, depth) for key, each in value.items())
+        return _mapping(value, what, depth)
     if isinstance(value, list | tuple):
         return [_convert(each, f"{what}[{at}]", depth) for at, each in enumerate(value)]
     if isinstance(value, set | frozenset):
@@ -141,6 +141,16 @@ def _container(value: Any, what: str, depth: int) -> Any:
             for field in dataclasses.fields(value)
         }
     raise NotJsonError(_refusal(value, what))
+
+
+def _mapping(value: Mapping[Any, Any], what: str, depth: int) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for key, each in value.items():
+        name, json = _item(key, each, what, depth)
+        if name in made:
+            raise NotJsonError(f"{what} has two keys that are {name!r} in JSON, one is {key!r}")
+        made[name] = json
+    return made
 
 
 def _item(key: Any, value: Any, what: str, depth: int) -> tuple[str, Any]:

@@ -104,6 +104,45 @@ async def test_another_event_under_the_same_name_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("payload", "other"),
+    [
+        (0, False),
+        (True, 1),
+        ([1], [True]),
+        ({"paid": 0}, {"paid": False}),
+        ({"a": [{"b": True}]}, {"a": [{"b": 1}]}),
+        ("1", 1),
+        ("", None),
+        (0, None),
+        ([], {}),
+        ({"a": None}, {}),
+    ],
+    ids=repr,
+)
+async def test_a_payload_that_only_python_calls_equal_is_another_event(
+    client: Client, operator: PlayedOperator, payload: Any, other: Any
+) -> None:
+    await send(client, payload=payload, name="k")
+
+    with pytest.raises(EventNameTakenError, match="another event named 'k'"):
+        await send(client, payload=other, name="k")
+
+
+@pytest.mark.parametrize(
+    ("payload", "same"),
+    [(1, 1.0), ({"a": 1, "b": 2}, {"b": 2.0, "a": 1}), ((1, 2), [1, 2]), (None, None)],
+    ids=repr,
+)
+async def test_a_payload_that_is_kept_as_the_same_json_is_the_same_event(
+    client: Client, operator: PlayedOperator, payload: Any, same: Any
+) -> None:
+    first = await send(client, payload=payload, name="k")
+    second = await send(client, payload=same, name="k")
+
+    assert first.uid == second.uid
+
+
+@pytest.mark.parametrize(
     ("arguments", "error", "told"),
     [
         ({"payload": object()}, NotJsonError, "payload is a object"),

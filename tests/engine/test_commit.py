@@ -1,6 +1,7 @@
 """An outcome becomes true once, or not at all."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -75,6 +76,39 @@ def test_a_store_keeps_what_an_outcome_does_not_name() -> None:
     )
 
     assert status.store == {"kept": 1, "changed": 20}
+
+
+@pytest.mark.parametrize(
+    ("before", "put"),
+    [
+        (0, False),
+        (False, 0),
+        (1, True),
+        (True, 1),
+        (0.0, False),
+        ([0], [False]),
+        ({"paid": 1}, {"paid": True}),
+        ([{"a": [1]}], [{"a": [True]}]),
+        (None, False),
+        ("", None),
+        ([], {}),
+    ],
+    ids=repr,
+)
+def test_a_put_value_that_python_calls_equal_is_kept(before: Any, put: Any) -> None:
+    run = stepping_run("ship", status={"store": {"x": before}})
+    done = brought(execution(run, "ship"), succeeded(WaitForEvent(), put={"x": put}))
+
+    status = status_of(decide(run, view(run), executions(done), NOON))
+
+    assert repr(status.store) == repr({"x": put})
+
+
+def test_a_result_that_python_calls_equal_to_no_result_is_kept() -> None:
+    run = stepping_run("ship", status={"result": 0})  # restored from elsewhere, say
+    done = brought(execution(run, "ship"), succeeded(Complete(result=False)))
+
+    assert status_of(decide(run, view(run), executions(done), NOON)).result is False
 
 
 def test_next_step_is_due_after_its_commit() -> None:

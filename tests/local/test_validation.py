@@ -67,6 +67,14 @@ def test_a_set_has_nothing_twice() -> None:
     assert wrong(schema, ["a", "b", "a"]) == ["spec[2]"]
 
 
+@pytest.mark.parametrize("value", [True, 1.5, "1", [1]])
+def test_an_enum_of_numbers_has_nothing_else(value: Any) -> None:
+    schema = {"x-kubernetes-preserve-unknown-fields": True, "enum": [1, 0]}
+
+    assert len(wrong(schema, value)) == 1
+    assert wrong(schema, 1) == []
+
+
 @pytest.mark.parametrize(("value", "fits"), [(0, False), (0.5, True), (10, True), (10.5, False)])
 def test_limits_can_leave_themselves_out(value: float, *, fits: bool) -> None:
     schema = {"type": "number", "minimum": 0, "exclusiveMinimum": True, "maximum": 10}

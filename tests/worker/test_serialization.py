@@ -107,6 +107,11 @@ LOOP.append(LOOP)
         (2**63, "it is an integer of 64 bits"),
         (10**400, "it is an integer of 1329 bits"),
         ({1: "a"}, r"it has the key 1 \(int\); keys in JSON are text: use str\(1\)"),
+        ({Colour.RED: 1, "red": 2}, "it has two keys that are 'red' in JSON, one is 'red'"),
+        (
+            {"a": {date(2026, 1, 2): 1, "2026-01-02": 2}},
+            r"it\['a'\] has two keys that are '2026-01",
+        ),
         ("\ud800", "it is text that is no Unicode"),
         (LOOP, "nested deeper than 100 levels, or holds itself"),
     ],

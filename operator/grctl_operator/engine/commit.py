@@ -5,6 +5,8 @@ resourceVersion (rule 5). What does not pass the fence is void, and its worker i
 Outcomes that wait behind each other are committed in order, in one write.
 """
 
+from typing import Any
+
 from grctl.models.directive import Complete, NextStep, WaitForEvent
 from grctl.models.limits import MESSAGE, STACK_TRACE
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
@@ -93,8 +95,7 @@ def _take(draft: Draft, outcome: Outcome, before: int) -> None:
 def _succeed_if_it_fits(
     draft: Draft, execution: Execution, result: Succeeded, event: Event | None
 ) -> None:
-    kept = {key: value for key, value in draft.status.store.items() if key not in result.delete}
-    store = kept | result.put
+    store = _store_after(draft, result)
     value = result.directive.result if isinstance(result.directive, Complete) else None
     text = oversize(draft.run, draft.status, store, value)
     if text is None:
@@ -104,6 +105,14 @@ def _succeed_if_it_fits(
     message = f"{execution.handler_name} gave too much. {text} {ELSEWHERE}"
     error = RunError(type=RunReason.BAD_OUTCOME, message=message)
     _fail(draft, Failed(reason=RunReason.BAD_OUTCOME, error=error), event)
+
+
+def _store_after(draft: Draft, result: Succeeded) -> dict[str, Any]:
+    """Return what the store holds with an outcome: the same object if the outcome changes none."""
+    if not result.put and not result.delete:
+        return draft.status.store
+    kept = {key: value for key, value in draft.status.store.items() if key not in result.delete}
+    return kept | result.put
 
 
 def _succeed(draft: Draft, result: Succeeded, event: Event | None) -> None:

@@ -37,6 +37,12 @@ WITH_NEXT = 8
 """Outcomes that may wait for the next ones: half of what is handed over ahead (decision 0011)."""
 
 
+USER_VALUES = frozenset({"store", "result"})
+"""Fields of the status that hold JSON of users. They are never compared: to Python `False == 0`,
+so a store that changed would count as unchanged. They change only within a commit, which is
+written in any case."""
+
+
 class Draft:
     """What the rules work on."""
 
@@ -150,7 +156,9 @@ class Draft:
     def change(self, **fields: Any) -> None:
         """Change the status; what is so already costs no copy."""
         known = vars(self.status)
-        if all(known[name] == value for name, value in fields.items()):
+        if not USER_VALUES & fields.keys() and all(
+            known[name] == value for name, value in fields.items()
+        ):
             return
         if self.status is self.run.status:
             self.status = self.run.status.model_copy(update=fields)

@@ -12,6 +12,7 @@ from grctl.client.access import Access, Json
 from grctl.client.errors import EventGoneError, EventNameTakenError
 from grctl.client.names import check_name, check_text, event_object_name
 from grctl.client.timeouts import Timeout, in_words, seconds
+from grctl.equality import same_json
 from grctl.kube import EVENTS, AlreadyExistsError
 from grctl.models.base import API_VERSION
 from grctl.models.event import EventSpec, EventStatus
@@ -121,10 +122,15 @@ async def _create(access: Access, spec: EventSpec, name: str) -> Json | None:
         return await access.create(EVENTS, body)
     except AlreadyExistsError:
         present = await access.read(EVENTS, name)
-    if present is not None and EventSpec.model_validate(present["spec"]) != spec:
+    if present is not None and not _is_same(EventSpec.model_validate(present["spec"]), spec):
         raise EventNameTakenError(
             f"There is another event named {name!r}: {present['spec']['eventName']!r} to"
             f" {present['spec']['workflowId']!r}. A name stands for one event; send this one under"
             " another name, or without one."
         )
     return present
+
+
+def _is_same(present: EventSpec, spec: EventSpec) -> bool:
+    """Return whether two events are one: the payload is compared as JSON, not as Python."""
+    return same_json(present.to_json(), spec.to_json())
