@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from grctl.models import Complete, Directive, HandlerKind, NextStep, WaitForEvent
 from grctl.models.limits import MESSAGE, STACK_TRACE
-from grctl.models.wire import Failed, Refused, Succeeded
+from grctl.models.wire import Failed, Refused, Succeeded, encode
 from grctl.worker.context import Context, CurrentEvent
 from grctl.worker.task import task
 from grctl.workflow import Workflow
@@ -76,6 +77,61 @@ async def cancels(ctx: Context) -> Directive:
 
 
 @order.step()
+async def interrupts(ctx: Context) -> Directive:
+    raise KeyboardInterrupt
+
+
+@order.step()
+async def closes_itself(ctx: Context) -> Directive:
+    raise GeneratorExit
+
+
+@order.step()
+async def cancels_its_task(ctx: Context) -> Directive:
+    own_task().cancel()
+    await asyncio.sleep(0)
+    return ctx.next.complete()
+
+
+@order.step()
+async def cancels_its_task_and_fails(ctx: Context) -> Directive:
+    own_task().cancel()
+    raise LookupError("no such order")
+
+
+@order.step()
+async def swallows_its_cancellation_and_awaits_a_cancelled_child(ctx: Context) -> Directive:
+    own_task().cancel()
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    child = asyncio.create_task(asyncio.sleep(60))
+    child.cancel()
+    await child
+    return ctx.next.complete()
+
+
+@order.step()
+async def groups_a_cancellation(ctx: Context) -> Directive:
+    raise BaseExceptionGroup("several", [asyncio.CancelledError(), KeyboardInterrupt()])
+
+
+@order.step()
+async def raises_what_has_no_text_but_an_exit(ctx: Context) -> Directive:
+    raise ExitsInItsTextError
+
+
+@order.step()
+async def raises_half_a_character(ctx: Context) -> Directive:
+    raise ValueError("\ud800")
+
+
+@order.step()
+async def returns_with_a_cancellation_pending(ctx: Context) -> Directive:
+    own_task().cancel()
+    return ctx.next.complete("done")
+
+
+@order.step()
 async def returns_nothing(ctx: Context) -> Directive:
     return None  # type: ignore[return-value]
 
@@ -110,6 +166,17 @@ async def wrong_transition(ctx: Context) -> Directive:
 class UnprintableError(Exception):
     def __str__(self) -> str:
         raise ValueError("never")
+
+
+class ExitsInItsTextError(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(1)
+
+
+def own_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
 
 
 @order.step()
@@ -211,14 +278,39 @@ async def test_a_handler_that_raises_fails_the_run_with_the_users_frames(
     assert (record.run, record.handler) == ("shop/order-abc", "raises")  # type: ignore[attr-defined]
 
 
+CANCELLED = "asyncio.exceptions.CancelledError"
+
+
 @pytest.mark.parametrize(
-    ("name", "kind"), [("exits", "SystemExit"), ("cancels", "asyncio.exceptions.CancelledError")]
+    ("name", "kind"),
+    [
+        ("exits", "SystemExit"),
+        ("interrupts", "KeyboardInterrupt"),
+        ("closes_itself", "GeneratorExit"),
+        ("cancels", CANCELLED),
+        ("cancels_its_task", CANCELLED),
+        ("cancels_its_task_and_fails", "LookupError"),
+        ("swallows_its_cancellation_and_awaits_a_cancelled_child", CANCELLED),
+        ("groups_a_cancellation", "BaseExceptionGroup"),
+        (
+            "raises_what_has_no_text_but_an_exit",
+            "tests.worker.test_executor.ExitsInItsTextError",
+        ),
+        ("raises_half_a_character", "ValueError"),
+    ],
 )
 async def test_a_handler_that_leaves_by_force_fails_its_run_only(name: str, kind: str) -> None:
     result = await step(order, name)
 
     assert isinstance(result, Failed)
     assert (result.reason, result.error.type) == ("HandlerFailed", kind)
+    encode(result)
+
+
+async def test_a_cancellation_that_came_too_late_does_not_change_what_was_returned() -> None:
+    result = await step(order, "returns_with_a_cancellation_pending")
+
+    assert result == Succeeded(directive=Complete(result="done"))
 
 
 async def test_a_cancelled_execution_has_no_result() -> None:

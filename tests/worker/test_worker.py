@@ -264,6 +264,32 @@ async def test_a_handler_that_leaves_by_force_does_not_take_the_worker_with_it(
         assert isinstance((await worker.next(Outcome)).result, Failed)
 
 
+async def test_a_handler_that_cancels_the_task_of_its_execution_fails_its_run(
+    operator: FakeOperator, serve: Serve
+) -> None:
+    """As `for task in asyncio.all_tasks(): task.cancel()` does, among others."""
+    workflow = Workflow(workflow_type="Cancels")
+
+    @workflow.start()
+    async def start(ctx: Context) -> Directive:
+        for each in asyncio.all_tasks():
+            if each.get_coro().__qualname__ == "Executions._run":  # type: ignore[union-attr]
+                each.cancel()
+        await asyncio.sleep(60)
+        return ctx.next.complete()
+
+    serving = serve(workflow)
+    worker, _ = await operator.welcomed()
+    await worker.execute(execute_of(workflow, START, "start", id="e1"))
+
+    result = (await worker.next(Outcome)).result
+    assert isinstance(result, Failed)
+    assert result.error.type == "asyncio.exceptions.CancelledError"
+    await worker.release("e1")
+    serving.worker.stop()
+    await serving.ended()
+
+
 async def test_a_message_that_is_not_understood_or_of_nothing_held_is_passed_over(
     operator: FakeOperator, serve: Serve, stage: Stage
 ) -> None:

@@ -5,6 +5,8 @@
 3. Release ends it: what still runs is cancelled, what it would bring back is void.
 4. One that came ahead runs behind the one that it was built on, with the store that this leaves; if
    that does not leave the run waiting for an event, it is declined.
+5. A task that ends without an outcome, however that came about, brings back a failure: a held
+   execution without a task would leave its run Running for ever.
 """
 
 import asyncio
@@ -26,6 +28,7 @@ from grctl.models.wire import (
     Succeeded,
 )
 from grctl.worker.executor import carry_out
+from grctl.worker.failure import failure_of
 from grctl.worker.logs import fields_of
 from grctl.workflow.workflow import Workflow
 
@@ -140,13 +143,36 @@ class Executions:
         task = asyncio.create_task(self._run(held, execute, self._latest.get(run)))
         held.task = self._latest[run] = task
         self._tasks.add(task)
-        task.add_done_callback(lambda done: self._ended(run, done))
+        task.add_done_callback(lambda done: self._ended(held, done))
         self.empty.clear()
 
-    def _ended(self, run: str, task: asyncio.Task[None]) -> None:
+    def _ended(self, held: _Held, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        run = held.execution.run_uid
         if self._latest.get(run) is task:
             del self._latest[run]
+        if self._held.get(held.execution.id) is held and held.outcome is None:
+            self._bring_back_broken(held, _cause(task))
+        self._note_empty()
+
+    def _bring_back_broken(self, held: _Held, error: BaseException) -> None:
+        """Bring back an execution whose task ended without an outcome."""
+        fields = fields_of(held.execution)
+        logger.error("execution ended without an outcome", extra=fields, exc_info=error)
+        if held.begun:
+            self._keep(held, failure_of(error))
+        sending = asyncio.create_task(self._bring_back(held))
+        self._tasks.add(sending)
+        sending.add_done_callback(self._sent)
+
+    async def _bring_back(self, held: _Held) -> None:
+        if held.outcome is None:
+            await self._decline(held)
+        else:
+            await self._brought_back(held.outcome)
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
         self._note_empty()
 
     async def _run(
@@ -166,9 +192,12 @@ class Executions:
         if held.execution.id not in self._held:
             return  # released, and the handler took no notice of being cancelled
         held.left = _left(execute.store, result)
+        self._keep(held, result)
+        await self._bring_back(held)
+
+    def _keep(self, held: _Held, result: Succeeded | Failed | Refused) -> None:
         held.outcome = Outcome(execution=held.execution, result=result)
         self.handled[held.execution.handler_kind, result.kind] += 1
-        await self._brought_back(held.outcome)
 
     async def _decline(self, held: _Held) -> None:
         if self._held.pop(held.execution.id, None) is not None:
@@ -178,6 +207,12 @@ class Executions:
     def _note_empty(self) -> None:
         if not self._held and not self._tasks:
             self.empty.set()
+
+
+def _cause(task: asyncio.Task[None]) -> BaseException:
+    """Return what ended a task that is done."""
+    error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    return error or RuntimeError("The execution ended without an outcome.")
 
 
 def _left(store: Values, result: Succeeded | Failed | Refused) -> Values | None:

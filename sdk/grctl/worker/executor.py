@@ -3,10 +3,13 @@
 1. Whatever user code does ends in a Result: it raises, exits, or gives what cannot be kept.
 2. A payload that does not bind is Refused and harms nothing; an input that does not fails the run.
 3. An execution that is cancelled from outside has no result: nobody waits for it any more.
+4. User code runs in a task of its own. A handler that cancels its task, or swallows a cancellation,
+   changes only that task: the task of the execution is cancelled by the worker alone.
 """
 
 import asyncio
 import inspect
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,15 +40,45 @@ async def carry_out(
     Raises:
         CancelledError: the execution itself was cancelled.
     """
+    ends: list[Succeeded | Failed | Refused] = []
+    attempt = asyncio.create_task(_attempt_to_the_end(workflows, execute, ends))
     try:
-        return await _attempt(workflows, execute)
-    except (KeyboardInterrupt, GeneratorExit):
-        raise  # a person ends the process, or the loop is gone
-    except BaseException as error:
-        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+        await attempt
+    except asyncio.CancelledError as error:
+        if _is_cancelled():
             raise
-        HandlerLogger(execute.execution).warning("handler failed", exc_info=error)
-        return failure_of(error)
+        # A task that was cancelled and then returned is cancelled for asyncio: `ends` knows better.
+        return ends[0] if ends else _failure(execute, error)
+    return ends[0]
+
+
+async def _attempt_to_the_end(
+    workflows: Mapping[str, Workflow],
+    execute: Execute,
+    ends: list[Succeeded | Failed | Refused],
+) -> None:
+    """Record the result of whatever user code does, except a cancellation that it lets through.
+
+    SystemExit and KeyboardInterrupt too: asyncio would end the loop with them, and with it all
+    other handlers of the process. A person's Ctrl-C does not come as KeyboardInterrupt.
+    """
+    process = os.getpid()
+    try:
+        ends.append(await _attempt(workflows, execute))
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001  rule 1
+        ends.append(_failure(execute, error))
+    finally:
+        if os.getpid() != process:
+            # The handler called os.fork, and this is the child: it has the worker's connection,
+            # and would answer in the worker's place.
+            os._exit(0)
+
+
+def _failure(execute: Execute, error: BaseException) -> Failed:
+    HandlerLogger(execute.execution).warning("handler failed", exc_info=error)
+    return failure_of(error)
 
 
 async def _attempt(
@@ -114,6 +147,6 @@ def _shown(answer: Any) -> str:
 
 
 def _is_cancelled() -> bool:
-    """Say whether this task was asked to stop, rather than the handler raising on its own."""
+    """Return whether the execution's own task was asked to stop, which only the worker does."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -49,13 +49,20 @@ def _qualified(kind: type) -> str:
 def _text_of(error: BaseException) -> str:
     try:
         text = str(error)
-    except Exception as unprintable:  # noqa: BLE001  a __str__ of the user's that fails
+    except BaseException as unprintable:  # noqa: BLE001  a __str__ of the user's that fails
         text = f"(its text cannot be made: {type(unprintable).__name__})"
     return cut(text, MESSAGE)
 
 
 def _stack_trace(error: BaseException) -> str | None:
-    """Format it without our own frames; None where no other frame is left."""
+    """Format it without our own frames; None where no other frame is left, or it has no format."""
+    try:
+        return _format_stack(error)
+    except BaseException:  # noqa: BLE001  the user's: a __str__, attributes of a SyntaxError
+        return None
+
+
+def _format_stack(error: BaseException) -> str | None:
     trace = traceback.TracebackException.from_exception(error)
     theirs = [frame for frame in trace.stack if not frame.filename.startswith(OUR_FILES)]
     if not theirs:

@@ -8,11 +8,8 @@
 import asyncio
 import logging
 import random
-import signal
-import threading
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 from grctl.backoff import Uniform
@@ -22,6 +19,7 @@ from grctl.worker import identity
 from grctl.worker.connection import Connection, Message, Sleep
 from grctl.worker.executions import Executions
 from grctl.worker.health import probed
+from grctl.worker.signals import stopping_signals
 from grctl.workflow.handler import Handler as WorkflowHandler
 from grctl.workflow.workflow import Workflow, workflow_of
 
@@ -29,7 +27,6 @@ logger = logging.getLogger(__name__)
 
 CAPACITY = 100  # handlers at once: they wait for I/O most of the time
 GRACE = 30.0  # s: what Kubernetes gives a pod between SIGTERM and SIGKILL
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Worker:
@@ -110,7 +107,7 @@ class Worker:
         """
         self._loop = asyncio.get_running_loop()
         host, port = self._http
-        with identity.worker_name(self._given_name) as self._name, _signals(self._stop):
+        with identity.worker_name(self._given_name) as self._name, stopping_signals(self._stop):
             async with probed(
                 host, port, self._connection, self._executions, self._stopping.is_set
             ):
@@ -202,19 +199,3 @@ def _catalogue(workflow: Workflow) -> Catalogue:
             for each in workflow.handlers
         ),
     )
-
-
-@contextmanager
-def _signals(stop: Any) -> Iterator[None]:
-    """Call `stop` at each signal to end; only the main thread can."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    for each in SIGNALS:
-        loop.add_signal_handler(each, stop)
-    try:
-        yield
-    finally:
-        for each in SIGNALS:
-            loop.remove_signal_handler(each)

@@ -1,0 +1,86 @@
+"""Signals that stop a worker, and what processes made by fork must not inherit of it.
+
+1. asyncio takes signals by a descriptor that the C handler of a signal writes to. A child made by
+   fork has that descriptor and that handler too: a SIGTERM for the child would stop the worker,
+   and the child would go on (bpo 66285; Python 3.12 and later close the descriptor and keep the
+   handler).
+2. So a child begins with the handlers that were there before the worker's. A signal that comes
+   while it begins is held back until then.
+"""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+_before: dict[signal.Signals, Any] = {}
+"""The handlers that the worker of this process has replaced; empty without one."""
+
+
+@contextmanager
+def stopping_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` at each signal to end; only the main thread can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {each: signal.getsignal(each) or signal.SIG_DFL for each in SIGNALS}
+    for each in SIGNALS:
+        loop.add_signal_handler(each, stop)
+    _before.update(before)
+    try:
+        yield
+    finally:
+        _before.clear()
+        for each, handler in before.items():
+            loop.remove_signal_handler(each)
+            signal.signal(each, handler)
+
+
+def _for_a_child(handler: Any) -> Any:
+    """Return what a child takes a signal with.
+
+    `asyncio.run` replaces Python's own handler of SIGINT by one that cancels the main task; a child
+    has no such task.
+    """
+    owner = getattr(getattr(handler, "func", None), "__self__", None)
+    return signal.default_int_handler if isinstance(owner, asyncio.Runner) else handler
+
+
+class _Mask(threading.local):
+    """The signals that a thread had blocked before it forked."""
+
+    before: set[signal.Signals | int] | None = None
+
+
+_mask = _Mask()
+
+
+def _hold_back() -> None:
+    """Block the signals while this thread forks: the child has our handlers for a moment."""
+    if _before:
+        _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def _let_through() -> None:
+    if _mask.before is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
+        _mask.before = None
+
+
+def _give_back() -> None:
+    """Give a new child the handlers that were there before the worker's."""
+    if _before:
+        signal.set_wakeup_fd(-1)
+        for each, handler in _before.items():
+            signal.signal(each, _for_a_child(handler))
+        _before.clear()
+    _let_through()
+
+
+os.register_at_fork(before=_hold_back, after_in_parent=_let_through, after_in_child=_give_back)
