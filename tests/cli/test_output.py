@@ -3,7 +3,8 @@ import json
 import pytest
 import yaml
 
-from grctl.cli.output import Format, as_json, as_yaml, printable, show
+from grctl.cli.output import Format, as_json, as_yaml, show
+from grctl.terminal import printable
 
 MADE = {"id": "order-1", "message": "Größe " * 40, "waits": [1, None]}
 

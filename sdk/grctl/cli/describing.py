@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from grctl.cli.output import printable
 from grctl.cli.table import broken_table, paragraph
 from grctl.cli.times import age, moment
 from grctl.models import RunReason, WorkflowEvent, WorkflowRun
+from grctl.terminal import printable
 
 WIDTH = 11  # columns of the names on the left
 SHOWN = 10  # events: the first that wait, and the last that were settled

@@ -8,8 +8,9 @@ import typer
 
 from grctl.cli.failing import fail, run
 from grctl.cli.options import ActiveId, Context, Kubeconfig, Namespace, Output
-from grctl.cli.output import Format, printable, show
+from grctl.cli.output import Format, show
 from grctl.cli.waiting import Limit, patiently, read_limit
+from grctl.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -9,8 +9,9 @@ import typer
 from grctl.cli.completing import phases, workflow_types
 from grctl.cli.failing import run, say
 from grctl.cli.options import Context, Kubeconfig, Namespace, Output
-from grctl.cli.output import Format, printable, show, terminal_width
+from grctl.cli.output import Format, show, terminal_width
 from grctl.cli.times import age
+from grctl.terminal import printable
 
 if TYPE_CHECKING:
     from grctl.models import RunInfo

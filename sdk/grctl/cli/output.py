@@ -7,14 +7,10 @@
 
 import shutil
 import sys
-import unicodedata
 from enum import StrEnum
 from typing import Any
 
 import typer
-
-DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""They would show a text in another order than it has."""
 
 
 class Format(StrEnum):
@@ -51,24 +47,6 @@ def as_yaml(value: Any) -> str:
 
     text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=math.inf)
     return text.removesuffix("\n").removesuffix("\n...")
-
-
-def printable(text: str) -> str:
-    r"""Give one line of text that no terminal obeys.
-
-    Example:
-        >>> printable("a\nb\x1b[2J")
-        'a b\\x1b[2J'
-    """
-    return "".join(map(_visible, " ".join(text.split("\n"))))
-
-
-def _visible(character: str) -> str:
-    if character == "\t":
-        return " "
-    if character in DIRECTIONS or unicodedata.category(character) in {"Cc", "Cs"}:
-        return character.encode("unicode_escape").decode("ascii")
-    return character
 
 
 def terminal_width() -> int | None:

@@ -10,8 +10,9 @@ from grctl.cli.completing import active_ids, event_names
 from grctl.cli.failing import fail, run, say
 from grctl.cli.json_argument import read_json
 from grctl.cli.options import Context, Kubeconfig, Namespace, Output
-from grctl.cli.output import Format, printable, show
+from grctl.cli.output import Format, show
 from grctl.cli.waiting import Limit, patiently, read_limit
+from grctl.terminal import printable
 
 if TYPE_CHECKING:
     from grctl.client import Client, SentEvent

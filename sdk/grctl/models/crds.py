@@ -115,9 +115,11 @@ def _object_schema(model: type[Model]) -> Schema:
     spec = _required_only(properties["spec"], model.model_fields["spec"].annotation)
     status = _free_parts(properties["status"])
     status |= {**ONE_VALUE, "default": {"phase": "Pending", "observedGeneration": 0}}
+    # Python -OO drops docstrings, and with them the descriptions of classes: only text is missing.
+    described = {"description": schema["description"]} if "description" in schema else {}
     return {
         "type": "object",
-        "description": schema["description"],
+        **described,
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string"},
