@@ -9,7 +9,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -21,9 +21,12 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from grctl.models.limits import KIB
+from grctl.round_trip import write_to_come_back
 
 DEEPEST = 100  # levels: far below what Kubernetes and orjson read, far above what people write
 LARGEST_INTEGER = 2**63 - 1  # the API server reads larger ones as floats and loses their end
+Write = Callable[[Any], Any]
+"""Makes JSON of a pydantic value."""
 SCALARS = (bool, str, int, float, Decimal, datetime, date, time, timedelta, UUID)
 
 
@@ -35,12 +38,14 @@ class TooLargeError(ValueError):
     """A value is larger than what is kept in one piece."""
 
 
-def to_json(value: Any, what: str) -> Any:
+def to_json(value: Any, what: str, *, comes_back: bool = False) -> Any:
     """Give the JSON of a value, as Python objects of its own.
 
     Args:
         value: What is to be kept.
         what: What it is to the user, such as `ctx.store["order"]`; errors begin with it.
+        comes_back: Whether the class of a model in it is to read it again: then no alias is written
+            that the class does not read.
 
     Raises:
         NotJsonError: names the place in the value, and its type.
@@ -49,7 +54,7 @@ def to_json(value: Any, what: str) -> Any:
         >>> to_json({"at": datetime(2026, 1, 2), "ids": (1, 2)}, "payload")
         {'at': '2026-01-02T00:00:00', 'ids': [1, 2]}
     """
-    return _convert(value, what, 0)
+    return _convert(value, what, 0, write_to_come_back if comes_back else _write)
 
 
 def size_of(json: Any) -> int:
@@ -86,14 +91,14 @@ def in_kib(size: int) -> str:
     return f"{size / KIB:.1f} KiB"
 
 
-def _convert(value: Any, what: str, depth: int) -> Any:
+def _convert(value: Any, what: str, depth: int, write: Write) -> Any:
     if depth > DEEPEST:
         raise NotJsonError(f"{what}: nested deeper than {DEEPEST} levels, or holds itself")
     if isinstance(value, Enum):
-        return _convert(value.value, what, depth + 1)
+        return _convert(value.value, what, depth + 1, write)
     if value is None or isinstance(value, SCALARS):
         return _scalar(value, what)
-    return _container(value, what, depth + 1)
+    return _container(value, what, depth + 1, write)
 
 
 def _scalar(value: Any, what: str) -> Any:
@@ -123,51 +128,55 @@ def _text(value: str, what: str) -> str:
     return str(value)
 
 
-def _container(value: Any, what: str, depth: int) -> Any:
+def _container(value: Any, what: str, depth: int, write: Write) -> Any:
     if isinstance(value, Mapping):
-        return _mapping(value, what, depth)
+        return _mapping(value, what, depth, write)
     if isinstance(value, list | tuple):
-        return [_convert(each, f"{what}[{at}]", depth) for at, each in enumerate(value)]
+        return [_convert(each, f"{what}[{at}]", depth, write) for at, each in enumerate(value)]
     if isinstance(value, set | frozenset):
-        items = [_convert(each, f"an item of {what}", depth) for each in value]
+        items = [_convert(each, f"an item of {what}", depth, write) for each in value]
         return sorted(items, key=orjson.dumps)  # the same set is the same JSON
     if isinstance(value, type):
         raise NotJsonError(_refusal(value, what))
     if isinstance(value, BaseModel) or hasattr(value, "__pydantic_serializer__"):
-        return _convert(_dump(value, what), what, depth)
+        return _convert(_dump(value, what, write), what, depth, write)
     if dataclasses.is_dataclass(value):
         return {
-            field.name: _convert(getattr(value, field.name), f"{what}.{field.name}", depth)
-            for field in dataclasses.fields(value)
+            name: _convert(getattr(value, name), f"{what}.{name}", depth, write)
+            for name in (field.name for field in dataclasses.fields(value))
         }
     raise NotJsonError(_refusal(value, what))
 
 
-def _mapping(value: Mapping[Any, Any], what: str, depth: int) -> dict[str, Any]:
+def _mapping(value: Mapping[Any, Any], what: str, depth: int, write: Write) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for key, each in value.items():
-        name, json = _item(key, each, what, depth)
+        name = _key(key, what)
         if name in made:
             raise NotJsonError(f"{what} has two keys that are {name!r} in JSON, one is {key!r}")
-        made[name] = json
+        made[name] = _convert(each, f"{what}[{name!r}]", depth, write)
     return made
 
 
-def _item(key: Any, value: Any, what: str, depth: int) -> tuple[str, Any]:
-    name = _convert(key, f"key {key!r} of {what}", depth)
+def _key(key: Any, what: str) -> str:
+    name = _convert(key, f"key {key!r} of {what}", 0, _write)
     if not isinstance(name, str):
         raise NotJsonError(
             f"{what} has the key {key!r} ({type(key).__name__}); keys in JSON are text: use"
             f" str({key!r})"
         )
-    return name, _convert(value, f"{what}[{name!r}]", depth)
+    return name
 
 
-def _dump(value: Any, what: str) -> Any:
+def _dump(value: Any, what: str, write: Write) -> Any:
     try:
-        return to_jsonable_python(value, by_alias=True)
+        return write(value)
     except (PydanticSerializationError, ValueError) as error:
         raise NotJsonError(f"{what} is a {_type_name(value)} without JSON: {error}") from error
+
+
+def _write(value: Any) -> Any:
+    return to_jsonable_python(value, by_alias=True)
 
 
 def _refusal(value: Any, what: str) -> str:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from enum import Enum
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from grctl.worker.binding import BadPayloadError, bind
 from grctl.worker.context import Context
@@ -34,7 +35,55 @@ class Strange(BaseModel):
         return {"a": "alpha"}[code]
 
 
+class Note(BaseModel):
+    note: str
+    author: str = ""
+
+
+class Loose(BaseModel):
+    text: str = ""
+
+
+class Span(BaseModel):
+    first: int
+    last: int
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.first > self.last:
+            raise ValueError("first must be at most last")
+        return self
+
+
+class Kind(Enum):
+    NEW = "new"
+
+
+class Exact(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    at: datetime
+    day: date
+    kind: Kind
+    by: UUID
+    ids: set[int]
+    pair: tuple[int, str]
+    price: Decimal
+    after: timedelta
+    raw: bytes
+    counts: dict[int, float]
+
+
+class Renamed(BaseModel):
+    name: str = Field(validation_alias="Name")
+
+
 async def nothing(ctx: Context) -> None: ...
+async def note(ctx: Context, note: Note) -> None: ...
+async def loose(ctx: Context, loose: Loose) -> None: ...
+async def span(ctx: Context, span: Span) -> None: ...
+async def exact(ctx: Context, exact: Exact) -> None: ...
+async def renamed(ctx: Context, renamed: Renamed) -> None: ...
 async def priority(ctx: Context, priority: str) -> None: ...
 async def priority_or_low(ctx: Context, priority: str = "low") -> None: ...
 async def line(ctx: Context, line: Line) -> None: ...
@@ -78,6 +127,76 @@ def test_any_other_payload_is_the_one_parameter_as_a_whole() -> None:
     assert bound(data, {"a": 1}) == {"data": {"a": 1}}
     assert bound(data, {"data": {"a": 1}}) == {"data": {"a": 1}}
     assert bound(untyped, {"a": 1}) == {"value": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    ("function", "payload", "value"),
+    [
+        (note, {"note": "a", "author": "Ada"}, Note(note="a", author="Ada")),
+        (note, {"note": "a"}, Note(note="a")),
+        (note, {"note": ""}, Note(note="")),
+        (data, {"data": 1, "other": 2}, {"data": 1, "other": 2}),
+        (untyped, {"value": 1, "other": 2}, {"value": 1, "other": 2}),
+    ],
+)
+def test_the_whole_payload_is_taken_if_its_value_of_that_name_does_not_fit(
+    function: Callable[..., Any], payload: Any, value: Any
+) -> None:
+    assert list(bound(function, payload).values()) == [value]
+
+
+def test_the_value_of_the_parameters_name_is_taken_if_both_readings_fit() -> None:
+    assert bound(note, {"note": {"note": "a"}}) == {"note": Note(note="a")}
+    assert bound(data, {"data": {"data": 1}}) == {"data": {"data": 1}}
+    assert bound(untyped, {"value": {"value": 1}}) == {"value": {"value": 1}}
+    assert bound(loose, {"loose": {"text": "a"}}) == {"loose": Loose(text="a")}
+
+
+def test_a_model_that_ignores_the_parameters_name_does_not_take_the_whole_payload() -> None:
+    assert refusal(loose, {"loose": {"text": "a"}, "urgent": True}) == "urgent: is unknown"
+    assert refusal(loose, {"loose": 3}).startswith("loose: input should be an object")
+
+
+def test_what_a_models_own_validator_says_is_told() -> None:
+    told = "span: value error, first must be at most last"
+
+    assert refusal(span, {"first": 2, "last": 1}).startswith(told)
+    assert refusal(span, {"span": {"first": 2, "last": 1}}).startswith(told)
+
+
+def test_a_strict_model_takes_the_json_of_its_types() -> None:
+    payload = {
+        "at": "2026-01-02T03:04:05Z",
+        "day": "2026-01-02",
+        "kind": "new",
+        "by": str(UUID(int=1)),
+        "ids": [1, 2],
+        "pair": [1, "a"],
+        "price": "9.90",
+        "after": "PT1H",
+        "raw": "x",
+        "counts": {"1": 2},
+    }
+    value = bound(exact, payload)["exact"]
+
+    assert value == Exact(
+        at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        day=date(2026, 1, 2),
+        kind=Kind.NEW,
+        by=UUID(int=1),
+        ids={1, 2},
+        pair=(1, "a"),
+        price=Decimal("9.90"),
+        after=timedelta(hours=1),
+        raw=b"x",
+        counts={1: 2.0},
+    )
+    assert refusal(exact, payload | {"ids": ["1"]}).startswith("exact.ids[0]: input should be a")
+
+
+def test_a_models_field_is_found_by_its_alias_and_by_its_name() -> None:
+    assert bound(renamed, {"Name": "a"}) == bound(renamed, {"name": "a"})
+    assert refusal(renamed, {}) == "renamed.Name: is missing"
 
 
 def test_several_parameters_take_an_object_by_name() -> None:

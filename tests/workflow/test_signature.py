@@ -76,14 +76,15 @@ class Later(BaseModel):
 
 
 def test_types_may_be_defined_after_the_handler() -> None:
-    value = Signature(refers_ahead).adapters["later"].validate_python({"at": 3})
+    (later,) = Signature(refers_ahead).parameters
+    value = later.adapter.validate_python({"at": 3})
 
     assert value == Later(at=3)
 
 
 def test_a_type_that_is_not_there_when_the_worker_runs_is_named() -> None:
     with pytest.raises(ValueError, match=r"price: Decimal\): name 'Decimal' is not defined"):
-        _ = Signature(type_checkers_only).adapters
+        _ = Signature(type_checkers_only).parameters
 
 
 class Connection:
@@ -95,7 +96,7 @@ async def takes_a_connection(ctx: Context, connection: Connection) -> None: ...
 
 def test_a_type_that_no_payload_can_make_is_named() -> None:
     with pytest.raises(ValueError, match="connection cannot be made from a payload"):
-        _ = Signature(takes_a_connection).adapters
+        _ = Signature(takes_a_connection).parameters
 
 
 async def takes_nothing(ctx: Context) -> None: ...

@@ -2,20 +2,28 @@
 
 1. No parameter: the payload is not looked at.
 2. One: an object that holds its name gives that value, otherwise the whole payload is the value.
-   So a model, a list or an object can be one parameter.
+   So a model, a list or an object can be one parameter. Where only the other reading fits, it is
+   taken.
 3. Several: an object, unpacked by name. Defaults hold; unknown names are refused.
-4. Values are validated by the annotations. What does not fit is told field by field.
+4. Values are validated by the annotations, as pydantic reads JSON. What does not fit is told field
+   by field.
 """
 
-import inspect
 from typing import Any, NamedTuple
 
 import orjson
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from grctl.workflow.signature import Signature, has_default
+from grctl.core_schema import tags_of
+from grctl.equality import same_json
+from grctl.worker.validating import validate_json
+from grctl.workflow.parameter import MISSING, Parameter
+from grctl.workflow.signature import Signature
 
+OF_OTHER_TYPES = frozenset({"enum", "is_instance_of", "literal_error", "none_required"})
+"""pydantic's errors about the type of a value, beside those that end in `_type`."""
+OTHER_VALUE = {"grctl": ["no payload has this"]}
 LONGEST_VALUE = 60  # characters of a value that a message quotes
 JSON_NAMES = {
     bool: "a boolean",
@@ -32,7 +40,14 @@ class Problem(NamedTuple):
 
     text: str
     whole: bool = False
-    """The value as a whole does not fit, not something in it."""
+    """The value is of a type that is not taken at all."""
+
+
+class Reading(NamedTuple):
+    """One way to read a payload: the arguments it makes, and what does not fit."""
+
+    arguments: dict[str, Any]
+    problems: list[Problem]
 
 
 class BadPayloadError(ValueError):
@@ -52,77 +67,121 @@ def bind(signature: Signature, payload: Any) -> dict[str, Any]:
         >>> bind(update_quantity.signature, {"item_id": "a", "qty": "2"})
         {'item_id': 'a', 'qty': 2}
     """
-    if not signature.parameters:
+    if not signature.written:
         return {}
     if payload is None and not signature.required:
-        return {}
+        return _arguments(_by_name(signature, {}))
     if len(signature.parameters) == 1:
-        return _bind_one(signature, payload)
-    return _bind_by_name(signature, payload)
+        return _arguments(_bind_one(signature, payload))
+    return _arguments(_by_name(signature, payload))
 
 
-def _bind_one(signature: Signature, payload: Any) -> dict[str, Any]:
+def _arguments(reading: Reading) -> dict[str, Any]:
+    if reading.problems:
+        raise BadPayloadError(reading.problems)
+    return reading.arguments
+
+
+def _bind_one(signature: Signature, payload: Any) -> Reading:
+    """Read a payload by name or as a whole: what the rules say first, or else what fits."""
     (parameter,) = signature.parameters
-    if isinstance(payload, dict) and parameter.name in payload:
-        return _bind_by_name(signature, payload)
-    value, problems = _validate(signature.adapters[parameter.name], parameter.name, payload)
-    if not problems:
-        return {parameter.name: value}
-    takes_no_such = all(problem.whole for problem in problems)
+    if isinstance(payload, dict) and parameter.find(payload) is not MISSING:
+        named = _by_name(signature, payload)
+        return named if not named.problems else _if_it_fits(parameter, payload) or named
+    whole = _as_a_whole(parameter, payload)
+    takes_no_such = whole.problems and all(problem.whole for problem in whole.problems)
     if takes_no_such and (payload is None or isinstance(payload, dict)):
-        return _bind_by_name(signature, payload)
-    raise BadPayloadError(problems)
+        return _by_name(signature, payload)
+    return whole
 
 
-def _bind_by_name(signature: Signature, payload: Any) -> dict[str, Any]:
+def _if_it_fits(parameter: Parameter, payload: dict[str, Any]) -> Reading | None:
+    """Read as a whole a payload that has a key of the parameter's name, if its type knows the key.
+
+    A model that ignores unknown keys takes anything: it would lose that value in silence. So the
+    type must make something else of the payload if another value is under these keys.
+    """
+    reading = _as_a_whole(parameter, payload)
+    if reading.problems:
+        return None
+    other = _as_a_whole(parameter, payload | dict.fromkeys(parameter.keys, OTHER_VALUE))
+    return None if other.arguments == reading.arguments else reading
+
+
+def _as_a_whole(parameter: Parameter, payload: Any) -> Reading:
+    value, problems = _validate(parameter, payload)
+    return Reading({} if problems else {parameter.name: value}, problems)
+
+
+def _by_name(signature: Signature, payload: Any) -> Reading:
     if payload is not None and not isinstance(payload, dict):
-        names = ", ".join(each.name for each in signature.parameters)
+        names = ", ".join(each.shown for each in signature.parameters)
         text = f"it {_came(payload)}, not an object with the fields {names}"
-        raise BadPayloadError([Problem(text)])
+        return Reading({}, [Problem(text)])
     fields: dict[str, Any] = payload or {}
-    arguments: dict[str, Any] = {}
-    problems: list[Problem] = []
+    reading = Reading({}, [])
     for parameter in signature.parameters:
-        problems += _bind_field(signature, parameter, fields, arguments)
-    unknown = [name for name in fields if name not in signature.adapters]
-    problems += [Problem(f"{name}: is unknown") for name in unknown]
-    if problems:
-        raise BadPayloadError(problems)
-    return arguments
+        _bind_field(parameter, fields, reading)
+    known = {key for each in signature.parameters for key in each.keys}
+    reading.problems.extend(Problem(f"{name}: is unknown") for name in fields if name not in known)
+    return reading
 
 
-def _bind_field(
-    signature: Signature,
-    parameter: inspect.Parameter,
-    fields: dict[str, Any],
-    arguments: dict[str, Any],
-) -> list[Problem]:
-    name = parameter.name
-    if name not in fields:
-        return [] if has_default(parameter) else [Problem(f"{name}: is missing")]
-    arguments[name], problems = _validate(signature.adapters[name], name, fields[name])
-    return problems
+def _bind_field(parameter: Parameter, fields: dict[str, Any], reading: Reading) -> None:
+    value = parameter.find(fields)
+    problems: list[Problem] = []
+    if value is not MISSING:
+        value, problems = _validate(parameter, value)
+    elif parameter.required:
+        problems = [Problem(f"{parameter.shown}: is missing")]
+    elif not reading.problems:  # a default may be made from the arguments before it
+        value, problems = _default(parameter, reading.arguments)
+    reading.problems.extend(problems)
+    if not problems and value is not MISSING:
+        reading.arguments[parameter.name] = value
 
 
-def _validate(adapter: TypeAdapter[Any], name: str, value: Any) -> tuple[Any, list[Problem]]:
+def _default(parameter: Parameter, arguments: dict[str, Any]) -> tuple[Any, list[Problem]]:
     try:
-        return adapter.validate_python(value), []
+        return parameter.default(arguments), []
     except ValidationError as error:
-        return None, [_problem(name, value, each) for each in error.errors(include_url=False)]
+        why = error.errors(include_url=False)[0]["msg"]
+    except Exception as error:  # noqa: BLE001  a factory of the user's
+        why = f"{type(error).__name__}: {error}"
+    return MISSING, [Problem(f"{parameter.shown}: is missing, and its default fails: {why}")]
+
+
+def _validate(parameter: Parameter, value: Any) -> tuple[Any, list[Problem]]:
+    name = parameter.shown
+    try:
+        return validate_json(parameter.adapter, value), []
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        return None, [_problem(parameter, value, each) for each in details]
     except Exception as error:  # noqa: BLE001  a validator of the user's that expected other input
         text = f"{name}: {type(error).__name__}: {error} (it {_came(value)})"
         return None, [Problem(text, whole=True)]
 
 
-def _problem(name: str, value: Any, error: ErrorDetails) -> Problem:
-    place = name + "".join(
+def _problem(parameter: Parameter, value: Any, error: ErrorDetails) -> Problem:
+    place = parameter.shown + "".join(
         f"[{each}]" if isinstance(each, int) else f".{each}" for each in error["loc"]
     )
     if error["type"] == "missing":
         return Problem(f"{place}: is missing")
-    message = error["msg"][:1].lower() + error["msg"][1:]
+    message = error["msg"]
+    if message[1:2].islower():
+        message = message[0].lower() + message[1:]
+    if error["type"] == "union_tag_not_found":
+        tags = tags_of(parameter.adapter.core_schema, error["ctx"]["discriminator"])
+        message += f"; tags: {', '.join(tags)}"
     text = f"{place}: {message} (it {_came(error['input'])})"
-    return Problem(text, whole=error["input"] is value)
+    return Problem(text, whole=_is_of_no_such_type(error) and same_json(error["input"], value))
+
+
+def _is_of_no_such_type(error: ErrorDetails) -> bool:
+    """Return whether a type takes no value of this JSON type, rather than not this one."""
+    return error["type"].endswith("_type") or error["type"] in OF_OTHER_TYPES
 
 
 def _came(value: Any) -> str:

@@ -99,9 +99,8 @@ async def _attempt(
 
 
 def _arguments(handler: Handler[Any], execute: Execute) -> dict[str, Any]:
-    if handler.kind is HandlerKind.STEP:
-        return {}
-    return bind(handler.signature, execute.payload)
+    payload = None if handler.kind is HandlerKind.STEP else execute.payload
+    return bind(handler.signature, payload)
 
 
 def _misfit(handler: Handler[Any], error: BadPayloadError) -> Failed | Refused:

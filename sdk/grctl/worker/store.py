@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from grctl.models.limits import STORE
 from grctl.serialization import TooLargeError, in_kib, size_of, to_json
+from grctl.worker.validating import validate_json
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -59,7 +60,8 @@ class Store:
         """
         if not isinstance(key, str):
             raise TypeError(f"A key of ctx.store is text, not {key!r} ({type(key).__name__}).")
-        json = to_json(value, f"ctx.store[{to_json(key, 'a key of ctx.store')!r}]")
+        what = f"ctx.store[{to_json(key, 'a key of ctx.store')!r}]"
+        json = to_json(value, what, comes_back=True)
         self._values[key] = self._put[key] = json
         self._deleted.pop(key, None)
 
@@ -98,8 +100,8 @@ class Store:
             if default is _MISSING:
                 raise StoreKeyError(self._missing(key))
             return default
-        value = _copy(self._values[key])
-        return value if as_type is None else _validate(key, value, as_type)
+        value = self._values[key]
+        return _copy(value) if as_type is None else _validate(key, value, as_type)
 
     async def keys(self) -> tuple[str, ...]:
         """Give all keys."""
@@ -137,6 +139,6 @@ def _copy(json: Any) -> Any:
 
 def _validate(key: str, value: Any, as_type: Any) -> Any:
     try:
-        return TypeAdapter(as_type).validate_python(value)
+        return validate_json(TypeAdapter(as_type), value)
     except ValidationError as error:
         raise StoreTypeError(f"ctx.store[{key!r}] does not fit {as_type!r}: {error}") from error

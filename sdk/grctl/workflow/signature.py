@@ -8,12 +8,15 @@
 import builtins
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
+
+from grctl.workflow.parameter import Parameter, default_text
 
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -23,7 +26,7 @@ class Signature:
 
     Attributes:
         name: Name of the function.
-        parameters: Its parameters, without the context.
+        written: Its parameters as written, without the context.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -31,33 +34,41 @@ class Signature:
         self._function = function
         written = tuple(inspect.signature(function).parameters.values())
         self._check_context(written[0] if written else None)
-        self.parameters = written[1:]
-        for parameter in self.parameters:
+        self.written = written[1:]
+        for parameter in self.written:
             self._check_payload(parameter)
 
     def __str__(self) -> str:
         """Write it as in code, without the context: `update_quantity(item_id: str, qty: int)`."""
         module = self._function.__module__
-        return f"{self.name}({', '.join(_text(each, module) for each in self.parameters)})"
+        return f"{self.name}({', '.join(_text(each, module) for each in self.written)})"
 
     @property
     def required(self) -> tuple[str, ...]:
-        """Names of the parameters without a default."""
-        return tuple(each.name for each in self.parameters if not has_default(each))
+        """Names of the parameters that a payload must have."""
+        return tuple(each.name for each in self.parameters if each.required)
+
+    @property
+    def needs_payload(self) -> bool:
+        """Whether a parameter has no default, as far as can be told before types are looked up."""
+        return any(
+            Parameter(each, Any if isinstance(each.annotation, str) else each.annotation).required
+            for each in self.written
+        )
 
     @cached_property
-    def adapters(self) -> dict[str, TypeAdapter[Any]]:
-        """What validates each parameter's value.
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What a payload binds to.
 
         Raises:
             ValueError: a type cannot be found, or pydantic cannot make it from JSON.
         """
         hints = self._hints()
-        return {each.name: self._adapter(each, hints) for each in self.parameters}
+        return tuple(self._parameter(each, hints.get(each.name, Any)) for each in self.written)
 
     def json_schema(self) -> dict[str, Any] | None:
         """Give the JSON schema of the payloads that fit; None where no payload is looked at."""
-        if not self.parameters:
+        if not self.written:
             return None
         try:
             return self._json_schema()
@@ -65,17 +76,17 @@ class Signature:
             return {}  # a type of the user's that has no JSON schema: anything may fit
 
     def _json_schema(self) -> dict[str, Any]:
-        wanted = [(name, "validation", adapter) for name, adapter in self.adapters.items()]
+        wanted = [(each.name, "validation", each.adapter) for each in self.parameters]
         schemas, shared = TypeAdapter.json_schemas(wanted)  # type: ignore[arg-type]
-        values = {name: schemas[name, "validation"] for name in self.adapters}
+        values = [(each, schemas[each.name, "validation"]) for each in self.parameters]
         unpacked = {
             "type": "object",
-            "properties": values,
-            "required": list(self.required),
+            "properties": {key: each for of, value in values for key, each in of.schemas(value)},
+            "required": [key for each, _ in values if (key := each.required_key)],
             "additionalProperties": False,
         }
         if len(values) == 1:
-            return {**shared, "anyOf": [*values.values(), unpacked]}
+            return {**shared, "anyOf": [values[0][1], unpacked]}
         return {**shared, **unpacked}
 
     def _check_context(self, parameter: inspect.Parameter | None) -> None:
@@ -102,7 +113,7 @@ class Signature:
     def _hints(self) -> dict[str, Any]:
         written = {
             each.name: each.annotation
-            for each in self.parameters
+            for each in self.written
             if each.annotation is not inspect.Parameter.empty
         }
         module = inspect.unwrap(self._function).__globals__
@@ -116,18 +127,15 @@ class Signature:
                 " them at the top of the module, not under TYPE_CHECKING or inside a function."
             ) from error
 
-    def _adapter(self, parameter: inspect.Parameter, hints: dict[str, Any]) -> TypeAdapter[Any]:
+    def _parameter(self, written: inspect.Parameter, annotation: Any) -> Parameter:
         try:
-            return TypeAdapter(hints.get(parameter.name, Any))
+            parameter = Parameter(written, annotation)
+            _ = parameter.adapter
         except PydanticUserError as error:
             raise ValueError(
-                f"{self}: {parameter.name} cannot be made from a payload: {error.message}"
+                f"{self}: {written.name} cannot be made from a payload: {error.message}"
             ) from error
-
-
-def has_default(parameter: inspect.Parameter) -> bool:
-    """Say whether it may be left out."""
-    return parameter.default is not inspect.Parameter.empty
+        return parameter
 
 
 def _is_builtin(annotation: Any) -> bool:
@@ -138,8 +146,15 @@ def _is_builtin(annotation: Any) -> bool:
 
 def _text(parameter: inspect.Parameter, module: str) -> str:
     """Write a parameter as the code of a module does: its own types need no prefix."""
-    kind = parameter.annotation
-    text = parameter.name
+    kind, text = parameter.annotation, parameter.name
     if kind is not inspect.Parameter.empty:
-        text += f": {kind if isinstance(kind, str) else inspect.formatannotation(kind, module)}"
-    return f"{text} = {parameter.default!r}" if has_default(parameter) else text
+        text += f": {kind if isinstance(kind, str) else _type_text(kind, module)}"
+    default = default_text(parameter.default)
+    return f"{text} = {default}" if default else text
+
+
+def _type_text(kind: Any, module: str) -> str:
+    """Write a type without what `Annotated` adds to it."""
+    with suppress(NameError):  # a part of it is defined further down
+        kind = get_type_hints(SimpleNamespace(__annotations__={"it": kind}))["it"]
+    return inspect.formatannotation(kind, module)

@@ -110,7 +110,7 @@ class Workflow:
         _check_function(kind, function)
         handler = Handler(self, kind, name if name is not None else function.__name__, function)
         _check_name(handler.name, f"The name of {function.__name__!r}")
-        if kind is HandlerKind.STEP and handler.signature.required:
+        if kind is HandlerKind.STEP and handler.signature.needs_payload:
             raise ValueError(
                 f"Step {handler.signature} has parameters without a default, but a step gets no"
                 " payload: put values into ctx.store before, and get them from there."
