@@ -19,14 +19,12 @@ from grctl_operator.runtime.settings import (
     Settings,
     SettingsError,
 )
-from grctl_operator.runtime.watch.list_watch import StaleApiError
 from grctl_operator.runtime.workers.certificate import CertificateError
 
 EXPECTED = (
     ConnectionConfigError,
     CertificateError,
     LeadershipLostError,
-    StaleApiError,
     ApiError,
     OSError,
 )

@@ -1,13 +1,17 @@
 """The whole operator against an API server, with played workers. States are asserted, not calls."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from grctl.kube import CORE_EVENTS, EVENTS, RUNS
+import pytest
+
+from grctl.kube import CORE_EVENTS, EVENTS, RUNS, FencedError
 from grctl.models.directive import Complete, NextStep, WaitForEvent
 from grctl_operator.runtime.operator import Operator
+from grctl_operator.runtime.outage import StoreRestoredError
 from grctl_operator.runtime.settings import Settings
 from tests.runtime.conftest import Cluster
 from tests.runtime.played_worker import PlayedWorker, catalogue, connected, hello
@@ -305,3 +309,25 @@ async def test_core_events_are_found_by_their_object(cluster: Cluster) -> None:
         await cluster.until_run("order-1", lambda item: bool(item["status"].get("message")))
         assert [each["reason"] for each in await cluster.events(CORE_EVENTS)] == ["NoWorker"]
     assert told["reason"] == "NoWorker"
+
+
+async def test_a_restored_store_is_not_written_to_and_the_operator_stays(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        operating(cluster, http_port=0) as operator,
+        connected(operator.port, greeting(cluster)) as worker,
+    ):
+        await start_and_wait(cluster, worker, "order-1")
+        operator._watches._runs[0].revision += 1_000_000
+        with pytest.raises(StoreRestoredError):
+            await operator._parts.keep(operator._watches._runs[0].run, "watch runs")
+        assert not operator.leading
+        assert not operator.ended.is_set()
+        assert operator.metrics.value("grctl_store_restored") == 1
+        with pytest.raises(FencedError):
+            await operator.api.merge(RUNS.path(cluster.namespace, "order-1"), {})
+    [record] = [each for each in caplog.records if each.levelname == "CRITICAL"]
+    said = vars(record)["error"] + vars(record)["hint"]
+    assert re.search(r"at revision \d+ of .* was at 1\d{6} before", said)
+    assert "rollout restart" in said

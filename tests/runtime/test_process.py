@@ -8,10 +8,10 @@ from asyncio.subprocess import PIPE
 
 import pytest
 
+from grctl_operator.runtime.leader.leadership import Leadership, LeadershipLostError
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.process import serve
 from grctl_operator.runtime.settings import Settings
-from grctl_operator.runtime.watch.list_watch import ListWatch, StaleApiError
 from tests.runtime.conftest import PATIENCE, Cluster
 
 COMMAND = (sys.executable, "-m", "grctl_operator", "--port", "0")
@@ -78,16 +78,17 @@ async def test_a_variable_that_is_no_number_is_told() -> None:
     assert told.decode() == "grctl operator: GRCTL_HTTP_PORT must be a port number, not 'x'\n"
 
 
-async def test_a_part_that_ends_ends_the_process(
+def settings_of(cluster: Cluster) -> Settings:
+    return Settings((cluster.namespace,), kubeconfig=cluster.kubeconfig, dispatcher_port=0)
+
+
+async def test_a_lease_that_another_operator_has_ends_the_process(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fails(_self: ListWatch) -> None:
-        raise StaleApiError("restored from a backup")
+    async def fails(_self: Leadership) -> None:
+        raise LeadershipLostError("another operator has it")
 
-    monkeypatch.setattr(ListWatch, "run", fails)
-    settings = Settings(
-        namespaces=(cluster.namespace,), kubeconfig=cluster.kubeconfig, dispatcher_port=0
-    )
-    with pytest.raises(StaleApiError, match="restored from a backup"):
+    monkeypatch.setattr(Leadership, "run", fails)
+    with pytest.raises(LeadershipLostError, match="another operator has it"):
         async with asyncio.timeout(PATIENCE):
-            await serve(settings)
+            await serve(settings_of(cluster))

@@ -5,7 +5,8 @@
 2. Only who holds the Lease decides and writes. When it is taken, every run is reconciled. What
    others moved until then is read anew: the runs for which something waits, and beside all else the
    events of those whose `commits` are others. So it is already when the leader falls silent.
-3. A part that ends, ends the operator: half an operator is worse than none.
+3. A part that fails is started again (see `parts`). The operator ends where another has its Lease.
+   Where the store was restored from a backup it stays, writes nothing and says what to do.
 4. Stop: nothing new is decided, writes under way are finished, the Lease is released, workers are
    told Goodbye.
 """
@@ -14,16 +15,16 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from grctl.kube import Api, ApiError, Connection, UnreachableError
 from grctl.probes import Probes
 from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.leader.candidate import candidate
 from grctl_operator.runtime.leader.leadership import Leadership
-from grctl_operator.runtime.outage import Outage
+from grctl_operator.runtime.outage import Outage, StoreRestoredError
+from grctl_operator.runtime.parts import Parts
 from grctl_operator.runtime.people.announcer import Announcer
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
@@ -48,6 +49,10 @@ write. With more at a time each outcome has one of its own; with fewer, senders 
 USER_AGENT = "grctl-operator"
 UNAUTHENTICATED = "whoever reaches the port may read stores and forge outcomes: --worker-auth token"
 UNENCRYPTED = "workers send none, unless something else encrypts the way: --tls-cert, --tls-key"
+RESTORED = (
+    "Nothing is written until the operator is started again. What happened since the backup may"
+    " happen again: see what was restored, then restart all replicas (kubectl rollout restart)."
+)
 LAST_WRITES = 0.5  # s: what a write may take at shutdown; the next operator repeats it
 
 logger = logging.getLogger(__name__)
@@ -67,13 +72,21 @@ class Operator:
         self.waits_for: str | None = "the API server's first answer"
         """What is missing before it leads or could take over at once; None: nothing."""
         self.probes = Probes(self._amiss, self._not_ready, self.metrics.exposition)
+        self.restored: str | None = None
+        """Says that the store was restored from a backup, since which nothing is written."""
         self.decides = asyncio.Event()
         """Set when it leads, and has begun to work on the runs."""
         self._stopped = False
         self._settings = settings
         self._certificate: Certificate | None = None
         self._stack = AsyncExitStack()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._holding: asyncio.Task[NoReturn] | None = None
+        """Takes the Lease, and keeps it."""
+        self._parts = Parts(
+            on_failure=self.metrics.part_failures.inc,
+            on_restored=self._stop_writing,
+            on_end=self._end,
+        )
 
     @property
     def port(self) -> int:
@@ -110,15 +123,15 @@ class Operator:
         self._wire()
         await self._listen()
         self._wire_leadership()
-        for step in (self.leadership.release, self._cancel_parts, self._finish_writes):
+        for step in (self.leadership.release, self._parts.cancel, self._finish_writes):
             self._stack.push_async_callback(step)
 
     def begin(self) -> None:
         """Start everything that goes on by itself."""
         if self._certificate is not None:
-            self._spawn(self._certificate.follow(), "follow the certificate")
+            self._parts.keep(self._certificate.follow, "follow the certificate")
         self._watches.start_runs()
-        self._spawn(self._follow(), "follow", ends=True)
+        self._parts.once(self._follow(), "follow")
 
     async def stop(self) -> None:
         """Stop in order: deciding, writing, leading, listening. Once stopped, it does nothing."""
@@ -133,7 +146,8 @@ class Operator:
         return f"the operator ends: {self.failure}" if self.failure is not None else None
 
     def _not_ready(self) -> str | None:
-        return self._amiss() or (f"waits for {self.waits_for}" if self.waits_for else None)
+        waits = f"waits for {self.waits_for}" if self.waits_for else None
+        return self._amiss() or self.restored or waits
 
     # What the Lease tells: see `leadership.Listener`.
 
@@ -150,7 +164,7 @@ class Operator:
         """Take workers in, and begin to decide."""
         self.registry.accept(awaited=workers)
         self.dispatcher.admission.lead()
-        self._spawn(self._lead(stood_by=self._watches.follow_events), "lead", ends=True)
+        self._parts.once(self._lead(stood_by=self._watches.follow_events), "lead")
 
     def on_suspended(self) -> None:
         """Decide nothing."""
@@ -200,7 +214,7 @@ class Operator:
             clock=self.clock,
             journal=journal,
             namespaces=namespaces,
-            spawn=self._spawn,
+            spawn=self._parts.keep,
             on_restart=self._count_restart,
         )
         self._effects = Effects(
@@ -270,11 +284,13 @@ class Operator:
     async def _follow(self) -> None:
         """Know all runs, then all events, and wait for the Lease."""
         await self._watches.runs_listed()
-        self._spawn(self.leadership.run(), "hold the Lease")
+        if self.restored is not None:
+            return
+        self._holding = self._parts.once(self.leadership.run(), "hold the Lease")
         await self.leadership.tried.wait()  # who leads already lists the events once, not twice
         self.waits_for = "the list of all events"
         self._watches.start_events()
-        self._forgetting = self._spawn(self._forget_what_is_gone(), "stand by")
+        self._forgetting = self._parts.keep(self._forget_what_is_gone, "stand by")
         await self._watches.events_listed()
         self.waits_for = None
         fields = {"runs": len(self.runs), "events": len(self.events)}
@@ -288,9 +304,9 @@ class Operator:
         if stood_by:
             self._watches.read_what_others_moved()
         for number in range(RECONCILERS):
-            self._spawn(self._reconciler.run(), f"reconcile {number}")
-        self._spawn(self._announcer.run(), "announce")
-        self._spawn(self._trimmer.run(), "trim events")
+            self._parts.keep(self._reconciler.run, f"reconcile {number}")
+        self._parts.keep(self._announcer.run, "announce")
+        self._parts.keep(self._trimmer.run, "trim events")
         self.decides.set()
 
     def _queue_all(self, *, read_first: bool) -> None:
@@ -326,28 +342,22 @@ class Operator:
         await asyncio.gather(*late, return_exceptions=True)
         self.queue.close()
 
-    async def _cancel_parts(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _spawn(
-        self, work: Coroutine[Any, Any, Any], name: str, *, ends: bool = False
-    ) -> asyncio.Task[Any]:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._part_done if ends else self._part_ended)
-        return task
-
-    def _part_done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception():
-            self._part_ended(task)
-
-    def _part_ended(self, task: asyncio.Task[Any]) -> None:
-        if task.cancelled() or self.ended.is_set():
+    def _stop_writing(self, error: StoreRestoredError) -> None:
+        """Write nothing any more, and say why: what we know may never have been."""
+        if self.restored is not None:
             return
-        name = task.get_name()
-        self.failure = task.exception() or RuntimeError(f"{name} ended")
-        logger.critical("operator ends", extra={"part": name, "error": str(self.failure)})
+        self.restored = f"{error} {RESTORED}"
+        self.metrics.store_restored.set(1)
+        if self._holding is not None:
+            self._holding.cancel()
+        self.leadership.resign()
+        self.queue.pause()
+        self.dispatcher.admission.follow(None)
+        logger.critical("operator writes nothing", extra={"error": str(error), "hint": RESTORED})
+
+    def _end(self, part: str, error: BaseException) -> None:
+        if self.ended.is_set():
+            return
+        self.failure = error
+        logger.critical("operator ends", extra={"part": part, "error": str(error)})
         self.ended.set()

@@ -2,7 +2,7 @@
 
 1. What may pass by itself is tried for ever, with growing pauses and jitter.
 2. An outage is logged once when it begins and once when it is over, not at every try.
-3. What no repetition mends is raised.
+3. What no repetition mends is raised, unless the one who asks is patient: a person may mend it.
 """
 
 import asyncio
@@ -18,6 +18,11 @@ FIRST = 0.1  # s
 LONGEST = 5.0  # s: so that an API server that is back is noticed while a person still looks
 
 Sleep = Callable[[float], Awaitable[None]]
+
+
+class StoreRestoredError(Exception):
+    """The API server is at a revision below one that it told before."""
+
 
 MISSING = (
     "The API server does not know the resources of grctl.dev."
@@ -38,10 +43,25 @@ def passes(error: Exception) -> bool:
 
 
 class Outage:
-    """The tries at one thing that has to succeed some day."""
+    """The tries at one thing that has to succeed some day.
 
-    def __init__(self, what: str, sleep: Sleep = asyncio.sleep, *, missing: str = MISSING) -> None:
+    Args:
+        what: Names it in the log.
+        sleep: Waits; for tests.
+        missing: What to do where the resource is missing.
+        patient: Whether errors that no repetition mends are waited for as well.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        sleep: Sleep = asyncio.sleep,
+        *,
+        missing: str = MISSING,
+        patient: bool = False,
+    ) -> None:
         self._what = what
+        self._patient = patient
         self._hints = HINTS | {404: missing}
         self._sleep = sleep
         self._tries = 0
@@ -50,9 +70,9 @@ class Outage:
         """Wait before the next try; longer each time, up to LONGEST.
 
         Raises:
-            Exception: the error itself, where no repetition mends it.
+            Exception: the error itself, where no repetition mends it and nobody is patient.
         """
-        if not passes(error):
+        if not self._patient and not passes(error):
             raise error
         if self._tries == 0:
             logger.warning("waiting for the API server", extra=self._fields(error))

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from grctl.kube import ApiError, ExpiredError, InvalidError, NotFoundError, UnreachableError
-from grctl_operator.runtime.outage import LONGEST, Outage
-from grctl_operator.runtime.watch.list_watch import GRAIN, PAGE, ListWatch, StaleApiError
+from grctl_operator.runtime.outage import LONGEST, Outage, StoreRestoredError
+from grctl_operator.runtime.watch.list_watch import GRAIN, PAGE, ListWatch
+from tests.runtime.conftest import PATIENCE
 from tests.runtime.leaping import LeapingLoop
 
 Json = dict[str, Any]
@@ -29,10 +30,11 @@ def change(kind: str, version: int, name: str = "a") -> Json:
 
 SILENCE: Json = {}
 """A stream that stays open and brings nothing."""
+THE_END = InvalidError(400, "BadRequest", "the script is over")
 
 
 class Script:
-    """Lists and streams in the order in which they are asked for; then silence.
+    """Lists and streams in the order in which they are asked for; then silence, and the end.
 
     A number in a stream is so many seconds in which nothing comes.
     """
@@ -44,7 +46,7 @@ class Script:
 
     async def get(self, _path: str, /, params: Mapping[str, str] | None = None) -> Json:
         self.asked.append(dict(params or {}))
-        answer = self.lists.pop(0)
+        answer = self.lists.pop(0) if self.lists else THE_END
         if isinstance(answer, Exception):
             raise answer
         return answer  # type: ignore[no-any-return]
@@ -88,7 +90,7 @@ class Diary:
 
 
 async def played(script: Script, silence: float = 0.02) -> tuple[Diary, list[float], Exception]:
-    """Play to the silence at the end. Give what came, the pauses, and how it ended."""
+    """Play to the list after the last one. Give what came, the pauses, and how it ended."""
     diary, pauses = Diary(), []
 
     async def sleep(seconds: float) -> None:
@@ -96,8 +98,11 @@ async def played(script: Script, silence: float = 0.02) -> tuple[Diary, list[flo
 
     watch = ListWatch(script, "/things", diary, silence=silence, outage=Outage("things", sleep))
     watch.on_restart = diary.restarts.append
-    with pytest.raises((StaleApiError, ApiError)) as ended:
+    with pytest.raises((StoreRestoredError, ApiError)) as ended:
         await watch.run()
+    if ended.value is THE_END:
+        assert diary.lines.pop() == "asking"
+        assert diary.restarts.pop() in {"silent", "expired"}
     return diary, pauses, ended.value
 
 
@@ -190,19 +195,37 @@ async def test_missing_resources_come_with_the_way_to_install_them(
     assert "grctl crds | kubectl apply -f -" in vars(caplog.records[0])["hint"]
 
 
-async def test_a_refusal_for_good_is_raised() -> None:
+async def test_a_refusal_for_good_is_tried_again_too(monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = InvalidError(400, "BadRequest", "field label not supported: status.phase")
-    _, _, error = await played(Script([refusal], []))
-    assert error is refusal
+    diary, script, at_end = Diary(), Script([refusal, refusal, page(5)], []), asyncio.Event()
+    monkeypatch.setattr("grctl_operator.runtime.outage.FIRST", 0.001)
+    monkeypatch.setattr(diary, "on_list", lambda _revision: at_end.set())
+    watching = asyncio.create_task(ListWatch(script, "/things", diary).run())
+    await asyncio.wait_for(at_end.wait(), PATIENCE)
+    watching.cancel()
+    assert diary.lines == ["asking"] * 3
 
 
-async def test_silence_ends_it_and_names_the_restored_backup() -> None:
-    _, _, error = await played(Script([page(5)], [[change("ADDED", 6), SILENCE]]))
-    assert isinstance(error, StaleApiError)
-    assert "not even a bookmark" in str(error)
+async def test_a_silent_watch_begins_with_a_new_list() -> None:
+    lists = [page(5), page(6, thing(6)), page(9, thing(7))]
+    script = Script(lists, [[change("ADDED", 6), SILENCE], [SILENCE]])
+    diary, pauses, ended = await played(script)
+    assert ended is THE_END
+    assert diary.restarts == ["silent", "silent"]
+    listed = ["asking", "list a at 6", "asking", "list a at 9"]
+    assert diary.lines == ["asking", "list  at 5", "ADDED a", *listed]
+    watched = [each["resourceVersion"] for each in script.asked if "resourceVersion" in each]
+    assert watched == ["5", "6", "9"]
+    assert pauses == []
 
 
-def test_each_message_puts_the_end_by_silence_off() -> None:
+async def test_a_silent_watch_of_a_restored_store_tells_both_revisions() -> None:
+    _, _, ended = await played(Script([page(90), page(41)], [[SILENCE]]))
+    assert isinstance(ended, StoreRestoredError)
+    assert "at revision 41 of /things and was at 90 before" in str(ended)
+
+
+def test_each_message_puts_the_new_list_off() -> None:
     script = Script([page(5)], [[90.0, change("ADDED", 6), 90.0, change("BOOKMARK", 7), 90.0]])
     loop = LeapingLoop()
     loop.leaping = True
@@ -215,24 +238,37 @@ def test_each_message_puts_the_end_by_silence_off() -> None:
 
 
 async def test_silence_counts_over_streams_that_end_empty() -> None:
-    _, _, error = await played(Script([page(5)], [[], [], []]))
-    assert isinstance(error, StaleApiError)
+    diary, _, ended = await played(Script([page(5), page(5)], [[], [], []]), silence=0.25)
+    assert ended is THE_END
+    assert diary.restarts[0] == "ended"
+    assert "silent" in diary.restarts
 
 
 @pytest.mark.parametrize(
     ("lists", "streams"),
     [
-        ([page(5)], [[change("ADDED", 9), change("BOOKMARK", 8)]]),
+        ([page(5), page(8)], [[change("ADDED", 9), change("BOOKMARK", 8)]]),
         ([page(5), page(4)], [[ExpiredError(410, "Expired", "")]]),
     ],
 )
-async def test_a_revision_that_falls_ends_it(lists: list[Json], streams: list[list[Any]]) -> None:
-    _, _, error = await played(Script(lists, streams))
-    assert "restored from a backup" in str(error)
-    assert isinstance(error, StaleApiError)
+async def test_a_list_whose_revision_falls_tells_of_a_restored_store(
+    lists: list[Json], streams: list[list[Any]]
+) -> None:
+    _, _, ended = await played(Script(lists, streams))
+    assert isinstance(ended, StoreRestoredError)
+    assert "restored from a backup" in str(ended)
 
 
-async def test_a_revision_of_the_future_ends_it() -> None:
-    error = ApiError(504, "Timeout", "Too large resource version: 90, current: 5")
-    _, _, ended = await played(Script([page(90)], [[error]]))
-    assert isinstance(ended, StaleApiError)
+async def test_a_stream_of_an_api_server_that_lags_is_answered_by_a_list() -> None:
+    script = Script([page(5), page(12)], [[change("ADDED", 9), change("BOOKMARK", 8)]])
+    diary, _, ended = await played(script)
+    assert ended is THE_END
+    assert diary.lines == ["asking", "list  at 5", "ADDED a", "asking", "list  at 12"]
+
+
+async def test_a_revision_of_the_future_is_answered_by_a_list() -> None:
+    lags = ApiError(504, "Timeout", "Too large resource version: 90, current: 5")
+    diary, pauses, ended = await played(Script([page(90), page(91)], [[lags]]))
+    assert ended is THE_END
+    assert diary.lines == ["asking", "list  at 90", "asking", "list  at 91"]
+    assert len(pauses) == 1

@@ -33,7 +33,7 @@ from grctl_operator.runtime.leader.lease import (
     renewed,
     taken,
 )
-from grctl_operator.runtime.outage import FIRST, Outage
+from grctl_operator.runtime.outage import FIRST, Outage, StoreRestoredError
 
 ATTEMPT = 2.0  # s: for one try, so that one lost answer does not cost the term
 RETRY = 0.5  # s
@@ -141,7 +141,7 @@ class Leadership:
 
         Raises:
             LeadershipLostError: another operator has it.
-            ApiError: the API server refuses the request for good.
+            StoreRestoredError: it is of an older version than one that was seen.
         """
         try:
             await self._campaign()
@@ -151,6 +151,11 @@ class Leadership:
         while True:
             await asyncio.sleep(pause)
             pause = await self._keep()
+
+    def resign(self) -> None:
+        """Write nothing any more, not even the Lease: it runs out by itself."""
+        self._sent = None
+        self._stop_listening()
 
     async def release(self) -> None:
         """Give the Lease back, if it is ours. Nothing may be written from now on."""
@@ -171,7 +176,7 @@ class Leadership:
     # standing by
 
     async def _campaign(self) -> None:
-        outage = Outage(f"read {self._path}", missing=NO_NAMESPACE)
+        outage = Outage(f"read {self._path}", missing=NO_NAMESPACE, patient=True)
         while True:
             try:
                 self._note(await self._read())
@@ -237,6 +242,7 @@ class Leadership:
                 self._note(None if change["type"] == "DELETED" else change["object"])
 
     def _note(self, item: Json | None) -> None:
+        self._check_version(self._seen.item, item)
         before, self._seen = self._seen, self._seen.followed_by(item, self._now())
         holder = self._seen.holder
         other = holder if holder != self._candidate.identity else None
@@ -311,6 +317,7 @@ class Leadership:
 
     def _check_term(self, item: Json) -> Json:
         """Give the Lease if it is still ours."""
+        self._check_version(self._ours, item)
         found, known = Sighting(item, 0.0), Sighting(self._ours, 0.0)
         if (found.holder, found.term) == (known.holder, known.term):
             return item
@@ -320,6 +327,15 @@ class Leadership:
             f" {found.holder or 'nobody'} in term {found.term}, and was ours in term {known.term}:"
             " this operator was away for too long and ends. Start it again, to stand by."
         )
+
+    def _check_version(self, known: Json | None, found: Json | None) -> None:
+        before, now = _revision_of(known), _revision_of(found)
+        if found and now < before:
+            self._sent = None
+            raise StoreRestoredError(
+                f"The Lease {self._namespace}/{self._name} is of revision {now} and was of {before}"
+                " before: the API server's store was restored from a backup."
+            )
 
     def _note_failure(self, error: Exception) -> None:
         """Log why the Lease is not renewed, once in a row of failures."""
@@ -339,3 +355,7 @@ class Leadership:
             self._suspended = False
             logger.warning("operator leads again", extra=self._fields())
             self._listener.on_resumed()
+
+
+def _revision_of(item: Json | None) -> int:
+    return int(item["metadata"]["resourceVersion"]) if item else 0

@@ -185,6 +185,12 @@ class Metrics:
             result=("written", "failed", "dropped"),
         )
 
+        self.part_failures = self._counter(
+            "grctl_part_failures",
+            "Parts of the operator that failed and were started again; the log has why. Expected to"
+            " stay 0.",
+        )
+
     def _make_counters_of_requests(self) -> None:
         self.api_requests = self._counter(
             "grctl_api_requests",
@@ -196,10 +202,11 @@ class Metrics:
         self.watch_restarts = self._counter(
             "grctl_watch_restarts",
             "Watches opened anew. ended: the API server ended it, as it does about every five"
-            " minutes. broken: the connection failed. expired: its revision is gone, so everything"
-            " is listed.",
+            " minutes. broken: the connection failed. expired: the API server does not have its"
+            " revision, so everything is listed. silent: nothing came for two minutes, which is"
+            " normal where nothing happens; everything is listed.",
             resource=("workflowruns", "workflowevents"),
-            cause=("ended", "broken", "expired"),
+            cause=("ended", "broken", "expired", "silent"),
         )
         self.events_settled = self._counter(
             "grctl_events_settled",
@@ -212,6 +219,11 @@ class Metrics:
     def _make_gauges(self) -> None:
         self.is_leader = self._gauge(
             "grctl_is_leader", "1 where this operator decides, 0 where it stands by."
+        )
+        self.store_restored = self._gauge(
+            "grctl_store_restored",
+            "1 where the API server's store was restored from a backup while this operator ran. It"
+            " then writes nothing until it is started again.",
         )
         self._queue_depth = self._gauge("grctl_queue_depth", "Runs that are to be reconciled now.")
         self._pending = self._gauge("grctl_events_pending", "Events whose phase is not final.")

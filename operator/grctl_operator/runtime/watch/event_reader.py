@@ -55,7 +55,7 @@ class EventReader:
         self._journal = journal
         self._namespace = namespace
         self._sleep = sleep
-        self._outage = Outage("list events", sleep)
+        self._outage = Outage("list events", sleep, patient=True)
         self._wanted: dict[Key, bool] = {}
         """Whose events are to be read, and whether it asked and must be woken."""
         self._reading: dict[Key, bool] = {}
@@ -78,11 +78,7 @@ class EventReader:
                 self._asked.set()
 
     async def run(self) -> NoReturn:
-        """Read what is asked for, until cancelled.
-
-        Raises:
-            ApiError: the API server refuses the list for good.
-        """
+        """Read what is asked for, until cancelled."""
         while True:
             await self._asked.wait()
             await self._let_others_ask()

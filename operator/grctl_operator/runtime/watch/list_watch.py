@@ -3,9 +3,12 @@
 1. A list in pages, then a watch from the list's revision; a broken stream resumes at the last
    revision seen, an expired one (410) begins with a new list.
 2. Objects are handed over synchronously, in stream order: one receiver, no tasks between.
-3. A revision never falls, and silence never lasts: the API server sends a bookmark every minute.
-   Where that fails, an etcd was restored from a backup, and what we know may never have been:
-   `StaleApiError` ends the process, and the next one starts from fresh lists.
+3. A watch that is silent for SILENCE_S begins with a new list too. On an idle cluster that is
+   normal: the API server sends no bookmark until its revision has moved past the one that was asked
+   for. But the connection may be dead as well, and only a list tells one from the other.
+4. Of a list the revision never falls. Where it does, the store was restored from a backup, and what
+   we know may never have been: `StoreRestoredError`. Silence proves nothing of that kind, and
+   neither does a stream: it may come from an API server that lags behind another one.
 """
 
 import asyncio
@@ -15,19 +18,24 @@ from contextlib import aclosing
 from typing import Any, NoReturn, Protocol, cast
 
 from grctl.kube import ApiError, ExpiredError, UnreachableError
-from grctl_operator.runtime.outage import FIRST, Outage
+from grctl_operator.runtime.outage import FIRST, Outage, StoreRestoredError
 
 PAGE = 500  # objects: what client-go asks for; bounds one answer's size
 STREAM = 290  # s: below the five minutes at which load balancers cut a connection
 STREAM_JITTER = 20  # s: so that streams opened together do not end together
-SILENCE = 120.0  # s: two bookmarks that did not come
+SILENCE_S = 120.0  # two bookmarks that did not come
+SILENCE_JITTER_S = 20.0  # so that watches opened together do not list together
 GRAIN = 0.01  # of it: so much earlier a silence may be noticed
 
 Json = dict[str, Any]
 
 
-class StaleApiError(Exception):
-    """The API server went back in time, or tells of nothing any more."""
+class _SilentError(Exception):
+    """A watch was silent for so long that its connection may be dead."""
+
+
+class _BehindError(Exception):
+    """A stream tells of a revision below one that was seen."""
 
 
 class Source(Protocol):
@@ -111,7 +119,7 @@ class ListWatch:
         receiver: Receiver,
         *,
         selector: str | None = None,
-        silence: float = SILENCE,
+        silence: float | None = None,
         outage: Outage | None = None,
     ) -> None:
         self.listed = asyncio.Event()
@@ -119,25 +127,25 @@ class ListWatch:
         self.revision = 0
         """How far the stream has come."""
         self.on_restart: Callable[[str], None] = lambda _cause: None
-        """Told why a stream is opened anew: `ended`, `broken` or `expired`."""
+        """Told why a stream is opened anew: `ended`, `broken`, `expired` or `silent`."""
         self._api = api
         self._path = path
         self._receiver = receiver
         self._params = {"fieldSelector": selector} if selector else {}
-        self._silence = silence
-        self._outage = outage or Outage(f"watch {path}")
+        self._silence = silence or SILENCE_S + random.random() * SILENCE_JITTER_S  # noqa: S311
+        self._outage = outage or Outage(f"watch {path}", patient=True)
         self._heard = 0.0
+        self._listed_at = 0.0
 
     async def run(self) -> NoReturn:
         """List and watch until cancelled.
 
         Raises:
-            StaleApiError: what the API server tells cannot follow what it told before.
-            ApiError: it refuses the request for good.
+            StoreRestoredError: the API server is behind what it told before.
         """
         while True:
             await self._list()
-            await self._watch_until_expired()
+            await self._watch_until_lost()
 
     async def _list(self) -> None:
         revision = await self._list_in_the_end()
@@ -146,6 +154,7 @@ class ListWatch:
         self.revision = revision
         self.listed.set()
         self._hear()
+        self._listed_at = self._heard
 
     async def _list_in_the_end(self) -> int:
         while True:
@@ -157,20 +166,34 @@ class ListWatch:
             except (UnreachableError, ApiError) as error:
                 await self._pause(error)
 
-    async def _watch_until_expired(self) -> None:
+    async def _watch_until_lost(self) -> None:
+        """Watch until only a new list can tell what is so."""
         while True:
             try:
                 heard = await self._stream()
-            except ExpiredError:
+            except _SilentError:
+                self.on_restart("silent")
+                return
+            except _BehindError:
                 self.on_restart("expired")
                 return
             except (UnreachableError, ApiError) as error:
-                self.on_restart("broken")
-                await self._pause(error)
+                if await self._is_lost(error):
+                    return
                 continue
             self.on_restart("ended")
             if not heard:
                 await asyncio.sleep(FIRST)  # a server that ends each stream at once
+
+    async def _is_lost(self, error: UnreachableError | ApiError) -> bool:
+        """Pause as the error asks for. Return whether the watch can only begin with a list."""
+        lost = isinstance(error, ExpiredError) or _is_of_the_future(error)
+        self.on_restart("expired" if lost else "broken")
+        if not isinstance(error, ExpiredError):
+            await self._pause(error)
+        elif self._heard == self._listed_at:
+            await asyncio.sleep(FIRST)  # a server that forgets each revision at once
+        return lost
 
     async def _stream(self) -> bool:
         """Receive one stream to its end. Give whether anything came."""
@@ -189,11 +212,7 @@ class ListWatch:
                     self._put_off(limit)
                     heard = True
         except TimeoutError as error:
-            raise StaleApiError(
-                f"The API server has sent nothing about {self._path} for {self._silence:g} s, not"
-                f" even a bookmark, although it took the watch from revision {self.revision}: it"
-                " may be an etcd restored from a backup. The operator must start from new lists."
-            ) from error
+            raise _SilentError from error
         return heard
 
     @property
@@ -208,7 +227,8 @@ class ListWatch:
     def _receive(self, change: str, item: Json) -> None:
         self._hear()
         revision = int(item["metadata"]["resourceVersion"])
-        self._check(revision)
+        if revision < self.revision:
+            raise _BehindError
         if change == "BOOKMARK":
             self._receiver.on_bookmark(revision)
         else:
@@ -217,10 +237,9 @@ class ListWatch:
 
     def _check(self, revision: int) -> None:
         if revision < self.revision:
-            raise StaleApiError(
+            raise StoreRestoredError(
                 f"The API server is at revision {revision} of {self._path} and was at"
-                f" {self.revision} before: its etcd was restored from a backup. The operator must"
-                " start from new lists."
+                f" {self.revision} before: its store was restored from a backup."
             )
 
     def _hear(self) -> None:
@@ -228,11 +247,13 @@ class ListWatch:
         self._outage.over()
 
     async def _pause(self, error: UnreachableError | ApiError) -> None:
-        if isinstance(error, ApiError) and "Too large resource version" in error.message:
-            raise StaleApiError(
-                f"The API server has not come to revision {self.revision} of {self._path}, which"
-                " it told us itself: its etcd was restored from a backup. The operator must start"
-                " from new lists."
-            ) from error
         await self._outage.pause(error)
         self._heard = asyncio.get_running_loop().time()  # while it is away, silence is no news
+
+
+def _is_of_the_future(error: Exception) -> bool:
+    """Return whether the API server has not come to the revision asked for.
+
+    One of several may lag behind the one that told it. A restored store's list shows what it is.
+    """
+    return isinstance(error, ApiError) and "Too large resource version" in error.message

@@ -20,7 +20,7 @@ from grctl_operator.runtime.watch.run_stream import RunStream
 from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
 
-Spawn = Callable[[Coroutine[Any, Any, Any], str], asyncio.Task[Any]]
+Spawn = Callable[[Callable[[], Coroutine[Any, Any, Any]], str], asyncio.Task[Any]]
 OnRestart = Callable[[str, str], None]
 """Gets the resource whose watch is opened anew, and the cause."""
 
@@ -79,9 +79,9 @@ class Watches:
     def start_runs(self) -> None:
         """Begin to list and watch the runs, and to read the events of those that ask for it."""
         for watch in self._runs:
-            self._spawn(watch.run(), "watch runs")
+            self._spawn(watch.run, "watch runs")
         for reader in self._readers.values():
-            self._spawn(reader.run(), "read events")
+            self._spawn(reader.run, "read events")
 
     async def runs_listed(self) -> None:
         """Wait until all runs are known."""
@@ -91,7 +91,7 @@ class Watches:
         """Begin to list and watch the events."""
         self.follow_events = True
         for watch in self._events:
-            self._spawn(watch.run(), "watch events")
+            self._spawn(watch.run, "watch events")
 
     async def events_listed(self) -> None:
         """Wait until all events are known."""
