@@ -4,8 +4,13 @@ from dataclasses import dataclass
 
 from grctl_local.builtin import DEFINITIONS, FIRST_NAMESPACES, NAMESPACES, builtin_kinds
 from grctl_local.clock import Clock, system_clock
-from grctl_local.definitions import kinds_of
-from grctl_local.errors import Json, namespace_terminating, not_found
+from grctl_local.definitions import is_terminating, kinds_of
+from grctl_local.errors import (
+    Json,
+    definition_terminating,
+    namespace_terminating,
+    not_found,
+)
 from grctl_local.metadata import new_metadata
 from grctl_local.registry import Registry
 from grctl_local.request import Call
@@ -70,13 +75,29 @@ class Cluster:
             kind = call.kind
             raise namespace_terminating(kind.group, kind.plural, name, call.namespace)
 
+    def check_definition(self, call: Call, name: str) -> None:
+        """Refuse a new object of a kind whose definition is being deleted.
+
+        Raises:
+            ApiError: so it is.
+        """
+        definition = self.store.get(DEFINITIONS, ("", call.kind.resource))
+        if definition and is_terminating(definition.value):
+            raise definition_terminating(call.kind.group, call.kind.plural, name)
+
     def _definition_changed(self, change: Change) -> None:
         definition = change.record.value
         spec = definition["spec"]
         if change.type == "DELETED":
             self.registry.remove(spec["group"], spec["names"]["plural"])
-        elif not change.previous or not is_same(change.previous.value["spec"], spec):
+        elif not change.previous or _is_served_otherwise(change.previous.value, definition):
             self.serve(definition)
+
+
+def _is_served_otherwise(before: Json, now: Json) -> bool:
+    if not is_same(before["spec"], now["spec"]):
+        return True
+    return is_terminating(before) != is_terminating(now)
 
 
 def new_namespace(value: Json) -> Json:

@@ -18,6 +18,7 @@ from grctl_local.schema import compile_schema
 from grctl_local.structural import schema_causes
 
 SERVED_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+TERMINATING_VERBS = ("delete", "deletecollection", "get", "list", "watch")
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 
 
@@ -47,10 +48,26 @@ def establish(definition: Json, now: datetime) -> None:
     definition["status"] = status
 
 
+def is_terminating(definition: Json) -> bool:
+    """Whether a definition goes as soon as its objects have gone."""
+    return "deletionTimestamp" in definition["metadata"]
+
+
+def terminate(definition: Json, now: datetime) -> Json:
+    """Return a definition that says in its status that its objects are being deleted."""
+    status = dict(definition.get("status") or {})
+    others = [each for each in status.get("conditions", ()) if each["type"] != "Terminating"]
+    message = "CustomResource deletion is in progress"
+    condition = _condition("Terminating", "InstanceDeletionInProgress", message, now)
+    return {**definition, "status": {**status, "conditions": [*others, condition]}}
+
+
 def kinds_of(definition: Json, clock: Clock) -> list[Kind]:
     """Make the kinds of a definition: one for each version that is served."""
     spec = definition["spec"]
-    return [_kind(spec, version, clock) for version in spec["versions"] if version.get("served")]
+    verbs = TERMINATING_VERBS if is_terminating(definition) else SERVED_VERBS
+    served = [version for version in spec["versions"] if version.get("served")]
+    return [_kind(spec, version, verbs, clock) for version in served]
 
 
 def storage_version(spec: Json) -> str:
@@ -129,7 +146,7 @@ def _refers_to_a_scalar(source: Json, path: str) -> bool:
     return node.get("type") in {"string", "integer", "boolean"}
 
 
-def _kind(spec: Json, version: Json, clock: Clock) -> Kind:
+def _kind(spec: Json, version: Json, verbs: tuple[str, ...], clock: Clock) -> Kind:
     names = spec["names"]
     return Kind(
         group=spec["group"],
@@ -141,7 +158,7 @@ def _kind(spec: Json, version: Json, clock: Clock) -> Kind:
         namespaced=spec["scope"] == "Namespaced",
         short_names=tuple(names.get("shortNames", ())),
         categories=tuple(names.get("categories", ())),
-        verbs=SERVED_VERBS,
+        verbs=verbs,
         schema=compile_schema(_without_metadata(version["schema"]["openAPIV3Schema"])),
         columns=_columns(version, clock),
         selectable=_selectable(version),

@@ -13,7 +13,7 @@ from grctl_local.builtin import DEFINITIONS, NAMESPACES
 from grctl_local.clock import timestamp
 from grctl_local.cluster import Cluster
 from grctl_local.decoding import json_error
-from grctl_local.definitions import CLEANUP
+from grctl_local.definitions import CLEANUP, terminate
 from grctl_local.errors import Json, bad_request, conflict, success
 from grctl_local.request import Call
 from grctl_local.store import Record, dump
@@ -57,6 +57,8 @@ def remove(cluster: Cluster, call: Call, record: Record, options: Json) -> Recor
     marked = _marked(cluster, call, record, finalizers)
     if is_namespace:
         marked = {**marked, "status": {**marked.get("status", {}), "phase": "Terminating"}}
+    if call.kind.resource == DEFINITIONS:
+        marked = terminate(marked, cluster.clock())
     if dry_run:
         return Record.of(record.key, record.revision, marked, marked)
     return cluster.store.put(call.kind.resource, record.key, marked)

@@ -124,6 +124,15 @@ def modified(group: str, plural: str, name: str) -> ApiError:
     return conflict(group, plural, name, why)
 
 
+def definition_terminating(group: str, plural: str, name: str) -> ApiError:
+    """Return the refusal of a new object whose definition is being deleted."""
+    message = (
+        f'{qualified(group, plural)} "{name}" is forbidden: create not allowed while custom'
+        " resource definition is terminating"
+    )
+    return ApiError(403, "Forbidden", message, _details(name, group, plural))
+
+
 def expired(message: str) -> ApiError:
     """The revision asked for has been compacted."""
     return ApiError(410, "Expired", message)

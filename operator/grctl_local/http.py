@@ -13,7 +13,7 @@ from email.utils import format_datetime
 
 from aiohttp import web
 
-from grctl_local import discovery, openapi
+from grctl_local import discovery, openapi, openapi_v2
 from grctl_local.audit import AuditLog
 from grctl_local.cluster import Cluster
 from grctl_local.decoding import read_body, read_object
@@ -112,7 +112,7 @@ class Http:
             subresource=place.subresource,
             query=query,
             accept=request.headers.get("Accept", ""),
-            content_type=request.content_type if request.body_exists else "",
+            content_type=_content_type(request),
             body=await _body(request) if request.body_exists else b"",
             user_agent=request.headers.get("User-Agent", ""),
             watch=watch and request.method == "GET" and (place.watch or not place.name),
@@ -204,6 +204,8 @@ class Http:
         return response
 
     def _document(self, path: str, accept: str) -> web.Response | None:
+        if path == "/openapi/v2":
+            return self._openapi_v2(accept)
         parts = path.strip("/").split("/")
         registry = self._cluster.registry
         found: Json | None = None
@@ -231,6 +233,13 @@ class Http:
         if root == "api":
             return self._json(dump(discovery.core_versions("127.0.0.1")))
         return self._json(dump(discovery.group_list(registry)))
+
+    def _openapi_v2(self, accept: str) -> web.Response:
+        document = openapi_v2.document(self._cluster.registry)
+        if openapi_v2.PROTOBUF in accept:
+            body = openapi_v2.encode(document)
+            return self._json(body, content_type=openapi_v2.ANSWERED_PROTOBUF)
+        return self._json(dump(document))
 
     def _openapi(self, parts: list[str]) -> Json | None:
         registry = self._cluster.registry
@@ -273,6 +282,11 @@ class Http:
         if second != self._date[0]:
             self._date = (second, format_datetime(now, usegmt=True))
         return {"Date": self._date[1], "Cache-Control": "no-cache, private"}
+
+
+def _content_type(request: web.BaseRequest) -> str:
+    """Return what a body says that it is; empty if it does not say, which is taken for JSON."""
+    return request.content_type if request.headers.get("Content-Type") else ""
 
 
 async def _body(request: web.BaseRequest) -> bytes:

@@ -49,6 +49,10 @@ PATCHES = (
 )
 
 
+TYPE_EXTENSION = "x-kubernetes-group-version-kind"
+INFO: Json = {"title": "Kubernetes", "version": "v1.36.0"}
+
+
 def index(registry: Registry) -> Json:
     """Give `/openapi/v3`: where the documents are."""
     paths = {}
@@ -66,11 +70,11 @@ def document(registry: Registry, group: str, version: str) -> Json | None:
     paths: Json = {}
     schemas: Json = {METADATA_SCHEMA: METADATA}
     for kind in kinds:
-        schemas[_schema_name(kind)] = _schema(kind)
+        schemas[schema_name(kind)] = schema(kind)
         paths |= _paths(kind)
     return {
         "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": "v1.36.0"},
+        "info": INFO,
         "paths": paths,
         "components": {"schemas": schemas},
     }
@@ -85,12 +89,14 @@ def _documents(registry: Registry) -> list[tuple[str, str, str]]:
     return [("api/v1", "", "v1"), *groups]
 
 
-def _schema_name(kind: Kind) -> str:
+def schema_name(kind: Kind) -> str:
+    """Return the name by which a document refers to a kind's schema."""
     words = [*reversed(kind.group.split("."))] if kind.group else ["io", "k8s", "api", "core"]
     return ".".join([*words, kind.version, kind.kind])
 
 
-def _schema(kind: Kind) -> Json:
+def schema(kind: Kind) -> Json:
+    """Return a kind's schema, with the parts that all kinds have."""
     source: Json = (
         kind.schema.source
         if kind.schema
@@ -112,7 +118,7 @@ def _schema(kind: Kind) -> Json:
             "metadata": metadata,
             **properties,
         },
-        "x-kubernetes-group-version-kind": [_type(kind)],
+        TYPE_EXTENSION: [_type(kind)],
     }
 
 
@@ -154,7 +160,7 @@ def _operation(kind: Kind, action: str, *parameters: str) -> Json:
         "parameters": entries,
         "responses": {"200": {"description": "OK"}},
         "x-kubernetes-action": action,
-        "x-kubernetes-group-version-kind": _type(kind),
+        TYPE_EXTENSION: _type(kind),
     }
 
 

@@ -42,6 +42,7 @@ def create(cluster: Cluster, call: Call, value: Json) -> Record:
     if value["metadata"].get("resourceVersion"):
         raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
     cluster.check_namespace(call, value["metadata"].get("name", ""))
+    cluster.check_definition(call, value["metadata"].get("name", ""))
     new = _prepare_new(cluster, call, value)
     name = new["metadata"].get("name", "")
     _refuse(kind, name, _causes(kind, new, None))

@@ -84,14 +84,16 @@ class Api:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send `body` as JSON, or as it is when it is bytes."""
+        """Send `body` as JSON, or as it is when it is bytes. A header of "" is not sent."""
         text = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         data = None if text is None else io.BytesIO(text)
-        headers = {"Content-Type": "application/json", **(headers or {})}
+        wanted = {"Content-Type": "application/json", **(headers or {})}
+        sent = {name: value for name, value in wanted.items() if value}
+        left_out = [name for name, value in wanted.items() if not value]
         url = self.access.server + path
         assert self._session
         async with self._session.request(
-            method, url, data=data, headers=headers, params=params
+            method, url, data=data, headers=sent, params=params, skip_auto_headers=left_out
         ) as response:
             return Answer(response.status, response.headers, _decoded(await response.read()))
 

@@ -325,3 +325,53 @@ async def test_without_credentials_there_is_nothing(widgets: Widgets) -> None:
 
     if widgets.api.access.token:  # a client certificate says who we are whatever the header says
         assert answer.expect(401)["reason"] == "Unauthorized"
+
+
+@pytest.mark.parametrize("content_type", ["", "application/json; charset=utf-8"])
+async def test_a_body_without_a_content_type_is_json(widgets: Widgets, content_type: str) -> None:
+    headers = {"Content-Type": content_type}
+    request = widgets.api.request
+    created = await request("POST", widgets.path, body=widgets.new("a"), headers=headers)
+    changed = created.expect(201) | {"spec": {"color": "blue"}}
+    replaced = await request("PUT", widgets.at("a"), body=changed, headers=headers)
+
+    assert replaced.expect(200)["spec"]["color"] == "blue"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/octet-stream", "*/*", "nonsense"]
+)
+async def test_a_body_of_another_content_type_is_refused(
+    widgets: Widgets, content_type: str
+) -> None:
+    headers = {"Content-Type": content_type}
+    answer = await widgets.api.request("POST", widgets.path, body=widgets.new("a"), headers=headers)
+
+    refusal = answer.expect(415)
+    assert refusal["reason"] == "UnsupportedMediaType"
+    assert "application/json" in refusal["message"]
+
+
+async def test_a_patch_must_say_what_kind_it_is(widgets: Widgets) -> None:
+    await widgets.create("a")
+    answer = await widgets.api.request(
+        "PATCH", widgets.at("a"), body={"spec": {"size": 4}}, headers={"Content-Type": ""}
+    )
+
+    assert answer.expect(415)["reason"] == "UnsupportedMediaType"
+
+
+async def test_a_built_in_kind_needs_no_content_type(widgets: Widgets) -> None:
+    path = f"/api/v1/namespaces/{widgets.namespace}/configmaps"
+    body = {"metadata": {"name": "a"}, "data": {"x": "y"}}
+    answer = await widgets.api.request("POST", path, body=body, headers={"Content-Type": ""})
+
+    assert answer.expect(201)["data"] == {"x": "y"}
+
+
+async def test_yaml_without_a_content_type_is_refused(widgets: Widgets) -> None:
+    answer = await widgets.api.request(
+        "POST", widgets.path, body=b"kind: Widget\n", headers={"Content-Type": ""}
+    )
+
+    assert answer.expect(400)["reason"] == "BadRequest"

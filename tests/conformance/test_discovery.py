@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conformance.client import Api, Json
+from tests.conformance.client import Api, Json, eventually
 from tests.conformance.widgets import CRDS, Widgets, definition
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -146,6 +146,52 @@ async def test_a_deleted_definition_takes_its_objects_and_its_path_along(
     assert "deletionTimestamp" in deleted["metadata"]
     await api.until_gone(f"{CRDS}/widgets.{gone}")
     await api.until_status(widgets.path, 404)
+
+
+async def test_a_definition_that_goes_takes_nothing_new(
+    api: Api, group: str, namespace: str
+) -> None:
+    going = f"going.{group}"
+    (await api.post(CRDS, definition(going))).expect(201)
+    widgets = Widgets(api, going, namespace)
+    await api.until_status(widgets.path, 200)
+    held = {"finalizers": ["conformance.grctl.dev/hold"]}
+    await widgets.create("a", metadata=held)
+    (await api.delete(f"{CRDS}/widgets.{going}")).expect(200)
+    await api.eventually_marked(widgets.at("a"))
+
+    refusals = [
+        await widgets.try_create("b"),
+        await api.patch(widgets.at("b"), widgets.new("b"), "apply-patch+yaml", fieldManager="x"),
+    ]
+    for refusal in refusals:
+        status = refusal.expect(403)
+        assert status["reason"] == "Forbidden"
+        assert status["message"] == (
+            f'widgets.{going} "b" is forbidden: create not allowed while custom resource definition'
+            " is terminating"
+        )
+    assert await widgets.names() == ["a"]
+    changed = await api.patch(widgets.at("a"), {"metadata": {"labels": {"x": "y"}}})
+    assert changed.expect(200)["metadata"]["labels"] == {"x": "y"}
+    found = (await api.get(f"{CRDS}/widgets.{going}")).expect(200)
+    conditions = {each["type"]: each["reason"] for each in found["status"]["conditions"]}
+    assert conditions["Terminating"] == "InstanceDeletionInProgress"
+    [listed, _] = (await api.get(f"/apis/{going}/v1")).expect(200)["resources"]
+    assert set(listed["verbs"]) == {"delete", "deletecollection", "get", "list", "watch"}
+
+    await api.patch(widgets.at("a"), {"metadata": {"finalizers": None}})
+    await api.until_gone(f"{CRDS}/widgets.{going}")
+
+
+async def test_openapi_v2_holds_a_definition_for_each_kind(api: Api, group: str) -> None:
+    async def found() -> bool:
+        document = (await api.get("/openapi/v2")).expect(200)
+        assert document["swagger"] == "2.0"
+        schemas = document["definitions"].values()
+        return any(_names(schema, group, "Widget") for schema in schemas)
+
+    await eventually(found)
 
 
 def _described(entry: Json) -> tuple[str, str, bool, list[str], list[str]]:

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from tests.conformance.client import PATIENCE
+import orjson
+
+from tests.conformance.client import PATIENCE, eventually
 from tests.conformance.kubectl import Kubectl
 from tests.conformance.widgets import Widgets, revision
 
@@ -38,6 +40,56 @@ async def test_apply_refuses_what_the_schema_does_not_know(
     said = await kubectl("apply", "-f", "-", stdin=manifest, fails=True)
 
     assert 'strict decoding error: unknown field "spec.colour"' in said
+
+
+def _list_of(*items: object) -> dict[str, object]:
+    return {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": list(items)}
+
+
+async def _until_kubectl_knows(widgets: Widgets) -> None:
+    """Wait for `/openapi/v2`: a real API server adds a new kind some time after it serves it."""
+
+    async def known() -> bool:
+        document = (await widgets.api.get("/openapi/v2")).expect(200)
+        return any(widgets.group in path for path in orjson.dumps(document).decode().split('"'))
+
+    await eventually(known)
+
+
+async def test_apply_takes_a_list(widgets: Widgets, kubectl: Kubectl) -> None:
+    await _until_kubectl_knows(widgets)
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "runner"}}
+    free = {"x": [1, {"y": "z"}], "z": {}}
+    items = [widgets.new("a", size=4, free=free), widgets.new("b", maybe=None), account]
+    said = await kubectl("apply", "-f", "-", stdin=_list_of(*items))
+
+    name = f"widget.{widgets.group}"
+    assert said == f"{name}/a created\n{name}/b created\nserviceaccount/runner created\n"
+    assert (await widgets.get("a"))["spec"]["free"] == free
+
+
+async def test_apply_takes_what_get_printed(widgets: Widgets, kubectl: Kubectl) -> None:
+    await _until_kubectl_knows(widgets)
+    counts, port = {"x": 1, "y": 2}, "http"
+    await widgets.create("a", tags=["t"], parts=[{"name": "p", "count": 1}], counts=counts)
+    await widgets.create("b", port=port, flag=True, ratio=0.5, maybe=None)
+    printed = await kubectl("get", f"widgets.{widgets.group}", "-o", "json")
+    await kubectl("delete", f"widgets.{widgets.group}", "--all")
+    said = await kubectl("apply", "-f", "-", stdin=orjson.loads(printed))
+
+    assert await widgets.names() == ["a", "b"]
+    assert said.count(" created\n") == 2
+
+
+async def test_apply_refuses_a_list_with_what_the_schema_does_not_know(
+    widgets: Widgets, kubectl: Kubectl
+) -> None:
+    await _until_kubectl_knows(widgets)
+    manifests = [widgets.new("a"), widgets.new("b", colour="red")]
+    said = await kubectl("apply", "-f", "-", stdin=_list_of(*manifests), fails=True)
+
+    assert 'unknown field "colour" in ' in said
+    assert await widgets.names() == []
 
 
 async def test_create_makes_a_name(widgets: Widgets, kubectl: Kubectl) -> None:
