@@ -3,6 +3,7 @@
 1. `ok`, or 503 and what is amiss, as text. Healthy: it works, do not restart it. Ready: it can do
    its part now.
 2. It answers from what is known and asks nobody: who asks often, costs little.
+3. Web pages get nothing: see `grctl.web_pages`.
 """
 
 import logging
@@ -10,6 +11,8 @@ from collections.abc import Callable
 from functools import partial
 
 from aiohttp import web
+
+from grctl.web_pages import refuse_web_pages
 
 Check = Callable[[], str | None]
 """Says what is amiss; None: nothing."""
@@ -35,7 +38,7 @@ class Probes:
         Raises:
             OSError: the port is taken.
         """
-        app = web.Application()
+        app = web.Application(middlewares=[refuse_web_pages(host)])
         app.router.add_get("/healthz", self._say_healthy)
         app.router.add_get("/readyz", self._say_ready)
         if self._metrics is not None:

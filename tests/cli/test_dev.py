@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -103,8 +104,42 @@ def runs(pid: int) -> bool:
 
 
 @contextmanager
-def developing(directory: Path, *arguments: str) -> Iterator[Dev]:
-    environment = {key: each for key, each in os.environ.items() if not key.startswith("GRCTL_")}
+def started_worker(
+    directory: Path, url: str, **environment: str
+) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-m", "grctl.cli", "worker", "--operator-url", url]
+    with subprocess.Popen(
+        [*command, "examples.orders:order"],
+        cwd=directory,
+        env={**without_settings(), "PYTHONPATH": str(ROOT), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def refused_without_a_token(directory: Path, url: str) -> bool:
+    """Start a worker that has no token. Return whether it says that this is why it is refused."""
+    with started_worker(directory, url) as process:
+        patience = threading.Timer(PATIENCE, process.kill)
+        patience.start()
+        assert process.stdout
+        refused = any("No token came" in line for line in process.stdout)
+        patience.cancel()
+        return refused
+
+
+def without_settings() -> dict[str, str]:
+    return {key: each for key, each in os.environ.items() if not key.startswith("GRCTL_")}
+
+
+@contextmanager
+def developing(directory: Path, *arguments: str, **settings: str) -> Iterator[Dev]:
+    environment = {**without_settings(), **settings}
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "grctl.cli", "dev", "--operator-port", "0", *arguments],
@@ -143,6 +178,27 @@ def test_an_order_runs_through_it_and_a_signal_leaves_nothing_running(tmp_path: 
     assert ends == sorted(ends)
 
 
+def test_its_operator_takes_workers_by_the_token_that_it_wrote_only(tmp_path: Path) -> None:
+    with developing(tmp_path) as dev:
+        dev.until_logged("| Ready.")
+        token = tmp_path / ".grctl" / "kubeconfig.worker-token"
+        assert f"export GRCTL_WORKER_TOKEN_FILE={token}" in dev.log
+        assert token.stat().st_mode & 0o777 == 0o600
+        [command] = [line for line in dev.log.splitlines() if "grctl worker --operator-url" in line]
+        url = command.split()[5]
+        assert refused_without_a_token(tmp_path, url)
+        with started_worker(tmp_path, url, GRCTL_WORKER_TOKEN_FILE=str(token)):
+            dev.until_logged("worker connected")
+
+
+def test_its_worker_serves_the_namespace_that_is_set(tmp_path: Path) -> None:
+    with developing(tmp_path, "examples.orders:order", GRCTL_NAMESPACE="shop") as dev:
+        dev.until_logged("worker connected")
+        dev.kubectl("apply", "-n", "shop", "-f", str(MANIFESTS / "order.yaml"))
+        waiting = "--for=jsonpath={.status.phase}=WaitEvent"
+        dev.kubectl("wait", "-n", "shop", waiting, "wfr/order-abc", "--timeout=20s")
+
+
 def test_when_a_part_ends_it_is_named_and_all_end(tmp_path: Path) -> None:
     with developing(tmp_path) as dev:
         dev.until_logged("operator ready")
@@ -151,7 +207,7 @@ def test_when_a_part_ends_it_is_named_and_all_end(tmp_path: Path) -> None:
         code = dev.ends()
     assert code == 1
     assert "operator ended with exit code -9: stopping everything" in dev.log
-    assert "worker" not in dev.log.replace("waiting for workers", "")
+    assert "worker   |" not in dev.log
     assert len(children) == 2
     assert not any(map(runs, children))
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any, Self
+
+from grctl.loopback import is_loopback
 
 DISPATCHER_PORT = 8700
 LEASE_NAME = "grctl-operator"
@@ -78,10 +79,7 @@ class Settings:
     @property
     def within_machine(self) -> bool:
         """Whether only processes of this machine can connect as workers."""
-        try:
-            return ip_address(self.dispatcher_host).is_loopback
-        except ValueError:
-            return self.dispatcher_host == "localhost"
+        return is_loopback(self.dispatcher_host)
 
     @property
     def authenticates(self) -> bool:

@@ -3,6 +3,8 @@
 1. It starts what a person can start by hand, and adds nothing that matters to a run.
 2. If one of them ends, all end: a part that is missing would only show as runs that stand still.
 3. Nothing is left running, however it ends.
+4. Its operator asks workers for a token, as in a cluster: other users of this machine, and whatever
+   runs in its browsers, must not read inputs or complete runs.
 """
 
 import asyncio
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from grctl.cli.children import Children, Show
 
 OPERATOR_PORT = 8700
+AUDIENCE = "grctl.dev"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 References = Annotated[
@@ -52,9 +55,19 @@ class Plan:
     kubeconfig: Path
 
     @property
+    def token_file(self) -> Path:
+        """Where the token of workers is, for those that a person starts by hand."""
+        return self.kubeconfig.with_name(f"{self.kubeconfig.name}.worker-token")
+
+    @property
     def environment(self) -> dict[str, str]:
         """What each process finds; output unbuffered, so that lines come when they are written."""
         return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "PYTHONUNBUFFERED": "1"}
+
+    @property
+    def operator_url(self) -> str:
+        """Where workers connect."""
+        return f"http://127.0.0.1:{self.operator_port}"
 
     def local(self) -> list[str]:
         """Give the command of the Kubernetes API."""
@@ -66,14 +79,25 @@ class Plan:
     def operator(self) -> list[str]:
         """Give the command of the operator."""
         arguments = ["--kubeconfig", str(self.kubeconfig), "--port", str(self.operator_port)]
+        arguments += ["--worker-auth", "token", "--worker-audience", AUDIENCE]
         return command_of("grctl_operator", arguments)
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that workers serve here."""
+        return os.environ.get("GRCTL_NAMESPACE", "").partition(",")[0].strip() or "default"
+
+    @property
+    def worker_environment(self) -> dict[str, str]:
+        """What a worker finds: where its token is, and what it serves."""
+        own = {"GRCTL_WORKER_TOKEN_FILE": str(self.token_file), "GRCTL_NAMESPACE": self.namespace}
+        return {**self.environment, **own}
 
     def worker(self) -> list[str]:
         """Give the command of the worker."""
-        url = f"http://127.0.0.1:{self.operator_port}"
         return [
             *(sys.executable, "-P", "-m", "grctl.cli", "worker"),
-            *("--operator-url", url),
+            *("--operator-url", self.operator_url),
             *("--", *self.references),
         ]
 
@@ -163,15 +187,17 @@ def _stop_signals(children: "Children", show: "Show") -> "asyncio.Future[None]":
 async def _start(plan: Plan, children: "Children", show: "Show") -> None:
     """Start each part when what it needs is there."""
     from grctl.cli.installing import install_crds, listening, version_of, written_anew
+    from grctl.cli.worker_account import write_worker_token
 
     before = version_of(plan.kubeconfig)
     await children.start("local", plan.local(), plan.environment)
     await written_anew(plan.kubeconfig, before)
     await install_crds(plan.kubeconfig)
+    await write_worker_token(plan.kubeconfig, plan.namespace, AUDIENCE, plan.token_file)
     await children.start("operator", plan.operator(), plan.environment)
     await listening(plan.operator_port)
     if plan.references:
-        await children.start("worker", plan.worker(), plan.environment)
+        await children.start("worker", plan.worker(), plan.worker_environment)
     for line in _what_next(plan):
         show("grctl", line)
 
@@ -196,6 +222,11 @@ def _what_next(plan: Plan) -> list[str]:
         "",
         f"  export KUBECONFIG={shlex.quote(str(plan.kubeconfig))}",
         *(f"  {line}" for line in try_),
+        "",
+        "Another worker needs the token of this one:",
+        "",
+        f"  export GRCTL_WORKER_TOKEN_FILE={shlex.quote(str(plan.token_file))}",
+        f"  grctl worker --operator-url {plan.operator_url} MODULE:NAME",
         "",
         f"Ctrl-C stops everything. {_kept(plan)}",
     ]

@@ -8,9 +8,10 @@
 
 import os
 import ssl
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from grctl.loopback import is_loopback
 
 TOKEN_FILE = "GRCTL_WORKER_TOKEN_FILE"  # noqa: S105  the name of a variable
 CA_FILE = "GRCTL_OPERATOR_CA_FILE"
@@ -77,14 +78,7 @@ def verification() -> ssl.SSLContext | bool:
 
 def _is_private(url: str) -> bool:
     parts = urlsplit(url)
-    return parts.scheme == "https" or _is_loopback(parts.hostname or "")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
 
 
 def _allows_insecure() -> bool:

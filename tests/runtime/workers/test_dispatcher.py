@@ -379,3 +379,12 @@ def ahead_of(base: str, commits: int, event: Event, *then: Event) -> decision.Di
         ahead=True,
         then=then,
     )
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1:8700", "null"])
+async def test_a_web_page_cannot_connect_as_a_worker(place: Place, origin: str) -> None:
+    async with aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await session.ws_connect(url, headers={"Origin": origin})
+    assert caught.value.status == 403

@@ -6,7 +6,8 @@
    network: SILENT_GRACE. After that its executions are lost.
 3. Who connects is asked by the doorkeeper, and serves only what it may. A connection outlives its
    token and its permissions: it is asked again every RECHECK, and when the token expires.
-4. A message to a worker that is away is not kept: it says what it holds when it comes back, and
+4. Web pages get nothing: a browser would connect to this machine for any page.
+5. A message to a worker that is away is not kept: it says what it holds when it comes back, and
    the engine decides again.
 """
 
@@ -31,6 +32,7 @@ from grctl.models.wire import (
     Outcome,
     Release,
 )
+from grctl.web_pages import refuse_web_pages
 from grctl_operator.engine import decision
 from grctl_operator.engine.dispatch import RETURNED
 from grctl_operator.engine.observation import Event, Key
@@ -93,7 +95,7 @@ class Dispatcher:
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Listen. `port` 0 takes a free one; `self.port` says which."""
-        app = web.Application()
+        app = web.Application(middlewares=[refuse_web_pages(host)])
         app.router.add_get(CONNECT_PATH, self._connect)
         self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
