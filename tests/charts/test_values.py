@@ -9,7 +9,16 @@ import helm_python
 import pytest
 import yaml
 
-from tests.charts.rendering import OPERATOR, WORKER, WORKER_VALUES, Json, merged, objects
+from tests.charts.rendering import (
+    OPERATOR,
+    WORKER,
+    WORKER_VALUES,
+    Json,
+    merged,
+    objects,
+    one,
+    templates,
+)
 
 
 def refusal(chart: Path, values: Json) -> str:
@@ -41,10 +50,49 @@ def refusal(chart: Path, values: Json) -> str:
         (WORKER, {"operator": {"ca": {"copyFrom": "only-a-name"}}}, "/operator/ca/copyFrom"),
         (WORKER, {"autoscaling": {"enable": True}}, "'enable'"),
         (WORKER, {"capacity": "many"}, "/capacity"),
+        (WORKER, {"image": {"tag": 1.5}}, "/image/tag"),
+        (OPERATOR, {"image": {"tag": 1.5}}, "/image/tag"),
+        (OPERATOR, {"image": {"tag": True}}, "/image/tag"),
+        (OPERATOR, {"image": {"tag": ["1"]}}, "/image/tag"),
     ],
 )
 def test_a_mistake_is_refused_by_its_name(chart: Path, values: Json, named: str) -> None:
     assert named in refusal(chart, values)
+
+
+@pytest.mark.parametrize("tag", ["1", "1000000", "20261128", "0"])
+@pytest.mark.parametrize("written", ["--set image.tag={}", "image: {{tag: {}}}"])
+@pytest.mark.parametrize("chart", [OPERATOR, WORKER])
+def test_a_tag_may_be_a_number(chart: Path, written: str, tag: str) -> None:
+    text = written.format(tag)
+    given = (
+        helm_python.parse_set_string(text.removeprefix("--set "))
+        if text.startswith("--set")
+        else helm_python.values_from_yaml(text)
+    )
+    found = objects(chart, merged(WORKER_VALUES, given) if chart == WORKER else given)
+
+    (container,) = one(found, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert container["image"].rpartition(":")[2] == tag
+
+
+@pytest.mark.parametrize("chart", [OPERATOR, WORKER])
+def test_a_large_number_stays_one(chart: Path) -> None:
+    """Helm reads each number of a file of values as a float."""
+    base = WORKER_VALUES if chart == WORKER else {}
+    schema = json.loads((chart / "values.schema.json").read_text(encoding="utf-8"))
+    paths = list(numbers(schema))
+    assert paths
+    for path in paths:
+        value: Json = {"tls": {"source": "none"}} if chart == OPERATOR else {}
+        if path[0] == "autoscaling":
+            value = {"autoscaling": {"enabled": True}}
+        given: Any = 1_000_000
+        for name in reversed(path):
+            given = {name: given}
+        text = "".join(templates(chart, merged(merged(base, value), given)).values())
+        assert "1000000" in text, path
+        assert "e+0" not in text, path
 
 
 @pytest.mark.parametrize("chart", [OPERATOR, WORKER])
@@ -63,6 +111,15 @@ def settable(schema: Json, prefix: str = "") -> Iterator[str]:
             yield from settable(inner, f"{prefix}{name}.")
         elif name != "global":
             yield f"{prefix}{name}"
+
+
+def numbers(schema: Json, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the path of each value that is an integer without an upper bound."""
+    for name, inner in schema["properties"].items():
+        if inner.get("type") == "integer" and "maximum" not in inner:
+            yield (*path, name)
+        elif "properties" in inner:
+            yield from numbers(inner, (*path, name))
 
 
 def written(values: Any, schema: Json, prefix: str = "") -> Iterator[str]:

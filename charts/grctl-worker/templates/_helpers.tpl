@@ -4,6 +4,11 @@
 {{ .Values.fullnameOverride | default .Release.Name | trunc 48 | trimSuffix "-" }}
 {{- end }}
 
+{{- /* The tag as it was written: a number of values.yaml is a float here, and would become 1e+06. */ -}}
+{{- define "worker.tag" -}}
+{{- if kindIs "float64" .Values.image.tag }}{{ int64 .Values.image.tag }}{{ else }}{{ .Values.image.tag }}{{ end }}
+{{- end }}
+
 {{- define "worker.serviceAccount" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- .Values.serviceAccount.name | default (include "worker.fullname" .) -}}

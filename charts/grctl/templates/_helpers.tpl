@@ -55,8 +55,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
+{{- /* The tag as it was written: a number of values.yaml is a float here, and would become 1e+06. */ -}}
+{{- define "grctl.tag" -}}
+{{- if kindIs "float64" .Values.image.tag }}{{ int64 .Values.image.tag }}{{ else }}{{ .Values.image.tag }}{{ end }}
+{{- end }}
+
 {{- define "grctl.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{ .Values.image.repository }}:{{ include "grctl.tag" . | default .Chart.AppVersion }}
 {{- end }}
 
 {{- define "grctl.podSecurity" -}}
