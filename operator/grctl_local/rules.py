@@ -1,12 +1,13 @@
 """`x-kubernetes-validations`: CEL rules of a schema.
 
 1. A rule that names `oldSelf` is a transition rule: it says nothing about a new value.
-2. A rule that fails to run fails the object, with the engine's words.
+2. A rule that fails to run fails the object, with the engine's words and the rule's message; also
+   one that is not new.
 """
 
 import functools
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from grctl_local.errors import Json
 
@@ -25,6 +26,14 @@ class Program(Protocol):
 
 class RuleError(Exception):
     """An expression does not compile."""
+
+
+class Failure(NamedTuple):
+    """Why a value breaks a rule."""
+
+    message: str
+    old_may_keep_it: bool
+    """Whether a value that an update leaves alone passes all the same."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +57,17 @@ class Rule:
         transition = "oldSelf" in program.variables() and not source.get("optionalOldSelf")
         return cls(source, program, _compile(message) if message else None, transition)
 
-    def failure(self, value: Any, old: Any) -> str | None:
-        """Say why a value breaks the rule; None where it does not."""
+    def failure(self, value: Any, old: Any) -> Failure | None:
+        """Return why a value breaks the rule; None if it does not."""
         variables = {"self": value, "oldSelf": old}
         try:
             holds = self.program.execute(variables)
         except (TypeError, ValueError, KeyError, RuntimeError, ArithmeticError) as error:
-            rule = self.source["rule"]
-            return f"rule evaluation error: {error}; rule: {rule}"
-        return None if holds is True else self._message(variables)
+            rule = self.source.get("message") or self.source["rule"]
+            return Failure(f"{error} evaluating rule: {rule.strip()}", old_may_keep_it=False)
+        if holds is True:
+            return None
+        return Failure(self._message(variables), old_may_keep_it=not self.transition)
 
     def _message(self, variables: dict[str, Any]) -> str:
         if self.message_program:

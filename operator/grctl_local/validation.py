@@ -85,10 +85,10 @@ def _check_rules(node: Node, value: Any, old: Any, path: str) -> Iterator[Cause]
         if rule.transition and old is None:
             continue
         failure = rule.failure(value, old)
-        if failure and (rule.transition or not _is_left_alone(value, old)):
+        if failure and not (failure.old_may_keep_it and _is_left_alone(value, old)):
             field = path + rule.source.get("fieldPath", "")
             reason = rule.source.get("reason") or "FieldValueInvalid"
-            yield Cause(reason, field or "<nil>", f"Invalid value: {failure}")
+            yield Cause(reason, field or "<nil>", f"Invalid value: {failure.message}")
     if isinstance(value, dict):
         before = old if isinstance(old, dict) else {}
         for name, found in value.items():

@@ -190,3 +190,9 @@ def test_a_terminal_obeys_nothing_of_what_others_wrote() -> None:
     )
     assert not any(evil in line for line in shown)
     assert len([line for line in shown if r"\x1b[2J" in line]) == 5
+
+
+def test_a_timeout_that_nobody_can_count_is_shown_as_none_that_comes() -> None:
+    endless = run({"workflow": {"type": "ProcessOrder", "timeout": "99999999999h"}})
+
+    assert "Times out  never: its timeout is beyond the calendar" in lines_of(endless)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conformance.client import Json
+from tests.conformance.client import Json, eventually
 from tests.conformance.widgets import CRDS, Widgets, causes, definition
 
 UNCHECKED = "some validation rules were not checked because the object was invalid"
@@ -78,7 +78,7 @@ async def test_rules_are_not_asked_about_what_does_not_fit(widgets: Widgets) -> 
 
 def ruled(group: str, spec: Json, *rules: Json) -> Json:
     """Give a definition whose spec has these rules."""
-    manifest = definition(f"ruled.{group}")
+    manifest = definition(group)
     spec = {"type": "object", "properties": spec, "x-kubernetes-validations": list(rules)}
     version = manifest["spec"]["versions"][0]
     version["schema"]["openAPIV3Schema"]["properties"]["spec"] = spec
@@ -99,7 +99,7 @@ async def test_a_rule_that_does_not_compile_is_refused(
     widgets: Widgets, rule: str, why: str
 ) -> None:
     fields = {"free": {"x-kubernetes-preserve-unknown-fields": True}, "n": {"type": "integer"}}
-    manifest = ruled(widgets.group, fields, {"rule": rule})
+    manifest = ruled(f"ruled.{widgets.group}", fields, {"rule": rule})
     refusal = (await widgets.api.post(CRDS, manifest, dryRun="All")).expect(422)
 
     [(field, message)] = causes(refusal).items()
@@ -121,7 +121,7 @@ async def test_rules_of_all_kinds_are_evaluated(widgets: Widgets) -> None:
         },
     }
     manifest = ruled(
-        widgets.group,
+        f"ruled.{widgets.group}",
         fields,
         {"rule": "!has(self.name) || self.name.startsWith('w-')", "message": "name"},
         {"rule": "!has(self.items) || self.items.all(i, i > 0)", "message": "items"},
@@ -150,3 +150,53 @@ async def test_rules_of_all_kinds_are_evaluated(widgets: Widgets) -> None:
         ("spec.name", f"{broken}!has(self.name) || self.name.matches('^[a-z-]*$')"),
     ]
     await widgets.api.delete(path)
+
+
+async def test_a_rule_that_cannot_be_evaluated_refuses_with_its_message(widgets: Widgets) -> None:
+    length = {"rule": "duration(self) > duration('1s')", "message": "over a second"}
+    fields: Json = {"length": {"type": "string", "x-kubernetes-validations": [length]}}
+    manifest = ruled(f"timed.{widgets.group}", fields, {"rule": "true"})
+    (await widgets.api.post(CRDS, manifest)).expect(201)
+    path = f"{CRDS}/{manifest['metadata']['name']}"
+    strict = Widgets(widgets.api, f"timed.{widgets.group}", widgets.namespace)
+    await widgets.api.until_status(strict.path, 200)
+
+    for text, held in (("1h30m", True), ("1s", False), ("tomorrow", False)):
+        widget = {**strict.new("w"), "spec": {"length": text}}
+        answer = await widgets.api.post(strict.path, widget, dryRun="All")
+        if held:
+            answer.expect(201)
+        else:
+            assert causes(answer.expect(422))["spec.length"].endswith("over a second")
+    await widgets.api.delete(path)
+
+
+async def test_a_rule_that_comes_later_spares_what_is_left_alone_unless_it_cannot_be_evaluated(
+    widgets: Widgets,
+) -> None:
+    fields: Json = {"length": {"type": "string"}, "size": {"type": "integer"}}
+    manifest = ruled(f"later.{widgets.group}", fields, {"rule": "true"})
+    (await widgets.api.post(CRDS, manifest)).expect(201)
+    path = f"{CRDS}/{manifest['metadata']['name']}"
+    strict = Widgets(widgets.api, f"later.{widgets.group}", widgets.namespace)
+    await widgets.api.until_status(strict.path, 200)
+    for name, length in (("short", "1s"), ("odd", "tomorrow")):
+        widget = {**strict.new(name), "spec": {"length": length}}
+        (await widgets.api.post(strict.path, widget)).expect(201)
+
+    rule = {"rule": "duration(self) > duration('1s')", "message": "over a second"}
+    fields["length"]["x-kubernetes-validations"] = [rule]
+    changed = ruled(f"later.{widgets.group}", fields, {"rule": "true"})
+    (await widgets.api.patch(path, {"spec": changed["spec"]})).expect(200)
+    refused = {**strict.new("new"), "spec": {"length": "1s"}}
+    await eventually(lambda: is_refused(strict, refused))
+
+    answer = await widgets.api.patch(strict.at("short"), {"spec": {"size": 1}})
+    assert answer.expect(200)["spec"] == {"length": "1s", "size": 1}
+    answer = await widgets.api.patch(strict.at("odd"), {"spec": {"size": 1}})
+    assert causes(answer.expect(422))["spec.length"].endswith("evaluating rule: over a second")
+    await widgets.api.delete(path)
+
+
+async def is_refused(widgets: Widgets, widget: Json) -> bool:
+    return (await widgets.api.post(widgets.path, widget, dryRun="All")).status == 422

@@ -376,3 +376,22 @@ def test_a_run_is_not_ended_before_the_finalizer_holds_it() -> None:
 
     assert status_of(decision).phase is RunPhase.PENDING
     assert every(Hold, decision.before) == [Hold()]
+
+
+def test_a_timeout_of_zero_ends_the_run_at_once() -> None:
+    run = new_run(timeout=timedelta(0))
+
+    status = status_of(decide(run, view(run), executions(), NOON))
+
+    assert (status.phase, status.message) == (RunPhase.TIMED_OUT, "It did not finish within 0s.")
+
+
+def test_a_run_whose_timeout_nobody_can_count_starts_and_is_terminated() -> None:
+    run = new_run(timeout=timedelta.max)
+
+    assert every(Dispatch, decide(run, view(run), executions(), NOON).before)
+
+    run = waiting_run(timeout=timedelta.max, terminate=True)
+    status = status_of(decide(run, view(run), executions(), NOON))
+
+    assert status.phase is RunPhase.TERMINATED

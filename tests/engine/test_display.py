@@ -177,6 +177,15 @@ def test_an_idle_wait_keeps_the_event_names_for_who_wants_to_send() -> None:
     assert status.event_names == ("approve", "reject")
 
 
+def test_a_wait_shows_no_more_event_names_than_a_status_may_hold() -> None:
+    run = waiting_run()
+    names = [*(f"e{number}" for number in range(1001)), "n" * 254]
+
+    status = status_of(decide(run, view(run), executions(workers=[worker(events=names)]), NOON))
+
+    assert (len(status.event_names), status.event_names[-1]) == (1000, "e999")
+
+
 def test_a_wait_that_begins_without_a_worker_keeps_the_names_told_before() -> None:
     run = waiting_run(status={"event_names": ("approve",)})
 

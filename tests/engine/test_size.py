@@ -1,5 +1,6 @@
 """A run that would not fit into one object fails by a message, and never by being stuck."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -157,3 +158,21 @@ def test_events_that_are_still_to_be_settled_stay_in_the_outbox_of_a_refused_sta
 def test_nothing_smaller_is_true_of_a_run_that_has_finished_or_is_not_held() -> None:
     for run in (finished_run(), new_run(held=False), with_status(finished_run(), result=1)):
         assert decide_refused(run, view(run), executions(), NOON).status is None
+
+
+@pytest.mark.parametrize(
+    "directive",
+    [
+        NextStep(step="s" * 254),
+        WaitForEvent(timeout=timedelta(hours=1), timeout_step="s" * 254),
+    ],
+)
+def test_a_step_whose_name_no_status_may_hold_fails_the_run(directive: Any) -> None:
+    run = stepping_run("pay")
+    done = brought(execution(run, "pay"), succeeded(directive))
+
+    status = status_of(decide(run, view(run), executions(done), NOON))
+
+    assert status.error is not None
+    assert (status.phase, status.error.type) == (RunPhase.FAILED, "BadOutcome")
+    assert "name of the next step has 254 characters, at most 253" in status.error.message

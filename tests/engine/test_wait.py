@@ -274,3 +274,7 @@ def test_a_wait_until_the_end_of_the_calendar_can_be_decided_upon() -> None:
     decision = decide(run, view(run), executions(), NOON)
 
     assert decision.wake_at == END_OF_CALENDAR + timedelta(seconds=1)
+
+
+def test_a_timeout_below_zero_has_ended_already() -> None:
+    assert deadline_after(NOON, timedelta.min) == NOON

@@ -4,12 +4,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from grctl.models import limits
+from grctl.models.base import LONGEST_DURATION
 from grctl.models.crds import all_crds, event_crd, run_crd
 
 Schema = dict[str, Any]
@@ -216,9 +219,35 @@ def test_a_timeout_is_written_as_kubernetes_writes_durations() -> None:
     assert (timeout["type"], timeout["pattern"]) == ("string", r"^([0-9]+(\.[0-9]+)?(h|m|s|ms))+$")
 
 
-def test_the_api_server_bounds_what_it_can() -> None:
+BOUNDS = {"string": {"maxLength", "enum", "format"}, "integer": {"maximum"}, "array": {"maxItems"}}
 
-    assert property_of(event_crd(), "spec.workflowId")["maxLength"] == 253
+
+@pytest.mark.parametrize("crd", all_crds(), ids=lambda crd: crd["spec"]["names"]["kind"])
+def test_every_text_number_and_typed_list_has_a_bound(crd: Schema) -> None:
+    ours = {f"{part}": property_of(crd, part) for part in ("spec", "status")}
+    unbounded = [
+        f"{part}{path}"
+        for part, schema in ours.items()
+        for path, value in fields(schema)
+        if value.get("type") in BOUNDS and not BOUNDS[value["type"]] & value.keys()
+    ]
+
+    assert unbounded == []
+
+
+def test_a_range_that_a_pattern_cannot_say_is_a_rule_with_a_message() -> None:
+    (rule,) = property_of(run_crd(), "spec.workflow.timeout")["x-kubernetes-validations"]
+
+    longest = LONGEST_DURATION // timedelta(hours=1)
+    assert rule["rule"].endswith(f"duration('{longest}h')")
+    assert f"{longest}h" in rule["message"]
+
+
+def test_what_the_operator_writes_at_most_is_within_the_bounds() -> None:
+    message = property_of(run_crd(), "status.message")["maxLength"]
+    trace = property_of(run_crd(), "status.error.stackTrace")["maxLength"]
+
+    assert (message > limits.MESSAGE, trace > limits.STACK_TRACE) == (True, True)
 
 
 def test_the_phases_are_listed() -> None:

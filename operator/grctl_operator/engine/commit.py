@@ -7,6 +7,7 @@ Outcomes that wait behind each other are committed in order, in one write.
 
 from typing import Any
 
+from grctl.models.base import NAME_LENGTH
 from grctl.models.directive import Complete, NextStep, WaitForEvent
 from grctl.models.limits import MESSAGE, STACK_TRACE
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
@@ -97,12 +98,12 @@ def _succeed_if_it_fits(
 ) -> None:
     store = _store_after(draft, result)
     value = result.directive.result if isinstance(result.directive, Complete) else None
-    text = oversize(draft.run, draft.status, store, value)
+    text = _overlong(result) or _oversize(draft, store, value)
     if text is None:
         draft.change(store=store)
         _succeed(draft, result, event)
         return
-    message = f"{execution.handler_name} gave too much. {text} {ELSEWHERE}"
+    message = f"{execution.handler_name} gave too much. {text}"
     error = RunError(type=RunReason.BAD_OUTCOME, message=message)
     _fail(draft, Failed(reason=RunReason.BAD_OUTCOME, error=error), event)
 
@@ -113,6 +114,19 @@ def _store_after(draft: Draft, result: Succeeded) -> dict[str, Any]:
         return draft.status.store
     kept = {key: value for key, value in draft.status.store.items() if key not in result.delete}
     return kept | result.put
+
+
+def _oversize(draft: Draft, store: dict[str, Any], value: Any) -> str | None:
+    text = oversize(draft.run, draft.status, store, value)
+    return text and f"{text} {ELSEWHERE}"
+
+
+def _overlong(result: Succeeded) -> str | None:
+    """Return what is wrong with the step that a directive names: a status holds no longer name."""
+    match result.directive:
+        case NextStep(step=name) | WaitForEvent(timeout_step=str(name)) if len(name) > NAME_LENGTH:
+            return f"The name of the next step has {len(name)} characters, at most {NAME_LENGTH}."
+    return None
 
 
 def _succeed(draft: Draft, result: Succeeded, event: Event | None) -> None:

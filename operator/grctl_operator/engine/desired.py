@@ -37,7 +37,7 @@ def cancel_message(handler: str | None) -> str:
 def run_deadline(draft: Draft) -> datetime | None:
     """Give the second after which the run is too old, by its own timeout."""
     timeout, created = draft.run.spec.workflow.timeout, draft.run.metadata.creation_timestamp
-    return deadline_after(created, timeout) if timeout and created else None
+    return None if timeout is None or created is None else deadline_after(created, timeout)
 
 
 def _is_over_time(draft: Draft) -> bool:

@@ -6,7 +6,8 @@ moment, and nothing depends on it.
 
 from itertools import islice
 
-from grctl.models.limits import MESSAGE
+from grctl.models.base import NAME_LENGTH
+from grctl.models.limits import MESSAGE, SHOWN_NAMES
 from grctl.models.meta import Condition, ConditionStatus
 from grctl.models.phases import HandlerKind, RunPhase
 from grctl.models.reasons import RunReason
@@ -87,7 +88,7 @@ def _show_running(draft: Draft, held: Held) -> RunReason:
         attempt=max(execution.attempt, _attempt_written(draft)),
         event=execution.event,
         event_uid=execution.event_uid,
-        worker=held.worker,
+        worker=held.worker[:NAME_LENGTH],
         since=whole_second(held.since),
     )
     draft.change(
@@ -121,9 +122,15 @@ def _show_waiting(draft: Draft) -> RunReason:
     same_wait = shown.phase is RunPhase.WAIT_EVENT and shown.wait == draft.status.wait
     draft.change(phase=RunPhase.WAIT_EVENT, step=None)
     if not same_wait or not shown.message.startswith(message.WAITS):
-        draft.change(event_names=known_event_names(draft) or shown.event_names)
+        draft.change(event_names=_shown_names(draft) or shown.event_names)
         draft.change(message=cut(message.waiting(draft), MESSAGE))
     return RunReason.WAITING_FOR_EVENT
+
+
+def _shown_names(draft: Draft) -> tuple[str, ...]:
+    """Return the event names that can be sent, and no more than a status may hold."""
+    names = (name for name in known_event_names(draft) if len(name) <= NAME_LENGTH)
+    return tuple(islice(names, SHOWN_NAMES))
 
 
 def _show_due(draft: Draft, due: Due, *, committed: bool) -> RunReason:

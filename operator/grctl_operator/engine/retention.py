@@ -40,7 +40,7 @@ def _stays_until(draft: Draft) -> datetime | None:
 def trim(draft: Draft) -> bool:
     """Remove settled events beyond those that are kept; where only a list can tell, ask for one."""
     kept = draft.run.spec.keep_events
-    surplus = draft.run.status.events.total - (KEPT if kept is None else kept)
+    surplus = draft.run.status.events.total - (KEPT if kept is None else max(kept, 0))
     settled = _settled_through(draft)
     if surplus > settled and not draft.events_complete:
         draft.read_events()

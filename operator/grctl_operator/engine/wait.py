@@ -26,10 +26,13 @@ def begin_wait(directive: WaitForEvent, now: datetime) -> Wait:
 
 
 def deadline_after(moment: datetime, timeout: timedelta) -> datetime:
-    """Give the whole second, rounded up, at which a timeout ends: at the latest the calendar's."""
+    """Return the whole second, rounded up, at which a timeout ends: at the latest the calendar's.
+
+    A timeout below zero has ended already.
+    """
     if timeout >= END_OF_CALENDAR - moment:
         return END_OF_CALENDAR
-    return round_up(moment + timeout)
+    return round_up(moment + max(timeout, timedelta(0)))
 
 
 def end_wait(draft: Draft) -> bool:

@@ -5,7 +5,7 @@ Pure: no I/O, no clock.
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from grctl.cli.table import broken_table, paragraph
@@ -82,11 +82,18 @@ def _times(run: WorkflowRun, now: datetime) -> Iterator[Row]:
     created, finished = run.metadata.creation_timestamp, run.status.finished_at
     if created:
         yield "Created", moment(created, now)
-    if created and run.spec.workflow.timeout and not finished:
-        yield "Times out", moment(created + run.spec.workflow.timeout, now)
+    if created and run.spec.workflow.timeout is not None and not finished:
+        yield "Times out", _after(created, run.spec.workflow.timeout, now)
     if finished:
         took = f", after {age(created, finished)}" if created else ""
         yield "Finished", moment(finished, now) + took
+
+
+def _after(created: datetime, timeout: timedelta, now: datetime) -> str:
+    try:
+        return moment(created + timeout, now)
+    except OverflowError:
+        return "never: its timeout is beyond the calendar"
 
 
 def _progress(run: WorkflowRun, now: datetime) -> Iterator[Row]:

@@ -16,17 +16,22 @@ from grctl.client.access import Access, Json
 from grctl.client.errors import RunNotReleasedError, WorkflowAlreadyRunningError
 from grctl.client.names import check_text
 from grctl.kube import RUNS, AlreadyExistsError, ConflictError, NotFoundError
-from grctl.models.base import API_VERSION
+from grctl.models.base import API_VERSION, LONGEST_DURATION, SHORTEST_DURATION
 from grctl.models.limits import PAYLOAD
-from grctl.models.run import FINALIZER, LONGEST_TTL, RunSpec, WorkflowRun, WorkflowSpec
+from grctl.models.run import (
+    FINALIZER,
+    LONGEST_TTL,
+    MOST_KEPT_EVENTS,
+    RunSpec,
+    WorkflowRun,
+    WorkflowSpec,
+)
 from grctl.serialization import check_size, to_json
 
 REQUEST = "grctl.dev/request"
 """Annotation: which call created the run."""
 ROUNDS = 5  # looks at a run that is another each time
 RELEASE = 30.0  # s: for the operator to settle the events of a deleted run
-LONGEST_TIMEOUT = timedelta(days=36_500)  # beyond, a deadline leaves the calendar
-SHORTEST_TIMEOUT = timedelta(milliseconds=1)  # the smallest unit that the resource takes
 
 
 def run_spec(workflow: WorkflowSpec, keep_events: int | None, ttl: timedelta | None) -> RunSpec:
@@ -35,8 +40,11 @@ def run_spec(workflow: WorkflowSpec, keep_events: int | None, ttl: timedelta | N
     Raises:
         ValueError: `keep_events` is no number from 0, or `ttl` no time that can be counted.
     """
-    if keep_events is not None and (type(keep_events) is not int or keep_events < 0):
-        raise ValueError(f"keep_events must be a number of events from 0, not {keep_events!r}.")
+    if keep_events is not None and not _is_count(keep_events):
+        raise ValueError(
+            f"keep_events must be a number of events from 0 to {MOST_KEPT_EVENTS}, not"
+            f" {keep_events!r}."
+        )
     longest = timedelta(seconds=LONGEST_TTL)
     if ttl is not None and not timedelta(0) <= ttl <= longest:
         raise ValueError(
@@ -44,6 +52,10 @@ def run_spec(workflow: WorkflowSpec, keep_events: int | None, ttl: timedelta | N
         )
     seconds = None if ttl is None else math.ceil(ttl / timedelta(seconds=1))
     return RunSpec(workflow=workflow, keep_events=keep_events, ttl_seconds_after_finished=seconds)
+
+
+def _is_count(number: Any) -> bool:
+    return type(number) is int and 0 <= number <= MOST_KEPT_EVENTS
 
 
 def workflow_spec(
@@ -57,14 +69,14 @@ def workflow_spec(
         ValueError: the type is empty, or the timeout is no positive time.
     """
     check_text(workflow_type, "workflow_type")
-    if timeout is not None and not SHORTEST_TIMEOUT <= timeout <= LONGEST_TIMEOUT:
+    if timeout is not None and not SHORTEST_DURATION <= timeout <= LONGEST_DURATION:
         raise ValueError(
-            f"workflow_timeout must be positive and at most {LONGEST_TIMEOUT.days} days, not"
+            f"workflow_timeout must be positive and at most {LONGEST_DURATION.days} days, not"
             f" {timeout!r}."
         )
     json = to_json(workflow_input, "workflow_input")
     check_size(json, PAYLOAD, "workflow_input")
-    whole = timeout and math.ceil(timeout / SHORTEST_TIMEOUT) * SHORTEST_TIMEOUT
+    whole = timeout and math.ceil(timeout / SHORTEST_DURATION) * SHORTEST_DURATION
     return WorkflowSpec(type=workflow_type, input=json, timeout=whole)
 
 

@@ -11,6 +11,8 @@
    cannot change, an event's `spec` and a run's `spec.workflow`. Otherwise the API server keeps and
    compares at each write who wrote which field of it: of `status` alone a twelfth of what an event
    costs it.
+7. Each duration, number, text and typed list has bounds. Lists of objects have none, as they are
+   free (3): a reader must survive what a person writes there.
 """
 
 from typing import Any
@@ -40,6 +42,23 @@ WORKFLOW_CHANGED = (
 EVENT_CHANGED = (
     "the spec of a WorkflowEvent cannot be changed: it was sent by creating it, and may be handled"
     " already. Create another one, under another name"
+)
+COUNTABLE = (
+    "^([0-9]{1,6}([.][0-9]+)?h)?"
+    "([0-9]{1,7}([.][0-9]+)?m|[0-9]{1,9}([.][0-9]+)?s|[0-9]{1,12}([.][0-9]+)?ms)*$"
+)
+"""Durations of at most DURATION_LENGTH characters that CEL can count.
+
+The API server lets an object from before a rule pass where the rule runs and says no. A rule that
+fails to run would lock such an object.
+"""
+IN_RANGE = (
+    f"self.matches('{COUNTABLE}') && duration(self) >= duration('1ms')"
+    " && duration(self) <= duration('876000h')"
+)
+OUT_OF_RANGE = (
+    "a timeout is at least 1ms and at most 876000h (100 years), as in 90s, 15m or 1h30m; leave it"
+    " out and the run never times out"
 )
 NO_NAME = (
     "no run can have this name: a workflow id has lower-case letters, digits, '-' and '.', and"
@@ -211,6 +230,8 @@ def run_crd() -> dict[str, Any]:
     """Make the CRD of WorkflowRun."""
     schema = _object_schema(WorkflowRun)
     spec = schema["properties"]["spec"]["properties"]
+    workflow = spec["workflow"]["properties"]
+    workflow["timeout"] = _ruled(workflow["timeout"], IN_RANGE, OUT_OF_RANGE)
     spec["workflow"] = _unchangeable(spec["workflow"], WORKFLOW_CHANGED)
     selectable = [".spec.workflow.type", ".status.phase"]
     return _definition(schema, "WorkflowRun", "wfr", RUN_COLUMNS, selectable)

@@ -5,12 +5,11 @@
 3. Deleting it asks to withdraw it.
 """
 
-from datetime import datetime
 from typing import Any
 
 from pydantic import Field
 
-from grctl.models.base import API_VERSION, Model
+from grctl.models.base import API_VERSION, Count, Message, Model, Moment, Name
 from grctl.models.meta import Condition, ObjectMeta
 from grctl.models.phases import EventPhase
 
@@ -32,7 +31,7 @@ class EventSpec(Model):
         default=None,
         description="Data for the handler: any JSON. An object is unpacked as its arguments.",
     )
-    run_uid: str | None = Field(
+    run_uid: Name | None = Field(
         default=None,
         description="Uid of the run it is for; another run of that id rejects it (RunGone).",
     )
@@ -44,22 +43,22 @@ class EventStatus(Model):
     phase: EventPhase = Field(
         default=EventPhase.PENDING, description="Pending, then Processed, Failed or Rejected."
     )
-    observed_generation: int = Field(
+    observed_generation: Count = Field(
         default=0, description="metadata.generation of the spec that this status has seen."
     )
-    sequence: int | None = Field(
+    sequence: Count | None = Field(
         default=None, description="Its number among the settled events of its run, from 1."
     )
-    place: int | None = Field(
+    place: Count | None = Field(
         default=None,
         description="Its place in the arrival order, kept here when somebody else changed it.",
     )
-    run_uid: str | None = Field(default=None, description="Uid of the run that settled it.")
-    reason: str | None = Field(
+    run_uid: Name | None = Field(default=None, description="Uid of the run that settled it.")
+    reason: Name | None = Field(
         default=None, description="One word that says why; docs/reference/reasons.md lists all."
     )
-    message: str | None = Field(default=None, description="The reason for people.")
-    settled_at: datetime | None = Field(default=None, description="When its fate was committed.")
+    message: Message | None = Field(default=None, description="The reason for people.")
+    settled_at: Moment | None = Field(default=None, description="When its fate was committed.")
     conditions: tuple[Condition, ...] = Field(
         default=(),
         description="List of what is so: Succeeded; Stalled where it was not handled. Each has"

@@ -12,3 +12,9 @@ RUN = 1024 * KIB
 MESSAGE = 4 * KIB
 """A message or a stack trace is cut to this."""
 STACK_TRACE = 16 * KIB
+
+SHOWN_TEXT = 2 * MESSAGE
+"""Characters of a message that the API server takes, at most. We write less."""
+SHOWN_TRACE = 2 * STACK_TRACE
+SHOWN_NAMES = 1000
+"""Entries of a list of names that is shown to people."""

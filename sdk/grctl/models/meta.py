@@ -1,11 +1,10 @@
 """The part of Kubernetes' object metadata and conditions that this project reads."""
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
-from grctl.models.base import Model
+from grctl.models.base import Model, Moment
 
 
 class ObjectMeta(Model):
@@ -16,8 +15,8 @@ class ObjectMeta(Model):
     uid: str = ""
     resource_version: str = ""
     generation: int = 0
-    creation_timestamp: datetime | None = None
-    deletion_timestamp: datetime | None = None
+    creation_timestamp: Moment | None = None
+    deletion_timestamp: Moment | None = None
     finalizers: tuple[str, ...] = ()
 
 
@@ -34,4 +33,4 @@ class Condition(Model):
     status: ConditionStatus = Field(description="True, False or Unknown.")
     reason: str = Field(description="One word that says why; docs/reference/reasons.md lists all.")
     message: str = Field(default="", description="The reason for people.")
-    last_transition_time: datetime = Field(description="When status changed last.")
+    last_transition_time: Moment = Field(description="When status changed last.")

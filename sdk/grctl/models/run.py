@@ -4,12 +4,21 @@
 2. `status` belongs to the operator alone and is all it needs to go on after a restart.
 """
 
-from datetime import datetime
 from typing import Any
 
 from pydantic import Field
 
-from grctl.models.base import API_VERSION, Duration, Model
+from grctl.models.base import (
+    API_VERSION,
+    Count,
+    Duration,
+    Message,
+    Model,
+    Moment,
+    Name,
+    Names,
+    Trace,
+)
 from grctl.models.meta import Condition, ObjectMeta
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 
@@ -19,6 +28,10 @@ FINALIZER = "grctl.dev/settle"
 
 LONGEST_TTL = 2**31 - 1
 """Seconds, as of a Job: beyond, what counts them may overflow."""
+
+
+MOST_KEPT_EVENTS = 2**31 - 1
+"""Settled events that a run may keep: more than any namespace can hold."""
 
 
 class WorkflowSpec(Model):
@@ -53,13 +66,12 @@ class RunSpec(Model):
     )
     ttl_seconds_after_finished: int | None = Field(
         default=None,
-        ge=0,
-        le=LONGEST_TTL,
+        json_schema_extra={"minimum": 0, "maximum": LONGEST_TTL},
         description="The run is deleted so many seconds after it finished. Unset: it stays.",
     )
     keep_events: int | None = Field(
         default=None,
-        ge=0,
+        json_schema_extra={"minimum": 0, "maximum": MOST_KEPT_EVENTS},
         description="How many of its settled events stay, the newest ones. Unset: 1000.",
     )
 
@@ -67,24 +79,24 @@ class RunSpec(Model):
 class Step(Model):
     """The handler that runs, or runs next."""
 
-    name: str = Field(description="Name of the handler.")
+    name: Name = Field(description="Name of the handler.")
     kind: HandlerKind = Field(description="start, step or event.")
-    attempt: int = Field(default=1, description="1, and one more for each worker that was lost.")
-    event: str | None = Field(default=None, description="Name of the WorkflowEvent it handles.")
-    event_uid: str | None = Field(default=None, description="Uid of the WorkflowEvent it handles.")
-    worker: str | None = Field(default=None, description="Worker that executes it, once one does.")
-    since: datetime = Field(description="When it became due, or when a worker took it.")
+    attempt: Count = Field(default=1, description="1, and one more for each worker that was lost.")
+    event: Name | None = Field(default=None, description="Name of the WorkflowEvent it handles.")
+    event_uid: Name | None = Field(default=None, description="Uid of the WorkflowEvent it handles.")
+    worker: Name | None = Field(default=None, description="Worker that executes it, once one does.")
+    since: Moment = Field(description="When it became due, or when a worker took it.")
 
 
 class Wait(Model):
     """A wait for an event. It stays while an event is handled, until the outcome is committed."""
 
-    since: datetime = Field(description="When the wait began.")
-    deadline: datetime | None = Field(
+    since: Moment = Field(description="When the wait began.")
+    deadline: Moment | None = Field(
         default=None,
         description="An event created after this second does not end the wait any more.",
     )
-    timeout_step: str | None = Field(default=None, description="Step that runs at the deadline.")
+    timeout_step: Name | None = Field(default=None, description="Step that runs at the deadline.")
 
 
 class InboxEntry(Model):
@@ -92,7 +104,7 @@ class InboxEntry(Model):
 
     name: str
     event_name: str
-    since: datetime
+    since: Moment
 
 
 class Settlement(Model):
@@ -104,15 +116,15 @@ class Settlement(Model):
     reason: str
     message: str | None = None
     sequence: int | None = None
-    at: datetime
+    at: Moment
 
 
 class EventCounts(Model):
     """How many events of the run were settled, by their phase."""
 
-    processed: int = Field(default=0, description="Events whose handler's outcome is committed.")
-    failed: int = Field(default=0, description="Events that the run failed with.")
-    rejected: int = Field(default=0, description="Events that were not handed to a handler.")
+    processed: Count = Field(default=0, description="Events whose handler's outcome is committed.")
+    failed: Count = Field(default=0, description="Events that the run failed with.")
+    rejected: Count = Field(default=0, description="Events that were not handed to a handler.")
 
     @property
     def total(self) -> int:
@@ -129,7 +141,7 @@ class HistoryEntry(Model):
     """One commit of the run's tail, for people."""
 
     commit: int
-    at: datetime
+    at: Moment
     handler: str
     kind: str
     event: str | None = None
@@ -139,45 +151,45 @@ class HistoryEntry(Model):
 class RunError(Model):
     """Why the run failed."""
 
-    type: str = Field(description="Type of the exception, or a reason of this project.")
-    message: str = Field(description="Text of the exception.")
-    stack_trace: str | None = Field(default=None, description="Where it was raised.")
+    type: Message = Field(description="Type of the exception, or a reason of this project.")
+    message: Message = Field(description="Text of the exception.")
+    stack_trace: Trace | None = Field(default=None, description="Where it was raised.")
 
 
 class RunStatus(Model):
     """What is so. Written by the operator only; each write carries the resourceVersion it read."""
 
     phase: RunPhase = Field(default=RunPhase.PENDING, description="Where the run stands.")
-    message: str = Field(default="", description="What the run does, or what it waits for.")
+    message: Message = Field(default="", description="What the run does, or what it waits for.")
     conditions: tuple[Condition, ...] = Field(
         default=(),
         description="List of what is so: Succeeded; Reconciling until finished; Stalled where it"
         " needs you. Each has type, status, reason, message, lastTransitionTime.",
     )
-    observed_generation: int = Field(
+    observed_generation: Count = Field(
         default=0, description="metadata.generation of the spec that this status has seen."
     )
-    for_uid: str | None = Field(
+    for_uid: Name | None = Field(
         default=None, alias="forUID", description="Uid of the object that this status was made for."
     )
-    started_at: datetime | None = Field(
+    started_at: Moment | None = Field(
         default=None, description="When the start handler was first handed to a worker."
     )
-    finished_at: datetime | None = Field(default=None, description="When the run finished.")
-    commits: int = Field(default=0, description="How often an outcome was committed; the fence.")
-    last_execution: str | None = Field(
+    finished_at: Moment | None = Field(default=None, description="When the run finished.")
+    commits: Count = Field(default=0, description="How often an outcome was committed; the fence.")
+    last_execution: Name | None = Field(
         default=None, description="The execution whose outcome was committed last."
     )
     step: Step | None = Field(default=None, description="The handler that runs, or runs next.")
     wait: Wait | None = Field(default=None, description="The wait the run is in.")
-    event_names: tuple[str, ...] = Field(
+    event_names: Names = Field(
         default=(),
         description="Events its workflow handles, as workers told when it last began to wait.",
     )
     inbox: tuple[InboxEntry, ...] = Field(
         default=(), description="List of the first events that wait: name, eventName, since."
     )
-    inbox_length: int = Field(default=0, description="How many events wait.")
+    inbox_length: Count = Field(default=0, description="How many events wait.")
     store: dict[str, Any] = Field(default_factory=dict, description="What ctx.store holds.")
     events: EventCounts = Field(
         default_factory=EventCounts, description="How many events were settled."

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from grctl.models.base import Model
+from grctl.models.base import NAME_LENGTH, Model
 from grctl.models.directive import AnyDirective
 from grctl.models.phases import HandlerKind
 from grctl.models.run import RunError
@@ -56,7 +56,7 @@ class Catalogue(Model):
 class Execution(Model):
     """One attempt at one handler, and what it was built on."""
 
-    id: str
+    id: str = Field(max_length=NAME_LENGTH)
     namespace: str
     workflow_id: str
     workflow_type: str
