@@ -1,7 +1,9 @@
 """The client against a server that answers as told."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from typing import Any, cast
 
 import pytest
 from aiohttp import web
@@ -70,3 +72,28 @@ async def test_no_answer_is_counted_as_none() -> None:
         with pytest.raises(UnreachableError):
             await api.get(RUNS.path())
     assert counted == [(Request("list", "workflowruns"), 0)]
+
+
+async def test_watches_take_no_connection_from_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grctl.kube.api.POOL", 1)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b'{"type": "ADDED", "object": {}}\n')
+        if request.query.get("watch"):
+            await asyncio.Event().wait()
+        return response
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with (
+        TestServer(app) as server,
+        client(str(server.make_url(""))) as (api, _),
+        AsyncExitStack() as watches,
+    ):
+        for _ in range(3):
+            stream = cast("AsyncGenerator[Any, None]", api.watch(RUNS.path(), {}))
+            await anext(await watches.enter_async_context(aclosing(stream)))
+
+        assert await api.get(RUNS.path("shop", "order-1"))

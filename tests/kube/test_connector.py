@@ -18,7 +18,7 @@ async def test_a_connection_that_was_given_up_is_closed_with_its_client(tmp_path
 
 
 def _transports(api: Api) -> list[asyncio.Transport]:
-    assert api._session is not None
-    connector = api._session.connector
+    assert api._watching is not None
+    connector = api._watching.connector
     assert isinstance(connector, Connector)
     return list(connector._transports)

@@ -31,7 +31,8 @@ from grctl.kube.requests import Request, request_of
 REQUEST_TIMEOUT = 30.0  # s: longer than the API server's own waits for etcd
 CONNECT_TIMEOUT = 5.0  # s
 AT_ONCE = 2**20  # bytes of a body: of more than this in one piece aiohttp warns
-POOL = 100  # connections: more than a busy operator has requests under way
+POOL = 100  # connections for requests: more than a busy operator has under way
+UNLIMITED = 0  # connections for watches: each is held for minutes, and must not keep a write back
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 Json = dict[str, Any]
@@ -50,7 +51,10 @@ class Fence(Protocol):
 
 
 class Api:
-    """A connection pool to one API server. Use it as an async context manager."""
+    """Connections to one API server: a pool for requests, and others for watches.
+
+    Use it as an async context manager.
+    """
 
     def __init__(self, connection: Connection, *, user_agent: str = "grctl") -> None:
         self.connection = connection
@@ -59,6 +63,7 @@ class Api:
         self.fence: Fence | None = None
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
+        self._watching: aiohttp.ClientSession | None = None
 
     @property
     def namespace(self) -> str:
@@ -66,15 +71,18 @@ class Api:
         return self.connection.namespace
 
     async def __aenter__(self) -> Self:
-        """Open the pool; no request is made."""
-        connector = Connector(limit=POOL, ssl=self.connection.tls or True)
-        self._session = aiohttp.ClientSession(
+        """Open the pools; no request is made."""
+        self._session, self._watching = self._pool(POOL), self._pool(UNLIMITED)
+        return self
+
+    def _pool(self, limit: int) -> aiohttp.ClientSession:
+        connector = Connector(limit=limit, ssl=self.connection.tls or True)
+        return aiohttp.ClientSession(
             base_url=self.connection.server + "/",
             connector=connector,
             headers={"User-Agent": self._user_agent, "Accept": "application/json"},
             timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT, sock_connect=CONNECT_TIMEOUT),
         )
-        return self
 
     async def __aexit__(
         self,
@@ -82,9 +90,10 @@ class Api:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the pool."""
-        if self._session is not None:
-            await self._session.close()
+        """Close the pools."""
+        for session in (self._session, self._watching):
+            if session is not None:
+                await session.close()
 
     async def get(self, path: str, params: Params | None = None) -> Json:
         """Read an object or a list."""
@@ -139,7 +148,7 @@ class Api:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
         try:
             async with self._open(
-                "GET", path, params={**params, "watch": "true"}, timeout=timeout
+                "GET", path, self._watching, params={**params, "watch": "true"}, timeout=timeout
             ) as response:
                 await _raise_for_refusal(response)
                 async for line in _lines(response.content):
@@ -167,7 +176,9 @@ class Api:
         try:
             async with (
                 asyncio.timeout(left),
-                self._open(method, path, params=params, data=data, headers=headers) as response,
+                self._open(
+                    method, path, self._session, params=params, data=data, headers=headers
+                ) as response,
             ):
                 await _raise_for_refusal(response)
                 answer: Json = orjson.loads(await response.read())
@@ -178,16 +189,21 @@ class Api:
 
     @asynccontextmanager
     async def _open(
-        self, method: str, path: str, headers: Mapping[str, str] | None = None, **arguments: Any
+        self,
+        method: str,
+        path: str,
+        session: aiohttp.ClientSession | None,
+        headers: Mapping[str, str] | None = None,
+        **arguments: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Ask; the header that says who asks may need I/O itself."""
-        if self._session is None:
+        if session is None:
             raise RuntimeError("The Api is not open: use it as `async with Api(...) as api:`")
         headers = {**(headers or {}), **await self.connection.authorization()}
         self._time_left(method, path)  # again: finding out who asks may have taken its time
         response = None
         try:
-            response = await self._session.request(method, path, headers=headers, **arguments)
+            response = await session.request(method, path, headers=headers, **arguments)
             self._count(method, path, arguments, response.status)
             yield response
         finally:
