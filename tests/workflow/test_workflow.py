@@ -139,6 +139,16 @@ def test_a_handler_cannot_be_decorated_twice() -> None:
         order.event()(fulfill)
 
 
+@pytest.mark.parametrize("name", ["start", "step"])
+def test_start_and_step_without_parentheses_are_refused_as_event_is(name: str) -> None:
+    order = Workflow(workflow_type="ProcessOrder")
+    ship: Any = order.step()(make("ship"))
+
+    for definer in (order, ship):
+        with pytest.raises(ValueError, match=rf"Write `{name}\(\)` with parentheses .* of 'begin'"):
+            getattr(definer, name)(make("begin"))
+
+
 def test_a_decorator_without_parentheses_is_refused() -> None:
     order = Workflow(workflow_type="ProcessOrder")
     wrong: Any = make("approve")

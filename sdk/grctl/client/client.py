@@ -6,6 +6,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
+from grctl.arguments import check_path, check_text
 from grctl.client.access import Access
 from grctl.client.errors import WorkflowNotFoundError
 from grctl.client.handle import WorkflowHandle
@@ -26,6 +27,7 @@ class Client:
         context: Context of the kubeconfig. Defaults to its current one.
 
     Raises:
+        TypeError: an argument is of a wrong type.
         ConnectionConfigError: when entered, if no Kubernetes API is configured.
 
     Example:
@@ -45,6 +47,9 @@ class Client:
         kubeconfig: str | os.PathLike[str] | None = None,
         context: str | None = None,
     ) -> None:
+        check_text("namespace", namespace)
+        check_text("context", context)
+        check_path("kubeconfig", kubeconfig)
         self._namespace = namespace or os.environ.get("GRCTL_NAMESPACE")
         self._kubeconfig = kubeconfig
         self._context = context
@@ -102,6 +107,7 @@ class Client:
             InvalidNameError: the id is no name; suggests one that is.
             NotJsonError: the input has no JSON.
             TooLargeError: it is over 512 KiB.
+            TypeError: an argument is of a wrong type.
             ValueError: a number or a time is none that can be kept.
             CrdsMissingError: the cluster does not know the resources.
         """

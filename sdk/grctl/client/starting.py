@@ -12,6 +12,7 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
+from grctl.arguments import check_duration
 from grctl.client.access import Access, Json
 from grctl.client.errors import RunNotReleasedError, WorkflowAlreadyRunningError
 from grctl.client.names import check_text
@@ -38,6 +39,7 @@ def run_spec(workflow: WorkflowSpec, keep_events: int | None, ttl: timedelta | N
     """Make the spec of a run.
 
     Raises:
+        TypeError: `ttl` is not a timedelta.
         ValueError: `keep_events` is no number from 0, or `ttl` no time that can be counted.
     """
     if keep_events is not None and not _is_count(keep_events):
@@ -45,6 +47,7 @@ def run_spec(workflow: WorkflowSpec, keep_events: int | None, ttl: timedelta | N
             f"keep_events must be a number of events from 0 to {MOST_KEPT_EVENTS}, not"
             f" {keep_events!r}."
         )
+    check_duration("ttl_after_finished", ttl)
     longest = timedelta(seconds=LONGEST_TTL)
     if ttl is not None and not timedelta(0) <= ttl <= longest:
         raise ValueError(
@@ -66,9 +69,11 @@ def workflow_spec(
     Raises:
         NotJsonError: the input has no JSON; names the place in it, and the type.
         TooLargeError: the input is over 512 KiB of JSON.
+        TypeError: the timeout is not a timedelta.
         ValueError: the type is empty, or the timeout is no positive time.
     """
     check_text(workflow_type, "workflow_type")
+    check_duration("workflow_timeout", timeout)
     if timeout is not None and not SHORTEST_DURATION <= timeout <= LONGEST_DURATION:
         raise ValueError(
             f"workflow_timeout must be positive and at most {LONGEST_DURATION.days} days, not"

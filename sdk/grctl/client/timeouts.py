@@ -2,12 +2,19 @@
 
 from datetime import timedelta
 
+from grctl.arguments import seconds_of
+
 Timeout = float | timedelta | None
 
 
 def seconds(timeout: Timeout) -> float | None:
-    """Give it in seconds."""
-    return timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    """Give it in seconds.
+
+    Raises:
+        TypeError: it is neither a number, a timedelta nor None.
+        ValueError: it is not a number.
+    """
+    return seconds_of("timeout", timeout)
 
 
 def in_words(timeout: Timeout) -> str:

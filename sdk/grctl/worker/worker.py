@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
+from grctl.arguments import check_text, check_whole, seconds_of, wrong_type
 from grctl.backoff import Uniform
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Catalogue, Drain, Execute, Handler, Hello, Release, Welcome
@@ -52,7 +53,7 @@ class Worker:
         sleep: Waits between them; for tests.
 
     Raises:
-        TypeError: something in `workflows` is no workflow.
+        TypeError: something in `workflows` is no workflow, or an argument is of a wrong type.
         ValueError: a workflow without a start handler, two of one type, or a handler whose
             parameters cannot be made from a payload.
 
@@ -74,12 +75,19 @@ class Worker:
         uniform: Uniform = random.uniform,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
+        check_text("operator_url", operator_url)
+        check_text("name", name)
+        check_text("namespace", namespace)
+        check_text("http_host", http_host)
+        if http_port is not None:
+            check_whole("http_port", http_port)
+        check_whole("capacity", capacity)
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, not {capacity}.")
         self._workflows = _by_type(workflows)
         self._catalogues = tuple(_catalogue(each) for each in self._workflows.values())
         self._capacity = capacity
-        self._grace = grace
+        self._grace = seconds_of("grace", grace)
         self._http = (http_host, http_port)
         self._given_name = name
         self._name = ""
@@ -177,6 +185,8 @@ class Worker:
 def _by_type(candidates: Iterable[Any]) -> dict[str, Workflow]:
     if isinstance(candidates, Workflow | WorkflowHandler):
         raise TypeError(f"workflows is a list: write Worker(workflows=[...]), not {candidates!r}.")
+    if not isinstance(candidates, Iterable):
+        raise wrong_type("workflows", candidates, "a list of workflows")
     found: dict[str, Workflow] = {}
     for each in (workflow_of(candidate) for candidate in candidates):
         if found.setdefault(each.workflow_type, each) is not each:

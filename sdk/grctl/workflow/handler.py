@@ -52,13 +52,13 @@ class Handler(Generic[P]):
     def __repr__(self) -> str:
         return f"<{self.kind} handler {self.name!r} of {self.workflow.workflow_type}>"
 
-    def start(self) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
+    def start(self, function: None = None, /) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
         """Do as `Workflow.start` of its workflow."""
-        return self.workflow.start()
+        return self.workflow.start(function)
 
-    def step(self) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
+    def step(self, function: None = None, /) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
         """Do as `Workflow.step` of its workflow."""
-        return self.workflow.step()
+        return self.workflow.step(function)
 
     def event(self, name: str | None = None) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
         """Do as `Workflow.event` of its workflow."""

@@ -57,7 +57,7 @@ class Workflow:
             return next((each for each in self.handlers if each.kind is kind), None)
         return self._handlers.get((kind, name))
 
-    def start(self) -> Callable[[HandlerFunction[P]], Handler[P]]:
+    def start(self, function: None = None, /) -> Callable[[HandlerFunction[P]], Handler[P]]:
         """Define the handler that a run begins with. A workflow has one.
 
         Its parameters after `ctx` take the run's input.
@@ -65,6 +65,7 @@ class Workflow:
         Raises:
             ValueError: there is one already, or the function is no handler.
         """
+        _check_parentheses(HandlerKind.START, function)
 
         def define(function: HandlerFunction[P]) -> Handler[P]:
             for first in self.names(HandlerKind.START):
@@ -76,12 +77,13 @@ class Workflow:
 
         return define
 
-    def step(self) -> Callable[[HandlerFunction[P]], Handler[P]]:
+    def step(self, function: None = None, /) -> Callable[[HandlerFunction[P]], Handler[P]]:
         """Define a step, which `ctx.next.step` and a wait's timeout go to by its function's name.
 
         Raises:
             ValueError: there is a step of that name, or the function is no handler of a step.
         """
+        _check_parentheses(HandlerKind.STEP, function)
         return lambda function: self._define(HandlerKind.STEP, None, function)
 
     def event(self, name: str | None = None) -> Callable[[HandlerFunction[P]], Handler[P]]:
@@ -98,10 +100,7 @@ class Workflow:
             ... async def handle_rejection(ctx: Context, reason: str = "") -> Directive:
             ...     return ctx.next.complete("rejected")
         """
-        if callable(name):
-            raise ValueError(  # noqa: TRY004  as every other error of a definition
-                f"Write `event()` with parentheses in the decorator of {_name_of(name)!r}."
-            )
+        _check_parentheses(HandlerKind.EVENT, name)
         return lambda function: self._define(HandlerKind.EVENT, name, function)
 
     def _define(
@@ -145,6 +144,14 @@ def workflow_of(candidate: Any) -> Workflow:
 def _check_name(name: Any, what: str) -> None:
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
         raise ValueError(f"{what} must be text of 1 to {LONGEST_NAME} characters, not {name!r}.")
+
+
+def _check_parentheses(kind: HandlerKind, given: object) -> None:
+    """Refuse what Python passes where a decorator is written without its parentheses."""
+    if callable(given):
+        raise ValueError(  # noqa: TRY004  as every other error of a definition
+            f"Write `{kind}()` with parentheses in the decorator of {_name_of(given)!r}."
+        )
 
 
 def _check_function(kind: HandlerKind, function: Any) -> None:

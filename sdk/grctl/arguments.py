@@ -1,0 +1,66 @@
+"""Arguments of a wrong type: named, with what came and what fits."""
+
+import math
+import os
+from datetime import timedelta
+from typing import Any
+
+LONGEST_S = 1e10  # 300 years: for ever, and no clock overflows
+
+
+def wrong_type(name: str, given: Any, wanted: str, hint: str = "") -> TypeError:
+    """Make the error for an argument of a wrong type.
+
+    Example:
+        >>> wrong_type("capacity", "3", "a whole number", "write 3")
+        TypeError("capacity must be a whole number, not '3' (str): write 3.")
+    """
+    end = f": {hint}." if hint else "."
+    return TypeError(f"{name} must be {wanted}, not {given!r} ({type(given).__name__}){end}")
+
+
+def check_text(name: str, given: Any) -> None:
+    """Refuse what is neither text nor None."""
+    if given is not None and not isinstance(given, str):
+        raise wrong_type(name, given, "text")
+
+
+def check_path(name: str, given: Any) -> None:
+    """Refuse what is neither a path nor None."""
+    if given is not None and not isinstance(given, str | os.PathLike):
+        raise wrong_type(name, given, "a path")
+
+
+def check_whole(name: str, given: Any) -> None:
+    """Refuse what is not a whole number."""
+    if not _is_number(given, int):
+        raise wrong_type(name, given, "a whole number")
+
+
+def check_duration(name: str, given: Any) -> None:
+    """Refuse what is neither a timedelta nor None."""
+    if given is not None and not isinstance(given, timedelta):
+        hint = f"write timedelta(seconds={given!r})" if _is_number(given) else ""
+        raise wrong_type(name, given, "a timedelta", hint)
+
+
+def seconds_of(name: str, given: Any) -> float | None:
+    """Return how many seconds a timeout has; None for ever.
+
+    Raises:
+        TypeError: it is neither a number of seconds, a timedelta nor None.
+        ValueError: it is not a number.
+    """
+    if isinstance(given, timedelta):
+        return given.total_seconds()
+    if given is None:
+        return None
+    if not _is_number(given):
+        raise wrong_type(name, given, "seconds or a timedelta")
+    if isinstance(given, float) and math.isnan(given):
+        raise ValueError(f"{name} must be seconds or a timedelta, not {given!r}.")
+    return None if given > LONGEST_S else float(max(given, 0))
+
+
+def _is_number(given: Any, kind: Any = int | float) -> bool:
+    return isinstance(given, kind) and not isinstance(given, bool)
