@@ -233,6 +233,7 @@ def worker(
     events: Sequence[str] = ("approve", "reject"),
     steps: Sequence[str] = ("ship", "remind"),
     free: int = 1,
+    clear: bool | None = None,
     connected: bool = True,
     seen: datetime | None = None,
 ) -> WorkerPresence:
@@ -243,7 +244,9 @@ def worker(
         *(Handler(kind=HandlerKind.EVENT, name=each) for each in events),
     ]
     catalogue = Catalogue(type="Order", handlers=tuple(handlers))
-    return WorkerPresence(name, catalogue, connected, seen or at("23:59:59"), free)
+    at_last = seen or at("23:59:59")
+    is_clear = free > 0 if clear is None else clear
+    return WorkerPresence(name, catalogue, connected, at_last, free, is_clear)
 
 
 def executions(
@@ -295,6 +298,11 @@ def runs(made: Execution, worker: str = "w1", since: datetime | None = None) -> 
 def lost(made: Execution, worker: str = "w1") -> Held:
     """The execution's worker went away."""
     return Held(made, worker, at("11:59"), lost=True)
+
+
+def crashed(made: Execution, worker: str = "w1") -> Held:
+    """The process of the execution's worker ended, and nothing else ran there."""
+    return Held(made, worker, at("11:59"), lost=True, crashed=True)
 
 
 def brought(

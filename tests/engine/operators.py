@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from grctl.models import FINALIZER, RunPhase, WorkflowRun
 from grctl_operator.engine import (
     Announce,
+    AwaitClearWorker,
     AwaitWorker,
     Decision,
     Delete,
@@ -282,7 +283,7 @@ class Operator(Staff):
             case Purge():
                 self.world.purge_events()
             case _:
-                assert isinstance(effect, Announce | AwaitWorker)
+                assert isinstance(effect, Announce | AwaitClearWorker | AwaitWorker)
 
     def _look_for_run(self) -> None:
         waiting = [event.uid for event in self.cache.view(KEY)]

@@ -41,6 +41,7 @@ class Staff:
                 connected=name in self.workers,
                 seen=self.now if name in self.workers else seen,
                 free=CAPACITY - any(held.worker == name for held in self.held.values()),
+                clear=name in self.workers,  # no other run is there
             )
             for name, seen in self.seen.items()
         )

@@ -9,12 +9,12 @@ from tests.engine.builders import (
     NOON,
     at,
     brought,
+    crashed,
     event,
     execution,
     executions,
     failed,
     finished_run,
-    lost,
     many,
     new_run,
     refused,
@@ -282,8 +282,8 @@ def test_the_conditions_come_with_the_commit_that_finishes() -> None:
 
 
 def test_a_run_that_lost_its_workers_says_so_in_its_conditions() -> None:
-    run = stepping_run("ship", attempt=5)
-    gone = lost(execution(run, "ship", attempt=5))
+    run = stepping_run("ship", attempt=5, backoff_limit=0)
+    gone = crashed(execution(run, "ship", attempt=5))
 
     status = status_of(decide(run, view(run), executions(gone), NOON))
 

@@ -1,17 +1,25 @@
-"""A worker is lost with what it executes: a further attempt is written first, five are enough."""
+"""A worker is lost with what it executes: a further attempt is written first, and runs alone.
+
+Only crashes of a worker on which nothing else ran count, and five of them are enough.
+"""
+
+from typing import Any
 
 import pytest
 
-from grctl.models import EventPhase, HandlerKind, RunPhase, Step
+from grctl.models import EventPhase, HandlerKind, RunPhase, Step, WorkflowRun
 from grctl_operator.engine import (
+    AwaitClearWorker,
+    AwaitWorker,
     Dispatch,
     Release,
     decide,
 )
-from grctl_operator.engine.dispatch import MAX_ATTEMPTS
+from grctl_operator.engine.dispatch import BACKOFF_LIMIT
 from tests.engine.builders import (
     NOON,
     at,
+    crashed,
     event,
     every,
     execution,
@@ -24,6 +32,7 @@ from tests.engine.builders import (
     stepping_run,
     view,
     waiting_run,
+    worker,
     written,
 )
 
@@ -79,7 +88,9 @@ def test_a_lost_attempt_beside_one_that_runs_causes_no_other() -> None:
     assert every(Dispatch, decision.before) == []
 
 
-@pytest.mark.parametrize(("attempt", "back_off"), [(2, 0), (3, 1), (4, 2), (5, 4)])
+@pytest.mark.parametrize(
+    ("attempt", "back_off"), [(2, 0), (3, 1), (4, 2), (5, 4), (9, 64), (12, 300), (5000, 300)]
+)
 def test_further_attempts_back_off(attempt: int, back_off: int) -> None:
     run = stepping_run("ship", attempt=attempt, since=NOON)
     due = NOON + seconds(back_off)
@@ -148,31 +159,114 @@ def test_attempts_at_a_withdrawn_event_do_not_count_for_the_next() -> None:
     assert [each.attempt for each in every(Dispatch, decision.before)] == [1]
 
 
-def test_a_handler_that_lost_five_workers_fails_its_run() -> None:
-    run = stepping_run("ship", attempt=MAX_ATTEMPTS)
-    gone = lost(execution(run, "ship", attempt=MAX_ATTEMPTS), worker="w5")
+def crashing(attempt: int, crashes: int, **spec: Any) -> WorkflowRun:
+    """A run whose step has ended the process of its worker so many times."""
+    step = Step(name="ship", kind=HandlerKind.STEP, attempt=attempt, crashes=crashes, since=NOON)
+    return stepping_run("ship", status={"step": step}, **spec)
+
+
+def test_a_handler_that_ended_five_processes_alone_fails_its_run() -> None:
+    run = crashing(attempt=6, crashes=4)
+    gone = crashed(execution(run, "ship", attempt=6), worker="w5")
 
     status = status_of(decide(run, view(run), executions(gone), NOON))
 
-    assert MAX_ATTEMPTS == 5
+    assert BACKOFF_LIMIT == 4
     assert status.error is not None
     assert (status.phase, status.error.type) == (RunPhase.FAILED, "WorkerLost")
-    assert status.error.message == "ship lost its worker in each of 5 attempts, last w5."
+    assert status.error.message == (
+        "ship ended the process of its worker 5 times while nothing else ran there,"
+        " last that of w5."
+    )
     assert status.commits == run.status.commits + 1
 
 
-def test_an_event_that_lost_five_workers_fails_with_its_run() -> None:
+@pytest.mark.parametrize("attempt", [5, 50, 5000])
+def test_a_lost_worker_that_is_no_crash_of_its_own_never_fails_the_run(attempt: int) -> None:
+    run = crashing(attempt=attempt, crashes=4)
+    gone = lost(execution(run, "ship", attempt=attempt))
+
+    status = status_of(decide(run, view(run), executions(gone), NOON))
+
+    assert status.step is not None
+    assert (status.phase, status.step.attempt) == (RunPhase.RUNNING, attempt + 1)
+    assert status.step.crashes == 4
+
+
+def test_a_crash_of_its_own_is_counted_in_the_first_attempt_too() -> None:
+    run = stepping_run("ship")
+
+    status = status_of(decide(run, view(run), executions(crashed(execution(run, "ship"))), NOON))
+
+    assert status.step is not None
+    assert (status.step.attempt, status.step.crashes) == (2, 1)
+
+
+@pytest.mark.parametrize(("limit", "crashes"), [(0, 0), (1, 1), (9, 9)])
+def test_the_backoff_limit_says_how_many_crashes_are_borne(limit: int, crashes: int) -> None:
+    enough = crashing(attempt=crashes + 1, crashes=crashes, backoff_limit=limit)
+    more_left = crashing(attempt=crashes + 1, crashes=crashes, backoff_limit=limit + 1)
+
+    phases = [
+        status_of(decide(run, view(run), executions(crashed(made)), NOON)).phase
+        for run in (enough, more_left)
+        for made in [execution(run, "ship", attempt=crashes + 1)]
+    ]
+
+    assert phases == [RunPhase.FAILED, RunPhase.RUNNING]
+
+
+def test_what_runs_says_how_often_it_crashed_before() -> None:
+    run = crashing(attempt=3, crashes=2)
+    third = runs(execution(run, "ship", attempt=3))
+
+    status = status_of(decide(run, view(run), executions(third), NOON))
+
+    assert status.step is not None
+    assert status.step.crashes == 2
+    assert status.message == (
+        "Runs step handler ship on worker w1 (attempt 3, after 2 of 5 crashes)."
+    )
+
+
+def test_from_the_second_attempt_a_handler_runs_alone() -> None:
+    first, second = stepping_run("ship"), stepping_run("ship", attempt=2)
+
+    alone = [
+        each.alone
+        for run in (first, second)
+        for each in every(Dispatch, decide(run, view(run), executions(), NOON).before)
+    ]
+
+    assert alone == [False, True]
+
+
+def test_a_second_attempt_waits_for_a_worker_that_does_nothing_else() -> None:
+    run = stepping_run("ship", attempt=2)
+    busy = executions(workers=[worker(free=50, clear=False)])
+
+    decision = decide(run, view(run), busy, NOON)
+
+    assert decision.before == (AwaitClearWorker(HandlerKind.STEP, "ship"), AwaitWorker())
+    assert status_of(decision).message == (
+        "Goes on with step handler ship (attempt 2) when a worker has nothing else to do: its"
+        " worker was lost, and it may be why."
+    )
+
+
+def test_an_event_whose_handler_ended_five_processes_fails_with_its_run() -> None:
     approve = event("approve")
     step = Step(
         name="approve",
         kind=HandlerKind.EVENT,
         attempt=5,
+        crashes=4,
         event=approve.name,
         event_uid=approve.uid,
         since=NOON,
     )
     run = waiting_run(step=step)
-    gone = lost(execution(run, approve, attempt=5))
+    gone = crashed(execution(run, approve, attempt=5))
 
     status = status_of(decide(run, view(run, approve), executions(gone), NOON))
 

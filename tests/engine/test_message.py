@@ -53,6 +53,7 @@ TRIED_EVENT = waiting_run(
         name="approve",
         kind=HandlerKind.EVENT,
         attempt=4,
+        crashes=2,
         event=APPROVE.name,
         event_uid=APPROVE.uid,
         since=at("11:59:59"),
@@ -141,25 +142,26 @@ STATES = {
     ),
     "lost its worker": State(
         STEPS,
-        "Goes on with step handler ship (attempt 2 of 5).",
+        "Goes on with step handler ship (attempt 2).",
         "Running",
         executions(lost(execution(STEPS, "ship"))),
     ),
     "backs off": State(
         TRIED,
-        "Goes on with step handler ship (attempt 3 of 5, at 12:00:00Z): its worker was lost.",
+        "Goes on with step handler ship (attempt 3, at 12:00:00Z): its worker was lost.",
         "WorkerLost",
     ),
     "backs off with an event": State(
         TRIED_EVENT,
-        "Goes on with event handler approve (attempt 4 of 5, at 12:00:01Z): its worker was lost.",
+        "Goes on with event handler approve (attempt 4, after 2 of 5 crashes, at 12:00:01Z):"
+        " its worker was lost.",
         "WorkerLost",
         executions(),
         (APPROVE,),
     ),
     "tries again": State(
         TRIED,
-        "Runs step handler ship on worker w1 (attempt 3 of 5).",
+        "Runs step handler ship on worker w1 (attempt 3).",
         "Running",
         executions(runs(execution(TRIED, "ship", attempt=3))),
     ),

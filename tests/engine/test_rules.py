@@ -20,6 +20,7 @@ from tests.engine.builders import (
     NOON,
     at,
     brought,
+    crashed,
     deleted,
     event,
     every,
@@ -27,7 +28,6 @@ from tests.engine.builders import (
     executions,
     failed,
     finished_run,
-    lost,
     many,
     new_run,
     refused,
@@ -42,6 +42,7 @@ from tests.engine.builders import (
 
 APPROVE = event("approve")
 WAITS = waiting_run()
+STOIC = waiting_run(backoff_limit=0)
 
 
 def fates(decision: Decision) -> list[Settlement]:
@@ -62,7 +63,7 @@ def fates(decision: Decision) -> list[Settlement]:
         ),
         (WAITS, APPROVE, brought(execution(WAITS, APPROVE), failed()), "Failed", "HandlerFailed"),
         (WAITS, APPROVE, brought(execution(WAITS, APPROVE), refused()), "Rejected", "BadPayload"),
-        (WAITS, APPROVE, lost(execution(WAITS, APPROVE, attempt=5)), "Failed", "WorkerLost"),
+        (STOIC, APPROVE, crashed(execution(STOIC, APPROVE)), "Failed", "WorkerLost"),
         (WAITS, event("aprove"), None, "Rejected", "UnknownEvent"),
         (WAITS, event("approve", run_uid="gone"), None, "Rejected", "RunGone"),
         (finished_run(), APPROVE, None, "Rejected", "RunFinished"),

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from grctl.client import WorkflowHandle
+from grctl.client import SentEvent, WorkflowHandle
 from grctl.models import EventPhase, EventReason, RunPhase
-from grctl_operator.engine.dispatch import MAX_ATTEMPTS
+from grctl_operator.engine.dispatch import BACKOFF_LIMIT
 from grctl_operator.runtime.workers.dispatcher import CLOSED_GRACE
 from tests.history.executions import recorded
 from tests.scenarios.cluster import EmbeddedApi
@@ -25,6 +25,7 @@ from tests.scenarios.processes import PATIENCE, Process, Processes, eventually
 from tests.scenarios.proxy import Fault, Proxy
 from tests.scenarios.stage import Stage, staged
 
+BEAR_ONE_CRASH = '{"spec":{"backoffLimit":1}}'
 KILLS = 20
 RUNS = 10
 EVENTS = 500
@@ -52,7 +53,6 @@ async def test_operator_killed_at_random_moments(stage: Stage, moments: random.R
 
 
 async def test_worker_killed_at_random_moments(stage: Stage, moments: random.Random) -> None:
-    """An event whose worker is lost five times fails its run, so none may meet that many."""
     _, worker = await stage.play()
     async with Load(stage, RUNS) as load:
         for _ in range(KILLS):
@@ -172,10 +172,14 @@ async def test_a_handler_that_kills_its_worker_each_time_fails_the_run(stage: St
     _, worker = await stage.play()
     handle = await stage.start("a")
     async with worker.kept_alive():
-        sent = await handle.send("kill", MAX_ATTEMPTS)
+        sent = await handle.send("kill", 1000)
         status = await sent.settled(PATIENCE)
         run = await stage.until_run("a", lambda run: run.status.phase is RunPhase.FAILED)
-    text = f"kill lost its worker in each of {MAX_ATTEMPTS} attempts, last worker."
+    crashes = BACKOFF_LIMIT + 1
+    text = (
+        f"kill ended the process of its worker {crashes} times while nothing else ran there,"
+        " last that of worker."
+    )
     assert (status.phase, status.reason) == (EventPhase.FAILED, EventReason.WORKER_LOST)
     assert status.message == text
     assert run.status.error is not None
@@ -185,6 +189,31 @@ async def test_a_handler_that_kills_its_worker_each_time_fails_the_run(stage: St
     between = [later.at - earlier.at for earlier, later in pairwise(attempts)]
     assert all(wait >= least for wait, least in zip(between[1:], (1, 2, 4), strict=True)), between
     assert "WorkerLost" in await stage.kubectl("describe", "wfr", "a")
+
+
+async def test_a_handler_that_kills_its_worker_does_not_fail_the_runs_beside_it(
+    stage: Stage,
+) -> None:
+    _, worker = await stage.play()
+    beside = [await stage.start(f"beside-{number}") for number in range(20)]
+    killer = await stage.start("killer")
+    await stage.kubectl("patch", "wfr", "killer", "--type=merge", "-p", BEAR_ONE_CRASH)
+    gate = stage.gate("held")
+    async with worker.kept_alive():
+        held = [await each.send("gated", "held") for each in beside]
+        await eventually(lambda: _began(stage, *held) == len(held), "all are at the gate")
+        sent = await killer.send("kill", 1000)
+        await eventually(lambda: _began(stage, sent) > 0, "the worker is killed")
+        gate.open()
+        status = await sent.settled(PATIENCE)
+        fates = [(await each.settled(PATIENCE)).phase for each in held]
+    assert (status.phase, status.reason) == (EventPhase.FAILED, EventReason.WORKER_LOST)
+    assert fates == [EventPhase.PROCESSED] * len(held)
+
+
+def _began(stage: Stage, *sent: SentEvent) -> int:
+    """Count the executions of events."""
+    return sum(each.event in {event.uid for event in sent} for each in recorded(stage.directory))
 
 
 async def test_a_handler_that_kills_its_worker_a_few_times_succeeds(stage: Stage) -> None:

@@ -7,6 +7,7 @@ from grctl_operator.engine.ahead import may_wait
 from grctl_operator.engine.decide import decide, decide_ahead, decide_refused
 from grctl_operator.engine.decision import (
     Announce,
+    AwaitClearWorker,
     AwaitWorker,
     Decision,
     Delete,
@@ -36,6 +37,7 @@ from grctl_operator.engine.observation import (
 
 __all__ = [
     "Announce",
+    "AwaitClearWorker",
     "AwaitWorker",
     "Decision",
     "Delete",

@@ -27,6 +27,8 @@ class Dispatch:
     """`base` is in flight still: for its worker only, to run behind it with the store it leaves."""
     then: tuple[Event, ...] = ()
     """Events to hand over behind this one, each built on the one before."""
+    alone: bool = False
+    """Nothing else may run on the worker meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,14 @@ class ReadRun:
 @dataclass(frozen=True, slots=True)
 class AwaitWorker:
     """Reconcile again when a worker of the type connects or has room."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitClearWorker:
+    """Keep a worker that has the handler for this run, and reconcile again when it is clear."""
+
+    kind: HandlerKind
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +133,7 @@ Effect = (
     | ListEvents
     | ReadRun
     | AwaitWorker
+    | AwaitClearWorker
     | Announce
     | Hold
     | Delete

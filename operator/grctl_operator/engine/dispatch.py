@@ -3,6 +3,10 @@
 Rules 4 and 6, "Three writes an event": what an API object already says (a new run, an arrived
 event, a committed step) is dispatched at once, without a write. A further attempt is known to us
 only, so it is written first.
+
+A process that ends takes every execution on it along, and nobody knows which of them ended it. So
+from its second attempt on a handler runs alone: on a worker that has nothing else to do. Only a
+crash of a worker on which nothing else ran counts towards `spec.backoffLimit`.
 """
 
 from dataclasses import dataclass
@@ -12,20 +16,29 @@ from itertools import islice
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import RunError, Step
-from grctl_operator.engine.decision import Announce, AwaitWorker, Dispatch, Release
+from grctl_operator.engine.decision import (
+    Announce,
+    AwaitClearWorker,
+    AwaitWorker,
+    Dispatch,
+    Release,
+)
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.inbox import is_for_another_run, next_event, unconsumed
 from grctl_operator.engine.observation import LONG_AGO, SECOND, Event, Held, round_up, whole_second
 from grctl_operator.engine.telling import TOLD_AFTER, TOLD_OF
 
-MAX_ATTEMPTS = 5
+BACKOFF_LIMIT = 4
+"""Retries after crashes, where `spec.backoffLimit` says nothing."""
 RETURNED = timedelta(seconds=2)
 """Workers that kept running are back with what they hold this long after an operator's start.
 
 Where the operator before us left word of how many there were, no longer than until these are back.
 Should another come in their place, something is executed twice, and committed once (rule 4).
 """
-LONGEST_BACK_OFF = timedelta(seconds=30)
+LONGEST_BACK_OFF = timedelta(minutes=5)
+"""As a container's that crashes: what is lost again and again, by whatever cause, costs little."""
+MOST_DOUBLINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,13 @@ class Due:
     since: datetime
     attempt: int = 1
     event: Event | None = None
+    crashes: int = 0
+    """How many attempts are known to have ended their worker's process."""
+
+    @property
+    def runs_alone(self) -> bool:
+        """Whether it may be what ended the process of a worker: nothing else runs beside it."""
+        return self.attempt > 1
 
 
 def due_handler(draft: Draft) -> Due | None:
@@ -47,16 +67,18 @@ def due_handler(draft: Draft) -> Due | None:
         return _due_event(draft, event) if event else None
     if status.step is not None and status.step.kind is not HandlerKind.START:
         step = status.step
-        return Due(step.kind, step.name, step.since, step.attempt)
-    attempt = status.step.attempt if status.step else 1
-    since = status.step.since if attempt > 1 and status.step else _created(draft)
-    return Due(HandlerKind.START, "start", since, attempt)
+        return Due(step.kind, step.name, step.since, step.attempt, crashes=step.crashes or 0)
+    if status.step is None or status.step.attempt == 1:
+        return Due(HandlerKind.START, "start", _created(draft))
+    step = status.step
+    return Due(HandlerKind.START, "start", step.since, step.attempt, crashes=step.crashes or 0)
 
 
 def _due_event(draft: Draft, event: Event) -> Due:
     step = draft.status.step
     if step is not None and step.event_uid == event.uid and step.attempt > 1:
-        return Due(HandlerKind.EVENT, event.event_name, step.since, step.attempt, event)
+        crashes = step.crashes or 0
+        return Due(HandlerKind.EVENT, event.event_name, step.since, step.attempt, event, crashes)
     wait = draft.status.wait
     since = max(event.created, wait.since) if wait else event.created
     return Due(HandlerKind.EVENT, event.event_name, since, 1, event)
@@ -92,17 +114,31 @@ def _may_consume(draft: Draft, event: Event) -> bool:
 
 
 def _dispatch(draft: Draft, due: Due) -> None:
-    able = draft.executions.connected_with(due.kind, due.name)
-    if not any(worker.free > 0 for worker in able):
+    if not takes(draft, due):
         _await_worker(draft, due)
         return
     status = draft.run.status
-    draft.before.append(
-        Dispatch(due.kind, due.name, due.attempt, status.commits, status.last_execution, due.event)
+    dispatch = Dispatch(
+        due.kind,
+        due.name,
+        due.attempt,
+        status.commits,
+        status.last_execution,
+        due.event,
+        alone=due.runs_alone,
     )
+    draft.before.append(dispatch)
+
+
+def takes(draft: Draft, due: Due) -> bool:
+    """Return whether a worker takes now what is due."""
+    able = draft.executions.connected_with(due.kind, due.name)
+    return any(worker.clear if due.runs_alone else worker.free > 0 for worker in able)
 
 
 def _await_worker(draft: Draft, due: Due) -> None:
+    if due.runs_alone:
+        draft.before.append(AwaitClearWorker(due.kind, due.name))
     draft.before.append(AwaitWorker())
     reason, message = missing_worker(draft, due)
     if reason is RunReason.WORKERS_BUSY:
@@ -153,10 +189,10 @@ def missing_worker(draft: Draft, due: Due) -> tuple[RunReason, str]:
 
 
 def backed_off(due: Due) -> datetime:
-    """Say when an attempt may begin: the second at once, then after 1, 2, 4 s."""
+    """Return when an attempt may begin: the second at once, then after 1, 2, 4 s and so on."""
     if due.attempt <= 2:
         return LONG_AGO
-    doubled: timedelta = SECOND * 2 ** (due.attempt - 3)
+    doubled: timedelta = SECOND * 2 ** min(due.attempt - 3, MOST_DOUBLINGS)
     return due.since + min(doubled, LONGEST_BACK_OFF)
 
 
@@ -178,7 +214,10 @@ def may_be_with_a_worker(draft: Draft) -> bool:
 
 
 def retry_lost(draft: Draft) -> bool:
-    """Write a further attempt for an execution whose worker was lost, or fail the run."""
+    """Write a further attempt for an execution whose worker was lost, or fail the run.
+
+    The run fails only by crashes that its handler is known to have caused.
+    """
     lost = [
         held
         for held in draft.executions.held
@@ -196,11 +235,18 @@ def retry_lost(draft: Draft) -> bool:
         draft.before += gone
         return False
     draft.after += gone
-    if latest.execution.attempt >= MAX_ATTEMPTS:
-        _give_up(draft, due, latest)
+    crashes = due.crashes + any(held.crashed for held in lost if _is_due(due, held))
+    if latest.crashed and crashes > backoff_limit(draft):
+        _give_up(draft, due, latest, crashes)
     else:
-        _try_again(draft, due, latest)
+        _try_again(draft, due, latest, crashes)
     return True
+
+
+def backoff_limit(draft: Draft) -> int:
+    """Return how often a handler is tried again that ended its worker's process."""
+    limit = draft.run.spec.backoff_limit
+    return BACKOFF_LIMIT if limit is None else limit
 
 
 def _is_due(due: Due, held: Held) -> bool:
@@ -210,23 +256,29 @@ def _is_due(due: Due, held: Held) -> bool:
     return same_event and execution.attempt >= due.attempt
 
 
-def _try_again(draft: Draft, due: Due, lost: Held) -> None:
+def _try_again(draft: Draft, due: Due, lost: Held, crashes: int) -> None:
     step = Step(
         name=due.name,
         kind=due.kind,
         attempt=lost.execution.attempt + 1,
+        crashes=crashes or None,
         event=due.event.name if due.event else None,
         event_uid=due.event.uid if due.event else None,
         since=round_up(draft.now),  # the back-off counts from here, and must not be shorter
     )
     draft.write_first(step=step)
     text = f"Worker {lost.worker} was lost in attempt {lost.execution.attempt} of {due.name}."
+    if lost.crashed:
+        text += " Its process ended, and nothing else ran there."
     draft.announce(RunReason.WORKER_LOST, text, warning=True)
 
 
-def _give_up(draft: Draft, due: Due, lost: Held) -> None:
-    attempts = lost.execution.attempt
-    text = f"{due.name} lost its worker in each of {attempts} attempts, last {lost.worker}."
+def _give_up(draft: Draft, due: Due, lost: Held, crashes: int) -> None:
+    times = f"{crashes} times" if crashes > 1 else "once"
+    text = (
+        f"{due.name} ended the process of its worker {times} while nothing else ran there,"
+        f" last that of {lost.worker}."
+    )
     if due.event:
         draft.consume(due.event, EventPhase.FAILED, EventReason.WORKER_LOST, text)
     error = RunError(type=RunReason.WORKER_LOST.value, message=text)

@@ -81,11 +81,13 @@ def _reason_shown(draft: Draft) -> str | None:
 
 
 def _show_running(draft: Draft, held: Held) -> RunReason:
-    execution = held.execution
+    """Show what runs. The attempt written stays: a worker may come back with an earlier one."""
+    execution, due = held.execution, due_handler(draft)
     step = Step(
         name=execution.handler_name,
         kind=execution.handler_kind,
-        attempt=max(execution.attempt, _attempt_written(draft)),
+        attempt=max(execution.attempt, due.attempt if due else 1),
+        crashes=(due.crashes if due else 0) or None,
         event=execution.event,
         event_uid=execution.event_uid,
         worker=held.worker[:NAME_LENGTH],
@@ -98,12 +100,6 @@ def _show_running(draft: Draft, held: Held) -> RunReason:
         started_at=draft.status.started_at or step.since,
     )
     return RunReason.RUNNING
-
-
-def _attempt_written(draft: Draft) -> int:
-    """Give the attempt that is written already: a worker may come back with an earlier one."""
-    due = due_handler(draft)
-    return due.attempt if due else 1
 
 
 def _show_idle(draft: Draft, *, committed: bool) -> str:

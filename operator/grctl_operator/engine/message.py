@@ -10,7 +10,7 @@ from datetime import datetime
 from grctl.models.phases import HandlerKind
 from grctl.models.reasons import RunReason
 from grctl.models.run import Step
-from grctl_operator.engine.dispatch import MAX_ATTEMPTS, Due, backed_off, missing_worker
+from grctl_operator.engine.dispatch import Due, backed_off, backoff_limit, missing_worker, takes
 from grctl_operator.engine.draft import Draft
 
 WAITS = "Waits for an event"
@@ -18,7 +18,8 @@ WAITS = "Waits for an event"
 
 def running(draft: Draft, step: Step) -> str:
     """Say what runs where, and what follows it if people asked for something."""
-    text = f"Runs {_handler(step.kind, step.name)} on worker {step.worker}{_attempt(step.attempt)}"
+    attempt = _attempt(draft, step.attempt, step.crashes)
+    text = f"Runs {_handler(step.kind, step.name)} on worker {step.worker}{attempt}"
     if _is_away(draft, step.worker):
         text += ", which is disconnected and may come back"
     if draft.run.spec.cancel:
@@ -40,15 +41,20 @@ def due_next(draft: Draft, due: Due, *, committed: bool) -> tuple[RunReason, str
     """Say what is next, and why it is not done yet."""
     handler, begins = _handler(due.kind, due.name), backed_off(due)
     if draft.now < begins:
-        attempt = _attempt(due.attempt, begins)
+        attempt = _attempt(draft, due.attempt, due.crashes, begins)
         return RunReason.WORKER_LOST, f"Goes on with {handler}{attempt}: its worker was lost."
     if due.event and draft.outbox_room <= 0:
         count = len(draft.unconfirmed)
         return RunReason.SETTLING, f"Goes on with {handler} when {count} events are settled."
-    able = draft.executions.connected_with(due.kind, due.name)
-    if committed or any(worker.free > 0 for worker in able):
+    attempt = _attempt(draft, due.attempt, due.crashes)
+    if committed or takes(draft, due):
         going_on = RunReason.STARTING if due.kind is HandlerKind.START else RunReason.RUNNING
-        return going_on, f"Goes on with {handler}{_attempt(due.attempt)}."
+        return going_on, f"Goes on with {handler}{attempt}."
+    if due.runs_alone and draft.executions.connected_with(due.kind, due.name):
+        return RunReason.WORKER_LOST, (
+            f"Goes on with {handler}{attempt} when a worker has nothing else to do: its worker was"
+            " lost, and it may be why."
+        )
     return missing_worker(draft, due)
 
 
@@ -63,11 +69,13 @@ def _handler(kind: HandlerKind, name: str) -> str:
     return "the start handler" if kind is HandlerKind.START else f"{kind} handler {name}"
 
 
-def _attempt(number: int, at: datetime | None = None) -> str:
+def _attempt(draft: Draft, number: int, crashes: int | None, at: datetime | None = None) -> str:
     if number == 1:
         return ""
+    most = backoff_limit(draft) + 1
+    crashed = f", after {crashes} of {most} crashes" if crashes else ""
     when = f", at {at:%H:%M:%SZ}" if at else ""
-    return f" (attempt {number} of {MAX_ATTEMPTS}{when})"
+    return f" (attempt {number}{crashed}{when})"
 
 
 def _is_away(draft: Draft, worker: str | None) -> bool:

@@ -104,6 +104,8 @@ class Held:
     outcome: Outcome | None = None
     took: timedelta | None = None
     """How long the outcome took to come, from the dispatch on."""
+    crashed: bool = False
+    """It was lost because its worker's process ended unasked, while nothing else ran there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,8 @@ class WorkerPresence:
     seen: datetime
     free: int = 0
     """How many more executions it takes now."""
+    clear: bool = False
+    """Whether it can be given to this run alone: nothing else runs there, nor will meanwhile."""
 
     def has(self, kind: HandlerKind, name: str) -> bool:
         """Say whether its catalogue has the handler."""

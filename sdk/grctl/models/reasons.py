@@ -15,7 +15,7 @@ class EventReason(StrEnum):
     HANDLER_FAILED = "HandlerFailed"
     """The handler raised. The run failed with it; see the run's `status.error`."""
     WORKER_LOST = "WorkerLost"
-    """Every worker that executed the handler went away before it ended. See the run's message."""
+    """The handler ended the process of its worker, again and again. See the run's message."""
     UNKNOWN_EVENT = "UnknownEvent"
     """No worker of the run's type has a handler of that name. Send one of the names listed."""
     BAD_PAYLOAD = "BadPayload"
@@ -47,7 +47,8 @@ class RunReason(StrEnum):
     """So many events wait for their final status that no more are handled before. The API server is
     slow, or refuses it; the operator's log says why."""
     WORKER_LOST = "WorkerLost"
-    """A worker went away while it ran a handler. It is tried again, five times in all."""
+    """A worker went away while it ran a handler. That is tried again, alone on its worker. The
+    run fails if that ends the worker's process more often than `spec.backoffLimit` allows."""
     COMPLETED = "Completed"
     """It completed; `status.result` holds what it returned."""
     HANDLER_FAILED = "HandlerFailed"

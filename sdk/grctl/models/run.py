@@ -33,6 +33,9 @@ LONGEST_TTL = 2**31 - 1
 MOST_KEPT_EVENTS = 2**31 - 1
 """Settled events that a run may keep: more than any namespace can hold."""
 
+MOST_RETRIES = 100
+"""Of `backoffLimit`: with the back-off between them they take most of a working day."""
+
 
 class WorkflowSpec(Model):
     """What is run. Immutable: another workflow is another run."""
@@ -74,6 +77,12 @@ class RunSpec(Model):
         json_schema_extra={"minimum": 0, "maximum": MOST_KEPT_EVENTS},
         description="How many of its settled events stay, the newest ones. Unset: 1000.",
     )
+    backoff_limit: int | None = Field(
+        default=None,
+        json_schema_extra={"minimum": 0, "maximum": MOST_RETRIES},
+        description="How often a handler is tried again after it ended the process of its worker"
+        " while nothing else ran there; then the run fails. Unset: 4.",
+    )
 
 
 class Step(Model):
@@ -82,6 +91,11 @@ class Step(Model):
     name: Name = Field(description="Name of the handler.")
     kind: HandlerKind = Field(description="start, step or event.")
     attempt: Count = Field(default=1, description="1, and one more for each worker that was lost.")
+    crashes: Count | None = Field(
+        default=None,
+        description="How many attempts ended the process of their worker while nothing else ran"
+        " there: what spec.backoffLimit counts.",
+    )
     event: Name | None = Field(default=None, description="Name of the WorkflowEvent it handles.")
     event_uid: Name | None = Field(default=None, description="Uid of the WorkflowEvent it handles.")
     worker: Name | None = Field(default=None, description="Worker that executes it, once one does.")

@@ -87,7 +87,7 @@ class Place:
         return list(self.registry.view(key, "Order").held)
 
 
-def run(key: Key) -> WorkflowRun:
+def run(key: Key, workflow_type: str = "Order") -> WorkflowRun:
     return WorkflowRun.model_validate(
         {
             "metadata": {
@@ -96,7 +96,7 @@ def run(key: Key) -> WorkflowRun:
                 "uid": f"uid of {key.name}",
                 "finalizers": [FINALIZER],
             },
-            "spec": {"workflow": {"type": "Order", "input": {"amount": 3}}},
+            "spec": {"workflow": {"type": workflow_type, "input": {"amount": 3}}},
             "status": {"store": {"paid": True}},
         }
     )
@@ -388,3 +388,165 @@ async def test_a_web_page_cannot_connect_as_a_worker(place: Place, origin: str) 
         with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
             await session.ws_connect(url, headers={"Origin": origin})
     assert caught.value.status == 403
+
+
+# One run or worker that would stop the others.
+
+INVOICE = catalogue("Invoice")
+
+
+def again(place: Place, key: Key = KEY, attempt: int = 2) -> None:
+    """Dispatch a further attempt, as the engine does it where a worker seems to be clear."""
+    effect = decision.Dispatch(HandlerKind.START, "start", attempt, 2, "before", alone=True)
+    place.dispatcher.dispatch(key, run(key), effect)
+
+
+def want_alone(place: Place, key: Key = KEY) -> None:
+    """Ask for a worker alone, as the engine does it where none is clear, and end the reconcile."""
+    effect = decision.AwaitClearWorker(HandlerKind.START, "start")
+    place.dispatcher.await_clear_worker(key, run(key), effect)
+    place.dispatcher.await_worker(key, run(key))
+    place.dispatcher.decided(key)
+
+
+def is_clear(place: Place, key: Key = KEY) -> bool:
+    return any(each.clear for each in place.registry.view(key, "Order").workers)
+
+
+async def test_a_worker_is_emptied_for_a_second_attempt_and_then_serves_all_again(
+    place: Place,
+) -> None:
+    late = Key("shop", "late")
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch(OTHER)
+        first = await worker.executes()
+        want_alone(place)
+        place.dispatch(late)
+        assert place.held(late) == []
+        place.dispatcher.release(decision.Release(first.execution.id, committed=True))
+        assert await place.woken() == KEY
+        assert is_clear(place)
+        again(place)
+        second = await worker.executes()
+        assert second.execution.attempt == 2
+        place.dispatcher.decided(KEY)
+        assert not len(place.queue)
+        place.dispatcher.release(decision.Release(second.execution.id, committed=True))
+        assert await place.woken() == late
+
+
+async def test_one_endless_handler_does_not_keep_a_second_attempt_from_its_turn(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SUSPECT_PATIENCE", 0.01)
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch(OTHER)
+        await worker.executes()
+        want_alone(place)
+        assert await place.woken() == KEY
+        again(place)
+        assert (await worker.executes()).execution.attempt == 2
+
+
+async def test_a_run_that_wants_no_worker_alone_any_more_gives_it_back(place: Place) -> None:
+    late = Key("shop", "late")
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch(OTHER)
+        await worker.executes()
+        want_alone(place)
+        place.dispatch(late)
+        place.dispatcher.decided(late)
+        place.dispatcher.decided(KEY)  # it was cancelled meanwhile, and asks for nothing
+        assert {await place.woken(), await place.woken()} == {KEY, late}
+        place.dispatch(late)
+        await worker.executes()
+
+
+async def test_room_at_a_worker_is_offered_to_all_types_that_it_serves(place: Place) -> None:
+    """The last execution may be of another type than the run that waits."""
+    async with connected(place.port, hello(ORDER, INVOICE, capacity=1)) as worker:
+        place.dispatch()
+        execute = await worker.executes()
+        place.dispatcher.await_worker(OTHER, run(OTHER, "Invoice"))
+        place.dispatcher.decided(OTHER)
+        place.dispatcher.release(decision.Release(execute.execution.id, committed=True))
+        assert await place.woken() == OTHER
+
+
+async def test_a_worker_like_those_that_are_there_wakes_as_many_runs_as_it_takes(
+    place: Place,
+) -> None:
+    async with connected(place.port, hello(ORDER, capacity=1)) as worker:
+        place.dispatch(Key("shop", "busy"))
+        await worker.executes()
+        for key in (KEY, OTHER):
+            place.dispatch(key)
+            place.dispatcher.decided(key)
+        async with connected(place.port, hello(ORDER, worker="two", capacity=1)):
+            assert await place.woken() == KEY
+            assert not len(place.queue)
+        async with connected(place.port, hello(catalogue("Order", "pay"), worker="three")):
+            assert {await place.woken(), await place.woken()} == {KEY, OTHER}
+
+
+async def test_room_for_many_that_comes_up_at_once_is_used_by_many(place: Place) -> None:
+    waiting = [Key("shop", f"late-{number}") for number in range(3)]
+    async with connected(place.port, hello(ORDER)) as worker:
+        again(place)
+        alone = await worker.executes()
+        for key in waiting:
+            place.dispatch(key)
+            place.dispatcher.decided(key)
+        place.dispatcher.release(decision.Release(alone.execution.id, committed=True))
+        for _ in waiting:
+            place.dispatch(await place.woken())
+            await worker.executes()
+
+
+async def test_a_worker_that_declines_everything_is_left_alone_for_longer_each_time(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_REST", 3600.0)
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch()
+        await worker.say(Declined(execution=(await worker.executes()).execution.id))
+        assert await place.woken() == KEY
+        place.dispatch()
+        assert place.held() == []
+        async with connected(place.port, hello(ORDER, worker="two")) as willing:
+            assert await place.woken() == KEY
+            place.dispatch()
+            await willing.executes()
+
+
+async def test_a_worker_that_declined_is_asked_again_after_its_rest(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_REST", 0.001)
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch()
+        await worker.say(Declined(execution=(await worker.executes()).execution.id))
+        assert await place.woken() == KEY
+        place.dispatch()
+        place.dispatcher.decided(KEY)
+        if not place.held():
+            assert await place.woken() == KEY
+            place.dispatch()
+        await worker.executes()
+
+
+async def test_what_is_declined_behind_another_execution_costs_its_worker_nothing(
+    place: Place,
+) -> None:
+    """A run that does not go on waiting makes its worker decline what came ahead."""
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch()
+        first = (await worker.executes()).execution
+        place.dispatcher.dispatch(KEY, run(KEY), ahead_of(first.id, 3, APPROVE))
+        ahead = (await worker.executes()).execution
+        await worker.say(Declined(execution=ahead.id))
+        assert await place.woken() == KEY
+        place.dispatcher.dispatch(KEY, run(KEY), ahead_of(first.id, 3, APPROVE))
+        assert [each.execution.id for each in place.held()] == [first.id]
+        place.dispatch(OTHER)
+        await worker.executes()

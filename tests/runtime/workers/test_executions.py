@@ -1,10 +1,14 @@
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from grctl.models.directive import Complete
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Execution, Hello, Outcome, Succeeded
 from grctl_operator.engine.observation import Held, Key
-from grctl_operator.runtime.workers.executions import REMEMBERED, ExecutionRegistry
+from grctl_operator.runtime.workers.executions import ExecutionRegistry
+from grctl_operator.runtime.workers.roster import REMEMBERED
+from grctl_operator.runtime.workers.team import Ending
 from tests.runtime.played_worker import catalogue, hello
 
 KEY = Key("shop", "order-1")
@@ -45,7 +49,7 @@ def registry(*greetings: Hello) -> ExecutionRegistry:
 
 
 def dispatch(made: ExecutionRegistry, name: str) -> str:
-    worker = made.choose(GROUP, HandlerKind.EVENT, "approve")
+    worker = made.roster.choose(GROUP, HandlerKind.EVENT, "approve")
     assert worker is not None
     made.dispatched(execution(name), worker)
     return worker.instance
@@ -82,7 +86,7 @@ def test_nobody_is_chosen_who_is_full_drains_lacks_the_handler_or_serves_another
         hello(ORDER, instance="elsewhere", worker="e", namespace="bank"),
     )
     made.drained("drains")
-    assert made.choose(GROUP, HandlerKind.EVENT, "approve") is None
+    assert made.roster.choose(GROUP, HandlerKind.EVENT, "approve") is None
 
 
 def test_an_outcome_stays_until_it_is_released() -> None:
@@ -90,7 +94,7 @@ def test_an_outcome_stays_until_it_is_released() -> None:
     dispatch(made, "x")
     assert made.brought("a", outcome("x")) == KEY
     assert held(made)["x"].outcome == outcome("x")
-    assert made.released("x") == ("a", GROUP)
+    assert made.released("x") == ("a", (GROUP,))
     assert held(made) == {}
     assert free(made) == [10]
 
@@ -305,3 +309,214 @@ def test_who_is_away_with_something_counts_as_present_until_it_is_given_up() -> 
     for instance in ("a", "b"):
         made.give_up(instance)
     assert (seen[0], seen[-1], made.present) == (2, 1, 0)
+
+
+# What was lost by a crash of its own, and who runs alone.
+
+OTHER = Key("shop", "order-2")
+APPROVE = (HandlerKind.EVENT, "approve")
+
+
+def give(made: ExecutionRegistry, name: str, run: str = "order-1", attempt: int = 1) -> None:
+    """Have an execution dispatched as the dispatcher does it."""
+    given = execution(name, run).model_copy(update={"attempt": attempt})
+    choose = made.roster.clear_for if attempt > 1 else None
+    key = Key("shop", run)
+    worker = choose(key, GROUP, *APPROVE) if choose else made.roster.choose(GROUP, *APPROVE)
+    assert worker is not None
+    made.dispatched(given, worker)
+
+
+def crashed(made: ExecutionRegistry, run: Key = KEY) -> list[tuple[bool, bool]]:
+    held = made.view(run, "Order").held
+    return [(each.lost, each.crashed) for each in held]
+
+
+def clear(made: ExecutionRegistry, run: Key = KEY) -> bool:
+    return any(each.clear for each in made.view(run, "Order").workers)
+
+
+def test_a_killed_process_with_one_execution_was_ended_by_it() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    give(made, "x")
+    made.left("a", Ending.CUT_OFF)
+    made.give_up("a")
+    assert crashed(made) == [(True, True)]
+
+
+def test_of_two_executions_in_a_killed_process_neither_is_known_to_have_ended_it() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    give(made, "x")
+    give(made, "y", "order-2")
+    made.left("a", Ending.CUT_OFF)
+    made.give_up("a")
+    assert crashed(made) == crashed(made, OTHER) == [(True, False)]
+
+
+def test_an_execution_beside_which_another_ran_for_a_while_is_not_known_to_be_the_cause() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    give(made, "x")
+    give(made, "y", "order-2")
+    made.released("y")
+    made.left("a", Ending.CUT_OFF)
+    made.give_up("a")
+    assert crashed(made) == [(True, False)]
+
+
+def test_an_execution_that_came_when_the_others_were_over_is_the_cause() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    give(made, "x")
+    give(made, "y", "order-2")
+    made.released("x")
+    made.released("y")
+    give(made, "z")
+    made.left("a", Ending.CUT_OFF)
+    made.give_up("a")
+    assert crashed(made) == [(True, True)]
+
+
+def test_a_reconnect_does_not_make_an_execution_one_that_was_alone() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    give(made, "x")
+    give(made, "y", "order-2")
+    made.released("y")
+    made.left("a")
+    made.joined(hello(ORDER, instance="a", held=(execution("x"),)), "orders")
+    made.left("a", Ending.CUT_OFF)
+    made.give_up("a")
+    assert crashed(made) == [(True, False)]
+
+
+@pytest.mark.parametrize("ending", [Ending.AGREED, Ending.SILENT])
+def test_a_worker_that_is_away_without_having_been_killed_is_no_crash(ending: Ending) -> None:
+    made = registry(hello(ORDER, instance="a"))
+    give(made, "x")
+    made.left("a", ending)
+    made.give_up("a")
+    assert crashed(made) == [(True, False)]
+
+
+def test_a_worker_that_was_asked_to_stop_did_not_crash() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    give(made, "x")
+    made.drained("a")
+    made.left("a", Ending.CUT_OFF)
+    made.give_up("a")
+    assert crashed(made) == [(True, False)]
+
+
+@pytest.mark.parametrize(
+    ("ending", "crash"), [(Ending.CUT_OFF, True), (Ending.SILENT, True), (Ending.AGREED, False)]
+)
+def test_a_process_that_another_one_follows_has_ended(ending: Ending, crash: bool) -> None:
+    made = registry(hello(ORDER, instance="a"))
+    give(made, "x")
+    made.left("a", ending)
+    made.joined(hello(ORDER, instance="b"), "orders")
+    assert crashed(made) == [(True, crash)]
+
+
+def test_a_second_process_of_one_name_does_not_prove_that_the_first_crashed() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    give(made, "x")
+    made.joined(hello(ORDER, instance="b"), "orders")
+    assert crashed(made) == [(True, False)]
+
+
+def test_while_a_second_attempt_runs_its_worker_is_given_nothing_else() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    assert clear(made)
+    give(made, "x", attempt=2)
+    assert made.roster.choose(GROUP, *APPROVE) is None
+    assert not clear(made, OTHER)
+    made.released("x")
+    assert made.roster.choose(GROUP, *APPROVE) is not None
+    assert clear(made, OTHER)
+
+
+def test_a_worker_that_is_kept_is_given_nothing_new_and_is_clear_when_it_is_empty() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    told: list[Key] = []
+    made.on_clear = told.append
+    give(made, "x", "order-2")
+    give(made, "y", "order-3")
+    assert not clear(made)
+    assert made.roster.keep(KEY, GROUP, *APPROVE) is not None
+    assert made.roster.choose(GROUP, *APPROVE) is None
+    made.released("x")
+    assert (clear(made), told) == (False, [])
+    made.released("y")
+    assert (clear(made), clear(made, OTHER), told) == (True, False, [KEY])
+    give(made, "z", attempt=2)
+
+
+def test_a_run_that_waited_too_long_to_be_alone_runs_beside_others_and_proves_nothing() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    told: list[Key] = []
+    made.on_clear = told.append
+    give(made, "endless", "order-2")
+    made.roster.keep(KEY, GROUP, *APPROVE)
+    made.lose_patience(KEY)
+    assert (clear(made), told) == (True, [KEY])
+    give(made, "x", attempt=2)
+    assert made.roster.choose(GROUP, *APPROVE) is None
+    made.left("a", Ending.CUT_OFF)
+    made.give_up("a")
+    assert crashed(made) == [(True, False)]
+
+
+def test_of_several_workers_half_are_kept_at_most() -> None:
+    made = registry(*(hello(ORDER, worker=name, instance=name) for name in "abcde"))
+    runs = [Key("shop", f"suspect-{number}") for number in range(4)]
+    kept = [made.roster.keep(each, GROUP, *APPROVE) for each in runs]
+    assert [each is not None for each in kept] == [True, True, False, False]
+    assert len({each.instance for each in kept if each}) == 2
+    assert not clear(made, runs[2])
+    assert made.roster.choose(GROUP, *APPROVE) is not None
+
+
+def test_a_worker_that_is_no_longer_wanted_takes_executions_again() -> None:
+    made = registry(hello(ORDER, instance="a"))
+    give(made, "x", "order-2")
+    made.roster.keep(KEY, GROUP, *APPROVE)
+    assert made.unkeep(KEY) == (GROUP,)
+    assert made.roster.choose(GROUP, *APPROVE) is not None
+
+
+@pytest.mark.parametrize("how", ["drains", "leaves"])
+def test_a_kept_worker_that_takes_nothing_any_more_is_kept_no_longer(how: str) -> None:
+    made = registry(*(hello(ORDER, worker=name, instance=name) for name in "ab"))
+    told: list[Key] = []
+    made.on_clear = told.append
+    give(made, "x", "order-2")
+    give(made, "y", "order-3")
+    kept = made.roster.keep(KEY, GROUP, *APPROVE)
+    assert kept is not None
+    if how == "drains":
+        made.drained(kept.instance)
+    else:
+        made.left(kept.instance)
+    assert told == [KEY]
+    other = made.roster.keep(KEY, GROUP, *APPROVE)
+    assert other is not None
+    assert other is not kept
+
+
+def test_a_second_attempt_that_a_worker_brings_to_a_new_operator_is_alone_there_too() -> None:
+    again = execution("x").model_copy(update={"attempt": 2})
+    made = registry(hello(ORDER, instance="a", held=(again,)))
+    assert made.roster.choose(GROUP, *APPROVE) is None
+    made.left("a", Ending.CUT_OFF)
+    made.give_up("a")
+    assert crashed(made) == [(True, True)]
+
+
+def test_one_worker_stands_for_all_that_are_alike() -> None:
+    made = registry(*(hello(ORDER, worker=name, instance=name) for name in "abc"))
+    give(made, "x")
+    names = [each.name for each in made.view(KEY, "Order").workers]
+    assert len(names) == 2  # one that has room, and the one that holds something of the run
+    assert "a" in names
+    newer = catalogue("Order", "approve", "reject")
+    made.joined(hello(newer, worker="d", instance="d"), "orders")
+    assert len(made.view(KEY, "Order").workers) == 3

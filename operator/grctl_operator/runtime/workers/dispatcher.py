@@ -9,6 +9,10 @@
 4. Web pages get nothing: a browser would connect to this machine for any page.
 5. A message to a worker that is away is not kept: it says what it holds when it comes back, and
    the engine decides again.
+5. A handler that may have ended the process of a worker runs alone. The worker that is kept for it
+   is given nothing else; what it still holds may take SUSPECT_PATIENCE to end. After that they run
+   side by side: a handler that never ends must not hold up all runs of its worker.
+6. A worker that declines what it is given rests, longer each time, until it brings an outcome.
 """
 
 import asyncio
@@ -40,7 +44,8 @@ from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.admission import Admission, NotHereError
 from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, Identity, RefusedError
-from grctl_operator.runtime.workers.executions import ExecutionRegistry, Group, Worker
+from grctl_operator.runtime.workers.executions import ExecutionRegistry
+from grctl_operator.runtime.workers.team import Group, Worker
 from grctl_operator.runtime.workers.waiting_line import WaitingLine
 from grctl_operator.runtime.workers.worker_session import ProtocolError, WorkerSession
 
@@ -50,6 +55,10 @@ SILENT_GRACE = 30.0  # s: two missed heartbeats and a reconnect
 CLOSING = 1.0  # s: for a worker to agree that the connection is over
 RECHECK = 300.0  # s: how long somebody goes on who may no more
 SOON = 10.0  # s: until the next try to ask again
+SUSPECT_PATIENCE = 60.0  # s: most handlers end in that time; nothing new begins there meanwhile
+FIRST_REST = 0.1  # s: doubled with each execution that a worker declines
+LONGEST_REST = 30.0  # s
+MOST_DOUBLINGS = 20
 LARGEST_MESSAGE = 16 * 1024 * 1024  # bytes: an outcome's store and result, and room
 
 logger = logging.getLogger(__name__)
@@ -86,6 +95,12 @@ class Dispatcher:
         """Of all connections; None: not known yet."""
         self._checks: dict[WorkerSession, asyncio.Task[None]] = {}
         self._deadlines: dict[str, asyncio.TimerHandle] = {}
+        self._patience: dict[Key, asyncio.TimerHandle] = {}
+        """Of runs for which a worker is kept, and which are not there yet."""
+        self._asked_alone: set[Key] = set()
+        """Keys for which a worker is wanted in the reconcile under way."""
+        self._rests: dict[str, asyncio.TimerHandle] = {}
+        registry.on_clear = queue.add
         self._runner: web.AppRunner | None = None
 
     @property
@@ -109,8 +124,9 @@ class Dispatcher:
 
     async def stop(self) -> None:
         """Say Goodbye to all workers and stop listening."""
-        for deadline in self._deadlines.values():
-            deadline.cancel()
+        for timers in (self._deadlines, self._patience, self._rests):
+            for timer in timers.values():
+                timer.cancel()
         sessions = list(self._identities)
         await asyncio.gather(*(each.leave("The operator stops") for each in sessions))
         if self._runner is not None:
@@ -124,15 +140,26 @@ class Dispatcher:
             self._dispatch_ahead(key, run, effect)
             return
         group = (key.namespace, run.spec.workflow.type)
-        worker = self._registry.choose(group, effect.kind, effect.name)
+        worker = self._choose(key, group, effect)
         if worker is None:
             self._line.join(key, group)
             return
-        self._line.leave(key)
+        waited = self._line.leave(key)
         execution = _execution(key, run, effect)
         payload = _payload(run, effect)
         message = Execute(execution=execution, payload=payload, store=run.status.store)
         self._send(worker, message, effect.event)
+        if waited is not None:
+            self._offer_room(waited)  # room for more than one may have come up at once
+
+    def _choose(self, key: Key, group: Group, effect: decision.Dispatch) -> Worker | None:
+        roster = self._registry.roster
+        if not effect.alone:
+            return roster.choose(group, effect.kind, effect.name)
+        worker = roster.clear_for(key, group, effect.kind, effect.name)
+        if worker is not None:
+            self._end_patience(key)
+        return worker
 
     def _dispatch_ahead(self, key: Key, run: WorkflowRun, effect: decision.Dispatch) -> None:
         """Hand events to the worker that holds what they are built on, if it is still there."""
@@ -150,13 +177,35 @@ class Dispatcher:
             effect = replace(effect, base=execution.id)
 
     def _send(self, worker: Worker, message: Execute, event: Event | None) -> None:
-        self._registry.dispatched(message.execution, worker)
+        self._registry.dispatched(message.execution, worker, ahead=message.ahead)
         self._sessions[worker.instance].send(message)
         self._journal.dispatched(message.execution, worker.name, event)
 
     def await_worker(self, key: Key, run: WorkflowRun) -> None:
         """Have a key reconciled when a worker of the type connects or has room."""
         self._line.join(key, (key.namespace, run.spec.workflow.type))
+
+    def await_clear_worker(
+        self, key: Key, run: WorkflowRun, effect: decision.AwaitClearWorker
+    ) -> None:
+        """Keep a worker for a run that must run alone. The run is reconciled when it is clear."""
+        group = (key.namespace, run.spec.workflow.type)
+        self._asked_alone.add(key)
+        worker = self._registry.roster.keep(key, group, effect.kind, effect.name)
+        if worker is None or key in self._patience:
+            return
+        logger.info("worker kept for one run", extra={"worker": worker.name, "run": str(key)})
+        loop = asyncio.get_running_loop()
+        self._patience[key] = loop.call_later(SUSPECT_PATIENCE, self._lose_patience, key)
+
+    def _lose_patience(self, key: Key) -> None:
+        self._patience.pop(key, None)
+        self._registry.lose_patience(key)
+
+    def _end_patience(self, key: Key) -> None:
+        timer = self._patience.pop(key, None)
+        if timer is not None:
+            timer.cancel()
 
     def release(self, effect: decision.Release) -> None:
         """Tell the worker that an execution is over. A worker that is away is told when back."""
@@ -166,11 +215,12 @@ class Dispatcher:
             return
         if not effect.committed:
             self._journal.void(execution, effect.message)
-        instance, group = released
+        instance, groups = released
         session = self._sessions.get(instance)
         if session is not None:
             self._tell_released(session, effect)
-        self._offer_room(group)
+        for group in groups:
+            self._offer_room(group)
 
     def _tell_released(self, session: WorkerSession, effect: decision.Release) -> None:
         message = Release(
@@ -183,12 +233,22 @@ class Dispatcher:
 
     def decided(self, key: Key) -> None:
         """Note the end of a reconcile: who was woken and did not use the room passes it on."""
+        self._keep_if_asked(key)
         group = self._line.group(key)
         if group is None:
             return
         if self._line.woken(key):  # and did not join again: it does not wait any more
             self._line.leave(key)
         self._offer_room(group, after=key)
+
+    def _keep_if_asked(self, key: Key) -> None:
+        """Keep a worker no longer for a run that does not want it any more."""
+        if key in self._asked_alone:
+            self._asked_alone.discard(key)
+            return
+        self._end_patience(key)
+        for group in self._registry.unkeep(key):
+            self._offer_room(group)
 
     # What workers do.
 
@@ -217,11 +277,19 @@ class Dispatcher:
             self._queue.wake_within(RETURNED.total_seconds())  # what was held back for them
         for execution in hello.held:
             self._void_if_anothers(session, execution)
-        for catalogue in hello.catalogues:
-            for key in self._line.wake_all((hello.namespace, catalogue.type)):
-                self._queue.add(key)
+        self._wake_waiting(hello.instance)
         fields = {"worker": hello.worker, "namespace": hello.namespace, "held": len(hello.held)}
         logger.info("worker connected", extra=fields | {"capacity": hello.capacity})
+
+    def _wake_waiting(self, instance: str) -> None:
+        """Wake all runs that must look at a new catalogue, or as many as there is room for."""
+        worker = self._registry.roster.find(instance)
+        for group in worker.groups if worker else ():
+            if worker and self._registry.roster.alike(worker, group[1]) > 1:
+                self._offer_room(group)
+                continue
+            for key in self._line.wake_all(group):
+                self._queue.add(key)
 
     def take(self, session: WorkerSession, message: Outcome | Declined | Drain) -> None:
         """Keep an outcome until the engine has dealt with it; dispatch nothing to who drains."""
@@ -241,8 +309,30 @@ class Dispatcher:
     def _take_back(self, instance: str, execution: str) -> None:
         """Forget an execution that its worker did not begin."""
         key = self._registry.declined(instance, execution)
-        if key is not None:
-            self._queue.add(key)
+        if key is None:
+            return
+        worker = self._registry.roster.find(instance)
+        if worker is not None and worker.declined:
+            self._rest(worker)
+        self._queue.add(key)
+
+    def _rest(self, worker: Worker) -> None:
+        """Give a worker nothing for a while: what it declines would be given to it again."""
+        self._registry.rest(worker.instance, resting=True)
+        doubled: float = FIRST_REST * 2 ** min(worker.declined - 1, MOST_DOUBLINGS)
+        rest = min(doubled, LONGEST_REST)
+        fields = {"worker": worker.name, "declined": worker.declined, "seconds": rest}
+        logger.warning("worker rests: it declined what it was given", extra=fields)
+        known = self._rests.pop(worker.instance, None)
+        if known is not None:
+            known.cancel()
+        loop = asyncio.get_running_loop()
+        self._rests[worker.instance] = loop.call_later(rest, self._end_rest, worker.instance)
+
+    def _end_rest(self, instance: str) -> None:
+        self._rests.pop(instance, None)
+        for group in self._registry.rest(instance, resting=False):
+            self._offer_room(group)
 
     async def _connect(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(
@@ -311,7 +401,7 @@ class Dispatcher:
         if hello is None or self._sessions.get(hello.instance) is not session:
             return
         del self._sessions[hello.instance]
-        holds = self._registry.left(hello.instance)
+        holds = self._registry.left(hello.instance, session.ending)
         logger.info("worker disconnected", extra={"worker": hello.worker, "silent": session.silent})
         if holds:
             self._deadlines[hello.instance] = asyncio.get_running_loop().call_later(
@@ -326,7 +416,7 @@ class Dispatcher:
             self._queue.add(key)
 
     def _offer_room(self, group: Group, after: Key | None = None) -> None:
-        if self._registry.has_room(group):
+        if self._registry.roster.has_room(group):
             key = self._line.wake_next(group, after)
             if key is not None:
                 self._queue.add(key)

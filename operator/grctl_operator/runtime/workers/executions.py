@@ -1,4 +1,4 @@
-"""ExecutionRegistry: which worker holds which execution, and which workers there are.
+"""ExecutionRegistry: which worker holds which execution. Which workers there are, its Roster knows.
 
 1. It is a cache: workers say what they hold each time they connect, and that is taken over.
 2. An outcome stays until the engine releases it. Twice the same outcome is one.
@@ -8,25 +8,20 @@
    proves that the execution is lost: no grace is waited for.
 5. An execution belongs to the ServiceAccount that it was given to, or that first said it has it.
    Nobody else's claim or outcome counts, nor one of another namespace or type than it serves.
-6. A worker that left stays in view for a while: what it could do is known (UnknownEvent).
+6. An execution is lost by a crash of its own only if its process ended unasked and nothing else was
+   there all the while: no execution of another run, not even one that had come back.
 
 Pure data: no I/O, and the clock is given.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from grctl.models.phases import HandlerKind
-from grctl.models.wire import Catalogue, Execution, Hello, Outcome
-from grctl_operator.engine.observation import Executions, Held, Key, WorkerPresence
-
-REMEMBERED = timedelta(minutes=5)
-"""How long a worker that left stays in view: longer than any rule looks back."""
-
-Group = tuple[str, str]
-"""A namespace and a workflow type in it."""
+from grctl.models.wire import Execution, Hello, Outcome
+from grctl_operator.engine.observation import Executions, Held, Key
+from grctl_operator.runtime.workers.roster import Roster
+from grctl_operator.runtime.workers.team import Ending, Group, Worker
 
 
 def key_of(execution: Execution) -> Key:
@@ -35,39 +30,17 @@ def key_of(execution: Execution) -> Key:
 
 
 @dataclass(slots=True)
-class Worker:
-    """One process of a worker, connected or lately seen."""
-
-    name: str
-    instance: str
-    namespace: str
-    identity: str
-    """Whose process it is: the name of its ServiceAccount."""
-    capacity: int
-    catalogues: dict[str, Catalogue]
-    seen: datetime
-    connected: bool = True
-    draining: bool = False
-    held: Counter[Key] = field(default_factory=Counter)
-    """How many executions it has of each run, but for lost ones. Those of one run run in turn."""
-
-    @property
-    def free(self) -> int:
-        """How many more executions it takes now."""
-        return max(0, self.capacity - len(self.held)) if self.connected and not self.draining else 0
-
-    def can(self, group: Group, kind: HandlerKind, name: str) -> bool:
-        """Say whether it may and can run a handler."""
-        catalogue = self.catalogues.get(group[1])
-        return self.namespace == group[0] and catalogue is not None and catalogue.has(kind, name)
-
-
-@dataclass(slots=True)
 class _Entry:
     held: Held
     instance: str
     owner: str
     """The identity that it was given to."""
+    ahead: bool = False
+    """It was handed over behind another one, which its worker held."""
+    since: int = 0
+    """When its worker got it, as the registry numbers moments; 0: it has not."""
+    refused_behind: bool = False
+    """Its worker declined what was handed over behind it: nothing more is."""
 
 
 class ExecutionRegistry:
@@ -76,13 +49,19 @@ class ExecutionRegistry:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.accepting_since = now()
         self.now = now
+        self.roster = Roster()
+        self.on_clear: Callable[[Key], None] = lambda _key: None
+        """Is told which run to look at as the worker that is kept for it changed."""
         self.all_back = False
         """Whether as many workers came as the leader before us had. Once so, it stays so."""
         self._awaited: int | None = None
         self._entries: dict[Key, dict[str, _Entry]] = {}
         self._keys: dict[str, Key] = {}
         """Where each execution's entry is."""
-        self._workers: dict[str, Worker] = {}
+        self._of_worker: dict[str, dict[str, _Entry]] = {}
+        """The same entries by the instance that holds them, or held them last."""
+        self._in_flight = 0
+        self._moment = 0
 
     def __len__(self) -> int:
         """Count the executions."""
@@ -91,17 +70,17 @@ class ExecutionRegistry:
     @property
     def connected(self) -> int:
         """Count the connected workers."""
-        return sum(worker.connected for worker in self._workers.values())
+        return self.roster.connected
 
     @property
     def present(self) -> int:
         """Count the workers that are connected, or away with something that they hold."""
-        return sum(worker.connected or bool(worker.held) for worker in self._workers.values())
+        return sum(worker.connected or bool(worker.held) for worker in self.roster)
 
     @property
     def in_flight(self) -> int:
         """Count the executions that a worker has."""
-        return sum(worker.held.total() for worker in self._workers.values())
+        return self._in_flight
 
     def find(self, execution: str | None) -> Execution | None:
         """Give what is known of an execution."""
@@ -118,11 +97,12 @@ class ExecutionRegistry:
 
     def view(self, key: Key, workflow_type: str) -> Executions:
         """Give what the engine is told of one workflow id."""
-        workers = [each for each in self._workers.values() if each.namespace == key.namespace]
+        group, entries = (key.namespace, workflow_type), self._entries.get(key, {}).values()
+        holders = [entry.instance for entry in entries]
         return Executions(
-            held=tuple(entry.held for entry in self._entries.get(key, {}).values()),
-            workers=tuple(self._presence(workers, workflow_type)),
-            other_types=_types(workers, workflow_type),
+            held=tuple(entry.held for entry in entries),
+            workers=self.roster.presences(group, key, holders, self.now()),
+            other_types=self.roster.other_types(group),
             accepting_since=self.accepting_since,
             all_back=self.all_back,
         )
@@ -135,12 +115,12 @@ class ExecutionRegistry:
 
     def is_itself(self, hello: Hello, identity: str) -> bool:
         """Say whether no process of another identity has the instance that a worker names."""
-        known = self._workers.get(hello.instance)
+        known = self.roster.find(hello.instance)
         return known is None or known.identity == identity
 
     def is_of(self, execution: Execution, instance: str) -> bool:
         """Say whether a worker may have an execution."""
-        worker = self._workers.get(instance)
+        worker = self.roster.find(instance)
         if worker is None or execution.namespace != worker.namespace:
             return False
         key = self._keys.get(execution.id)
@@ -151,58 +131,55 @@ class ExecutionRegistry:
 
     def joined(self, hello: Hello, identity: str) -> tuple[Key, ...]:
         """Take a worker that says Hello. Give the keys whose executions changed by it."""
-        self._prune()
+        now = self.now()
+        self.roster.prune(now)
         claimed = {execution.id for execution in hello.held}
         changed = self._lose_unclaimed(hello, identity, claimed)
-        catalogues = {catalogue.type: catalogue for catalogue in hello.catalogues}
-        before = self._workers.get(hello.instance)
-        worker = Worker(
-            name=hello.worker,
-            instance=hello.instance,
-            namespace=hello.namespace,
-            identity=identity,
-            capacity=hello.capacity,
-            catalogues=catalogues,
-            seen=self.now(),
-            held=before.held if before else Counter(),
-        )
-        self._workers[hello.instance] = worker
+        worker = self.roster.join(hello, identity, now)
         changed += [
             self._take_over(execution, worker)
             for execution in hello.held
             if self.is_of(execution, hello.instance)
         ]
+        self._keep_alone(worker)
         self._note_return()
         return tuple(dict.fromkeys(changed))
 
     def drained(self, instance: str) -> None:
         """Note that a worker takes nothing new."""
-        worker = self._workers.get(instance)
+        worker = self.roster.find(instance)
         if worker:
             worker.draining = True
+            self._withdraw(worker)
 
-    def left(self, instance: str) -> bool:
-        """Note that a worker's connection ended. Give whether it still holds anything."""
-        worker = self._workers.get(instance)
+    def left(self, instance: str, ending: Ending = Ending.CUT_OFF) -> bool:
+        """Note that a worker's connection ended. Return whether it still holds anything."""
+        worker = self.roster.find(instance)
         if worker is None:
             return False
-        worker.connected, worker.seen = False, self.now()
+        self.roster.leave(worker, ending, self.now())
+        self._withdraw(worker)
         return bool(worker.held)
 
     def give_up(self, instance: str) -> tuple[Key, ...]:
-        """Mark lost what a worker holds that did not come back. Give the keys."""
-        worker = self._workers.get(instance)
+        """Mark lost what a worker holds that did not come back. Return the keys.
+
+        A process that was silent may be alive: that is not a crash. One whose socket closed without
+        a word would be back by now.
+        """
+        worker = self.roster.find(instance)
         if worker is None or worker.connected:
             return ()
-        entries = [each for each in self._all() if each.instance == instance]
-        keys = self._lose(each for each in entries if not each.held.lost)
+        entries = self._held_by(instance)
+        keys = self._lose(entries, crashed=worker.ending is Ending.CUT_OFF)
         return tuple(dict.fromkeys(keys))
 
     def brought(self, instance: str, outcome: Outcome) -> Key:
         """Take an outcome, also of an execution that is not known. Give the key."""
-        worker = self._workers[instance]
+        worker = self._known(instance)
         key = self._take_over(outcome.execution, worker)
         entry = self._entries[key][outcome.execution.id]
+        worker.declined = 0
         if entry.held.outcome is None:
             took = self.now() - entry.held.since
             as_given = outcome.model_copy(update={"execution": entry.held.execution})
@@ -210,83 +187,135 @@ class ExecutionRegistry:
         return key
 
     def declined(self, instance: str, execution: str) -> Key | None:
-        """Forget an execution that this worker has not begun and will not. Give its key."""
+        """Forget an execution that this worker has not begun and will not. Return its key."""
         key = self._keys.get(execution)
         if key is None or self._entries[key][execution].instance != instance:
             return None
+        entry = self._entries[key][execution]
+        base = self._entries[key].get(entry.held.execution.base or "")
+        worker = self._known(instance)
+        if entry.ahead and base is not None:
+            base.refused_behind = True
+        worker.declined += not entry.ahead and not worker.draining
         self.released(execution)
         return key
 
+    def rest(self, instance: str, *, resting: bool) -> tuple[Group, ...]:
+        """Give a worker nothing for a while, or something again. Return what it serves."""
+        worker = self.roster.find(instance)
+        if worker is None:
+            return ()
+        worker.resting = resting
+        self.roster.update(worker)
+        if resting:
+            self._withdraw(worker)
+        return worker.groups
+
     def holder(self, execution: str | None) -> Worker | None:
-        """Give the worker that has an execution, if it takes more."""
+        """Return the worker that has an execution, if it takes more behind it."""
         key = self._keys.get(execution or "")
         if key is None or execution is None:
             return None
-        worker = self._workers.get(self._entries[key][execution].instance)
-        return worker if worker and worker.connected and not worker.draining else None
+        entry = self._entries[key][execution]
+        worker = self.roster.find(entry.instance)
+        takes = worker is not None and worker.connected and not worker.draining
+        return worker if takes and not entry.refused_behind else None
 
-    def choose(self, group: Group, kind: HandlerKind, name: str) -> Worker | None:
-        """Give the worker that has room and holds least, of those that have the handler."""
-        fit = [each for each in self._workers.values() if each.free and each.can(group, kind, name)]
-        return min(fit, key=lambda each: len(each.held), default=None)
+    def dispatched(self, execution: Execution, worker: Worker, *, ahead: bool = False) -> None:
+        """Note that a worker is given an execution, perhaps behind another one that it holds."""
+        key = self._take_over(execution, worker)
+        self._entries[key][execution.id].ahead = ahead
 
-    def has_room(self, group: Group) -> bool:
-        """Say whether any worker of the type takes an execution now."""
-        return any(
-            worker.free and worker.namespace == group[0] and group[1] in worker.catalogues
-            for worker in self._workers.values()
-        )
-
-    def dispatched(self, execution: Execution, worker: Worker) -> None:
-        """Note that a worker is given an execution."""
-        self._take_over(execution, worker)
-
-    def released(self, execution: str) -> tuple[str, Group] | None:
-        """Forget an execution. Give who holds it and where room came up, if it was known."""
+    def released(self, execution: str) -> tuple[str, tuple[Group, ...]] | None:
+        """Forget an execution. Return who holds it and where room came up, if it was known."""
         key = self._keys.pop(execution, None)
         if key is None:
             return None
         entry = self._entries[key].pop(execution)
         if not self._entries[key]:
             del self._entries[key]
+        self._drop(entry)
+        self._end_keeping(entry)
         self._count(entry, -1)
-        return entry.instance, (key.namespace, entry.held.execution.workflow_type)
+        worker = self.roster.find(entry.instance)
+        return entry.instance, worker.groups if worker else ()
+
+    # Workers that are kept for one run.
+
+    def unkeep(self, key: Key) -> tuple[Group, ...]:
+        """Keep no worker for a run that is not executed there. Return where room came up."""
+        worker = self.roster.kept_for(key)
+        if worker is None or worker.held[key]:
+            return ()
+        self.roster.unkeep(key)
+        return worker.groups
+
+    def lose_patience(self, key: Key) -> None:
+        """Let a run begin on the worker that is kept for it, beside what does not end there."""
+        worker = self.roster.kept_for(key)
+        if worker is not None and not worker.overdue:
+            worker.overdue = True
+            self.on_clear(key)
+
+    def _keep_alone(self, worker: Worker) -> None:
+        """Keep a worker for the run that it executes alone, if that is a further attempt."""
+        held = [entry.held for entry in self._held_by(worker.instance)]
+        if len(worker.held) == 1 and any(each.execution.attempt > 1 for each in held):
+            self.roster.keep_for(next(iter(worker.held)), worker)
+
+    def _withdraw(self, worker: Worker) -> None:
+        """Keep a worker no longer that takes nothing, unless what it is kept for is there."""
+        self.roster.update(worker)
+        key = worker.kept_for
+        if key is not None and not worker.held[key]:
+            self.roster.unkeep(key)
+            self.on_clear(key)
+
+    def _end_keeping(self, entry: _Entry) -> None:
+        """Keep a worker no longer for a run whose further attempt is over."""
+        key = key_of(entry.held.execution)
+        worker = self.roster.kept_for(key)
+        if worker and worker.instance == entry.instance and entry.held.execution.attempt > 1:
+            self.roster.unkeep(key)
 
     def _note_return(self) -> None:
         if self._awaited is not None and self.connected >= self._awaited:
             self.all_back = True
 
-    def _presence(self, workers: list[Worker], workflow_type: str) -> Iterable[WorkerPresence]:
-        now = self.now()
-        for worker in workers:
-            catalogue = worker.catalogues.get(workflow_type)
-            if catalogue is not None:
-                seen = now if worker.connected else worker.seen
-                yield WorkerPresence(worker.name, catalogue, worker.connected, seen, worker.free)
-
     def _lose_unclaimed(self, hello: Hello, identity: str, claimed: set[str]) -> list[Key]:
         """Mark lost what earlier connections of this worker held and this one does not name."""
-        this = (hello.namespace, hello.worker, identity)
-        before = {
-            worker.instance
-            for worker in self._workers.values()
-            if (worker.namespace, worker.name, worker.identity) == this
-        }
-        return self._lose(
-            entry
-            for entry in self._all()
-            if entry.instance in before
-            and entry.held.execution.id not in claimed
-            and not entry.held.lost
-        )
+        name = (hello.namespace, hello.worker, identity)
+        lost = []
+        for before in self.roster.named(name):
+            replaced = before.instance != hello.instance
+            ended = before.ending is not Ending.AGREED and not before.connected
+            unclaimed = [
+                entry
+                for entry in self._held_by(before.instance)
+                if entry.held.execution.id not in claimed
+            ]
+            lost += self._lose(unclaimed, crashed=replaced and ended)
+        return lost
 
-    def _lose(self, entries: Iterable[_Entry]) -> list[Key]:
+    def _held_by(self, instance: str) -> list[_Entry]:
+        """Return what a worker has, but for what is lost."""
+        entries = self._of_worker.get(instance, {}).values()
+        return [entry for entry in entries if not entry.held.lost]
+
+    def _lose(self, entries: Iterable[_Entry], *, crashed: bool) -> list[Key]:
+        """Mark executions lost. `crashed`: the process ended, and nobody had asked it to."""
         keys = []
         for entry in entries:
+            crash = crashed and self._was_alone(entry)
+            self._end_keeping(entry)
             self._count(entry, -1)
-            entry.held = replace(entry.held, lost=True)
+            entry.held = replace(entry.held, lost=True, crashed=crash)
             keys.append(key_of(entry.held.execution))
         return keys
+
+    def _was_alone(self, entry: _Entry) -> bool:
+        worker = self.roster.find(entry.instance)
+        return worker is not None and not worker.draining and worker.shared_at < entry.since
 
     def _take_over(self, execution: Execution, worker: Worker) -> Key:
         """Have an execution held by a worker that says it has it."""
@@ -298,32 +327,46 @@ class ExecutionRegistry:
             entry = entries[execution.id] = _Entry(held, worker.instance, worker.identity)
             self._keys[execution.id] = key
         else:
+            self._drop(entry)
             self._count(entry, -1)
-            entry.held = replace(entry.held, lost=False, worker=worker.name)
+            entry.held = replace(entry.held, lost=False, crashed=False, worker=worker.name)
+            entry.since = entry.since if entry.instance == worker.instance else 0
             entry.instance = worker.instance
+        self._of_worker.setdefault(worker.instance, {})[execution.id] = entry
         self._count(entry, 1)
         return key
 
+    def _drop(self, entry: _Entry) -> None:
+        of_worker = self._of_worker[entry.instance]
+        del of_worker[entry.held.execution.id]
+        if not of_worker:
+            del self._of_worker[entry.instance]
+
     def _count(self, entry: _Entry, change: int) -> None:
         """Count an execution that a worker has; one that is lost is had by nobody."""
-        worker = self._workers.get(entry.instance)
+        worker = self.roster.find(entry.instance)
         if worker is None or entry.held.lost:
             return
         key = key_of(entry.held.execution)
+        self._in_flight += change
         worker.held[key] += change
         if worker.held[key] <= 0:
             del worker.held[key]
+        if change > 0:
+            self._note_company(entry, worker)
+        self.roster.update(worker)
+        if worker.is_clear and worker.kept_for and not worker.held[worker.kept_for]:
+            self.on_clear(worker.kept_for)
 
-    def _all(self) -> Iterable[_Entry]:
-        return [entry for entries in self._entries.values() for entry in entries.values()]
+    def _note_company(self, entry: _Entry, worker: Worker) -> None:
+        """Note since when an execution is there, and whether anything else is."""
+        self._moment += 1
+        entry.since = entry.since or self._moment
+        if len(worker.held) > 1:
+            worker.shared_at = self._moment
 
-    def _prune(self) -> None:
-        since = self.now() - REMEMBERED
-        for instance, worker in list(self._workers.items()):
-            if not worker.connected and worker.seen < since and not worker.held:
-                del self._workers[instance]
-
-
-def _types(workers: list[Worker], but: str) -> tuple[str, ...]:
-    served = {name for worker in workers if worker.connected for name in worker.catalogues}
-    return tuple(sorted(served - {but}))
+    def _known(self, instance: str) -> Worker:
+        worker = self.roster.find(instance)
+        if worker is None:
+            raise KeyError(instance)
+        return worker

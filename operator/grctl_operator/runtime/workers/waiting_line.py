@@ -1,15 +1,18 @@
 """WaitingLine: which keys wait for room at a worker, first come first served.
 
 1. A key keeps its place until it is served or no longer waits.
-2. A worker that connects wakes all of its type: each must look at the new catalogue.
+2. A worker with a new catalogue wakes all of its type: each must look at it. One that is like
+   those that are there wakes as many as it has room for.
 3. Room for one wakes one. If that one did not use it, the next is woken: no room stays unused
    while somebody waits.
 
 Pure: keys in, keys out.
 """
 
+from itertools import dropwhile
+
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.workers.executions import Group
+from grctl_operator.runtime.workers.team import Group
 
 
 class WaitingLine:
@@ -64,10 +67,11 @@ class WaitingLine:
     def wake_next(self, group: Group, after: Key | None = None) -> Key | None:
         """Give the first key that is not woken; the first behind `after`, if that waits still."""
         line = self._lines.get(group, {})
-        keys = list(line)
-        start = keys.index(after) + 1 if after in line else 0
-        for key in keys[start:]:
-            if not line[key]:
-                line[key] = True
-                return key
-        return None
+        keys = iter(line)
+        if after in line:
+            keys = dropwhile(lambda key: key != after, keys)
+            next(keys)
+        found = next((key for key in keys if not line[key]), None)
+        if found is not None:
+            line[found] = True
+        return found

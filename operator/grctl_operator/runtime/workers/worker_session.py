@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Protocol
 
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from pydantic import ValidationError
 
 from grctl.models.base import Model
@@ -32,6 +32,7 @@ from grctl.models.wire import (
     together,
 )
 from grctl_operator.runtime.workers.admission import NotHereError
+from grctl_operator.runtime.workers.team import Ending
 
 HELLO_TIMEOUT = 10.0  # s: a live worker says Hello at once
 LINGER = 0.05  # s: how long what nobody waits for is kept, to go with something else
@@ -88,11 +89,20 @@ class WorkerSession:
         self._due = asyncio.Event()
         self._lingering: asyncio.TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
+        self._left = False
+        """Whether this side ended the connection."""
 
     @property
     def silent(self) -> bool:
         """Whether the connection ended because heartbeats were not answered."""
         return isinstance(self._socket.exception(), TimeoutError)
+
+    @property
+    def ending(self) -> Ending:
+        """How the connection ended."""
+        if self._left or self._socket.close_code != WSCloseCode.ABNORMAL_CLOSURE:
+            return Ending.AGREED
+        return Ending.SILENT if self.silent else Ending.CUT_OFF
 
     async def run(self) -> None:
         """Serve the connection to its end."""
@@ -126,6 +136,7 @@ class WorkerSession:
         self, message: str, redirect: str | None = None, *, refused: bool = False
     ) -> None:
         """Say Goodbye and close."""
+        self._left = True
         if self._writer is not None:
             self._writer.cancel()
         if not self._socket.closed:

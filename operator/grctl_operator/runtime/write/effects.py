@@ -51,6 +51,7 @@ class Effects:
         finalizer = Finalizer(api, runs)
         self._doers: dict[type[decision.Effect], Doer] = {
             decision.Dispatch: dispatcher.dispatch,
+            decision.AwaitClearWorker: dispatcher.await_clear_worker,
             decision.AwaitWorker: lambda key, run, _: dispatcher.await_worker(key, run),
             decision.Release: lambda _key, _run, effect: dispatcher.release(effect),
             decision.Settle: lambda key, _, effect: writer.settle(key, effect),

@@ -1,0 +1,82 @@
+"""Measure what 10,000 workers cost the operator, without sockets.
+
+Run it by `python -m benchmarks.many_workers`.
+
+Microseconds for each: to take one in, to look at a run, to choose a worker and give it something,
+and to take that back. All are of one namespace and type, as the replicas of a large Deployment.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from grctl.models.phases import HandlerKind
+from grctl.models.wire import Catalogue, Execution, Handler, Hello
+from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.workers.executions import ExecutionRegistry
+
+WORKERS = 10_000
+ROUNDS = 1_000
+GROUP = ("shop", "Order")
+CATALOGUE = Catalogue(
+    type="Order",
+    handlers=(
+        Handler(kind=HandlerKind.START, name="start"),
+        *(Handler(kind=HandlerKind.EVENT, name=f"event-{number}") for number in range(10)),
+    ),
+)
+
+
+def main() -> None:
+    """Measure and print."""
+    registry = ExecutionRegistry(lambda: datetime.now(UTC))
+    _report("to take a worker in", WORKERS, lambda number: _join(registry, number))
+    _report("to look at a run", ROUNDS, lambda number: _look(registry, number))
+    _report("to choose and give", ROUNDS, lambda number: _give(registry, number))
+    _report("to take back", ROUNDS, lambda number: registry.released(f"x{number}"))
+
+
+def _report(what: str, times: int, act: Callable[[int], object]) -> None:
+    began = time.perf_counter()
+    for number in range(times):
+        act(number)
+    took = (time.perf_counter() - began) / times
+    sys.stdout.write(f"{what:22} {took * 1e6:10.1f} µs\n")
+
+
+def _join(registry: ExecutionRegistry, number: int) -> None:
+    hello = Hello(
+        worker=f"worker-{number}",
+        instance=f"i{number}",
+        namespace="shop",
+        capacity=100,
+        catalogues=(CATALOGUE,),
+    )
+    registry.joined(hello, "orders")
+
+
+def _look(registry: ExecutionRegistry, number: int) -> None:
+    view = registry.view(Key("shop", f"run-{number}"), "Order")
+    view.connected_with(HandlerKind.EVENT, "event-7")
+
+
+def _give(registry: ExecutionRegistry, number: int) -> None:
+    worker = registry.roster.choose(GROUP, HandlerKind.EVENT, "event-7")
+    if worker is None:
+        raise RuntimeError("No worker has room")
+    execution = Execution(
+        id=f"x{number}",
+        namespace="shop",
+        workflow_id=f"run-{number}",
+        workflow_type="Order",
+        run_uid=f"u{number}",
+        commits=1,
+        handler_kind=HandlerKind.EVENT,
+        handler_name="event-7",
+    )
+    registry.dispatched(execution, worker)
+
+
+if __name__ == "__main__":
+    main()
