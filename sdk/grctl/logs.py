@@ -1,5 +1,11 @@
-"""How our processes log: constant messages with fields, as a line or as JSON, on standard error."""
+"""How our processes log: constant messages with fields, as a line or as JSON, on standard error.
 
+1. Every record can be written: what JSON or a terminal does not take is written as text.
+2. A line for people holds no character that a terminal would obey. A record begins at the beginning
+   of a line, and only there: further lines of it are indented.
+"""
+
+import json
 import logging
 import re
 import sys
@@ -8,8 +14,9 @@ from typing import Any
 
 import orjson
 
-STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-"""What every record has; all else on it was given as `extra`."""
+from grctl.loggers import STANDARD, get_logger, write_to_standard_error
+from grctl.terminal import printable, printable_lines
+
 KOPF = frozenset({"settings", "k8s_skip", "k8s_ref"})
 """What kopf adds to its own records."""
 HIDDEN = frozenset({"execution", "kind"})
@@ -18,10 +25,13 @@ QUOTED = re.compile(r'[ "=\n]|^$')
 """What a value must not have in a line, or it could not be told where it ends."""
 EXPECTED = {"attempt": 1}
 """Values that are worth a word at a console only when they are others."""
+INDENT = "  "
+DEEPEST = 20  # levels of a field that are written as JSON
+LARGEST_INTEGER = 2**63 - 1  # beyond, readers of JSON round
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
-    """Give the fields that a record was logged with; empty ones say nothing."""
+    """Return the fields that a record was logged with; empty ones say nothing."""
     return {
         name: value
         for name, value in vars(record).items()
@@ -29,47 +39,103 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     }
 
 
-class ConsoleFormatter(logging.Formatter):
+class _Formatter(logging.Formatter):
+    """Writes every record: one that cannot be written is replaced by one that says so."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record."""
+        try:
+            return self.write(record)
+        except Exception as error:  # noqa: BLE001  rule 1
+            return self.write(_replacement(record, error))
+
+    def write(self, record: logging.LogRecord) -> str:
+        """Write a record, or raise."""
+        raise NotImplementedError
+
+    def traceback(self, record: logging.LogRecord) -> str:
+        """Return the traceback and the stack of a record, if it has any."""
+        parts = [self.formatException(record.exc_info)] if record.exc_info else []
+        if record.stack_info:
+            parts.append(record.stack_info)
+        return "\n".join(parts)
+
+
+class ConsoleFormatter(_Formatter):
     """`time level message key=value`, without what is no news to who looks at it."""
 
-    def format(self, record: logging.LogRecord) -> str:
+    def write(self, record: logging.LogRecord) -> str:
         """Write one line, and the traceback under it."""
         fields = "".join(
-            f" {name}={_value(value)}"
+            f" {printable(str(name))}={_value(value)}"
             for name, value in fields_of(record).items()
-            if name not in HIDDEN and EXPECTED.get(name) != value
+            if name not in HIDDEN and not _is_expected(name, value)
         )
         time = f"{_time(record):%H:%M:%S.%f}"[:-3]
-        message = f"{record.getMessage():10}" if fields else record.getMessage()
-        line = f"{time} {record.levelname.lower():7} {message}{fields}"
-        return line if not record.exc_info else f"{line}\n{self.formatException(record.exc_info)}"
+        level = printable(record.levelname.lower())
+        message = printable_lines(_message(record), INDENT)
+        line = f"{time} {level:7} {message:10}{fields}" if fields else f"{time} {level:7} {message}"
+        below = self.traceback(record)
+        return line if not below else f"{line}\n{INDENT}{printable_lines(below, INDENT)}"
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(_Formatter):
     """One JSON object a line."""
 
-    def format(self, record: logging.LogRecord) -> str:
+    def write(self, record: logging.LogRecord) -> str:
         """Write one object."""
         entry = {
             "time": _time(record).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
-            **fields_of(record),
+            "message": _message(record),
         }
-        if record.exc_info:
-            entry["traceback"] = self.formatException(record.exc_info)
-        return orjson.dumps(entry, default=str).decode()
+        below = self.traceback(record)
+        if below:
+            entry["traceback"] = below
+        fields = fields_of(record)
+        named = {f"{name}_" if name in entry else name: fields[name] for name in fields}
+        return _json(entry | named)
 
 
 def set_up(level: str, form: str) -> None:
     """Log everything of this process to standard error; `form` is `json` or `console`."""
     _leave_out_what_is_not_shown()
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("kopf", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    _keep_ours(level.upper(), handler)
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """Writes to a stream; if that fails, says so in one line and goes on."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  as the base class has it
+        """Say that a record was lost."""
+        error = sys.exc_info()[1]
+        write_to_standard_error(f"log record of {record.name} lost: {type(error).__name__}")
+
+
+class _WhereRootHasNone(logging.Handler):
+    """Hands records to a handler as long as the root logger has no handler at all."""
+
+    def __init__(self, handler: logging.Handler) -> None:
+        super().__init__()
+        self._handler = handler
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record that nobody else writes."""
+        if not logging.getLogger().handlers:
+            self._handler.handle(record)
+
+
+def _keep_ours(level: str, handler: logging.Handler) -> None:
+    """Keep our records if users configure the root logger anew: its level, and its handlers."""
+    ours = get_logger("grctl")
+    ours.setLevel(level)
+    ours.handlers[:] = [_WhereRootHasNone(handler)]
 
 
 def _leave_out_what_is_not_shown() -> None:
@@ -81,10 +147,61 @@ def _leave_out_what_is_not_shown() -> None:
     logging._srcfile = None  # noqa: SLF001  so it is documented; else it looks for the line of code
 
 
+def _replacement(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
+    """Return a record that says why another one cannot be written."""
+    made = logging.LogRecord(record.name, record.levelno, "", 0, "log record unreadable", (), None)
+    vars(made)["log_error"] = type(error).__name__
+    return made
+
+
 def _time(record: logging.LogRecord) -> datetime:
     return datetime.fromtimestamp(record.created, UTC)
 
 
+def _message(record: logging.LogRecord) -> str:
+    """Return the message; where its arguments do not fit, the message and the arguments."""
+    try:
+        return record.getMessage()
+    except Exception as error:  # noqa: BLE001  rule 1
+        return f"{_text(record.msg)} {_text(record.args)} ({type(error).__name__})"
+
+
+def _is_expected(name: str, value: Any) -> bool:
+    expected = EXPECTED.get(name)
+    return expected is not None and type(value) is type(expected) and bool(value == expected)
+
+
 def _value(value: Any) -> str:
-    text = str(value)
-    return orjson.dumps(text).decode() if QUOTED.search(text) else text
+    text = _text(value)
+    return printable(json.dumps(text, ensure_ascii=False) if QUOTED.search(text) else text)
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001  rule 1
+        return f"({type(value).__name__} without text: {type(error).__name__})"
+
+
+def _json(entry: dict[str, Any]) -> str:
+    try:
+        return orjson.dumps(entry, default=_text).decode()
+    except (TypeError, ValueError):  # what orjson does not write
+        return orjson.dumps(_plain(entry, DEEPEST)).decode()
+
+
+def _plain(value: Any, levels: int) -> Any:
+    """Return a value as JSON that every reader takes: what it does not take becomes text."""
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int) and abs(value) <= LARGEST_INTEGER:
+        return int(value)
+    if levels and isinstance(value, dict):
+        return {_utf8(_text(key)): _plain(each, levels - 1) for key, each in value.items()}
+    if levels and isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each, levels - 1) for each in value]
+    return _utf8(_text(value))
+
+
+def _utf8(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()

@@ -6,12 +6,12 @@
 3. Web pages get nothing: see `grctl.web_pages`.
 """
 
-import logging
 from collections.abc import Callable
 from functools import partial
 
 from aiohttp import web
 
+from grctl.loggers import get_logger
 from grctl.web_pages import refuse_web_pages
 
 Check = Callable[[], str | None]
@@ -19,7 +19,7 @@ Check = Callable[[], str | None]
 Exposition = Callable[[str], tuple[bytes, str]]
 """Gives all metrics in a format that the Accept header names, and the format's name."""
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class Probes:

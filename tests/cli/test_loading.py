@@ -1,3 +1,4 @@
+import importlib
 import sys
 from pathlib import Path
 
@@ -68,6 +69,71 @@ def test_a_module_that_fails_is_told_with_the_line_that_did(tmp_path: Path) -> N
 def test_an_import_in_it_that_fails_is_not_taken_for_a_missing_module(tmp_path: Path) -> None:
     (tmp_path / "importing_here.py").write_text("import no_such_driver\n", encoding="utf-8")
     assert "No module named 'no_such_driver'" in refusal("importing_here:order")
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("import sys\nsys.exit(0)\n", "it calls sys.exit(0)"),
+        ("raise SystemExit\n", "it calls sys.exit(None)"),
+        ("exit('no database')\n", "it calls sys.exit('no database')"),
+        ("raise GeneratorExit\n", "GeneratorExit"),
+        ("import asyncio\nraise asyncio.CancelledError\n", "CancelledError"),
+        ("raise BaseExceptionGroup('two', [SystemExit()])\n", "BaseExceptionGroup: two"),
+        ("def f():\n    f()\nf()\n", "RecursionError"),
+        ("int(None)\n", "TypeError"),
+        ("def f(:\n", "SyntaxError"),
+        ("x = '\\ud800'\nraise ValueError(x)\n", "ValueError"),
+    ],
+)
+def test_a_module_that_ends_its_import_is_told_however_it_does(
+    grctl: Grctl, tmp_path: Path, program: str, told: str
+) -> None:
+    (tmp_path / "ending_here.py").write_text(program, encoding="utf-8")
+    sys.modules.pop("ending_here", None)
+    importlib.invalidate_caches()
+    done = grctl("worker", "ending_here:order")
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"grctl: ending_here cannot be imported: {told}")
+
+
+@pytest.mark.parametrize(("name", "place"), [("operator", "operator.py"), ("types", "types.py")])
+def test_a_module_named_like_one_of_the_standard_library_is_told_with_both_files(
+    tmp_path: Path, name: str, place: str
+) -> None:
+    (tmp_path / place).write_text("order = 1\n", encoding="utf-8")
+    told = refusal(f"{name}:order")
+    assert told.endswith(
+        f" Python took {sys.modules[name].__file__} for {name}, not {tmp_path / place}:"
+        " rename yours."
+    )
+
+
+def test_a_module_in_a_directory_named_like_one_is_told_too(tmp_path: Path) -> None:
+    (tmp_path / "operator").mkdir()
+    (tmp_path / "operator" / "orders.py").write_text("order = 1\n", encoding="utf-8")
+    told = refusal("operator.orders:order")
+    assert told.startswith("There is no module 'operator.orders'")
+    assert f"for operator, not {tmp_path / 'operator'}: rename yours." in told
+
+
+def test_a_module_of_python_itself_is_told_as_that(tmp_path: Path) -> None:
+    (tmp_path / "time.py").write_text("order = 1\n", encoding="utf-8")
+    told = refusal("time:order")
+    assert told.endswith(
+        f" Python took one of its own for time, not {tmp_path / 'time.py'}: rename yours."
+    )
+
+
+def test_a_file_that_hides_a_module_of_the_standard_library_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sndhdr.py").write_text("", encoding="utf-8")
+    program = "import sndhdr\nsndhdr.what('x')\n"
+    (tmp_path / "hearing_here.py").write_text(program, encoding="utf-8")
+    told = refusal("hearing_here:order")
+    assert "AttributeError" in told
+    assert told.endswith(
+        f" Python takes {tmp_path / 'sndhdr.py'} for a module of the standard library: rename it."
+    )
 
 
 def test_the_worker_says_it_in_one_line(grctl: Grctl) -> None:

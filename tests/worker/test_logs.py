@@ -1,14 +1,16 @@
 """What a worker's log holds: whose execution it is, and never a payload."""
 
 import logging
+from typing import Any
 
 import pytest
 
 from grctl.logs import JsonFormatter
 from grctl.models import Directive, HandlerKind
-from grctl.models.wire import Outcome
+from grctl.models.wire import Outcome, Succeeded
 from grctl.worker.context import Context
 from grctl.workflow import Workflow
+from tests.worker import making
 from tests.worker.conftest import Serve
 from tests.worker.fake_operator import FakeOperator
 from tests.worker.making import execute_of
@@ -56,3 +58,52 @@ async def test_no_payload_no_input_and_no_store_is_logged(
     assert "nobody may" in text
     assert "message not understood" in text
     assert SECRET not in text
+
+
+@pytest.mark.parametrize(
+    ("extra", "fields"),
+    [
+        ({"message": "mine"}, {"message_": "mine"}),
+        ({"name": "mine", "args": 1}, {"name_": "mine", "args_": 1}),
+        ({"asctime": "now", "exc_info": 2}, {"asctime_": "now", "exc_info_": 2}),
+        ({"lineno": 1, "items": [1]}, {"lineno_": 1, "items": [1]}),
+        ({7: 8}, {"7": 8}),
+        ([1, 2], {"extra": [1, 2]}),
+        ("text", {"extra": "text"}),
+        (0, {"extra": 0}),
+        ({"run": "another"}, {"run": "another"}),
+        ({}, {}),
+    ],
+    ids=repr,
+)
+async def test_fields_of_any_name_are_logged_and_fail_no_run(
+    caplog: pytest.LogCaptureFixture, extra: Any, fields: dict[str, Any]
+) -> None:
+    caplog.set_level("INFO", "grctl.handlers")
+    workflow = Workflow(workflow_type="Logs")
+
+    @workflow.start()
+    async def start(ctx: Context) -> Directive:
+        ctx.logger.info("shipped", extra=extra)
+        return ctx.next.complete()
+
+    assert isinstance(await making.start(workflow), Succeeded)
+    (record,) = caplog.records
+    assert record.message == "shipped"
+    assert vars(record).items() >= fields.items()
+
+
+async def test_a_call_of_the_logger_that_does_not_fit_fails_no_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "grctl.handlers")
+    workflow = Workflow(workflow_type="Logs")
+
+    @workflow.start()
+    async def start(ctx: Context) -> Directive:
+        ctx.logger.info("shipped", order="abc")  # type: ignore[call-arg]  as structlog takes it
+        return ctx.next.complete()
+
+    assert isinstance(await making.start(workflow), Succeeded)
+    (record,) = caplog.records
+    assert record.message == "shipped"

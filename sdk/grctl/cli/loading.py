@@ -1,6 +1,8 @@
 """From `MODULE:NAME` to the workflow of that name. What is wrong with it is told with what fits.
 
-Modules are found as `python -m` finds them: the current directory first.
+Modules are found as `python -m` finds them: the current directory first. A file there that is named
+like a module of the standard library is a trap in two ways: Python may have loaded its own module
+already and takes that one, or a library that is loaded later gets the user's file. Both are named.
 """
 
 import importlib
@@ -49,14 +51,61 @@ def _module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise LoadError(f"{name} cannot be imported: {error}{_place(error)}") from error
+            text = f"{error}{_place(error)}{_hidden(directory)}"
+            raise LoadError(f"{name} cannot be imported: {text}") from error
         raise LoadError(
             f"There is no module {error.name!r}; looked in {directory} and among the installed"
-            " packages"
+            f" packages.{_taken(name)}"
         ) from error
-    except Exception as error:
-        text = f"{type(error).__name__}: {error}{_place(error)}"
+    except KeyboardInterrupt:
+        raise
+    except SystemExit as error:
+        text = f"it calls sys.exit({error.code!r}){_place(error)}: keep that for `__main__`"
         raise LoadError(f"{name} cannot be imported: {text}") from error
+    except BaseException as error:
+        text = f"{type(error).__name__}: {error}{_place(error)}{_hidden(directory)}"
+        raise LoadError(f"{name} cannot be imported: {text}") from error
+
+
+def _hidden(directory: str) -> str:
+    """Name the files of the user's that hide a module of the standard library, if there are any."""
+    hiding = [
+        each
+        for each in sorted(Path(directory).glob("*"))
+        if each.stem in sys.stdlib_module_names and _is_module(each)
+    ]
+    if not hiding:
+        return ""
+    named = ", ".join(map(str, hiding))
+    return f". Python takes {named} for a module of the standard library: rename it."
+
+
+def _is_module(path: Path) -> bool:
+    return path.suffix == ".py" or (path / "__init__.py").exists()
+
+
+def _taken(name: str) -> str:
+    """Say which file the first part of a module's name was taken from, if it was another's.
+
+    The first part: of `operator.orders` there is `operator`, of the standard library.
+    """
+    top = sys.modules.get(name.partition(".")[0])
+    if top is None:
+        return ""
+    taken, own = _file_of(top), _own_file(top.__name__)
+    if own is None or taken == str(own):
+        return ""
+    return f" Python took {taken} for {top.__name__}, not {own}: rename yours."
+
+
+def _file_of(module: ModuleType) -> str:
+    return getattr(module, "__file__", None) or "one of its own"
+
+
+def _own_file(name: str) -> Path | None:
+    """Return the file of the current directory that a module's name would stand for."""
+    paths = (Path.cwd() / f"{name}.py", Path.cwd() / name / "__init__.py", Path.cwd() / name)
+    return next((each for each in paths if each.exists()), None)
 
 
 def _place(error: BaseException) -> str:
@@ -80,7 +129,7 @@ def _attribute(module: ModuleType, name: str) -> Any:
         near = get_close_matches(name, vars(module), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         text = f"{module.__name__} has no {name!r}.{hint} {_offer(module)}"
-        raise LoadError(text) from None
+        raise LoadError(f"{text}{_taken(module.__name__)}") from None
 
 
 def _offer(module: ModuleType) -> str:

@@ -1,6 +1,5 @@
 """`grctl worker`: run the handlers of workflows."""
 
-import logging
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -9,11 +8,12 @@ import typer
 
 from grctl.cli.failing import fail
 from grctl.cli.options import Namespace
+from grctl.loggers import get_logger
 
 if TYPE_CHECKING:
     from grctl.workflow import Workflow
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class LogLevel(StrEnum):

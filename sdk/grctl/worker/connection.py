@@ -21,6 +21,7 @@ import aiohttp
 from pydantic import ValidationError
 
 from grctl.backoff import Backoff, Uniform
+from grctl.loggers import get_logger
 from grctl.models.base import Model
 from grctl.models.wire import (
     CONNECT_PATH,
@@ -36,7 +37,7 @@ from grctl.models.wire import (
 )
 from grctl.worker.trust import TrustError, authorization, check_redirect, verification
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 FIRST_WAIT = 0.05  # s: at most; the first try after a loss is made at once
 LONGEST_REFUSAL = 10.0  # s: somebody must do something first, and looks at the log then

@@ -10,12 +10,12 @@
 """
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from grctl.loggers import get_logger
 from grctl.models.directive import WaitForEvent
 from grctl.models.wire import (
     Declined,
@@ -32,7 +32,7 @@ from grctl.worker.failure import failure_of
 from grctl.worker.logs import fields_of
 from grctl.workflow.workflow import Workflow
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 RESULTS = ("succeeded", "failed", "refused")
 LAST_WORDS = 1.0  # s: for handlers to clean up after they were cancelled

@@ -4,18 +4,18 @@
 2. Metrics need the extra `metrics`. Without it the rest works, and the log says so once.
 """
 
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from grctl.loggers import get_logger
 from grctl.worker.connection import Connection
 from grctl.worker.executions import Executions
 
 if TYPE_CHECKING:
     from grctl.probes import Exposition
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @asynccontextmanager

@@ -8,9 +8,10 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any
 
+from grctl.loggers import fields_from, get_logger
 from grctl.models.wire import Execution
 
-HANDLERS = logging.getLogger("grctl.handlers")
+HANDLERS = get_logger("grctl.handlers")
 
 
 class HandlerLogger(logging.LoggerAdapter[logging.Logger]):
@@ -23,7 +24,7 @@ class HandlerLogger(logging.LoggerAdapter[logging.Logger]):
         self, msg: Any, kwargs: MutableMapping[str, Any]
     ) -> tuple[Any, MutableMapping[str, Any]]:
         """Put the fields beside those that the call brings."""
-        return msg, {**kwargs, "extra": {**(self.extra or {}), **(kwargs.get("extra") or {})}}
+        return msg, {**kwargs, "extra": {**(self.extra or {}), **fields_from(kwargs.get("extra"))}}
 
 
 def fields_of(execution: Execution) -> dict[str, Any]:

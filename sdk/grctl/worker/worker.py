@@ -6,7 +6,6 @@
 """
 
 import asyncio
-import logging
 import random
 import uuid
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from typing import Any
 
 from grctl.arguments import check_text, check_whole, seconds_of, wrong_type
 from grctl.backoff import Uniform
+from grctl.loggers import get_logger
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Catalogue, Drain, Execute, Handler, Hello, Release, Welcome
 from grctl.worker import identity
@@ -24,7 +24,7 @@ from grctl.worker.signals import stopping_signals
 from grctl.workflow.handler import Handler as WorkflowHandler
 from grctl.workflow.workflow import Workflow, workflow_of
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 CAPACITY = 100  # handlers at once: they wait for I/O most of the time
 GRACE = 30.0  # s: what Kubernetes gives a pod between SIGTERM and SIGKILL
