@@ -98,6 +98,16 @@ def test_where_nothing_can_be_looked_up_it_says_what_to_give_instead() -> None:
     assert "operator.ca.pem" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("period", "grace"), [(40, "30"), (3600, "3590"), (20, "15"), (8, "6"), (3, "3"), (1, "1")]
+)
+def test_handlers_get_the_pods_grace_period_but_for_a_margin(period: int, grace: str) -> None:
+    deployment = one(worker({"terminationGracePeriodSeconds": period}), "Deployment")
+
+    assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == period
+    assert environment(deployment)["GRCTL_WORKER_GRACE"] == grace
+
+
 def test_a_token_goes_over_plain_http_only_where_somebody_says_so() -> None:
     def variables(operator: Json) -> Json:
         return environment(one(worker({"operator": operator}), "Deployment"))

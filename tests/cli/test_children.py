@@ -43,6 +43,15 @@ async def test_one_that_does_not_stop_can_be_killed() -> None:
     assert child.process.returncode == -9
 
 
+async def test_one_that_does_not_stop_in_time_is_killed() -> None:
+    shown = Shown()
+    async with Children(shown, grace=0) as children:
+        child = await children.start("a", STUBBORN, os.environ)
+        await shown.until("a", "up")
+    assert child.process.returncode == -9
+    assert shown.lines[-1] == ("a", "does not stop within 0 s: killed")
+
+
 async def test_one_that_ends_by_itself_is_told_with_its_last_line() -> None:
     shown = Shown()
     async with Children(shown) as children:

@@ -101,7 +101,7 @@ async def test_a_call_of_the_logger_that_does_not_fit_fails_no_run(
 
     @workflow.start()
     async def start(ctx: Context) -> Directive:
-        ctx.logger.info("shipped", order="abc")  # type: ignore[call-arg]  as structlog takes it
+        ctx.logger.info("shipped", order="abc")
         return ctx.next.complete()
 
     assert isinstance(await making.start(workflow), Succeeded)

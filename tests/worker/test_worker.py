@@ -420,6 +420,12 @@ def test_a_capacity_is_at_least_one(stage: Stage) -> None:
         Worker([stage.workflow], capacity=0)
 
 
+@pytest.mark.parametrize("grace", [-1.0, float("nan")])
+def test_a_grace_is_not_negative(stage: Stage, grace: float) -> None:
+    with pytest.raises(ValueError, match="grace must be at least 0 seconds, not"):
+        Worker([stage.workflow], grace=grace)
+
+
 def test_a_handler_whose_types_are_not_there_is_refused_before_it_is_served() -> None:
     workflow = Workflow(workflow_type="Unknown")
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 LONGEST_LINE = 16 * 1024 * 1024  # bytes: far beyond any log line
-GRACE = 35.0  # s: a worker takes up to 30 to finish its handlers
+GRACE = 40.0  # s: a worker takes up to 30 to finish its handlers, and a little to leave
 LAST_LINES = 1.0  # s: for output to arrive after the end; whoever inherited the pipe may hold it
 SET_PARENT_DEATH_SIGNAL = 1  # prctl
 
@@ -37,8 +37,9 @@ class Child:
 class Children:
     """The processes of one command. Use it as an async context manager: leaving it stops them."""
 
-    def __init__(self, show: Show) -> None:
+    def __init__(self, show: Show, grace: float = GRACE) -> None:
         self._show = show
+        self._grace = grace
         self._children: list[Child] = []
         self._stopping = False
         self._at_once = False
@@ -91,10 +92,10 @@ class Children:
     async def _stop(self, child: Child) -> None:
         _signal(child, signal.SIGKILL if self._at_once else signal.SIGTERM)
         try:
-            async with asyncio.timeout(GRACE):
+            async with asyncio.timeout(self._grace):
                 await child.process.wait()
         except TimeoutError:
-            self._show(child.name, f"does not stop within {GRACE:.0f} s: killed")
+            self._show(child.name, f"does not stop within {self._grace:.0f} s: killed")
             _signal(child, signal.SIGKILL)
             await child.process.wait()
 

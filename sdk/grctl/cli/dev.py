@@ -142,7 +142,7 @@ async def _develop(plan: Plan) -> int:
     from grctl.cli.lines import Lines
 
     show = Lines(("grctl", "local", "operator", "worker")).show
-    async with Children(show) as children:
+    async with Children(show, _grace()) as children:
         stopped = _stop_signals(children, show)
         starting = asyncio.create_task(_start(plan, children, show))
         try:
@@ -161,6 +161,16 @@ async def _develop(plan: Plan) -> int:
         if ended.name != "worker":
             children.kill()  # a worker that executes something would wait for what is gone
         return 1
+
+
+def _grace() -> float:
+    """Return how many seconds a process gets to stop: what the worker's handlers get, and more."""
+    from grctl.cli.children import GRACE
+
+    try:
+        return float(os.environ.get("GRCTL_WORKER_GRACE") or 0) + GRACE
+    except ValueError:  # the worker says what is wrong with it
+        return GRACE
 
 
 async def _first(*futures: "asyncio.Future[Any]") -> None:

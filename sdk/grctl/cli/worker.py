@@ -11,6 +11,7 @@ from grctl.cli.options import Namespace
 from grctl.loggers import get_logger
 
 if TYPE_CHECKING:
+    from grctl.worker import Worker
     from grctl.workflow import Workflow
 
 logger = get_logger(__name__)
@@ -47,6 +48,15 @@ OperatorUrl = Annotated[
 Capacity = Annotated[
     int, typer.Option(min=1, envvar="GRCTL_WORKER_CAPACITY", help="handlers at once")
 ]
+Grace = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        envvar="GRCTL_WORKER_GRACE",
+        help="how long running handlers get to end when the worker is stopped",
+    ),
+]
 Name = Annotated[
     str | None,
     typer.Option(
@@ -78,6 +88,7 @@ def worker(
     *,
     operator_url: OperatorUrl = None,
     capacity: Capacity = 100,
+    grace: Grace = 30.0,
     name: Name = None,
     namespace: Namespace = None,
     http_port: HttpPort = None,
@@ -101,6 +112,7 @@ def worker(
             workflows,
             operator_url,
             capacity=capacity,
+            grace=grace,
             name=name,
             namespace=namespace,
             http_port=http_port,
@@ -111,9 +123,16 @@ def worker(
     for each in workflows:
         _say_served(each)
     try:
-        asyncio.run(serving.run())
+        asyncio.run(_run(serving))
     except OSError as error:  # the port for probes; all else a worker survives
         fail(str(error))
+
+
+async def _run(serving: "Worker") -> None:
+    from grctl.cli.leaving import leaving
+
+    with leaving():
+        await serving.run()
 
 
 def _load(references: Sequence[str]) -> "list[Workflow]":

@@ -35,6 +35,7 @@ from grctl.models.wire import (
     from_operator,
     lines,
 )
+from grctl.worker.trouble import Trouble, in_words
 from grctl.worker.trust import TrustError, authorization, check_redirect, verification
 
 logger = get_logger(__name__)
@@ -91,8 +92,12 @@ class Connection:
         """The address of the last try, if nobody answered there."""
         self._since = now()
         """When the last try began; once a connection was lost, when it was."""
-        self.trouble = "nothing was tried yet"
+        self._trouble = Trouble(now)
+
+    @property
+    def trouble(self) -> str:
         """Why there is no connection; empty while there is one."""
+        return self._trouble.cause
 
     @property
     def welcomed(self) -> bool:
@@ -134,7 +139,7 @@ class Connection:
                 await socket.send_str(encode(self._hello()))
                 await self._read(socket, url)
         except (aiohttp.ClientError, OSError, TimeoutError, TrustError) as error:
-            self._note_trouble(url, str(error) or type(error).__name__)
+            self._note_trouble(url, in_words(error))
             self._unreachable = url
         finally:
             if self.welcomed:
@@ -176,7 +181,7 @@ class Connection:
         self._socket = socket
         self._backoff.reset()
         self._refusals.reset()
-        self.trouble = ""
+        self._trouble.end()
         logger.info("connected", extra={"operator": welcome.operator, "url": url})
 
     def _note_goodbye(self, url: str, goodbye: Goodbye) -> None:
@@ -190,9 +195,8 @@ class Connection:
         logger.debug("sent elsewhere", extra={"url": self._redirect, "why": goodbye.message})
 
     def _note_trouble(self, url: str, trouble: str) -> None:
-        """Log why there is no connection, once for as long as it stays the same."""
-        level = logging.DEBUG if trouble == self.trouble else logging.WARNING
-        self.trouble = trouble
+        """Log why there is no connection."""
+        level = logging.WARNING if self._trouble.is_news(trouble) else logging.DEBUG
         logger.log(level, "not connected, trying again", extra={"url": url, "why": trouble})
 
 

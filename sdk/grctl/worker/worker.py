@@ -84,6 +84,8 @@ class Worker:
         check_whole("capacity", capacity)
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, not {capacity}.")
+        if not grace >= 0:  # NaN too
+            raise ValueError(f"grace must be at least 0 seconds, not {grace}.")
         self._workflows = _by_type(workflows)
         self._catalogues = tuple(_catalogue(each) for each in self._workflows.values())
         self._capacity = capacity

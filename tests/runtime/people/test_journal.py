@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from grctl.models import EventPhase, RunPhase, RunStatus
+from grctl.models.meta import Condition
 from grctl.models.phases import HandlerKind
-from grctl.models.run import Settlement
+from grctl.models.run import RunError, Settlement
 from grctl.models.wire import Execution
 from grctl_operator.engine.observation import Event, Key
 from grctl_operator.runtime.people import journal as module
@@ -37,7 +38,7 @@ class Desk:
 
 @pytest.fixture
 def desk(caplog: pytest.LogCaptureFixture) -> Desk:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG)
     return Desk()
 
 
@@ -105,6 +106,57 @@ def test_the_three_steps_of_an_event_tell_one_story(
             "reason": "Handled",
         },
     ]
+
+
+def at_least(level: int, caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.levelno >= level]
+
+
+def test_a_handler_is_one_record_at_the_default_level(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    approve = event()
+    status = consuming(approve)
+    desk.journal.dispatched(execution(of=approve), "worker-1", approve)
+    desk.journal.committed(KEY, RunStatus(commits=1), status, [execution(of=approve)])
+    desk.journal.settled(KEY, status.settled[0])
+    assert at_least(logging.INFO, caplog) == ["committed"]
+
+
+@pytest.mark.parametrize("phase", [EventPhase.REJECTED, EventPhase.FAILED])
+def test_an_event_that_was_not_processed_is_told_at_the_default_level(
+    desk: Desk, caplog: pytest.LogCaptureFixture, phase: EventPhase
+) -> None:
+    desk.journal.settled(KEY, consuming(event(), phase=phase).settled[0])
+    assert at_least(logging.INFO, caplog) == ["settled"]
+
+
+@pytest.mark.parametrize("phase", [RunPhase.FAILED, RunPhase.TIMED_OUT])
+def test_a_run_that_did_not_complete_is_a_warning_with_its_reason(
+    desk: Desk, caplog: pytest.LogCaptureFixture, phase: RunPhase
+) -> None:
+    succeeded = Condition(
+        type="Succeeded",
+        status="False",
+        reason="HandlerFailed",
+        message="start failed: secret",
+        last_transition_time=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    failed = RunStatus(
+        phase=phase,
+        commits=1,
+        conditions=(succeeded,),
+        error=RunError(type="LookupError", message="secret"),
+    )
+    desk.journal.committed(KEY, RunStatus(), failed, [execution()])
+    (record,) = caplog.records
+    told = vars(record)
+    assert (record.levelno, told["reason"], told["error"]) == (
+        logging.WARNING,
+        "HandlerFailed",
+        "LookupError",
+    )
+    assert "secret" not in str(told)
 
 
 def test_a_commit_without_an_execution_names_what_it_consumed(

@@ -3,7 +3,9 @@
 1. `dispatched`, then `committed` and `settled`, or `void`, tell one story: each names the run, and
    the event and the execution as far as they are known.
 2. Constant messages, values as fields; never a payload, a store or an input.
-3. Nothing depends on it. What it remembers to tell is bounded; what is forgotten is not told.
+3. At the default level a handler is one record, its commit. A run that failed and an event that
+   was not handled are what a person would act on: they are written with their reason.
+4. Nothing depends on it. What it remembers to tell is bounded; what is forgotten is not told.
 """
 
 import logging
@@ -13,12 +15,16 @@ from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from grctl.models.phases import EventPhase, RunPhase
 from grctl.models.run import RunStatus, Settlement
 from grctl.models.wire import Execution
 from grctl_operator.engine.observation import SECOND, Event, Key
 from grctl_operator.runtime.people.metrics import Metrics
 
 REMEMBERED = 10_000  # events and executions: more than are usually under way; about 3 MB
+
+TO_LOOK_AT = frozenset({RunPhase.FAILED, RunPhase.TIMED_OUT})
+"""Phases in which a run ends and somebody should look."""
 
 Fields = dict[str, Any]
 
@@ -83,7 +89,7 @@ class Journal:
         self._dispatches.put(execution.id, now)
         if event is not None and execution.attempt == 1:
             self._metrics.create_to_dispatch.observe(self._age(event, now))
-        logger.info("dispatched", extra=_fields_of(execution) | {"worker": worker})
+        logger.debug("dispatched", extra=_fields_of(execution) | {"worker": worker})
 
     def void(self, execution: Execution, why: str) -> None:
         """Tell that an execution is over and nothing comes of it."""
@@ -108,7 +114,8 @@ class Journal:
             story = _story_of(handling.get(entry.uid))
             self._commits.put(entry.uid, story | {"commits": after.commits})
         named = {"run": str(key), **_naming(consumed, executions)}
-        logger.info("committed", extra=named | said)
+        level = logging.WARNING if after.phase in TO_LOOK_AT else logging.INFO
+        logger.log(level, "committed", extra=named | said | _why(after))
 
     def settled(self, key: Key, settlement: Settlement) -> None:
         """Tell that an event's final phase is written."""
@@ -121,7 +128,8 @@ class Journal:
             "reason": settlement.reason,
             "sequence": settlement.sequence,
         }
-        logger.info("settled", extra=fields)
+        level = logging.DEBUG if settlement.phase is EventPhase.PROCESSED else logging.INFO
+        logger.log(level, "settled", extra=fields)
 
     def _age(self, event: Event, now: float) -> float:
         """Give the time since an event's creation, as far as it is proved."""
@@ -146,6 +154,14 @@ def _fields_of(execution: Execution) -> Fields:
         "attempt": execution.attempt,
         "execution": execution.id,
     }
+
+
+def _why(status: RunStatus) -> Fields:
+    """Return why a run did not complete, without the error's text: that may hold a payload."""
+    if status.phase not in TO_LOOK_AT:
+        return {}
+    said = (each.reason for each in status.conditions if each.type == "Succeeded")
+    return {"reason": next(said, None), "error": status.error.type if status.error else None}
 
 
 def _story_of(execution: Execution | None) -> Fields:

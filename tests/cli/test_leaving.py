@@ -1,0 +1,69 @@
+"""How a worker's process ends, whatever its handlers have left behind."""
+
+import subprocess
+import sys
+
+import pytest
+
+BEGIN = """
+import asyncio, atexit, logging, multiprocessing, sys, threading, time
+from grctl.cli.leaving import leaving
+from grctl.logs import set_up
+set_up("info", "console")
+
+def for_ever():
+    threading.Event().wait()
+
+async def main():
+    with leaving({patience}):
+        {program}
+
+asyncio.run(main())
+"""
+FAR = 60
+
+
+def ended(program: str, patience: float) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", BEGIN.format(program=program, patience=patience)],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=FAR,
+    )
+
+
+@pytest.mark.parametrize(
+    ("program", "named"),
+    [
+        (
+            "threading.Thread(target=for_ever, name='mine').start()",
+            'threads="mine: ',
+        ),
+        ("await asyncio.wait([asyncio.ensure_future(asyncio.to_thread(for_ever))], timeout=0)", ""),
+        ("asyncio.get_running_loop().run_in_executor(None, for_ever)", "asyncio_0: "),
+        (
+            "multiprocessing.get_context('fork').Process(target=for_ever, name='child').start()",
+            'processes="child (',
+        ),
+        ("atexit.register(for_ever)", "leaving"),
+    ],
+)
+def test_what_is_left_behind_does_not_hold_the_end(program: str, named: str) -> None:
+    done = ended(program, 0.2)
+    assert done.returncode == 0
+    assert "leaving without what handlers left behind" in done.stderr
+    assert named in done.stderr
+
+
+def test_a_failure_is_still_told_by_the_exit_code() -> None:
+    done = ended("threading.Thread(target=for_ever).start(); raise OSError('port')", 0.2)
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    "program", ["pass", "threading.Thread(target=for_ever, daemon=True).start()"]
+)
+def test_a_process_that_can_end_ends_at_once_and_in_silence(program: str) -> None:
+    done = ended(program, FAR)
+    assert (done.returncode, done.stderr) == (0, "")
