@@ -140,6 +140,21 @@ def outcomes_commit_in_the_order_in_which_they_came(
 
 
 @broken("a worker goes ahead")
+def only_the_last_outcome_of_a_commit_counts_as_committed(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
+    right = commit._committed_before
+
+    def last(draft: Draft) -> dict[str, int]:
+        found = right(draft)
+        return {name: found[name] for name in list(found)[:1]}
+
+    patch.setattr(commit, "_committed_before", last)
+    patch.setattr(commit, "_why_void", lambda *_: "the run went on without it")
+    return decide
+
+
+@broken("a worker goes ahead")
 def an_event_goes_ahead_of_the_one_before_it(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = ahead._next_events
     patch.setattr(ahead, "_next_events", lambda draft, last: reversed(list(right(draft, last))))

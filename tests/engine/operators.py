@@ -32,6 +32,7 @@ from grctl_operator.engine import (
     Trim,
     decide_ahead,
 )
+from grctl_operator.engine.commit import UNKNOWN_FATE
 from tests.engine.ledger import require
 from tests.engine.staff import Staff
 from tests.engine.world import KEY, Json, RefusalError, World
@@ -234,7 +235,13 @@ class Operator(Staff):
             )
         except RefusalError:
             planned.answer = None
+        else:
+            self._note_committed(planned.decision)
         self.writing = planned
+
+    def _note_committed(self, decision: Decision) -> None:
+        releases = [each for each in decision.after if isinstance(each, Release)]
+        self.world.committed.update(each.execution for each in releases if each.committed)
 
     def finish_write(self, *, answer_lost: bool) -> None:
         """Get the answer of the write; or not, and read the run."""
@@ -260,6 +267,7 @@ class Operator(Staff):
             case Dispatch():
                 self._dispatch(effect)
             case Release():
+                self._check_release(effect)
                 self._release(effect.execution)
             case Settle():
                 self.settles.setdefault(effect.settlement.uid, effect)
@@ -273,6 +281,12 @@ class Operator(Staff):
                 self._plan_trim(through)
             case _:
                 self._perform_on_run(effect)
+
+    def _check_release(self, release: Release) -> None:
+        """A worker is told that an outcome is void only where it was not committed."""
+        certain = not release.committed and release.message != UNKNOWN_FATE
+        false = certain and release.execution in self.world.committed
+        require(not false, f"4: {release.execution} is called void, and was committed")
 
     def _perform_on_run(self, effect: Effect) -> None:
         match effect:

@@ -127,12 +127,20 @@ class Races(Rounds):
         operator.finish_write(answer_lost=False)
         operator.settle_all()
 
-    @rule(index=which, to=which, ahead=st.lists(answers, min_size=3, max_size=3), cut=cuts)
+    @rule(
+        index=which,
+        to=which,
+        ahead=st.lists(answers, min_size=3, max_size=3),
+        cut=cuts,
+        lost=st.booleans(),
+    )
     @precondition(lambda self: "ahead" in self.climate)
-    def a_worker_works_ahead(self, index: int, to: int, ahead: list[Answer], cut: str) -> None:
+    def a_worker_works_ahead(
+        self, index: int, to: int, ahead: list[Answer], cut: str, lost: bool
+    ) -> None:
         """Three events wait; the first outcome is being written while the worker goes on with the
         others, and then its connection may break, or the worker crash, with what came back known
-        or not.
+        or not. The answer of the write of the others may be lost.
         """
         operator, worker = self.operator(to), self.workers[index]
         if not self._may_play(operator):
@@ -148,6 +156,11 @@ class Races(Rounds):
             operator.grace_passes(worker.name)
             worker.connect(operator)
         operator.finish_write(answer_lost=False)
+        if lost:
+            operator.reconcile(show=False)
+            operator.begin_write()
+            operator.finish_write(answer_lost=True)
+            operator.reconcile(show=False)
 
     def _may_play(self, operator: Operator) -> bool:
         return operator.ready and len(self.world.events) <= TOO_MANY_EVENTS

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from grctl.models import WorkflowRun
 from grctl.models.wire import Declined, Execution
 from grctl_operator.engine import Dispatch, Executions, Held, WorkerPresence
-from grctl_operator.engine.observation import whole_second
 from tests.engine.workers import CAPACITY, CATALOGUE, Worker, execution_numbers
 from tests.engine.world import KEY
 
@@ -55,9 +54,8 @@ class Staff:
             return
         worker = min(self.workers.values(), key=lambda each: len(each.running))
         execution = _execution(effect, self.run)
-        self.held[execution.id] = Held(execution, worker.name, whole_second(self.now))
+        self.held[execution.id] = Held(execution, worker.name, self.now)
         worker.inbox.append((execution, dict(self.run.status.store)))
-        self.woken = True
 
     def _dispatch_ahead(self, effect: Dispatch, run: WorkflowRun) -> None:
         base = self.held.get(effect.base or "")
@@ -67,24 +65,22 @@ class Staff:
         for number, event in enumerate((effect.event, *effect.then)):
             link = replace(effect, name=event.event_name, event=event)
             execution = _execution(replace(link, commits=effect.commits + number), run)
-            self.held[execution.id] = Held(execution, worker.name, whole_second(self.now))
+            self.held[execution.id] = Held(execution, worker.name, self.now)
             worker.inbox.append((execution, None))
             effect = replace(effect, base=execution.id)
-        self.woken = True
 
     def _release(self, execution_id: str) -> None:
         held = self.held.pop(execution_id, None)
         worker = self.workers.get(held.worker) if held else None
         if worker:
             worker.release(execution_id)
-        self.woken = True
 
     def worker_came(self, worker: Worker, executions: list[Execution]) -> None:
         self.workers[worker.name] = worker
         self.seen[worker.name] = self.now
         still = {execution.id for execution in executions}
         for execution in executions:
-            self.held[execution.id] = Held(execution, worker.name, whole_second(self.now))
+            self.held[execution.id] = Held(execution, worker.name, self.now)
         for execution_id, held in list(self.held.items()):
             if held.worker == worker.name and execution_id not in still:
                 self.held[execution_id] = replace(held, lost=True)
@@ -112,7 +108,7 @@ class Staff:
             return
         known = self.held.get(outcome.execution.id)
         if known is None:
-            known = Held(outcome.execution, worker.name, whole_second(self.now))
+            known = Held(outcome.execution, worker.name, self.now)
         self.held[outcome.execution.id] = replace(known, outcome=outcome, took=timedelta())
 
 

@@ -6,8 +6,19 @@ from typing import Any
 import pytest
 
 from grctl.models import Complete, EventCounts, EventPhase, NextStep, RunPhase, WaitForEvent
-from grctl.models.wire import Failed, Refused
-from grctl_operator.engine import Dispatch, Hold, ListEvents, Release, Settle, decide
+from grctl.models.run import WorkflowRun
+from grctl.models.wire import Execution, Failed, Refused
+from grctl_operator.engine import (
+    Dispatch,
+    Event,
+    Held,
+    Hold,
+    ListEvents,
+    Release,
+    Settle,
+    decide,
+)
+from grctl_operator.engine.commit import UNKNOWN_FATE
 from tests.engine.builders import (
     NOON,
     at,
@@ -285,6 +296,53 @@ def test_an_outcome_repeated_after_its_commit_is_acknowledged() -> None:
 
     assert decision.status is None or decision.status.commits == run.status.commits
     assert every(Release, decision.before) == [Release("e7", committed=True)]
+
+
+def chain(run: WorkflowRun, *events: Event) -> list[Held]:
+    """Executions that a worker holds, each built on the one before, with their outcomes."""
+    made: list[Execution] = []
+    for number, each in enumerate(events):
+        base = made[-1].id if made else run.status.last_execution
+        commits = run.status.commits + number
+        made.append(execution(run, each, f"e{number + 1}", commits=commits, base=base))
+    return [brought(each, WaitForEvent()) for each in made]
+
+
+def test_every_outcome_of_a_commit_whose_answer_was_lost_is_acknowledged() -> None:
+    run, events = waiting_run(), many("approve", 3)
+    held = chain(run, *events)
+    run = written(run, decide(run, view(run, *events), executions(*held), NOON))
+
+    decision = decide(run, view(run), executions(*held), NOON)
+
+    assert every(Release, decision.before) == [
+        Release(name, committed=True) for name in ("e1", "e2", "e3")
+    ]
+
+
+def test_another_attempt_beside_outcomes_whose_commit_has_no_answer_is_void() -> None:
+    run, events = waiting_run(), many("approve", 2)
+    held = chain(run, *events)
+    other = brought(execution(run, events[0], "other"), WaitForEvent())
+    run = written(run, decide(run, view(run, *events), executions(*held), NOON))
+
+    decision = decide(run, view(run), executions(*held, other), NOON)
+
+    assert [(each.execution, each.committed) for each in every(Release, decision.before)] == [
+        ("e1", True),
+        ("e2", True),
+        ("other", False),
+    ]
+
+
+def test_an_outcome_whose_fate_nobody_here_knows_is_not_called_void_for_sure() -> None:
+    run, events = waiting_run(), many("approve", 2)
+    first, last = chain(run, *events)
+    run = written(run, decide(run, view(run, *events), executions(first, last), NOON))
+
+    decision = decide(run, view(run), executions(first), NOON)  # the last is with nobody any more
+
+    assert [each.message for each in every(Release, decision.before)] == [UNKNOWN_FATE]
 
 
 def test_of_two_attempts_that_both_came_back_one_commits() -> None:

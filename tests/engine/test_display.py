@@ -3,7 +3,7 @@
 import pytest
 
 from grctl.models import Complete, HandlerKind, RunPhase, RunStatus, WaitForEvent, WorkflowRun
-from grctl_operator.engine import Decision, decide
+from grctl_operator.engine import Decision, Dispatch, decide
 from grctl_operator.engine.display import INBOX_SHOWN
 from tests.engine.builders import (
     NOON,
@@ -11,6 +11,7 @@ from tests.engine.builders import (
     brought,
     crashed,
     event,
+    every,
     execution,
     executions,
     failed,
@@ -38,10 +39,39 @@ def conditions(status: RunStatus) -> dict[str, tuple[str, str]]:
 def test_a_view_for_people_is_due_after_a_quarter_of_a_second() -> None:
     run = stepping_run("ship")
 
-    decision = decide(run, view(run), executions(runs(execution(run, "ship"))), NOON)
+    ship = runs(execution(run, "ship"), since=NOON)
+    decision = decide(run, view(run), executions(ship), NOON)
 
     assert decision.write_by == NOON + seconds(0.25)
     assert status_of(decision).commits == run.status.commits
+
+
+def test_a_handler_that_has_run_for_a_quarter_of_a_second_is_shown_at_once() -> None:
+    run = stepping_run("ship")
+    ship = runs(execution(run, "ship"), since=NOON - seconds(0.3))
+
+    assert decide(run, view(run), executions(ship), NOON).write_by == NOON
+
+
+def test_an_event_that_comes_while_a_shown_handler_runs_waits_for_its_quarter() -> None:
+    run = stepping_run("ship")
+    running = executions(runs(execution(run, "ship"), since=at("11:59")))
+    seen = shown(run, view(run), running, NOON)
+
+    decision = decide(seen, view(seen, event("approve")), running, NOON)
+
+    assert decision.write_by == NOON + seconds(0.25)
+
+
+def test_a_dispatch_is_looked_at_again_when_it_has_lasted() -> None:
+    run = waiting_run()
+    approve = event("approve")
+    seen = shown(run, view(run, approve), executions(workers=[worker(free=0)]), NOON)
+
+    decision = decide(seen, view(seen, approve), executions(), NOON)
+
+    assert every(Dispatch, decision.before)
+    assert decision.wake_at == NOON + seconds(0.25)
 
 
 def test_a_view_that_is_written_needs_no_other() -> None:
@@ -54,7 +84,8 @@ def test_a_view_that_is_written_needs_no_other() -> None:
 
 def test_a_view_costs_no_write_when_a_commit_comes_first() -> None:
     run = stepping_run("ship")
-    running = decide(run, view(run), executions(runs(execution(run, "ship"))), NOON)
+    ship = runs(execution(run, "ship"), since=NOON)
+    running = decide(run, view(run), executions(ship), NOON)
     done = executions(brought(execution(run, "ship"), WaitForEvent()))
 
     decision = decide(run, view(run), done, NOON + seconds(0.2))

@@ -6,6 +6,7 @@ import pytest
 
 from grctl.models import RunPhase, WaitForEvent
 from grctl_operator.engine import Dispatch, Events, Hold, ListEvents, Listing, decide
+from grctl_operator.engine.draft import SHOWN_AFTER
 from grctl_operator.engine.wait import END_OF_CALENDAR, begin_wait, deadline_after
 from tests.engine.builders import (
     NOON,
@@ -119,15 +120,15 @@ def test_no_timeout_fires_before_the_deadlines_second_is_over(moment: str) -> No
     assert decision.wake_at == at("12:00:01")
 
 
-def test_a_full_inbox_needs_no_timer() -> None:
+def test_a_full_inbox_needs_no_timer_for_the_deadline() -> None:
     run = waiting_run(deadline=NOON, timeout_step="remind")
 
     decision = decide(run, view(run, event("approve")), executions(), at("11:50"))
 
-    assert decision.wake_at is None
+    assert decision.wake_at == at("11:50") + SHOWN_AFTER
 
 
-def test_a_wait_entered_with_a_full_inbox_goes_on_with_its_head_and_arms_no_timer() -> None:
+def test_a_wait_entered_with_a_full_inbox_goes_on_with_its_head_before_its_deadline() -> None:
     run, first, second = waiting_run(), event("approve", "first"), event("approve", "second")
     wait = WaitForEvent(timeout=timedelta(seconds=2), timeout_step="remind")
     done = executions(brought(execution(run, first), wait))
@@ -138,7 +139,7 @@ def test_a_wait_entered_with_a_full_inbox_goes_on_with_its_head_and_arms_no_time
 
     assert status_of(entered).wait is not None
     assert [each.event for each in every(Dispatch, decision.before)] == [second]
-    assert (entered.wake_at, decision.wake_at) == (None, None)
+    assert (entered.wake_at, decision.wake_at) == (None, NOON + SHOWN_AFTER)
 
 
 def test_a_timeout_asks_for_a_list_past_the_deadline_first() -> None:

@@ -69,6 +69,8 @@ class World:
     """The watch with the selector of unsettled events: a settled one leaves it as DELETED."""
     consumed: dict[str, list[Consumption]] = field(default_factory=dict)
     """By uid of the run, in the order of commits."""
+    committed: set[str] = field(default_factory=set)
+    """Executions whose outcomes were committed."""
     clock_went_back: bool = False
     surplus_ever: dict[str, int] = field(default_factory=dict)
     """By uid of the run: up to which sequence its settled events were too many at some moment."""

@@ -19,25 +19,58 @@ from grctl_operator.engine.decision import Release
 from grctl_operator.engine.desired import cancel_message
 from grctl_operator.engine.draft import Draft, follows
 from grctl_operator.engine.inbox import eligible, unconsumed
-from grctl_operator.engine.observation import Event
+from grctl_operator.engine.observation import Event, Held
 from grctl_operator.engine.size import ELSEWHERE, oversize
 from grctl_operator.engine.wait import begin_wait
+
+UNKNOWN_FATE = "the run has gone on; whether with this outcome or with another is not known here"
 
 
 def release_void(draft: Draft) -> bool:
     """Let workers forget executions that cannot be committed any more."""
-    for held in draft.executions.held:
-        if draft.flies(held):
-            continue
-        if draft.run.status.last_execution == held.execution.id:
-            draft.before.append(Release(held.execution.id, committed=True))
-        elif not draft.is_current(held.execution):
-            draft.before.append(Release(held.execution.id, False, "the run went on without it"))
+    idle = [held for held in draft.executions.held if not draft.flies(held)]
+    committed = _committed_before(draft) if idle else {}
+    for held in idle:
+        execution = held.execution
+        if committed.get(execution.id) is not None:
+            draft.before.append(Release(execution.id, committed=True))
+        elif not draft.is_current(execution):
+            draft.before.append(Release(execution.id, False, _why_void(draft, held, committed)))
         elif draft.is_withdrawn(held):
-            draft.before.append(Release(held.execution.id, False, "the event was withdrawn"))
+            draft.before.append(Release(execution.id, False, "the event was withdrawn"))
         elif draft.is_late(held):
-            draft.before.append(Release(held.execution.id, False, "the deadline came before it"))
+            draft.before.append(Release(execution.id, False, "the deadline came before it"))
     return False
+
+
+def _committed_before(draft: Draft) -> dict[str, int]:
+    """Return the executions that workers hold and whose outcomes are committed: id to `commits`.
+
+    One write commits several outcomes, and `lastExecution` names only the last. An execution
+    commits behind the one that it was built on or never (rule 4), so those that the last one was
+    built on are committed too.
+    """
+    uid = draft.run.metadata.uid
+    held = {each.execution.id: each.execution for each in draft.executions.held}
+    found: dict[str, int] = {}
+    link = held.get(draft.run.status.last_execution or "")
+    while link and link.run_uid == uid and link.id not in found:
+        found[link.id] = link.commits
+        link = held.get(link.base or "")
+    return found
+
+
+def _why_void(draft: Draft, held: Held, committed: dict[str, int]) -> str:
+    """Return why nothing comes of an execution; whether something came of it, if that is unknown.
+
+    An operator that took over may not know the executions between this one and the last.
+    """
+    execution, status = held.execution, draft.run.status
+    is_older = execution.commits < min(committed.values(), default=status.commits)
+    follows_last = execution.base == status.last_execution
+    if execution.run_uid == draft.run.metadata.uid and is_older and not follows_last:
+        return UNKNOWN_FATE
+    return "the run went on without it"
 
 
 def commit_outcomes(draft: Draft) -> bool:

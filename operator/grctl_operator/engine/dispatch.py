@@ -23,7 +23,7 @@ from grctl_operator.engine.decision import (
     Dispatch,
     Release,
 )
-from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.draft import SHOWN_AFTER, Draft
 from grctl_operator.engine.inbox import is_for_another_run, next_event, unconsumed
 from grctl_operator.engine.observation import LONG_AGO, SECOND, Event, Held, round_up, whole_second
 from grctl_operator.engine.telling import TOLD_AFTER, TOLD_OF
@@ -128,6 +128,7 @@ def _dispatch(draft: Draft, due: Due) -> None:
         alone=due.runs_alone,
     )
     draft.before.append(dispatch)
+    draft.wake(draft.now + SHOWN_AFTER)  # if it still runs then, people are to see it
 
 
 def takes(draft: Draft, due: Due) -> bool:

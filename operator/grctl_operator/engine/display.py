@@ -93,6 +93,8 @@ def _show_running(draft: Draft, held: Held) -> RunReason:
         worker=held.worker[:NAME_LENGTH],
         since=whole_second(held.since),
     )
+    if step != draft.run.status.step:
+        draft.show_since(held.since)
     draft.change(
         phase=RunPhase.RUNNING,
         step=step,

@@ -61,6 +61,8 @@ class Draft:
         self._consumed = {entry.uid for entry in run.status.settled}
         """Uids of the outbox's events, and of those that the commit under way consumes."""
         self._must_write = False
+        self._so_since = now
+        """Since when that is so which only people need to see."""
         self._wake_at: datetime | None = None
 
     @property
@@ -164,6 +166,10 @@ class Draft:
             self.status = self.run.status.model_copy(update=fields)
         else:
             known.update(fields)  # that copy is nobody else's yet; another one at each rule is dear
+
+    def show_since(self, moment: datetime) -> None:
+        """Note since when what the status newly shows is so: it is shown once it has lasted."""
+        self._so_since = min(moment, self.now)
 
     def write_first(self, **fields: Any) -> None:
         """Change what only the operator knows: it is written before anything follows from it."""
@@ -269,7 +275,8 @@ class Draft:
         """
         check_transition(self.run.status.phase, self.status.phase)
         changed = self.status is not self.run.status and self.status != self.run.status
-        write_by = self.now if self._must_write else self.now + SHOWN_AFTER
+        shown_by = max(self.now, self._so_since + SHOWN_AFTER)
+        write_by = self.now if self._must_write else shown_by
         rests = changed and self._rests
         return Decision(
             status=self.status if changed else None,

@@ -1,0 +1,338 @@
+"""What lasts is shown, whichever way it began: every way into an execution, in the real order.
+
+An operator decides only when something wakes it, and writes what is only for people when the pace
+says so. Each way ends with a handler that goes on running; then time passes and nothing happens.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from grctl.models import RunPhase
+from grctl_operator.engine import Decision, decide, dispatch
+from grctl_operator.engine.dispatch import RETURNED
+from grctl_operator.runtime.write.pace import Pace
+from tests.engine.ledger import UNKNOWN_EVENT
+from tests.engine.operators import Operator
+from tests.engine.rounds import ALL, STEP, TIMED, WAIT
+from tests.engine.workers import Answer, Worker, refuse
+from tests.engine.world import KEY, World
+
+LASTS = 0.5  # s: of it a handler needs a quarter to be shown
+
+
+class Stage:
+    """An operator with its pace, two workers, and time that passes only where nothing is due."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.pace = Pace()
+        self.decided = Decision()
+        self.operator = Operator(self.world, self._decide)
+        self.operator.finish_start()
+        self.first, self.second = Worker("w0"), Worker("w1")
+        self.first.connect(self.operator)
+        self.go_on(RETURNED.total_seconds())
+
+    def _decide(self, *what: Any) -> Decision:
+        self.decided = decide(*what)
+        return self.decided
+
+    def go_on(self, seconds: float = 0.0) -> None:
+        """Let everything happen that is due within a time."""
+        end = self.world.clock + timedelta(seconds=seconds)
+        while self._reconcile() or self._wait(end):
+            pass
+
+    def _wait(self, end: datetime) -> bool:
+        """Let time pass until something is due. Return False at the end."""
+        moments = (self.operator.wake_at, self.pace.due(KEY))
+        due = min((moment for moment in moments if moment is not None), default=end)
+        self.world.clock = max(min(due, end), self.world.clock)
+        return due <= self.world.clock and due < end
+
+    def _reconcile(self) -> bool:
+        operator = self.operator
+        operator.see_runs(ALL)
+        operator.see_events(ALL)
+        operator.read_list()
+        operator.get_list()
+        operator.settle_all()
+        due = self.pace.due(KEY)
+        write = due is not None and due <= operator.now
+        if not operator.awake and not write:
+            return False
+        operator.woken = True
+        operator.reconcile(show=write)
+        self.pace.decided(KEY, self.decided, operator.now)
+        if operator.planned:
+            self._write()
+        return True
+
+    def _write(self, *, answer_lost: bool = False) -> None:
+        planned = self.operator.planned
+        assert planned is not None
+        assert planned.decision.status is not None
+        outcomes = planned.decision.status.commits - planned.base.status.commits
+        self.operator.begin_write()
+        self.operator.finish_write(answer_lost=answer_lost)
+        self.pace.written(KEY, self.operator.now, outcomes)
+
+    def work(self, answer: Answer, worker: Worker | None = None) -> None:
+        """Have a worker finish what runs, and let what follows from it happen."""
+        worker = worker or self.first
+        while worker.inbox:
+            worker.take()
+        worker.finish(next(iter(worker.running)), answer)
+        worker.deliver()
+        self.go_on()
+
+    def start(self, answer: Answer | None = None) -> None:
+        self.world.create_run()
+        self.go_on()
+        if answer:
+            self.work(answer)
+
+    def send(self, *names: str) -> None:
+        for name in names:
+            self.world.create_event(name)
+            self.go_on()
+
+
+def the_start_handler(stage: Stage) -> None:
+    stage.start()
+
+
+def an_event_at_once(stage: Stage) -> None:
+    stage.start(WAIT)
+    stage.send("approve")
+
+
+def an_event_from_before_the_run(stage: Stage) -> None:
+    stage.send("approve")
+    stage.start(WAIT)
+
+
+def an_event_from_before_the_wait(stage: Stage) -> None:
+    stage.start()
+    stage.send("approve")
+    stage.work(WAIT)
+
+
+def a_step(stage: Stage) -> None:
+    stage.start(STEP)
+
+
+def a_step_after_an_event(stage: Stage) -> None:
+    an_event_at_once(stage)
+    stage.work(STEP)
+
+
+def a_timeout_step(stage: Stage) -> None:
+    stage.start(TIMED)
+    stage.go_on(4.0)
+
+
+def a_timeout_step_after_an_event(stage: Stage) -> None:
+    an_event_at_once(stage)
+    stage.work(TIMED)
+    stage.go_on(4.0)
+
+
+def an_event_after_a_refused_payload(stage: Stage) -> None:
+    stage.start(WAIT)
+    stage.send("approve", "reject")
+    stage.work(refuse)
+
+
+def an_event_after_an_unknown_one(stage: Stage) -> None:
+    stage.send(UNKNOWN_EVENT, "approve")
+    stage.start(WAIT)
+    stage.go_on(6.0)
+
+
+def an_event_after_a_withdrawn_one(stage: Stage) -> None:
+    stage.start(WAIT)
+    stage.send("approve", "reject")
+    stage.world.delete_event("event1")
+    stage.go_on()
+
+
+def a_retry_after_a_lost_worker(stage: Stage) -> None:
+    an_event_at_once(stage)
+    stage.second.connect(stage.operator)
+    stage.first.crash()
+    stage.operator.grace_passes("w0")
+    stage.go_on()
+
+
+def a_third_attempt_after_its_back_off(stage: Stage) -> None:
+    a_retry_after_a_lost_worker(stage)
+    stage.first.connect(stage.operator)
+    stage.second.crash()
+    stage.operator.grace_passes("w1")
+    stage.go_on(3.0)
+
+
+def a_worker_that_was_missing(stage: Stage) -> None:
+    stage.first.disconnect()
+    stage.start()
+    stage.go_on(1.0)
+    stage.first.connect(stage.operator)
+    stage.go_on()
+
+
+def an_event_that_waited_for_a_worker(stage: Stage) -> None:
+    stage.start(WAIT)
+    stage.first.disconnect()
+    stage.send("approve")
+    stage.go_on(1.0)
+    stage.first.connect(stage.operator)
+    stage.go_on()
+
+
+def an_event_ahead_of_the_commit_before_it(stage: Stage) -> None:
+    stage.start(WAIT)
+    stage.send("approve", "reject", "approve")
+    stage.work(WAIT)
+    stage.work(WAIT)
+
+
+def an_event_after_several_outcomes_in_one_commit(stage: Stage) -> None:
+    stage.start(WAIT)
+    stage.send("approve", "reject", "approve", "reject")
+    stage.work(WAIT)
+    _bring_several(stage, stage.first)
+    stage.go_on()
+
+
+def _bring_several(stage: Stage, worker: Worker) -> None:
+    while worker.inbox:
+        worker.take()
+    for execution in list(worker.running)[:2]:
+        worker.finish(execution, WAIT)
+    worker.deliver()
+
+
+def an_event_after_a_commit_without_an_answer(stage: Stage) -> None:
+    stage.start(WAIT)
+    stage.send("approve", "reject")
+    worker = stage.first
+    worker.take()
+    worker.finish(next(iter(worker.running)), WAIT)
+    worker.deliver()
+    stage.operator.reconcile(show=False)
+    stage._write(answer_lost=True)
+    stage.go_on()
+
+
+def a_takeover_while_it_runs(stage: Stage) -> None:
+    an_event_at_once(stage)
+    stage.first.take()
+    _take_over(stage)
+    stage.first.connect(stage.operator)
+    stage.go_on(RETURNED.total_seconds())
+
+
+def a_takeover_whose_workers_are_gone(stage: Stage) -> None:
+    an_event_at_once(stage)
+    stage.first.crash()
+    _take_over(stage)
+    stage.second.connect(stage.operator)
+    stage.go_on(RETURNED.total_seconds() + 0.1)
+
+
+def a_takeover_by_which_it_waits_for_its_first_dispatch(stage: Stage) -> None:
+    stage.start(WAIT)
+    stage.first.disconnect()
+    stage.send("approve")
+    _take_over(stage)
+    stage.second.connect(stage.operator)
+    stage.go_on(RETURNED.total_seconds() + 0.1)
+
+
+def _take_over(stage: Stage) -> None:
+    stage.pace = Pace()
+    stage.operator.start()
+    stage.operator.finish_start()
+    stage.go_on()
+
+
+def a_cancellation_that_waits_for_it(stage: Stage) -> None:
+    an_event_at_once(stage)
+    stage.world.change_spec(cancel=True)
+    stage.go_on()
+
+
+WAYS: tuple[Callable[[Stage], None], ...] = (
+    the_start_handler,
+    an_event_at_once,
+    an_event_from_before_the_run,
+    an_event_from_before_the_wait,
+    a_step,
+    a_step_after_an_event,
+    a_timeout_step,
+    a_timeout_step_after_an_event,
+    an_event_after_a_refused_payload,
+    an_event_after_an_unknown_one,
+    an_event_after_a_withdrawn_one,
+    a_retry_after_a_lost_worker,
+    a_third_attempt_after_its_back_off,
+    a_worker_that_was_missing,
+    an_event_that_waited_for_a_worker,
+    an_event_ahead_of_the_commit_before_it,
+    an_event_after_several_outcomes_in_one_commit,
+    an_event_after_a_commit_without_an_answer,
+    a_takeover_while_it_runs,
+    a_takeover_whose_workers_are_gone,
+    a_takeover_by_which_it_waits_for_its_first_dispatch,
+    a_cancellation_that_waits_for_it,
+)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_a_handler_that_goes_on_running_is_shown_after(way: Callable[[Stage], None]) -> None:
+    stage = Stage()
+    way(stage)
+
+    stage.go_on(LASTS)
+
+    run = stage.world.run
+    running = [*stage.first.running.values(), *stage.second.running.values()]
+    waiting = [*stage.first.inbox, *stage.second.inbox]
+    execution, _ = (running + waiting)[0]
+    assert run is not None
+    assert run.status.phase is RunPhase.RUNNING
+    assert run.status.step is not None
+    step = run.status.step
+    assert (step.name, step.kind) == (execution.handler_name, execution.handler_kind)
+    assert (step.event, step.attempt) == (execution.event, execution.attempt)
+    assert step.worker == stage.operator.held[execution.id].worker
+    assert run.status.message.startswith("Runs ")
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_once_it_is_shown_nothing_is_written_any_more_after(way: Callable[[Stage], None]) -> None:
+    stage = Stage()
+    way(stage)
+    stage.go_on(LASTS)
+    revision = stage.world.revision
+
+    stage.go_on(3.0)
+
+    assert stage.world.revision == revision
+
+
+def test_an_engine_that_does_not_look_again_after_a_dispatch_shows_too_little(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dispatch, "SHOWN_AFTER", timedelta(days=1))
+    stage = Stage()
+    an_event_from_before_the_run(stage)
+
+    stage.go_on(LASTS)
+
+    assert stage.world.run is not None
+    assert stage.world.run.status.phase is RunPhase.WAIT_EVENT
