@@ -28,6 +28,7 @@ from grctl_operator.engine import (
     dispatch,
     ending,
     inbox,
+    names,
     orphans,
     retention,
     wait,
@@ -230,6 +231,34 @@ def a_rejection_does_not_wait_for_its_turn(patch: pytest.MonkeyPatch) -> Callabl
                 yield event, *verdict
 
     patch.setattr(inbox, "_unfit_at_head", unfit)
+    return decide
+
+
+@broken("versions come and go")
+def a_name_that_no_connected_worker_has_is_unknown(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
+    def has(draft: Draft, name: str) -> bool:
+        return name in names.connected_event_names(draft)
+
+    patch.setattr(inbox, "is_known", has)
+    return decide
+
+
+@broken("versions come and go")
+def names_are_forgotten_when_no_worker_has_them(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
+    patch.setattr(names, "PAST_NAMES", -1)
+    return decide
+
+
+@broken("versions come and go")
+def an_event_is_given_to_a_worker_before_its_name_is_written(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
+    patch.setattr(dispatch, "is_written", lambda draft, name: True)
+    patch.setattr(ahead, "is_written", lambda draft, name: True)
     return decide
 
 

@@ -94,9 +94,10 @@ def waiting_run(
     status: dict[str, Any] | None = None,
     **spec: Any,
 ) -> WorkflowRun:
-    """A run that waits for an event since 10:00."""
+    """A run that waits for an event since 10:00, and knows those of `worker()`."""
     wait = Wait(since=at("10:00"), deadline=deadline, timeout_step=timeout_step)
     fields = {"phase": RunPhase.WAIT_EVENT, "wait": wait, "step": step, "settled": tuple(settled)}
+    fields["event_names"] = ("approve", "reject")
     return new_run(held=held, status=_committed(commits, **fields | (status or {})), **spec)
 
 

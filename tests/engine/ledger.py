@@ -40,6 +40,8 @@ class Consumption:
 
 def check_write(world: "World", run: WorkflowRun, new: RunStatus) -> None:
     old = run.status
+    names = world.names.setdefault(run.metadata.uid, set())
+    names.update(old.event_names, old.past_event_names)
     consumed = _consumed(old, new)
     if not consumed and new.commits == old.commits:
         require(new.store == old.store, "4: the store changed without a commit")
@@ -75,8 +77,9 @@ def _check_consumption(world: "World", run: WorkflowRun, each: Consumption) -> N
     if wants not in {None, run.metadata.uid}:
         require(each.phase is EventPhase.REJECTED, f"1: {each.uid} is another run's")
     if each.reason == "UnknownEvent":
-        known = record.item["spec"]["eventName"] in KNOWN_EVENTS
+        known = record.item["spec"]["eventName"] in world.names.get(run.metadata.uid, ())
         require(not known, f"8: {each.uid} is rejected although a handler takes it")
+        require(each.uid not in world.begun, f"8: {each.uid} is unknown, but its handler began")
     mine.append(each)
 
 

@@ -10,6 +10,7 @@ CLIMATES: dict[str, frozenset[str]] = {
     "no faults but time": frozenset({"deadlines"}),
     "workers come and go": frozenset({"workers"}),
     "a worker goes ahead": frozenset({"workers", "ahead", "deadlines"}),
+    "versions come and go": frozenset({"workers", "versions", "deadlines", "crashes", "ahead"}),
     "two operators that lag": frozenset({"two operators", "lags"}),
     "runs are made anew": frozenset({"new runs", "workers"}),
     "runs are made anew beside a second operator": frozenset({"new runs", "two operators", "lags"}),
@@ -32,6 +33,7 @@ CLIMATES: dict[str, frozenset[str]] = {
             "wishes",
             "retention",
             "ahead",
+            "versions",
             "clocks",
         }
     ),

@@ -32,7 +32,7 @@ from grctl_operator.engine import (
     Trim,
     decide_ahead,
 )
-from grctl_operator.engine.commit import UNKNOWN_FATE
+from grctl_operator.engine.commit import RUN_GONE, UNKNOWN_FATE
 from tests.engine.ledger import require
 from tests.engine.staff import Staff
 from tests.engine.world import KEY, Json, RefusalError, World
@@ -190,6 +190,7 @@ class Operator(Staff):
             withdrawn = isinstance(effect, Settle) and effect.settlement.uid in self.seen_gone
             require(not withdrawn, "W: an event is consumed that was seen to be withdrawn")
         self._check_cancellation(decision)
+        self._check_rejections(decision)
         if decision.wake_at:
             self.wake_at = decision.wake_at
         for effect in decision.before:
@@ -222,6 +223,14 @@ class Operator(Staff):
             waits = execution.event_uid is None or self.cache.view(KEY).find(execution.event_uid)
             runs = current and waits and (held.outcome or not held.lost)
             require(not runs, "D: a cancellation voids what runs")
+
+    def _check_rejections(self, decision: Decision) -> None:
+        """An event is unknown only if no worker has a handler for it, nor one that left lately."""
+        for effect in decision.after:
+            if isinstance(effect, Settle) and effect.settlement.reason == "UnknownEvent":
+                name = self.world.events[effect.settlement.uid].item["spec"]["eventName"]
+                has = any(name in catalogue.event_names for catalogue in self.catalogues.values())
+                require(not has, f"8: {effect.settlement.uid} is unknown, and a worker has {name}")
 
     def begin_write(self) -> None:
         """Send the write; its answer comes with `finish_write`."""
@@ -283,8 +292,9 @@ class Operator(Staff):
                 self._perform_on_run(effect)
 
     def _check_release(self, release: Release) -> None:
-        """A worker is told that an outcome is void only where it was not committed."""
-        certain = not release.committed and release.message != UNKNOWN_FATE
+        """Who sees the run as it is calls an outcome void only where it was not committed."""
+        certain = not release.committed and release.message not in {RUN_GONE, UNKNOWN_FATE}
+        certain = certain and self.run is not None and self.run == self.world.run
         false = certain and release.execution in self.world.committed
         require(not false, f"4: {release.execution} is called void, and was committed")
 

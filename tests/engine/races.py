@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from grctl_operator.engine.dispatch import RETURNED
+from grctl_operator.engine.inbox import RECONNECTED
 from tests.engine.ledger import KNOWN_EVENTS
 from tests.engine.operators import Operator
 from tests.engine.rounds import (
@@ -23,7 +24,7 @@ from tests.engine.rounds import (
     seldom,
     which,
 )
-from tests.engine.workers import Answer, Worker
+from tests.engine.workers import CATALOGUE, OTHER_VERSION, Answer, Worker
 
 WISHES: tuple[dict[str, bool], ...] = (
     {"cancel": True},
@@ -161,6 +162,37 @@ class Races(Rounds):
             operator.begin_write()
             operator.finish_write(answer_lost=True)
             operator.reconcile(show=False)
+
+    @rule(index=which, to=which, crash=st.booleans(), taken=st.booleans())
+    @precondition(lambda self: "versions" in self.climate)
+    def a_new_version_begins_an_event_and_is_gone(
+        self, index: int, to: int, crash: bool, taken: bool
+    ) -> None:
+        """A run waits that knows the old version only; the new one comes, is given an event that
+        only it has, and is rolled back; the operator may have crashed meanwhile.
+        """
+        operator, worker = self.operator(to), self.workers[index]
+        if not self._may_play(operator):
+            return
+        worker.crash()
+        worker.catalogue = OTHER_VERSION
+        self._only_worker_of(operator, worker)
+        worker.crash()
+        worker.catalogue = CATALOGUE
+        worker.connect(operator)
+        self.world.create_event(KNOWN_EVENTS[1])
+        self.an_operator_goes_on(to, ALL, ALL, True, True)
+        if taken:
+            worker.take()
+        worker.crash()
+        worker.catalogue = OTHER_VERSION
+        if crash:
+            operator.start()
+            operator.finish_start()
+        worker.connect(operator)
+        self.world.advance(RECONNECTED.total_seconds())
+        for _ in range(2):
+            self.an_operator_goes_on(to, ALL, ALL, True, True)
 
     def _may_play(self, operator: Operator) -> bool:
         return operator.ready and len(self.world.events) <= TOO_MANY_EVENTS

@@ -16,7 +16,15 @@ from grctl_operator.engine import Decision
 from grctl_operator.engine.dispatch import RETURNED
 from tests.engine.ledger import KNOWN_EVENTS, UNKNOWN_EVENT, require
 from tests.engine.operators import Operator
-from tests.engine.workers import Answer, Worker, fail, refuse, succeed
+from tests.engine.workers import (
+    CATALOGUE,
+    OTHER_VERSION,
+    Answer,
+    Worker,
+    fail,
+    refuse,
+    succeed,
+)
 from tests.engine.world import KEY, World
 
 WAIT = succeed(WaitForEvent())
@@ -244,6 +252,16 @@ class Rounds(RuleBasedStateMachine):
         if deliver and worker.operator:
             worker.operator.get_outcome(worker)
 
+    @rule(index=which, to=which, other=st.booleans(), slowly=st.booleans())
+    @precondition(lambda self: "versions" in self.climate)
+    def a_worker_gets_another_version(self, index: int, to: int, other: bool, slowly: bool) -> None:
+        """A rollout or a rollback: the process ends, and one with other handlers comes."""
+        worker = self.workers[index]
+        worker.crash()
+        worker.catalogue = OTHER_VERSION if other else CATALOGUE
+        if not slowly:
+            worker.connect(self.operator(to))
+
     # clocks
 
     @rule(index=which, seconds=st.sampled_from([0.0, 0.5, 1.0, 10.0]), back=seldom)
@@ -288,6 +306,9 @@ class Rounds(RuleBasedStateMachine):
             if not operator.ready:
                 operator.finish_start()
         for worker in self.workers:
+            if worker.catalogue is not CATALOGUE:
+                worker.crash()
+                worker.catalogue = CATALOGUE
             worker.connect(self.operators[0])
 
     def _go_on(self) -> None:

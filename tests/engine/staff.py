@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from grctl.models import WorkflowRun
-from grctl.models.wire import Declined, Execution
+from grctl.models.wire import Catalogue, Declined, Execution
 from grctl_operator.engine import Dispatch, Executions, Held, WorkerPresence
-from tests.engine.workers import CAPACITY, CATALOGUE, Worker, execution_numbers
+from tests.engine.workers import CAPACITY, Worker, execution_numbers
 from tests.engine.world import KEY
 
 
@@ -25,6 +25,7 @@ class Staff:
         self.workers.clear()
         self.held: dict[str, Held] = {}
         self.seen: dict[str, datetime] = {}
+        self.catalogues: dict[str, Catalogue] = {}
         self.accepting_since = self.now
         self.all_back = False
 
@@ -36,7 +37,7 @@ class Staff:
         presences = tuple(
             WorkerPresence(
                 name=name,
-                catalogue=CATALOGUE,
+                catalogue=self.catalogues[name],
                 connected=name in self.workers,
                 seen=self.now if name in self.workers else seen,
                 free=CAPACITY - any(held.worker == name for held in self.held.values()),
@@ -52,7 +53,10 @@ class Staff:
         if effect.ahead:
             self._dispatch_ahead(effect, self.run)
             return
-        worker = min(self.workers.values(), key=lambda each: len(each.running))
+        able = [
+            each for each in self.workers.values() if each.catalogue.has(effect.kind, effect.name)
+        ]
+        worker = min(able, key=lambda each: len(each.running))
         execution = _execution(effect, self.run)
         self.held[execution.id] = Held(execution, worker.name, self.now)
         worker.inbox.append((execution, dict(self.run.status.store)))
@@ -78,6 +82,7 @@ class Staff:
     def worker_came(self, worker: Worker, executions: list[Execution]) -> None:
         self.workers[worker.name] = worker
         self.seen[worker.name] = self.now
+        self.catalogues[worker.name] = worker.catalogue
         still = {execution.id for execution in executions}
         for execution in executions:
             self.held[execution.id] = Held(execution, worker.name, self.now)

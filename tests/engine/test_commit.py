@@ -18,7 +18,7 @@ from grctl_operator.engine import (
     Settle,
     decide,
 )
-from grctl_operator.engine.commit import UNKNOWN_FATE
+from grctl_operator.engine.commit import RUN_GONE, UNKNOWN_FATE
 from tests.engine.builders import (
     NOON,
     at,
@@ -243,9 +243,7 @@ def test_an_outcome_of_an_earlier_run_of_that_id_is_void() -> None:
     decision = decide(run, view(run), executions(done), NOON)
 
     assert status_of(decision).commits == 0
-    assert every(Release, decision.before) == [
-        Release("e1", committed=False, message="the run went on without it")
-    ]
+    assert every(Release, decision.before) == [Release("e1", committed=False, message=RUN_GONE)]
 
 
 def test_an_outcome_built_on_older_commits_is_void() -> None:

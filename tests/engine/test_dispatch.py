@@ -242,7 +242,7 @@ def test_busy_workers_are_waited_for_without_an_alarm() -> None:
 
     decision = decide(run, view(run), executions(workers=[worker(free=0)]), NOON)
 
-    assert decision.before == (AwaitWorker(),)
+    assert decision.before == (AwaitWorker(room=True),)
     assert "capacity" in status_of(decision).message
 
 

@@ -169,7 +169,7 @@ def test_an_idle_wait_says_what_would_end_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "workers", [[], [worker(events=["approve", "refund"])], [worker(connected=False)]]
+    "workers", [[], [worker(events=["reject", "approve"])], [worker(connected=False)]]
 )
 def test_the_message_of_an_idle_wait_stays_when_workers_come_and_go(workers: list[object]) -> None:
     run = waiting_run()
@@ -193,7 +193,7 @@ def test_the_message_of_a_new_wait_is_made_anew() -> None:
 
 
 def test_without_a_worker_a_wait_names_no_event() -> None:
-    run = waiting_run()
+    run = waiting_run(status={"event_names": ()})
 
     status = status_of(decide(run, view(run), executions(workers=[]), NOON))
 

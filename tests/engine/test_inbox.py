@@ -150,37 +150,6 @@ def test_without_a_connected_worker_no_event_is_unknown() -> None:
         assert AwaitWorker() in decision.before
 
 
-def test_an_event_that_a_worker_of_the_last_thirty_seconds_knew_is_not_rejected() -> None:
-    run = waiting_run()
-    old = worker("old", events=["approve"])
-    new = worker("new", events=["approve", "refund"], connected=False, seen=NOON - seconds(30))
-
-    decision = decide(run, view(run, event("refund")), executions(workers=[old, new]), NOON)
-
-    assert status_of(decision).settled == ()
-
-
-def test_an_event_that_only_a_worker_of_long_ago_knew_is_rejected() -> None:
-    run = waiting_run()
-    old = worker("old", events=["approve"])
-    new = worker("new", events=["refund"], connected=False, seen=NOON - seconds(31))
-
-    decision = decide(run, view(run, event("refund")), executions(workers=[old, new]), NOON)
-
-    assert [each.reason for each in status_of(decision).settled] == ["UnknownEvent"]
-
-
-def test_an_event_is_judged_again_when_the_last_worker_that_knew_it_is_forgotten() -> None:
-    run = waiting_run()
-    old = worker("old", events=["approve"])
-    new = worker("new", events=["refund"], connected=False, seen=NOON - seconds(10))
-
-    decision = decide(run, view(run, event("refund")), executions(workers=[old, new]), NOON)
-
-    assert decision.wake_at is not None
-    assert NOON + seconds(20) <= decision.wake_at <= NOON + seconds(21)
-
-
 def test_no_event_is_unknown_in_the_first_five_seconds_of_an_operator() -> None:
     run = waiting_run()
     early = executions(accepting_since=NOON - seconds(4))

@@ -247,7 +247,7 @@ def test_a_second_attempt_waits_for_a_worker_that_does_nothing_else() -> None:
 
     decision = decide(run, view(run), busy, NOON)
 
-    assert decision.before == (AwaitClearWorker(HandlerKind.STEP, "ship"), AwaitWorker())
+    assert decision.before == (AwaitClearWorker(HandlerKind.STEP, "ship"), AwaitWorker(room=True))
     assert status_of(decision).message == (
         "Goes on with step handler ship (attempt 2) when a worker has nothing else to do: its"
         " worker was lost, and it may be why."

@@ -82,12 +82,22 @@ STATES = {
     ),
     "waits": State(WAITS, "Waits for an event: approve, reject.", "WaitingForEvent"),
     "waits, and nobody knows for what": State(
-        WAITS, "Waits for an event.", "WaitingForEvent", executions(workers=[])
+        waiting_run(status={"event_names": ()}),
+        "Waits for an event.",
+        "WaitingForEvent",
+        executions(workers=[]),
     ),
     "waits with a deadline": State(
         TIMED,
         "Waits for an event: approve, reject. At 2026-11-23 13:00:00Z it goes on with remind.",
         "WaitingForEvent",
+    ),
+    "waits with a deadline for a step that no connected version has": State(
+        TIMED,
+        "Waits for an event: approve, reject. At 2026-11-23 13:00:00Z it goes on with remind."
+        " No connected worker of Order has that step: deploy the version that has it.",
+        "WaitingForEvent",
+        executions(workers=[worker(steps=["ship"])]),
     ),
     "handles an event": State(
         WAITS,
@@ -102,7 +112,7 @@ STATES = {
     "has an event that no connected version handles": State(
         WAITS,
         'No connected worker of Order has the event handler "approve".'
-        " Deploy the version that has it.",
+        " Deploy the version that has it, or delete the WorkflowEvent approve to withdraw it.",
         "NoHandler",
         executions(workers=[worker(events=["reject"]), worker("w0", connected=False)]),
         (APPROVE,),

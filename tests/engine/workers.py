@@ -35,6 +35,11 @@ CATALOGUE = Catalogue(
         *(Handler(kind=HandlerKind.EVENT, name=name) for name in KNOWN_EVENTS),
     ),
 )
+OTHER_VERSION = Catalogue(
+    type="Order",
+    handlers=tuple(each for each in CATALOGUE.handlers if each.name != KNOWN_EVENTS[1]),
+)
+"""A version of the workflow that does not have one of the events."""
 CAPACITY = 2
 Store = dict[str, object]
 execution_numbers = count(1)
@@ -46,6 +51,7 @@ class Worker:
 
     name: str
     instance: int = 1
+    catalogue: Catalogue = CATALOGUE
     operator: "Operator | None" = None
     inbox: list[tuple[Execution, Store | None]] = field(default_factory=list)
     """Sent to it, not yet arrived; without a store: ahead. Gone with the connection."""
@@ -63,6 +69,8 @@ class Worker:
     def take(self) -> None:
         if self.inbox:
             execution, store = self.inbox.pop(0)
+            if self.operator and execution.event_uid:
+                self.operator.world.begun.add(execution.event_uid)
             self.running.setdefault(execution.id, (execution, store))
 
     def finish(self, execution_id: str, answer: "Answer") -> None:

@@ -69,6 +69,10 @@ class World:
     """The watch with the selector of unsettled events: a settled one leaves it as DELETED."""
     consumed: dict[str, list[Consumption]] = field(default_factory=dict)
     """By uid of the run, in the order of commits."""
+    names: dict[str, set[str]] = field(default_factory=dict)
+    """By uid of the run: the event names that its status has ever known."""
+    begun: set[str] = field(default_factory=set)
+    """Uids of the events that a worker has been given."""
     committed: set[str] = field(default_factory=set)
     """Executions whose outcomes were committed."""
     clock_went_back: bool = False

@@ -17,6 +17,7 @@ from grctl.models.wire import Outcome, Refused, Succeeded
 from grctl_operator.engine.decision import Dispatch
 from grctl_operator.engine.draft import SHOWN_AFTER, Draft, goes_on
 from grctl_operator.engine.inbox import eligible, is_for_another_run
+from grctl_operator.engine.names import is_written
 from grctl_operator.engine.observation import Event, Events, Executions, Held
 
 AHEAD = 16
@@ -98,6 +99,8 @@ def _next_events(draft: Draft, last: Held) -> Iterator[Event]:
             return
         able = draft.executions.connected_with(HandlerKind.EVENT, event.event_name)
         if last.worker not in {worker.name for worker in able}:
+            return
+        if not is_written(draft, event.event_name):
             return
         yield event
 

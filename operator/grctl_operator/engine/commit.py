@@ -23,6 +23,7 @@ from grctl_operator.engine.observation import Event, Held
 from grctl_operator.engine.size import ELSEWHERE, oversize
 from grctl_operator.engine.wait import begin_wait
 
+RUN_GONE = "the run that it was given for is gone"
 UNKNOWN_FATE = "the run has gone on; whether with this outcome or with another is not known here"
 
 
@@ -66,11 +67,11 @@ def _why_void(draft: Draft, held: Held, committed: dict[str, int]) -> str:
     An operator that took over may not know the executions between this one and the last.
     """
     execution, status = held.execution, draft.run.status
+    if execution.run_uid != draft.run.metadata.uid:
+        return RUN_GONE
     is_older = execution.commits < min(committed.values(), default=status.commits)
     follows_last = execution.base == status.last_execution
-    if execution.run_uid == draft.run.metadata.uid and is_older and not follows_last:
-        return UNKNOWN_FATE
-    return "the run went on without it"
+    return UNKNOWN_FATE if is_older and not follows_last else "the run went on without it"
 
 
 def commit_outcomes(draft: Draft) -> bool:

@@ -16,7 +16,7 @@ from grctl_operator.engine.ahead import dispatch_ahead, may_wait_behind
 from grctl_operator.engine.commit import commit_outcomes, release_void
 from grctl_operator.engine.decision import Decision
 from grctl_operator.engine.desired import obey_spec
-from grctl_operator.engine.dispatch import dispatch_due, retry_lost
+from grctl_operator.engine.dispatch import await_timeout_step, dispatch_due, retry_lost
 from grctl_operator.engine.display import display
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.ending import empty_deleted, reject_leftovers
@@ -50,6 +50,7 @@ RULES: tuple[Rule, ...] = (
     reject_unfit,
     end_wait,
     dispatch_due,
+    await_timeout_step,
 )
 
 AHEAD_RULES = RULES[: RULES.index(commit_outcomes)]

@@ -67,7 +67,10 @@ class ReadRun:
 
 @dataclass(frozen=True, slots=True)
 class AwaitWorker:
-    """Reconcile again when a worker of the type connects or has room."""
+    """Reconcile again when a worker of the type connects."""
+
+    room: bool = False
+    """Also when one has room: those that have the handler are busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,3 +162,7 @@ class Decision:
     """Once the status is written nothing is due: it need not be decided again at once."""
     with_next: bool = False
     """If the run was written a moment ago, the write may wait as long for the next outcomes."""
+    background: bool = False
+    """The status differs only in what workers have, and may wait for its turn: when a new version
+    of a workflow is deployed, all its runs differ at once.
+    """

@@ -24,7 +24,8 @@ from grctl_operator.engine.decision import (
     Release,
 )
 from grctl_operator.engine.draft import SHOWN_AFTER, Draft
-from grctl_operator.engine.inbox import is_for_another_run, next_event, unconsumed
+from grctl_operator.engine.inbox import has_begun, is_for_another_run, next_event, unconsumed
+from grctl_operator.engine.names import is_written, note_names
 from grctl_operator.engine.observation import LONG_AGO, SECOND, Event, Held, round_up, whole_second
 from grctl_operator.engine.telling import TOLD_AFTER, TOLD_OF
 
@@ -117,6 +118,10 @@ def _dispatch(draft: Draft, due: Due) -> None:
     if not takes(draft, due):
         _await_worker(draft, due)
         return
+    if due.event and not is_written(draft, due.name):
+        note_names(draft, due.name)
+        draft.write_first()
+        return
     status = draft.run.status
     dispatch = Dispatch(
         due.kind,
@@ -140,8 +145,8 @@ def takes(draft: Draft, due: Due) -> bool:
 def _await_worker(draft: Draft, due: Due) -> None:
     if due.runs_alone:
         draft.before.append(AwaitClearWorker(due.kind, due.name))
-    draft.before.append(AwaitWorker())
     reason, message = missing_worker(draft, due)
+    draft.before.append(AwaitWorker(room=reason is RunReason.WORKERS_BUSY))
     if reason is RunReason.WORKERS_BUSY:
         return
     since = _missing_since(draft, due)
@@ -152,6 +157,34 @@ def _await_worker(draft: Draft, due: Due) -> None:
             reason, f"{message} The event waits.", event, warning=True, since=waits_since
         )
         _tell_in_time(draft, said, waits_since)
+
+
+def await_timeout_step(draft: Draft) -> bool:
+    """Tell that no worker has the step that a wait times out to: now, not when its time is over."""
+    wait, name = draft.status.wait, missing_timeout_step(draft)
+    if wait is None or name is None or draft.in_flight:
+        return False
+    if not any(isinstance(effect, AwaitWorker) for effect in draft.before):
+        draft.before.append(AwaitWorker())
+    since = _missing_since(draft, Due(HandlerKind.STEP, name, wait.since))
+    text = (
+        f'No connected worker of {draft.run.spec.workflow.type} has the step "{name}", which is due'
+        f" at {wait.deadline:%Y-%m-%d %H:%M:%SZ} if no event comes before. Deploy the version that"
+        " has it."
+    )
+    told = Announce(RunReason.NO_TIMEOUT_STEP, text, warning=True, since=since)
+    _tell_in_time(draft, told, since)
+    return False
+
+
+def missing_timeout_step(draft: Draft) -> str | None:
+    """Return the step that the wait times out to if connected workers have others, but not it."""
+    wait, workers = draft.status.wait, draft.executions.workers
+    if wait is None or wait.deadline is None or wait.timeout_step is None:
+        return None
+    unserved = not any(worker.connected for worker in workers)  # then nobody knows
+    has_it = draft.executions.connected_with(HandlerKind.STEP, wait.timeout_step)
+    return None if unserved or has_it else wait.timeout_step
 
 
 def _tell_in_time(draft: Draft, announcement: Announce, since: datetime) -> None:
@@ -178,15 +211,23 @@ def missing_worker(draft: Draft, due: Due) -> tuple[RunReason, str]:
             f"All workers of {workflow} are at their capacity; the {what} is next."
         )
     if any(worker.connected for worker in draft.executions.workers):
-        return RunReason.NO_HANDLER, (
-            f"No connected worker of {workflow} has the {what}. Deploy the version that has it."
-        )
+        text = f"No connected worker of {workflow} has the {what}. Deploy the version that has it"
+        return RunReason.NO_HANDLER, f"{text}{_way_out(draft, due)}."
     served = ", ".join(f'"{other}"' for other in draft.executions.other_types)
     return RunReason.NO_WORKER, (
         f'No worker serves workflow type "{workflow}" in namespace'
         f' "{draft.run.metadata.namespace}";'
         f" {f'those connected serve {served}' if served else 'none is connected there'}."
     )
+
+
+def _way_out(draft: Draft, due: Due) -> str:
+    """Return what else a person can do where the version that has a handler will not come back."""
+    if due.event is None:
+        return ""
+    text = f", or delete the WorkflowEvent {due.event.name} to withdraw it"
+    began = has_begun(draft, due.event)
+    return f"{text}; its handler began on a worker that was lost" if began else text
 
 
 def backed_off(due: Due) -> datetime:

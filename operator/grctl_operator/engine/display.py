@@ -7,7 +7,7 @@ moment, and nothing depends on it.
 from itertools import islice
 
 from grctl.models.base import NAME_LENGTH
-from grctl.models.limits import MESSAGE, SHOWN_NAMES
+from grctl.models.limits import MESSAGE
 from grctl.models.meta import Condition, ConditionStatus
 from grctl.models.phases import HandlerKind, RunPhase
 from grctl.models.reasons import RunReason
@@ -17,7 +17,7 @@ from grctl_operator.engine import message
 from grctl_operator.engine.dispatch import Due, due_handler, returned
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.identity import is_restored
-from grctl_operator.engine.inbox import known_event_names
+from grctl_operator.engine.names import note_names
 from grctl_operator.engine.observation import Event, Held, whole_second
 
 INBOX_SHOWN = 10
@@ -33,6 +33,25 @@ def display(draft: Draft) -> None:
         for_uid=draft.status.for_uid or draft.run.metadata.uid,
     )
     draft.change(conditions=_conditions(draft, reason))
+    _show_what_workers_have(draft, reason)
+
+
+def _show_what_workers_have(draft: Draft, reason: str) -> None:
+    """Bring up to date what the status says of the workers' catalogues.
+
+    With a write that is made anyway, or else in the background: it changes for every run of a type
+    when a new version is deployed.
+    """
+    if draft.status.phase.finished or draft.run.deleting or is_restored(draft):
+        return
+    nothing_else = draft.status == draft.run.status
+    differs = note_names(draft)
+    if draft.status.message.startswith(message.WAITS):
+        text = cut(message.waiting(draft), MESSAGE)
+        differs = differs or text != draft.status.message
+        draft.change(message=text)
+        draft.change(conditions=_conditions(draft, reason))
+    draft.background = differs and nothing_else
 
 
 def _show_inbox(draft: Draft) -> None:
@@ -120,15 +139,9 @@ def _show_waiting(draft: Draft) -> RunReason:
     same_wait = shown.phase is RunPhase.WAIT_EVENT and shown.wait == draft.status.wait
     draft.change(phase=RunPhase.WAIT_EVENT, step=None)
     if not same_wait or not shown.message.startswith(message.WAITS):
-        draft.change(event_names=_shown_names(draft) or shown.event_names)
+        note_names(draft)
         draft.change(message=cut(message.waiting(draft), MESSAGE))
     return RunReason.WAITING_FOR_EVENT
-
-
-def _shown_names(draft: Draft) -> tuple[str, ...]:
-    """Return the event names that can be sent, and no more than a status may hold."""
-    names = (name for name in known_event_names(draft) if len(name) <= NAME_LENGTH)
-    return tuple(islice(names, SHOWN_NAMES))
 
 
 def _show_due(draft: Draft, due: Due, *, committed: bool) -> RunReason:

@@ -60,6 +60,8 @@ class Draft:
         """Why the run ends with this draft."""
         self._consumed = {entry.uid for entry in run.status.settled}
         """Uids of the outbox's events, and of those that the commit under way consumes."""
+        self.background = False
+        """Only what the workers' catalogues say is shown anew."""
         self._must_write = False
         self._so_since = now
         """Since when that is so which only people need to see."""
@@ -276,7 +278,7 @@ class Draft:
         check_transition(self.run.status.phase, self.status.phase)
         changed = self.status is not self.run.status and self.status != self.run.status
         shown_by = max(self.now, self._so_since + SHOWN_AFTER)
-        write_by = self.now if self._must_write else shown_by
+        write_by = self.now if self._must_write or self.background else shown_by
         rests = changed and self._rests
         return Decision(
             status=self.status if changed else None,
@@ -286,6 +288,7 @@ class Draft:
             wake_at=self._wake_at,
             rests=rests,
             with_next=rests and goes_on(self.run, self.executions, self.in_flight),
+            background=changed and self.background,
         )
 
     @property

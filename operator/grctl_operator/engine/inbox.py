@@ -7,14 +7,12 @@ like any other, in order. A rejected event neither ends a wait nor moves its dea
 from collections.abc import Iterator
 from datetime import timedelta
 
-from grctl.models.phases import EventPhase, HandlerKind
+from grctl.models.phases import EventPhase
 from grctl.models.reasons import EventReason
 from grctl_operator.engine.decision import KeepPlace
 from grctl_operator.engine.draft import Draft
-from grctl_operator.engine.observation import SECOND, Event
-
-SEEN_LATELY = timedelta(seconds=30)
-"""A rolling update replaces a worker in this time: what the new one knows is not refused."""
+from grctl_operator.engine.names import connected_event_names, is_known
+from grctl_operator.engine.observation import Event
 
 RECONNECTED = timedelta(seconds=5)
 """Workers are back this long after the operator started, also those that had to back off."""
@@ -100,19 +98,14 @@ def is_for_another_run(draft: Draft, event: Event) -> bool:
 
 
 def is_unknown(draft: Draft, event: Event) -> bool:
-    """Say whether no worker of the type has a handler for it, and none had lately.
+    """Return whether no worker of the type has, or ever had, a handler for it.
 
     Without a connected worker nobody knows; so shortly after the operator's start, when those
-    that know may not be back yet.
+    that know may not be back yet. An event whose handler began is never unknown.
     """
-    workers = draft.executions.workers
-    if not any(worker.connected for worker in workers):
+    if not any(worker.connected for worker in draft.executions.workers):
         return False
-    since = draft.now - SEEN_LATELY
-    knows = draft.executions.seen_with(HandlerKind.EVENT, event.event_name, since)
-    if knows is not None:
-        if not knows.connected:
-            draft.wake(knows.seen + SEEN_LATELY + SECOND)
+    if is_known(draft, event.event_name) or has_begun(draft, event):
         return False
     known_from = draft.executions.accepting_since + RECONNECTED
     if draft.now < known_from:
@@ -121,21 +114,16 @@ def is_unknown(draft: Draft, event: Event) -> bool:
     return True
 
 
+def has_begun(draft: Draft, event: Event) -> bool:
+    """Return whether the status says that a handler began with the event."""
+    step = draft.run.status.step
+    return step is not None and step.event_uid == event.uid
+
+
 def _unknown_message(draft: Draft, event: Event) -> str:
-    names = known_event_names(draft)
+    names = connected_event_names(draft)
     listed = ", ".join(f'"{name}"' for name in names) or "none"
     return (
         f'{draft.run.spec.workflow.type} has no event handler "{event.event_name}";'
         f" it has {listed}. The run goes on waiting."
     )
-
-
-def known_event_names(draft: Draft) -> tuple[str, ...]:
-    """Give the event names that connected workers of the type handle."""
-    names = (
-        name
-        for worker in draft.executions.workers
-        if worker.connected
-        for name in worker.catalogue.event_names
-    )
-    return tuple(dict.fromkeys(names))

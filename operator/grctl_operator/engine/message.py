@@ -10,7 +10,14 @@ from datetime import datetime
 from grctl.models.phases import HandlerKind
 from grctl.models.reasons import RunReason
 from grctl.models.run import Step
-from grctl_operator.engine.dispatch import Due, backed_off, backoff_limit, missing_worker, takes
+from grctl_operator.engine.dispatch import (
+    Due,
+    backed_off,
+    backoff_limit,
+    missing_timeout_step,
+    missing_worker,
+    takes,
+)
 from grctl_operator.engine.draft import Draft
 
 WAITS = "Waits for an event"
@@ -34,6 +41,9 @@ def waiting(draft: Draft) -> str:
     text = f"{WAITS}: {names}." if names else f"{WAITS}."
     if wait and wait.deadline:
         text += f" At {wait.deadline:%Y-%m-%d %H:%M:%SZ} it goes on with {wait.timeout_step}."
+    if missing_timeout_step(draft):
+        workflow = draft.run.spec.workflow.type
+        text += f" No connected worker of {workflow} has that step: deploy the version that has it."
     return text
 
 

@@ -40,6 +40,7 @@ from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, OpenDoor, Toke
 from grctl_operator.runtime.workers.executions import ExecutionRegistry
 from grctl_operator.runtime.write.effects import Effects
 from grctl_operator.runtime.write.event_writer import EventWriter
+from grctl_operator.runtime.write.refresher import Refresher
 from grctl_operator.runtime.write.trimmer import Trimmer
 
 RECONCILERS = 16
@@ -205,6 +206,7 @@ class Operator:
         )
         self._announcer = Announcer(self.api, self.metrics, operator=name, now=self.clock.now)
         self._trimmer = Trimmer(self.api, self.runs, self.metrics)
+        self._refresher = Refresher(self.queue, lambda group: self.runs.of_type(*group))
         self._writer = EventWriter(self.api, self.events, self.queue, journal)
         self._watches = Watches(
             self.api,
@@ -240,7 +242,9 @@ class Operator:
             announcer=self._announcer,
             journal=journal,
             metrics=self.metrics,
+            refresher=self._refresher,
         )
+        self.dispatcher.on_other_handlers = self._refresher.note_change
         self.dispatcher.on_outcome = self._reconciler.outcome_came
         self._show_metrics()
 
@@ -307,6 +311,7 @@ class Operator:
             self._parts.keep(self._reconciler.run, f"reconcile {number}")
         self._parts.keep(self._announcer.run, "announce")
         self._parts.keep(self._trimmer.run, "trim events")
+        self._parts.keep(self._refresher.run, "refresh views")
         self.decides.set()
 
     def _queue_all(self, *, read_first: bool) -> None:
@@ -340,6 +345,7 @@ class Operator:
         for write in late:
             write.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+        self._refresher.close()
         self.queue.close()
 
     def _stop_writing(self, error: StoreRestoredError) -> None:

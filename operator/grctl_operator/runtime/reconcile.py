@@ -15,6 +15,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
@@ -43,6 +44,7 @@ from grctl_operator.runtime.workers.dispatcher import Dispatcher
 from grctl_operator.runtime.workers.executions import ExecutionRegistry
 from grctl_operator.runtime.write.effects import Effects
 from grctl_operator.runtime.write.pace import Pace
+from grctl_operator.runtime.write.refresher import Refresher
 
 Decide = Callable[[WorkflowRun | None, Events, Executions, datetime], Decision]
 D = TypeVar("D", Decision, Decision | None)
@@ -67,6 +69,7 @@ class Reconciler:
         announcer: Announcer,
         journal: Journal,
         metrics: Metrics,
+        refresher: Refresher,
         decide: Decide = decide,
     ) -> None:
         self._api = api
@@ -80,6 +83,7 @@ class Reconciler:
         self._announcer = announcer
         self._journal = journal
         self._metrics = metrics
+        self._refresher = refresher
         self._decide = decide
         self._unsure: set[Key] = set()
         """Keys whose run must be read before it is decided upon."""
@@ -143,8 +147,16 @@ class Reconciler:
             ahead := self._decide_by(decide_ahead, key, run)
         ):
             return ahead
-        decided = self._decide_by(self._decide, key, run)
+        decided = self._in_turn(key, self._decide_by(self._decide, key, run))
         self._pace.decided(key, decided, self._clock.now())
+        return decided
+
+    def _in_turn(self, key: Key, decided: Decision) -> Decision:
+        """Leave the status for later where it is written in the background, and not yet."""
+        if not decided.background:
+            self._refresher.forget(key)
+        elif not self._refresher.may_write(key):
+            return replace(decided, status=None, write_by=None)
         return decided
 
     def _decide_by(self, decide: Callable[..., D], key: Key, run: WorkflowRun | None) -> D:

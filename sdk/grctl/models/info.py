@@ -23,7 +23,9 @@ class RunInfo(Model):
     step: Step | None
     wait: Wait | None
     event_names: tuple[str, ...]
-    """Events that its workflow handles, as workers told when it last waited; empty: not known."""
+    """Events that connected workers handle, as far as the run's status says; empty: not known."""
+    past_event_names: tuple[str, ...]
+    """Events that only earlier workers handled: one that is sent waits for such a worker."""
     inbox_length: int
     events: EventCounts
     store: dict[str, Any]
@@ -47,6 +49,7 @@ class RunInfo(Model):
             step=status.step,
             wait=status.wait,
             event_names=status.event_names,
+            past_event_names=status.past_event_names,
             inbox_length=status.inbox_length,
             events=status.events,
             store=status.store,

@@ -41,6 +41,9 @@ class RunReason(StrEnum):
     """No connected worker serves its type. Start one, or correct `spec.workflow.type`."""
     NO_HANDLER = "NoHandler"
     """No connected worker has the handler that is next. Deploy the version that has it."""
+    NO_TIMEOUT_STEP = "NoTimeoutStep"
+    """No connected worker has the step that its wait times out to. Deploy the version that has it
+    before the deadline; events are handled meanwhile."""
     WORKERS_BUSY = "WorkersBusy"
     """All workers that could go on with it are at their capacity. Add workers, or wait."""
     SETTLING = "Settling"

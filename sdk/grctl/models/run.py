@@ -198,7 +198,12 @@ class RunStatus(Model):
     wait: Wait | None = Field(default=None, description="The wait the run is in.")
     event_names: Names = Field(
         default=(),
-        description="Events its workflow handles, as workers told when it last began to wait.",
+        description="Events that connected workers handle, brought up to date in the background.",
+    )
+    past_event_names: Names = Field(
+        default=(),
+        description="Events that only earlier workers handled. One that is sent waits for such a"
+        " worker.",
     )
     inbox: tuple[InboxEntry, ...] = Field(
         default=(), description="List of the first events that wait: name, eventName, since."

@@ -10,6 +10,7 @@
 """
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
@@ -47,7 +48,7 @@ class Catalogue(Model):
             for handler in self.handlers
         )
 
-    @property
+    @cached_property
     def event_names(self) -> tuple[str, ...]:
         """Names of the events it handles, in the order of definition."""
         return tuple(each.name for each in self.handlers if each.kind is HandlerKind.EVENT)

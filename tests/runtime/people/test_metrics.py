@@ -129,6 +129,7 @@ class Nothing:
     connected = 0
     in_flight = 0
     waiting = 0
+    unserved = 0
 
     def __len__(self) -> int:
         return 0

@@ -174,3 +174,15 @@ def test_a_newer_version_is_never_shown_as_the_one_that_was_parsed() -> None:
     assert version(cache) == "8"
     cache.watched("DELETED", run(9))
     assert version(cache) is None
+
+
+def test_the_unfinished_runs_of_a_type_are_found() -> None:
+    cache = RunCache()
+    other, done = run(6, "u2", "refund-1"), run(7, "u3", "order-2")
+    other["spec"]["workflow"]["type"] = "Refund"
+    done["status"]["phase"] = "Completed"
+    for item in (run(5), other, done):
+        cache.answered(item)
+
+    assert cache.of_type("shop", "Order") == (KEY,)
+    assert cache.of_type("elsewhere", "Order") == ()

@@ -168,10 +168,42 @@ async def test_a_committed_execution_is_released_with_what_is_said_next(place: P
 
 
 async def test_who_waits_is_woken_when_a_worker_of_the_type_connects(place: Place) -> None:
-    place.dispatcher.await_worker(KEY, run(KEY))
+    place.dispatcher.await_worker(KEY, run(KEY), decision.AwaitWorker())
     place.dispatcher.decided(KEY)
     async with connected(place.port, hello(ORDER)):
         assert await place.woken() == KEY
+
+
+async def test_a_run_whose_handler_nobody_has_is_not_woken_by_room(place: Place) -> None:
+    async with connected(place.port, hello(ORDER, capacity=1)) as worker:
+        place.dispatch(Key("shop", "busy"))
+        busy = await worker.executes()
+        place.dispatcher.await_worker(KEY, run(KEY), decision.AwaitWorker())
+        place.dispatcher.decided(KEY)
+        place.dispatcher.release(decision.Release(busy.execution.id, committed=True))
+        assert len(place.queue) == 0
+        assert (place.dispatcher.waiting, place.dispatcher.unserved) == (1, 1)
+
+
+async def test_a_run_that_waits_for_no_worker_any_more_leaves_the_line(place: Place) -> None:
+    place.dispatcher.await_worker(KEY, run(KEY), decision.AwaitWorker())
+    place.dispatcher.decided(KEY)
+    place.dispatcher.decided(KEY)  # it is gone, say
+
+    assert (place.dispatcher.waiting, place.dispatcher.unserved) == (0, 0)
+
+
+async def test_a_worker_with_other_handlers_is_news_for_the_runs_of_its_type(
+    place: Place,
+) -> None:
+    news: list[tuple[str, str]] = []
+    place.dispatcher.on_other_handlers = news.append
+    async with connected(place.port, hello(ORDER)):
+        async with connected(place.port, hello(ORDER, worker="worker-2")):
+            pass
+        async with connected(place.port, hello(catalogue("Order", "refund"), worker="worker-3")):
+            pass
+    assert news[:2] == [("shop", "Order"), ("shop", "Order")]
 
 
 async def test_what_is_held_back_for_workers_is_looked_at_when_all_are_back(place: Place) -> None:
@@ -405,7 +437,7 @@ def want_alone(place: Place, key: Key = KEY) -> None:
     """Ask for a worker alone, as the engine does it where none is clear, and end the reconcile."""
     effect = decision.AwaitClearWorker(HandlerKind.START, "start")
     place.dispatcher.await_clear_worker(key, run(key), effect)
-    place.dispatcher.await_worker(key, run(key))
+    place.dispatcher.await_worker(key, run(key), decision.AwaitWorker(room=True))
     place.dispatcher.decided(key)
 
 
@@ -467,7 +499,7 @@ async def test_room_at_a_worker_is_offered_to_all_types_that_it_serves(place: Pl
     async with connected(place.port, hello(ORDER, INVOICE, capacity=1)) as worker:
         place.dispatch()
         execute = await worker.executes()
-        place.dispatcher.await_worker(OTHER, run(OTHER, "Invoice"))
+        place.dispatcher.await_worker(OTHER, run(OTHER, "Invoice"), decision.AwaitWorker(room=True))
         place.dispatcher.decided(OTHER)
         place.dispatcher.release(decision.Release(execute.execution.id, committed=True))
         assert await place.woken() == OTHER

@@ -24,6 +24,29 @@ def test_who_joins_again_keeps_the_place() -> None:
     assert made.wake_next(GROUP) == A
 
 
+def test_a_key_that_waits_for_a_handler_is_woken_with_all_and_by_no_room() -> None:
+    made = line(A)
+    made.join(B, GROUP, room=False)
+    assert [made.wake_next(GROUP), made.wake_next(GROUP)] == [A, None]
+    assert made.wake_all(GROUP) == (A, B)
+    assert made.woken(B)
+
+
+def test_a_key_waits_for_a_handler_or_for_room_and_not_for_both() -> None:
+    made = line(A)
+    made.join(A, GROUP, room=False)
+    assert (len(made), made.unserved, made.wake_next(GROUP)) == (1, 1, None)
+    made.join(A, GROUP)
+    assert (len(made), made.unserved, made.wake_next(GROUP)) == (1, 0, A)
+
+
+def test_a_key_that_waits_for_a_handler_leaves() -> None:
+    made = line()
+    made.join(A, GROUP, room=False)
+    assert made.leave(A) == GROUP
+    assert (len(made), made.unserved) == (0, 0)
+
+
 def test_who_waits_for_something_else_now_stands_there() -> None:
     made = line(A)
     made.join(A, OTHER)

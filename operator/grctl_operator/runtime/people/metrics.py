@@ -100,6 +100,10 @@ class Line(Protocol):
     def waiting(self) -> int:
         """Count the runs that wait for a worker."""
 
+    @property
+    def unserved(self) -> int:
+        """Count the runs that wait for a worker which has the handler."""
+
 
 class Metrics:
     """All series of one operator."""
@@ -116,6 +120,7 @@ class Metrics:
     def show(self, queue: Sized, runs: Runs, events: Events, workers: Workers, line: Line) -> None:
         """Have gauges read what is kept elsewhere, whenever somebody asks."""
         self._waiting.set_function(lambda: line.waiting)
+        self._unserved.set_function(lambda: line.unserved)
         self._queue_depth.set_function(lambda: len(queue))
         self._pending.set_function(lambda: len(events))
         self._workers.set_function(lambda: workers.connected)
@@ -231,7 +236,12 @@ class Metrics:
         self._waiting = self._gauge(
             "grctl_runs_waiting_for_worker",
             "Runs whose next handler no worker takes: none that is connected has it, or all that"
-            " have it are busy.",
+            " have it are busy. With those of grctl_runs_without_handler.",
+        )
+        self._unserved = self._gauge(
+            "grctl_runs_without_handler",
+            "Runs whose next handler, or the step that their wait times out to, no connected worker"
+            " has: a worker is missing, or a version of a workflow that others still need.",
         )
         self._workers = self._gauge("grctl_workers_connected", "Workers that are connected.")
         self._executions = self._gauge(

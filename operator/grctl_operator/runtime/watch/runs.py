@@ -10,6 +10,7 @@
 Pure: objects in, runs out. Revisions are compared as numbers, within this one resource type.
 """
 
+import sys
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,13 +18,14 @@ from typing import Any
 
 import orjson
 
-from grctl.models.phases import RunPhase
+from grctl.models.phases import FINISHED, RunPhase
 from grctl.models.run import WorkflowRun
 from grctl_operator.engine.observation import Key, KnownRun
 
 GRAVES = 10_000  # uids: more than are deleted while one answer is under way
 PARSED = 1_000  # runs: more than are busy at a time; each takes about 15 KB
 
+FINAL = frozenset(phase.value for phase in FINISHED)
 BUSY = frozenset({RunPhase.PENDING.value, RunPhase.RUNNING.value})
 
 Json = dict[str, Any]
@@ -36,6 +38,7 @@ class Kept:
     uid: str
     version: int
     phase: str
+    workflow_type: str
     commits: int
     json: bytes | None
 
@@ -97,6 +100,14 @@ class RunCache:
     def known(self, namespace: str | None = None) -> dict[Key, KnownRun]:
         """Give the version of every run, or of those of a namespace, as it is known now."""
         return {key: _as_known(known) for key, known in self._within(namespace)}
+
+    def of_type(self, namespace: str, workflow_type: str) -> tuple[Key, ...]:
+        """Return the runs of a type that are not finished."""
+        return tuple(
+            key
+            for key, known in self._within(namespace)
+            if known.workflow_type == workflow_type and known.phase not in FINAL
+        )
 
     def known_as(self, key: Key) -> KnownRun | None:
         """Give the version of one run as it is known now."""
@@ -201,9 +212,16 @@ def _version(item: Json) -> Kept:
         uid=metadata["uid"],
         version=int(metadata["resourceVersion"]),
         phase=status.get("phase") or RunPhase.PENDING,
+        workflow_type=_type_of(item),
         commits=status.get("commits") or 0,
         json=None,
     )
+
+
+def _type_of(item: Json) -> str:
+    """Return a run's type; the runs of a type share the one text."""
+    workflow = (item.get("spec") or {}).get("workflow") or {}
+    return sys.intern(str(workflow.get("type", "")))
 
 
 def _compact(item: Json) -> bytes:

@@ -45,6 +45,7 @@ from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.admission import Admission, NotHereError
 from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, Identity, RefusedError
 from grctl_operator.runtime.workers.executions import ExecutionRegistry
+from grctl_operator.runtime.workers.offers import Offers
 from grctl_operator.runtime.workers.team import Group, Worker
 from grctl_operator.runtime.workers.waiting_line import WaitingLine
 from grctl_operator.runtime.workers.worker_session import ProtocolError, WorkerSession
@@ -82,6 +83,8 @@ class Dispatcher:
         self.port = 0
         self.admission = Admission()
         self.on_outcome: Callable[[Key], None] = queue.add
+        self.on_other_handlers: Callable[[Group], None] = lambda _: None
+        """Called with a type whose connected workers have other handlers than before."""
         self._registry = registry
         self._queue = queue
         self._journal = journal
@@ -90,6 +93,9 @@ class Dispatcher:
         self._namespaces = namespaces
         self._grace = {False: closed_grace, True: silent_grace}
         self._line = WaitingLine()
+        self._joined: set[Key] = set()
+        """Keys that began to wait, or went on, in the reconcile under way."""
+        self._offers = Offers()
         self._sessions: dict[str, WorkerSession] = {}
         self._identities: dict[WorkerSession, Identity | None] = {}
         """Of all connections; None: not known yet."""
@@ -107,6 +113,11 @@ class Dispatcher:
     def waiting(self) -> int:
         """Count the runs that wait for a worker: one that has the handler, or one with room."""
         return len(self._line)
+
+    @property
+    def unserved(self) -> int:
+        """Count the runs that wait for a worker which has the handler."""
+        return self._line.unserved
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Listen. `port` 0 takes a free one; `self.port` says which."""
@@ -142,7 +153,7 @@ class Dispatcher:
         group = (key.namespace, run.spec.workflow.type)
         worker = self._choose(key, group, effect)
         if worker is None:
-            self._line.join(key, group)
+            self._join_line(key, group, room=True)
             return
         waited = self._line.leave(key)
         execution = _execution(key, run, effect)
@@ -181,9 +192,13 @@ class Dispatcher:
         self._sessions[worker.instance].send(message)
         self._journal.dispatched(message.execution, worker.name, event)
 
-    def await_worker(self, key: Key, run: WorkflowRun) -> None:
-        """Have a key reconciled when a worker of the type connects or has room."""
-        self._line.join(key, (key.namespace, run.spec.workflow.type))
+    def await_worker(self, key: Key, run: WorkflowRun, effect: decision.AwaitWorker) -> None:
+        """Have a key reconciled when a worker of the type connects, or when one has room."""
+        self._join_line(key, (key.namespace, run.spec.workflow.type), room=effect.room)
+
+    def _join_line(self, key: Key, group: Group, *, room: bool) -> None:
+        self._line.join(key, group, room=room)
+        self._joined.add(key)
 
     def await_clear_worker(
         self, key: Key, run: WorkflowRun, effect: decision.AwaitClearWorker
@@ -232,13 +247,14 @@ class Dispatcher:
             session.send(message)  # it may run still, and is to stop
 
     def decided(self, key: Key) -> None:
-        """Note the end of a reconcile: who was woken and did not use the room passes it on."""
+        """Note the end of a reconcile: a run that was woken and used no room passes it on."""
         self._keep_if_asked(key)
-        group = self._line.group(key)
+        group, joined = self._line.group(key), key in self._joined
+        self._joined.discard(key)
         if group is None:
             return
-        if self._line.woken(key):  # and did not join again: it does not wait any more
-            self._line.leave(key)
+        if not joined:
+            self._line.leave(key)  # it is gone, or does not wait for a worker any more
         self._offer_room(group, after=key)
 
     def _keep_if_asked(self, key: Key) -> None:
@@ -278,6 +294,8 @@ class Dispatcher:
         for execution in hello.held:
             self._void_if_anothers(session, execution)
         self._wake_waiting(hello.instance)
+        for group in self._offers.joined(hello):
+            self.on_other_handlers(group)
         fields = {"worker": hello.worker, "namespace": hello.namespace, "held": len(hello.held)}
         logger.info("worker connected", extra=fields | {"capacity": hello.capacity})
 
@@ -401,6 +419,8 @@ class Dispatcher:
         if hello is None or self._sessions.get(hello.instance) is not session:
             return
         del self._sessions[hello.instance]
+        for group in self._offers.left(hello.instance):
+            self.on_other_handlers(group)
         holds = self._registry.left(hello.instance, session.ending)
         logger.info("worker disconnected", extra={"worker": hello.worker, "silent": session.silent})
         if holds:

@@ -52,7 +52,7 @@ class Effects:
         self._doers: dict[type[decision.Effect], Doer] = {
             decision.Dispatch: dispatcher.dispatch,
             decision.AwaitClearWorker: dispatcher.await_clear_worker,
-            decision.AwaitWorker: lambda key, run, _: dispatcher.await_worker(key, run),
+            decision.AwaitWorker: dispatcher.await_worker,
             decision.Release: lambda _key, _run, effect: dispatcher.release(effect),
             decision.Settle: lambda key, _, effect: writer.settle(key, effect),
             decision.KeepPlace: lambda key, _, effect: writer.keep_place(key, effect.event),

@@ -1,0 +1,74 @@
+"""Which event names a run knows: those that a worker of its type has, or once had.
+
+1. A known name stays known: an event of that name waits for a worker that has it (rule 8). Only a
+   name that no worker had while the run lived is unknown. So a rollout without a handler rejects no
+   event that a rollback would take, nor does the restart of the only worker that has the handler.
+2. The status keeps the names, as what is in memory may be gone tomorrow: `eventNames` are those of
+   the connected workers, `pastEventNames` those that only workers before them had.
+3. A name is in the status before an event of it is given to a worker: an event whose handler began
+   has a known name, whatever happens to the worker and to us.
+4. `eventNames` are compared without their order: workers that reconnect change nothing.
+"""
+
+from collections.abc import Container, Iterable
+from itertools import chain
+
+from grctl.models.base import NAME_LENGTH
+from grctl.models.limits import SHOWN_NAMES
+from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.observation import WorkerPresence
+
+PAST_NAMES = 100
+"""Of the names that no connected worker has: more than a workflow's events in years."""
+
+
+def is_known(draft: Draft, name: str) -> bool:
+    """Return whether a worker has, or had, a handler of that name."""
+    return is_written(draft, name) or name in _names(draft.executions.workers)
+
+
+def is_written(draft: Draft, name: str) -> bool:
+    """Return whether the run's status says that the name is known."""
+    status = draft.run.status
+    return name in status.event_names or name in status.past_event_names
+
+
+def connected_event_names(draft: Draft) -> tuple[str, ...]:
+    """Return the event names that connected workers of the type handle."""
+    return _names(worker for worker in draft.executions.workers if worker.connected)
+
+
+def note_names(draft: Draft, due: str | None = None) -> bool:
+    """Change the status to the names that are known now. Return whether that is a change.
+
+    `due` is the name of an event that is to be given to a worker: it is among them in any case.
+    """
+    status, shown = draft.run.status, _shown_names(draft)
+    before = (*status.past_event_names, *status.event_names, *((due,) if due else ()))
+    past = _without(before, shown)[-PAST_NAMES:]
+    others = _without(_names(draft.executions.workers), {*shown, *past})
+    past = (*past, *others[: PAST_NAMES - len(past)])
+    if (shown, past) == (status.event_names, status.past_event_names):
+        return False
+    draft.change(event_names=shown, past_event_names=past)
+    return True
+
+
+def _shown_names(draft: Draft) -> tuple[str, ...]:
+    """Return the names to be shown; those shown before if no worker is connected."""
+    workers, shown = draft.executions.workers, draft.run.status.event_names
+    if any(worker.connected for worker in workers):
+        names = connected_event_names(draft)[:SHOWN_NAMES]
+    else:
+        names = shown or _names(workers)[:SHOWN_NAMES]
+    return shown if set(names) == set(shown) else names
+
+
+def _without(names: Iterable[str], others: Container[str]) -> tuple[str, ...]:
+    return tuple(name for name in dict.fromkeys(names) if name not in others)
+
+
+def _names(workers: Iterable[WorkerPresence]) -> tuple[str, ...]:
+    """Return the event names of workers that can be sent."""
+    names = chain.from_iterable(worker.catalogue.event_names for worker in workers)
+    return tuple(dict.fromkeys(name for name in names if len(name) <= NAME_LENGTH))

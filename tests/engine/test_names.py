@@ -1,0 +1,210 @@
+"""Which names a run knows: their events wait for a worker, and are not rejected."""
+
+from grctl.models import HandlerKind, Step, WaitForEvent
+from grctl_operator.engine import Announce, AwaitWorker, Decision, Dispatch, decide
+from grctl_operator.engine.names import PAST_NAMES
+from tests.engine.builders import (
+    NOON,
+    at,
+    brought,
+    event,
+    every,
+    execution,
+    executions,
+    new_run,
+    runs,
+    seconds,
+    shown,
+    status_of,
+    stepping_run,
+    view,
+    waiting_run,
+    worker,
+    written,
+)
+
+OLD = worker("old", events=["approve"])
+NEW = worker("new", events=["approve", "refund"])
+REFUND = event("refund")
+
+
+def rejected(decision: Decision) -> list[str]:
+    return [each.reason for each in decision.status.settled] if decision.status else []
+
+
+def test_an_event_whose_handler_a_rollout_removed_waits_and_says_so() -> None:
+    run = waiting_run(status={"event_names": ("approve", "refund")})
+
+    decision = decide(run, view(run, REFUND), executions(workers=[OLD]), NOON)
+
+    text = (
+        'No connected worker of Order has the event handler "refund". Deploy the version that has'
+        " it, or delete the WorkflowEvent refund to withdraw it."
+    )
+    assert rejected(decision) == []
+    assert status_of(decision).message == text
+    assert AwaitWorker() in decision.before
+    assert [
+        (each.reason, each.event, each.message) for each in every(Announce, decision.before)
+    ] == [
+        ("NoHandler", None, text),
+        ("NoHandler", REFUND, f"{text} The event waits."),
+    ]
+
+
+def test_an_event_that_waited_for_its_handler_is_dispatched_after_a_rollback() -> None:
+    run = waiting_run(status={"event_names": ("approve", "refund")})
+    run = shown(run, view(run, REFUND), executions(workers=[OLD]), NOON)
+
+    decision = decide(run, view(run, REFUND), executions(workers=[NEW]), at("18:00"))
+
+    assert [each.event for each in every(Dispatch, decision.before)] == [REFUND]
+
+
+def test_a_name_stays_known_after_it_is_not_shown_any_more() -> None:
+    run = waiting_run(status={"event_names": ("approve", "refund")})
+    run = shown(run, view(run), executions(workers=[OLD]), NOON)
+
+    decision = decide(run, view(run, REFUND), executions(workers=[OLD]), at("18:00"))
+
+    assert run.status.event_names == ("approve",)
+    assert run.status.past_event_names == ("refund",)
+    assert rejected(decision) == []
+
+
+def test_a_name_that_a_worker_has_again_is_a_past_one_no_more() -> None:
+    run = waiting_run(
+        status={"event_names": ("approve",), "past_event_names": ("refund", "reject")}
+    )
+
+    status = status_of(decide(run, view(run), executions(workers=[NEW]), NOON))
+
+    assert (status.event_names, status.past_event_names) == (("approve", "refund"), ("reject",))
+
+
+def test_a_new_operator_rejects_nothing_that_the_run_knows() -> None:
+    run = waiting_run(status={"event_names": ("approve", "refund")})
+    started = executions(workers=[OLD], accepting_since=NOON - seconds(60))
+
+    assert rejected(decide(run, view(run, REFUND), started, NOON)) == []
+
+
+def test_a_name_that_nobody_had_is_unknown() -> None:
+    run = waiting_run(status={"event_names": ("approve",), "past_event_names": ("reject",)})
+
+    decision = decide(run, view(run, REFUND), executions(workers=[OLD]), NOON)
+
+    assert rejected(decision) == ["UnknownEvent"]
+
+
+def test_a_name_of_a_worker_that_left_is_known_and_kept() -> None:
+    run = waiting_run(status={"event_names": ("approve",)})
+    left = worker("new", events=["approve", "refund"], connected=False, seen=NOON - seconds(200))
+
+    decision = decide(run, view(run, REFUND), executions(workers=[OLD, left]), NOON)
+
+    assert rejected(decision) == []
+    assert status_of(decision).past_event_names == ("refund",)
+    assert decision.write_by is not None
+    assert decision.write_by <= NOON + seconds(0.25)
+
+
+def test_an_event_whose_handler_began_on_a_lost_worker_is_not_unknown() -> None:
+    step = Step(
+        name="refund",
+        kind=HandlerKind.EVENT,
+        attempt=2,
+        event="refund",
+        event_uid=REFUND.uid,
+        since=at("11:59"),
+    )
+    run = waiting_run(step=step, status={"event_names": ("approve",)})
+
+    decision = decide(run, view(run, REFUND), executions(workers=[OLD]), NOON)
+
+    assert rejected(decision) == []
+    assert status_of(decision).message == (
+        'No connected worker of Order has the event handler "refund". Deploy the version that has'
+        " it, or delete the WorkflowEvent refund to withdraw it; its handler began on a worker that"
+        " was lost."
+    )
+
+
+def test_a_name_is_written_before_an_event_of_it_is_given_to_a_worker() -> None:
+    run = waiting_run(status={"event_names": ("approve",)})
+    new = executions(workers=[NEW])
+
+    first = decide(run, view(run, REFUND), new, NOON)
+    run = written(run, first)
+    second = decide(run, view(run, REFUND), new, NOON)
+
+    assert every(Dispatch, first.before) == []
+    assert (first.write_by, first.background) == (NOON, False)
+    assert [each.event for each in every(Dispatch, second.before)] == [REFUND]
+
+
+def test_the_commit_that_begins_a_wait_writes_the_names() -> None:
+    run = new_run()
+    done = brought(execution(run), WaitForEvent())
+
+    run = written(run, decide(run, view(run), executions(done, workers=[NEW]), NOON))
+    decision = decide(run, view(run, REFUND), executions(workers=[NEW]), NOON)
+
+    assert run.status.event_names == ("approve", "refund")
+    assert [each.event for each in every(Dispatch, decision.before)] == [REFUND]
+
+
+def test_names_that_change_are_shown_in_the_background() -> None:
+    run = waiting_run()
+    run = shown(run, view(run), executions(), NOON)
+
+    decision = decide(run, view(run), executions(workers=[NEW]), NOON)
+
+    assert decision.background
+    assert status_of(decision).message == "Waits for an event: approve, refund."
+    assert status_of(decision).conditions[0].message == "Waits for an event: approve, refund."
+
+
+def test_names_that_change_are_shown_with_a_write_that_is_made_anyway() -> None:
+    run = shown(waiting_run(), view(waiting_run()), executions(), NOON)
+    late = event("approve", created_at=at("11:59"))
+    busy = worker("new", events=["approve", "refund"], free=0)
+
+    decision = decide(run, view(run, late), executions(workers=[busy]), NOON)
+
+    assert not decision.background
+    assert status_of(decision).event_names == ("approve", "refund")
+
+
+def test_workers_that_come_back_in_another_order_change_no_names() -> None:
+    run = waiting_run(status={"event_names": ("approve", "refund")})
+    workers = [worker("a", events=["refund"]), worker("b", events=["approve"])]
+    run = shown(run, view(run), executions(workers=workers), NOON)
+
+    assert decide(run, view(run), executions(workers=workers[::-1]), NOON) == Decision()
+
+
+def test_a_run_without_a_connected_worker_keeps_its_names() -> None:
+    run = shown(waiting_run(), view(waiting_run()), executions(), NOON)
+
+    assert decide(run, view(run), executions(workers=[]), NOON) == Decision()
+
+
+def test_past_names_are_bounded_and_the_newest_stay() -> None:
+    past = tuple(f"event-{number}" for number in range(PAST_NAMES))
+    run = waiting_run(status={"event_names": ("approve", "refund"), "past_event_names": past})
+
+    status = status_of(decide(run, view(run), executions(workers=[OLD]), NOON))
+
+    assert status.past_event_names == (*past[1:], "refund")
+
+
+def test_a_run_that_runs_a_step_learns_names_in_the_background() -> None:
+    run = stepping_run("ship", status={"event_names": ("approve",)})
+    running = execution(run, "ship")
+    seen = shown(run, view(run), executions(runs(running), workers=[OLD]), NOON)
+
+    decision = decide(seen, view(seen), executions(runs(running), workers=[NEW]), NOON)
+
+    assert decision.background
+    assert status_of(decision).event_names == ("approve", "refund")
