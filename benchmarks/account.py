@@ -5,6 +5,7 @@ a small request costs; a token is not. Operators, workers and services in a clus
 """
 
 import base64
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,10 @@ def _write_secret(file: Path, text: str) -> None:
 
 def _kubeconfig(connection: Connection, token: str) -> Json:
     cluster: Json = {"server": connection.server}
-    authority = connection.configuration.ssl_ca_cert
-    if authority is not None:
-        data = Path(authority).read_bytes()
-        cluster["certificate-authority-data"] = base64.b64encode(data).decode()
+    if connection.tls is not None:
+        trusted = connection.tls.get_ca_certs(binary_form=True)
+        authority = "".join(map(ssl.DER_cert_to_PEM_cert, trusted))
+        cluster["certificate-authority-data"] = base64.b64encode(authority.encode()).decode()
     return {
         "apiVersion": "v1",
         "kind": "Config",

@@ -17,8 +17,8 @@ Counted = list[tuple[Request, int]]
 class Nobody:
     """Credentials of nobody."""
 
-    async def auth_settings(self) -> dict[str, str]:
-        return {}
+    async def headers(self) -> list[tuple[str, str]]:
+        return []
 
 
 @asynccontextmanager
@@ -37,7 +37,7 @@ async def counting(status: int, text: str = "{}") -> AsyncIterator[tuple[Api, Co
 @asynccontextmanager
 async def client(url: str) -> AsyncIterator[tuple[Api, Counted]]:
     counted: Counted = []
-    connection = Connection(url.rstrip("/"), "shop", tls=None, configuration=Nobody())
+    connection = Connection(url.rstrip("/"), "shop", tls=None, credentials=Nobody())
     async with Api(connection) as api:
         api.on_request = lambda request, status: counted.append((request, status))
         yield api, counted

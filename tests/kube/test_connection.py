@@ -26,10 +26,13 @@ def cluster(**fields: str) -> list[dict[str, Any]]:
 NO_CERTIFICATE = base64.b64encode(b"none").decode()
 UNUSABLE = {
     "yaml": ("{bad: [", "while parsing a flow node"),
-    "empty": ("", "something is missing in it"),
-    "other": ("foo: bar", "Expected key current-context"),
+    "empty": ("", "it is empty"),
+    "other": ("foo: bar", "it has no current-context; contexts: none"),
     "binary": ("\x00", "not allowed"),
-    "user": (yaml.safe_dump(kubeconfig(users=None)), "something is missing in it"),
+    "user": (
+        yaml.safe_dump(kubeconfig(users=None)),
+        "its context 'a' wants the user 'a'; it has: none",
+    ),
     "server": (yaml.safe_dump(kubeconfig(clusters=cluster(server="host:1"))), "no URL: 'host:1'"),
     "certificate": (
         yaml.safe_dump(
@@ -74,4 +77,4 @@ async def test_one_of_several_files_may_be_missing(
     found = await Connection.find()
 
     assert (found.server, found.namespace) == ("https://127.0.0.1:1", "shop")
-    assert await found.authorization() == {"Authorization": "Bearer t"}
+    assert await found.authorization() == [("Authorization", "Bearer t")]

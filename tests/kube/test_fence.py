@@ -21,8 +21,8 @@ class Fence:
 class Configuration:
     """Of somebody who needs no token."""
 
-    async def auth_settings(self) -> dict[str, object]:
-        return {}
+    async def headers(self) -> list[tuple[str, str]]:
+        return []
 
 
 class Server:

@@ -90,7 +90,7 @@ class Intermediary:
         response = await self._session.request(
             request.method,
             URL(self._connection.server + request.raw_path, encoded=True),
-            headers={**passing(request.headers), **await self._connection.authorization()},
+            headers={**passing(request.headers), **dict(await self._connection.authorization())},
             data=io.BytesIO(body) if body else None,
             skip_auto_headers=OF_THE_CLIENT,
         )

@@ -72,10 +72,24 @@ async def _session(connection: Connection) -> kopf.AiohttpSession:
     """Give kopf a session of its own: it looks once at which resources the API server has."""
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=connection.tls or True),
-        headers={"User-Agent": USER_AGENT, **await connection.authorization()},
+        headers=[("User-Agent", USER_AGENT), *await connection.authorization()],
+        proxy=connection.proxy,
+        middlewares=(_expecting(connection.tls_server_name),),
     )
     return kopf.AiohttpSession(
         server=connection.server,
         aiohttp_session=session,
         default_namespace=connection.namespace,
     )
+
+
+def _expecting(name: str | None) -> aiohttp.ClientMiddlewareType:
+    """Make each request of a session expect a certificate of this name; None: of the server's."""
+
+    async def ask(
+        request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        request.server_hostname = name
+        return await send(request)
+
+    return ask

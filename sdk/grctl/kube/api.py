@@ -23,8 +23,9 @@ from typing import Any, Protocol, Self
 import aiohttp
 import orjson
 
-from grctl.kube.connection import Connection
+from grctl.kube.connection import Connection, ConnectionConfigError
 from grctl.kube.connector import Connector
+from grctl.kube.credentials import Headers
 from grctl.kube.errors import FencedError, UnreachableError, UntrustedServerError, api_error
 from grctl.kube.requests import Request, request_of
 
@@ -78,8 +79,8 @@ class Api:
     def _pool(self, limit: int) -> aiohttp.ClientSession:
         connector = Connector(limit=limit, ssl=self.connection.tls or True)
         return aiohttp.ClientSession(
-            base_url=self.connection.server + "/",
             connector=connector,
+            proxy=self.connection.proxy,
             headers={"User-Agent": self._user_agent, "Accept": "application/json"},
             timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT, sock_connect=CONNECT_TIMEOUT),
         )
@@ -199,11 +200,16 @@ class Api:
         """Ask; the header that says who asks may need I/O itself."""
         if session is None:
             raise RuntimeError("The Api is not open: use it as `async with Api(...) as api:`")
-        headers = {**(headers or {}), **await self.connection.authorization()}
+        who = await self._authorization(method, path)
+        said = [*(headers or {}).items(), *who]
+        url = self.connection.server + path
+        name = self.connection.tls_server_name
         self._time_left(method, path)  # again: finding out who asks may have taken its time
         response = None
         try:
-            response = await session.request(method, path, headers=headers, **arguments)
+            response = await session.request(
+                method, url, headers=said, server_hostname=name, **arguments
+            )
             self._count(method, path, arguments, response.status)
             yield response
         finally:
@@ -212,6 +218,12 @@ class Api:
             else:
                 _hang_up(response)
                 response.release()
+
+    async def _authorization(self, method: str, path: str) -> Headers:
+        try:
+            return await self.connection.authorization()
+        except ConnectionConfigError as error:
+            raise UnreachableError(f"{method} {path}: not sent. {error}") from error
 
     def _count(self, method: str, path: str, arguments: Mapping[str, Any], status: int) -> None:
         if self.on_request is not None:

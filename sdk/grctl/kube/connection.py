@@ -1,14 +1,27 @@
 """Which API server, as whom, and in which namespace: found as kubectl finds it.
 
-1. An explicit kubeconfig, then `$KUBECONFIG`, then `~/.kube/config`, then the pod's ServiceAccount.
-2. Tokens are asked for at each request: exec plugins, OIDC and projected tokens renew themselves.
+1. An explicit kubeconfig, then the files of `$KUBECONFIG`, then `~/.kube/config`, then the pod's
+   ServiceAccount.
+2. Who asks is said anew with each request: tokens renew themselves (`credentials`).
+3. What a kubeconfig says and cannot be done here is refused, never passed over.
 """
 
+import base64
+import binascii
 import os
 import ssl
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from grctl.kube import kubeconfig as kubeconfigs
+from grctl.kube.credentials import Credentials, Headers, TokenFile, UserCredentials
+from grctl.kube.exec_plugin import ExecPlugin
+from grctl.kube.kubeconfig import KubeconfigError, Section
+from grctl.kube.proxies import proxy_of
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 DEFAULT_KUBECONFIG = Path("~/.kube/config")
@@ -25,8 +38,11 @@ class Connection:
     server: str
     namespace: str
     tls: ssl.SSLContext | None
-    configuration: Any
-    """`kubernetes.aio.client.Configuration`: it renews tokens."""
+    credentials: Credentials
+    proxy: str | None = None
+    """URL of the proxy to it."""
+    tls_server_name: str | None = None
+    """The name that its certificate must have, if that is not the server's."""
 
     @classmethod
     async def find(
@@ -35,94 +51,149 @@ class Connection:
         """Load the configuration as kubectl would.
 
         Raises:
-            ConnectionConfigError: none is there, or it cannot be read; says where it looked.
+            ConnectionConfigError: none is there, or it cannot be used; says where it looked.
         """
-        path = kubeconfig or os.environ.get("KUBECONFIG") or _default_kubeconfig()
-        if path is None and not (SERVICE_ACCOUNT / "token").exists():
+        paths = _paths(kubeconfig)
+        if not paths and not (SERVICE_ACCOUNT / "token").exists():
             raise ConnectionConfigError(
                 "No Kubernetes API is configured: set KUBECONFIG, write ~/.kube/config, or run in"
                 " a pod with a ServiceAccount. `grctl dev` starts one and prints its kubeconfig."
             )
-        return _in_cluster() if path is None else await _from_kubeconfig(str(path), context)
+        if not paths:
+            return _in_cluster()
+        return await _from_kubeconfig(paths, context)
 
-    async def authorization(self) -> dict[str, str]:
-        """Give the header that says who asks."""
-        settings = await self.configuration.auth_settings()
-        bearer = settings.get("BearerToken", {}).get("value")
-        return {"Authorization": bearer} if bearer else {}
+    async def authorization(self) -> Headers:
+        """Return the headers that say who asks.
+
+        Raises:
+            ConnectionConfigError: a token cannot be had.
+        """
+        try:
+            return await self.credentials.headers()
+        except (KubeconfigError, OSError) as error:
+            raise ConnectionConfigError(f"No credentials for {self.server}: {error}") from error
 
 
-def _default_kubeconfig() -> str | None:
-    path = DEFAULT_KUBECONFIG.expanduser()
-    return str(path) if path.exists() else None
+def _paths(kubeconfig: str | os.PathLike[str] | None) -> list[Path]:
+    """Return the files to look at: one that is asked for, or as many as `$KUBECONFIG` names."""
+    if kubeconfig:
+        return [Path(kubeconfig).expanduser()]
+    named = [each for each in os.environ.get("KUBECONFIG", "").split(os.pathsep) if each]
+    if named:
+        return [Path(each).expanduser() for each in dict.fromkeys(named)]
+    default = DEFAULT_KUBECONFIG.expanduser()
+    return [default] if default.exists() else []
 
 
 def _in_cluster() -> Connection:
-    from kubernetes.aio.client import Configuration
-    from kubernetes.aio.config import load_incluster_config
-
-    configuration = Configuration()
-    load_incluster_config(client_configuration=configuration)
-    namespace = (SERVICE_ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
-    return _connection(configuration, namespace)
-
-
-async def _from_kubeconfig(path: str, context: str | None) -> Connection:
-    from kubernetes.aio.config import ConfigException
-    from yaml import YAMLError
-
-    if not _exists(path):
-        raise ConnectionConfigError(f"There is no kubeconfig {path}")
+    host, port = (os.environ.get(f"KUBERNETES_SERVICE_{each}", "") for each in ("HOST", "PORT"))
+    if not host or not port:
+        raise ConnectionConfigError(
+            "This pod has a ServiceAccount, but KUBERNETES_SERVICE_HOST and _PORT are not set."
+        )
+    server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
     try:
-        return await _load(path, context)
-    except (ConfigException, OSError, ValueError, YAMLError) as error:
+        return Connection(
+            server,
+            (SERVICE_ACCOUNT / "namespace").read_text(encoding="utf-8").strip(),
+            ssl.create_default_context(cafile=SERVICE_ACCOUNT / "ca.crt"),
+            TokenFile(SERVICE_ACCOUNT / "token"),
+            proxy_of(server, "", os.environ),
+        )
+    except (OSError, ValueError) as error:
+        raise ConnectionConfigError(f"This pod's ServiceAccount cannot be used: {error}") from error
+
+
+async def _from_kubeconfig(paths: list[Path], context: str | None) -> Connection:
+    shown = os.pathsep.join(map(str, paths))
+    if not any(each.exists() for each in paths):
+        raise ConnectionConfigError(f"There is no kubeconfig {shown}")
+    try:
+        return await _load(paths, context)
+    except (OSError, ValueError) as error:
         text = " ".join(str(error).split())
-        raise ConnectionConfigError(f"The kubeconfig {path} cannot be used: {text}") from error
-    except (AttributeError, KeyError, TypeError) as error:
-        text = f"something is missing in it, or is of another kind ({error})"
-        raise ConnectionConfigError(f"The kubeconfig {path} cannot be used: {text}") from error
+        raise ConnectionConfigError(f"The kubeconfig {shown} cannot be used: {text}") from error
 
 
-def _exists(path: str) -> bool:
-    """Say whether one of the files is there: as for kubectl, `$KUBECONFIG` may name several."""
-    return any(Path(each).exists() for each in path.split(os.pathsep))
-
-
-async def _load(path: str, context: str | None) -> Connection:
-    # Imported here: it takes a quarter of a second, and many commands never come here.
-    from kubernetes.aio.client import Configuration
-    from kubernetes.aio.config import list_kube_config_contexts, load_kube_config
-
-    configuration = Configuration()
-    contexts, active = list_kube_config_contexts(config_file=path)
-    chosen = active if context is None else _named(contexts, context, path)
-    await load_kube_config(
-        config_file=path, context=chosen["name"], client_configuration=configuration
-    )
-    return _connection(configuration, chosen["context"].get("namespace") or "default")
-
-
-def _named(contexts: list[Any], name: str, path: str) -> Any:
-    for context in contexts:
-        if context["name"] == name:
-            return context
-    names = ", ".join(sorted(context["name"] for context in contexts)) or "none"
-    raise ConnectionConfigError(f"{path} has no context {name!r}; it has: {names}")
-
-
-def _connection(configuration: Any, namespace: str) -> Connection:
-    server = configuration.host.rstrip("/")
+async def _load(paths: list[Path], context: str | None) -> Connection:
+    config = kubeconfigs.read(paths)
+    chosen = config.context(context)
+    cluster, user = config.cluster(chosen), config.user(chosen)
+    server = cluster.text("server").rstrip("/")
     if not server.startswith(("https://", "http://")):
-        raise ValueError(f"its cluster's server is no URL: {server!r}")
-    tls = _tls_context(configuration) if server.startswith("https:") else None
-    return Connection(server, namespace, tls, configuration)
+        raise KubeconfigError(f"the server of {cluster.name} is no URL: {server!r}")
+    plugin = ExecPlugin(user, _told_to_plugins(cluster)) if user.mapping("exec") else None
+    credentials = UserCredentials(user, plugin)
+    await credentials.headers()  # what is wrong with them is told here, once
+    return Connection(
+        server,
+        chosen.text("namespace") or "default",
+        await _tls_context(cluster, user, plugin) if server.startswith("https:") else None,
+        credentials,
+        proxy_of(server, cluster.text("proxy-url"), os.environ),
+        cluster.text("tls-server-name") or None,
+    )
 
 
-def _tls_context(configuration: Any) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-    if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
-    if not configuration.verify_ssl:
+def _told_to_plugins(cluster: Section) -> dict[str, Any]:
+    return {name: value for name, value in cluster.fields.items() if name != "extensions"}
+
+
+async def _tls_context(
+    cluster: Section, user: Section, plugin: ExecPlugin | None
+) -> ssl.SSLContext:
+    authority = _pem(cluster, "certificate-authority")
+    context = ssl.create_default_context()
+    if authority:
+        context = _trusting(authority, cluster)
+    if cluster.flag("insecure-skip-tls-verify"):
+        if authority:
+            raise KubeconfigError(f"{cluster.name} has an authority, and wants none to be checked")
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    certificate, key = _pem(user, "client-certificate"), _pem(user, "client-key")
+    if not certificate and plugin and not user.text("token"):
+        given = await plugin.credential()
+        certificate, key = given.certificate.encode(), given.key.encode()
+    if certificate:
+        _show(context, certificate, key, user)
     return context
+
+
+def _trusting(authority: bytes, cluster: Section) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cadata=authority.decode("ascii", errors="replace"))
+    except ssl.SSLError as error:
+        text = f"no certificate or crl found in the certificate-authority of {cluster.name}"
+        raise KubeconfigError(text) from error
+
+
+def _show(context: ssl.SSLContext, certificate: bytes, key: bytes, user: Section) -> None:
+    """Show a client certificate to the server. Python takes it from files only."""
+    try:
+        with _file_of(certificate + b"\n" + key) as path:
+            context.load_cert_chain(path)
+    except ssl.SSLError as error:
+        text = f"the client-certificate and client-key of {user.name} cannot be used: {error}"
+        raise KubeconfigError(text) from error
+
+
+@contextmanager
+def _file_of(content: bytes) -> Iterator[str]:
+    """Keep content in a file that only this user may read, for a moment."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        yield file.name
+
+
+def _pem(section: Section, key: str) -> bytes:
+    """Return what a field has as data, or the file has that it names; empty if neither is there."""
+    data, path = section.text(f"{key}-data"), section.path(key)
+    if not data:
+        return path.read_bytes() if path else b""
+    try:
+        return base64.b64decode("".join(data.split()), validate=True)
+    except binascii.Error as error:
+        raise KubeconfigError(f"{key}-data of {section.name} is no base64: {error}") from error

@@ -1,0 +1,146 @@
+"""As whom requests are made: what a kubeconfig's user or a pod's ServiceAccount says.
+
+1. Tokens are looked at for each request: files are read again, plugins and OIDC renew what has
+   expired.
+2. Of several ways the first counts: token (a file before the text), password, plugin,
+   auth-provider.
+3. Impersonation is said with each request. A client that left it out would have more rights than
+   kubectl with the same file.
+"""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from grctl.kube.exec_plugin import ExecPlugin
+from grctl.kube.kubeconfig import KubeconfigError, Section
+
+LEGAL_IN_HEADERS = "!#$&'*+-.^_`|~"
+"""Beside letters and digits; anything else of an extra's key is escaped."""
+
+Headers = list[tuple[str, str]]
+
+
+class Credentials(Protocol):
+    """Says who asks."""
+
+    async def headers(self) -> Headers:
+        """Return the headers that say who asks; a name may be there several times."""
+
+
+class TokenFile:
+    """The token of a pod's ServiceAccount, which is renewed in its file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def headers(self) -> Headers:
+        """Return the header with the token as it is now."""
+        return [_bearer(self._path.read_text(encoding="utf-8"))]
+
+
+class UserCredentials:
+    """The credentials of a kubeconfig's user."""
+
+    def __init__(self, user: Section, plugin: ExecPlugin | None) -> None:
+        _check_one_way(user)
+        self._user = user
+        self._plugin = plugin
+        self._impersonation = list(_impersonation(user))
+        self._provider = _AuthProvider(user) if user.mapping("auth-provider") else None
+
+    async def headers(self) -> Headers:
+        """Return the headers that say who asks, and as whom."""
+        return [*await self._authorization(), *self._impersonation]
+
+    async def _authorization(self) -> Headers:
+        if token := _token(self._user):
+            return [_bearer(token)]
+        if self._user.text("username"):
+            text = f"{self._user.text('username')}:{self._user.text('password')}"
+            return [("Authorization", f"Basic {base64.b64encode(text.encode()).decode()}")]
+        if self._plugin:
+            token = (await self._plugin.credential()).token
+            return [_bearer(token)] if token else []
+        return await self._provider.headers() if self._provider else []
+
+
+class _AuthProvider:
+    """OIDC, by the official client: kubectl takes other providers no more."""
+
+    def __init__(self, user: Section) -> None:
+        if (name := user.below("auth-provider").text("name")) != "oidc":
+            raise KubeconfigError(f"{user.name} has the auth-provider {name!r}; there is only oidc")
+        self._user = user
+        self._loader: Any = None
+
+    async def headers(self) -> Headers:
+        from kubernetes.aio.client import Configuration
+        from kubernetes.aio.config import ConfigException
+        from kubernetes.aio.config.kube_config import KubeConfigLoader
+
+        if self._loader is None:
+            self._loader = KubeConfigLoader(_only(self._user.fields))
+        configuration = Configuration()
+        try:
+            await self._loader.load_and_set(configuration)  # renews a token that has expired
+        except (ConfigException, ValueError) as error:
+            raise KubeconfigError(f"{self._user.name}: {error}") from error
+        token = configuration.api_key.get("BearerToken", "")
+        return [_bearer(token.removeprefix("Bearer "))]
+
+
+def _only(user: dict[str, Any]) -> dict[str, Any]:
+    """Make a kubeconfig of one user, in which the official client reads nothing else."""
+    return {
+        "current-context": "it",
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+        "clusters": [{"name": "it", "cluster": {"server": "http://unused"}}],
+        "users": [{"name": "it", "user": {"auth-provider": user["auth-provider"]}}],
+    }
+
+
+def _bearer(token: str) -> tuple[str, str]:
+    return "Authorization", f"Bearer {token.strip()}"
+
+
+def _token(user: Section) -> str:
+    """Return the token of a file that can be read, or else the one that is written down."""
+    path, written = user.path("tokenFile"), user.text("token")
+    if path is None:
+        return written
+    try:
+        return path.read_text(encoding="utf-8").strip() or written
+    except OSError as error:
+        if written:
+            return written
+        raise KubeconfigError(f"the tokenFile of {user.name} cannot be read: {error}") from error
+
+
+def _check_one_way(user: Section) -> None:
+    """Refuse what kubectl refuses: it is not clear who is meant."""
+    token = user.text("token") or user.text("tokenFile")
+    if token and user.text("username"):
+        raise KubeconfigError(f"{user.name} has a token and a username; only one can be")
+    if user.mapping("exec") and user.mapping("auth-provider"):
+        raise KubeconfigError(f"{user.name} has exec and an auth-provider; only one can be")
+
+
+def _impersonation(user: Section) -> Iterator[tuple[str, str]]:
+    name, uid, groups = user.text("as"), user.text("as-uid"), user.texts("as-groups")
+    extra = user.below("as-user-extra")
+    if not name and (uid or groups or extra.fields):
+        raise KubeconfigError(
+            f"{user.name} has as-uid, as-groups or as-user-extra without a user in 'as'"
+        )
+    if name:
+        yield "Impersonate-User", name
+    if uid:
+        yield "Impersonate-Uid", uid
+    for group in groups:
+        yield "Impersonate-Group", group
+    for key in extra.fields:
+        for value in extra.texts(key):
+            yield f"Impersonate-Extra-{quote(key, safe=LEGAL_IN_HEADERS)}", value

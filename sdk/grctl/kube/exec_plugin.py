@@ -1,0 +1,129 @@
+"""Credentials of a plugin that a kubeconfig names (`exec`), as kubectl asks it.
+
+It is asked again when what it gave has expired. Its standard error is the person's: it may ask
+there to log in.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from grctl.kube.kubeconfig import KubeconfigError, Section
+
+VERSIONS = frozenset({"client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"})
+EARLY = timedelta(seconds=10)  # before it expires: the request is to arrive with it
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What a plugin gave."""
+
+    token: str = ""
+    certificate: str = ""
+    key: str = ""
+    expires: datetime | None = None
+
+
+class ExecPlugin:
+    """A plugin, and what it gave last.
+
+    Args:
+        user: The user that names it.
+        cluster: What it is told of the cluster if it asks for that.
+    """
+
+    def __init__(self, user: Section, cluster: Mapping[str, Any]) -> None:
+        self._settings = user.below("exec")
+        self._name = user.name
+        self._command = self._settings.text("command")
+        self._version = self._settings.text("apiVersion")
+        if not self._command:
+            raise KubeconfigError(f"{self._settings.name} names no command")
+        if self._version not in VERSIONS:
+            known = ", ".join(sorted(VERSIONS))
+            raise KubeconfigError(f"{self._settings.name} has no apiVersion of {known}")
+        self._cluster = cluster if self._settings.flag("provideClusterInfo") else None
+        self._given: Credential | None = None
+        self._asking = asyncio.Lock()
+
+    async def credential(self) -> Credential:
+        """Return what it gave, or what it gives now if that has expired.
+
+        Raises:
+            KubeconfigError: it cannot be run, fails, or gives something else than a credential.
+        """
+        async with self._asking:
+            if self._given is None or _has_expired(self._given):
+                self._given = _read(self._name, self._version, await self._run())
+            return self._given
+
+    async def _run(self) -> bytes:
+        mode = self._settings.text("interactiveMode")
+        interactive = mode != "Never" and sys.stdin is not None and sys.stdin.isatty()
+        if mode == "Always" and not interactive:
+            raise KubeconfigError(f"{self._settings.name} needs a terminal, and there is none")
+        try:
+            process = await asyncio.create_subprocess_exec(
+                self._program(),
+                *self._settings.texts("args"),
+                env=self._environment(interactive=interactive),
+                stdin=None if interactive else asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+            )
+        except OSError as error:
+            hint = self._settings.text("installHint")
+            why = f"{self._name} needs the plugin {self._command!r}: {error.strerror}"
+            raise KubeconfigError(f"{why}. {hint}" if hint else why) from error
+        output, _ = await process.communicate()
+        if process.returncode:
+            code = process.returncode
+            raise KubeconfigError(f"{self._name}: the plugin {self._command!r} ended with {code}")
+        return output
+
+    def _program(self) -> str:
+        """Return the command: found in $PATH, or relative to the kubeconfig."""
+        has_directory = os.sep in self._command
+        return str(self._settings.directory / self._command) if has_directory else self._command
+
+    def _environment(self, *, interactive: bool) -> dict[str, str]:
+        spec: dict[str, Any] = {"interactive": interactive}
+        if self._cluster is not None:
+            spec["cluster"] = self._cluster
+        info = {"apiVersion": self._version, "kind": "ExecCredential", "spec": spec}
+        given = self._settings.fields.get("env") or ()
+        own = {str(each["name"]): str(each["value"]) for each in given}
+        return {**os.environ, **own, "KUBERNETES_EXEC_INFO": json.dumps(info)}
+
+
+def _read(name: str, version: str, output: bytes) -> Credential:
+    try:
+        said = json.loads(output)
+        _check_version(said["apiVersion"], version)
+        status = said["status"]
+        until = status.get("expirationTimestamp")
+        credential = Credential(
+            token=status.get("token") or "",
+            certificate=status.get("clientCertificateData") or "",
+            key=status.get("clientKeyData") or "",
+            expires=datetime.fromisoformat(until) if until else None,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"{type(error).__name__}: {error}"
+        raise KubeconfigError(f"{name}: its plugin gave no ExecCredential: {why}") from error
+    if not credential.token and not (credential.certificate and credential.key):
+        raise KubeconfigError(f"{name}: its plugin gave neither a token nor a certificate and key")
+    return credential
+
+
+def _check_version(said: str, wanted: str) -> None:
+    if said != wanted:
+        raise ValueError(f"it is of {said}, not {wanted}")
+
+
+def _has_expired(credential: Credential) -> bool:
+    return credential.expires is not None and datetime.now(UTC) >= credential.expires - EARLY

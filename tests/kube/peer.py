@@ -1,0 +1,140 @@
+"""An API server that notes what it is asked, and kubectl beside our client to ask the same."""
+
+import asyncio
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+KUBECTL = Path(sys.executable).parent / "kubectl"
+NAME = "api.internal"
+"""Name of the server's certificate: its address, 127.0.0.1, is not in it."""
+
+Asked = list[tuple[str, list[tuple[str, str]]]]
+"""Path and headers of each request, without those that every client sends in its own way."""
+OF_CREDENTIALS = ("authorization", "impersonate-")
+
+
+@asynccontextmanager
+async def noting_server(directory: Path) -> AsyncIterator[tuple[str, Asked]]:
+    """Give the URL of a TLS server that answers everything with an empty list, and its notes."""
+    asked: Asked = []
+
+    async def answer(request: web.Request) -> web.Response:
+        headers = [(k.lower(), v) for k, v in request.headers.items()]
+        said = sorted((k, v) for k, v in headers if k.startswith(OF_CREDENTIALS))
+        asked.append((request.path, said))
+        return web.json_response({"kind": "List", "apiVersion": "v1", "items": [], "metadata": {}})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    server = TestServer(app, scheme="https")
+    await server.start_server(ssl=_server_context(directory))
+    yield f"https://127.0.0.1:{server.port}", asked
+    await server.close()
+
+
+@asynccontextmanager
+async def tunnel(port: int) -> AsyncIterator[tuple[str, list[str]]]:
+    """Give the URL of a proxy whose tunnels all lead to a port, and what it was asked for."""
+    asked: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        lines = head.split("\r\n")
+        who = [line for line in lines if line.lower().startswith("proxy-authorization")]
+        asked.append(" ".join([lines[0].rsplit(" ", 1)[0], *who]))
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(_pump(reader, server_writer), _pump(server_reader, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+        server.close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+
+
+def write(path: Path, server: str, *, cluster: Any = None, user: Any = None, **more: Any) -> Path:
+    """Write a kubeconfig of one context, `a`, in which everything is called `a`.
+
+    The user has a token if nothing else is said: of one who has nothing kubectl asks for a name.
+    """
+    secure = {"insecure-skip-tls-verify": True} if cluster is None else cluster
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "a",
+        "clusters": [{"name": "a", "cluster": {"server": server, **secure}}],
+        "users": [{"name": "a", "user": user or {"token": "t"}}],
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a", "namespace": "shop"}}],
+        **more,
+    }
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+async def kubectl(environment: dict[str, str]) -> tuple[int, str]:
+    """Let kubectl ask for the pods; give its exit code and what it said of an error."""
+    home = {"HOME": "/nowhere", "PATH": "/usr/bin:/bin"}
+    process = await asyncio.create_subprocess_exec(
+        KUBECTL,
+        *("get", "--raw", "/api/v1/pods", "--request-timeout", "20s"),
+        env={**home, **environment},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, error = await process.communicate()
+    return process.returncode or 0, error.decode()
+
+
+def _server_context(directory: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
+    from datetime import UTC, datetime, timedelta
+
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (directory / "ca.pem").write_bytes(pem)
+    (directory / "server.pem").write_bytes(pem + private)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "server.pem")
+    return context
