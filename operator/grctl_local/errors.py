@@ -28,11 +28,15 @@ class ApiError(Exception):
     """A request is refused."""
 
     def __init__(self, code: int, reason: str, message: str, details: Json | None = None) -> None:
-        super().__init__(message)
+        super().__init__(code, reason, message, details)  # what a copy of it is made with
         self.code = code
         self.reason = reason
         self.message = message
         self.details = details
+
+    def __str__(self) -> str:
+        """Return the text for people."""
+        return self.message
 
     @property
     def status(self) -> Json:

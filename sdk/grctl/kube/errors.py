@@ -13,10 +13,14 @@ class ApiError(Exception):
     """
 
     def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message or f"{status} {reason}")
+        super().__init__(status, reason, message)  # what a copy of it is made with
         self.status = status
         self.reason = reason
         self.message = message
+
+    def __str__(self) -> str:
+        """Return the text for people; status and reason where there is none."""
+        return self.message or f"{self.status} {self.reason}".rstrip()
 
     @property
     def too_large(self) -> bool:

@@ -54,7 +54,12 @@ class BadPayloadError(ValueError):
     """A payload does not fit a handler's parameters: its text has what is wrong, by field."""
 
     def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("; ".join(problem.text for problem in problems))
+        super().__init__(problems)  # what a copy of it is made with
+        self._problems = problems
+
+    def __str__(self) -> str:
+        """Return what is wrong, by field."""
+        return "; ".join(problem.text for problem in self._problems)
 
 
 def bind(signature: Signature, payload: Any) -> dict[str, Any]:
