@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from grctl_local.server import LocalServer, PortTakenError
 from grctl_local.store import StoreError
 
 KUBECONFIG = Path(".grctl/kubeconfig")
+LAST_PORT = 65_535
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,9 +35,8 @@ async def _serve(options: argparse.Namespace) -> None:
         options.data, options.port, options.kubeconfig, audit_log=options.audit_log
     ) as server:
         path = server.kubeconfig_path.absolute()
-        print(  # noqa: T201
-            f"Kubernetes API at {server.url}; to use it: export KUBECONFIG={path}", flush=True
-        )
+        command = f"export KUBECONFIG={shlex.quote(str(path))}"
+        print(f"Kubernetes API at {server.url}; to use it: {command}", flush=True)  # noqa: T201
         await stopped.wait()
 
 
@@ -44,10 +45,21 @@ def _parser() -> argparse.ArgumentParser:
         prog="grctl local", description="A Kubernetes API in one process, for this machine only."
     )
     parser.add_argument("--data", type=Path, help="file that keeps the objects (none: in memory)")
-    parser.add_argument("--port", type=int, default=0, help="port to listen on (0: a free one)")
+    parser.add_argument("--port", type=_port, default=0, help="port to listen on (0: a free one)")
     parser.add_argument("--kubeconfig", type=Path, default=KUBECONFIG, help="file to write")
     parser.add_argument("--audit-log", type=Path, help="file to add each request to, as JSON")
     return parser
+
+
+def _port(text: str) -> int:
+    """Read a port.
+
+    Raises:
+        ArgumentTypeError: there is none of that number.
+    """
+    if not text.isdecimal() or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to {LAST_PORT}")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from grctl_local.__main__ import main
 from tests.conformance.client import Api
 from tests.conformance.kubeconfig import load
 
@@ -105,3 +106,12 @@ async def test_an_audit_log_is_added_to(tmp_path: Path) -> None:
 
 def test_an_audit_log_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
     assert "nowhere/audit.jsonl" in refused(tmp_path, "--audit-log", "nowhere/audit.jsonl")
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "9" * 30, "9" * 5000, "x", "", "1.5"])
+def test_a_port_that_there_is_not_is_a_wrong_call(
+    port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([f"--port={port}"])
+    assert "error: argument --port" in capsys.readouterr().err

@@ -37,6 +37,14 @@ def test_a_port_that_is_no_number_is_refused_by_name() -> None:
         Settings.read({}, {"GRCTL_HTTP_PORT": "x"})
 
 
+@pytest.mark.parametrize("port", [-1, 65_536, 10**30])
+def test_a_port_that_there_is_not_is_refused_by_its_flag(port: int) -> None:
+    with pytest.raises(SettingsError, match=f"from 0 to 65535, not {port}: --http-port"):
+        Settings.read({"http_port": port}, {})
+    with pytest.raises(SettingsError, match=f"not {port}: --port"):
+        Settings.read({}, {"GRCTL_DISPATCHER_PORT": str(port)})
+
+
 def test_a_certificate_without_its_key_is_refused() -> None:
     with pytest.raises(SettingsError, match="both a certificate and its key"):
         Settings.read({"tls_cert": "tls.crt"}, {})

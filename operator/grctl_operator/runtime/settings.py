@@ -28,6 +28,7 @@ VARIABLES = {
     "log_format": "GRCTL_LOG_FORMAT",
 }
 NUMBERS = frozenset({"dispatcher_port", "http_port"})
+LAST_PORT = 65_535
 
 
 class SettingsError(Exception):
@@ -113,6 +114,9 @@ class Settings:
         """
         if (self.tls_cert is None) != (self.tls_key is None):
             raise SettingsError("TLS needs both a certificate and its key: --tls-cert, --tls-key")
+        for flag, port in (("--port", self.dispatcher_port), ("--http-port", self.http_port)):
+            if port is not None and not 0 <= port <= LAST_PORT:
+                raise SettingsError(f"A port is a number from 0 to {LAST_PORT}, not {port}: {flag}")
         if self.worker_auth not in {None, *WORKER_AUTHS}:
             raise SettingsError(
                 f"Workers are authenticated by {' or '.join(WORKER_AUTHS)}, not"

@@ -127,6 +127,26 @@ async def test_a_type_that_was_not_granted_is_refused_with_the_command_that_gran
     await bench.door.permit(identity, bench.hello(ORDER, REFUND))
 
 
+def left_in(directory: Path) -> list[Path]:
+    return list(directory.iterdir())
+
+
+async def test_the_command_that_grants_has_nothing_that_a_shell_would_run(
+    bench: Bench, tmp_path: Path
+) -> None:
+    odd = "$(touch ran) `touch ran` 'x'; touch ran #"
+    identity = await bench.door.identify(await bench.token())
+    with pytest.raises(RefusedError) as refusal:
+        await bench.door.permit(identity, bench.hello(catalogue(odd)))
+    command = str(refusal.value).partition("Grant it: ")[2].replace("kubectl", "echo kubectl")
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-c", command, cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert f"--resource-name={odd}\n" in said.decode()
+    assert left_in(tmp_path) == []
+
+
 async def test_a_worker_serves_the_namespace_of_its_account_only(bench: Bench) -> None:
     await bench.grant("Order")
     identity = await bench.door.identify(await bench.token())

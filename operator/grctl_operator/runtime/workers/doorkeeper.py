@@ -13,6 +13,7 @@ import base64
 import binascii
 import hashlib
 import logging
+import shlex
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -241,7 +242,7 @@ def _expiry(token: str) -> datetime | None:
 
 def _grant(identity: Identity, types: Sequence[str]) -> str:
     namespace, _, account = identity.name.removeprefix(ACCOUNT).partition(":")
-    names = " ".join(f"--resource-name={each}" for each in types)
+    names = " ".join(f"--resource-name={shlex.quote(each)}" for each in types)
     return (
         f"ServiceAccount {namespace}/{account} may not execute {', '.join(types)}. Grant it:"
         f" kubectl create role {account}-execute -n {namespace} --verb={VERB}"
