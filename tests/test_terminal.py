@@ -1,6 +1,10 @@
-import pytest
+import json
 
-from grctl.terminal import printable, printable_lines
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grctl.terminal import OBEYED, json_escaped, printable, printable_lines
 
 
 @pytest.mark.parametrize(
@@ -25,3 +29,57 @@ def test_no_terminal_obeys_what_is_shown(text: str, shown: str) -> None:
 def test_a_text_of_several_lines_becomes_one_or_stays_several() -> None:
     assert printable("a\nb") == "a b"
     assert printable_lines("a\nb\x1bc", indent="  ") == "a\n  b\\x1bc"
+
+
+ORDERS = [
+    "\x1b[2J",
+    "\x1b]0;title\x07",
+    "\x1bP1$r\x1b\\",
+    "\x9b2J",
+    "\x9d0;t\x9c",
+    "\x08\x08",
+    "\r",
+    "\x0e",
+    "\x7f",
+    "\x85",
+    "\u2028",
+    "\u202ecod.exe",
+    "\u2066a\u2069",
+    "\u200f",
+    "\ufeff",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("text", ORDERS, ids=ascii)
+def test_what_gives_an_order_is_shown_as_its_code(text: str) -> None:
+    assert not OBEYED.search(printable(text))
+    assert "\\" in printable(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["審査 👍🏽 é naïve", "👩‍👩‍👧", "می‌خواهم", "e\u0301", "שלום", "🏴\U000e0067\U000e007f"]
+)
+def test_what_people_write_stays_as_it_is(text: str) -> None:
+    assert printable(text) == text
+
+
+@given(st.text())
+def test_it_is_one_line_however_often_it_is_done(text: str) -> None:
+    once = printable(text)
+    assert printable(once) == once
+    assert len(once.splitlines()) <= 1
+
+
+@given(st.text())
+def test_lines_stay_lines_and_nothing_else_breaks_them(text: str) -> None:
+    lines = printable_lines(text).split("\n")
+    assert len(lines) == text.count("\n") + 1
+    assert all(len(line.splitlines()) <= 1 for line in lines)
+
+
+@given(st.text(st.characters(exclude_categories=[])))
+def test_json_says_the_same_when_it_is_escaped(text: str) -> None:
+    written = json_escaped(json.dumps({text: text}, ensure_ascii=False, indent=2))
+    assert json.loads(written) == {text: text}
+    assert not OBEYED.search(written.replace("\n", ""))

@@ -2,10 +2,10 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -16,6 +16,7 @@ from grctl.models.crds import all_crds
 from grctl_local import LocalServer
 
 Grctl = Callable[..., Result]
+T = TypeVar("T")
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +54,16 @@ def run_of(kubeconfig: Path, name: str) -> dict[str, Any]:
             return await api.get(RUNS.path("default", name))
 
     return asyncio.run(read())
+
+
+def api_does(kubeconfig: Path, act: Callable[[Api], Awaitable[T]]) -> T:
+    """Make one request."""
+
+    async def do() -> T:
+        async with Api(await Connection.find(kubeconfig)) as api:
+            return await act(api)
+
+    return asyncio.run(do())
 
 
 def set_status(kubeconfig: Path, name: str, status: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,21 @@ def test_an_unknown_command_is_a_wrong_call(grctl: Grctl) -> None:
     done = grctl("begin")
     assert done.exit_code == 2
     assert "No such command 'begin'" in done.stderr
+
+
+@pytest.mark.parametrize("number", ["-1", "65536", "99999", "1" * 5000, "x", "", "1.5"])
+@pytest.mark.parametrize("flag", ["dev --port", "dev --operator-port", "worker a:b --http-port"])
+def test_a_port_that_there_is_not_is_a_wrong_call(grctl: Grctl, flag: str, number: str) -> None:
+    command, *others, option = flag.split()
+    done = grctl(command, *others, f"{option}={number}")
+    assert done.exit_code == 2
+    assert option in done.stderr.splitlines()[-1]
+
+
+def test_a_directory_is_no_kubeconfig_to_write(grctl: Grctl, tmp_path: Path) -> None:
+    done = grctl("dev", "--kubeconfig", str(tmp_path))
+    assert done.exit_code == 1
+    assert done.stderr == f"grctl: the kubeconfig {tmp_path} is a directory: name a file to write\n"
 
 
 def test_a_defect_is_one_line(

@@ -1,6 +1,9 @@
 import asyncio
 import os
 
+import pytest
+
+from grctl.cli import children as children_module
 from grctl.cli.children import Children
 
 STUBBORN = ["sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done"]
@@ -61,3 +64,15 @@ async def test_one_that_ends_by_itself_is_told_with_its_last_line() -> None:
             await shown.until("a", "gone")
     assert ended is started
     assert ended.process.returncode == 3
+
+
+async def test_a_line_without_end_is_left_out_and_the_process_is_read_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(children_module, "LONGEST_LINE", 2**16)
+    shown = Shown()
+    long = "head -c 1000000 /dev/zero | tr '\\0' x; echo; echo after"
+    async with Children(shown) as children:
+        await children.start("a", ["sh", "-c", long], os.environ)
+        await shown.until("a", "after")
+    assert ("a", "(a line of over 0 MiB is left out)") in shown.lines

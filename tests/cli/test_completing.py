@@ -45,6 +45,21 @@ def _runs(grctl: Grctl, kubeconfig: Path) -> None:
     set_status(kubeconfig, "order-2", {"phase": "WaitEvent", "eventNames": names})
 
 
+def test_nothing_is_offered_that_a_shell_would_run(
+    complete: Complete, grctl: Grctl, kubeconfig: Path
+) -> None:
+    grctl("start", "ProcessOrder", "order-1")
+    names = ["$(reboot)", "`reboot`", "a;b", "a b", "a\x1b[2J", "審査", "a.b"]
+    set_status(kubeconfig, "order-1", {"phase": "WaitEvent", "eventNames": names})
+    assert complete("grctl send order-1 ") == ["a.b", "審査"]
+
+
+@pytest.mark.usefixtures("_runs")
+def test_options_may_stand_before_the_command(complete: Complete) -> None:
+    assert complete("grctl -n default describe ord") == ["order-1", "order-2"]
+    assert complete("grctl -n kube-system describe ord") == []
+
+
 @pytest.mark.usefixtures("_runs")
 def test_ids_are_those_that_the_command_can_do_something_about(complete: Complete) -> None:
     assert complete("grctl describe ord") == ["order-1", "order-2"]

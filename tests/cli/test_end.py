@@ -1,8 +1,11 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from grctl.client import WorkflowHandle
+from grctl.kube.errors import api_error
 from tests.cli.conftest import Grctl, run_of, set_status
 
 pytestmark = pytest.mark.usefixtures("kubeconfig")
@@ -61,3 +64,22 @@ def test_a_run_that_is_not_there_cannot_be_ended(grctl: Grctl) -> None:
     done = grctl("cancel", "order-1")
     assert done.exit_code == 1
     assert "There is no run of 'order-1'" in done.stderr
+
+
+@pytest.mark.parametrize("wish", ["cancel", "terminate"])
+def test_a_wish_stays_one_that_was_asked_for_though_the_run_cannot_be_read_again(
+    grctl: Grctl, monkeypatch: pytest.MonkeyPatch, wish: str
+) -> None:
+    grctl("start", "Order", "order-1")
+    describe, told = WorkflowHandle.describe, []
+
+    async def once(handle: WorkflowHandle) -> Any:
+        told.append(handle)
+        if len(told) > 1:
+            raise api_error(403, {"reason": "Forbidden", "message": "may not get workflowruns"})
+        return await describe(handle)
+
+    monkeypatch.setattr(WorkflowHandle, "describe", once)
+    done = grctl(wish, "order-1")
+    assert (done.exit_code, done.stdout) == (0, f"Asked to {wish} order-1\n")
+    assert f"order-1 was asked to {wish}; how it stands now cannot be read" in done.stderr

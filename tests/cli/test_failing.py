@@ -4,6 +4,7 @@ import pytest
 import typer
 
 from grctl.cli.failing import run
+from grctl.client import WorkflowFailedError
 from grctl.kube import UnreachableError, UntrustedServerError
 from grctl.kube.errors import api_error
 
@@ -40,6 +41,17 @@ def test_what_can_be_expected_is_one_line_and_exit_code_1(
     assert said.startswith("grctl: ")
     assert told in said
     assert said.count("\n") == 1
+
+
+def test_a_terminal_obeys_nothing_of_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    async def work() -> None:
+        raise WorkflowFailedError("order-1 failed: ValueError: \x1b[2J\x9bK\nsecond line\r")
+
+    with pytest.raises(typer.Exit):
+        run(work())
+
+    said = capsys.readouterr().err
+    assert said == "grctl: order-1 failed: ValueError: \\x1b[2J\\x9bK second line\\r\n"
 
 
 def test_an_interrupt_is_exit_code_130_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,36 @@ def test_the_program_takes_over_with_its_own_flags(program: str) -> None:
         check=True,
     )
     assert done.stdout.startswith(f"usage: grctl {program}")
+
+
+@pytest.mark.parametrize(
+    ("command", "extras"),
+    [("dev", "local,operator"), ("local", "local"), ("operator", "operator")],
+)
+def test_without_its_extra_a_command_says_which_and_starts_nothing(
+    command: str, extras: str, tmp_path: Path
+) -> None:
+    """As `pip install grctl` leaves it: our own packages are there, what they need is not."""
+    program = (
+        "import sys\n"
+        "for name in ('kopf', 'prometheus_client', 'cel', 'cryptography'):\n"
+        "    sys.modules[name] = None\n"
+        "sys.argv = ['grctl', *sys.argv[1:]]\n"
+        "from grctl.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.endswith(f'not installed here: pip install "grctl[{extras}]"\n')
+    assert not (tmp_path / ".grctl").exists()
 
 
 @pytest.mark.parametrize("program", ["local", "operator"])

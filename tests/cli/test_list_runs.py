@@ -22,7 +22,7 @@ def test_runs_are_listed_by_id_with_what_they_wait_for(grctl: Grctl, kubeconfig:
     waits = {"phase": "WaitEvent", "message": "Waits for\nan event.", "inboxLength": 3}
     set_status(kubeconfig, "order-2", waits)
 
-    head, *rows = grctl("list").output.splitlines()
+    head, *rows = grctl("list").stdout.splitlines()
 
     assert head.split() == HEAD
     assert [row.split()[0] for row in rows] == ["order-1", "order-10", "order-2"]
@@ -45,9 +45,9 @@ def test_a_type_and_a_phase_are_asked_of_the_api(grctl: Grctl, kubeconfig: Path)
         grctl("start", workflow_type, name)
     set_status(kubeconfig, "order-2", {"phase": "WaitEvent"})
 
-    assert ids(grctl("list", "--type", "Order").output) == ["order-1", "order-2"]
-    assert ids(grctl("list", "--phase", "waitevent").output) == ["order-2"]
-    assert ids(grctl("list", "--type", "Order", "--phase", "Pending").output) == ["order-1"]
+    assert ids(grctl("list", "--type", "Order").stdout) == ["order-1", "order-2"]
+    assert ids(grctl("list", "--phase", "waitevent").stdout) == ["order-2"]
+    assert ids(grctl("list", "--type", "Order", "--phase", "Pending").stdout) == ["order-1"]
 
 
 @pytest.mark.usefixtures("kubeconfig")
@@ -55,7 +55,7 @@ def test_all_namespaces_are_listed_with_their_names(grctl: Grctl) -> None:
     grctl("start", "Order", "order-1", "-n", "default")
     assert grctl("list", "-n", "kube-system").stdout == ""
 
-    head, row = grctl("list", "-A", "-n", "kube-system").output.splitlines()
+    head, row = grctl("list", "-A", "-n", "kube-system").stdout.splitlines()
 
     assert head.split() == ["NAMESPACE", *HEAD]
     assert row.split()[:2] == ["default", "order-1"]
@@ -64,8 +64,8 @@ def test_all_namespaces_are_listed_with_their_names(grctl: Grctl) -> None:
 @pytest.mark.usefixtures("kubeconfig")
 def test_programs_read_the_fields_of_run_info(grctl: Grctl) -> None:
     grctl("start", "Order", "order-1")
-    as_json = json.loads(grctl("list", "-o", "json").output)
-    assert yaml.safe_load(grctl("list", "-o", "yaml").output) == as_json
+    as_json = json.loads(grctl("list", "-o", "json").stdout)
+    assert yaml.safe_load(grctl("list", "-o", "yaml").stdout) == as_json
     assert (as_json[0]["workflowId"], as_json[0]["inboxLength"]) == ("order-1", 0)
 
 

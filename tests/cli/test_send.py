@@ -91,6 +91,50 @@ def test_the_nearest_name_comes_first(grctl: Grctl, kubeconfig: Path) -> None:
     )
 
 
+def test_a_terminal_obeys_no_name_that_is_proposed(grctl: Grctl, kubeconfig: Path) -> None:
+    grctl("start", "Order\x1b[2J", "order-1")
+    names = ["\x1b[2Japprove", "note\r"]
+    set_status(kubeconfig, "order-1", {"phase": "WaitEvent", "eventNames": names})
+    done = grctl("send", "order-1", "\x1b[2Japrove")
+    assert 'Did you mean "\\x1b[2Japprove"? It has "\\x1b[2Japprove", "note\\r".' in done.stderr
+    assert "\x1b" not in done.output
+
+
+NEW = {"phase": "WaitEvent", "eventNames": ["approve", "reject"]}
+"""A run whose workers have been replaced meanwhile by some that have `sign_off`."""
+
+
+@pytest.mark.parametrize(
+    ("status", "event_name"),
+    [
+        (NEW, "sign_off"),
+        (NEW | {"phase": "Running"}, "aprove"),
+        (NEW | {"phase": "Pending"}, "aprove"),
+    ],
+    ids=["unlike", "running", "pending"],
+)
+def test_a_name_that_may_be_right_is_sent_with_a_warning(
+    grctl: Grctl, kubeconfig: Path, status: dict[str, Any], event_name: str
+) -> None:
+    grctl("start", "ProcessOrder", "order-1")
+    set_status(kubeconfig, "order-1", status)
+    done = grctl("send", "order-1", event_name, "--name", "once")
+    assert (done.exit_code, done.stdout) == (0, f"Sent {event_name} to order-1 as once\n")
+    assert done.stderr == (
+        f'grctl: ProcessOrder had no event handler "{event_name}" when its workers were last asked;'
+        ' it had "approve", "reject". The event is rejected in its turn unless a worker has one by'
+        " then.\n"
+    )
+    assert event_of(kubeconfig, "once")["spec"]["eventName"] == event_name
+
+
+def test_a_name_that_is_forced_is_sent_without_a_word(grctl: Grctl, kubeconfig: Path) -> None:
+    grctl("start", "ProcessOrder", "order-1")
+    set_status(kubeconfig, "order-1", NEW)
+    done = grctl("send", "order-1", "aprove", "--force")
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
 @pytest.mark.usefixtures("kubeconfig")
 def test_programs_read_what_was_sent(grctl: Grctl) -> None:
     done = grctl("send", "order-1", "approve", "--name", "once", "-o", "json")

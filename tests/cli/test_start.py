@@ -5,6 +5,8 @@ import pytest
 from typer.testing import CliRunner
 
 from grctl.cli.app import app
+from grctl.client import WorkflowHandle
+from grctl.kube.errors import api_error
 from tests.cli.conftest import Grctl, run_of
 
 
@@ -18,7 +20,7 @@ def test_a_run_is_created_with_its_input_and_timeout(grctl: Grctl, kubeconfig: P
         "--workflow-timeout",
         "1h30m",
     )
-    assert (done.exit_code, done.output) == (0, "Started order-1 in namespace default\n")
+    assert (done.exit_code, done.stdout) == (0, "Started order-1 in namespace default\n")
     assert run_of(kubeconfig, "order-1")["spec"]["workflow"] == {
         "type": "ProcessOrder",
         "input": {"order_id": "1"},
@@ -130,6 +132,19 @@ def test_a_wait_that_is_over_says_that_the_run_goes_on(grctl: Grctl) -> None:
 def test_programs_read_how_the_new_run_stands(grctl: Grctl) -> None:
     started = json.loads(grctl("start", "ProcessOrder", "order-1", "-o", "json").stdout)
     assert (started["workflowId"], started["phase"]) == ("order-1", "Pending")
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_a_run_is_started_though_it_cannot_be_read_again(
+    grctl: Grctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_handle: WorkflowHandle) -> None:
+        raise api_error(403, {"reason": "Forbidden", "message": "may not get workflowruns"})
+
+    monkeypatch.setattr(WorkflowHandle, "describe", refuse)
+    done = grctl("start", "ProcessOrder", "order-1", "-o", "json")
+    assert (done.exit_code, json.loads(done.stdout)["workflowId"]) == (0, "order-1")
+    assert "Started order-1 in namespace default; how it stands cannot be read" in done.stderr
 
 
 def test_without_an_api_it_says_where_it_looked(

@@ -16,18 +16,28 @@ def test_columns_are_as_wide_as_their_widest_cell_and_nothing_trails() -> None:
 
 
 def test_the_last_column_is_cut_at_the_edge_of_a_terminal() -> None:
-    assert table(ROWS, 45)[1] == "order-1   WaitEvent   Waits for an event:..."
+    rows = [ROWS[0], ("order-1", "WaitEvent", "Waits for an event: approve, reject, escalate.")]
+    assert table(rows, 62)[1] == "order-1   WaitEvent   Waits for an event: approve, reject,..."
     assert table(ROWS, 200)[1].endswith("approve, reject.")
 
 
+def test_on_a_narrow_terminal_the_last_column_stands_whole_below_its_row() -> None:
+    assert table([*ROWS, ("order-2", "Pending", "")], 40) == [
+        "ID        PHASE",
+        "order-1   WaitEvent",
+        "  Waits for an event: approve, reject.",
+        "order-2   Pending",
+    ]
+
+
 def test_however_narrow_it_is_the_last_column_keeps_some_cells() -> None:
-    assert table(ROWS, 10)[1] == "order-1   WaitEvent   Waits for an even..."
+    assert table(ROWS, 10)[2:] == ["  Waits for an event:", "  approve, reject."]
 
 
 def test_wide_characters_count_as_the_cells_they_take() -> None:
     lines = table([("審査", "a"), ("note", "b"), ("👍🏽", "c")], None)
     assert lines == ["審査   a", "note   b", "👍🏽     c"]
-    assert cell_len(table([("id", "審査" * 30)], 31)[0]) <= 31
+    assert cell_len(table([("id", "審査" * 30)], 51)[0]) <= 51
 
 
 def test_a_text_goes_on_below_itself() -> None:

@@ -14,6 +14,9 @@ INTERRUPTED = 130  # as shells count: 128 and the number of SIGINT
 def main() -> None:
     """Run the command line of this process."""
     try:
+        from grctl.cli.streams import open_missing
+
+        open_missing()
         from grctl.cli.app import main as run
 
         run()

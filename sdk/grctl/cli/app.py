@@ -12,7 +12,10 @@ from grctl.cli.dev import dev
 from grctl.cli.end import cancel, terminate
 from grctl.cli.failing import say
 from grctl.cli.handover import HANDED_OVER, local, operator
+from grctl.cli.leading import Commands
 from grctl.cli.list_runs import list_runs
+from grctl.cli.options import Context, Kubeconfig, Namespace, Output
+from grctl.cli.output import Format, show
 from grctl.cli.send import send
 from grctl.cli.start import start
 from grctl.cli.worker import worker
@@ -22,6 +25,7 @@ error says why; 2 a wrong call; 130 interrupted."""
 
 app = typer.Typer(
     name="grctl",
+    cls=Commands,
     help="Durable, event-driven workflows in Python, run by Kubernetes.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
@@ -35,7 +39,7 @@ def _show_version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
 
-        typer.echo(f"grctl {version('grctl')}")
+        show(f"grctl {version('grctl')}", None, Format.TEXT)
         raise typer.Exit
 
 
@@ -46,8 +50,15 @@ Version = Annotated[
 
 
 @app.callback()
-def _options(*, version: Version = False) -> None:
-    """Take the options of `grctl` itself."""
+def _options(
+    *,
+    version: Version = False,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Take the options of `grctl` itself; `leading` moves those of a command behind it."""
 
 
 app.command()(dev)

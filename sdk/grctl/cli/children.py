@@ -102,7 +102,14 @@ class Children:
     async def _read(self, child: Child) -> None:
         """Show what it writes."""
         assert child.process.stdout is not None  # noqa: S101  it was asked for
-        while line := await child.process.stdout.readline():
+        while True:
+            try:
+                line = await child.process.stdout.readline()
+            except ValueError:  # it is gone; reading on keeps the process from standing still
+                self._show(child.name, f"(a line of over {LONGEST_LINE // 2**20} MiB is left out)")
+                continue
+            if not line:
+                return
             self._show(child.name, line.decode(errors="replace").rstrip("\r\n"))
 
     async def _watch(self, child: Child) -> None:

@@ -2,11 +2,14 @@
 
 1. A person waits at the prompt: what does not come within a moment is not offered.
 2. Nothing is said, whatever goes wrong: it would be written into the command line.
+3. Names come from others and are written into a command line: one that a shell would read as more
+   than a word, as `$(reboot)`, is not offered.
 """
 
 import asyncio
 import contextlib
 import io
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     from grctl.kube import Api
 
 PATIENCE = 3.0  # s: for the API and for what its credentials take; it mostly needs a tenth of one
+
+WORD = re.compile(r"[\w@%+=:,./-]+")
+"""What a shell takes for one word as it stands."""
 
 Look = Callable[["Api", str], Awaitable[Iterable[str]]]
 """Looks into a namespace and gives what might be meant."""
@@ -64,7 +70,7 @@ def _offer(context: typer.Context, incomplete: str, look: Look) -> list[str]:
             found = asyncio.run(_look(context.params, look))
     except Exception:  # noqa: BLE001  rule 2
         return []
-    return sorted({each for each in found if each.startswith(incomplete)})
+    return sorted({each for each in found if each.startswith(incomplete) and WORD.fullmatch(each)})
 
 
 async def _look(params: dict[str, Any], look: Look) -> Iterable[str]:

@@ -1,6 +1,6 @@
 """`grctl crds`: the CustomResourceDefinitions, to apply."""
 
-import typer
+from grctl.cli.output import Format, show
 
 
 def crds() -> None:
@@ -12,4 +12,5 @@ def crds() -> None:
 
     from grctl.models.crds import all_crds
 
-    typer.echo(yaml.safe_dump_all(all_crds(), sort_keys=False, width=100), nl=False)
+    text = yaml.safe_dump_all(all_crds(), sort_keys=False, width=100)
+    show(text.removesuffix("\n"), None, Format.TEXT)

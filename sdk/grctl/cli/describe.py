@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from grctl.cli.failing import run
+from grctl.cli.operators import is_taken_up, not_taken_up
 from grctl.cli.options import AnyId, Context, Kubeconfig, Namespace, Output
 from grctl.cli.output import Format, show, terminal_width
 
@@ -22,12 +23,15 @@ def describe(
     from grctl.cli.describing import text_of
     from grctl.cli.reading import reading, run_of
 
-    async def work() -> "tuple[WorkflowRun, list[WorkflowEvent]]":
+    async def work() -> "tuple[WorkflowRun, list[WorkflowEvent], str]":
         async with reading(namespace, kubeconfig, context) as access:
-            return await run_of(access, workflow_id)
+            found, events = await run_of(access, workflow_id)
+            if output is not Format.TEXT or is_taken_up(found.status.message, found.status.phase):
+                return found, events, ""
+            return found, events, await not_taken_up(access, access.namespace, datetime.now(UTC))
 
-    found, events = run(work())
-    text = text_of(found, events, datetime.now(UTC), terminal_width())
+    found, events, unseen = run(work())
+    text = text_of(found, events, datetime.now(UTC), terminal_width(), unseen)
     show("\n".join(text), _made(found, events), output)
 
 

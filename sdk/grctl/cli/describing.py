@@ -26,7 +26,11 @@ Row = tuple[str, str]
 
 
 def text_of(
-    run: WorkflowRun, events: Sequence[WorkflowEvent], now: datetime, width: int | None
+    run: WorkflowRun,
+    events: Sequence[WorkflowEvent],
+    now: datetime,
+    width: int | None,
+    unseen: str = "",
 ) -> list[str]:
     """Write a run, the events that wait for it, the last it settled, and its last commits.
 
@@ -35,9 +39,10 @@ def text_of(
         events: The events of its id, in order.
         now: The present time.
         width: Columns of the terminal; None: lines may be of any length.
+        unseen: What to say of a run without a message, which no operator has seen.
     """
     rows = [
-        *_head(run),
+        *_head(run, unseen),
         *_times(run, now),
         *_progress(run, now),
         *_values("Store", run.status.store),
@@ -62,14 +67,14 @@ def settled_of(events: Sequence[WorkflowEvent]) -> list[WorkflowEvent]:
     return [each for each in events if each.status.phase.settled]
 
 
-def _head(run: WorkflowRun) -> Iterator[Row]:
+def _head(run: WorkflowRun, unseen: str) -> Iterator[Row]:
     yield "Run", f"{run.metadata.name} (namespace {run.metadata.namespace})"
     yield "Workflow", printable(run.spec.workflow.type)
     if run.spec.workflow.input is not None:
         yield "Input", printable(_short(run.spec.workflow.input))
     yield "Phase", run.status.phase
-    if run.status.message:
-        yield "Message", printable(run.status.message)
+    if message := run.status.message or unseen:
+        yield "Message", printable(message)
     reason = next((each.reason for each in run.status.conditions), "")
     if reason and reason not in USUAL and reason != run.status.phase:
         yield "Reason", reason

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grctl.cli.failing import LOCAL_KUBECONFIG, fail
-from grctl.cli.handover import command_of
+from grctl.cli.failing import LOCAL_KUBECONFIG, fail, run
+from grctl.cli.handover import check_installed, command_of
+from grctl.cli.options import LAST_PORT
 
 if TYPE_CHECKING:
     from grctl.cli.children import Children, Show
@@ -37,9 +38,15 @@ Data = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="file that keeps the objects (default: in memory)"),
 ]
-Port = Annotated[int, typer.Option(help="port of the Kubernetes API (0: a free one)")]
+Port = Annotated[
+    int,
+    typer.Option(min=0, max=LAST_PORT, help="port of the Kubernetes API (0: a free one)"),
+]
 OperatorPort = Annotated[
-    int, typer.Option(help="port where workers connect to the operator (0: a free one)")
+    int,
+    typer.Option(
+        min=0, max=LAST_PORT, help="port where workers connect to the operator (0: a free one)"
+    ),
 ]
 Kubeconfig = Annotated[Path, typer.Option(metavar="FILE", help="kubeconfig file to write")]
 
@@ -113,9 +120,12 @@ def dev(
 
     That is a Kubernetes API of its own, the operator, and a worker of the workflows that are named.
     """
+    check_installed("grctl_local", "grctl_operator")
+    if kubeconfig.is_dir():
+        fail(f"the kubeconfig {kubeconfig} is a directory: name a file to write")
     port_of_operator = _free_port(operator_port)
     plan = Plan(tuple(references or ()), data, port, port_of_operator, kubeconfig.absolute())
-    raise typer.Exit(asyncio.run(_develop(plan)))
+    raise typer.Exit(run(_develop(plan)))
 
 
 def _free_port(wanted: int) -> int:

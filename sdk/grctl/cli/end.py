@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grctl.cli.failing import fail, run
+from grctl.cli.failing import fail, run, say
+from grctl.cli.news import News
 from grctl.cli.options import ActiveId, Context, Kubeconfig, Namespace, Output
-from grctl.cli.output import Format, show
+from grctl.cli.output import Format, report
 from grctl.cli.waiting import Limit, patiently, read_limit
 from grctl.terminal import printable
 
@@ -86,7 +87,9 @@ def _end(
     *,
     wait: bool,
 ) -> None:
-    async def work() -> "RunInfo":
+    from grctl.cli.reading import access_of
+
+    async def work() -> "RunInfo | None":
         async with opened as client:
             handle = await client.get_workflow_handle(workflow_id=workflow_id)
             info = await handle.describe()
@@ -94,12 +97,29 @@ def _end(
                 return info
             await wish.ask(handle)
             if output is Format.TEXT:
-                typer.echo(f"Asked to {wish.word} {workflow_id}")
+                report(f"Asked to {wish.word} {workflow_id}", None, output)
             if not wait:
-                return await handle.describe()
-            return await patiently(handle.finished(limit), "The run was asked to end, and will.")
+                return await _read_back(handle, wish)
+            goes_on = "The run was asked to end, and will."
+            news = News(access_of(client), workflow_id)
+            return await patiently(handle.finished(limit), goes_on, news)
 
-    _show(run(work()), wish, output)
+    info = run(work())
+    if info is not None:
+        _show(info, wish, output)
+
+
+async def _read_back(handle: "WorkflowHandle", wish: Wish) -> "RunInfo | None":
+    """Return how the run stands; None where that cannot be read, which undoes no wish."""
+    from grctl.client import WorkflowError
+    from grctl.kube import ApiError, UnreachableError
+
+    try:
+        return await handle.describe()
+    except (ApiError, UnreachableError, WorkflowError) as error:
+        asked = f"{handle.workflow_id} was asked to {wish.word}"
+        say(f"{asked}; how it stands now cannot be read: {error}")
+        return None
 
 
 def _show(info: "RunInfo", wish: Wish, output: Format) -> None:
@@ -107,6 +127,6 @@ def _show(info: "RunInfo", wish: Wish, output: Format) -> None:
     how = printable(info.message) or info.phase
     as_asked = info.phase == wish.phase
     if as_asked or output is not Format.TEXT:
-        show(f"{info.workflow_id}: {how}", info.to_json(), output)
+        report(f"{info.workflow_id}: {how}", info.to_json(), output)
     if info.phase.finished and not as_asked:
         fail(f"too late to {wish.word} {info.workflow_id}, it had ended before: {how}")

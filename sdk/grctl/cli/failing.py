@@ -10,6 +10,8 @@ from typing import Any, NoReturn, TypeVar
 import typer
 
 from grctl.cli import INTERRUPTED
+from grctl.cli.streams import write_beside
+from grctl.terminal import printable
 
 LOCAL_KUBECONFIG = Path(".grctl/kubeconfig")
 """Where `grctl dev` and `grctl local` write theirs."""
@@ -18,8 +20,8 @@ T = TypeVar("T")
 
 
 def say(message: str) -> None:
-    """Write a line for the person at the terminal, beside the output."""
-    typer.echo(f"grctl: {message}", err=True)
+    """Write a line for the person at the terminal, beside the output, if it can be written."""
+    write_beside(f"grctl: {printable(message)}")
 
 
 def fail(message: str, code: int = 1) -> NoReturn:

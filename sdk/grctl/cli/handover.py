@@ -19,8 +19,11 @@ HANDED_OVER = {
 """All flags are theirs, `--help` too."""
 
 EXTRAS = {"grctl_local": "local", "grctl_operator": "operator"}
-NEEDED = {"grctl_local": "grctl_local", "grctl_operator": "kopf"}
-"""What is not there without the extra."""
+NEEDED = {
+    "grctl_local": ("cel", "cryptography"),
+    "grctl_operator": ("kopf", "prometheus_client"),
+}
+"""What is not there without the extra: the wheel has the programs themselves in any case."""
 
 
 def local(context: typer.Context) -> None:
@@ -33,11 +36,23 @@ def operator(context: typer.Context) -> None:
     _hand_over("grctl_operator", context.args)
 
 
+def check_installed(*modules: str) -> None:
+    """Fail where programs lack what an extra brings, with the command that installs it."""
+    missing = [module for module in modules if not _is_installed(module)]
+    if missing:
+        extras = ",".join(EXTRAS[module] for module in missing)
+        commands = " and ".join(f"`grctl {EXTRAS[module]}`" for module in missing)
+        verb = "is" if len(missing) == 1 else "are"
+        fail(f'{commands} {verb} not installed here: pip install "grctl[{extras}]"')
+
+
+def _is_installed(module: str) -> bool:
+    return all(find_spec(name) is not None for name in (module, *NEEDED[module]))
+
+
 def command_of(module: str, arguments: list[str]) -> list[str]:
     """Give the command line that runs a program; fail where it is not installed."""
-    if find_spec(module) is None or find_spec(NEEDED[module]) is None:
-        extra = EXTRAS[module]
-        fail(f'`grctl {extra}` is not installed here: pip install "grctl[{extra}]"')
+    check_installed(module)
     # -P: a file of the user's in this directory is never taken for a module of ours.
     return [sys.executable, "-P", "-m", module, *arguments]
 

@@ -1,16 +1,21 @@
 """JSON given on the command line, and what to say when a shell has eaten its quotes.
 
 `@FILE` stands for what is in a file, `@-` for standard input: an argument holds 128 KiB at most.
+JSON is UTF-8, whatever the terminal's encoding is; with a byte order mark, UTF-16 and UTF-32 too.
 """
 
+import codecs
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from grctl.cli.streams import read_input
+from grctl.terminal import printable
+
 AROUND = 60  # characters before and after a mistake that are quoted
+LONGEST = 16 * 1024 * 1024  # bytes: an API server takes 3 MiB, and JSON can be written wastefully
 
 
 def read_json(text: str | None, flag: str) -> Any:
@@ -28,14 +33,41 @@ def read_json(text: str | None, flag: str) -> Any:
             given = _content(given[1:])
         return json.loads(given, parse_constant=_refuse)
     except OSError as error:
-        raise typer.BadParameter(str(error), param_hint=flag) from error
+        raise typer.BadParameter(printable(str(error)), param_hint=flag) from error
+    except RecursionError as error:
+        raise typer.BadParameter("this is nested too deeply", param_hint=flag) from error
     except ValueError as error:
-        hint = "" if given is not text else f"\n{_hint(text)}"
+        hint = "" if text.startswith("@") else f"\n{_hint(text)}"
         raise typer.BadParameter(_explain(given, error) + hint, param_hint=flag) from error
 
 
 def _content(path: str) -> str:
-    return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    """Read the text of a file or of standard input."""
+    if path == "-":
+        content = read_input(LONGEST + 1)
+    else:
+        with Path(path).open("rb") as file:
+            content = file.read(LONGEST + 1)
+    if len(content) > LONGEST:
+        raise ValueError(f"it has more than {LONGEST // 2**20} MiB")
+    return _decoded(content)
+
+
+def _decoded(content: bytes) -> str:
+    for mark, encoding in MARKS.items():
+        if content.startswith(mark):
+            return content.removeprefix(mark).decode(encoding)
+    return content.decode("utf-8")
+
+
+MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+"""How files begin that say their encoding, as PowerShell writes them."""
 
 
 def _refuse(word: str) -> None:
@@ -45,10 +77,13 @@ def _refuse(word: str) -> None:
 def _explain(text: str, error: ValueError) -> str:
     """Quote the text with a mark under the place."""
     if not isinstance(error, json.JSONDecodeError):
-        return f"this is no JSON: {error}"
+        return f"this is no JSON: {printable(str(error))}"
+    from rich.cells import cell_len
+
     before = text[: error.pos].rpartition("\n")[2][-AROUND:]
     after = text[error.pos :].partition("\n")[0][:AROUND]
-    return f"this is no JSON:\n{before}{after}\n{' ' * len(before)}^ {error.msg}"
+    before, after = printable(before), printable(after)
+    return f"this is no JSON:\n{before}{after}\n{' ' * cell_len(before)}^ {error.msg}"
 
 
 def _hint(text: str) -> str:

@@ -1,11 +1,27 @@
-"""Lines of several processes in one stream: a prefix says who speaks, in colour on a terminal."""
+"""Lines of several processes in one stream: a prefix says who speaks, in colour on a terminal.
 
+1. A line stays behind its prefix: what would move the cursor, clear the screen or set a title is
+   escaped. Colours of the process pass, and end with its line.
+2. The processes go on whatever becomes of the stream: where nobody reads it any more, or the disk
+   is full, their lines are lost.
+"""
+
+import contextlib
+import io
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
+from grctl.cli.streams import write
+from grctl.terminal import printable
+
 COLOURS = (36, 34, 35, 32)  # cyan, blue, magenta, green: red and yellow would mean something
+
+
+COLOUR = re.compile(r"\033\[[0-9;]*m")
+PLAIN = "\033[0m"
 
 
 class Lines:
@@ -17,7 +33,7 @@ class Lines:
     """
 
     def __init__(self, names: Sequence[str], stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stdout
+        self._stream = stream or sys.stdout or io.StringIO()  # closed: to nowhere
         self._coloured = in_colour(self._stream)
         self._width = max(map(len, names))
         self._colours = dict(zip(names, COLOURS, strict=False))
@@ -26,12 +42,23 @@ class Lines:
         """Write one line."""
         prefix = f"{name:{self._width}} |"
         if self._coloured:
-            prefix = f"\033[{self._colours[name]}m{prefix}\033[0m"
-        try:
-            self._stream.write(f"{prefix} {line}".rstrip() + "\n")
-            self._stream.flush()
-        except BrokenPipeError:  # who read it is gone, as in `| head`; what runs goes on
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            prefix = f"\033[{self._colours[name]}m{prefix}{PLAIN}"
+        text = "".join(_shown(line, coloured=self._coloured))
+        with contextlib.suppress(OSError):
+            write(self._stream, f"{prefix} {text}".rstrip() + "\n")
+
+
+def _shown(line: str, *, coloured: bool) -> Iterator[str]:
+    """Yield a line as it may be shown: its colours, where they are wanted, and its text."""
+    place = 0
+    for colour in COLOUR.finditer(line):
+        yield printable(line[place : colour.start()])
+        if coloured:
+            yield colour[0]
+        place = colour.end()
+    yield printable(line[place:])
+    if coloured and place:
+        yield PLAIN
 
 
 def in_colour(stream: TextIO) -> bool:

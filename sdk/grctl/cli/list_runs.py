@@ -8,12 +8,14 @@ import typer
 
 from grctl.cli.completing import phases, workflow_types
 from grctl.cli.failing import run, say
+from grctl.cli.operators import is_taken_up, why_nobody_leads
 from grctl.cli.options import Context, Kubeconfig, Namespace, Output
 from grctl.cli.output import Format, show, terminal_width
 from grctl.cli.times import age
 from grctl.terminal import printable
 
 if TYPE_CHECKING:
+    from grctl.client.access import Access
     from grctl.models import RunInfo
 
 COLUMNS = ("ID", "WORKFLOW", "PHASE", "STEP", "INBOX", "AGE", "MESSAGE")
@@ -48,16 +50,30 @@ def list_runs(
     fields = {"spec.workflow.type": workflow_type, "status.phase": _read_phase(phase)}
     given = {field: value for field, value in fields.items() if value}
 
-    async def work() -> tuple[str, list[RunInfo]]:
+    async def work() -> tuple[str, list[RunInfo], str]:
         async with reading(namespace, kubeconfig, context, everywhere=everywhere) as access:
-            return access.namespace, [RunInfo.of(each) for each in await runs_where(access, given)]
+            infos = [RunInfo.of(each) for each in await runs_where(access, given)]
+            missing = await _who_is_missing(access, infos) if output is Format.TEXT else ""
+            return access.namespace, infos, missing
 
-    where, infos = run(work())
+    where, infos, missing = run(work())
     rows = _rows(infos, datetime.now(UTC), everywhere=everywhere)
     if infos or output is not Format.TEXT:
         show(_text(list(rows)), [each.to_json() for each in infos], output)
     if not infos:
         say(_none(where, given))
+    if missing:
+        say(missing)
+
+
+async def _who_is_missing(access: "Access", infos: "Sequence[RunInfo]") -> str:
+    """Say why no operator takes up runs; empty where all are taken up, or nothing is known."""
+    unseen = [each for each in infos if not is_taken_up(each.message, each.phase)]
+    if not unseen:
+        return ""
+    why = await why_nobody_leads(access, unseen[0].namespace, datetime.now(UTC))
+    others = f" and {len(unseen) - 1} more" if unseen[1:] else ""
+    return f"nobody takes up {unseen[0].workflow_id}{others}: {why}" if why else ""
 
 
 def _read_phase(text: str | None) -> str | None:

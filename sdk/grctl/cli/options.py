@@ -25,6 +25,8 @@ Namespace = Annotated[
         help="namespace of the runs (default: the context's)",
     ),
 ]
+LAST_PORT = 65_535
+
 NewId = Annotated[str, typer.Argument(metavar="ID", help="Workflow id: the name of the run.")]
 ActiveId = Annotated[
     str,

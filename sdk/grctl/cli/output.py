@@ -2,7 +2,10 @@
 
 1. JSON and YAML have the fields of the SDK's `RunInfo` and of the resources. Text may change.
 2. Standard output has what was asked for; what is said beside it goes to standard error.
-3. Messages and names come from others: text passes on no character that a terminal would obey.
+3. Text, JSON and YAML pass on no character that a terminal would obey.
+4. What was done is done: a report of it that cannot be written to standard output goes to standard
+   error, and the exit code says what was done. Only where the output is what was asked for, as in
+   `grctl list`, is an output that cannot be written a failure.
 """
 
 import shutil
@@ -11,6 +14,10 @@ from enum import StrEnum
 from typing import Any
 
 import typer
+
+from grctl.cli.failing import fail, say
+from grctl.cli.streams import takes_unicode, write_output
+from grctl.terminal import json_escaped, printable_lines
 
 
 class Format(StrEnum):
@@ -21,34 +28,56 @@ class Format(StrEnum):
     YAML = "yaml"
 
 
-def show(text: str, made: Any, output: Format) -> None:
-    """Print text, or the JSON of which it tells."""
-    match output:
-        case Format.JSON:
-            typer.echo(as_json(made))
-        case Format.YAML:
-            typer.echo(as_yaml(made))
-        case _:
-            typer.echo(text)
+def show(text: str, made: Any, output: Format, otherwise: str = "") -> None:
+    """Print what was asked for: text, or the JSON of which it tells.
+
+    Args:
+        text: For people.
+        made: For programs.
+        output: Which of the two.
+        otherwise: What to say where it cannot be written; the command then fails.
+    """
+    try:
+        write_output(_formatted(text, made, output))
+    except BrokenPipeError:  # its reader has seen enough, as in `| head`
+        raise typer.Exit(1) from None
+    except OSError as error:
+        fail(f"{_unwritten(error)}. {otherwise}".rstrip())
+
+
+def report(text: str, made: Any, output: Format) -> None:
+    """Print what was done, by what can be written."""
+    try:
+        write_output(_formatted(text, made, output))
+    except OSError as error:
+        say(f"{text} ({_unwritten(error)})")
 
 
 def as_json(value: Any) -> str:
     """Write JSON for people and programs."""
     import json
 
-    return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def as_yaml(value: Any) -> str:
-    """Write YAML; long texts stay on one line, as kubectl writes them."""
-    import math
-
-    import yaml
-
-    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=math.inf)
-    return text.removesuffix("\n").removesuffix("\n...")
+    return json_escaped(json.dumps(value, indent=2, ensure_ascii=not takes_unicode()))
 
 
 def terminal_width() -> int | None:
     """Give the columns of the terminal; None where the output goes elsewhere."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    return shutil.get_terminal_size().columns
+
+
+def _formatted(text: str, made: Any, output: Format) -> str:
+    match output:
+        case Format.JSON:
+            return as_json(made)
+        case Format.YAML:
+            from grctl.cli.yaml_text import as_yaml
+
+            return as_yaml(made, unicode=takes_unicode())
+        case _:
+            return printable_lines(text)
+
+
+def _unwritten(error: OSError) -> str:
+    return f"standard output cannot be written: {error.strerror}"

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from grctl.client.access import Access
-from grctl.client.client import no_such_run
+from grctl.client.client import Client, no_such_run
 from grctl.client.names import check_name
 from grctl.kube import EVENTS, RUNS, Api, Connection
 from grctl.models import WorkflowEvent, WorkflowRun
@@ -22,6 +22,11 @@ async def reading(
     connection = await Connection.find(kubeconfig, context)
     async with Api(connection, user_agent="grctl-cli") as api:
         yield Access(api, "" if everywhere else namespace or api.namespace)
+
+
+def access_of(client: Client) -> Access:
+    """Return what an open client reads by."""
+    return client._access  # noqa: SLF001  of the same distribution, and nothing for users
 
 
 async def run_of(access: Access, workflow_id: str) -> tuple[WorkflowRun, list[WorkflowEvent]]:

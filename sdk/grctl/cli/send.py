@@ -1,5 +1,6 @@
 """`grctl send`: send an event."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,8 +10,9 @@ import typer
 from grctl.cli.completing import active_ids, event_names
 from grctl.cli.failing import fail, run, say
 from grctl.cli.json_argument import read_json
+from grctl.cli.news import News
 from grctl.cli.options import Context, Kubeconfig, Namespace, Output
-from grctl.cli.output import Format, show
+from grctl.cli.output import Format, report
 from grctl.cli.waiting import Limit, patiently, read_limit
 from grctl.terminal import printable
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from grctl.models import EventStatus, RunInfo
 
 FORBIDDEN = 403
+WAITS = "WaitEvent"  # then the operator keeps the names that it shows up to date
+TYPO = 0.8  # how like two names are of which one is a slip of the other, as difflib counts
 
 Id = Annotated[
     str,
@@ -62,6 +66,7 @@ def send(
     The run may come later: the event waits for it. With --wait the exit code is 1 where no handler
     took the event.
     """
+    from grctl.cli.reading import access_of
     from grctl.client import Client
 
     value, limit = read_json(payload, "--payload"), read_limit(timeout, wait=wait)
@@ -70,24 +75,26 @@ def send(
         async with Client(namespace, kubeconfig, context) as client:
             seen, info = await _look(client, workflow_id)
             if info and not force:
-                _check_name(info, event_name)
+                _refuse_typo(info, event_name)
             sent = await client.send(
                 workflow_id=workflow_id, event_name=event_name, payload=value, name=name
             )
-            if output is Format.TEXT:
-                typer.echo(f"Sent {printable(event_name)} to {workflow_id} as {sent.name}")
+            if output is Format.TEXT or not wait:
+                report(_told(sent), _made(sent), output)
             if seen:
                 _say_what_it_meets(info, sent)
+            if info and not force:
+                _say_if_unknown(info, event_name)
             if wait:
-                await _show_settled(sent, limit, output)
-            elif output is not Format.TEXT:
-                show("", _made(sent), output)
+                await _show_settled(sent, News(access_of(client), workflow_id), limit, output)
 
     run(work())
 
 
 async def _look(client: "Client", workflow_id: str) -> "tuple[bool, RunInfo | None]":
     """Give the present run of the id, if there is one; a sender need not be allowed to see it."""
+    from pydantic import ValidationError
+
     from grctl.client import WorkflowNotFoundError
     from grctl.kube import ApiError
 
@@ -100,20 +107,28 @@ async def _look(client: "Client", workflow_id: str) -> "tuple[bool, RunInfo | No
         if error.status != FORBIDDEN:
             raise
         return False, None
+    except ValidationError as error:  # somebody has written what is no run
+        say(f"the run {workflow_id} cannot be read: {error}")
+        return False, None
 
 
-def _check_name(info: "RunInfo", event_name: str) -> None:
-    """Refuse a name that the run's workflow does not know, as far as its workers told."""
-    known = info.event_names
-    if event_name in known or not known:
+def _refuse_typo(info: "RunInfo", event_name: str) -> None:
+    """Refuse a name that is nearly one which the waiting run's workflow has.
+
+    Any other unknown name may be right: the workflow may have been deployed anew a moment ago.
+    """
+    near = get_close_matches(event_name, info.event_names, n=1, cutoff=TYPO)
+    if not near or event_name in info.event_names or info.phase != WAITS:
         return
-    near = get_close_matches(event_name, known, n=1)
-    meant = f' Did you mean "{near[0]}"?' if near else ""
-    listed = ", ".join(f'"{each}"' for each in sorted(known, key=lambda each: each not in near))
+    names = sorted(info.event_names, key=lambda each: each not in near)
     fail(
-        f'{info.workflow_type} has no event handler "{printable(event_name)}".{meant} It has'
-        f" {listed}. Nothing was sent; --force sends it nevertheless."
+        f'{info.workflow_type} has no event handler "{event_name}". Did you mean "{near[0]}"? It'
+        f" has {_listed(names)}. Nothing was sent; --force sends it nevertheless."
     )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f'"{each}"' for each in names)
 
 
 def _say_what_it_meets(info: "RunInfo | None", sent: "SentEvent") -> None:
@@ -123,6 +138,20 @@ def _say_what_it_meets(info: "RunInfo | None", sent: "SentEvent") -> None:
         say(f"there is no run of {where} yet; the event waits for it")
     elif info.phase.finished:
         say(f"{sent.workflow_id} is finished ({info.phase}) and takes no events any more")
+
+
+def _say_if_unknown(info: "RunInfo", event_name: str) -> None:
+    """Say beside the output that a name may be wrong."""
+    if info.event_names and event_name not in info.event_names and not info.phase.finished:
+        say(
+            f'{info.workflow_type} had no event handler "{event_name}" when its workers were'
+            f" last asked; it had {_listed(info.event_names)}. The event is rejected in its turn"
+            " unless a worker has one by then."
+        )
+
+
+def _told(sent: "SentEvent") -> str:
+    return f"Sent {printable(sent.event_name)} to {sent.workflow_id} as {sent.name}"
 
 
 def _made(sent: "SentEvent", status: "EventStatus | None" = None) -> dict[str, Any]:
@@ -136,15 +165,17 @@ def _made(sent: "SentEvent", status: "EventStatus | None" = None) -> dict[str, A
     return made | (status.to_json() if status else {})
 
 
-async def _show_settled(sent: "SentEvent", limit: timedelta | None, output: Format) -> None:
+async def _show_settled(
+    sent: "SentEvent", news: News, limit: timedelta | None, output: Format
+) -> None:
     """Say how it was settled; exit code 1 where no handler's outcome came of it."""
     from grctl.models import EventPhase
 
     text = f"Event {sent.name} goes on waiting: grctl describe {sent.workflow_id} shows it."
-    status = await patiently(sent.settled(limit), text)
+    status = await patiently(sent.settled(limit), text, news)
     told = f"{status.phase}: {printable(status.message or status.reason or '')}"
     processed = status.phase is EventPhase.PROCESSED
     if processed or output is not Format.TEXT:
-        show(told, _made(sent, status), output)
+        report(told, _made(sent, status), output)
     if not processed:
         fail(told)

@@ -1,20 +1,24 @@
 """`grctl start`: start a run."""
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from grctl.cli.completing import workflow_types
-from grctl.cli.failing import run
+from grctl.cli.failing import run, say
 from grctl.cli.json_argument import read_json
+from grctl.cli.news import News
+from grctl.cli.operators import why_nobody_leads
 from grctl.cli.options import Context, Kubeconfig, Namespace, NewId, Output
-from grctl.cli.output import Format, as_json, show
+from grctl.cli.output import Format, as_json, report, show
+from grctl.cli.streams import write_beside
 from grctl.cli.times import read_length
 from grctl.cli.waiting import Limit, patiently, read_limit
 
 if TYPE_CHECKING:
     from grctl.client import WorkflowHandle
+    from grctl.client.access import Access
 
 Type = Annotated[
     str,
@@ -69,6 +73,7 @@ def start(
     A finished run of that id is replaced; an active one is not. With --wait the result is printed,
     and the exit code is 1 where there is none.
     """
+    from grctl.cli.reading import access_of
     from grctl.client import Client
 
     value = read_json(workflow_input, "--input")
@@ -86,24 +91,58 @@ def start(
                 ttl_after_finished=stays,
                 keep_events=keep_events,
             )
-            if output is Format.TEXT:
-                typer.echo(f"Started {workflow_id} in namespace {handle.namespace}", err=wait)
             if wait:
-                await _show_result(handle, limit, output)
-            elif output is not Format.TEXT:
-                show("", (await handle.describe()).to_json(), output)
+                if output is Format.TEXT:
+                    write_beside(_started(handle))
+                await _show_result(handle, News(access_of(client), workflow_id), limit, output)
+            else:
+                report(_started(handle), await _made(handle, output), output)
+                await _say_who_is_missing(access_of(client))
 
     run(work())
 
 
-async def _show_result(handle: "WorkflowHandle", limit: timedelta | None, output: Format) -> None:
+def _started(handle: "WorkflowHandle") -> str:
+    return f"Started {handle.workflow_id} in namespace {handle.namespace}"
+
+
+async def _made(handle: "WorkflowHandle", output: Format) -> dict[str, Any]:
+    """Return how the new run stands; no more than its names where that cannot be read."""
+    from grctl.client import WorkflowError
+    from grctl.kube import ApiError, UnreachableError
+
+    named = {
+        "workflowId": handle.workflow_id,
+        "namespace": handle.namespace,
+        "uid": handle.uid,
+    }
+    if output is Format.TEXT:
+        return named
+    try:
+        return (await handle.describe()).to_json()
+    except (ApiError, UnreachableError, WorkflowError) as error:
+        say(f"{_started(handle)}; how it stands cannot be read: {error}")
+        return named
+
+
+async def _say_who_is_missing(access: "Access") -> None:
+    """Say beside the output where no operator will take up the run."""
+    why = await why_nobody_leads(access, access.namespace, datetime.now(UTC))
+    if why:
+        say(f"nobody takes it up now: {why}")
+
+
+async def _show_result(
+    handle: "WorkflowHandle", news: News, limit: timedelta | None, output: Format
+) -> None:
     """Print the result; where there is none, the exit code is 1."""
     from grctl.client.handle import result_of
     from grctl.models import RunPhase
 
     name = handle.workflow_id
     text = f"The run goes on: grctl describe {name} shows it, grctl cancel {name} ends it."
-    info = await patiently(handle.finished(limit), text)
+    info = await patiently(handle.finished(limit), text, news)
     if info.phase is RunPhase.COMPLETED or output is not Format.TEXT:
-        show(as_json(info.result), info.to_json(), output)
+        shown = f"{name} is {info.phase}: grctl describe {name} shows more."
+        show(as_json(info.result), info.to_json(), output, shown)
     result_of(info)

@@ -1,4 +1,4 @@
-"""`--wait`: how long a command waits, and what it says to a person who does not want to any more.
+"""`--wait`: how long a command waits, and what it says to a person meanwhile.
 
 Waiting changes nothing: what was asked for goes on, whether or not somebody waits for it.
 """
@@ -11,6 +11,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from grctl.cli.failing import say
+from grctl.cli.news import News
 from grctl.cli.times import read_length
 
 Limit = Annotated[
@@ -32,10 +33,14 @@ def read_limit(timeout: str | None, *, wait: bool) -> timedelta | None:
     return read_length(timeout, "--timeout")
 
 
-async def patiently(waiting: Awaitable[T], goes_on: str) -> T:
-    """Wait; where a person interrupts it, say what goes on without them."""
+async def patiently(waiting: Awaitable[T], goes_on: str, news: News) -> T:
+    """Wait, and tell what the run does; where a person interrupts it, say what goes on."""
+    telling = asyncio.create_task(news.tell())
     try:
         return await waiting
     except asyncio.CancelledError:
         say(f"stopped waiting. {goes_on}")
         raise
+    finally:
+        telling.cancel()
+        await asyncio.wait({telling})  # its connection is closed before the pool is

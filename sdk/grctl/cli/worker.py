@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grctl.cli.failing import fail
-from grctl.cli.options import Namespace
+from grctl.cli.options import LAST_PORT, Namespace
 from grctl.loggers import get_logger
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ Name = Annotated[
 HttpPort = Annotated[
     int | None,
     typer.Option(
+        min=0,
+        max=LAST_PORT,
         metavar="PORT",
         envvar="GRCTL_WORKER_HTTP_PORT",
         help="answer /healthz, /readyz and /metrics here (default: nowhere)",

@@ -79,6 +79,12 @@ class Access:
             if not params["continue"]:
                 return found
 
+    async def named_everywhere(self, resource: Resource, name: str) -> list[Json]:
+        """Return the objects of one name in all namespaces."""
+        answer = await self._patiently(lambda: self._api.get(resource.path(), _only(name)))
+        found: list[Json] = answer["items"]
+        return found
+
     async def create(self, resource: Resource, body: Json) -> Json:
         """Create an object.
 

@@ -1,0 +1,46 @@
+"""Options before the command, as kubectl takes them: `grctl -n shop list` is `grctl list -n shop`.
+
+1. They are moved behind the command, in their order and before its own: the command reads and
+   checks them, and of an option that is given twice the later one counts.
+2. A command that lacks such an option refuses it, as if it stood behind.
+"""
+
+from typing import Any
+
+from typer.core import TyperGroup
+
+SHORT = frozenset({"-n", "-o"})
+LONG = frozenset({"--namespace", "--context", "--kubeconfig", "--output"})
+"""Options with a value that several commands share."""
+
+
+class Commands(TyperGroup):
+    """The commands of `grctl`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the options of `grctl` itself, once those of the command stand behind it."""
+        return super().parse_args(ctx, moved(args))
+
+
+def moved(arguments: list[str]) -> list[str]:
+    """Return the arguments with the shared options that stand first moved behind the command.
+
+    Example:
+        >>> moved(["-n", "shop", "--context=c", "list", "-A"])
+        ['list', '-n', 'shop', '--context=c', '-A']
+    """
+    place = 0
+    while place < len(arguments) and (taken := _length(arguments[place])):
+        place += taken
+    leading, rest = arguments[:place], arguments[place:]
+    if not rest or rest[0].startswith("-"):  # no command, or another option of `grctl` itself
+        return arguments
+    return [rest[0], *leading, *rest[1:]]
+
+
+def _length(argument: str) -> int:
+    """Return how many arguments a shared option takes; 0: it is none."""
+    if argument in SHORT or argument in LONG:
+        return 2
+    joined = argument[:2] in SHORT or argument.partition("=")[0] in LONG
+    return int(joined and len(argument) > 2)

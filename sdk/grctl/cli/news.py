@@ -1,0 +1,90 @@
+"""What a run does while a command waits: its message whenever that changes, on standard error.
+
+1. At most once a second, and nothing in the first: what ends at once needs no news.
+2. News are beside the matter: what goes wrong with them ends them, never the command.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from grctl.cli.failing import say
+from grctl.cli.operators import is_taken_up, not_taken_up
+
+if TYPE_CHECKING:
+    from grctl.client.access import Access
+
+INTERVAL = 1.0  # s: a person reads no faster
+LOOK_AGAIN = 10  # intervals between looks at the Lease, for a run that nobody has taken up
+
+Json = dict[str, Any]
+
+
+class News:
+    """What is known of a run, and what of that was told.
+
+    Args:
+        access: The API, in the run's namespace.
+        workflow_id: Its id; there need be no run yet.
+        tell: Tells a person a line.
+        sleep: Waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        access: "Access",
+        workflow_id: str,
+        tell: Callable[[str], None] = say,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._access = access
+        self._id = workflow_id
+        self._tell = tell
+        self._sleep = sleep
+        self._status: Json | None = None
+        """The status that was seen last; None: no run, or none seen yet."""
+        self._told = ""
+
+    async def tell(self) -> None:
+        """Tell what the run does until cancelled."""
+        following = asyncio.create_task(self._follow())
+        try:
+            await self._tell_changes()
+        finally:
+            following.cancel()
+            await asyncio.wait({following})
+
+    async def _follow(self) -> None:
+        """Keep the newest status of the run."""
+        from grctl.client import WorkflowError
+        from grctl.kube import RUNS, ApiError, UnreachableError
+
+        with contextlib.suppress(WorkflowError, ApiError, UnreachableError):
+            await self._access.follow(RUNS, self._id, self._note)
+
+    def _note(self, run: Json | None) -> None:
+        self._status = None if run is None else run.get("status") or {}
+
+    async def _tell_changes(self) -> None:
+        looks_in = 0
+        while True:
+            await self._sleep(INTERVAL)
+            if self._status is None:
+                continue
+            looks_in -= 1
+            message = self._status.get("message")
+            if is_taken_up(message, self._status.get("phase")):
+                self._tell_once(message or "")
+            elif looks_in <= 0:
+                looks_in = LOOK_AGAIN
+                self._tell_once(await self._not_taken_up())
+
+    async def _not_taken_up(self) -> str:
+        return await not_taken_up(self._access, self._access.namespace, datetime.now(UTC))
+
+    def _tell_once(self, text: str) -> None:
+        if text and text != self._told:
+            self._told = text
+            self._tell(f"{self._id}: {text}")

@@ -1,0 +1,195 @@
+"""Commands as processes with odd standard streams: closed, full, or of few characters."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grctl.cli import streams
+from grctl.kube import EVENTS
+from tests.cli.conftest import Grctl, api_does, set_status
+
+PATIENCE = 30.0  # s: for an interpreter to start on a busy machine
+LATIN = {"PYTHONIOENCODING": "latin-1"}
+CHECK = "ok \u2713"
+
+
+def typed(
+    redirected: str, *arguments: str, **settings: Any
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run a command by a shell that redirects its streams."""
+    environment = {**os.environ, **settings.pop("environment", {})}
+    return subprocess.run(
+        [
+            "sh",
+            "-c",
+            f'exec "$@" {redirected}',
+            "sh",
+            sys.executable,
+            "-m",
+            "grctl.cli",
+            *arguments,
+        ],
+        env=environment,
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+        **settings,
+    )
+
+
+def sent_names(kubeconfig: Path) -> list[str]:
+    """Return the names of all events that were sent."""
+    events = api_does(kubeconfig, lambda api: api.get(EVENTS.path("default")))["items"]
+    return [each["spec"]["eventName"] for each in events]
+
+
+def test_what_the_encoding_lacks_is_escaped_and_the_event_is_sent(kubeconfig: Path) -> None:
+    done = typed("", "send", "order-1", CHECK, "--name", "once", environment=LATIN)
+    assert (done.returncode, done.stdout) == (0, b"Sent ok \\u2713 to order-1 as once\n")
+    assert sent_names(kubeconfig) == [CHECK]
+
+
+def test_json_stays_json_in_an_encoding_of_few_characters(grctl: Grctl, kubeconfig: Path) -> None:
+    grctl("start", "Order", "order-1")
+    shown = {"phase": "Failed", "message": f"{CHECK} \U0001f600 \xe9"}
+    set_status(kubeconfig, "order-1", shown)
+    for encoding in ("latin-1", "ascii", "utf-16-le"):
+        done = typed("", "list", "-o", "json", environment={"PYTHONIOENCODING": encoding})
+        assert json.loads(done.stdout.decode(encoding))[0]["message"] == shown["message"]
+
+
+@pytest.mark.parametrize(
+    "command", [["list"], ["describe", "order-1"], ["describe", "order-1", "-o", "yaml"]]
+)
+def test_what_is_read_is_shown_in_any_encoding(
+    grctl: Grctl, kubeconfig: Path, command: list[str]
+) -> None:
+    grctl("start", "Order", "order-1")
+    set_status(kubeconfig, "order-1", {"phase": "Failed", "message": CHECK})
+    done = typed("", *command, environment=LATIN)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"ok \\u2713" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("stdout", "why"), [(">/dev/full", "No space left"), (">&-", "it is closed")]
+)
+def test_an_event_is_sent_whether_or_not_that_can_be_written(
+    kubeconfig: Path, stdout: str, why: str
+) -> None:
+    done = typed(stdout, "send", "order-1", "approve", "--name", "once")
+    told = done.stderr.decode().splitlines()
+    assert done.returncode == 0
+    assert told[0].startswith("grctl: Sent approve to order-1 as once (standard output cannot be")
+    assert why in told[0]
+    assert sent_names(kubeconfig) == ["approve"]
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_a_run_is_started_whether_or_not_that_can_be_written() -> None:
+    for output in ("text", "json", "yaml"):
+        done = typed(">/dev/full", "start", "Order", f"order-{output}", "-o", output)
+        assert done.returncode == 0
+        assert f"Started order-{output} in namespace default" in done.stderr.decode()
+
+
+@pytest.mark.usefixtures("kubeconfig")
+@pytest.mark.parametrize(
+    "command", [["list"], ["list", "-o", "json"], ["crds"], ["describe", "order-1"]]
+)
+@pytest.mark.parametrize("stdout", [">/dev/full", ">&-"])
+def test_what_was_asked_for_and_cannot_be_written_is_a_failure_of_one_line(
+    grctl: Grctl, command: list[str], stdout: str
+) -> None:
+    grctl("start", "Order", "order-1")
+    done = typed(stdout, *command)
+    told = done.stderr.decode().splitlines()
+    assert done.returncode == 1
+    assert told[0].startswith("grctl: standard output cannot be written: ")
+    assert len(told) == 1
+
+
+def test_what_had_ended_is_told_where_nothing_can_be_written(
+    grctl: Grctl, kubeconfig: Path
+) -> None:
+    grctl("start", "Order", "order-1")
+    set_status(kubeconfig, "order-1", {"phase": "Completed", "result": 1})
+    done = typed(">/dev/full", "cancel", "order-1", "-o", "json")
+    assert b"it had ended before: Completed" in done.stderr
+
+
+@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
+def test_what_cannot_be_said_beside_changes_nothing(kubeconfig: Path, stderr: str) -> None:
+    done = typed(stderr, "send", "order-1", "approve", "--name", "once")
+    assert (done.returncode, done.stdout) == (0, b"Sent approve to order-1 as once\n")
+    assert sent_names(kubeconfig) == ["approve"]
+
+
+def test_all_streams_may_be_closed(kubeconfig: Path) -> None:
+    done = typed("<&- >&- 2>&-", "send", "order-1", "approve")
+    assert done.returncode == 0
+    assert sent_names(kubeconfig) == ["approve"]
+
+
+def test_a_closed_stream_is_no_ones_socket() -> None:
+    program = "import os; from grctl.cli import streams; streams.open_missing(); print(*os.pipe())"
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" 0<&- 2>&-', "sh", sys.executable, "-c", program],
+        capture_output=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    assert min(map(int, done.stdout.split())) > 2
+
+
+@pytest.mark.parametrize(
+    ("piped", "told"),
+    [
+        (b"[" * 100_000, "nested too deeply"),
+        (b"\xff\xfe\xff", "this is no JSON"),
+        (b"\xe9", "this is no JSON: 'utf-8' codec"),
+        (b"", "Expecting value"),
+        (b"1" * 5000, "this is no JSON: Exceeds the limit"),
+    ],
+    ids=["deep", "half a character", "latin-1", "empty", "long number"],
+)
+def test_what_is_no_json_on_standard_input_is_a_wrong_call(piped: bytes, told: str) -> None:
+    done = typed("", "send", "order-1", "note", "--payload", "@-", input=piped)
+    assert done.returncode == 2
+    assert told in done.stderr.decode()
+    assert b"GRCTL_DEBUG" not in done.stderr
+
+
+def test_a_closed_standard_input_is_a_wrong_call() -> None:
+    done = typed("<&-", "send", "order-1", "note", "--payload", "@-")
+    assert done.returncode == 2
+    assert b"standard input is closed" in done.stderr
+
+
+def test_standard_input_without_end_is_refused() -> None:
+    done = typed("</dev/zero", "send", "order-1", "note", "--payload", "@-")
+    assert done.returncode == 2
+    assert b"it has more than 16 MiB" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_json_is_read_in_its_own_encoding_not_in_the_terminals(
+    kubeconfig: Path, encoding: str
+) -> None:
+    piped = f'"{CHECK}"'.encode(encoding)
+    command = ("send", "order-1", "note", "--payload", "@-", "--name", "once")
+    assert typed("", *command, input=piped, environment=LATIN).returncode == 0
+    event = api_does(kubeconfig, lambda api: api.get(EVENTS.path("default", "once")))
+    assert event["spec"]["payload"] == CHECK
+
+
+def test_a_stream_that_failed_is_left_with_nothing_to_write_at_the_end() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        with pytest.raises(OSError, match="No space"):
+            streams.write(full, "text")
+        streams.write(full, "text")
