@@ -74,7 +74,6 @@ RUN_COLUMNS: list[Column] = [
     {"name": "Inbox", "type": "integer", "jsonPath": ".status.inboxLength"},
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
     {"name": "Message", "type": "string", "jsonPath": ".status.message"},
-    {"name": "Deadline", "type": "string", "jsonPath": ".status.wait.deadline", "priority": 1},
     {"name": "Worker", "type": "string", "jsonPath": ".status.step.worker", "priority": 1},
 ]
 EVENT_COLUMNS: list[Column] = [
