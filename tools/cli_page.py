@@ -23,9 +23,9 @@ HEAD = """<!-- Generated from sdk/grctl/cli by `make fix`. Do not edit. -->
 # Command line
 
 Settings come from flags, then from `GRCTL_*` variables; the Kubernetes API from `--kubeconfig`,
-`KUBECONFIG`, `~/.kube/config` or the pod's ServiceAccount, as for kubectl. `--namespace`, `--context`,
-`--kubeconfig` and `--output` may stand before the command as well: `grctl -n shop list`. What a
-command was asked for goes to standard output, whatever else it says to standard error.
+`KUBECONFIG`, `~/.kube/config` or the pod's ServiceAccount, as for kubectl. `--namespace`,
+`--context`, `--kubeconfig` and `--output` may stand before the command: `grctl -n shop list`. What
+a command was asked for goes to standard output, whatever else it says to standard error.
 
 | Exit code | |
 |---|---|
@@ -34,10 +34,10 @@ command was asked for goes to standard output, whatever else it says to standard
 | 2 | A wrong call: an unknown flag, JSON that is none, a duration that is none. |
 | 130 | Interrupted. What was asked for goes on. |
 
-`start`, `send`, `cancel` and `terminate` end with the exit code of what they did: where their report
-cannot be written to standard output, standard error has it. Where the output is what was asked for
-(`list`, `describe`, a result) and cannot be written, the exit code is 1. Characters that the encoding
-of the output does not have are escaped.
+`start`, `send`, `cancel` and `terminate` end with the exit code of what they did: if their report
+cannot be written to standard output, standard error has it. If the output is what was asked for
+(`list`, `describe`, a result) and cannot be written, the exit code is 1. Characters that the
+encoding of the output does not have are escaped.
 
 `-o json` and `-o yaml` print the fields of the SDK's `RunInfo`, or of a WorkflowEvent's status with
 its `name`, `workflowId` and `eventName`; `grctl list` prints a list of them.

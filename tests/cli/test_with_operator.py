@@ -13,6 +13,7 @@ import pytest
 from examples.orders import order
 from grctl.models import RunPhase
 from tests.examples.conftest import Stage, staged
+from tests.news import without_news
 
 START = ("start", "ProcessOrder", "order-1", "--input", '{"order_id": "1"}')
 PATIENCE = 60.0  # s: for an interpreter on a busy machine, and what it waits for
@@ -43,7 +44,7 @@ async def typed(*arguments: str) -> Done:
     )
     async with asyncio.timeout(PATIENCE):
         stdout, stderr = await process.communicate()
-    return Done(process.returncode, stdout.decode(), stderr.decode())
+    return Done(process.returncode, stdout.decode(), without_news(stderr.decode()))
 
 
 async def test_a_slip_of_a_name_that_the_workflow_knows_is_not_sent(stage: Stage) -> None:

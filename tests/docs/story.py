@@ -21,6 +21,7 @@ from grctl.models.base import Duration
 from grctl.workflow import Workflow
 from tests.docs.pages import Block, commands_of, says
 from tests.examples.conftest import Stage, staged
+from tests.news import without_news
 
 PATIENCE = 90.0  # s: for one command on a busy machine
 LOOKING = 60.0  # s: for a state to come that a page shows
@@ -103,7 +104,7 @@ class Story:
             env=os.environ | self.environment,
         )
         async with asyncio.timeout(PATIENCE):
-            return (await process.communicate())[0].decode()
+            return without_news((await process.communicate())[0].decode())
 
     async def _move_clock(self, length: str) -> None:
         """Let time pass, and the operator see that it has."""
