@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from grctl.models import Complete, HandlerKind, NextStep, RunError, WaitForEvent
 from grctl.models.base import Model
+from grctl.models.protocol import SPOKEN
 from grctl.models.wire import (
-    PROTOCOL,
     Catalogue,
     Drain,
     Execute,
@@ -114,7 +114,7 @@ def test_a_message_is_one_camel_case_object_that_names_its_kind() -> None:
         encode(Hello(worker="w1", instance="i", namespace="n", capacity=1, catalogues=()))
     )
 
-    assert (sent["kind"], sent["protocol"]) == ("hello", PROTOCOL)
+    assert (sent["kind"], sent["protocol"]) == ("hello", SPOKEN.lowest)
     assert json.loads(encode(Execute(execution=EXECUTION)))["execution"]["workflowId"] == "order"
 
 

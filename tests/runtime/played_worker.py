@@ -13,10 +13,10 @@ import pytest
 from grctl.models.base import Model
 from grctl.models.directive import Complete, NextStep, WaitForEvent
 from grctl.models.phases import HandlerKind
+from grctl.models.protocol import SPOKEN
 from grctl.models.run import RunError
 from grctl.models.wire import (
     CONNECT_PATH,
-    PROTOCOL,
     Catalogue,
     Drain,
     Execute,
@@ -54,10 +54,12 @@ def hello(
     instance: str | None = None,
     capacity: int = 10,
     held: tuple[Execution, ...] = (),
-    protocol: int = PROTOCOL,
+    protocol: int = SPOKEN.lowest,
+    protocol_highest: int | None = SPOKEN.highest,
 ) -> Hello:
     return Hello(
         protocol=protocol,
+        protocol_highest=protocol_highest,
         worker=worker,
         instance=instance or secrets.token_hex(4),
         namespace=namespace,

@@ -1,13 +1,14 @@
 """A worker's connection: found again, sent elsewhere, refused, and how long each pause is."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grctl.models.wire import UNREACHABLE, Goodbye, Hello
+from grctl.models.protocol import SPOKEN
+from grctl.models.wire import UNREACHABLE, Goodbye, Hello, Welcome
 from grctl.worker.connection import Connection, Message
 from tests.worker.conftest import cancel
 from tests.worker.fake_operator import FakeOperator, fake_operator
@@ -22,8 +23,8 @@ class Received:
 
     def __init__(self, url: str, **arguments: Any) -> None:
         self._came: asyncio.Queue[Message] = asyncio.Queue()
-        connection = Connection(url, lambda: HELLO, self._came.put, **arguments)
-        self.task = asyncio.create_task(connection.run())
+        self.connection = Connection(url, lambda: HELLO, self._came.put, **arguments)
+        self.task = asyncio.create_task(self.connection.run())
 
     async def next(self) -> Message:
         async with asyncio.timeout(60):
@@ -167,3 +168,56 @@ async def test_who_is_refused_by_name_takes_its_time_up_to_ten_seconds(
         await sends_away(operator, Goodbye(message="may not execute Order", refused=True))
     await operator.welcomed()
     assert dice.bounds == [0.05, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+
+
+# Operators of other versions. What they say is fixed here: these are other releases.
+
+
+async def test_an_operator_from_before_ranges_is_spoken_to_in_its_own_version(
+    operator: FakeOperator, connect: Connect
+) -> None:
+    """It takes a worker only that says 2, and ignores fields that it does not know."""
+    received = connect()
+    conversation = await operator.connected()
+    assert (await conversation.next(Hello)).protocol == 2
+    await conversation.say('{"kind":"welcome","operator":"old"}')
+    assert await received.next() == Welcome(operator="old", protocol=2)
+    assert received.connection.protocol == 2
+
+
+async def test_the_version_that_the_operator_chose_is_used(
+    operator: FakeOperator, connect: Connect
+) -> None:
+    received = connect()
+    conversation = await operator.connected()
+    assert (await conversation.next(Hello)).spoken == SPOKEN
+    await conversation.say('{"kind":"welcome","operator":"new","protocol":3,"else":1}')
+    await received.next()
+    assert received.connection.protocol == 3
+
+
+@pytest.mark.parametrize(("chosen", "behind"), [(9, "worker"), (1, "operator")])
+async def test_an_operator_that_chooses_another_version_is_left_and_named(
+    operator: FakeOperator, connect: Connect, chosen: int, behind: str
+) -> None:
+    received = connect(sleep=never_again())
+    conversation = await operator.connected()
+    await conversation.say(f'{{"kind":"welcome","operator":"other","protocol":{chosen}}}')
+    async with asyncio.timeout(60):
+        await conversation.closed.wait()
+    assert not received.connection.welcomed
+    assert received.connection.trouble == (
+        f"The worker speaks {SPOKEN}, the operator protocol {chosen}: upgrade the {behind}"
+    )
+
+
+def never_again() -> Callable[[float], Awaitable[None]]:
+    """Wait for nothing the first time, and for ever the second."""
+    waited: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        if waited:
+            await asyncio.Event().wait()
+        waited.append(seconds)
+
+    return wait

@@ -7,6 +7,7 @@
    themselves; nobody relies on a message that was not answered.
 4. An execution names what it was built on (run uid, commits, base): that is its fence.
 5. What is said at one moment goes in one WebSocket message, a line each: sending is what costs.
+6. Hello and Welcome agree upon the version of all this (see `protocol`).
 """
 
 from collections.abc import Iterable
@@ -18,9 +19,9 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from grctl.models.base import NAME_LENGTH, Model
 from grctl.models.directive import AnyDirective
 from grctl.models.phases import HandlerKind
+from grctl.models.protocol import MOST, SPOKEN, Spoken
 from grctl.models.run import RunError
 
-PROTOCOL = 2  # 1: one message at a time
 CONNECT_PATH = "/v1alpha1/worker"
 UNREACHABLE = "Grctl-Unreachable"
 """Header of a connection: where the worker was a moment ago and found nobody."""
@@ -72,11 +73,25 @@ class Execution(Model):
     event_uid: str | None = None
 
 
-class Hello(Model):
-    """First message of a worker."""
+class Greeting(Model):
+    """What every Hello says, of whatever version: enough to agree upon one."""
 
     kind: Literal["hello"] = "hello"
-    protocol: int = PROTOCOL
+    protocol: int = Field(default=SPOKEN.lowest, ge=1, le=MOST)
+    """The lowest that it speaks. An operator before 3 takes only a worker that says 2 here."""
+    protocol_highest: int | None = Field(default=None, ge=1, le=MOST)
+    """The highest that it speaks; None, as before 3: it speaks one only."""
+
+    @property
+    def spoken(self) -> Spoken:
+        """The versions that it speaks."""
+        return Spoken(self.protocol, self.protocol_highest or self.protocol)
+
+
+class Hello(Greeting):
+    """First message of a worker."""
+
+    protocol_highest: int | None = Field(default=SPOKEN.highest, ge=1, le=MOST)
     worker: str
     """Name that outlives a restart (the pod's name)."""
     instance: str
@@ -143,6 +158,8 @@ class Welcome(Model):
 
     kind: Literal["welcome"] = "welcome"
     operator: str
+    protocol: int = 2
+    """The version that both use from now on. An operator before 3 does not say so."""
 
 
 class Execute(Model):

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from grctl.backoff import Backoff, Uniform
 from grctl.loggers import get_logger
 from grctl.models.base import Model
+from grctl.models.protocol import SPOKEN, Spoken, disagreement
 from grctl.models.wire import (
     CONNECT_PATH,
     UNREACHABLE,
@@ -92,6 +93,8 @@ class Connection:
         """The address of the last try, if nobody answered there."""
         self._since = now()
         """When the last try began; once a connection was lost, when it was."""
+        self.protocol = SPOKEN.lowest
+        """The version that both sides use, since the last Welcome."""
         self._trouble = Trouble(now)
 
     @property
@@ -172,17 +175,24 @@ class Connection:
                 if isinstance(message, Goodbye):
                     self._note_goodbye(url, message)
                     return
-                if isinstance(message, Welcome):
-                    self._note_welcome(socket, url, message)
+                if isinstance(message, Welcome) and not self._note_welcome(socket, url, message):
+                    return
                 if message is not None:
                     await self._receive(message)
 
-    def _note_welcome(self, socket: Socket, url: str, welcome: Welcome) -> None:
-        self._socket = socket
+    def _note_welcome(self, socket: Socket, url: str, welcome: Welcome) -> bool:
+        """Note that the operator accepts this worker. Return whether both speak one protocol."""
+        if not SPOKEN.lowest <= welcome.protocol <= SPOKEN.highest:
+            operator = Spoken(welcome.protocol, welcome.protocol)
+            self._refused = True
+            self._note_trouble(url, disagreement(worker=SPOKEN, operator=operator))
+            return False
+        self._socket, self.protocol = socket, welcome.protocol
         self._backoff.reset()
         self._refusals.reset()
         self._trouble.end()
         logger.info("connected", extra={"operator": welcome.operator, "url": url})
+        return True
 
     def _note_goodbye(self, url: str, goodbye: Goodbye) -> None:
         self._refused = goodbye.refused

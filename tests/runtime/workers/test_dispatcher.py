@@ -1,5 +1,6 @@
 """A listening dispatcher and workers on real sockets; no API server."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -11,11 +12,11 @@ from grctl.models.directive import Complete
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import (
     CONNECT_PATH,
-    PROTOCOL,
     Declined,
     Goodbye,
     Hello,
     Release,
+    Welcome,
     from_operator,
     lines,
 )
@@ -264,9 +265,49 @@ async def goodbye(port: int, message: str) -> Goodbye:
                 return answer
 
 
-async def test_another_protocol_is_refused_naming_both(place: Place) -> None:
-    message = await refused(place.port, hello(ORDER, protocol=9).model_dump_json(by_alias=True))
-    assert f"protocol 9, this operator {PROTOCOL}" in message
+@pytest.mark.parametrize(
+    ("lowest", "highest", "says"),
+    [
+        (9, None, "speaks protocol 9, the operator protocols 2 to 3: upgrade the operator"),
+        (4, 9, "speaks protocols 4 to 9, the operator protocols 2 to 3: upgrade the operator"),
+        (1, None, "speaks protocol 1, the operator protocols 2 to 3: upgrade the worker"),
+    ],
+)
+async def test_a_worker_without_a_common_protocol_is_told_both_ranges_and_who_is_behind(
+    place: Place, lowest: int, highest: int | None, says: str
+) -> None:
+    greeting = {"kind": "hello", "protocol": lowest, "protocolHighest": highest, "new": "words"}
+    answer = await goodbye(place.port, json.dumps(greeting))
+    assert (answer.message, answer.refused) == (f"The worker {says}", True)
+
+
+@pytest.mark.parametrize(
+    ("spoken", "agreed"),
+    [
+        ({"protocol": 2}, 2),
+        ({"protocol": 2, "protocolHighest": 3}, 3),
+        ({"protocol": 1, "protocolHighest": 2}, 2),
+        ({"protocol": 3, "protocolHighest": 99}, 3),
+    ],
+)
+async def test_the_highest_common_protocol_is_used(
+    place: Place, spoken: dict[str, int], agreed: int
+) -> None:
+    rest = {"worker": "w", "instance": "i", "namespace": "shop", "capacity": 1, "catalogues": []}
+    greeting = json.dumps({"kind": "hello", **spoken, **rest})
+    url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
+    async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+        await socket.send_str(greeting)
+        welcome = from_operator.validate_json(await socket.receive_str(timeout=5))
+    assert welcome == Welcome(operator="op", protocol=agreed)
+
+
+@pytest.mark.parametrize("protocol", [0, -1, 10**30, "two", None, 2.5, [2]])
+async def test_what_is_no_protocol_is_refused_naming_the_field(
+    place: Place, protocol: object
+) -> None:
+    message = await refused(place.port, json.dumps({"kind": "hello", "protocol": protocol}))
+    assert "hello.protocol: Input should be" in message
 
 
 async def test_what_is_not_understood_is_refused_naming_the_field(place: Place) -> None:

@@ -1,7 +1,8 @@
 """WorkerSession: one worker's connection, from Hello to its end.
 
-1. Nothing is read before the Host admits the worker, or says where it belongs. Then comes a Hello
-   of our protocol; who speaks another gets a Goodbye naming both.
+1. Nothing is read before the Host admits the worker, or says where it belongs. Then comes a Hello,
+   and both use the highest version of the protocol that both speak. A worker without one in common
+   gets a Goodbye that names both ranges, and which side to upgrade.
 2. Messages go out in the order of `send`, which never waits: the dispatcher decides synchronously.
    Those of one moment go together, and what nobody waits for goes with the next.
 3. It reports to its Host and keeps nothing: what outlives a connection is in the registry.
@@ -17,12 +18,13 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from pydantic import ValidationError
 
 from grctl.models.base import Model
+from grctl.models.protocol import SPOKEN, disagreement
 from grctl.models.wire import (
-    PROTOCOL,
     UNREACHABLE,
     Declined,
     Drain,
     Goodbye,
+    Greeting,
     Hello,
     Outcome,
     Welcome,
@@ -82,6 +84,8 @@ class WorkerSession:
         self.unreachable = headers.get(UNREACHABLE)
         """Where it was a moment ago and found nobody."""
         self.hello: Hello | None = None
+        self.protocol = SPOKEN.lowest
+        """The version that both sides use, once there is a Hello."""
         self._socket = socket
         self._host = host
         self._operator = operator
@@ -154,17 +158,13 @@ class WorkerSession:
             raise ProtocolError(f"No Hello came within {HELLO_TIMEOUT:g} s") from None
         if first.type is not WSMsgType.TEXT:
             return
+        self.protocol = _agree(first.data)
         hello = _parse(first.data)
         if not isinstance(hello, Hello):
             raise ProtocolError(f"The first message must be Hello, not {hello.kind!r}")
-        if hello.protocol != PROTOCOL:
-            raise ProtocolError(
-                f"The worker speaks protocol {hello.protocol}, this operator {PROTOCOL}: use the"
-                " same version of grctl for both"
-            )
         self.hello = hello
         await self._host.permit(self, hello)
-        self.send(Welcome(operator=self._operator))
+        self.send(Welcome(operator=self._operator, protocol=self.protocol))
         self._host.welcome(self, hello)
 
     def _receive(self, message: WSMessage) -> None:
@@ -199,6 +199,22 @@ class WorkerSession:
 
     def _fields(self) -> dict[str, str | None]:
         return {"worker": self.hello.worker if self.hello else "unknown"}
+
+
+def _agree(first: str) -> int:
+    """Return the protocol that both sides use. The rest of a Hello may be of another version.
+
+    Raises:
+        ProtocolError: there is none.
+    """
+    try:
+        theirs = Greeting.model_validate_json(first).spoken
+    except ValidationError:
+        return SPOKEN.lowest  # it is no Hello, or a bad one: reading the whole says why
+    agreed = SPOKEN.agree(theirs)
+    if agreed is None:
+        raise ProtocolError(disagreement(worker=theirs, operator=SPOKEN))
+    return agreed
 
 
 def _parse(line: str) -> Hello | Outcome | Declined | Drain:

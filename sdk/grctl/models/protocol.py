@@ -1,0 +1,42 @@
+"""Versions of what operator and worker say to each other, and which one two of them use.
+
+1. Each side says the lowest and the highest version that it speaks; the highest common one is used.
+2. So either side may be upgraded first: who changes the protocol raises `highest`, still speaks the
+   version before, and says nothing of the new one to a peer with which it agreed upon an older one.
+   `lowest` is raised when no supported release speaks only what is below.
+3. A field that the peer may leave out, or not know, needs no new version. A new kind of message, or
+   another meaning of one that is there, does.
+"""
+
+from typing import NamedTuple
+
+
+class Spoken(NamedTuple):
+    """The versions that one side speaks."""
+
+    lowest: int
+    highest: int
+
+    def __str__(self) -> str:
+        """Write it for people."""
+        if self.lowest == self.highest:
+            return f"protocol {self.lowest}"
+        return f"protocols {self.lowest} to {self.highest}"
+
+    def agree(self, other: "Spoken") -> int | None:
+        """Return the version that two sides use, if they have one in common."""
+        highest = min(self.highest, other.highest)
+        return highest if highest >= max(self.lowest, other.lowest) else None
+
+
+SPOKEN = Spoken(lowest=2, highest=3)
+"""What this release speaks. 2: several messages in one frame; 3: versions are agreed upon."""
+
+MOST = 10_000
+"""No version is ever above: larger numbers are no versions."""
+
+
+def disagreement(worker: Spoken, operator: Spoken) -> str:
+    """Say which two ranges have nothing in common, and which side is behind."""
+    behind = "operator" if worker.lowest > operator.highest else "worker"
+    return f"The worker speaks {worker}, the operator {operator}: upgrade the {behind}"
