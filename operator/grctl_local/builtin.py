@@ -51,6 +51,10 @@ def builtin_kinds(clock: Clock) -> list[Kind]:
         *_roles(clock),
         _question("authentication.k8s.io", "TokenReview", "tokenreviews"),
         _question("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews"),
+        _question("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews", own=True),
+        _question(
+            "authorization.k8s.io", "SelfSubjectAccessReview", "selfsubjectaccessreviews", own=True
+        ),
     ]
 
 
@@ -163,7 +167,7 @@ def _roles(clock: Clock) -> list[Kind]:
     ]
 
 
-def _question(group: str, kind: str, plural: str) -> Kind:
+def _question(group: str, kind: str, plural: str, *, own: bool = False) -> Kind:
     singular = plural.removesuffix("s")
     return Kind(
         group,
@@ -175,6 +179,7 @@ def _question(group: str, kind: str, plural: str) -> Kind:
         namespaced=False,
         verbs=("create",),
         questions=True,
+        about_caller=own,
     )
 
 

@@ -128,6 +128,13 @@ def modified(group: str, plural: str, name: str) -> ApiError:
     return conflict(group, plural, name, why)
 
 
+def forbidden(group: str, plural: str, name: str, why: str) -> ApiError:
+    """Return the refusal of what somebody may not do."""
+    what = qualified(group, plural) + (f' "{name}"' if name else "")
+    details = {key: value for key, value in _details(name, group, plural).items() if value}
+    return ApiError(403, "Forbidden", f"{what} is forbidden: {why}", details)
+
+
 def definition_terminating(group: str, plural: str, name: str) -> ApiError:
     """Return the refusal of a new object whose definition is being deleted."""
     message = (

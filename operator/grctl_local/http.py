@@ -15,6 +15,7 @@ from aiohttp import web
 
 from grctl_local import discovery, openapi, openapi_v2
 from grctl_local.audit import AuditLog
+from grctl_local.callers import caller_of, check_allowed
 from grctl_local.cluster import Cluster
 from grctl_local.decoding import read_body, read_object
 from grctl_local.deletion import delete, read_options, remove
@@ -77,7 +78,7 @@ class Http:
             return self._refusal(ApiError(500, "InternalError", "Internal error occurred"), [])
 
     async def _answer(self, request: web.BaseRequest, warnings: list[str]) -> web.StreamResponse:
-        path = request.path
+        path = request.path.rstrip("/")
         if path in OPEN_PATHS or path.startswith(("/livez/", "/readyz/", "/healthz/")):
             return self._open_path(path)
         self._check_token(request)
@@ -85,6 +86,7 @@ class Http:
         if document is not None:
             return document
         call = await self._call(request, warnings)
+        check_allowed(self._cluster.store, request.method, call)
         if call.watch:
             return await self._stream(request, call)
         status, body = self._verb(request.method, call)
@@ -117,6 +119,7 @@ class Http:
             user_agent=request.headers.get("User-Agent", ""),
             watch=watch and request.method == "GET" and (place.watch or not place.name),
             warnings=warnings,
+            caller=caller_of(request.headers),
         )
 
     def _verb(self, method: str, call: Call) -> tuple[int, bytes]:

@@ -55,6 +55,8 @@ class Kind:
     """The apiVersion that objects are stored with; "" is this one."""
     questions: bool = False
     """Whether its objects are answered and not stored."""
+    about_caller: bool = False
+    """Whether they are questions of somebody about themselves, which everybody may ask."""
     custom: bool = False
     """Whether a CRD brought it; the others are built in, and a little less strict."""
 

@@ -83,11 +83,25 @@ BINDING = Message(
     {1: METADATA, 2: Field("subjects", SUBJECT, many=True), 3: Field("roleRef", ROLE_REFERENCE)}
 )
 TOKEN_SPEC = Message({1: Field("audiences", many=True), 4: Field("expirationSeconds", "integer")})
+RESOURCE_ATTRIBUTES = Message(
+    {
+        1: Field("namespace"),
+        2: Field("verb"),
+        3: Field("group"),
+        4: Field("version"),
+        5: Field("resource"),
+        6: Field("subresource"),
+        7: Field("name"),
+    }
+)
+ACCESS_SPEC = Message({1: Field("resourceAttributes", RESOURCE_ATTRIBUTES)})
 MESSAGES |= {
     "Role": ROLE,
     "ClusterRole": ROLE,
     "RoleBinding": BINDING,
     "ClusterRoleBinding": BINDING,
+    "SelfSubjectReview": Message({1: METADATA}),
+    "SelfSubjectAccessReview": Message({1: METADATA, 2: Field("spec", ACCESS_SPEC)}),
     "TokenRequest": Message({1: METADATA, 2: Field("spec", TOKEN_SPEC)}),
 }
 TYPE = Message({1: Field("apiVersion"), 2: Field("kind")})

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from grctl_local.errors import ApiError, Cause, bad_request, invalid, no_such_path
 from grctl_local.kinds import Kind
 from grctl_local.registry import Registry
+from grctl_local.roles import ADMIN, Subject
 from grctl_local.store import Key
 
 NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
@@ -40,6 +41,7 @@ class Call:
     user_agent: str = ""
     watch: bool = False
     warnings: list[str] = field(default_factory=list)
+    caller: Subject = ADMIN
 
     @property
     def key(self) -> Key:

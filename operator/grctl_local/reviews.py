@@ -6,10 +6,8 @@ from grctl_local.cluster import Cluster
 from grctl_local.decoding import read_object
 from grctl_local.errors import ApiError, Cause, Json, invalid
 from grctl_local.request import Call
-from grctl_local.roles import MASTERS, Subject, Wish, allowing
+from grctl_local.roles import ADMIN, Subject, Wish, allowing
 from grctl_local.tokens import BadTokenError, account_of
-
-ADMIN = {"username": "grctl-local", "groups": [MASTERS, "system:authenticated"]}
 
 
 def answer(cluster: Cluster, call: Call, admin_token: str) -> Json:
@@ -20,17 +18,22 @@ def answer(cluster: Cluster, call: Call, admin_token: str) -> Json:
     """
     review = read_object(call)
     spec = review.get("spec") or {}
-    if call.kind.kind == "TokenReview":
-        status = _token_status(cluster, spec, admin_token)
-    else:
-        status = _access_status(cluster, spec)
+    match call.kind.kind:
+        case "TokenReview":
+            status = _token_status(cluster, spec, admin_token)
+        case "SelfSubjectReview":
+            status = {"userInfo": _user(call.caller)}
+        case "SelfSubjectAccessReview":
+            status = _access_status(cluster, spec, call.caller)
+        case _:
+            status = _access_status(cluster, spec, _subject(spec))
     return {**review, "metadata": {}, "status": status}
 
 
 def _token_status(cluster: Cluster, spec: Json, admin_token: str) -> Json:
     token, audiences = str(spec.get("token") or ""), list(spec.get("audiences") or ())
     if not audiences and hmac.compare_digest(token.encode(), admin_token.encode()):
-        return {"authenticated": True, "user": ADMIN}
+        return {"authenticated": True, "user": _user(ADMIN)}
     try:
         account = account_of(cluster, token, audiences)
     except BadTokenError as error:
@@ -38,16 +41,25 @@ def _token_status(cluster: Cluster, spec: Json, admin_token: str) -> Json:
     return {"authenticated": True, "user": account.user, "audiences": list(account.audiences)}
 
 
-def _access_status(cluster: Cluster, spec: Json) -> Json:
+def _user(subject: Subject) -> Json:
+    return {"username": subject.user, "groups": list(subject.groups)}
+
+
+def _subject(spec: Json) -> Subject:
+    """Return whom a question is about."""
+    user, groups = spec.get("user") or "", tuple(spec.get("groups") or ())
+    if not user and not groups and isinstance(spec.get("resourceAttributes"), dict):
+        raise _wrong("spec.user", "at least one of user or group must be specified")
+    return Subject(user, groups)
+
+
+def _access_status(cluster: Cluster, spec: Json, subject: Subject) -> Json:
     asked = spec.get("resourceAttributes")
     if not isinstance(asked, dict):
         raise _wrong(
             "spec.resourceAttributes",
             "exactly one of nonResourceAttributes or resourceAttributes must be specified",
         )
-    user, groups = spec.get("user") or "", tuple(spec.get("groups") or ())
-    if not user and not groups:
-        raise _wrong("spec.user", "at least one of user or group must be specified")
     resource = "/".join(
         part for part in (asked.get("resource", ""), asked.get("subresource")) if part
     )
@@ -58,7 +70,7 @@ def _access_status(cluster: Cluster, spec: Json) -> Json:
         name=asked.get("name", ""),
         namespace=asked.get("namespace", ""),
     )
-    reason = allowing(cluster.store, Subject(user, groups), wish)
+    reason = allowing(cluster.store, subject, wish)
     if reason is None:
         return {"allowed": False}
     return {"allowed": True, "reason": reason} if reason else {"allowed": True}

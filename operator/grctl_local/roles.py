@@ -1,6 +1,7 @@
 """Who may do what, by Roles and their bindings, as RBAC has it.
 
-This server's one user may do everything. Roles are for those who ask by SubjectAccessReview.
+This server's one user may do everything. Roles are for those who ask by SubjectAccessReview, and
+for those for whom that user acts.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,6 +12,7 @@ from grctl_local.store import Store
 
 GROUP = "rbac.authorization.k8s.io"
 MASTERS = "system:masters"
+AUTHENTICATED = "system:authenticated"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ class Subject:
                 place = named.get("namespace") or namespace
                 return self.user == f"system:serviceaccount:{place}:{named['name']}"
         return False
+
+
+ADMIN = Subject("grctl-local", (MASTERS, AUTHENTICATED))
+"""This server's one user."""
 
 
 @dataclass(frozen=True)

@@ -253,3 +253,91 @@ async def test_kubectl_grants_a_verb_of_our_own(api: Api, kubectl: Kubectl, name
     await eventually(lambda: allowed(api, namespace, wish))
     token = await kubectl("create", "token", "orders", f"--audience={OURS}")
     assert (await reviewed(api, token.strip(), OURS))["authenticated"]
+
+
+SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+OWN_ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+U1 = {"Impersonate-User": "u1"}
+
+
+async def test_somebody_is_told_who_it_is(api: Api) -> None:
+    answer = (await api.request("POST", SELF, body={}, headers=U1)).expect(201)
+
+    found = answer["status"]["userInfo"]
+    assert (found["username"], found["groups"]) == ("u1", ["system:authenticated"])
+
+
+async def test_an_account_that_is_acted_for_has_its_groups(api: Api, namespace: str) -> None:
+    headers = {"Impersonate-User": f"system:serviceaccount:{namespace}:orders"}
+    answer = (await api.request("POST", SELF, body={}, headers=headers)).expect(201)
+
+    assert set(answer["status"]["userInfo"]["groups"]) == {
+        "system:serviceaccounts",
+        f"system:serviceaccounts:{namespace}",
+        "system:authenticated",
+    }
+
+
+async def test_somebody_may_ask_what_it_may(api: Api, namespace: str) -> None:
+    await bind(api, namespace, {"kind": "User", "name": "u1"}, rules=[rule()])
+
+    async def may(wish: Json, headers: dict[str, str]) -> bool:
+        body = {"spec": {"resourceAttributes": wish}}
+        answer = await api.request("POST", OWN_ACCESS, body=body, headers=headers)
+        return bool(answer.expect(201)["status"]["allowed"])
+
+    await eventually(lambda: may(executing(namespace), U1))
+    assert not await may(executing(namespace, "Refund"), U1)
+    assert not await may(executing(namespace), {"Impersonate-User": "u2"})
+    assert await may(executing(namespace, "Refund"), {})
+
+
+async def test_who_is_acted_for_may_do_what_roles_allow_and_no_more(
+    api: Api, namespace: str
+) -> None:
+    rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "list"]}]
+    await bind(api, namespace, {"kind": "User", "name": "u1"}, rules=rules)
+    path = f"{CORE}/{namespace}/configmaps"
+
+    async def listed() -> bool:
+        return (await api.request("GET", path, headers=U1)).status == 200
+
+    await eventually(listed)
+    body = {"metadata": {"name": "a"}}
+    (await api.request("POST", path, body=body, headers=U1)).expect(201)
+    refusals = [
+        ("GET", f"{path}/a", "get", ' "a"'),
+        ("PUT", f"{path}/a", "update", ' "a"'),
+        ("DELETE", f"{path}/a", "delete", ' "a"'),
+        ("DELETE", path, "deletecollection", ""),
+    ]
+    for method, where, verb, named in refusals:
+        sent = {"kind": "ConfigMap", "apiVersion": "v1", **body} if method == "PUT" else None
+        refusal = (await api.request(method, where, body=sent, headers=U1)).expect(403)
+        assert refusal["reason"] == "Forbidden"
+        assert refusal["message"] == (
+            f'configmaps{named} is forbidden: User "u1" cannot {verb} resource "configmaps" in API'
+            f' group "" in the namespace "{namespace}"'
+        )
+    elsewhere = (await api.request("GET", "/api/v1/namespaces", headers=U1)).expect(403)
+    assert elsewhere["message"].endswith(
+        'cannot list resource "namespaces" in API group "" at the cluster scope'
+    )
+
+
+async def test_kubectl_tells_who_somebody_is_and_what_it_may(
+    kubectl: Kubectl, api: Api, namespace: str
+) -> None:
+    rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]}]
+    await bind(api, namespace, {"kind": "User", "name": "u1"}, rules=rules)
+    assert "u1" in await kubectl("auth", "whoami", "--as=u1")
+    assert await kubectl("auth", "can-i", "delete", "configmaps") == "yes\n"
+
+    async def may_list() -> bool:
+        process = await kubectl.start("auth", "can-i", "list", "configmaps", "--as=u1")
+        return (await process.communicate())[0] == b"yes\n"
+
+    await eventually(may_list)
+    assert "no" in await kubectl("auth", "can-i", "get", "configmaps", "--as=u1", fails=True)
+    said = await kubectl("get", "configmap", "x", "--as=u1", fails=True)
+    assert 'User "u1" cannot get resource "configmaps"' in said
