@@ -449,6 +449,14 @@ def a_run_times_out_in_its_last_second(patch: pytest.MonkeyPatch) -> Callable[..
     return decide
 
 
+@broken("the clock steps back")
+def a_back_off_waits_for_a_clock_that_stepped_back(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
+    patch.setattr(dispatch, "over_at", lambda since, length, now: since + length)
+    return decide
+
+
 def _with_rule(patch: pytest.MonkeyPatch, right: Any, wrong: Any) -> Callable[..., Decision]:
     module = _module_of(decide)
     rules = tuple(wrong if rule is right else rule for rule in module.RULES)

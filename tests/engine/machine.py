@@ -3,8 +3,14 @@
 `machine_for(decide)` gives the state machine around an engine; the broken ones get the same.
 """
 
+from datetime import timedelta
+
+from hypothesis.stateful import rule
+
 from tests.engine.races import Races
-from tests.engine.rounds import Decide
+from tests.engine.rounds import Decide, seldom
+
+HOUR = timedelta(hours=1)
 
 CLIMATES: dict[str, frozenset[str]] = {
     "no faults but time": frozenset({"deadlines"}),
@@ -16,6 +22,7 @@ CLIMATES: dict[str, frozenset[str]] = {
     "runs are made anew beside a second operator": frozenset({"new runs", "two operators", "lags"}),
     "events are touched": frozenset({"touches", "lags"}),
     "deadlines, lags and clocks": frozenset({"deadlines", "lags", "clocks"}),
+    "the clock steps back": frozenset({"steps back", "deadlines", "workers"}),
     "people end runs": frozenset({"ends", "deadlines", "lags"}),
     "people wish the end of runs": frozenset({"wishes", "timeouts", "deadlines", "workers"}),
     "little is kept": frozenset({"retention", "deadlines", "lags", "crashes"}),
@@ -35,13 +42,28 @@ CLIMATES: dict[str, frozenset[str]] = {
             "ahead",
             "versions",
             "clocks",
+            "steps back",
         }
     ),
 }
 """Few things that go wrong together find their traces sooner than all at once."""
 
 
+class SteppingBack(Races):
+    """A machine of its own: a rule that is there and never fits makes the search longer."""
+
+    @rule(sure=seldom)
+    def the_api_servers_clock_steps_back(self, sure: bool) -> None:
+        """By an hour: whoever waits for a length of time must not wait for that hour."""
+        if not sure:
+            return
+        self.world.step_back(HOUR)
+        for operator in self.operators:
+            operator.on_jump(-HOUR)
+
+
 def machine_for(decide: Decide, climate: str) -> type[Races]:
     """Give the state machine around an engine, in one climate."""
     members = {"decide": staticmethod(decide), "climate": CLIMATES[climate], "examples": 0}
-    return type("Machine", (Races,), members)
+    base = SteppingBack if "steps back" in CLIMATES[climate] else Races
+    return type("Machine", (base,), members)

@@ -33,6 +33,7 @@ from grctl_operator.engine import (
     decide_ahead,
 )
 from grctl_operator.engine.commit import RUN_GONE, UNKNOWN_FATE
+from grctl_operator.engine.observation import LONG_AGO
 from tests.engine.ledger import require
 from tests.engine.staff import Staff
 from tests.engine.world import KEY, Json, RefusalError, World
@@ -116,6 +117,15 @@ class Operator(Staff):
         """Whether it watched the event before now, at its first place."""
         event = self.cache.view(KEY).find(uid)
         return event is not None and event.place == self.world.events[uid].created_revision
+
+    def on_jump(self, by: timedelta) -> None:
+        """Note that the API server's clock jumped: nobody knows when a list was asked for."""
+        super().on_jump(by)
+        self.cache.on_jump()
+        self.started = self.started[0], LONG_AGO
+        for listing in (self.listing, self.relisting):
+            if listing is not None:
+                listing.at = LONG_AGO
 
     def relist(self) -> None:
         """Have the watch of events end: it begins anew with a list (a takeover, a 410)."""

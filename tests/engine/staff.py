@@ -29,6 +29,13 @@ class Staff:
         self.accepting_since = self.now
         self.all_back = False
 
+    def on_jump(self, by: timedelta) -> None:
+        """Move the moments that are remembered: what has passed since then stays the same."""
+        self.accepting_since += by
+        self.seen = {name: seen + by for name, seen in self.seen.items()}
+        self.held = {id_: replace(each, since=each.since + by) for id_, each in self.held.items()}
+        self.woken = True
+
     @property
     def now(self) -> datetime:
         raise NotImplementedError

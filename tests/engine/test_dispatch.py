@@ -303,3 +303,38 @@ def test_a_finished_run_dispatches_nothing() -> None:
     decision = decide(run, view(run), executions(), NOON)
 
     assert every(Dispatch, decision.before) == []
+
+
+def test_a_back_off_does_not_wait_for_a_clock_that_stepped_back() -> None:
+    an_hour_ahead = stepping_run("ship", attempt=4, since=at("13:00"))
+
+    decision = decide(an_hour_ahead, view(an_hour_ahead), executions(), NOON)
+
+    assert len(every(Dispatch, decision.before)) == 1
+
+
+def test_a_back_off_is_full_though_its_begin_was_rounded_up() -> None:
+    run = stepping_run("ship", attempt=4, since=at("12:00:01"))
+
+    decision = decide(run, view(run), executions(), at("12:00:00.001"))
+
+    assert every(Dispatch, decision.before) == []
+    assert decision.wake_at == at("12:00:03")
+
+
+def test_a_missing_worker_is_told_of_although_the_clock_stepped_back() -> None:
+    run = stepping_run("ship", since=at("13:00"))
+
+    decision = decide(run, view(run), executions(workers=[]), NOON)
+
+    assert [each.reason for each in every(Announce, decision.before)] == ["NoWorker"]
+
+
+def test_work_from_before_a_step_back_is_held_back_like_any_that_is_older() -> None:
+    run = stepping_run("ship", since=at("13:00"))
+    started = executions(accepting_since=at("11:59:59"))
+
+    decision = decide(run, view(run), started, NOON)
+
+    assert every(Dispatch, decision.before) == []
+    assert decision.wake_at == at("12:00:01")

@@ -1,6 +1,7 @@
 """What lists make of each run's inbox, beside the watch. By the cache's rules 4 and 5."""
 
 from grctl_operator.engine import EventCache, Key
+from grctl_operator.engine.observation import LONG_AGO
 from tests.engine.builders import NOON
 from tests.engine.items import KEY, OTHER, RUN, cache_of, item, names, settled
 
@@ -149,3 +150,15 @@ def test_rule_5_a_list_made_without_a_known_run_proves_nothing() -> None:
 
     assert names(cache) == ["a"]
     assert (cache.view(KEY).complete_for, cache.view(KEY).listing) == (None, None)
+
+
+def test_after_a_jump_of_the_clock_no_list_proves_a_deadline() -> None:
+    cache = cache_of(item("a", 10))
+    cache.listed(KEY, [item("a", 10)], 20, RUN, NOON)
+
+    cache.on_jump()
+
+    listing = cache.view(KEY).listing
+    assert listing is not None
+    assert (listing.at, listing.run_uid) == (LONG_AGO, RUN.uid)
+    assert names(cache) == ["a"]

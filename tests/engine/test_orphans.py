@@ -131,3 +131,11 @@ def test_a_run_that_is_gone_needs_its_executions_no_more() -> None:
 
 def test_where_there_is_nothing_nothing_is_done() -> None:
     assert decide(None, Events(), executions(), NOON) == Decision()
+
+
+def test_an_event_without_a_run_is_told_of_although_the_clock_stepped_back() -> None:
+    waits = event("approve", created_at=at("13:00"))
+
+    decision = decide(None, Events({waits.uid: waits}), executions(), NOON)
+
+    assert [each.reason for each in every(Announce, decision.before)] == ["NoSuchRun"]

@@ -4,6 +4,7 @@ An operator decides only when something wakes it, and writes what is only for pe
 says so. Each way ends with a handler that goes on running; then time passes and nothing happens.
 """
 
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from tests.engine.ledger import UNKNOWN_EVENT
 from tests.engine.operators import Operator
 from tests.engine.rounds import ALL, STEP, TIMED, WAIT
 from tests.engine.workers import Answer, Worker, refuse
-from tests.engine.world import KEY, World
+from tests.engine.world import KEY, START, World
 
 LASTS = 0.5  # s: of it a handler needs a quarter to be shown
 
@@ -48,10 +49,19 @@ class Stage:
 
     def _wait(self, end: datetime) -> bool:
         """Let time pass until something is due. Return False at the end."""
-        moments = (self.operator.wake_at, self.pace.due(KEY))
+        moments = (self.operator.wake_at, self._write_due)
         due = min((moment for moment in moments if moment is not None), default=end)
         self.world.clock = max(min(due, end), self.world.clock)
         return due <= self.world.clock and due < end
+
+    @property
+    def _seconds(self) -> float:
+        return (self.operator.now - START).total_seconds()
+
+    @property
+    def _write_due(self) -> datetime | None:
+        due = self.pace.due(KEY)
+        return None if due is None else START + timedelta(microseconds=math.ceil(due * 1e6))
 
     def _reconcile(self) -> bool:
         operator = self.operator
@@ -60,13 +70,13 @@ class Stage:
         operator.read_list()
         operator.get_list()
         operator.settle_all()
-        due = self.pace.due(KEY)
+        due = self._write_due
         write = due is not None and due <= operator.now
         if not operator.awake and not write:
             return False
         operator.woken = True
         operator.reconcile(show=write)
-        self.pace.decided(KEY, self.decided, operator.now)
+        self.pace.decided(KEY, self.decided, operator.now, self._seconds)
         if operator.planned:
             self._write()
         return True
@@ -78,7 +88,7 @@ class Stage:
         outcomes = planned.decision.status.commits - planned.base.status.commits
         self.operator.begin_write()
         self.operator.finish_write(answer_lost=answer_lost)
-        self.pace.written(KEY, self.operator.now, outcomes)
+        self.pace.written(KEY, self._seconds, outcomes)
 
     def work(self, answer: Answer, worker: Worker | None = None) -> None:
         """Have a worker finish what runs, and let what follows from it happen."""

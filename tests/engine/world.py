@@ -76,6 +76,8 @@ class World:
     committed: set[str] = field(default_factory=set)
     """Executions whose outcomes were committed."""
     clock_went_back: bool = False
+    behind: timedelta = timedelta()
+    """How far the clock has stepped back in all."""
     surplus_ever: dict[str, int] = field(default_factory=dict)
     """By uid of the run: up to which sequence its settled events were too many at some moment."""
     runs_created: int = 0
@@ -266,6 +268,12 @@ class World:
             and record.item.get("status", {}).get("runUid") == uid
             and record.item["status"].get("sequence", through + 1) <= through
         ]
+
+    def step_back(self, by: timedelta) -> None:
+        """Set the clock back, as somebody does who corrects it. No time passes by it."""
+        self.clock -= by
+        self.behind += by
+        self.clock_went_back = True
 
     def advance(self, seconds: float) -> None:
         self.clock += timedelta(seconds=seconds)

@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from grctl_operator.engine.observation import LONG_AGO
 from grctl_operator.runtime.clock import ServerClock
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -23,8 +24,7 @@ class Machine:
         self.local += there
         date = self.server_time.replace(microsecond=0)
         self.local += back
-        after = datetime(2000, 1, 1, tzinfo=UTC)  # of another clock: only the difference counts
-        self.clock.answered(after - timedelta(seconds=there + back), after, date)
+        self.clock.answered(there + back, date)
 
     def behind(self) -> float:
         return (self.server_time - self.clock.now()).total_seconds()
@@ -102,8 +102,8 @@ def test_before_the_first_answer_there_is_no_time() -> None:
 
 
 def test_a_jump_of_a_clock_is_told_and_ordinary_answers_are_not() -> None:
-    machine, jumps = Machine(ahead=0.3), []
-    machine.clock.on_jump = lambda: jumps.append(machine.clock.now())
+    machine, jumps = Machine(ahead=0.3), list[timedelta]()
+    machine.clock.on_jump = jumps.append
     machine.ask()
     machine.local += 10
     machine.ask()
@@ -112,5 +112,21 @@ def test_a_jump_of_a_clock_is_told_and_ordinary_answers_are_not() -> None:
     machine.ahead += 3600
     machine.ask()
 
-    assert len(jumps) == 1
+    assert [round(jump.total_seconds() / 3600) for jump in jumps] == [1]
     assert machine.behind() < 1.1
+
+
+def test_a_clock_that_steps_back_is_told_by_how_much_and_what_was_read_before_is_not_past() -> None:
+    machine, jumps = Machine(ahead=0.3), list[timedelta]()
+    machine.clock.on_jump = jumps.append
+    machine.ask()
+    read = machine.clock.now()
+    machine.local += 10
+    machine.ask()
+    assert machine.clock.if_past(read) == read
+
+    machine.ahead -= 3600
+    machine.ask()
+
+    assert [round(jump.total_seconds() / 3600) for jump in jumps] == [-1]
+    assert machine.clock.if_past(read) == LONG_AGO

@@ -223,3 +223,36 @@ async def _until_timed_out(cluster: Cluster, names: set[str]) -> list[Json]:
             if len(runs) == len(names):
                 break
     return list(runs.values())
+
+
+async def test_a_run_starts_although_the_api_servers_clock_stepped_back_an_hour(
+    cluster: Cluster, clock: SetClock
+) -> None:
+    async with (
+        operating(cluster) as operator,
+        connected(operator.port, greeting(cluster)) as worker,
+    ):
+        clock.go_on_from(datetime.now(UTC) - timedelta(hours=1))
+        await look(operator)
+        await cluster.start("order-1")
+        await worker.succeeds(await worker.executes(), WaitForEvent())
+        await cluster.until_phase("order-1", "WaitEvent")
+        sent = await cluster.send("order-1", "approve")
+        await worker.succeeds(await worker.executes(), Complete())
+        await cluster.until_phase("order-1", "Completed")
+        settled = await cluster.until_settled(sent)
+    assert settled["status"]["phase"] == "Processed"
+
+
+async def test_work_that_waits_for_workers_to_return_does_not_wait_for_a_clock_that_stepped_back(
+    cluster: Cluster, clock: SetClock
+) -> None:
+    clock.go_on_from(datetime.now(UTC) + timedelta(hours=1))
+    await cluster.start("order-1")
+    async with operating(cluster) as operator:
+        operator.registry.accepting_since = operator.clock.now()
+        clock.go_on_from(datetime.now(UTC))
+        await look(operator)
+        async with connected(operator.port, greeting(cluster)) as worker:
+            execute = await worker.executes()
+    assert execute.execution.workflow_id == "order-1"

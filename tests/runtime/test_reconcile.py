@@ -21,6 +21,8 @@ from tests.runtime.conftest import Cluster, Json
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 Rule = Callable[[WorkflowRun, datetime], Decision]
 
+APART = timedelta(seconds=TOGETHER)
+
 
 class Bench:
     def __init__(self, cluster: Cluster, operator: Operator) -> None:
@@ -33,6 +35,9 @@ class Bench:
 
     def now(self) -> datetime:
         return self.time
+
+    def seconds(self) -> float:
+        return (self.time - NOON).total_seconds()
 
     def decides(self, rule: Rule) -> None:
         def decide(
@@ -71,6 +76,7 @@ async def bench(cluster: Cluster) -> AsyncIterator[Bench]:
     await operator.connect()
     made = Bench(cluster, operator)
     made.reconciler._clock = made  # type: ignore[assignment]
+    made.reconciler._seconds = made.seconds
     operator.api.fence = None  # it leads nobody: the test decides when it reconciles
     yield made
     await operator.stop()
@@ -155,10 +161,10 @@ async def test_a_commit_soon_after_another_waits_for_the_next_and_is_written_wit
     await bench.reconcile()
     assert await bench.message() == "1 committed"
     bench.operator.queue.done(await bench.operator.queue.take())  # it looks again, once
-    outcomes, bench.time = 2, NOON + TOGETHER / 2
+    outcomes, bench.time = 2, NOON + APART / 2
     await bench.reconcile()
     assert await bench.message() == "1 committed"
-    outcomes, bench.time = 3, NOON + TOGETHER
+    outcomes, bench.time = 3, NOON + APART
     assert await bench.operator.queue.take() == bench.key
     await bench.reconcile()
     assert await bench.message() == "3 committed"
@@ -180,9 +186,29 @@ async def test_an_outcome_soon_after_a_write_is_looked_at_when_the_run_may_be_wr
     bench.reconciler.outcome_came(bench.key)
     soon = len(queue)
     queue.done(await queue.take())
-    bench.time = NOON + TOGETHER
+    bench.time = NOON + APART
     bench.reconciler.outcome_came(bench.key)
     assert (soon, len(queue)) == (0, 1)
+
+
+async def test_an_outcome_that_was_put_off_is_written_though_the_server_clock_steps_back(
+    bench: Bench,
+) -> None:
+    await bench.start()
+    outcomes = 1
+    bench.decides(
+        lambda run, now: Decision(
+            says(f"{outcomes} committed", run, commits=outcomes), write_by=now, with_next=True
+        )
+    )
+    await bench.reconcile()
+    outcomes = 2
+    await bench.reconcile()
+    hour = timedelta(hours=1)
+    bench.reconciler._seconds = lambda: bench.seconds() + hour.total_seconds()
+    bench.time = NOON + 2 * APART - hour
+    await bench.reconcile()
+    assert await bench.message() == "2 committed"
 
 
 async def test_while_outcomes_wait_only_what_goes_ahead_of_them_is_decided(
@@ -199,9 +225,9 @@ async def test_while_outcomes_wait_only_what_goes_ahead_of_them_is_decided(
     bench.decides(commits)
     monkeypatch.setattr(reconcile, "decide_ahead", lambda *_: Decision())
     for parts in (0, 1, 2, 4):
-        bench.time = NOON + TOGETHER * parts / 4
+        bench.time = NOON + APART * parts / 4
         await bench.reconcile()
-    assert decided == [NOON, NOON + TOGETHER / 4, NOON + TOGETHER]
+    assert decided == [NOON, NOON + APART / 4, NOON + APART]
     assert bench.counted("grctl_commits_total") == 2
 
 

@@ -308,3 +308,13 @@ async def test_what_has_time_adds_nothing_to_what_waits_already() -> None:
     taken = await drained(queue)
     time.advance(SOON)
     assert (taken, await drained(queue)) == ([A], [])
+
+
+async def test_when_the_clock_is_another_a_key_under_way_is_looked_at_once_more() -> None:
+    queue = WorkQueue(VirtualTime())
+    queue.add(A)
+    assert await queue.take() == A
+    queue.wake_all()
+    queue.add_in(A, 3600.0)  # what was decided by the old clock
+    queue.done(A)
+    assert await drained(queue) == [A]

@@ -35,5 +35,5 @@ class ApiTime:
         while await self.now() < moment:  # noqa: ASYNC110  a server cannot set our events
             await asyncio.sleep(POLL)
 
-    def _answered(self, _before: datetime, _after: datetime, date: datetime) -> None:
+    def _answered(self, _took: float, date: datetime) -> None:
         self.last = date

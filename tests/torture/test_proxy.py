@@ -140,7 +140,7 @@ async def test_times_are_translated_both_ways(tmp_path: Path) -> None:
     ahead = timedelta(minutes=5)
     async with proxied(tmp_path, ahead=ahead) as (beside, behind, _):
         dates: list[datetime] = []
-        behind.on_answer = lambda before, after, date: dates.append(date)
+        behind.on_answer = lambda took, date: dates.append(date)
         item = await behind.create(PATH, named("a"))
         assert abs(dates[0] - datetime.now(UTC) - ahead) < timedelta(seconds=60)
         item["metadata"]["annotations"] = {"at": "2026-01-01T00:05:00Z"}

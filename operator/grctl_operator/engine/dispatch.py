@@ -26,7 +26,16 @@ from grctl_operator.engine.decision import (
 from grctl_operator.engine.draft import SHOWN_AFTER, Draft
 from grctl_operator.engine.inbox import has_begun, is_for_another_run, next_event, unconsumed
 from grctl_operator.engine.names import is_written, note_names
-from grctl_operator.engine.observation import LONG_AGO, SECOND, Event, Held, round_up, whole_second
+from grctl_operator.engine.observation import (
+    LONG_AGO,
+    SECOND,
+    Event,
+    Held,
+    is_ahead,
+    over_at,
+    round_up,
+    whole_second,
+)
 from grctl_operator.engine.telling import TOLD_AFTER, TOLD_OF
 
 BACKOFF_LIMIT = 4
@@ -96,7 +105,7 @@ def dispatch_due(draft: Draft) -> bool:
         return False
     if due.event and not _may_consume(draft, due.event):
         return False
-    not_before = max(backed_off(due), returned(draft, due))
+    not_before = max(backed_off(due, draft.now), returned(draft, due))
     if draft.now < not_before:
         draft.wake(not_before)
         return False
@@ -188,7 +197,9 @@ def missing_timeout_step(draft: Draft) -> str | None:
 
 
 def _tell_in_time(draft: Draft, announcement: Announce, since: datetime) -> None:
-    told_from = max(since, draft.executions.accepting_since) + TOLD_AFTER
+    told_from = max(
+        over_at(since, TOLD_AFTER, draft.now), draft.executions.accepting_since + TOLD_AFTER
+    )
     if draft.now < told_from:
         draft.wake(told_from)
     else:
@@ -230,18 +241,19 @@ def _way_out(draft: Draft, due: Due) -> str:
     return f"{text}; its handler began on a worker that was lost" if began else text
 
 
-def backed_off(due: Due) -> datetime:
+def backed_off(due: Due, now: datetime) -> datetime:
     """Return when an attempt may begin: the second at once, then after 1, 2, 4 s and so on."""
     if due.attempt <= 2:
         return LONG_AGO
     doubled: timedelta = SECOND * 2 ** min(due.attempt - 3, MOST_DOUBLINGS)
-    return due.since + min(doubled, LONGEST_BACK_OFF)
+    return over_at(due.since, min(doubled, LONGEST_BACK_OFF), now)
 
 
 def returned(draft: Draft, due: Due) -> datetime:
     """Say until when an earlier operator's dispatch of the same may still come back to us."""
     accepting = draft.executions.accepting_since
-    if draft.executions.all_back or due.since >= whole_second(accepting):
+    began_with_us = due.since >= whole_second(accepting) and not is_ahead(due.since, draft.now)
+    if draft.executions.all_back or began_with_us:
         return LONG_AGO
     return accepting + RETURNED
 

@@ -17,7 +17,7 @@ from operator import attrgetter
 from typing import Any
 
 from grctl.models.phases import SETTLED_PHASES
-from grctl_operator.engine.observation import Event, Events, Key, KnownRun, Listing
+from grctl_operator.engine.observation import LONG_AGO, Event, Events, Key, KnownRun, Listing
 
 Json = dict[str, Any]
 
@@ -189,6 +189,12 @@ class EventCache:
     def orphaned(self, key: Key, uids: Iterable[str]) -> None:
         """Note for which events a read found no run."""
         self._inbox(key).orphans = frozenset(uids)
+
+    def on_jump(self) -> None:
+        """Note that the clock jumped: of no list is known any more by when it was taken."""
+        for inbox in self._inboxes.values():
+            if inbox.listing is not None:
+                inbox.listing = replace(inbox.listing, at=LONG_AGO)
 
     def forget(self, key: Key) -> None:
         """Drop what is known of a run that is gone, if no event waits for its id."""

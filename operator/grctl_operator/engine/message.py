@@ -49,7 +49,7 @@ def waiting(draft: Draft) -> str:
 
 def due_next(draft: Draft, due: Due, *, committed: bool) -> tuple[RunReason, str]:
     """Say what is next, and why it is not done yet."""
-    handler, begins = _handler(due.kind, due.name), backed_off(due)
+    handler, begins = _handler(due.kind, due.name), backed_off(due, draft.now)
     if draft.now < begins:
         attempt = _attempt(draft, due.attempt, due.crashes, begins)
         return RunReason.WORKER_LOST, f"Goes on with {handler}{attempt}: its worker was lost."

@@ -161,6 +161,24 @@ class Executions:
 
 SECOND = timedelta(seconds=1)
 
+AHEAD_AT_MOST = timedelta(seconds=2)
+"""So far a moment that was written may be ahead of `now`: it was rounded up, and `now` is a moment
+not after the API server's present time."""
+
+
+def over_at(since: datetime, length: timedelta, now: datetime) -> datetime:
+    """Return when a length of time that began at `since` is over.
+
+    A `since` in the future was written before the clock went back. How long ago that is nobody
+    knows, so the time counts as over: waiting for the clock could take an hour.
+    """
+    return LONG_AGO if is_ahead(since, now) else since + length
+
+
+def is_ahead(moment: datetime, now: datetime) -> bool:
+    """Whether a moment that was in the past is in the future: the clock went back."""
+    return moment > now + AHEAD_AT_MOST
+
 
 def whole_second(moment: datetime) -> datetime:
     """Round down, as the API server stamps."""

@@ -20,7 +20,7 @@ from grctl_operator.engine.decision import (
     Release,
     Settle,
 )
-from grctl_operator.engine.observation import Event, Events, Executions, whole_second
+from grctl_operator.engine.observation import Event, Events, Executions, over_at, whole_second
 from grctl_operator.engine.telling import TOLD_AFTER, TOLD_OF
 
 
@@ -37,7 +37,7 @@ def decide_without_run(events: Events, executions: Executions, now: datetime) ->
         if event.uid in events.orphans:
             effects += _reject(event, now)
     untold = list(islice((event for event in events if not event.run_uid), TOLD_OF))
-    told = [event for event in untold if now - event.created >= TOLD_AFTER]
+    told = [event for event in untold if now >= over_at(event.created, TOLD_AFTER, now)]
     effects += [_tell(event) for event in told]
     soon = [event.created + TOLD_AFTER for event in untold if event not in told]
     return Decision(before=tuple(effects), wake_at=min(soon, default=None))

@@ -5,8 +5,8 @@
 2. `now()` is certainly not after the server's present time, and as late as is known: who acts at
    a deadline by this clock acts late, never early (rule 7).
 3. Answers that contradict each other mean that a clock jumped: the bounds start anew, and
-   `on_jump` is called, as what waits for a moment waits by the old time. Between two jumps
-   `now()` never goes back.
+   `on_jump` is told by how much, as what waits for a moment waits by the old time. Between two
+   jumps `now()` never goes back.
 
 Pure but for the local clock, which is given.
 """
@@ -14,6 +14,8 @@ Pure but for the local clock, which is given.
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+
+from grctl_operator.engine.observation import LONG_AGO
 
 DRIFT = 200e-6  # s/s: how fast two clocks that NTP keeps may run apart
 RESOLUTION = 1.0  # s: of an HTTP date
@@ -25,16 +27,15 @@ class ServerClock:
     """Tells the API server's time from the dates of its answers."""
 
     def __init__(self, local: Callable[[], float] = time.monotonic) -> None:
-        self.on_jump: Callable[[], None] = lambda: None
+        self.on_jump: Callable[[timedelta], None] = lambda _by: None
         self._local = local
         self._heard = 0.0
         self._bounds: tuple[float, float] | None = None
         """The server's clock minus ours, at least and at most, as known when last heard."""
 
-    def answered(self, before: datetime, after: datetime, date: datetime) -> None:
-        """Take one answer's date, with the local times around the request. It has just come."""
+    def answered(self, took: float, date: datetime) -> None:
+        """Take the date of an answer that has just come, and how many seconds it took."""
         local = self._local()
-        took = max(0.0, (after - before).total_seconds())
         stamp = (date - EPOCH).total_seconds()
         low, high = stamp - local, stamp + RESOLUTION - (local - took)
         known_low, known_high = self._aged(local) if self._bounds else (low, high)
@@ -43,7 +44,7 @@ class ServerClock:
             low, high = max(low, known_low), min(high, known_high)
         self._bounds, self._heard = (low, high), local
         if jumped:
-            self.on_jump()
+            self.on_jump(timedelta(seconds=low - known_low))
 
     @property
     def known(self) -> bool:
@@ -56,6 +57,10 @@ class ServerClock:
             raise RuntimeError("The API server has not answered yet: its time is not known")
         local = self._local()
         return EPOCH + timedelta(seconds=local + self._aged(local)[0])
+
+    def if_past(self, moment: datetime) -> datetime:
+        """Return a moment that was read here, or one long ago if the clock has gone back since."""
+        return LONG_AGO if moment > self.now() else moment
 
     def _aged(self, local: float) -> tuple[float, float]:
         """Widen the bounds by what the clocks may have run apart since the last answer."""

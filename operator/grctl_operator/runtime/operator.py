@@ -16,6 +16,7 @@ import logging
 import os
 import socket
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import NoReturn
 
 from grctl.kube import Api, ApiError, Connection, UnreachableError
@@ -175,6 +176,13 @@ class Operator:
         """Decide again."""
         self.queue.resume()
 
+    def _clock_jumped(self, by: timedelta) -> None:
+        """Keep every length of time as it was, and look anew at all that waits for a moment."""
+        self.registry.on_jump(by)
+        self.events.on_jump()
+        self._announcer.on_jump(by)
+        self.queue.wake_all()
+
     async def _open_api(self, connection: Connection) -> Api:
         api = await self._stack.enter_async_context(Api(connection, user_agent=USER_AGENT))
         api.on_answer = self.clock.answered
@@ -193,7 +201,7 @@ class Operator:
     def _wire(self) -> None:
         namespaces, name = self._settings.namespaces, socket.gethostname()
         self.queue = WorkQueue()
-        self.clock.on_jump = self.queue.wake_all
+        self.clock.on_jump = self._clock_jumped
         self.registry = ExecutionRegistry(self.clock.now)
         journal = Journal(self.metrics, self.clock.now)
         self.dispatcher = Dispatcher(

@@ -88,6 +88,7 @@ class Reconciler:
         self._unsure: set[Key] = set()
         """Keys whose run must be read before it is decided upon."""
         self._pace = Pace()
+        self._seconds = asyncio.get_running_loop().time
 
     async def run(self) -> NoReturn:
         """Reconcile one key after the other until cancelled."""
@@ -106,12 +107,12 @@ class Reconciler:
 
     def outcome_came(self, key: Key) -> None:
         """Have a run reconciled that a worker brought an outcome of; what may wait, later."""
-        now = self._clock.now()
+        now = self._seconds()
         until = self._pace.put_off(key, now) if self._may_wait(key) else None
         if until is None:
             self._queue.add(key)
         else:
-            self._queue.add_in(key, (until - now).total_seconds())
+            self._queue.add_in(key, until - now)
 
     def _may_wait(self, key: Key) -> bool:
         run = self._runs.get(key)
@@ -143,12 +144,13 @@ class Reconciler:
     def _ask(self, key: Key, run: WorkflowRun | None) -> Decision:
         if run is None:
             self._cache.forget(key)
-        elif self._pace.waits(key, self._clock.now()) and (
-            ahead := self._decide_by(decide_ahead, key, run)
+        elif self._pace.waits(key, self._seconds()) and (
+            ahead := self._decide_by(decide_ahead, key, run, self._clock.now())
         ):
             return ahead
-        decided = self._in_turn(key, self._decide_by(self._decide, key, run))
-        self._pace.decided(key, decided, self._clock.now())
+        at = self._clock.now()
+        decided = self._in_turn(key, self._decide_by(self._decide, key, run, at))
+        self._pace.decided(key, decided, at, self._seconds())
         return decided
 
     def _in_turn(self, key: Key, decided: Decision) -> Decision:
@@ -159,16 +161,18 @@ class Reconciler:
             return replace(decided, status=None, write_by=None)
         return decided
 
-    def _decide_by(self, decide: Callable[..., D], key: Key, run: WorkflowRun | None) -> D:
+    def _decide_by(
+        self, decide: Callable[..., D], key: Key, run: WorkflowRun | None, at: datetime
+    ) -> D:
         workflow_type = run.spec.workflow.type if run else ""
         events, executions = self._cache.view(key), self._executions.view(key, workflow_type)
-        return decide(run, events, executions, self._clock.now())
+        return decide(run, events, executions, at)
 
     async def _write_if_due(
         self, key: Key, run: WorkflowRun, status: RunStatus, decided: Decision
     ) -> None:
         due = self._pace.due(key)
-        if due is None or due > self._clock.now():
+        if due is None or due > self._seconds():
             return
         try:
             written = await self._write(key, run, status)
@@ -193,7 +197,7 @@ class Reconciler:
         Raises:
             ApiError: there is nothing, or even that is too large.
         """
-        decided = self._decide_by(decide_refused, key, run)
+        decided = self._decide_by(decide_refused, key, run, self._clock.now())
         if decided.status is None:
             raise refusal
         return decided, await self._write(key, run, decided.status)
@@ -203,7 +207,7 @@ class Reconciler:
         path = RUNS.path(key.namespace, key.name, "status")
         body = _body(run, status)
         answer = await self._api.replace(path, body)
-        self._pace.written(key, self._clock.now(), status.commits - run.status.commits)
+        self._pace.written(key, self._seconds(), status.commits - run.status.commits)
         written = _as_written(run, status, body, answer)
         self._runs.answered(answer, written)
         if run.status.commits == status.commits:
@@ -231,9 +235,11 @@ class Reconciler:
 
     def _sleep(self, key: Key, decided: Decision) -> None:
         """Wake when the engine wants to look again, or when the status is to be written."""
-        wishes = [each for each in (decided.wake_at, self._pace.due(key)) if each is not None]
-        if wishes:
-            self._queue.add_in(key, (min(wishes) - self._clock.now()).total_seconds())
+        due = self._pace.due(key)
+        if due is not None:
+            self._queue.add_in(key, due - self._seconds())
+        if decided.wake_at is not None:
+            self._queue.add_in(key, (decided.wake_at - self._clock.now()).total_seconds())
 
     async def _try(self, key: Key) -> None:
         try:

@@ -109,8 +109,11 @@ class WorkQueue:
             self.add_in(key, SOON)
 
     def wake_all(self) -> None:
-        """Have every key reconciled that waits for a moment: the clock is another."""
-        for key in tuple(self._alarms):
+        """Reconcile every key that waits for a moment, as the clock is another.
+
+        Also those under way: what is decided now may yet be put off by the old time.
+        """
+        for key in (*self._alarms, *self._busy):
             self.add(key)
 
     def wake_within(self, seconds: float) -> None:

@@ -3,7 +3,7 @@
 1. An answer that is no success is an exception of `grctl.kube.errors`.
 2. No answer is `UnreachableError`: whether the write happened is then unknown, so only the
    caller, who knows what it meant, may repeat it.
-3. Each answer's `Date` goes to `on_answer` with the times around it: deadlines are the API
+3. Each answer's `Date` goes to `on_answer` with how long it took: deadlines are the API
    server's, not this machine's.
 4. Each request goes to `on_request`, once, with the status of its answer: it is counted.
 5. Where there is a fence, it is asked directly before each write is sent, and what it leaves of
@@ -12,9 +12,10 @@
 
 import asyncio
 import io
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from types import TracebackType
@@ -38,8 +39,8 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 Json = dict[str, Any]
 Params = Mapping[str, str]
-OnAnswer = Callable[[datetime, datetime, datetime], None]
-"""Gets the local time before the request, the local time after the answer, and its Date."""
+OnAnswer = Callable[[float, datetime], None]
+"""Gets how many seconds the answer took, and its Date."""
 OnRequest = Callable[[Request, int], None]
 """Gets what was asked and the HTTP status of the answer; 0 where none came."""
 
@@ -169,7 +170,7 @@ class Api:
         params: Params | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Json:
-        before = datetime.now(UTC)
+        began = time.monotonic()
         left = self._time_left(method, path)
         if body is not None:
             headers = {"Content-Type": "application/json", **(headers or {})}
@@ -183,7 +184,7 @@ class Api:
             ):
                 await _raise_for_refusal(response)
                 answer: Json = orjson.loads(await response.read())
-                self._note_date(response, before)
+                self._note_date(response, began)
                 return answer
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._unreachable(method, path, error) from error
@@ -243,10 +244,10 @@ class Api:
             raise FencedError(f"{method} {path}: not sent, as this process may not write now")
         return left
 
-    def _note_date(self, response: aiohttp.ClientResponse, before: datetime) -> None:
+    def _note_date(self, response: aiohttp.ClientResponse, began: float) -> None:
         date = response.headers.get("Date")
         if date and self.on_answer:
-            self.on_answer(before, datetime.now(UTC), _parse_date(date))
+            self.on_answer(time.monotonic() - began, _parse_date(date))
 
     def _unreachable(self, method: str, path: str, error: Exception) -> UnreachableError:
         what = str(error) or type(error).__name__

@@ -193,3 +193,15 @@ def test_what_it_remembers_is_bounded(teller: Teller, monkeypatch: pytest.Monkey
         teller.add(on_run(run=f"r{number}"))
         teller.add(on_event(number, run=f"r{number}"))
     assert len(teller.notices._told) == len(teller.notices._budgets) == 5
+
+
+def test_a_state_that_begins_after_the_clock_stepped_back_is_told(teller: Teller) -> None:
+    teller.add(on_run(since=NOON))
+    teller.wait(LONGEST_PAUSE)
+    before = len(teller.written)
+
+    teller.notices.on_jump(timedelta(hours=-1))
+    teller.add(on_run(since=NOON - timedelta(minutes=50)))
+    teller.wait(LONGEST_PAUSE)
+
+    assert len(teller.written) == before + 1

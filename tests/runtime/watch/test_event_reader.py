@@ -56,7 +56,7 @@ class Desk:
         self.queue = WorkQueue()
         self.metrics = Metrics()
         clock = ServerClock(lambda: 0.0)
-        clock.answered(NOON, NOON, NOON)
+        clock.answered(0.0, NOON)
         self.reader = EventReader(
             self.shelf,
             self.cache,

@@ -60,7 +60,7 @@ class Post:
         self.runs = RunCache()
         self.queue = WorkQueue()
         clock = ServerClock(lambda: 0.0)
-        clock.answered(NOON, NOON, NOON)
+        clock.answered(0.0, NOON)
         self.stream = EventStream(
             self.shelf,
             self.cache,

@@ -520,3 +520,34 @@ def test_one_worker_stands_for_all_that_are_alike() -> None:
     newer = catalogue("Order", "approve", "reject")
     made.joined(hello(newer, worker="d", instance="d"), "orders")
     assert len(made.view(KEY, "Order").workers) == 3
+
+
+def test_a_clock_that_steps_back_leaves_every_length_of_time_as_it_was() -> None:
+    clock, seconds = Clock(), [0.0]
+    made = ExecutionRegistry(clock, lambda: seconds[0])
+    made.joined(hello(ORDER, instance="a"), "orders")
+    dispatch(made, "x")
+    made.left("a")
+    hour = timedelta(hours=1)
+    before = made.view(KEY, "Order")
+
+    clock.time -= hour
+    made.on_jump(-hour)
+
+    after = made.view(KEY, "Order")
+    assert after.accepting_since == before.accepting_since - hour
+    assert after.workers[0].seen == before.workers[0].seen - hour
+    assert after.held[0].since == before.held[0].since - hour
+
+
+def test_how_long_an_outcome_took_is_not_measured_by_a_clock_that_jumps() -> None:
+    clock, seconds = Clock(), [0.0]
+    made = ExecutionRegistry(clock, lambda: seconds[0])
+    made.joined(hello(ORDER, instance="a"), "orders")
+    instance = dispatch(made, "x")
+
+    clock.time -= timedelta(hours=1)
+    seconds[0] += 3.0
+    made.brought(instance, outcome("x"))
+
+    assert held(made)["x"].took == timedelta(seconds=3)

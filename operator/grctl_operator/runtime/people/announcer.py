@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from grctl.kube import (
@@ -57,6 +57,10 @@ class Announcer:
             self._news.set()
         else:
             self._metrics.core_events.labels("dropped").inc()
+
+    def on_jump(self, by: timedelta) -> None:
+        """Note that the API server's clock jumped."""
+        self._notices.on_jump(by)
 
     async def run(self) -> NoReturn:
         """Write what is due, until cancelled."""

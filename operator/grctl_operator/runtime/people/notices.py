@@ -16,7 +16,7 @@ import heapq
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from grctl_operator.engine.observation import Key
@@ -148,6 +148,13 @@ class Notices:
     def due_in(self) -> float | None:
         """Give the seconds until something is due; None: nothing waits."""
         return max(0.0, self._order[0][0] - self._monotonic()) if self._order else None
+
+    def on_jump(self, by: timedelta) -> None:
+        """Move the moments since which something is so, as the API server's clock has jumped."""
+        for telling in (*self._waiting.values(), *self._told.values()):
+            since = telling.notice.since
+            if since is not None:
+                telling.notice = replace(telling.notice, since=since + by)
 
     def _wait(self, name: Name, telling: Telling) -> None:
         if name in self._waiting:

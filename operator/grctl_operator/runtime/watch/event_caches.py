@@ -81,6 +81,11 @@ class EventCaches:
         """Note for which events a read found no run."""
         self.of(key.namespace).orphaned(key, uids)
 
+    def on_jump(self) -> None:
+        """Note that the API server's clock jumped."""
+        for cache in self._all:
+            cache.on_jump()
+
     def forget(self, key: Key) -> None:
         """Drop what is known of a run that is gone, if no event waits for its id."""
         self.of(key.namespace).forget(key)

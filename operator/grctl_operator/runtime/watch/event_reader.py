@@ -119,7 +119,7 @@ class EventReader:
         path = EVENTS.path(namespace)
         items, revision = await list_all(self._api, path, {"fieldSelector": selector})
         self._journal.listed(namespace, len(keys), len(items))
-        of_run = _by_run(items)
+        of_run, at = _by_run(items), self._clock.if_past(at)
         for key, run in zip(keys, known, strict=True):
             waited = len(self._cache.view(key))
             self._cache.listed(key, of_run.get(key, []), revision, run, at)

@@ -61,7 +61,8 @@ class EventStream:
     def on_list(self, revision: int) -> None:
         """Compare the whole list with what was known. Runs without events have time."""
         listed, self._listed = self._listed, []
-        keys = self._cache.relisted(listed, revision, *self._asked)
+        runs, at = self._asked
+        keys = self._cache.relisted(listed, revision, runs, self._clock.if_past(at))
         for key in keys:
             if self._cache.view(key):
                 self._queue.add(key)

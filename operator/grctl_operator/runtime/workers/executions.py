@@ -10,13 +10,16 @@
    Nobody else's claim or outcome counts, nor one of another namespace or type than it serves.
 6. An execution is lost by a crash of its own only if its process ended unasked and nothing else was
    there all the while: no execution of another run, not even one that had come back.
+7. Moments are of the API server's clock, as the engine compares them. When that clock jumps, they
+   are moved as far, so that the time that has passed since stays the same.
 
-Pure data: no I/O, and the clock is given.
+Pure data: no I/O, and the clocks are given.
 """
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from grctl.models.wire import Execution, Hello, Outcome
 from grctl_operator.engine.observation import Executions, Held, Key
@@ -35,6 +38,8 @@ class _Entry:
     instance: str
     owner: str
     """The identity that it was given to."""
+    given_at_s: float
+    """When it was given to the worker, or first heard of, by the monotonic clock."""
     ahead: bool = False
     """It was handed over behind another one, which its worker held."""
     since: int = 0
@@ -46,9 +51,12 @@ class _Entry:
 class ExecutionRegistry:
     """All executions and all workers."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, now: Callable[[], datetime], seconds: Callable[[], float] = time.monotonic
+    ) -> None:
         self.accepting_since = now()
         self.now = now
+        self._seconds = seconds
         self.roster = Roster()
         self.on_clear: Callable[[Key], None] = lambda _key: None
         """Is told which run to look at as the worker that is kept for it changed."""
@@ -181,7 +189,7 @@ class ExecutionRegistry:
         entry = self._entries[key][outcome.execution.id]
         worker.declined = 0
         if entry.held.outcome is None:
-            took = self.now() - entry.held.since
+            took = timedelta(seconds=self._seconds() - entry.given_at_s)
             as_given = outcome.model_copy(update={"execution": entry.held.execution})
             entry.held = replace(entry.held, outcome=as_given, took=took)
         return key
@@ -278,6 +286,15 @@ class ExecutionRegistry:
         if worker and worker.instance == entry.instance and entry.held.execution.attempt > 1:
             self.roster.unkeep(key)
 
+    def on_jump(self, by: timedelta) -> None:
+        """Move all moments, as the API server's clock has jumped."""
+        self.accepting_since += by
+        for worker in self.roster:
+            worker.seen += by
+        for entries in self._entries.values():
+            for entry in entries.values():
+                entry.held = replace(entry.held, since=entry.held.since + by)
+
     def _note_return(self) -> None:
         if self._awaited is not None and self.connected >= self._awaited:
             self.all_back = True
@@ -324,7 +341,8 @@ class ExecutionRegistry:
         entry = entries.get(execution.id)
         if entry is None:
             held = Held(execution, worker.name, self.now())
-            entry = entries[execution.id] = _Entry(held, worker.instance, worker.identity)
+            given = self._seconds()
+            entry = entries[execution.id] = _Entry(held, worker.instance, worker.identity, given)
             self._keys[execution.id] = key
         else:
             self._drop(entry)
