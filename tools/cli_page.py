@@ -24,8 +24,9 @@ HEAD = """<!-- Generated from sdk/grctl/cli by `make fix`. Do not edit. -->
 
 Settings come from flags, then from `GRCTL_*` variables; the Kubernetes API from `--kubeconfig`,
 `KUBECONFIG`, `~/.kube/config` or the pod's ServiceAccount, as for kubectl. `--namespace`,
-`--context`, `--kubeconfig` and `--output` may stand before the command: `grctl -n shop list`. What
-a command was asked for goes to standard output, whatever else it says to standard error.
+`--context`, `--kubeconfig`, `--output` and `--request-timeout` may stand before the command:
+`grctl -n shop list`. What a command was asked for goes to standard output, whatever else it says to
+standard error.
 
 | Exit code | |
 |---|---|

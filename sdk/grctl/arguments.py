@@ -37,6 +37,12 @@ def check_whole(name: str, given: Any) -> None:
         raise wrong_type(name, given, "a whole number")
 
 
+def check_seconds(name: str, given: Any) -> None:
+    """Refuse what is not a number of seconds."""
+    if not _is_number(given):
+        raise wrong_type(name, given, "a number of seconds")
+
+
 def check_duration(name: str, given: Any) -> None:
     """Refuse what is neither a timedelta nor None."""
     if given is not None and not isinstance(given, timedelta):

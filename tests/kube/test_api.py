@@ -35,6 +35,21 @@ async def counting(status: int, text: str = "{}") -> AsyncIterator[tuple[Api, Co
 
 
 @asynccontextmanager
+async def silent_server() -> AsyncIterator[str]:
+    """Give the URL of a server that takes connections and never says anything."""
+    ended = asyncio.Event()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ended.wait()
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    ended.set()
+    server.close()
+
+
+@asynccontextmanager
 async def client(url: str) -> AsyncIterator[tuple[Api, Counted]]:
     counted: Counted = []
     connection = Connection(url.rstrip("/"), "shop", tls=None, credentials=Nobody())
@@ -72,6 +87,14 @@ async def test_no_answer_is_counted_as_none() -> None:
         with pytest.raises(UnreachableError):
             await api.get(RUNS.path())
     assert counted == [(Request("list", "workflowruns"), 0)]
+
+
+async def test_a_server_that_never_answers_is_told_after_the_requests_timeout() -> None:
+    async with silent_server() as url:
+        connection = Connection(url, "shop", tls=None, credentials=Nobody())
+        async with Api(connection, request_timeout=0.01) as api:
+            with pytest.raises(UnreachableError, match=r"GET http://.*: no answer within 0.01 s$"):
+                await api.get(RUNS.path())
 
 
 async def test_watches_take_no_connection_from_requests(monkeypatch: pytest.MonkeyPatch) -> None:

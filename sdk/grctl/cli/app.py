@@ -14,7 +14,14 @@ from grctl.cli.failing import say
 from grctl.cli.handover import HANDED_OVER, local, operator
 from grctl.cli.leading import Commands
 from grctl.cli.list_runs import list_runs
-from grctl.cli.options import Context, Kubeconfig, Namespace, Output
+from grctl.cli.options import (
+    REQUEST_TIMEOUT,
+    Context,
+    Kubeconfig,
+    Namespace,
+    Output,
+    RequestTimeout,
+)
 from grctl.cli.output import Format, show
 from grctl.cli.send import send
 from grctl.cli.start import start
@@ -56,6 +63,7 @@ def _options(
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    request_timeout: RequestTimeout = REQUEST_TIMEOUT,
     output: Output = Format.TEXT,
 ) -> None:
     """Take the options of `grctl` itself; `leading` moves those of a command behind it."""

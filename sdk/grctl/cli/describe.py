@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 from grctl.cli.failing import run
 from grctl.cli.operators import is_taken_up, not_taken_up
-from grctl.cli.options import AnyId, Context, Kubeconfig, Namespace, Output
+from grctl.cli.options import (
+    REQUEST_TIMEOUT,
+    AnyId,
+    Context,
+    Kubeconfig,
+    Namespace,
+    Output,
+    RequestTimeout,
+)
 from grctl.cli.output import Format, show, terminal_width
 
 if TYPE_CHECKING:
@@ -14,17 +22,19 @@ if TYPE_CHECKING:
 
 def describe(
     workflow_id: AnyId,
+    *,
     output: Output = Format.TEXT,
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    request_timeout: RequestTimeout = REQUEST_TIMEOUT,
 ) -> None:
     """Say how a run stands, what it waits for, and what it did."""
     from grctl.cli.describing import text_of
     from grctl.cli.reading import reading, run_of
 
     async def work() -> "tuple[WorkflowRun, list[WorkflowEvent], str]":
-        async with reading(namespace, kubeconfig, context) as access:
+        async with reading(namespace, kubeconfig, context, request_timeout) as access:
             found, events = await run_of(access, workflow_id)
             if output is not Format.TEXT or is_taken_up(found.status.message, found.status.phase):
                 return found, events, ""

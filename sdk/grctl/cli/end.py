@@ -8,7 +8,15 @@ import typer
 
 from grctl.cli.failing import fail, run, say
 from grctl.cli.news import News
-from grctl.cli.options import ActiveId, Context, Kubeconfig, Namespace, Output
+from grctl.cli.options import (
+    REQUEST_TIMEOUT,
+    ActiveId,
+    Context,
+    Kubeconfig,
+    Namespace,
+    Output,
+    RequestTimeout,
+)
 from grctl.cli.output import Format, report
 from grctl.cli.waiting import Limit, patiently, read_limit
 from grctl.terminal import printable
@@ -45,6 +53,7 @@ def cancel(
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    request_timeout: RequestTimeout = REQUEST_TIMEOUT,
 ) -> None:
     """End a run before its next handler.
 
@@ -54,7 +63,14 @@ def cancel(
     from grctl.client import Client
 
     limit = read_limit(timeout, wait=wait)
-    _end(Client(namespace, kubeconfig, context), workflow_id, CANCEL, limit, output, wait=wait)
+    _end(
+        Client(namespace, kubeconfig, context, request_timeout=request_timeout),
+        workflow_id,
+        CANCEL,
+        limit,
+        output,
+        wait=wait,
+    )
 
 
 def terminate(
@@ -66,6 +82,7 @@ def terminate(
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    request_timeout: RequestTimeout = REQUEST_TIMEOUT,
 ) -> None:
     """End a run at once.
 
@@ -75,7 +92,14 @@ def terminate(
     from grctl.client import Client
 
     limit = read_limit(timeout, wait=wait)
-    _end(Client(namespace, kubeconfig, context), workflow_id, TERMINATE, limit, output, wait=wait)
+    _end(
+        Client(namespace, kubeconfig, context, request_timeout=request_timeout),
+        workflow_id,
+        TERMINATE,
+        limit,
+        output,
+        wait=wait,
+    )
 
 
 def _end(

@@ -10,7 +10,7 @@ from typing import Any
 from typer.core import TyperGroup
 
 SHORT = frozenset({"-n", "-o"})
-LONG = frozenset({"--namespace", "--context", "--kubeconfig", "--output"})
+LONG = frozenset({"--namespace", "--context", "--kubeconfig", "--output", "--request-timeout"})
 """Options with a value that several commands share."""
 
 

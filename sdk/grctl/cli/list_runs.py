@@ -9,7 +9,14 @@ import typer
 from grctl.cli.completing import phases, workflow_types
 from grctl.cli.failing import run, say
 from grctl.cli.operators import is_taken_up, why_nobody_leads
-from grctl.cli.options import Context, Kubeconfig, Namespace, Output
+from grctl.cli.options import (
+    REQUEST_TIMEOUT,
+    Context,
+    Kubeconfig,
+    Namespace,
+    Output,
+    RequestTimeout,
+)
 from grctl.cli.output import Format, show, terminal_width
 from grctl.cli.times import age
 from grctl.terminal import printable
@@ -42,6 +49,7 @@ def list_runs(
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    request_timeout: RequestTimeout = REQUEST_TIMEOUT,
 ) -> None:
     """List runs by id, with what each does or waits for."""
     from grctl.cli.reading import reading, runs_where
@@ -51,7 +59,9 @@ def list_runs(
     given = {field: value for field, value in fields.items() if value}
 
     async def work() -> tuple[str, list[RunInfo], str]:
-        async with reading(namespace, kubeconfig, context, everywhere=everywhere) as access:
+        async with reading(
+            namespace, kubeconfig, context, request_timeout, everywhere=everywhere
+        ) as access:
             infos = [RunInfo.of(each) for each in await runs_where(access, given)]
             missing = await _who_is_missing(access, infos) if output is Format.TEXT else ""
             return access.namespace, infos, missing

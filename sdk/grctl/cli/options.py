@@ -6,6 +6,7 @@ import typer
 
 from grctl.cli.completing import active_ids, all_ids
 from grctl.cli.output import Format
+from grctl.cli.times import read_seconds
 
 Kubeconfig = Annotated[
     str | None,
@@ -25,6 +26,18 @@ Namespace = Annotated[
         help="namespace of the runs (default: the context's)",
     ),
 ]
+RequestTimeout = Annotated[
+    float,
+    typer.Option(
+        "--request-timeout",
+        metavar="DURATION",
+        parser=read_seconds,
+        show_default=False,
+        help="longest wait for an answer of the API: 5s, 1m; 0: any (default: 15s)",
+    ),
+]
+REQUEST_TIMEOUT = 15.0  # s: an admission webhook may take 10
+
 LAST_PORT = 65_535
 
 NewId = Annotated[str, typer.Argument(metavar="ID", help="Workflow id: the name of the run.")]

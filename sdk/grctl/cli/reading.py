@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from grctl.client.access import Access
+from grctl.client.access import Access, limits_of
 from grctl.client.client import Client, no_such_run
 from grctl.client.names import check_name
 from grctl.kube import EVENTS, RUNS, Api, Connection
@@ -15,13 +15,15 @@ async def reading(
     namespace: str | None,
     kubeconfig: str | None,
     context: str | None,
+    request_timeout: float | None = None,
     *,
     everywhere: bool = False,
 ) -> AsyncIterator[Access]:
     """Open the API, in one namespace (None: the context's) or in all of them."""
     connection = await Connection.find(kubeconfig, context)
-    async with Api(connection, user_agent="grctl-cli") as api:
-        yield Access(api, "" if everywhere else namespace or api.namespace)
+    timeout, patience = limits_of(request_timeout)
+    async with Api(connection, user_agent="grctl-cli", request_timeout=timeout) as api:
+        yield Access(api, "" if everywhere else namespace or api.namespace, patience=patience)
 
 
 def access_of(client: Client) -> Access:

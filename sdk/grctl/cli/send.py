@@ -11,7 +11,14 @@ from grctl.cli.completing import active_ids, event_names
 from grctl.cli.failing import fail, run, say
 from grctl.cli.json_argument import read_json
 from grctl.cli.news import News
-from grctl.cli.options import Context, Kubeconfig, Namespace, Output
+from grctl.cli.options import (
+    REQUEST_TIMEOUT,
+    Context,
+    Kubeconfig,
+    Namespace,
+    Output,
+    RequestTimeout,
+)
 from grctl.cli.output import Format, report
 from grctl.cli.waiting import Limit, patiently, read_limit
 from grctl.terminal import printable
@@ -60,6 +67,7 @@ def send(
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    request_timeout: RequestTimeout = REQUEST_TIMEOUT,
 ) -> None:
     """Send an event to a run.
 
@@ -72,7 +80,9 @@ def send(
     value, limit = read_json(payload, "--payload"), read_limit(timeout, wait=wait)
 
     async def work() -> None:
-        async with Client(namespace, kubeconfig, context) as client:
+        async with Client(
+            namespace, kubeconfig, context, request_timeout=request_timeout
+        ) as client:
             seen, info = await _look(client, workflow_id)
             if info and not force:
                 _refuse_typo(info, event_name)

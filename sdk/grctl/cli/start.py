@@ -10,7 +10,15 @@ from grctl.cli.failing import run, say
 from grctl.cli.json_argument import read_json
 from grctl.cli.news import News
 from grctl.cli.operators import why_nobody_leads
-from grctl.cli.options import Context, Kubeconfig, Namespace, NewId, Output
+from grctl.cli.options import (
+    REQUEST_TIMEOUT,
+    Context,
+    Kubeconfig,
+    Namespace,
+    NewId,
+    Output,
+    RequestTimeout,
+)
 from grctl.cli.output import Format, as_json, report, show
 from grctl.cli.streams import write_beside
 from grctl.cli.times import read_length
@@ -67,6 +75,7 @@ def start(
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    request_timeout: RequestTimeout = REQUEST_TIMEOUT,
 ) -> None:
     """Start a run under an id of your choice.
 
@@ -82,7 +91,9 @@ def start(
     limit = read_limit(timeout, wait=wait)
 
     async def work() -> None:
-        async with Client(namespace, kubeconfig, context) as client:
+        async with Client(
+            namespace, kubeconfig, context, request_timeout=request_timeout
+        ) as client:
             handle = await client.start_workflow(
                 workflow_type=workflow_type,
                 workflow_id=workflow_id,

@@ -1,5 +1,6 @@
 """Moments and lengths of time, as people read and write them. Pure: no clock."""
 
+import re
 from datetime import datetime, timedelta
 
 import typer
@@ -32,6 +33,23 @@ def length(of: timedelta) -> str:
         parts.append((number, unit))
     largest = next((place for place, (number, _) in enumerate(parts) if number), len(parts))
     return "".join(f"{n}{unit}" for n, unit in parts[largest : largest + 2] if n) or "0s"
+
+
+def read_seconds(text: str | float) -> float:
+    """Read a length of time as kubectl takes it, in seconds: a number without a unit is seconds.
+
+    Raises:
+        BadParameter: it is none; says how to write one.
+
+    Example:
+        >>> read_seconds("1m30s"), read_seconds("5")
+        (90.0, 5.0)
+    """
+    given = str(text)
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", given):
+        return float(given)
+    length = read_length(given, "--request-timeout")
+    return length.total_seconds() if length else 0.0
 
 
 def read_length(text: str | None, flag: str) -> timedelta | None:

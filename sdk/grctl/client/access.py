@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 from grctl.backoff import Backoff
 from grctl.client.errors import CrdsMissingError
 from grctl.kube import (
+    REQUEST_TIMEOUT,
     Api,
     ApiError,
     ExpiredError,
@@ -29,6 +30,7 @@ from grctl.kube import (
 
 logger = logging.getLogger(__name__)
 
+PATIENCE = 35.0  # s: past this a request is not made again; once more after one without answer
 TRIES = 8  # with the waits below about five seconds: a restarting API server's worth
 FIRST_WAIT = 0.1  # s
 LONGEST_WAIT = 5.0  # s
@@ -51,12 +53,21 @@ class Access:
     Args:
         api: The API client, open.
         namespace: The namespace of all objects.
+        patience: Seconds after which a request that failed is not made again.
         sleep: Waits so many seconds.
     """
 
-    def __init__(self, api: Api, namespace: str, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        api: Api,
+        namespace: str,
+        *,
+        patience: float = PATIENCE,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
         self.namespace = namespace
         self._api = api
+        self._patience = patience
         self._sleep = sleep
 
     async def read(self, resource: Resource, name: str) -> Json | None:
@@ -163,15 +174,28 @@ class Access:
 
     async def _patiently(self, call: Callable[[], Awaitable[T]], tries: float = TRIES) -> T:
         backoff = Backoff(FIRST_WAIT, LONGEST_WAIT)
+        clock = asyncio.get_running_loop().time
+        until = clock() + (math.inf if tries == math.inf else self._patience)
         while True:
             try:
                 return await call()
             except (ApiError, UnreachableError) as error:
                 tries -= 1
-                if tries <= 0 or not _may_pass(error):
+                if tries <= 0 or clock() >= until or not _may_pass(error):
                     raise _explained(error) from error.__cause__
                 logger.debug("trying again", extra={"why": str(error)})
             await self._sleep(backoff.next())
+
+
+def limits_of(request_timeout: float | None) -> tuple[float | None, float]:
+    """Return the seconds that one request may take (None: any), and those of patience with it.
+
+    Args:
+        request_timeout: What was asked for; 0 for any length, None for what is usual.
+    """
+    if request_timeout is None:
+        return REQUEST_TIMEOUT, PATIENCE
+    return (request_timeout, request_timeout) if request_timeout else (None, math.inf)
 
 
 def _only(name: str) -> dict[str, str]:

@@ -6,13 +6,14 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from grctl.arguments import check_path, check_text
-from grctl.client.access import Access
+from grctl.arguments import check_path, check_text, seconds_of
+from grctl.client.access import Access, limits_of
 from grctl.client.errors import WorkflowNotFoundError
 from grctl.client.handle import WorkflowHandle
 from grctl.client.names import check_name
 from grctl.client.sending import SentEvent, event_spec, send_event
 from grctl.client.starting import run_spec, start_run, workflow_spec
+from grctl.client.timeouts import Timeout
 from grctl.kube import RUNS, Api, Connection
 
 
@@ -25,6 +26,9 @@ class Client:
         kubeconfig: Path of a kubeconfig. Defaults to what kubectl would use: `$KUBECONFIG`,
             `~/.kube/config`, or the pod's ServiceAccount.
         context: Context of the kubeconfig. Defaults to its current one.
+        request_timeout: Seconds, or a timedelta, in which the API server must answer a request,
+            which fails otherwise; 0: however long it takes. None: a request without an answer for
+            30 s is made once more.
 
     Raises:
         TypeError: an argument is of a wrong type.
@@ -46,6 +50,8 @@ class Client:
         namespace: str | None = None,
         kubeconfig: str | os.PathLike[str] | None = None,
         context: str | None = None,
+        *,
+        request_timeout: Timeout = None,
     ) -> None:
         check_text("namespace", namespace)
         check_text("context", context)
@@ -53,14 +59,17 @@ class Client:
         self._namespace = namespace or os.environ.get("GRCTL_NAMESPACE")
         self._kubeconfig = kubeconfig
         self._context = context
+        self._request_timeout = seconds_of("request_timeout", request_timeout)
         self._exits = AsyncExitStack()
         self._opened: Access | None = None
 
     async def __aenter__(self) -> Self:
         """Find the API and open a connection pool; no request is made."""
         connection = await Connection.find(self._kubeconfig, self._context)
-        api = await self._exits.enter_async_context(Api(connection, user_agent="grctl-client"))
-        self._opened = Access(api, self._namespace or api.namespace)
+        timeout, patience = limits_of(self._request_timeout)
+        api = Api(connection, user_agent="grctl-client", request_timeout=timeout)
+        await self._exits.enter_async_context(api)
+        self._opened = Access(api, self._namespace or api.namespace, patience=patience)
         return self
 
     async def __aexit__(

@@ -56,10 +56,22 @@ class Api:
     """Connections to one API server: a pool for requests, and others for watches.
 
     Use it as an async context manager.
+
+    Args:
+        connection: Where the API server is.
+        user_agent: How it knows this program.
+        request_timeout: Seconds in which each request but a watch must be answered; None: for ever.
     """
 
-    def __init__(self, connection: Connection, *, user_agent: str = "grctl") -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        user_agent: str = "grctl",
+        request_timeout: float | None = REQUEST_TIMEOUT,
+    ) -> None:
         self.connection = connection
+        self.request_timeout = request_timeout
         self.on_answer: OnAnswer | None = None
         self.on_request: OnRequest | None = None
         self.fence: Fence | None = None
@@ -83,7 +95,7 @@ class Api:
             connector=connector,
             proxy=self.connection.proxy,
             headers={"User-Agent": self._user_agent, "Accept": "application/json"},
-            timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT, sock_connect=CONNECT_TIMEOUT),
+            timeout=aiohttp.ClientTimeout(total=self.request_timeout, sock_connect=CONNECT_TIMEOUT),
         )
 
     async def __aexit__(
@@ -251,6 +263,8 @@ class Api:
 
     def _unreachable(self, method: str, path: str, error: Exception) -> UnreachableError:
         what = str(error) or type(error).__name__
+        if type(error) is TimeoutError and self.request_timeout:
+            what = f"no answer within {self.request_timeout:g} s"
         untrusted = isinstance(error, aiohttp.ClientConnectorCertificateError)
         kind = UntrustedServerError if untrusted else UnreachableError
         return kind(f"{method} {self.connection.server}{path}: {what}")

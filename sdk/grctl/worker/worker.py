@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from grctl.arguments import check_text, check_whole, seconds_of, wrong_type
+from grctl.arguments import check_seconds, check_text, check_whole, wrong_type
 from grctl.backoff import Uniform
 from grctl.loggers import get_logger
 from grctl.models.phases import HandlerKind
@@ -84,12 +84,13 @@ class Worker:
         check_whole("capacity", capacity)
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, not {capacity}.")
+        check_seconds("grace", grace)
         if not grace >= 0:  # NaN too
             raise ValueError(f"grace must be at least 0 seconds, not {grace}.")
+        self._grace = grace
         self._workflows = _by_type(workflows)
         self._catalogues = tuple(_catalogue(each) for each in self._workflows.values())
         self._capacity = capacity
-        self._grace = seconds_of("grace", grace)
         self._http = (http_host, http_port)
         self._given_name = name
         self._name = ""
