@@ -5,6 +5,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,18 @@ OF_CREDENTIALS = ("authorization", "impersonate-")
 
 
 @asynccontextmanager
-async def noting_server(directory: Path) -> AsyncIterator[tuple[str, Asked]]:
-    """Give the URL of a TLS server that answers everything with an empty list, and its notes."""
+async def noting_server(directory: Path) -> AsyncIterator[tuple[str, Asked, list[str]]]:
+    """Give the URL of a TLS server that answers everything with an empty list, and its notes.
+
+    They are what it was asked, and whose certificates it was shown. It trusts `client.pem`.
+    """
     asked: Asked = []
+    shown: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
+        peer: Any = request.get_extra_info("ssl_object")
+        if der := peer.getpeercert(binary_form=True):
+            shown.append(x509.load_der_x509_certificate(der).subject.rfc4514_string()[3:])
         headers = [(k.lower(), v) for k, v in request.headers.items()]
         said = sorted((k, v) for k, v in headers if k.startswith(OF_CREDENTIALS))
         asked.append((request.path, said))
@@ -40,7 +48,7 @@ async def noting_server(directory: Path) -> AsyncIterator[tuple[str, Asked]]:
     app.router.add_route("*", "/{path:.*}", answer)
     server = TestServer(app, scheme="https")
     await server.start_server(ssl=_server_context(directory))
-    yield f"https://127.0.0.1:{server.port}", asked
+    yield f"https://127.0.0.1:{server.port}", asked, shown
     await server.close()
 
 
@@ -109,11 +117,10 @@ async def kubectl(environment: dict[str, str]) -> tuple[int, str]:
     return process.returncode or 0, error.decode()
 
 
-def _server_context(directory: Path) -> ssl.SSLContext:
+def _certificate(of: str) -> tuple[bytes, bytes]:
+    """Make a certificate that signs itself, and its key, both as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
-    from datetime import UTC, datetime, timedelta
-
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, of)])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -123,18 +130,27 @@ def _server_context(directory: Path) -> ssl.SSLContext:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(of)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    (directory / "ca.pem").write_bytes(pem)
-    (directory / "server.pem").write_bytes(pem + private)
+    return certificate.public_bytes(serialization.Encoding.PEM), private
+
+
+def _server_context(directory: Path) -> ssl.SSLContext:
+    certificate, key = _certificate(NAME)
+    (directory / "ca.pem").write_bytes(certificate)
+    (directory / "server.pem").write_bytes(certificate + key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(directory / "server.pem")
+    certificate, key = _certificate("ann")
+    (directory / "client.pem").write_bytes(certificate)
+    (directory / "client.key").write_bytes(key)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_verify_locations(directory / "client.pem")
     return context

@@ -1,5 +1,7 @@
 """Kubeconfigs: our client and a stock kubectl ask a server the same, as the same person."""
 
+import base64
+import json
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,9 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from grctl.kube import Api, Connection, ConnectionConfigError, UnreachableError
-from tests.kube.peer import NAME, Asked, kubectl, noting_server, tunnel, write
+from tests.kube.peer import (
+    NAME,
+    Asked,
+    kubectl,
+    noting_server,
+    tunnel,
+    write,
+)
 
 PODS = "/api/v1/pods"
 PLUGIN = """#!/bin/sh
@@ -26,10 +36,23 @@ class Place:
     directory: Path
     server: str
     asked: Asked
+    shown: list[str]
+    """Names of the client certificates, by request; those of none are left out."""
 
     @property
     def port(self) -> int:
         return int(self.server.rpartition(":")[2])
+
+    def read(self, name: str) -> str:
+        return (self.directory / name).read_text(encoding="utf-8")
+
+    def write_credential(self) -> None:
+        """Write what a plugin says that gives the certificate of `ann`."""
+        certificate, key = self.read("client.pem"), self.read("client.key")
+        status = {"clientCertificateData": certificate, "clientKeyData": key}
+        said = {"apiVersion": PLUGIN_USER["apiVersion"], "kind": "ExecCredential"}
+        text = json.dumps({**said, "status": status})
+        (self.directory / "credential").write_text(text, encoding="utf-8")
 
     def write(self, name: str = "config", **parts: Any) -> Path:
         return write(self.directory / name, parts.pop("server", self.server), **parts)
@@ -59,8 +82,8 @@ async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     plugin.write_text(PLUGIN.format(directory=tmp_path), encoding="utf-8")
     plugin.chmod(0o700)
     (tmp_path / "token").write_text("from-file\n", encoding="utf-8")
-    async with noting_server(tmp_path) as (server, asked):
-        yield Place(tmp_path, server, asked)
+    async with noting_server(tmp_path) as (server, asked, shown):
+        yield Place(tmp_path, server, asked, shown)
 
 
 def named(monkeypatch: pytest.MonkeyPatch, *paths: Path | str, **more: str) -> dict[str, str]:
@@ -173,6 +196,31 @@ async def test_the_first_document_of_a_file_counts(
     assert await place.ask_as(named(monkeypatch, path)) == [("authorization", "Bearer t")]
 
 
+async def test_json_is_read_however_it_is_indented(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = place.write(server=place.server.replace("https", "HTTPS"))
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.write_text("\ufeff" + json.dumps(content, indent="\t"), encoding="utf-8")
+
+    assert await place.ask_as(named(monkeypatch, path)) == [("authorization", "Bearer t")]
+
+
+async def test_a_client_certificate_of_a_file_or_a_plugin_is_shown(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.write_credential()
+    key = base64.b64encode(place.read("client.key").encode()).decode()
+    of_file = {"client-certificate": "client.pem", "client-key-data": key}
+    plugin = place.directory / "plugin"
+    plugin.write_text(f"#!/bin/sh\ncat {place.directory}/credential", encoding="utf-8")
+
+    for user in (of_file, {"exec": PLUGIN_USER}):
+        await place.ask_as(named(monkeypatch, place.write(user=user)))
+
+    assert place.shown == ["ann"] * 4
+
+
 async def test_a_servers_path_is_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     path = place.write(server=f"{place.server}/k8s/clusters/c-1/", user={"token": "t"})
 
@@ -248,6 +296,34 @@ REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str, str]] = {
         {},
         "getting credentials",
         "its plugin gave no ExecCredential",
+    ),
+    "no key": (
+        None,
+        {"client-certificate": "ca.pem"},
+        {},
+        "client-key-data or client-key must be specified",
+        "its user 'a' has one of client-certificate and client-key, not both",
+    ),
+    "token": (
+        None,
+        {"token": "t\nx"},
+        {},
+        "invalid header field value",
+        "a token has a line break or another control character in it",
+    ),
+    "version": (
+        None,
+        {"exec": {**PLUGIN_USER, "apiVersion": "client.authentication.k8s.io/v1alpha1"}},
+        {},
+        "invalid apiVersion",
+        "has no apiVersion of client.authentication.k8s.io/v1",
+    ),
+    "terminal": (
+        None,
+        {"exec": {**PLUGIN_USER, "interactiveMode": "Always"}},
+        {},
+        "not a terminal",
+        "exec of its user 'a' needs a terminal",
     ),
     "proxy": ({"proxy-url": "ftp://a"}, None, {}, "unsupported scheme", "its proxy-url is 'ftp:"),
     "authority": (

@@ -120,7 +120,8 @@ async def _load(paths: list[Path], context: str | None) -> Connection:
     config = kubeconfigs.read(paths)
     chosen = config.context(context)
     cluster, user = config.cluster(chosen), config.user(chosen)
-    server = cluster.text("server").rstrip("/")
+    scheme, separator, rest = cluster.text("server").rstrip("/").partition("://")
+    server = f"{scheme.lower()}{separator}{rest}"
     if not server.startswith(("https://", "http://")):
         raise KubeconfigError(f"the server of {cluster.name} is no URL: {server!r}")
     plugin = ExecPlugin(user, _told_to_plugins(cluster)) if user.mapping("exec") else None
@@ -156,6 +157,8 @@ async def _tls_context(
     if not certificate and plugin and not user.text("token"):
         given = await plugin.credential()
         certificate, key = given.certificate.encode(), given.key.encode()
+    if bool(certificate) != bool(key):
+        raise KubeconfigError(f"{user.name} has one of client-certificate and client-key, not both")
     if certificate:
         _show(context, certificate, key, user)
     return context

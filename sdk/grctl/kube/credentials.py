@@ -103,7 +103,10 @@ def _only(user: dict[str, Any]) -> dict[str, Any]:
 
 
 def _bearer(token: str) -> tuple[str, str]:
-    return "Authorization", f"Bearer {token.strip()}"
+    token = token.strip()
+    if not token.isprintable():
+        raise KubeconfigError("a token has a line break or another control character in it")
+    return "Authorization", f"Bearer {token}"
 
 
 def _token(user: Section) -> str:

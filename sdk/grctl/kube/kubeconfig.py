@@ -6,7 +6,9 @@
 3. A relative path is relative to the file that it stands in.
 """
 
+import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,7 +63,7 @@ class Section:
         value = self.fields.get(key)
         if value is not None and not isinstance(value, kind):
             shown = type(value).__name__  # the value may be a secret
-            raise KubeconfigError(f"{key!r} of {self.name} must be {wanted}, not a {shown}")
+            raise KubeconfigError(f"{key!r} of {self.name} must be {wanted}, not of type {shown}")
         return value
 
 
@@ -117,17 +119,23 @@ def read(paths: Sequence[Path]) -> Kubeconfig:
 
 
 def _content(path: Path) -> Section | None:
-    import yaml  # takes a while, and a pod needs none of it
-
     if not path.exists():
         return None
+    first = _first_document(path.read_text(encoding="utf-8-sig"))
+    if first is not None and not isinstance(first, dict):
+        raise KubeconfigError(f"it must be a mapping, not of type {type(first).__name__}")
+    return Section("it", first, path.absolute().parent) if first else None
+
+
+def _first_document(text: str) -> Any:
+    import yaml  # takes a while, and a pod needs none of it
+
+    with suppress(ValueError):
+        return json.loads(text)  # it may be indented by tabs, which YAML has not
     try:
-        first = next(iter(yaml.safe_load_all(path.read_text(encoding="utf-8"))), None)
+        return next(iter(yaml.safe_load_all(text)), None)
     except yaml.YAMLError as error:
         raise KubeconfigError(str(error)) from error
-    if first is not None and not isinstance(first, dict):
-        raise KubeconfigError(f"it is not a mapping but a {type(first).__name__}")
-    return Section("it", first, path.absolute().parent) if first else None
 
 
 def _sections(content: Section, kind: str, path: Path) -> Iterator[tuple[str, Section]]:
