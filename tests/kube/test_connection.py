@@ -1,13 +1,15 @@
 """Kubeconfigs that people have: what is wrong with one is told with its name."""
 
 import base64
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from grctl.kube import Connection, ConnectionConfigError
+from grctl.kube import Connection, ConnectionConfigError, connection
+from grctl_local.certificate import make_certificate
 
 
 def kubeconfig(**changes: Any) -> dict[str, Any]:
@@ -78,3 +80,58 @@ async def test_one_of_several_files_may_be_missing(
 
     assert (found.server, found.namespace) == ("https://127.0.0.1:1", "shop")
     assert await found.authorization() == [("Authorization", "Bearer t")]
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put this process into a pod: the directory of its ServiceAccount."""
+    certificate = make_certificate("127.0.0.1", datetime.now(UTC)).certificate
+    (tmp_path / "token").write_text("from-pod\n", encoding="utf-8")
+    (tmp_path / "namespace").write_text("shop\n", encoding="utf-8")
+    (tmp_path / "ca.crt").write_text(certificate, encoding="utf-8")
+    for name in ("KUBECONFIG", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(connection, "SERVICE_ACCOUNT", tmp_path)
+    monkeypatch.setattr(connection, "DEFAULT_KUBECONFIG", tmp_path / "nowhere")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    return tmp_path
+
+
+async def test_a_pod_asks_as_its_service_account(account: Path) -> None:
+    found = await Connection.find()
+
+    assert (found.server, found.namespace) == ("https://10.0.0.1:443", "shop")
+    assert found.tls is not None
+    assert await found.authorization() == [("Authorization", "Bearer from-pod")]
+
+    (account / "token").write_text("renewed", encoding="utf-8")
+    assert await found.authorization() == [("Authorization", "Bearer renewed")]
+
+
+@pytest.mark.parametrize(
+    ("host", "server"), [("10.0.0.1", "https://10.0.0.1:443"), ("fd00::1", "https://[fd00::1]:443")]
+)
+async def test_a_pods_proxy_is_that_of_its_environment(
+    account: Path, monkeypatch: pytest.MonkeyPatch, host: str, server: str
+) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    found = await Connection.find()
+    assert (found.server, found.proxy) == (server, "http://proxy:3128")
+
+    monkeypatch.setenv("NO_PROXY", "10.0.0.0/8,fd00::/8")
+    assert (await Connection.find()).proxy is None
+
+
+@pytest.mark.parametrize("missing", ["namespace", "ca.crt", "KUBERNETES_SERVICE_HOST"])
+async def test_what_a_pod_lacks_is_named(
+    account: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    if missing.startswith("KUBERNETES"):
+        monkeypatch.delenv(missing)
+    else:
+        (account / missing).unlink()
+
+    with pytest.raises(ConnectionConfigError, match=rf"This pod.*{missing}|This pod.*No such file"):
+        await Connection.find()

@@ -5,13 +5,16 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE
+from pathlib import Path
 
 import pytest
 
+from grctl.kube import Connection
 from grctl_operator.runtime.leader.leadership import Leadership, LeadershipLostError
 from grctl_operator.runtime.operator import Operator
-from grctl_operator.runtime.process import serve
+from grctl_operator.runtime.process import _session, serve
 from grctl_operator.runtime.settings import Settings
+from tests.kube.peer import NAME, noting_server, write
 from tests.runtime.conftest import PATIENCE, Cluster
 
 COMMAND = (sys.executable, "-m", "grctl_operator", "--port", "0")
@@ -92,3 +95,17 @@ async def test_a_lease_that_another_operator_has_ends_the_process(
     with pytest.raises(LeadershipLostError, match="another operator has it"):
         async with asyncio.timeout(PATIENCE):
             await serve(settings_of(cluster))
+
+
+async def test_kopf_asks_as_the_kubeconfig_says(tmp_path: Path) -> None:
+    async with noting_server(tmp_path) as (server, asked, _):
+        cluster = {"certificate-authority": "ca.pem", "tls-server-name": NAME}
+        user = {"token": "t", "as": "ann", "as-groups": ["g1", "g2"]}
+        path = write(tmp_path / "config", server, cluster=cluster, user=user)
+        kopfs = await _session(await Connection.find(path))
+        async with kopfs.aiohttp_session as session, session.get(f"{server}/api") as answer:
+            assert answer.status == 200
+
+    groups = [("impersonate-group", "g1"), ("impersonate-group", "g2")]
+    who = [("authorization", "Bearer t"), *groups, ("impersonate-user", "ann")]
+    assert asked == [("/api", who)]
