@@ -46,7 +46,7 @@ from grctl_operator.engine import (
     WorkerPresence,
     decide,
 )
-from grctl_operator.engine.observation import LONG_AGO
+from grctl_operator.engine.observation import LONG_AGO, Blockage
 
 E = TypeVar("E", bound=Effect)
 AnyDirective = WaitForEvent | NextStep | Complete
@@ -237,6 +237,7 @@ def worker(
     clear: bool | None = None,
     connected: bool = True,
     seen: datetime | None = None,
+    blocked: Blockage | None = None,
 ) -> WorkerPresence:
     """A worker of the run's type. A connected one is seen at whatever time a test decides."""
     handlers = [
@@ -247,7 +248,7 @@ def worker(
     catalogue = Catalogue(type="Order", handlers=tuple(handlers))
     at_last = seen or at("23:59:59")
     is_clear = free > 0 if clear is None else clear
-    return WorkerPresence(name, catalogue, connected, at_last, free, is_clear)
+    return WorkerPresence(name, catalogue, connected, at_last, free, is_clear, blocked)
 
 
 def executions(

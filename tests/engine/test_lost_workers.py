@@ -9,6 +9,7 @@ import pytest
 
 from grctl.models import EventPhase, HandlerKind, RunPhase, Step, WorkflowRun
 from grctl_operator.engine import (
+    Announce,
     AwaitClearWorker,
     AwaitWorker,
     Dispatch,
@@ -16,6 +17,7 @@ from grctl_operator.engine import (
     decide,
 )
 from grctl_operator.engine.dispatch import BACKOFF_LIMIT
+from grctl_operator.engine.observation import Blockage
 from tests.engine.builders import (
     NOON,
     at,
@@ -281,3 +283,33 @@ def test_nothing_is_tried_again_before_the_finalizer_holds_the_run() -> None:
     decision = decide(run, view(run), executions(lost(execution(run))), NOON)
 
     assert every(Release, (*decision.before, *decision.after)) == []
+
+
+def test_a_worker_lost_with_its_loop_blocked_is_told_with_what_blocked_it() -> None:
+    run = stepping_run("ship")
+    blocked = Blockage(at("11:55"), "/app/orders.py:7 in ship", "e1", "ship of order")
+    gone = worker(connected=False, blocked=blocked)
+
+    decision = decide(
+        run, view(run), executions(lost(execution(run, "ship")), workers=[gone]), NOON
+    )
+
+    (told,) = every(Announce, decision.before + decision.after)
+    assert told.reason == "WorkerLost"
+    assert told.message == (
+        "Worker w1 was lost in attempt 1 of ship. Its event loop was blocked by ship of order since"
+        " 11:55:00Z (/app/orders.py:7 in ship)."
+    )
+
+
+def test_a_blocked_loop_is_told_on_the_run_that_blocks_it_only() -> None:
+    run = stepping_run("ship")
+    blocked = Blockage(at("11:59:50"), "/app/orders.py:7 in ship", "e1", "ship of order")
+    workers = [worker(connected=False, blocked=blocked)]
+    own = executions(runs(execution(run, "ship")), workers=workers)
+    beside = executions(runs(execution(run, "ship", "another")), workers=workers)
+
+    (told,) = every(Announce, decide(run, view(run), own, NOON).before)
+
+    assert (told.reason, told.since) == ("LoopBlocked", at("11:59:50"))
+    assert every(Announce, decide(run, view(run), beside, NOON).before) == []

@@ -7,6 +7,7 @@ import pytest
 from grctl.models import HandlerKind, Step, WaitForEvent, WorkflowRun
 from grctl_operator.engine import Event, Executions, decide
 from grctl_operator.engine.draft import OUTBOX_LIMIT
+from grctl_operator.engine.observation import Blockage
 from tests.engine.builders import (
     NOON,
     at,
@@ -62,6 +63,7 @@ TRIED_EVENT = waiting_run(
 CANCELLED = stepping_run("ship", cancel=True)
 FULL = waiting_run(settled=[settlement(each) for each in CROWD])
 OTHERS = ("example.com/backup", "foregroundDeletion")
+BLOCKS = Blockage(at("11:59:50"), "/app/orders.py:7 in ship", "e1", "pay of order-2")
 NO_WORKER = 'No worker serves workflow type "Order" in namespace "shop"; none is connected there.'
 
 STATES = {
@@ -143,6 +145,44 @@ STATES = {
         "Runs step handler ship on worker w1, which is disconnected and may come back.",
         "Running",
         executions(runs(execution(STEPS, "ship")), workers=[worker(connected=False)]),
+    ),
+    "steps, and blocks its worker": State(
+        STEPS,
+        "Runs step handler ship on worker w1, and has blocked that worker's event loop since"
+        " 11:59:50Z (/app/orders.py:7 in ship): nothing else runs there.",
+        "LoopBlocked",
+        executions(
+            runs(execution(STEPS, "ship")), workers=[worker(connected=False, blocked=BLOCKS)]
+        ),
+    ),
+    "steps, and another run blocks its worker": State(
+        STEPS,
+        "Runs step handler ship on worker w1, whose event loop has been blocked by pay of order-2"
+        " since 11:59:50Z (/app/orders.py:7 in ship).",
+        "LoopBlocked",
+        executions(
+            runs(execution(STEPS, "ship", "another")),
+            workers=[worker(connected=False, blocked=BLOCKS)],
+        ),
+    ),
+    "steps, and something blocks its worker": State(
+        STEPS,
+        "Runs step handler ship on worker w1, whose event loop has been blocked since 11:59:50Z"
+        " (somewhere).",
+        "LoopBlocked",
+        executions(
+            runs(execution(STEPS, "ship")),
+            workers=[worker(blocked=Blockage(at("11:59:50"), "somewhere"))],
+        ),
+    ),
+    "steps, and its worker was blocked and started anew": State(
+        STEPS,
+        "Runs step handler ship on worker w1.",
+        "Running",
+        executions(
+            runs(execution(STEPS, "ship")),
+            workers=[worker(connected=False, blocked=BLOCKS), worker()],
+        ),
     ),
     "steps, and its worker was started anew": State(
         STEPS,

@@ -90,6 +90,9 @@ async def test_what_was_handled_is_counted_by_kind_and_result(
         await conversation.next(Outcome)
     _, text = await asked(port, "/metrics")
     series = [line for line in text.splitlines() if line.startswith("grctl_worker_")]
+    lag = series.pop(2)
+    assert lag.startswith("grctl_worker_event_loop_lag_seconds ")
+    assert float(lag.split()[1]) >= 0
     assert series == [
         "grctl_worker_connected 1.0",
         "grctl_worker_executions_running 0.0",

@@ -324,7 +324,18 @@ def _try_again(draft: Draft, due: Due, lost: Held, crashes: int) -> None:
     text = f"Worker {lost.worker} was lost in attempt {lost.execution.attempt} of {due.name}."
     if lost.crashed:
         text += " Its process ended, and nothing else ran there."
+    text += _blocked(draft, lost)
     draft.announce(RunReason.WORKER_LOST, text, warning=True)
+
+
+def _blocked(draft: Draft, lost: Held) -> str:
+    """Name what blocked the event loop of a worker when it was lost."""
+    named = (each.blocked for each in draft.executions.workers if each.name == lost.worker)
+    found = next((each for each in named if each is not None), None)
+    if found is None:
+        return ""
+    by = f" by {found.handler}" if found.handler else ""
+    return f" Its event loop was blocked{by} since {found.since:%H:%M:%SZ} ({found.place})."
 
 
 def _give_up(draft: Draft, due: Due, lost: Held, crashes: int) -> None:

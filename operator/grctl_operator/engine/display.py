@@ -14,11 +14,12 @@ from grctl.models.reasons import RunReason
 from grctl.models.run import InboxEntry, Step
 from grctl.serialization import cut
 from grctl_operator.engine import message
+from grctl_operator.engine.decision import Announce
 from grctl_operator.engine.dispatch import Due, due_handler, returned
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.identity import is_restored
 from grctl_operator.engine.names import note_names
-from grctl_operator.engine.observation import Event, Held, whole_second
+from grctl_operator.engine.observation import Blockage, Event, Held, whole_second
 
 INBOX_SHOWN = 10
 NEEDS_A_PERSON = frozenset({RunPhase.FAILED, RunPhase.TIMED_OUT})
@@ -120,7 +121,17 @@ def _show_running(draft: Draft, held: Held) -> RunReason:
         message=message.running(draft, step),
         started_at=draft.status.started_at or step.since,
     )
-    return RunReason.RUNNING
+    blocked = message.blockage(draft, step.worker)
+    return RunReason.RUNNING if blocked is None else _tell_blocked(draft, step, blocked)
+
+
+def _tell_blocked(draft: Draft, step: Step, blocked: Blockage) -> RunReason:
+    """Tell of a blocked event loop, on the run whose handler blocks it."""
+    if message.is_of(draft, blocked):
+        text = message.running(draft, step)
+        told = Announce(RunReason.LOOP_BLOCKED, text, warning=True, since=blocked.since)
+        draft.before.append(told)
+    return RunReason.LOOP_BLOCKED
 
 
 def _show_idle(draft: Draft, *, committed: bool) -> str:

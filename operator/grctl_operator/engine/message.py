@@ -19,6 +19,7 @@ from grctl_operator.engine.dispatch import (
     takes,
 )
 from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.observation import Blockage
 
 WAITS = "Waits for an event"
 
@@ -27,7 +28,10 @@ def running(draft: Draft, step: Step) -> str:
     """Say what runs where, and what follows it if people asked for something."""
     attempt = _attempt(draft, step.attempt, step.crashes)
     text = f"Runs {_handler(step.kind, step.name)} on worker {step.worker}{attempt}"
-    if _is_away(draft, step.worker):
+    blocked = blockage(draft, step.worker)
+    if blocked is not None:
+        text += _blocks(draft, blocked)
+    elif _is_away(draft, step.worker):
         text += ", which is disconnected and may come back"
     if draft.run.spec.cancel:
         text += ". Cancellation is asked for: the run ends after that"
@@ -91,6 +95,27 @@ def _attempt(draft: Draft, number: int, crashes: int | None, at: datetime | None
 def _is_away(draft: Draft, worker: str | None) -> bool:
     known = [each for each in draft.executions.workers if each.name == worker]
     return bool(known) and not any(each.connected for each in known)
+
+
+def blockage(draft: Draft, worker: str | None) -> Blockage | None:
+    """Return what blocks the event loop of a worker that executes something of the run."""
+    named = [each for each in draft.executions.workers if each.name == worker]
+    if any(each.connected and each.blocked is None for each in named):
+        return None  # it goes on, or another process of it does
+    return next((each.blocked for each in named if each.blocked is not None), None)
+
+
+def _blocks(draft: Draft, blocked: Blockage) -> str:
+    since = f"since {blocked.since:%H:%M:%SZ} ({blocked.place})"
+    if is_of(draft, blocked):
+        return f", and has blocked that worker's event loop {since}: nothing else runs there"
+    by = f" by {blocked.handler}" if blocked.handler else ""
+    return f", whose event loop has been blocked{by} {since}"
+
+
+def is_of(draft: Draft, blocked: Blockage) -> bool:
+    """Return whether it is a handler of this run that blocks."""
+    return any(each.execution.id == blocked.execution for each in draft.executions.held)
 
 
 def _listed(finalizers: Sequence[str]) -> str:

@@ -109,6 +109,19 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Blockage:
+    """A handler that keeps a worker's event loop from running anything else."""
+
+    since: datetime
+    place: str
+    """Where in the users' code."""
+    execution: str | None = None
+    """Whose handler it is; None: the worker cannot tell."""
+    handler: str | None = None
+    """Its run and name, for the other runs of the worker."""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerPresence:
     """A worker of the run's type that is connected, or was lately."""
 
@@ -120,6 +133,8 @@ class WorkerPresence:
     """How many more executions it takes now."""
     clear: bool = False
     """Whether it can be given to this run alone: nothing else runs there, nor will meanwhile."""
+    blocked: Blockage | None = None
+    """What blocks its event loop."""
 
     def has(self, kind: HandlerKind, name: str) -> bool:
         """Say whether its catalogue has the handler."""

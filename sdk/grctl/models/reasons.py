@@ -52,6 +52,9 @@ class RunReason(StrEnum):
     WORKER_LOST = "WorkerLost"
     """A worker went away while it ran a handler. That is tried again, alone on its worker. The
     run fails if that ends the worker's process more often than `spec.backoffLimit` allows."""
+    LOOP_BLOCKED = "LoopBlocked"
+    """A handler blocks the event loop of its worker, and nothing else runs there. The message names
+    it and the line. Give what blocks to `asyncio.to_thread`."""
     COMPLETED = "Completed"
     """It completed; `status.result` holds what it returned."""
     HANDLER_FAILED = "HandlerFailed"

@@ -23,6 +23,8 @@ from grctl.models.protocol import MOST, SPOKEN, Spoken
 from grctl.models.run import RunError
 
 CONNECT_PATH = "/v1alpha1/worker"
+BLOCKED_PATH = "/v1alpha1/worker/blocked"
+LONGEST_PLACE = 300  # characters
 UNREACHABLE = "Grctl-Unreachable"
 """Header of a connection: where the worker was a moment ago and found nobody."""
 
@@ -191,6 +193,20 @@ class Goodbye(Model):
     redirect: str | None = None
     refused: bool = False
     """Whether somebody must do something before the worker may come in: no need to hurry back."""
+
+
+class Blocked(Model):
+    """The worker's event loop is blocked. Sent by a thread, as a POST: the loop sends nothing."""
+
+    instance: str = Field(max_length=253)
+    execution: str | None = Field(default=None, max_length=253)
+    """Whose handler blocks it, if that is known."""
+    seconds: float = Field(ge=0, allow_inf_nan=False)
+    """For how long."""
+    place: str = Field(max_length=LONGEST_PLACE)
+    """Where in the users' code: file, line and function."""
+    over: bool = False
+    """Whether it is over."""
 
 
 FromWorker = Annotated[Hello | Outcome | Declined | Drain, Field(discriminator="kind")]

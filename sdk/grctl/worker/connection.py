@@ -36,6 +36,7 @@ from grctl.models.wire import (
     from_operator,
     lines,
 )
+from grctl.worker.blocked import Destination
 from grctl.worker.trouble import Trouble, in_words
 from grctl.worker.trust import TrustError, authorization, check_redirect, verification
 
@@ -96,6 +97,8 @@ class Connection:
         self.protocol = SPOKEN.lowest
         """The version that both sides use, since the last Welcome."""
         self._trouble = Trouble(now)
+        self.welcomed_by: Destination | None = None
+        """The operator that welcomed this worker last, also when the connection is lost."""
 
     @property
     def trouble(self) -> str:
@@ -188,6 +191,7 @@ class Connection:
             self._note_trouble(url, disagreement(worker=SPOKEN, operator=operator))
             return False
         self._socket, self.protocol = socket, welcome.protocol
+        self.welcomed_by = Destination(url, self._host if url != self._url else None)
         self._backoff.reset()
         self._refusals.reset()
         self._trouble.end()

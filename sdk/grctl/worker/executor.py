@@ -11,13 +11,14 @@ import asyncio
 import inspect
 import os
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from grctl.models.directive import AnyDirective, Complete, Directive, NextStep, WaitForEvent
 from grctl.models.limits import MESSAGE
 from grctl.models.phases import HandlerKind
 from grctl.models.reasons import RunReason
-from grctl.models.wire import Execute, Failed, Refused, Succeeded
+from grctl.models.wire import Execute, Execution, Failed, Refused, Succeeded
 from grctl.serialization import cut
 from grctl.worker.binding import BadPayloadError, bind
 from grctl.worker.context import Context
@@ -26,6 +27,18 @@ from grctl.worker.logs import HandlerLogger
 from grctl.worker.transitions import Transitions
 from grctl.workflow.handler import Handler
 from grctl.workflow.workflow import Workflow
+
+_current: ContextVar[Execution | None] = ContextVar("grctl_execution", default=None)
+"""The execution whose handler runs, also in the tasks that the handler starts."""
+_running: dict[asyncio.Task[Any], Execution] = {}
+"""The same by the handler's own task: before Python 3.12 a task does not show its context."""
+
+
+def execution_of(task: asyncio.Task[Any]) -> Execution | None:
+    """Return the execution that a task belongs to. May be called from any thread."""
+    context = getattr(task, "get_context", None)
+    found: Execution | None = context().get(_current) if context is not None else None
+    return found or _running.get(task)
 
 
 async def carry_out(
@@ -42,6 +55,8 @@ async def carry_out(
     """
     ends: list[Succeeded | Failed | Refused] = []
     attempt = asyncio.create_task(_attempt_to_the_end(workflows, execute, ends))
+    _running[attempt] = execute.execution
+    attempt.add_done_callback(_running.pop)
     try:
         await attempt
     except asyncio.CancelledError as error:
@@ -63,6 +78,7 @@ async def _attempt_to_the_end(
     other handlers of the process. A person's Ctrl-C does not come as KeyboardInterrupt.
     """
     process = os.getpid()
+    _current.set(execute.execution)
     try:
         ends.append(await _attempt(workflows, execute))
     except asyncio.CancelledError:

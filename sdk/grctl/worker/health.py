@@ -6,11 +6,12 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from grctl.loggers import get_logger
 from grctl.worker.connection import Connection
 from grctl.worker.executions import Executions
+from grctl.worker.lag import LoopWatch
 
 if TYPE_CHECKING:
     from grctl.probes import Exposition
@@ -18,12 +19,19 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 
+class Parts(NamedTuple):
+    """What tells how a worker is."""
+
+    connection: Connection
+    executions: Executions
+    loop_watch: LoopWatch
+
+
 @asynccontextmanager
 async def probed(
     host: str,
     port: int | None,
-    connection: Connection,
-    executions: Executions,
+    parts: Parts,
     stopping: Callable[[], bool],
 ) -> AsyncIterator[int]:
     """Answer probes while the context lasts, and give the port. `port` None: answer none.
@@ -40,9 +48,10 @@ async def probed(
     def missing() -> str | None:
         if stopping():
             return "is stopping: takes nothing new"
+        connection = parts.connection
         return None if connection.welcomed else f"is not connected: {connection.trouble}"
 
-    probes = Probes(lambda: None, missing, _exposition(connection, executions))
+    probes = Probes(lambda: None, missing, _exposition(parts))
     await probes.start(host, port)
     try:
         yield probes.port
@@ -50,10 +59,10 @@ async def probed(
         await probes.stop()
 
 
-def _exposition(connection: Connection, executions: Executions) -> "Exposition | None":
+def _exposition(parts: Parts) -> "Exposition | None":
     try:
         from grctl.worker.metrics import exposition
     except ModuleNotFoundError:
         logger.info("no metrics", extra={"hint": "pip install 'grctl[metrics]'"})
         return None
-    return exposition(connection, executions)
+    return exposition(parts)

@@ -14,14 +14,14 @@ from prometheus_client.registry import Collector
 
 from grctl.models.phases import HandlerKind
 from grctl.probes import Exposition
-from grctl.worker.connection import Connection
-from grctl.worker.executions import RESULTS, Executions
+from grctl.worker.executions import RESULTS
+from grctl.worker.health import Parts
 
 
-def exposition(connection: Connection, executions: Executions) -> Exposition:
+def exposition(parts: Parts) -> Exposition:
     """Give what writes all metrics of a worker."""
     registry = CollectorRegistry()
-    registry.register(WorkerMetrics(connection, executions))
+    registry.register(WorkerMetrics(parts))
     ProcessCollector(registry=registry)
 
     def expose(accept: str) -> tuple[bytes, str]:
@@ -34,9 +34,8 @@ def exposition(connection: Connection, executions: Executions) -> Exposition:
 class WorkerMetrics(Collector):
     """Reads them from the worker's parts."""
 
-    def __init__(self, connection: Connection, executions: Executions) -> None:
-        self._connection = connection
-        self._executions = executions
+    def __init__(self, parts: Parts) -> None:
+        self._connection, self._executions, self._loop_watch = parts
 
     def collect(self) -> Iterable[Metric]:
         """Give all."""
@@ -49,6 +48,12 @@ class WorkerMetrics(Collector):
             "grctl_worker_executions_running",
             "Executions whose handler runs, or waits for room at this worker.",
             value=self._executions.running,
+        )
+        yield GaugeMetricFamily(
+            "grctl_worker_event_loop_lag_seconds",
+            "The longest time that the event loop was late, in the last one to two minutes. A"
+            " handler that blocks it stops all others.",
+            value=self._loop_watch.lag_s,
         )
         handled = CounterMetricFamily(
             "grctl_worker_handled",

@@ -17,9 +17,11 @@ from grctl.loggers import get_logger
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Catalogue, Drain, Execute, Handler, Hello, Release, Welcome
 from grctl.worker import identity
+from grctl.worker.blocked import Reporter
 from grctl.worker.connection import Connection, Message, Sleep
 from grctl.worker.executions import Executions
-from grctl.worker.health import probed
+from grctl.worker.health import Parts, probed
+from grctl.worker.lag import LoopWatch
 from grctl.worker.signals import stopping_signals
 from grctl.workflow.handler import Handler as WorkflowHandler
 from grctl.workflow.workflow import Workflow, workflow_of
@@ -33,8 +35,8 @@ GRACE = 30.0  # s: what Kubernetes gives a pod between SIGTERM and SIGKILL
 class Worker:
     """Runs the handlers of workflows, all in one event loop.
 
-    What blocks the loop (`time.sleep`, a driver without async) blocks every handler and the
-    heartbeat with it: give it to `asyncio.to_thread`.
+    What blocks the loop (`time.sleep`, a driver without async) blocks every handler: give it to
+    `asyncio.to_thread`. From 3 s on the log and the run name the handler and the line.
 
     Args:
         workflows: The workflows; a handler stands for its workflow.
@@ -103,6 +105,7 @@ class Worker:
             uniform=uniform,
             sleep=sleep,
         )
+        self._loop_watch = LoopWatch(Reporter(self._instance, lambda: self._connection.welcomed_by))
         self._executions = Executions(self._workflows, capacity, self._connection.send)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -118,10 +121,13 @@ class Worker:
         """
         self._loop = asyncio.get_running_loop()
         host, port = self._http
-        with identity.worker_name(self._given_name) as self._name, stopping_signals(self._stop):
-            async with probed(
-                host, port, self._connection, self._executions, self._stopping.is_set
-            ):
+        parts = Parts(self._connection, self._executions, self._loop_watch)
+        with (
+            identity.worker_name(self._given_name) as self._name,
+            stopping_signals(self._stop),
+            self._loop_watch.watching(),
+        ):
+            async with probed(host, port, parts, self._stopping.is_set):
                 await self._serve()
 
     async def _serve(self) -> None:

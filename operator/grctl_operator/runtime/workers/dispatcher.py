@@ -19,6 +19,7 @@ import asyncio
 import logging
 import secrets
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -27,6 +28,7 @@ from aiohttp import web
 from grctl.models.phases import HandlerKind
 from grctl.models.run import WorkflowRun
 from grctl.models.wire import (
+    BLOCKED_PATH,
     CONNECT_PATH,
     Declined,
     Drain,
@@ -43,6 +45,7 @@ from grctl_operator.engine.observation import Event, Key
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.admission import Admission, NotHereError
+from grctl_operator.runtime.workers.blocked_loops import BlockedLoops
 from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, Identity, RefusedError
 from grctl_operator.runtime.workers.executions import ExecutionRegistry
 from grctl_operator.runtime.workers.offers import Offers
@@ -100,7 +103,16 @@ class Dispatcher:
         self._identities: dict[WorkerSession, Identity | None] = {}
         """Of all connections; None: not known yet."""
         self._checks: dict[WorkerSession, asyncio.Task[None]] = {}
-        self._deadlines: dict[str, asyncio.TimerHandle] = {}
+        self._deadlines: dict[str, tuple[asyncio.TimerHandle, Hello]] = {}
+        """When what a worker that is away holds is given up."""
+        self._blocked_loops = BlockedLoops(
+            registry,
+            queue,
+            door,
+            wait_longer=self._wait_longer,
+            offer_room=self._offer_room,
+            monotonic=time.monotonic,
+        )
         self._patience: dict[Key, asyncio.TimerHandle] = {}
         """Of runs for which a worker is kept, and which are not there yet."""
         self._asked_alone: set[Key] = set()
@@ -123,6 +135,7 @@ class Dispatcher:
         """Listen. `port` 0 takes a free one; `self.port` says which."""
         app = web.Application(middlewares=[refuse_web_pages(host)])
         app.router.add_get(CONNECT_PATH, self._connect)
+        app.router.add_post(BLOCKED_PATH, self._blocked_loops.take)
         self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port, ssl_context=tls)
@@ -135,7 +148,9 @@ class Dispatcher:
 
     async def stop(self) -> None:
         """Say Goodbye to all workers and stop listening."""
-        for timers in (self._deadlines, self._patience, self._rests):
+        for deadline, _ in self._deadlines.values():
+            deadline.cancel()
+        for timers in (self._patience, self._rests):
             for timer in timers.values():
                 timer.cancel()
         sessions = list(self._identities)
@@ -409,7 +424,7 @@ class Dispatcher:
         """Make this the worker's one connection."""
         deadline = self._deadlines.pop(instance, None)
         if deadline is not None:
-            deadline.cancel()
+            deadline[0].cancel()
         self._sessions[instance] = session
 
     def _ended(self, session: WorkerSession) -> None:
@@ -424,9 +439,18 @@ class Dispatcher:
         holds = self._registry.left(hello.instance, session.ending)
         logger.info("worker disconnected", extra={"worker": hello.worker, "silent": session.silent})
         if holds:
-            self._deadlines[hello.instance] = asyncio.get_running_loop().call_later(
-                self._grace[session.silent], self._give_up, hello
-            )
+            self._give_up_in(self._grace[session.silent], hello)
+
+    def _give_up_in(self, seconds: float, hello: Hello) -> None:
+        timer = asyncio.get_running_loop().call_later(seconds, self._give_up, hello)
+        self._deadlines[hello.instance] = (timer, hello)
+
+    def _wait_longer(self, instance: str) -> None:
+        """Wait anew for a worker that is away, as it says that it lives."""
+        deadline = self._deadlines.get(instance)
+        if deadline is not None:
+            deadline[0].cancel()
+            self._give_up_in(self._grace[True], deadline[1])
 
     def _give_up(self, hello: Hello) -> None:
         self._deadlines.pop(hello.instance, None)

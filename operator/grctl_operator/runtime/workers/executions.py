@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from grctl.models.wire import Execution, Hello, Outcome
-from grctl_operator.engine.observation import Executions, Held, Key
+from grctl_operator.engine.observation import Blockage, Executions, Held, Key
 from grctl_operator.runtime.workers.roster import Roster
 from grctl_operator.runtime.workers.team import Ending, Group, Worker
 
@@ -168,6 +168,13 @@ class ExecutionRegistry:
         self.roster.leave(worker, ending, self.now())
         self._withdraw(worker)
         return bool(worker.held)
+
+    def blocked(self, instance: str, blockage: Blockage | None) -> tuple[Key, ...]:
+        """Note what blocks the event loop of a worker; None: nothing more. Return its runs."""
+        worker = self._known(instance)
+        worker.blocked = blockage
+        self.roster.update(worker)
+        return tuple(worker.held)
 
     def give_up(self, instance: str) -> tuple[Key, ...]:
         """Mark lost what a worker holds that did not come back. Return the keys.

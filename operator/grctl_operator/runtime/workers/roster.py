@@ -212,6 +212,7 @@ class Roster:
             seen=now if worker.connected else worker.seen,
             free=worker.free,
             clear=worker.is_clear if worker.kept_for == key else idle,
+            blocked=worker.blocked,
         )
 
     def _renew(self, worker: Worker, hello: Hello, now: datetime) -> None:
@@ -223,7 +224,7 @@ class Roster:
         worker.name, worker.namespace = made.name, made.namespace
         worker.capacity, worker.seen = made.capacity, made.seen
         worker.catalogues, worker.teams = made.catalogues, made.teams
-        worker.connected, worker.draining = True, False
+        worker.connected, worker.draining, worker.blocked = True, False, None
 
     def _enter(self, worker: Worker) -> None:
         """Put a worker where it is found."""

@@ -15,7 +15,7 @@ from enum import Enum
 
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Catalogue
-from grctl_operator.engine.observation import Key
+from grctl_operator.engine.observation import Blockage, Key
 
 Group = tuple[str, str]
 """A namespace and a workflow type in it."""
@@ -50,6 +50,8 @@ class Worker:
     connected: bool = True
     ending: Ending = Ending.AGREED
     """How its last connection ended."""
+    blocked: Blockage | None = None
+    """What blocks its event loop, as a thread of it says."""
     draining: bool = False
     resting: bool = False
     """It is given nothing for a while, as it declined what it was given."""
@@ -72,7 +74,8 @@ class Worker:
     @property
     def serves(self) -> bool:
         """Whether it may be given anything at all."""
-        return self.connected and not self.draining and not self.resting and self.capacity > 0
+        takes = self.connected and not self.draining and not self.resting and self.capacity > 0
+        return takes and self.blocked is None
 
     @property
     def free(self) -> int:

@@ -1,0 +1,139 @@
+"""BlockedLoops: what workers say of themselves while their event loop is blocked.
+
+1. A worker whose loop is blocked answers no heartbeats. A thread of it says so by a POST: it lives,
+   and what it holds runs. So its executions are not given to others for as long as it says so, but
+   for LONGEST_S at most: a handler that never returns must be found too.
+2. Only who holds a worker's identity speaks for it.
+3. Its runs say which handler it is and where, those beside it too.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from grctl.models.wire import Blocked
+from grctl_operator.engine.observation import Blockage, whole_second
+from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.runtime.workers.admission import NotHereError
+from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, RefusedError
+from grctl_operator.runtime.workers.executions import ExecutionRegistry
+from grctl_operator.runtime.workers.team import Group, Worker
+
+LONGEST_S = 300.0  # the worker's chart has the kubelet restart it by then too
+LARGEST = 8192  # bytes of a report
+
+logger = logging.getLogger(__name__)
+
+
+class BlockedLoops:
+    """Takes the reports.
+
+    Args:
+        registry: Knows the workers.
+        queue: Where the runs of a worker are reconciled.
+        door: Knows who speaks.
+        wait_longer: Gives a worker that is away more time to come back.
+        offer_room: Wakes the next run that waits for a worker of a type.
+        monotonic: A clock for lengths of time, in seconds.
+    """
+
+    def __init__(
+        self,
+        registry: ExecutionRegistry,
+        queue: WorkQueue,
+        door: Doorkeeper,
+        *,
+        wait_longer: Callable[[str], None],
+        offer_room: Callable[[Group], None],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._registry = registry
+        self._queue = queue
+        self._door = door
+        self._wait_longer = wait_longer
+        self._offer_room = offer_room
+        self._monotonic = monotonic
+        self._began: dict[str, float] = {}
+        """When each worker's loop was first said to be blocked, by the instance."""
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Answer a report: 204, or why it is not taken."""
+        if (request.content_length or 0) > LARGEST:
+            return web.Response(status=413)
+        try:
+            report = Blocked.model_validate_json(await request.content.read(LARGEST))
+            identity = await self._door.identify(request.headers.get("Authorization"))
+        except ValidationError:
+            return web.Response(status=400)
+        except RefusedError as error:
+            return web.Response(status=403, text=f"{error}\n")
+        except NotHereError as error:
+            return web.Response(status=503, text=f"{error}\n")
+        worker = self._registry.roster.find(report.instance)
+        if worker is None or worker.identity != identity.name:
+            return web.Response(status=404, text="No such worker is connected here.\n")
+        self._note(worker, report)
+        return web.Response(status=204)
+
+    def _note(self, worker: Worker, report: Blocked) -> None:
+        if report.over:
+            self._began.pop(worker.instance, None)
+            self._log("event loop of a worker was blocked", worker, report)
+            self._set(worker, None)
+            for group in worker.groups:
+                self._offer_room(group)
+            return
+        if worker.blocked is None:
+            self._began = self._still_blocked() | {worker.instance: self._monotonic()}
+            self._log("event loop of a worker blocked", worker, report)
+        if self._monotonic() - self._began[worker.instance] < LONGEST_S:
+            self._wait_longer(worker.instance)
+        self._set(worker, self._blockage(worker, report))
+
+    def _still_blocked(self) -> dict[str, float]:
+        """Return what is remembered of workers that did not come back meanwhile."""
+        found = {each: self._registry.roster.find(each) for each in self._began}
+        return {
+            each: self._began[each]
+            for each, worker in found.items()
+            if worker is not None and worker.blocked is not None
+        }
+
+    def _blockage(self, worker: Worker, report: Blocked) -> Blockage:
+        known = worker.blocked
+        if known is not None and known.execution == report.execution:
+            return known  # the line may be another each time: a write each time would be too much
+        began = self._registry.now() - timedelta(seconds=min(report.seconds, LONGEST_S))
+        execution = self._registry.find(report.execution)
+        if execution is not None and execution.namespace != worker.namespace:
+            execution = None
+        return Blockage(
+            since=whole_second(began),
+            place=report.place,
+            execution=execution.id if execution else None,
+            handler=f"{execution.handler_name} of {execution.workflow_id}" if execution else None,
+        )
+
+    def _set(self, worker: Worker, blockage: Blockage | None) -> None:
+        if worker.blocked == blockage:
+            return
+        for key in self._registry.blocked(worker.instance, blockage):
+            self._queue.add(key)
+
+    def _log(self, message: str, worker: Worker, report: Blocked) -> None:
+        execution = self._registry.find(report.execution)
+        named = (
+            {
+                "run": f"{execution.namespace}/{execution.workflow_id}",
+                "handler": execution.handler_name,
+                "attempt": execution.attempt,
+                "execution": execution.id,
+            }
+            if execution
+            else {}
+        )
+        fields = {"worker": worker.name, "seconds": round(report.seconds, 1), "at": report.place}
+        logger.warning(message, extra=named | fields)
