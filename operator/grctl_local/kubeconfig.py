@@ -39,6 +39,8 @@ async def check_free(path: Path, server: str) -> None:
 
 def _own_cluster(path: Path) -> dict[str, str] | None:
     """Give the cluster of a file that we wrote; None where there is nothing in it yet."""
+    if path.exists() and not path.is_file():  # a device would be gone, replaced by the file
+        raise KubeconfigTakenError(f"{path} is no file: name one to write, --kubeconfig FILE")
     if not path.exists() or not path.stat().st_size:
         return None
     try:
@@ -70,7 +72,11 @@ async def _answers(cluster: dict[str, str]) -> bool:
 
 
 def write(path: Path, server: str, token: str, certificate: str) -> None:
-    """Write the kubeconfig, in one step: a client never reads half of it."""
+    """Write the kubeconfig, in one step: a client never reads half of it.
+
+    A link to a file stays one, and the file that it leads to is written.
+    """
+    path = path.resolve()
     authority = base64.b64encode(certificate.encode()).decode()
     cluster = {"server": server, AUTHORITY: authority}
     config = {

@@ -73,10 +73,53 @@ def test_a_port_that_there_is_not_is_a_wrong_call(grctl: Grctl, flag: str, numbe
     assert option in done.stderr.splitlines()[-1]
 
 
-def test_a_directory_is_no_kubeconfig_to_write(grctl: Grctl, tmp_path: Path) -> None:
+def test_what_is_no_file_is_no_kubeconfig_to_write(grctl: Grctl, tmp_path: Path) -> None:
     done = grctl("dev", "--kubeconfig", str(tmp_path))
     assert done.exit_code == 1
-    assert done.stderr == f"grctl: the kubeconfig {tmp_path} is a directory: name a file to write\n"
+    assert done.stderr == f"grctl: the kubeconfig {tmp_path} is no file: name one to write\n"
+
+
+@pytest.mark.usefixtures("kubeconfig")
+@pytest.mark.parametrize("name", ["..", ".", "/", "a/b", "Shop", "größe", "x" * 64, "\ud800", "-"])
+def test_a_namespace_that_none_can_be_called_is_refused_before_anything_is_asked(
+    grctl: Grctl, name: str
+) -> None:
+    for command in (
+        ["start", "Order", "order-1"],
+        ["send", "order-1", "e"],
+        ["list"],
+        ["describe", "order-1"],
+    ):
+        done = grctl(*command, "-n", name)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"grctl: namespace {name!r} is no name of a namespace: 1 to")
+
+
+@pytest.mark.usefixtures("kubeconfig")
+@pytest.mark.parametrize("command", [["start", "\ud800", "order-1"], ["send", "order-1", "\ud800"]])
+def test_half_a_character_is_refused_in_words(grctl: Grctl, command: list[str]) -> None:
+    done = grctl(*command)
+    assert done.exit_code == 1
+    assert "'\\ud800' holds half a character, which no JSON can." in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_path_that_no_file_can_have_is_one_line(grctl: Grctl) -> None:
+    done = grctl("list", "--kubeconfig", "x" * 300)
+    assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+    assert "File name too long" in done.stderr
+
+
+def test_a_disk_that_is_full_is_no_defect(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(app_module, "app", broken)
+    with pytest.raises(SystemExit, match="1"):
+        app_module.main()
+    assert capsys.readouterr().err == "grctl: [Errno 28] No space left on device\n"
 
 
 def test_a_defect_is_one_line(

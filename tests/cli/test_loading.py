@@ -150,3 +150,21 @@ def test_the_worker_refuses_an_address_that_is_none(grctl: Grctl) -> None:
 
 def test_the_worker_needs_a_workflow(grctl: Grctl) -> None:
     assert grctl("worker").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "reference", ["../x:order", "/srv:order", "a b:order", ".orders:order", "1a:o"]
+)
+def test_what_no_module_can_be_called_is_no_reference(reference: str) -> None:
+    with pytest.raises(LoadError, match="is no MODULE:NAME: write it like"):
+        load_workflow(reference)
+
+
+def test_a_directory_that_python_takes_for_a_package_is_not_told_to_be_anothers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plain_directory").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LoadError, match="plain_directory has no 'order'") as refused:
+        load_workflow("plain_directory:order")
+    assert "rename yours" not in str(refused.value)

@@ -128,6 +128,16 @@ def test_a_name_that_may_be_right_is_sent_with_a_warning(
     assert event_of(kubeconfig, "once")["spec"]["eventName"] == event_name
 
 
+def test_a_name_of_an_earlier_version_is_sent_and_said_to_wait(
+    grctl: Grctl, kubeconfig: Path
+) -> None:
+    grctl("start", "ProcessOrder", "order-1")
+    set_status(kubeconfig, "order-1", NEW | {"pastEventNames": ["approve2"]})
+    done = grctl("send", "order-1", "approve2", "--name", "once")
+    assert (done.exit_code, done.stdout) == (0, "Sent approve2 to order-1 as once\n")
+    assert "An earlier version had one: the event waits until a worker has it" in done.stderr
+
+
 def test_a_name_that_is_forced_is_sent_without_a_word(grctl: Grctl, kubeconfig: Path) -> None:
     grctl("start", "ProcessOrder", "order-1")
     set_status(kubeconfig, "order-1", NEW)

@@ -1,4 +1,5 @@
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,15 @@ def test_the_place_is_in_its_line(grctl: Grctl) -> None:
 def test_bare_text_is_shown_as_json_text(grctl: Grctl) -> None:
     done = grctl("start", "ProcessOrder", "order-1", "--input", "high")
     assert """inside single ones: '"high"'""" in done.stderr
+
+
+def test_the_hint_can_be_typed_whatever_the_text_is(grctl: Grctl) -> None:
+    text = "it's $(touch x)"
+    done = grctl("start", "ProcessOrder", "order-1", "--input", text)
+    hint = done.stderr.splitlines()[-1].partition("inside single ones: ")[2]
+    assert [json.loads(word) for word in shlex.split(hint)] == [text]
+    long = grctl("start", "ProcessOrder", "order-1", "--input", "x" * 5000)
+    assert len(long.stderr) < 500
 
 
 def test_json_may_come_from_a_file_or_from_standard_input(

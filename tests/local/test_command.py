@@ -115,3 +115,14 @@ def test_a_port_that_there_is_not_is_a_wrong_call(
     with pytest.raises(SystemExit, match="2"):
         main([f"--port={port}"])
     assert "error: argument --port" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--kubeconfig", "--data"])
+def test_what_is_no_file_is_left_as_it_is(tmp_path: Path, flag: str) -> None:
+    device = tmp_path / "device"
+    os.mkfifo(device)
+    before = device.lstat()
+    told = refused(tmp_path, flag, str(device))
+    assert "is no file" in told
+    assert device.lstat() == before
+    assert [each.name for each in tmp_path.iterdir() if each.name != ".grctl"] == ["device"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from grctl_local import LocalServer
-from grctl_local.kubeconfig import KubeconfigTakenError
+from grctl_local.kubeconfig import KubeconfigTakenError, write
 from tests.conformance.kubeconfig import load
 
 
@@ -67,3 +67,11 @@ async def test_a_restart_at_the_same_port_is_not_in_its_own_way(tmp_path: Path) 
         port = int(first.url.rpartition(":")[2])
     async with LocalServer(data, port, path) as second:
         assert load(path).server == first.url == second.url
+
+
+def test_a_link_to_the_file_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "real").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    write(tmp_path / "link", "https://127.0.0.1:1", "token", "certificate")
+    assert (tmp_path / "link").is_symlink()
+    assert "https://127.0.0.1:1" in (tmp_path / "real").read_text(encoding="utf-8")

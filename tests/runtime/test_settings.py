@@ -26,6 +26,12 @@ def test_a_list_without_a_name_is_refused_as_it_would_mean_all() -> None:
         Settings.read({}, {"GRCTL_NAMESPACE": ","})
 
 
+@pytest.mark.parametrize("name", ["..", "a/b", "Shop", "-a", "a.b", "x" * 64, "größe"])
+def test_a_namespace_that_none_can_be_called_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match="is no name of a namespace: --namespace"):
+        Settings.read({"namespaces": ["shop", name]}, {})
+
+
 def test_the_only_namespace_is_told_where_there_is_one() -> None:
     assert Settings(namespaces=("shop",)).only_namespace == "shop"
     assert Settings(namespaces=("shop", "bank")).only_namespace is None
@@ -65,3 +71,26 @@ def test_workers_from_elsewhere_need_a_token_unless_it_is_said(host: str) -> Non
 def test_another_way_to_authenticate_is_refused_naming_those_there_are() -> None:
     with pytest.raises(SettingsError, match="by token or none, not 'password'"):
         Settings.read({}, {"GRCTL_WORKER_AUTH": "password"})
+
+
+@pytest.mark.parametrize(
+    ("name", "flag"),
+    [
+        ("tls_cert", "--tls-cert"),
+        ("dispatcher_host", "--host"),
+        ("worker_audience", "--worker-audience"),
+        ("lease_name", "--lease-name"),
+        ("kubeconfig", "--kubeconfig"),
+    ],
+)
+def test_a_flag_that_a_shell_gave_nothing_is_refused(name: str, flag: str) -> None:
+    with pytest.raises(SettingsError, match=f"A value is empty: {flag}$"):
+        Settings.read({name: ""}, {})
+
+
+@pytest.mark.parametrize("name", ["..", "A B", "größe", "x" * 254, "a_b"])
+def test_a_lease_that_none_can_be_called_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=r"No Lease can be called .*: --lease-name"):
+        Settings.read({}, {"GRCTL_LEASE_NAME": name})
+    with pytest.raises(SettingsError, match="is no name of a namespace: --lease-namespace"):
+        Settings.read({"lease_namespace": name}, {})

@@ -1,10 +1,12 @@
 """Settings of the operator's process: from flags, then `GRCTL_*` variables, then defaults."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from grctl.loopback import is_loopback
+from grctl.models.base import NAME_LENGTH, NAME_PATTERN
 
 DISPATCHER_PORT = 8700
 LEASE_NAME = "grctl-operator"
@@ -27,8 +29,11 @@ VARIABLES = {
     "log_level": "GRCTL_LOG_LEVEL",
     "log_format": "GRCTL_LOG_FORMAT",
 }
+FLAGS = {"dispatcher_host": "--host", "dispatcher_port": "--port"}
+"""Flags that are not called as their settings are."""
 NUMBERS = frozenset({"dispatcher_port", "http_port"})
 LAST_PORT = 65_535
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 class SettingsError(Exception):
@@ -100,6 +105,9 @@ class Settings:
             if text:
                 values[name] = _read(name, variable, text)
         values |= {name: value for name, value in flags.items() if value is not None}
+        for name, value in values.items():
+            if value == "":  # as `--tls-cert "$CERT"` gives where nothing set CERT
+                raise SettingsError(f"A value is empty: {FLAGS.get(name, _flag(name))}")
         if "namespaces" in values:
             values["namespaces"] = _names(values["namespaces"])
         settings = cls(**values)
@@ -117,6 +125,12 @@ class Settings:
         for flag, port in (("--port", self.dispatcher_port), ("--http-port", self.http_port)):
             if port is not None and not 0 <= port <= LAST_PORT:
                 raise SettingsError(f"A port is a number from 0 to {LAST_PORT}, not {port}: {flag}")
+        if not re.fullmatch(NAME_PATTERN, self.lease_name) or len(self.lease_name) > NAME_LENGTH:
+            raise SettingsError(f"No Lease can be called {self.lease_name!r}: --lease-name")
+        if self.lease_namespace is not None and not NAMESPACE.fullmatch(self.lease_namespace):
+            raise SettingsError(
+                f"{self.lease_namespace!r} is no name of a namespace: --lease-namespace"
+            )
         if self.worker_auth not in {None, *WORKER_AUTHS}:
             raise SettingsError(
                 f"Workers are authenticated by {' or '.join(WORKER_AUTHS)}, not"
@@ -130,11 +144,18 @@ def _read(name: str, variable: str, text: str) -> Any:
     return [text] if name == "namespaces" else text
 
 
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def _names(texts: Iterable[str]) -> tuple[str, ...]:
     """Split at commas; each name once."""
     names = [name.strip() for text in texts for name in text.split(",")]
     if not all(names):  # an empty list would mean all of them
         raise SettingsError(f"Namespaces must be named, not {','.join(texts)!r}")
+    for name in names:
+        if not NAMESPACE.fullmatch(name):
+            raise SettingsError(f"{name!r} is no name of a namespace: --namespace")
     return tuple(dict.fromkeys(names))
 
 

@@ -89,5 +89,8 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("GRCTL_DEBUG"):
             raise
+        if isinstance(error, OSError):  # of this machine, such as a full disk
+            say(str(error))
+            sys.exit(1)
         say(f"unexpected {type(error).__name__}: {error} (GRCTL_DEBUG=1 shows where)")
         sys.exit(1)

@@ -121,8 +121,8 @@ def dev(
     That is a Kubernetes API of its own, the operator, and a worker of the workflows that are named.
     """
     check_installed("grctl_local", "grctl_operator")
-    if kubeconfig.is_dir():
-        fail(f"the kubeconfig {kubeconfig} is a directory: name a file to write")
+    if kubeconfig.exists() and not kubeconfig.is_file():
+        fail(f"the kubeconfig {kubeconfig} is no file: name one to write")
     port_of_operator = _free_port(operator_port)
     plan = Plan(tuple(references or ()), data, port, port_of_operator, kubeconfig.absolute())
     raise typer.Exit(run(_develop(plan)))

@@ -40,7 +40,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except expected as error:
         fail(_told(error))
-    except (TimeoutError, ValueError, TypeError) as error:  # what the client refuses to send
+    except (OSError, ValueError, TypeError) as error:  # a time is up; what is refused unsent
         fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None

@@ -6,6 +6,7 @@ JSON is UTF-8, whatever the terminal's encoding is; with a byte order mark, UTF-
 
 import codecs
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -89,4 +90,5 @@ def _explain(text: str, error: ValueError) -> str:
 def _hint(text: str) -> str:
     if text.lstrip()[:1] in {"{", "["}:
         return """Put it in single quotes, so that the shell keeps the double ones: '{"key": 1}'"""
-    return f"Text needs double quotes inside single ones: '{json.dumps(text)}'"
+    quoted = shlex.quote(json.dumps(text)) if len(text) <= AROUND else """'"text"'"""
+    return f"Text needs double quotes inside single ones: {quoted}"

@@ -27,13 +27,18 @@ def load_workflow(reference: str) -> Workflow:
         LoadError: says what is wrong, and what would fit.
     """
     module_name, _, name = reference.partition(":")
-    if not module_name or not name or module_name.endswith(".py"):
+    if not _is_dotted(module_name) or not name or module_name.endswith(".py"):
         raise LoadError(f"{reference!r} is no MODULE:NAME: write it like {_written(reference)}")
     module = _module(module_name)
     try:
         return workflow_of(_attribute(module, name))
     except TypeError as error:
         raise LoadError(f"{reference}: {error} {_offer(module)}") from error
+
+
+def _is_dotted(name: str) -> bool:
+    """Return whether a module can have a name; what begins with a dot is relative to nothing."""
+    return all(part.isidentifier() for part in name.split("."))
 
 
 def _written(reference: str) -> str:
@@ -99,7 +104,8 @@ def _taken(name: str) -> str:
 
 
 def _file_of(module: ModuleType) -> str:
-    return getattr(module, "__file__", None) or "one of its own"
+    directories = getattr(module, "__path__", ())  # all that a package without a file has
+    return getattr(module, "__file__", None) or next(iter(directories), "one of its own")
 
 
 def _own_file(name: str) -> Path | None:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from grctl.client.access import Access, limits_of
 from grctl.client.client import Client, no_such_run
-from grctl.client.names import check_name
+from grctl.client.names import check_name, check_namespace
 from grctl.kube import EVENTS, RUNS, Api, Connection
 from grctl.models import WorkflowEvent, WorkflowRun
 
@@ -21,9 +21,12 @@ async def reading(
 ) -> AsyncIterator[Access]:
     """Open the API, in one namespace (None: the context's) or in all of them."""
     connection = await Connection.find(kubeconfig, context)
+    chosen = "" if everywhere else namespace or connection.namespace
+    if chosen:
+        check_namespace(chosen)
     timeout, patience = limits_of(request_timeout)
     async with Api(connection, user_agent="grctl-cli", request_timeout=timeout) as api:
-        yield Access(api, "" if everywhere else namespace or api.namespace, patience=patience)
+        yield Access(api, chosen, patience=patience)
 
 
 def access_of(client: Client) -> Access:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from grctl.models import EventStatus, RunInfo
 
 FORBIDDEN = 403
-WAITS = "WaitEvent"  # then the operator keeps the names that it shows up to date
+WAITS = "WaitEvent"  # then the names that it shows are at most some minutes old
 TYPO = 0.8  # how like two names are of which one is a slip of the other, as difflib counts
 
 Id = Annotated[
@@ -128,7 +128,7 @@ def _refuse_typo(info: "RunInfo", event_name: str) -> None:
     Any other unknown name may be right: the workflow may have been deployed anew a moment ago.
     """
     near = get_close_matches(event_name, info.event_names, n=1, cutoff=TYPO)
-    if not near or event_name in info.event_names or info.phase != WAITS:
+    if not near or _is_known(info, event_name) or info.phase != WAITS:
         return
     names = sorted(info.event_names, key=lambda each: each not in near)
     fail(
@@ -150,14 +150,21 @@ def _say_what_it_meets(info: "RunInfo | None", sent: "SentEvent") -> None:
         say(f"{sent.workflow_id} is finished ({info.phase}) and takes no events any more")
 
 
+def _is_known(info: "RunInfo", event_name: str) -> bool:
+    """Return whether any version of the workflow had such an event while the run lived."""
+    return event_name in info.event_names or event_name in info.past_event_names
+
+
 def _say_if_unknown(info: "RunInfo", event_name: str) -> None:
-    """Say beside the output that a name may be wrong."""
-    if info.event_names and event_name not in info.event_names and not info.phase.finished:
-        say(
-            f'{info.workflow_type} had no event handler "{event_name}" when its workers were'
-            f" last asked; it had {_listed(info.event_names)}. The event is rejected in its turn"
-            " unless a worker has one by then."
-        )
+    """Say beside the output that a name may be wrong, or have no handler at present."""
+    if not info.event_names or event_name in info.event_names or info.phase.finished:
+        return
+    lacks = f'{info.workflow_type} had no event handler "{event_name}" when its workers were last'
+    lacks += f" asked; it had {_listed(info.event_names)}"
+    if _is_known(info, event_name):
+        say(f"{lacks}. An earlier version had one: the event waits until a worker has it again.")
+    else:
+        say(f"{lacks}. The event is rejected in its turn unless a worker has one by then.")
 
 
 def _told(sent: "SentEvent") -> str:

@@ -10,7 +10,7 @@ from grctl.arguments import check_path, check_text, seconds_of
 from grctl.client.access import Access, limits_of
 from grctl.client.errors import WorkflowNotFoundError
 from grctl.client.handle import WorkflowHandle
-from grctl.client.names import check_name
+from grctl.client.names import check_name, check_namespace
 from grctl.client.sending import SentEvent, event_spec, send_event
 from grctl.client.starting import run_spec, start_run, workflow_spec
 from grctl.client.timeouts import Timeout
@@ -64,12 +64,19 @@ class Client:
         self._opened: Access | None = None
 
     async def __aenter__(self) -> Self:
-        """Find the API and open a connection pool; no request is made."""
+        """Find the API and open a connection pool; no request is made.
+
+        Raises:
+            ConnectionConfigError: no Kubernetes API is configured.
+            InvalidNameError: no namespace can be called so.
+        """
         connection = await Connection.find(self._kubeconfig, self._context)
+        namespace = self._namespace or connection.namespace
+        check_namespace(namespace)
         timeout, patience = limits_of(self._request_timeout)
         api = Api(connection, user_agent="grctl-client", request_timeout=timeout)
         await self._exits.enter_async_context(api)
-        self._opened = Access(api, self._namespace or api.namespace, patience=patience)
+        self._opened = Access(api, namespace, patience=patience)
         return self
 
     async def __aexit__(

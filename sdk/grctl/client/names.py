@@ -11,7 +11,12 @@ from grctl.models.base import NAME_PATTERN
 RANDOM = 13  # letters of 5 bits: no two events of a run meet
 ALPHABET = "abcdefghijkmnopqrstuvwxyz2345679"
 
+LONGEST_NAMESPACE = 63  # characters: a DNS label
+
 NAME = re.compile(NAME_PATTERN)
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+HALF = re.compile("[\ud800-\udfff]")
+"""Surrogates: what Python makes of bytes that are no UTF-8, in an argument of a command."""
 ACCENTS = re.compile(r"[\u0300-\u036f]")
 """They stand behind their letters, once those are taken apart."""
 
@@ -36,14 +41,29 @@ def check_name(name: object, what: str) -> None:
     )
 
 
+def check_namespace(name: str) -> None:
+    """Refuse what no namespace can be called.
+
+    Raises:
+        InvalidNameError: says what fits.
+    """
+    if not (len(name) <= LONGEST_NAMESPACE and NAMESPACE.fullmatch(name)):
+        raise InvalidNameError(
+            f"namespace {name!r} is no name of a namespace: 1 to {LONGEST_NAMESPACE} lower-case"
+            " letters, digits and '-', beginning and ending with a letter or digit."
+        )
+
+
 def check_text(text: object, what: str) -> None:
     """Refuse what cannot name a workflow type or an event, which may be any text.
 
     Raises:
-        ValueError: it is no text, empty, or longer than 253 characters.
+        ValueError: it is no text, empty, longer than 253 characters, or has half a character.
     """
     if not isinstance(text, str) or not 0 < len(text) <= LONGEST:
         raise ValueError(f"{what} must be text of 1 to {LONGEST} characters, not {text!r}.")
+    if HALF.search(text):
+        raise ValueError(f"{what} {text!r} holds half a character, which no JSON can.")
 
 
 def fitting_name(text: str, longest: int = LONGEST) -> str:

@@ -16,13 +16,23 @@ class Resource:
     def path(
         self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
     ) -> str:
-        """Give the path of an object, or of the collection where `name` is None."""
+        """Return the path of an object, or of the collection where `name` is None.
+
+        Raises:
+            ValueError: a name would lead to another place: `..` is no name of an object.
+        """
         parts = [self.prefix]
         if namespace:
-            parts += ["namespaces", quote(namespace, safe="")]
+            parts += ["namespaces", _segment(namespace)]
         parts.append(self.plural)
-        parts += [quote(part, safe="") for part in (name, subresource) if part]
+        parts += [_segment(part) for part in (name, subresource) if part]
         return "/".join(parts)
+
+
+def _segment(name: str) -> str:
+    if name in {".", ".."}:  # whoever sends or reads the request would resolve it
+        raise ValueError(f"{name!r} is no name of an object")
+    return quote(name, safe="")
 
 
 RUNS = Resource(f"/apis/{API_VERSION}", "workflowruns")
