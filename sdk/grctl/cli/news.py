@@ -1,6 +1,7 @@
 """What a run does while a command waits: its message whenever that changes, on standard error.
 
-1. At most once a second, and nothing in the first: what ends at once needs no news.
+1. At most once a second, and nothing in the first: what ends at once needs no news, and asks the
+   API for none.
 2. News are beside the matter: what goes wrong with them ends them, never the command.
 """
 
@@ -49,6 +50,7 @@ class News:
 
     async def tell(self) -> None:
         """Tell what the run does until cancelled."""
+        await self._sleep(INTERVAL)
         following = asyncio.create_task(self._follow())
         try:
             await self._tell_changes()
