@@ -20,10 +20,10 @@ import orjson
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from grctl.models.limits import KIB
+from grctl.models.limits import DEEPEST, KIB
+from grctl.raw_json import dumps
 from grctl.round_trip import write_to_come_back
 
-DEEPEST = 100  # levels: far below what Kubernetes and orjson read, far above what people write
 LARGEST_INTEGER = 2**63 - 1  # the API server reads larger ones as floats and loses their end
 Write = Callable[[Any], Any]
 """Makes JSON of a pydantic value."""
@@ -59,7 +59,7 @@ def to_json(value: Any, what: str, *, comes_back: bool = False) -> Any:
 
 def size_of(json: Any) -> int:
     """Give the size of JSON in bytes, as it is written to the API server."""
-    return len(orjson.dumps(json))
+    return len(dumps(json))
 
 
 def check_size(json: Any, limit: int, what: str) -> None:
@@ -92,8 +92,6 @@ def in_kib(size: int) -> str:
 
 
 def _convert(value: Any, what: str, depth: int, write: Write) -> Any:
-    if depth > DEEPEST:
-        raise NotJsonError(f"{what}: nested deeper than {DEEPEST} levels, or holds itself")
     if isinstance(value, Enum):
         return _convert(value.value, what, depth + 1, write)
     if value is None or isinstance(value, SCALARS):
@@ -129,6 +127,8 @@ def _text(value: str, what: str) -> str:
 
 
 def _container(value: Any, what: str, depth: int, write: Write) -> Any:
+    if depth > DEEPEST:
+        raise NotJsonError(f"{what}: nested deeper than {DEEPEST} levels, or holds itself")
     if isinstance(value, Mapping):
         return _mapping(value, what, depth, write)
     if isinstance(value, list | tuple):

@@ -1,5 +1,6 @@
 """What the watch and our own answers make of each run's inbox. By the cache's rules 1 to 3."""
 
+from grctl.raw_json import RawJson
 from grctl_operator.engine import Event, EventCache
 from tests.engine.builders import NOON, at
 from tests.engine.items import KEY, OTHER, RUN, cache_of, item, names, settled
@@ -18,7 +19,7 @@ def test_a_watched_event_waits_in_the_inbox_of_its_run() -> None:
             event_name="approve",
             created=at("11:00"),
             place=10,
-            payload={"n": 1},
+            payload=RawJson(b'{"n":1}'),
             run_uid="run-1",
             version="10",
         )

@@ -20,7 +20,8 @@ from grctl_local.certificate import make_certificate
 
 HOST = "127.0.0.1"
 STREAM = (
-    b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{"type":"ADDED"}\r\n1\r\n\n\r\n'
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b'1c\r\n{"type":"ADDED","object":{}}\r\n1\r\n\n\r\n'
 )
 
 
@@ -58,6 +59,6 @@ async def _read_one(path: Path) -> Any:
 def test_a_stream_that_is_left_early_is_closed_at_once(server_that_only_streams: Path) -> None:
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        assert asyncio.run(_read_one(server_that_only_streams)) == {"type": "ADDED"}
+        assert asyncio.run(_read_one(server_that_only_streams)) == {"type": "ADDED", "object": {}}
         gc.collect()
     assert [str(each.message) for each in warned] == []

@@ -451,7 +451,7 @@ async def test_an_object_that_cannot_be_read_is_told_on_it(bench: Bench) -> None
     )
     bench.operator.begin()
     told = await bench.cluster.until_core_event(item["metadata"]["uid"])
-    assert told["reason"] == "ReconcileFailed"
+    assert told["reason"] == "Unreadable"
 
 
 async def test_a_state_that_is_found_at_each_reconcile_is_told_once(bench: Bench) -> None:

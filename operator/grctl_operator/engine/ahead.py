@@ -95,7 +95,7 @@ def _next_events(draft: Draft, last: Held) -> Iterator[Event]:
     for event in eligible(draft):
         if event.uid in flying:
             continue
-        if is_for_another_run(draft, event) or not draft.trusts(event):
+        if is_for_another_run(draft, event) or event.misfit or not draft.trusts(event):
             return
         able = draft.executions.connected_with(HandlerKind.EVENT, event.event_name)
         if last.worker not in {worker.name for worker in able}:

@@ -22,6 +22,7 @@ from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.ending import empty_deleted, reject_leftovers
 from grctl_operator.engine.identity import hold, stop_restored
 from grctl_operator.engine.inbox import keep_places, reject_unfit
+from grctl_operator.engine.misfit import fail_misfit_input
 from grctl_operator.engine.observation import Events, Executions
 from grctl_operator.engine.orphans import decide_without_run
 from grctl_operator.engine.outbox import settle_consumed
@@ -48,6 +49,7 @@ RULES: tuple[Rule, ...] = (
     commit_outcomes,
     retry_lost,
     reject_unfit,
+    fail_misfit_input,
     end_wait,
     dispatch_due,
     await_timeout_step,

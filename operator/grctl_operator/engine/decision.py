@@ -30,6 +30,11 @@ class Dispatch:
     alone: bool = False
     """Nothing else may run on the worker meanwhile."""
 
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """All events that are handed over, in order."""
+        return (self.event, *self.then) if self.event else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Release:

@@ -16,6 +16,7 @@ from itertools import islice
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import RunError, Step
+from grctl.raw_json import Uncarriable
 from grctl_operator.engine.decision import (
     Announce,
     AwaitClearWorker,
@@ -105,6 +106,8 @@ def dispatch_due(draft: Draft) -> bool:
         return False
     if due.event and not _may_consume(draft, due.event):
         return False
+    if due.kind is HandlerKind.START and isinstance(draft.run.spec.workflow.input, Uncarriable):
+        return False
     not_before = max(backed_off(due, draft.now), returned(draft, due))
     if draft.now < not_before:
         draft.wake(not_before)
@@ -115,7 +118,7 @@ def dispatch_due(draft: Draft) -> bool:
 
 def _may_consume(draft: Draft, event: Event) -> bool:
     """Say whether an event may go to a handler now; where only a list can tell, ask for one."""
-    if is_for_another_run(draft, event):
+    if is_for_another_run(draft, event) or event.misfit:
         return False
     if not draft.trusts(event):
         draft.read_events()

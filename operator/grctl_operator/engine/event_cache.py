@@ -6,6 +6,8 @@
 4. A list tells of no deletion and comes in no order: it is compared with what was known.
 5. A consistent list of one run is the truth up to its revision; what the watch says of that run
    from before is ignored until the watch has passed that revision.
+6. Payloads are kept as bytes, within a budget; one beyond it is read again when its event's turn
+   has come. What is sent to a run that nobody starts must not fill the operator.
 
 Pure: objects in, views out. Revisions are compared as numbers, within this one resource type.
 """
@@ -17,13 +19,62 @@ from operator import attrgetter
 from typing import Any
 
 from grctl.models.phases import SETTLED_PHASES
-from grctl_operator.engine.observation import LONG_AGO, Event, Events, Key, KnownRun, Listing
+from grctl.raw_json import Carried, RawJson
+from grctl_operator.engine.observation import (
+    LONG_AGO,
+    NOT_KEPT,
+    Event,
+    Events,
+    Key,
+    KnownRun,
+    Listing,
+)
+from grctl_operator.engine.reading import payload_of
 
 Json = dict[str, Any]
 
 
+PAYLOADS_KEPT = 32 * 1024 * 1024
+"""Bytes: ten thousand events of 3 KiB."""
+
 FOREVER = 2**63
 """A revision that no watch reaches: of an event that is gone, we know not since when."""
+
+
+@dataclass(slots=True)
+class PayloadBudget:
+    """How many bytes of payloads are kept, in one cache or in several."""
+
+    limit: int = PAYLOADS_KEPT
+    kept: int = 0
+    reserved: int = 0
+    """Of lists whose pages are being read."""
+
+    def has_room_for(self, payload: Any) -> bool:
+        """Return whether a payload may be kept."""
+        size = _size(payload)
+        return not size or self.kept + self.reserved + size <= self.limit
+
+    def reserve(self, payload: Any) -> int:
+        """Count a payload that may be kept soon. Return its size."""
+        size = _size(payload)
+        self.reserved += size
+        return size
+
+    def admit(self, payload: Any) -> Any:
+        """Count a payload that is to be kept. Return it, or NOT_KEPT if there is no room."""
+        if not self.has_room_for(payload):
+            return NOT_KEPT
+        self.kept += _size(payload)
+        return payload
+
+    def release(self, payload: Any) -> None:
+        """Count a payload no more."""
+        self.kept -= _size(payload)
+
+
+def _size(payload: Any) -> int:
+    return len(payload) if isinstance(payload, RawJson) else 0
 
 
 @dataclass(slots=True)
@@ -31,6 +82,7 @@ class _Inbox:
     """What is known of one workflow id's events. Invariant: `events` are in order of place."""
 
     events: dict[str, Event]
+    budget: PayloadBudget
     moved: dict[str, None] = field(default_factory=dict)
     """Uids of those that somebody changed, and whose place is not kept in their status."""
     floor: int = 0
@@ -56,7 +108,10 @@ class _Inbox:
     def drop(self, uid: str) -> bool:
         """Forget an event; False where there was none."""
         self.moved.pop(uid, None)
-        return self.events.pop(uid, None) is not None
+        event = self.events.pop(uid, None)
+        if event is not None:
+            self.budget.release(event.payload)
+        return event is not None
 
     def add(self, event: Event) -> bool:
         """Put an event in its place. Give whether others stood behind that place already."""
@@ -96,7 +151,8 @@ def is_settled(item: Json) -> bool:
 class EventCache:
     """All unsettled events, by the run that they are for."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget: PayloadBudget | None = None) -> None:
+        self.budget = budget or PayloadBudget()
         self.revision = 0
         """How far the watch has come."""
         self.inversions = 0
@@ -113,6 +169,11 @@ class EventCache:
         """Give the inbox of one workflow id."""
         inbox = self._inboxes.get(key)
         return inbox.view() if inbox else Events()
+
+    def knows(self, item: Json) -> bool:
+        """Return whether an event is known already, in whatever version."""
+        inbox = self._inboxes.get(key_of(item))
+        return inbox is not None and item["metadata"]["uid"] in inbox.events
 
     def keys(self) -> tuple[Key, ...]:
         """Give every workflow id of which something is known."""
@@ -209,7 +270,7 @@ class EventCache:
             inbox.complete_for = (run.uid, run.commits)
 
     def _inbox(self, key: Key) -> _Inbox:
-        return self._inboxes.setdefault(key, _Inbox({}))
+        return self._inboxes.setdefault(key, _Inbox({}, self.budget))
 
     def _take(self, key: Key, item: Json) -> bool:
         """Keep an unsettled event, at the place where it was first seen (rule 3)."""
@@ -220,7 +281,8 @@ class EventCache:
             return False
         kept = (item.get("status") or {}).get("place")
         if known is None:
-            behind = inbox.add(_event(item, kept or revision))
+            payload = self.budget.admit(_payload(item))
+            behind = inbox.add(_event(item, kept or revision, payload))
             self.inversions += behind and kept is None
             return True
         place = min(known.place, kept or known.place)
@@ -262,7 +324,12 @@ class EventCache:
             self._take(key, item)
 
 
-def _event(item: Json, place: int) -> Event:
+def _payload(item: Json) -> Carried | None:
+    payload = item["spec"].get("payload")
+    return NOT_KEPT if payload is NOT_KEPT else payload_of(item["spec"])
+
+
+def _event(item: Json, place: int, payload: Any) -> Event:
     metadata, spec = item["metadata"], item["spec"]
     return Event(
         uid=metadata["uid"],
@@ -270,7 +337,7 @@ def _event(item: Json, place: int) -> Event:
         event_name=spec["eventName"],
         created=datetime.fromisoformat(metadata["creationTimestamp"]),
         place=place,
-        payload=spec.get("payload"),
+        payload=payload,
         run_uid=spec.get("runUid"),
         version=metadata["resourceVersion"],
     )

@@ -87,6 +87,8 @@ def _unfit(draft: Draft, event: Event) -> tuple[str, str] | None:
             f'This event was sent to an earlier run of "{draft.run.metadata.name}", which is gone.'
             " Send it again to the present one."
         )
+    if event.misfit:
+        return EventReason.BAD_PAYLOAD, f"Its payload {event.misfit}. The run goes on waiting."
     if is_unknown(draft, event):
         return EventReason.UNKNOWN_EVENT, _unknown_message(draft, event)
     return None

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Catalogue, Execution, Outcome
+from grctl.raw_json import Uncarriable
 
 
 class Key(NamedTuple):
@@ -22,6 +23,13 @@ class Key(NamedTuple):
     def __str__(self) -> str:
         """Write it as kubectl does."""
         return f"{self.namespace}/{self.name}"
+
+
+class NotKept:
+    """Stands for a payload that was seen, and is read again when it is needed."""
+
+
+NOT_KEPT = NotKept()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +44,15 @@ class Event:
     place: int
     """Its place in the total arrival order of its run (rule 2)."""
     payload: Any = None
+    """As it is carried: `RawJson`, `Uncarriable`, NOT_KEPT; None if it has none."""
     run_uid: str | None = None
     version: str = ""
     """resourceVersion, as last seen."""
+
+    @property
+    def misfit(self) -> str | None:
+        """Why no handler can be given its payload; None: one can."""
+        return self.payload.why if isinstance(self.payload, Uncarriable) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.reconcile import Reconciler
 from grctl_operator.runtime.settings import Settings
 from grctl_operator.runtime.watch.event_caches import EventCaches
+from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.watch.watches import Watches
 from grctl_operator.runtime.work_queue import WorkQueue
@@ -68,6 +69,7 @@ class Operator:
         self.clock = ServerClock()
         self.runs = RunCache()
         self.events = EventCaches(settings.namespaces)
+        self.passed_over = PassedOver()
         self.ended = asyncio.Event()
         """Set when it was stopped, or when a part ended by itself: `failure` says why."""
         self.failure: BaseException | None = None
@@ -213,6 +215,7 @@ class Operator:
             namespaces=namespaces,
         )
         self._announcer = Announcer(self.api, self.metrics, operator=name, now=self.clock.now)
+        self.passed_over.announce = self._announcer.announce
         self._trimmer = Trimmer(self.api, self.runs, self.metrics)
         self._refresher = Refresher(self.queue, lambda group: self.runs.of_type(*group))
         self._writer = EventWriter(self.api, self.events, self.queue, journal)
@@ -226,6 +229,7 @@ class Operator:
             namespaces=namespaces,
             spawn=self._parts.keep,
             on_restart=self._count_restart,
+            passed_over=self.passed_over,
         )
         self._effects = Effects(
             self.api,
@@ -251,6 +255,7 @@ class Operator:
             journal=journal,
             metrics=self.metrics,
             refresher=self._refresher,
+            passed_over=self.passed_over,
         )
         self.dispatcher.on_other_handlers = self._refresher.note_change
         self.dispatcher.on_outcome = self._reconciler.outcome_came

@@ -8,7 +8,8 @@
 4. After a refused write or a lost answer the run is read afresh before anything is decided.
 5. What raises is logged, counted, tried again later each time and told on the run; other keys go
    on.
-6. A status that the API server refuses as too large is not sent again: the engine says what to
+6. A run that cannot be read is told of and passed over until it is changed.
+7. A status that the API server refuses as too large is not sent again: the engine says what to
    write instead. Where that is refused too, the run is left alone until something changes.
 """
 
@@ -31,6 +32,7 @@ from grctl_operator.engine import (
     may_wait,
 )
 from grctl_operator.engine.observation import Key
+from grctl_operator.engine.reading import UnreadableError, read_run
 from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.outage import passes
 from grctl_operator.runtime.people.announcer import Announcer, involved_object
@@ -38,6 +40,7 @@ from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.people.notices import Notice
 from grctl_operator.runtime.watch.event_caches import Inboxes
+from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.dispatcher import Dispatcher
@@ -70,6 +73,7 @@ class Reconciler:
         journal: Journal,
         metrics: Metrics,
         refresher: Refresher,
+        passed_over: PassedOver | None = None,
         decide: Decide = decide,
     ) -> None:
         self._api = api
@@ -84,6 +88,7 @@ class Reconciler:
         self._journal = journal
         self._metrics = metrics
         self._refresher = refresher
+        self._passed_over = passed_over or PassedOver()
         self._decide = decide
         self._unsure: set[Key] = set()
         """Keys whose run must be read before it is decided upon."""
@@ -115,7 +120,10 @@ class Reconciler:
             self._queue.add_in(key, until - now)
 
     def _may_wait(self, key: Key) -> bool:
-        run = self._runs.get(key)
+        try:
+            run = self._runs.get(key)
+        except UnreadableError:
+            return False
         if run is None:
             return False
         executions = self._executions.view(key, run.spec.workflow.type)
@@ -129,7 +137,12 @@ class Reconciler:
         """
         if key in self._unsure:
             await self._read_afresh(key)
-        run, seen = self._runs.get(key), self._runs.known_as(key)
+        try:
+            run, seen = self._runs.get(key), self._runs.known_as(key)
+        except UnreadableError as error:
+            item = {"metadata": self._runs.metadata(key)}
+            self._passed_over.add("WorkflowRun", item, str(error))
+            return
         decided = self._ask(key, run)
         await self._effects.perform(key, run, decided.before)
         if self._runs.known_as(key) != seen:
@@ -301,6 +314,16 @@ def _body(run: WorkflowRun, status: RunStatus) -> dict[str, Any]:
     }
 
 
+def _is_as_sent(sent: dict[str, Any], kept: Any) -> bool:
+    """Return whether a status was kept whole.
+
+    The store and the result are free JSON: an API server keeps each as a whole or not at all.
+    """
+    if not isinstance(kept, dict) or kept.keys() != sent.keys():
+        return False
+    return all(kept[name] == sent[name] for name in sent.keys() - {"store", "result"})
+
+
 def _as_written(
     run: WorkflowRun, status: RunStatus, body: dict[str, Any], answer: dict[str, Any]
 ) -> WorkflowRun:
@@ -309,8 +332,8 @@ def _as_written(
     The write named the version that it was over, so all but the status is as it was. An API server
     whose definitions are older drops what these do not know.
     """
-    if answer.get("status") != body["status"]:
-        return WorkflowRun.model_validate(answer)
+    if not _is_as_sent(body["status"], answer.get("status")):
+        return read_run(answer)
     version = {"resource_version": answer["metadata"]["resourceVersion"]}
     metadata = run.metadata.model_copy(update=version)
     return run.model_copy(update={"metadata": metadata, "status": status})

@@ -13,8 +13,10 @@ from grctl.kube.errors import (
     ExpiredError,
     FencedError,
     InvalidError,
+    LargeAnswerError,
     NotFoundError,
     UnreachableError,
+    UnreadableAnswerError,
     UntrustedServerError,
 )
 from grctl.kube.requests import Request
@@ -48,9 +50,11 @@ __all__ = [
     "Fence",
     "FencedError",
     "InvalidError",
+    "LargeAnswerError",
     "NotFoundError",
     "Request",
     "Resource",
     "UnreachableError",
+    "UnreadableAnswerError",
     "UntrustedServerError",
 ]

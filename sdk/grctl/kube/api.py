@@ -22,13 +22,21 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 import aiohttp
-import orjson
 
+from grctl.json_reading import UnreadableJsonError, read_json
 from grctl.kube.connection import Connection, ConnectionConfigError
 from grctl.kube.connector import Connector
 from grctl.kube.credentials import Headers
-from grctl.kube.errors import FencedError, UnreachableError, UntrustedServerError, api_error
+from grctl.kube.errors import (
+    FencedError,
+    LargeAnswerError,
+    UnreachableError,
+    UnreadableAnswerError,
+    UntrustedServerError,
+    api_error,
+)
 from grctl.kube.requests import Request, request_of
+from grctl.raw_json import dumps
 
 REQUEST_TIMEOUT = 30.0  # s: longer than the API server's own waits for etcd
 CONNECT_TIMEOUT = 5.0  # s
@@ -109,9 +117,15 @@ class Api:
             if session is not None:
                 await session.close()
 
-    async def get(self, path: str, params: Params | None = None) -> Json:
-        """Read an object or a list."""
-        return await self._request("GET", path, params=params)
+    async def get(
+        self, path: str, params: Params | None = None, *, at_most: int | None = None
+    ) -> Json:
+        """Read an object or a list.
+
+        Raises:
+            LargeAnswerError: the answer has more than `at_most` bytes.
+        """
+        return await self._request("GET", path, params=params, at_most=at_most)
 
     async def table(self, path: str, params: Params | None = None) -> list[Json]:
         """Read the printer columns of a collection: cells by the names of their columns."""
@@ -143,11 +157,19 @@ class Api:
     async def delete(
         self, path: str, params: Params | None = None, preconditions: Json | None = None
     ) -> Json:
-        """Delete an object or, with selectors in `params`, a collection."""
+        """Delete an object."""
         options: Json = {"kind": "DeleteOptions", "apiVersion": "v1"}
         if preconditions:
             options["preconditions"] = preconditions
         return await self._request("DELETE", path, body=options, params=params)
+
+    async def delete_all(self, path: str, params: Params) -> None:
+        """Delete the objects of a collection that selectors in `params` name.
+
+        The answer holds all of them, whatever their size: it is received and not kept.
+        """
+        options: Json = {"kind": "DeleteOptions", "apiVersion": "v1"}
+        await self._request("DELETE", path, body=options, params=params, kept=False)
 
     async def watch(self, path: str, params: Params) -> AsyncIterator[Json]:
         """Yield the watch events of a collection until the server ends the stream.
@@ -157,7 +179,7 @@ class Api:
 
         Raises:
             ExpiredError: the revision asked for is no longer kept.
-            UnreachableError: the stream broke.
+            UnreachableError: the stream broke, or something else than watch events came.
         """
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
         try:
@@ -166,10 +188,12 @@ class Api:
             ) as response:
                 await _raise_for_refusal(response)
                 async for line in _lines(response.content):
-                    event: Json = orjson.loads(line)
+                    event = _watch_event(line)
                     if event["type"] == "ERROR":
-                        raise api_error(int(event["object"].get("code", 500)), event["object"])
+                        raise api_error(500, event["object"])
                     yield event
+        except UnreadableJsonError as error:
+            raise self._unreadable("GET", path, error) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._unreachable("GET", path, error) from error
 
@@ -181,6 +205,8 @@ class Api:
         body: Json | None = None,
         params: Params | None = None,
         headers: Mapping[str, str] | None = None,
+        at_most: int | None = None,
+        kept: bool = True,
     ) -> Json:
         began = time.monotonic()
         left = self._time_left(method, path)
@@ -195,9 +221,11 @@ class Api:
                 ) as response,
             ):
                 await _raise_for_refusal(response)
-                answer: Json = orjson.loads(await response.read())
+                answer = _object(await _body(response, at_most)) if kept else await _drop(response)
                 self._note_date(response, began)
                 return answer
+        except UnreadableJsonError as error:
+            raise self._unreadable(method, path, error) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._unreachable(method, path, error) from error
 
@@ -269,11 +297,60 @@ class Api:
         kind = UntrustedServerError if untrusted else UnreachableError
         return kind(f"{method} {self.connection.server}{path}: {what}")
 
+    def _unreadable(self, method: str, path: str, error: Exception) -> UnreadableAnswerError:
+        asked = f"{method} {self.connection.server}{path}"
+        return UnreadableAnswerError(f"{asked}: the answer cannot be read: {error}")
+
 
 def _written(body: Json) -> bytes | io.BytesIO:
     """Write a body, a large one so that it is sent in pieces."""
-    written = orjson.dumps(body)
+    written = dumps(body)
     return written if len(written) <= AT_ONCE else io.BytesIO(written)
+
+
+async def _body(response: aiohttp.ClientResponse, at_most: int | None) -> bytes:
+    """Read a whole answer, unless it is too large."""
+    if at_most is None:
+        return await response.read()
+    parts: list[bytes] = []
+    left = at_most
+    async for chunk in response.content.iter_any():
+        parts.append(chunk)
+        left -= len(chunk)
+        if left < 0:
+            raise LargeAnswerError(f"{response.url.path}: over {at_most} bytes")
+    return b"".join(parts)
+
+
+async def _drop(response: aiohttp.ClientResponse) -> Json:
+    """Receive an answer to its end, so that the connection can be used again."""
+    async for _ in response.content.iter_any():
+        pass
+    return {}
+
+
+def _object(data: bytes) -> Json:
+    """Read a JSON object.
+
+    Raises:
+        UnreadableJsonError: it is not one.
+    """
+    answer = read_json(data)
+    if not isinstance(answer, dict):
+        raise UnreadableJsonError(f"it is not an object but {type(answer).__name__}")
+    return answer
+
+
+def _watch_event(line: bytes) -> Json:
+    """Read a line of a watch: an object with a type, about an object.
+
+    Raises:
+        UnreadableJsonError: it is not such a line.
+    """
+    event = _object(line)
+    if not isinstance(event.get("type"), str) or not isinstance(event.get("object"), dict):
+        raise UnreadableJsonError("it is not a watch event")
+    return event
 
 
 @lru_cache(maxsize=1)
@@ -294,8 +371,8 @@ async def _raise_for_refusal(response: aiohttp.ClientResponse) -> None:
         return
     text = await response.read()
     try:
-        body = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        body = read_json(text)
+    except UnreadableJsonError:
         body = text.decode(errors="replace")
     raise api_error(response.status, body)
 

@@ -63,6 +63,14 @@ class FencedError(UnreachableError):
     """The request was not sent: this process may not write at present."""
 
 
+class UnreadableAnswerError(UnreachableError):
+    """What came as an answer is not JSON of the kind that was asked for: no API server says it."""
+
+
+class LargeAnswerError(Exception):
+    """The answer is larger than was asked for; it was not read to its end."""
+
+
 class UntrustedServerError(UnreachableError):
     """What answers there is not the API server that the kubeconfig's CA vouches for."""
 
@@ -91,7 +99,8 @@ def api_error(status: int, body: Any) -> ApiError:
     """Make the exception for a `Status` object, or for any other refusing body."""
     if not isinstance(body, dict):
         body = {"message": str(body)}
-    reason = body.get("reason") or ""
-    code = int(body.get("code") or status)
+    reason, code = str(body.get("reason") or ""), body.get("code")
+    if not isinstance(code, int) or not code:
+        code = status
     kind = BY_REASON.get(reason) or BY_STATUS.get(code, ApiError)
-    return kind(code, reason, body.get("message") or "")
+    return kind(code, reason, str(body.get("message") or ""))

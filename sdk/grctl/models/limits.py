@@ -12,6 +12,9 @@ RUN = 1024 * KIB
 MESSAGE = 4 * KIB
 """A message or a stack trace is cut to this."""
 STACK_TRACE = 16 * KIB
+DEEPEST = 100
+"""Levels of lists and objects in a value: far below what Kubernetes and orjson read, far above what
+people write."""
 
 SHOWN_TEXT = 2 * MESSAGE
 """Characters of a message that the API server takes, at most. We write less."""

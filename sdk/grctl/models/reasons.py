@@ -81,5 +81,8 @@ class RunReason(StrEnum):
     """The status belongs to another object (a backup, a copy). Delete it, or clear its status."""
     RECONCILE_FAILED = "ReconcileFailed"
     """The operator could not work on it; it tries again. The message holds the error."""
+    UNREADABLE = "Unreadable"
+    """The operator cannot read the object, and passes it over until it is changed. The message says
+    what is wrong. Correct that, or delete the object."""
     NO_SUCH_RUN = "NoSuchRun"
     """An event waits for a run that does not exist. Start the run, or delete the event."""

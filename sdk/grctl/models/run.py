@@ -84,6 +84,15 @@ class RunSpec(Model):
         " while nothing else ran there; then the run fails. Unset: 4.",
     )
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the spec as the API knows it, with the input as it is held."""
+        json = self.model_dump(
+            mode="json", by_alias=True, exclude_none=True, exclude={"workflow": {"input"}}
+        )
+        if self.workflow.input is not None:
+            json["workflow"]["input"] = self.workflow.input
+        return json
+
 
 class Step(Model):
     """The handler that runs, or runs next."""
@@ -224,6 +233,16 @@ class RunStatus(Model):
     result: Any = Field(default=None, description="What the run completed with.")
     error: RunError | None = Field(default=None, description="Why the run failed.")
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the status as the API knows it, with the store and the result as they are held."""
+        json = self.model_dump(
+            mode="json", by_alias=True, exclude_none=True, exclude={"store", "result"}
+        )
+        json["store"] = self.store
+        if self.result is not None:
+            json["result"] = self.result
+        return json
+
 
 class WorkflowRun(Model):
     """A run of a workflow: metadata.name is the workflow id, spec what to run, status what is so.
@@ -240,6 +259,13 @@ class WorkflowRun(Model):
         default_factory=RunStatus,
         description="What is so; only the operator writes it.",
     )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object as the API knows it, with what users gave as it is held."""
+        json = self.model_dump(
+            mode="json", by_alias=True, exclude_none=True, exclude={"spec", "status"}
+        )
+        return json | {"spec": self.spec.to_json(), "status": self.status.to_json()}
 
     @property
     def deleting(self) -> bool:

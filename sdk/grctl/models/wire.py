@@ -8,6 +8,8 @@
 4. An execution names what it was built on (run uid, commits, base): that is its fence.
 5. What is said at one moment goes in one WebSocket message, a line each: sending is what costs.
 6. Hello and Welcome agree upon the version of all this (see `protocol`).
+7. What one side cannot read or write of an execution ends that execution, by a result that says so,
+   and nothing else: no message takes its connection along.
 """
 
 from collections.abc import Iterable
@@ -21,6 +23,7 @@ from grctl.models.directive import AnyDirective
 from grctl.models.phases import HandlerKind
 from grctl.models.protocol import MOST, SPOKEN, Spoken
 from grctl.models.run import RunError
+from grctl.raw_json import dumps
 
 CONNECT_PATH = "/v1alpha1/worker"
 BLOCKED_PATH = "/v1alpha1/worker/blocked"
@@ -222,8 +225,18 @@ from_operator: TypeAdapter[Welcome | Execute | Release | Goodbye] = TypeAdapter(
 
 
 def encode(message: Model) -> str:
-    """Write a message for the wire: a JSON text without a line break of its own."""
-    return message.model_dump_json(by_alias=True, exclude_none=True)
+    """Write a message for the wire: a JSON text without a line break of its own.
+
+    Raises:
+        ValueError, TypeError: it holds what JSON cannot say.
+    """
+    if not isinstance(message, Execute):
+        return message.model_dump_json(by_alias=True, exclude_none=True)
+    head = message.model_dump_json(by_alias=True, exclude_none=True, exclude={"payload", "store"})
+    carried = {"store": message.store}
+    if message.payload is not None:
+        carried["payload"] = message.payload
+    return f"{head[:-1]},{dumps(carried)[1:].decode()}"
 
 
 def together(messages: Iterable[str]) -> str:

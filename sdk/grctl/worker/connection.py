@@ -14,11 +14,9 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from pydantic import ValidationError
 
 from grctl.backoff import Backoff, Uniform
 from grctl.loggers import get_logger
@@ -30,12 +28,13 @@ from grctl.models.wire import (
     Execute,
     Goodbye,
     Hello,
+    Outcome,
     Release,
     Welcome,
     encode,
-    from_operator,
     lines,
 )
+from grctl.wire_reading import UnreadableMessageError, read_from_operator, stand_in
 from grctl.worker.blocked import Destination
 from grctl.worker.trouble import Trouble, in_words
 from grctl.worker.trust import TrustError, authorization, check_redirect, verification
@@ -125,8 +124,9 @@ class Connection:
         """Send a message, if there is a connection that was welcomed."""
         if self._socket is None:
             return
+        text = _encoded(message)
         try:
-            await self._socket.send_str(encode(message))
+            await self._socket.send_str(text)
         except (aiohttp.ClientError, ConnectionError) as error:
             logger.debug("message not sent", extra={"error": str(error)})
 
@@ -175,6 +175,9 @@ class Connection:
                 return
             for line in lines(frame.data):
                 message = _decode(line)
+                if isinstance(message, Outcome):
+                    await self.send(message)
+                    continue
                 if isinstance(message, Goodbye):
                     self._note_goodbye(url, message)
                     return
@@ -214,11 +217,27 @@ class Connection:
         logger.log(level, "not connected, trying again", extra={"url": url, "why": trouble})
 
 
-def _decode(data: Any) -> Message | None:
+def _decode(line: str) -> Message | Outcome | None:
+    """Read a message; an Outcome is the answer to one that cannot be read."""
     try:
-        return from_operator.validate_json(data)
-    except ValidationError as error:
+        message = read_from_operator(line)
+    except UnreadableMessageError as error:
         # Of a newer operator, perhaps; never the message itself, which may hold a payload.
-        first = error.errors(include_input=False, include_url=False)[0]["msg"]
-        logger.warning("message not understood", extra={"why": first})
+        logger.warning("message not understood", extra={"why": str(error)})
         return None
+    if isinstance(message, Outcome):
+        extra = {"run": message.execution.workflow_id, "execution": message.execution.id}
+        logger.error("execution cannot be read, and is answered", extra=extra)
+    return message
+
+
+def _encoded(message: Model) -> str:
+    """Write a message, or what ends its execution if it cannot be written."""
+    try:
+        return encode(message)
+    except Exception as error:
+        logger.error("message not written", extra={"error": type(error).__name__})  # noqa: TRY400
+        instead = stand_in(message, error)
+        if instead is None:
+            raise
+        return encode(instead)

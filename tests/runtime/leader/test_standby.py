@@ -218,10 +218,10 @@ def counted_lists(operator: Operator) -> list[str]:
     lists: list[str] = []
     get = operator.api.get
 
-    async def counting(path: str, params: Any = None) -> Any:
+    async def counting(path: str, params: Any = None, *, at_most: int | None = None) -> Any:
         if path.endswith(("/workflowruns", "/workflowevents")):
             lists.append(path)
-        return await get(path, params)
+        return await get(path, params, at_most=at_most)
 
     operator.api.get = counting  # type: ignore[method-assign]
     return lists

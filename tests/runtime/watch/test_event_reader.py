@@ -33,7 +33,14 @@ class Selecting(Shelf):
         self.paths: list[str] = []
         self.failures: list[Exception] = []
 
-    async def get(self, path: str, /, params: Mapping[str, str] | None = None) -> Json:
+    async def get(
+        self,
+        path: str,
+        /,
+        params: Mapping[str, str] | None = None,
+        *,
+        at_most: int | None = None,  # noqa: ARG002
+    ) -> Json:
         self.paths.append(path)
         answer = await super().get(path, params)
         if self.failures:

@@ -43,7 +43,14 @@ class Shelf:
         self.open.set()
         self.asked: list[Mapping[str, str]] = []
 
-    async def get(self, _path: str, /, params: Mapping[str, str] | None = None) -> Json:
+    async def get(
+        self,
+        _path: str,
+        /,
+        params: Mapping[str, str] | None = None,
+        *,
+        at_most: int | None = None,  # noqa: ARG002
+    ) -> Json:
         self.asked.append(params or {})
         await self.open.wait()
         return {"metadata": {"resourceVersion": str(self.revision)}, "items": self.items}

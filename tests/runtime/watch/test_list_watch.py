@@ -44,7 +44,14 @@ class Script:
         self.streams = list(streams)
         self.asked: list[Mapping[str, str]] = []
 
-    async def get(self, _path: str, /, params: Mapping[str, str] | None = None) -> Json:
+    async def get(
+        self,
+        _path: str,
+        /,
+        params: Mapping[str, str] | None = None,
+        *,
+        at_most: int | None = None,  # noqa: ARG002
+    ) -> Json:
         self.asked.append(dict(params or {}))
         answer = self.lists.pop(0) if self.lists else THE_END
         if isinstance(answer, Exception):

@@ -1,11 +1,15 @@
+import re
 from typing import Any
 
 import pytest
 
-from grctl.models import WorkflowRun
+from grctl.raw_json import RawJson, Uncarriable
 from grctl_operator.engine.observation import Key, KnownRun
+from grctl_operator.engine.reading import UnreadableError, read_run
 from grctl_operator.runtime.watch import runs
 from grctl_operator.runtime.watch.runs import Listed, RunCache, kept, key_of
+
+Json = dict[str, Any]
 
 KEY = Key("shop", "order-1")
 
@@ -157,7 +161,7 @@ def test_a_run_that_came_parsed_is_the_same_when_it_was_idle_for_long(
     cache = RunCache()
     item = run(5, commits=3)
     item["status"] |= {"store": {"none": None, "rate": 0.5}, "result": [1, None]}
-    parsed = WorkflowRun.model_validate(item)
+    parsed = read_run(item)
     cache.answered(item, parsed)
     cache.answered(run(6, "u2", "order-2"))
     cache.get(Key("shop", "order-2"))
@@ -186,3 +190,95 @@ def test_the_unfinished_runs_of_a_type_are_found() -> None:
 
     assert cache.of_type("shop", "Order") == (KEY,)
     assert cache.of_type("elsewhere", "Order") == ()
+
+
+@pytest.mark.parametrize("levels", [101, 254, 255, 1000])
+def test_an_input_that_is_too_deep_leaves_its_run_readable(levels: int) -> None:
+    cache = RunCache()
+    item = run(5)
+    item["spec"]["workflow"]["input"] = nested(levels)
+    assert cache.answered(item) == KEY
+    found = cache.get(KEY)
+    assert found is not None
+    assert found.spec.workflow.input == Uncarriable("is nested deeper than 100 levels")
+
+
+def test_what_users_gave_is_kept_as_raw_json() -> None:
+    cache = RunCache()
+    item = run(5)
+    item["spec"]["workflow"]["input"] = nested(100)
+    item["status"] |= {"store": {"order": {"n": 1}, "none": None}, "result": [False]}
+    cache.answered(item)
+    found = cache.get(KEY)
+    assert found is not None
+    assert found.spec.workflow.input == RawJson(b"[" * 100 + b"]" * 100)
+    assert found.status.store == {"order": RawJson(b'{"n":1}'), "none": RawJson(b"null")}
+    assert found.status.result == RawJson(b"[false]")
+
+
+UNREADABLE = [
+    ({"history": [1]}, "status.history.0"),
+    ({"store": {"a": [[]]}, "history": [[[]]]}, "status.history.0"),
+    ({"store": [1]}, "store"),
+    ({"store": {"a": "deep"}}, "status.store['a'] is nested deeper than 100 levels"),
+    ({"result": {"a": "deep"}}, "status.result is nested deeper than 100 levels"),
+    ({"conditions": "deep"}, "cannot be written as JSON"),
+    ({"inbox": {"a": 1}}, "status.inbox"),
+    ({"wait": 7}, "status.wait"),
+    ({"phase": "Dreaming"}, "status.phase"),
+    ({"phase": ["Running"]}, "status.phase"),
+    ({"commits": 1e300}, "status.commits"),
+]
+
+
+@pytest.mark.parametrize(("status", "why"), UNREADABLE)
+def test_a_run_that_cannot_be_read_is_known_by_uid_and_version(status: Json, why: str) -> None:
+    cache = RunCache()
+    item = run(5)
+    item["status"] |= deepened(status)
+    item["metadata"]["finalizers"] = ["grctl.dev/settle"]
+    assert cache.answered(item) == KEY
+    for _ in range(2):
+        with pytest.raises(UnreadableError, match=re.escape(why)):
+            cache.get(KEY)
+    assert cache.known_as(KEY) == KnownRun("u1", "5", 0)
+    assert cache.metadata(KEY)["finalizers"] == ["grctl.dev/settle"]
+
+
+def test_a_run_that_was_unreadable_is_read_once_it_is_changed() -> None:
+    cache = RunCache()
+    bad = run(5)
+    bad["status"] |= {"history": [1]}
+    cache.answered(bad)
+    with pytest.raises(UnreadableError):
+        cache.get(KEY)
+    cache.watched("MODIFIED", run(6))
+    assert cache.get(KEY) is not None
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [None, {}, {"name": 1}, {"name": "order", "uid": None}, {"name": "order", "uid": "u1"}],
+)
+def test_an_object_without_uid_or_version_raises_one_kind_of_error(metadata: Any) -> None:
+    with pytest.raises(UnreadableError):
+        RunCache().answered({"metadata": metadata})
+
+
+def nested(levels: int) -> Any:
+    value: Any = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+def deepened(status: Json) -> Json:
+    """A status with something too deep for whoever writes it where it says "deep"."""
+    return {
+        name: nested(300)
+        if value == "deep"
+        else {"a": nested(150)}
+        if value == {"a": "deep"}
+        else value
+        for name, value in status.items()
+    }

@@ -120,10 +120,12 @@ async def test_removing_costs_no_list_per_event(
     monkeypatch.setattr(trimmer, "SHARE", 1.0)
     get, lists = Api.get, []
 
-    async def counting(self: Api, path: str, params: dict[str, str] | None = None) -> Json:
+    async def counting(
+        self: Api, path: str, params: dict[str, str] | None = None, *, at_most: int | None = None
+    ) -> Json:
         if (params or {}).get("fieldSelector") == SETTLED_SELECTOR:
             lists.append(path)
-        return await get(self, path, params)
+        return await get(self, path, params, at_most=at_most)
 
     monkeypatch.setattr(Api, "get", counting)
     async with (

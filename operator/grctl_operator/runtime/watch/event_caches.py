@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Protocol
 
-from grctl_operator.engine.event_cache import EventCache
+from grctl_operator.engine.event_cache import EventCache, PayloadBudget
 from grctl_operator.engine.observation import Events, Key
+from grctl_operator.engine.reading import slim_event
 
 Json = dict[str, Any]
 
@@ -41,8 +42,9 @@ class EventCaches:
     """The caches of the namespaces served; none named: one cache for all."""
 
     def __init__(self, namespaces: Sequence[str] = ()) -> None:
-        self._everywhere = EventCache()
-        self._caches = {namespace: EventCache() for namespace in namespaces}
+        budget = PayloadBudget()
+        self._everywhere = EventCache(budget)
+        self._caches = {namespace: EventCache(budget) for namespace in namespaces}
 
     def of(self, namespace: str | None) -> EventCache:
         """Give the cache of a namespace."""
@@ -66,8 +68,13 @@ class EventCaches:
         return self.of(key.namespace).view(key)
 
     def answered(self, item: Json) -> None:
-        """Take an object that the API server answered us."""
-        self.of(item["metadata"]["namespace"]).answered(item)
+        """Take an object that the API server answered us.
+
+        Raises:
+            UnreadableError: it is not a WorkflowEvent.
+        """
+        event = slim_event(item)
+        self.of(event["metadata"]["namespace"]).answered(event)
 
     def missed(self, key: Key, uid: str) -> None:
         """Note that the API server has no such event (any more)."""

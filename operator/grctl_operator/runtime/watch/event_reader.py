@@ -21,7 +21,9 @@ from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.outage import Outage, Sleep
 from grctl_operator.runtime.people.journal import Journal
-from grctl_operator.runtime.watch.list_watch import Source, list_all
+from grctl_operator.runtime.watch.list_watch import Source, list_into
+from grctl_operator.runtime.watch.listed_events import ListedEvents
+from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
 
@@ -45,8 +47,10 @@ class EventReader:
         clock: ServerClock,
         journal: Journal,
         namespace: str | None = None,
+        passed_over: PassedOver | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
+        self._passed_over = passed_over or PassedOver()
         self._api = api
         self._cache = cache
         self._runs = runs
@@ -117,7 +121,7 @@ class EventReader:
         """Read the events of some runs with one list."""
         known, at = [self._runs.known_as(key) for key in keys], self._clock.now()
         path = EVENTS.path(namespace)
-        items, revision = await list_all(self._api, path, {"fieldSelector": selector})
+        items, revision = await self._read_list(path, {"fieldSelector": selector})
         self._journal.listed(namespace, len(keys), len(items))
         of_run, at = _by_run(items), self._clock.if_past(at)
         for key, run in zip(keys, known, strict=True):
@@ -125,6 +129,14 @@ class EventReader:
             self._cache.listed(key, of_run.get(key, []), revision, run, at)
             if self._reading.pop(key) or waited or self._cache.view(key):
                 self._queue.add(key)
+
+    async def _read_list(self, path: str, params: dict[str, str]) -> tuple[list[Json], int]:
+        listed = ListedEvents(self._cache, self._passed_over)
+        try:
+            revision = await list_into(listed.add, self._api, path, params)
+        finally:
+            items = listed.take()
+        return items, revision
 
     async def _keep_for_later(self, error: UnreachableError | ApiError) -> None:
         self._wanted = self._reading | self._wanted

@@ -17,10 +17,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, NoReturn, Protocol, cast
 
-from grctl.kube import ApiError, ExpiredError, UnreachableError
+from grctl.kube import ApiError, ExpiredError, LargeAnswerError, UnreachableError
 from grctl_operator.runtime.outage import FIRST, Outage, StoreRestoredError
 
-PAGE = 500  # objects: what client-go asks for; bounds one answer's size
+PAGE = 500  # objects: what client-go asks for
+PAGE_BYTES = 2 * 1024 * 1024  # of one page, unless it is of one object; parsed, up to 30 times that
+SMALLER = 8  # times fewer objects are asked for after a page that was too large
 STREAM = 290  # s: below the five minutes at which load balancers cut a connection
 STREAM_JITTER = 20  # s: so that streams opened together do not end together
 SILENCE_S = 120.0  # two bookmarks that did not come
@@ -41,8 +43,15 @@ class _BehindError(Exception):
 class Source(Protocol):
     """The part of `grctl.kube.Api` that is used here."""
 
-    async def get(self, path: str, /, params: Mapping[str, str] | None = None) -> Json:
-        """Read an object or a list."""
+    async def get(
+        self,
+        path: str,
+        /,
+        params: Mapping[str, str] | None = None,
+        *,
+        at_most: int | None = None,
+    ) -> Json:
+        """Read an object or a list of at most so many bytes."""
 
     def watch(self, path: str, /, params: Mapping[str, str]) -> AsyncIterator[Json]:
         """Yield the watch events of a collection."""
@@ -84,28 +93,37 @@ async def list_into(
     """List a collection as of one moment, each page into `take`. Give its revision."""
     revision = 0
     async for page in list_pages(api, path, params):
-        take([_without_owners(item) for item in page.get("items") or []])
         revision = int(page["metadata"]["resourceVersion"])
+        take([_without_owners(item) for item in page.pop("items", None) or []])
     return revision
 
 
 async def list_pages(
     api: Source, path: str, params: Mapping[str, str] | None = None, *, size: int = PAGE
 ) -> AsyncIterator[Json]:
-    """List a collection as of one moment, a page at a time."""
-    asked = {**(params or {}), "limit": str(size)}
+    """List a collection as of one moment, a page of at most PAGE_BYTES at a time."""
+    asked = dict(params or {})
+    limit = size
     while True:
-        page = await api.get(path, asked)
-        yield page
+        asked["limit"] = str(limit)
+        try:
+            page = await api.get(path, asked, at_most=PAGE_BYTES if limit > 1 else None)
+        except LargeAnswerError:
+            limit = max(1, limit // SMALLER)
+            continue
         token = page["metadata"].get("continue")
+        yield page
         if not token:
             return
         asked["continue"] = token
+        limit = min(size, 2 * limit)
 
 
-def _without_owners(item: Json) -> Json:
+def _without_owners(item: Any) -> Any:
     """Drop what says who wrote which field: a third of a small object, and nothing here asks."""
-    item["metadata"].pop("managedFields", None)
+    metadata = item.get("metadata") if isinstance(item, dict) else None
+    if isinstance(metadata, dict):
+        metadata.pop("managedFields", None)
     return item
 
 

@@ -6,7 +6,9 @@ The list of all runs is complete before the one of events begins: see `event_str
 from typing import Any
 
 from grctl.kube import RUNS
+from grctl_operator.engine.reading import UnreadableError
 from grctl_operator.runtime.watch.list_watch import ListWatch, Source
+from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.watch.runs import Listed, RunCache, kept, key_of
 from grctl_operator.runtime.work_queue import WorkQueue
 
@@ -17,8 +19,15 @@ class RunStream:
     """Receives every change of a run."""
 
     def __init__(
-        self, api: Source, runs: RunCache, queue: WorkQueue, namespace: str | None = None
+        self,
+        api: Source,
+        runs: RunCache,
+        queue: WorkQueue,
+        namespace: str | None = None,
+        *,
+        passed_over: PassedOver | None = None,
     ) -> None:
+        self._passed_over = passed_over or PassedOver()
         self._runs = runs
         self._queue = queue
         self._namespace = namespace
@@ -32,7 +41,11 @@ class RunStream:
 
     def on_page(self, items: list[Json]) -> None:
         """Keep what is needed of a part of a list."""
-        self._listed |= {key_of(item): kept(item) for item in items}
+        for item in items:
+            try:
+                self._listed[key_of(item)] = kept(item)
+            except UnreadableError as error:
+                self._passed_over.add("WorkflowRun", item, str(error))
 
     def on_list(self, revision: int) -> None:
         """Compare the whole list with what was known."""
@@ -41,7 +54,11 @@ class RunStream:
 
     def on_change(self, change: str, item: Json) -> None:
         """Take what is new; our own writes' echoes are not."""
-        key = self._runs.watched(change, item)
+        try:
+            key = self._runs.watched(change, item)
+        except UnreadableError as error:
+            self._passed_over.add("WorkflowRun", item, str(error))
+            return
         if key is not None:
             self._queue.add(key)
 

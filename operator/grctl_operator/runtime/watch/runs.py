@@ -6,6 +6,8 @@
 3. A list tells of no deletion: what it lacks is gone, unless it is newer than the list.
 4. An object is parsed when it is asked for, and only those asked for last are kept so: most
    changes are echoes, most runs idle. An idle run is as many bytes as its JSON has.
+5. A run that cannot be read is known all the same, by uid and version: asking for it raises, and
+   nothing else does.
 
 Pure: objects in, runs out. Revisions are compared as numbers, within this one resource type.
 """
@@ -20,7 +22,9 @@ import orjson
 
 from grctl.models.phases import FINISHED, RunPhase
 from grctl.models.run import WorkflowRun
+from grctl.raw_json import Uncarriable, carried, dumps
 from grctl_operator.engine.observation import Key, KnownRun
+from grctl_operator.engine.reading import UnreadableError, check_revision, read_run
 
 GRAVES = 10_000  # uids: more than are deleted while one answer is under way
 PARSED = 1_000  # runs: more than are busy at a time; each takes about 15 KB
@@ -33,14 +37,18 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Kept:
-    """One version of a run. Invariant: it is in `json`, or parsed, or both."""
+    """One version of a run. Invariant: it is in `json`, or parsed, or both, or unreadable."""
 
     uid: str
     version: int
     phase: str
     workflow_type: str
     commits: int
-    json: bytes | None
+    json: bytes | None = None
+    bad_input: str | None = None
+    """Why its input is left out of `json`; None: it is there, if it has one."""
+    unreadable: str | None = None
+    """Why it cannot be read, once that is known; `json` then has its metadata at least."""
 
 
 Listed = dict[Key, Kept]
@@ -48,14 +56,25 @@ Listed = dict[Key, Kept]
 
 
 def key_of(item: Json) -> Key:
-    """Say which workflow id an object has."""
-    return Key(item["metadata"].get("namespace", ""), item["metadata"]["name"])
+    """Say which workflow id an object has.
+
+    Raises:
+        UnreadableError: it has no name.
+    """
+    metadata = item.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+        raise UnreadableError("metadata.name is not a text")
+    return Key(str(metadata.get("namespace") or ""), metadata["name"])
 
 
 def kept(item: Json) -> Kept:
-    """Give what is kept of an object: 20,000 runs may be listed at once."""
+    """Give what is kept of an object: 20,000 runs may be listed at once.
+
+    Raises:
+        UnreadableError: it has no uid or no version, so nothing can be known of it.
+    """
     version = _version(item)
-    version.json = _compact(item)
+    _keep_json(version, item)
     return version
 
 
@@ -85,17 +104,23 @@ class RunCache:
         """Give the freshest known version of a run.
 
         Raises:
-            pydantic.ValidationError: the object is none that this version can read.
+            UnreadableError: the object is none that this version can read.
         """
         known = self._runs.get(key)
         if known is None:
             return None
         run = self._parsed.get(key)
         if run is None:
-            run = WorkflowRun.model_validate(orjson.loads(known.json or b""))
+            run = _read(known)
             self._keep_parsed(key, run)
         self._parsed.move_to_end(key)
         return run
+
+    def metadata(self, key: Key) -> Json:
+        """Return the metadata of a run that cannot be read; empty if there is none of that key."""
+        known = self._runs.get(key)
+        metadata: Json = orjson.loads(known.json)["metadata"] if known and known.json else {}
+        return metadata
 
     def known(self, namespace: str | None = None) -> dict[Key, KnownRun]:
         """Give the version of every run, or of those of a namespace, as it is known now."""
@@ -132,7 +157,11 @@ class RunCache:
         return self.answered(item)
 
     def answered(self, item: Json, run: WorkflowRun | None = None) -> Key | None:
-        """Take an object, and what it is parsed if somebody knows. Give its key if it is news."""
+        """Take an object, and what it is parsed if somebody knows. Give its key if it is news.
+
+        Raises:
+            UnreadableError: it has no name, uid or version.
+        """
         key, version = key_of(item), _version(item)
         if not self._is_news(key, version):
             return None
@@ -140,7 +169,7 @@ class RunCache:
         if run:
             self._keep_parsed(key, run)
         else:
-            version.json = _compact(item)
+            _keep_json(version, item)
         return key
 
     def missed(self, key: Key, uid: str) -> bool:
@@ -193,7 +222,7 @@ class RunCache:
         if len(self._parsed) > PARSED:
             other, idle = self._parsed.popitem(last=False)
             known = self._runs[other]
-            known.json = known.json or _compact(idle.to_json())
+            _keep_json(known, idle.to_json())
 
     def _put_aside(self, key: Key, known: Kept) -> None:
         """Count and keep a version no more, before another takes its place or none."""
@@ -207,21 +236,79 @@ class RunCache:
 
 
 def _version(item: Json) -> Kept:
-    metadata, status = item["metadata"], item.get("status") or {}
+    metadata, status = item["metadata"], item.get("status")
+    uid, version = metadata.get("uid"), check_revision(metadata.get("resourceVersion"))
+    if not isinstance(uid, str):
+        raise UnreadableError("metadata.uid is not a text")
+    status = status if isinstance(status, dict) else {}
+    phase, commits = status.get("phase"), status.get("commits")
     return Kept(
-        uid=metadata["uid"],
-        version=int(metadata["resourceVersion"]),
-        phase=status.get("phase") or RunPhase.PENDING,
+        uid=uid,
+        version=version,
+        phase=phase if isinstance(phase, str) else RunPhase.PENDING,
         workflow_type=_type_of(item),
-        commits=status.get("commits") or 0,
-        json=None,
+        commits=commits if isinstance(commits, int) else 0,
     )
+
+
+def _read(known: Kept) -> WorkflowRun:
+    """Read a version, once: what cannot be read stays so until it is changed."""
+    if known.unreadable is not None:
+        raise UnreadableError(known.unreadable)
+    try:
+        return read_run(orjson.loads(known.json or b"{}"), known.bad_input)
+    except UnreadableError as error:
+        known.unreadable = str(error)
+        raise
+
+
+def _keep_json(version: Kept, item: Json) -> None:
+    """Keep an object as JSON: whole, without a bad input, or if nothing else helps its identity."""
+    if version.json is not None:
+        return
+    try:
+        version.json = _compact(item)
+    except TypeError:
+        version.bad_input, item = _without_bad_input(item)
+        _keep_rest(version, item)
+
+
+def _keep_rest(version: Kept, item: Json) -> None:
+    try:
+        version.json = _compact(item)
+    except TypeError as error:
+        version.unreadable = f"it cannot be written as JSON ({error})"
+        version.json = dumps({"metadata": _identity(item["metadata"])})
+
+
+def _identity(metadata: Json) -> Json:
+    """Return what it takes to tell of an object, and to let it go."""
+    names = ("name", "namespace", "uid", "resourceVersion", "deletionTimestamp")
+    kept = {name: metadata[name] for name in names if isinstance(metadata.get(name), str)}
+    finalizers = metadata.get("finalizers")
+    texts = finalizers if isinstance(finalizers, list) else []
+    return {**kept, "finalizers": [each for each in texts if isinstance(each, str)]}
+
+
+def _without_bad_input(item: Json) -> tuple[str | None, Json]:
+    """Return why an input cannot be carried, if so, and the object without it."""
+    spec = item.get("spec")
+    workflow = spec.get("workflow") if isinstance(spec, dict) else None
+    if not isinstance(spec, dict) or not isinstance(workflow, dict):
+        return None, item
+    given = carried(workflow.get("input"))
+    if not isinstance(given, Uncarriable):
+        return None, item
+    left = {name: value for name, value in workflow.items() if name != "input"}
+    return given.why, {**item, "spec": {**spec, "workflow": left}}
 
 
 def _type_of(item: Json) -> str:
     """Return a run's type; the runs of a type share the one text."""
-    workflow = (item.get("spec") or {}).get("workflow") or {}
-    return sys.intern(str(workflow.get("type", "")))
+    spec = item.get("spec")
+    workflow = spec.get("workflow") if isinstance(spec, dict) else None
+    workflow_type = workflow.get("type") if isinstance(workflow, dict) else None
+    return sys.intern(workflow_type) if isinstance(workflow_type, str) else ""
 
 
 def _compact(item: Json) -> bytes:
@@ -230,7 +317,7 @@ def _compact(item: Json) -> bytes:
     A copy: what orjson gives holds on to two or three times as much memory.
     """
     metadata = {name: value for name, value in item["metadata"].items() if name != "managedFields"}
-    return bytes(memoryview(orjson.dumps({**item, "metadata": metadata})))
+    return bytes(memoryview(dumps({**item, "metadata": metadata})))
 
 
 def _as_known(known: Kept) -> KnownRun:

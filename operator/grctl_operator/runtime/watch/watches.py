@@ -16,6 +16,7 @@ from grctl_operator.runtime.watch.event_caches import EventCaches
 from grctl_operator.runtime.watch.event_reader import EventReader
 from grctl_operator.runtime.watch.event_stream import EventStream
 from grctl_operator.runtime.watch.list_watch import ListWatch, Source
+from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.watch.run_stream import RunStream
 from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
@@ -38,6 +39,7 @@ class Watches:
         namespaces: Those served; none: all, by one pair of watches.
         spawn: Starts a part of the operator.
         on_restart: Is told when a watch is opened anew.
+        passed_over: Is told of objects that cannot be read.
     """
 
     def __init__(
@@ -52,21 +54,39 @@ class Watches:
         namespaces: Sequence[str],
         spawn: Spawn,
         on_restart: OnRestart,
+        passed_over: PassedOver | None = None,
     ) -> None:
+        passed_over = passed_over or PassedOver()
         scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._spawn = spawn
         self._known = runs
         self._inboxes = events
-        self._runs = [RunStream(api, runs, queue, scope).watch for scope in scopes]
+        self._runs = [
+            RunStream(api, runs, queue, scope, passed_over=passed_over).watch for scope in scopes
+        ]
         self._events = [
             EventStream(
-                api, events.of(scope), runs, queue, clock=clock, journal=journal, namespace=scope
+                api,
+                events.of(scope),
+                runs,
+                queue,
+                clock=clock,
+                journal=journal,
+                namespace=scope,
+                passed_over=passed_over,
             ).watch
             for scope in scopes
         ]
         self._readers = {
             scope: EventReader(
-                api, events.of(scope), runs, queue, clock=clock, journal=journal, namespace=scope
+                api,
+                events.of(scope),
+                runs,
+                queue,
+                clock=clock,
+                journal=journal,
+                namespace=scope,
+                passed_over=passed_over,
             )
             for scope in scopes
         }

@@ -6,6 +6,7 @@
 2. Messages go out in the order of `send`, which never waits: the dispatcher decides synchronously.
    Those of one moment go together, and what nobody waits for goes with the next.
 3. It reports to its Host and keeps nothing: what outlives a connection is in the registry.
+4. A message that cannot be written is left out, and the Host is told how its execution ends.
 """
 
 import asyncio
@@ -29,10 +30,10 @@ from grctl.models.wire import (
     Outcome,
     Welcome,
     encode,
-    from_worker,
     lines,
     together,
 )
+from grctl.wire_reading import UnreadableMessageError, read_from_worker, stand_in
 from grctl_operator.runtime.workers.admission import NotHereError
 from grctl_operator.runtime.workers.team import Ending
 
@@ -185,17 +186,33 @@ class WorkerSession:
             await self._due.wait()
             self._due.clear()
             while self._outgoing:
+                frame = self._next_frame()
+                if not frame:
+                    continue
                 try:
-                    await self._socket.send_str(self._next_frame())
+                    await self._socket.send_str(frame)
                 except ConnectionError:
                     return  # the reader ends too, and the worker comes back
 
     def _next_frame(self) -> str:
         """Take as many messages as go together."""
-        taken = [encode(self._outgoing.popleft())]
+        taken: list[str] = []
         while self._outgoing and sum(map(len, taken)) < TOGETHER:
-            taken.append(encode(self._outgoing.popleft()))
+            taken += self._written(self._outgoing.popleft())
         return together(taken)
+
+    def _written(self, message: Model) -> tuple[str, ...]:
+        """Write a message, or nothing if it cannot be written: then its execution ends."""
+        try:
+            return (encode(message),)
+        except Exception as error:  # noqa: BLE001  rule 4, whatever it is
+            kind, why = type(message).__name__, type(error).__name__
+            fields = self._fields() | {"kind": kind, "error": why}
+            logger.error("message not written", extra=fields)  # noqa: TRY400
+            instead = stand_in(message, error)
+            if instead is not None:
+                self._host.take(self, instead)
+            return ()
 
     def _fields(self) -> dict[str, str | None]:
         return {"worker": self.hello.worker if self.hello else "unknown"}
@@ -219,10 +236,6 @@ def _agree(first: str) -> int:
 
 def _parse(line: str) -> Hello | Outcome | Declined | Drain:
     try:
-        return from_worker.validate_json(line)
-    except ValidationError as error:
-        found = "; ".join(
-            f"{'.'.join(map(str, each['loc'])) or 'message'}: {each['msg']}"
-            for each in error.errors(include_input=False, include_url=False)
-        )
-        raise ProtocolError(f"The operator does not understand the message: {found}") from error
+        return read_from_worker(line)
+    except UnreadableMessageError as error:
+        raise ProtocolError(f"The operator does not understand the message: {error}") from error

@@ -7,12 +7,14 @@
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
-from grctl.kube import RUNS, Api, NotFoundError
+from grctl.kube import EVENTS, RUNS, Api, NotFoundError
 from grctl.models import WorkflowRun
 from grctl_operator.engine import decision
-from grctl_operator.engine.observation import Key
+from grctl_operator.engine.observation import NOT_KEPT, Event, Key
+from grctl_operator.engine.reading import slim_event
 from grctl_operator.runtime.people.announcer import Announcer, involved_object
 from grctl_operator.runtime.people.notices import Notice
 from grctl_operator.runtime.watch.event_caches import Inboxes
@@ -48,9 +50,10 @@ class Effects:
         self._cache = cache
         self._queue = queue
         self._announcer = announcer
+        self._dispatcher = dispatcher
         finalizer = Finalizer(api, runs)
         self._doers: dict[type[decision.Effect], Doer] = {
-            decision.Dispatch: dispatcher.dispatch,
+            decision.Dispatch: self._dispatch,
             decision.AwaitClearWorker: dispatcher.await_clear_worker,
             decision.AwaitWorker: dispatcher.await_worker,
             decision.Release: lambda _key, _run, effect: dispatcher.release(effect),
@@ -74,6 +77,38 @@ class Effects:
             doing = self._doers[type(effect)](key, run, effect)
             if doing is not None:
                 await doing
+
+    def _dispatch(
+        self, key: Key, run: WorkflowRun, effect: decision.Dispatch
+    ) -> Awaitable[None] | None:
+        if all(event.payload is not NOT_KEPT for event in effect.events):
+            self._dispatcher.dispatch(key, run, effect)
+            return None
+        return self._dispatch_read(key, run, effect)
+
+    async def _dispatch_read(self, key: Key, run: WorkflowRun, effect: decision.Dispatch) -> None:
+        """Read the payloads that were not kept; then dispatch, or decide again if one is gone."""
+        events = [await self._with_payload(key, event) for event in effect.events]
+        whole = [event for event in events if event is not None]
+        if len(whole) == len(events):
+            first, *then = whole
+            self._dispatcher.dispatch(key, run, replace(effect, event=first, then=tuple(then)))
+        else:
+            self._queue.add(key)
+
+    async def _with_payload(self, key: Key, event: Event) -> Event | None:
+        """Return an event with its payload; None if it is gone, or is another one by now."""
+        if event.payload is not NOT_KEPT:
+            return event
+        try:
+            item = slim_event(await self._api.get(EVENTS.path(key.namespace, event.name)))
+        except NotFoundError:
+            self._cache.missed(key, event.uid)
+            return None
+        if item["metadata"]["uid"] != event.uid:
+            self._cache.missed(key, event.uid)
+            return None
+        return replace(event, payload=item["spec"]["payload"])
 
     async def _read_run(self, key: Key) -> None:
         """Look whether there is a run; events that wait for a uid need to know."""

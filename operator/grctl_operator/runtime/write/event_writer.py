@@ -70,9 +70,10 @@ class EventWriter:
         item = await self._read(key, event.uid, event.name)
         if item is None:
             return
-        item["status"] = {**(item.get("status") or {}), "place": event.place}
+        version = item["metadata"]["resourceVersion"]
+        body = _body(key, event.uid, event.name, version, EventStatus(place=event.place))
         path = EVENTS.path(key.namespace, event.name, "status")
-        self._cache.answered(await self._api.replace(path, item))
+        self._cache.answered(await self._api.replace(path, body))
         self._queue.add(key)
 
     async def _settle(self, key: Key, effect: Settle) -> None:
@@ -113,17 +114,8 @@ class EventWriter:
 
     async def _write(self, key: Key, effect: Settle, version: str, place: int | None) -> None:
         settlement = effect.settlement
-        body = {
-            "apiVersion": API_VERSION,
-            "kind": "WorkflowEvent",
-            "metadata": {
-                "name": settlement.name,
-                "namespace": key.namespace,
-                "uid": settlement.uid,
-                "resourceVersion": version,
-            },
-            "status": final_status(effect, place).to_json(),
-        }
+        status = final_status(effect, place)
+        body = _body(key, settlement.uid, settlement.name, version, status)
         path = EVENTS.path(key.namespace, settlement.name, "status")
         self._cache.answered(await self._api.replace(path, body))
         self._outage.over()
@@ -141,6 +133,21 @@ class EventWriter:
             return None
         self._cache.answered(item)
         return None if is_settled(item) else item
+
+
+def _body(key: Key, uid: str, name: str, version: str, status: EventStatus) -> Json:
+    """Return what a PUT of /status needs: the spec is left out, whatever it holds."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "WorkflowEvent",
+        "metadata": {
+            "name": name,
+            "namespace": key.namespace,
+            "uid": uid,
+            "resourceVersion": version,
+        },
+        "status": status.to_json(),
+    }
 
 
 def final_status(effect: Settle, place: int | None) -> EventStatus:

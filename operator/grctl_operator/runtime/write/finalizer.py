@@ -42,7 +42,7 @@ class Finalizer:
         """Delete the run's settled events."""
         for phase in SETTLED_PHASES:
             selector = f"spec.workflowId={key.name},status.phase={phase.value}"
-            await self._api.delete(EVENTS.path(key.namespace), {"fieldSelector": selector})
+            await self._api.delete_all(EVENTS.path(key.namespace), {"fieldSelector": selector})
 
     async def _write(self, key: Key, run: WorkflowRun, finalizers: tuple[str, ...]) -> None:
         metadata = {

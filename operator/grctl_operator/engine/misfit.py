@@ -1,0 +1,38 @@
+"""What no handler can be given: a payload or an input that cannot be carried to a worker.
+
+Rule 8. Such an event is rejected in its turn, like one that no handler takes (see `inbox`); such a
+run fails. Both are commits like any other, in order and fenced.
+"""
+
+from grctl.models.phases import HandlerKind, RunPhase
+from grctl.models.reasons import RunReason
+from grctl.models.run import HistoryEntry, RunError
+from grctl.raw_json import Uncarriable
+from grctl_operator.engine.dispatch import due_handler
+from grctl_operator.engine.draft import Draft
+
+
+def fail_misfit_input(draft: Draft) -> bool:
+    """Fail a run whose start handler is due and cannot be given its input."""
+    given = draft.run.spec.workflow.input
+    if not isinstance(given, Uncarriable) or not draft.run.held or draft.in_flight:
+        return False
+    due = due_handler(draft)
+    if due is None or due.kind is not HandlerKind.START:
+        return False
+    text = f"spec.workflow.input {given.why}. Delete the run and start it with an input that fits."
+    error = RunError(type=RunReason.BAD_INPUT, message=text)
+    draft.record(_entry(draft))
+    draft.finish(RunPhase.FAILED, RunReason.BAD_INPUT, f"Failed: {text}", error=error)
+    draft.commit()
+    return True
+
+
+def _entry(draft: Draft) -> HistoryEntry:
+    return HistoryEntry(
+        commit=draft.run.status.commits + 1,
+        at=draft.second,
+        handler="start",
+        kind=HandlerKind.START.value,
+        outcome="failed",
+    )

@@ -1,0 +1,196 @@
+"""From API objects to what is kept of them; what cannot be read becomes an `UnreadableError`.
+
+1. Whatever an object holds ends here in one of two ways: it is read, or it is unreadable. Nothing
+   else is raised, so a receiver or a cache needs to expect nothing else.
+2. What users gave (input, payload, store, result) is carried as raw JSON from here on. A payload or
+   an input that cannot be carried does not make its object unreadable: in its turn the event is
+   rejected, or the run fails.
+3. A run whose store or result cannot be carried is unreadable: no commit could keep them.
+
+Pure: objects in, objects out.
+"""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from grctl.models.run import WorkflowRun
+from grctl.raw_json import Carried, RawJson, Uncarriable, carried
+from grctl_operator.engine.observation import Key
+
+LONGEST_REVISION = 20  # digits: what 64 bits take
+LONGEST_WHY = 300  # characters: it goes into a core Event
+
+Json = dict[str, Any]
+
+
+class UnreadableError(Exception):
+    """An object is not as its definition says, or holds what cannot be carried."""
+
+
+class Unreadable(NamedTuple):
+    """An object that was passed over, as far as it is known."""
+
+    kind: str
+    key: Key
+    uid: str
+    version: str
+    why: str
+
+
+def identity_of(kind: str, item: Any, why: str) -> Unreadable | None:
+    """Return what can be said of an unreadable object; None if not even its uid can be told."""
+    metadata = item.get("metadata") if isinstance(item, dict) else None
+    if not isinstance(metadata, dict):
+        return None
+    fields = [metadata.get(name) for name in ("namespace", "name", "uid", "resourceVersion")]
+    if not all(isinstance(field, str) for field in fields):
+        return None
+    namespace, name, uid, version = map(str, fields)
+    return Unreadable(kind, Key(namespace, name), uid, version, why)
+
+
+def slim_event(item: Any) -> Json:
+    """Return what is needed of a WorkflowEvent, in the form of the object.
+
+    Raises:
+        UnreadableError: it is not as the definition says.
+    """
+    metadata, spec, status = _parts(item)
+    return {
+        "metadata": _slim_metadata(metadata),
+        "spec": _slim_spec(spec),
+        "status": _slim_status(status),
+    }
+
+
+def payload_of(spec: Json) -> Carried | None:
+    """Return the payload of an event as it is carried; None if it has none."""
+    payload = spec.get("payload")
+    return None if payload is None else carried(payload)
+
+
+def read_run(item: Json, bad_input: str | None = None) -> WorkflowRun:
+    """Return a run in which what users gave is carried as raw JSON.
+
+    Args:
+        item: The object.
+        bad_input: Why its input could not be kept, if it is left out.
+
+    Raises:
+        UnreadableError: it is not as the definition says.
+    """
+    try:
+        return WorkflowRun.model_validate(_carrying(item, bad_input))
+    except UnreadableError:
+        raise
+    except Exception as error:  # rule 1: a duration may overflow, a list may be a number
+        raise UnreadableError(_shortened(error)) from error
+
+
+def _carrying(item: Json, bad_input: str | None) -> Json:
+    """Return an object with what users gave as it is carried; what is no object stays as it is."""
+    made = dict(item)
+    spec, status = item.get("spec"), item.get("status")
+    if isinstance(spec, dict) and isinstance(workflow := spec.get("workflow"), dict):
+        given = Uncarriable(bad_input) if bad_input else workflow.get("input")
+        made["spec"] = {**spec, "workflow": {**workflow, "input": _carry(given)}}
+    if isinstance(status, dict):
+        made["status"] = _carrying_status(status)
+    return made
+
+
+def _carrying_status(status: Json) -> Json:
+    made = dict(status)
+    if status.get("result") is not None:
+        made["result"] = _sound("status.result", status["result"])
+    if isinstance(store := status.get("store"), dict):
+        made["store"] = {
+            key: _sound(f"status.store[{key!r}]", value) for key, value in store.items()
+        }
+    return made
+
+
+def _carry(value: Any) -> Carried | None:
+    return None if value is None else carried(value)
+
+
+def _sound(what: str, value: Any) -> RawJson:
+    """Return a value of the status as it is carried."""
+    raw = carried(value)
+    if isinstance(raw, Uncarriable):
+        raise UnreadableError(f"{what} {raw.why}")
+    return raw
+
+
+def _parts(item: Any) -> tuple[Json, Json, Json]:
+    """Return metadata, spec and status of an object."""
+    _check("the object", item, dict)
+    parts = (item.get("metadata"), item.get("spec"), item.get("status") or {})
+    for name, part in zip(("metadata", "spec", "status"), parts, strict=True):
+        _check(name, part, dict)
+    return parts
+
+
+def _slim_metadata(metadata: Json) -> Json:
+    kept: Json = {"namespace": metadata.get("namespace", "")}
+    for name in ("name", "uid", "resourceVersion", "creationTimestamp"):
+        kept[name] = metadata.get(name)
+    for name, value in kept.items():
+        _check(f"metadata.{name}", value, str)
+    check_revision(kept["resourceVersion"])
+    _check_time("metadata.creationTimestamp", kept["creationTimestamp"])
+    if "deletionTimestamp" in metadata:
+        kept["deletionTimestamp"] = metadata["deletionTimestamp"]
+    return kept
+
+
+def _slim_spec(spec: Json) -> Json:
+    kept = {name: spec.get(name) for name in ("workflowId", "eventName", "runUid")}
+    _check("spec.workflowId", kept["workflowId"], str)
+    _check("spec.eventName", kept["eventName"], str)
+    _check("spec.runUid", kept["runUid"], str | None)
+    return {**kept, "payload": payload_of(spec)}
+
+
+def _slim_status(status: Json) -> Json:
+    phase, place = status.get("phase"), status.get("place")
+    _check("status.phase", phase, str | None)
+    _check("status.place", place, int | None)
+    return {"phase": phase, "place": place}
+
+
+def _check(what: str, value: Any, kind: Any) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        found = "missing" if value is None else f"of type {type(value).__name__}"
+        raise UnreadableError(f"{what} is {found}, which its definition does not allow")
+
+
+def check_revision(version: Any) -> int:
+    """Return a resourceVersion as a number.
+
+    Raises:
+        UnreadableError: it is not one.
+    """
+    if not isinstance(version, str) or not version.isdecimal() or len(version) > LONGEST_REVISION:
+        raise UnreadableError("metadata.resourceVersion is not a number")
+    return int(version)
+
+
+def _check_time(what: str, value: str) -> None:
+    try:
+        aware = datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        aware = False
+    if not aware:
+        raise UnreadableError(f"{what} is not a time")
+
+
+def _shortened(error: Exception) -> str:
+    """Return the text of an error in one line; pydantic's names each field that does not fit."""
+    text = " ".join(str(error).split())
+    if isinstance(error, ValidationError):
+        found = error.errors(include_url=False, include_input=False)
+        text = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
+    return f"{text[:LONGEST_WHY]}..." if len(text) > LONGEST_WHY else text

@@ -1,0 +1,62 @@
+"""PassedOver: the objects that could not be read, by uid and version.
+
+1. Each version is told once: in the log, and on the object itself as a core Event. What a list or a
+   watch shows again is not news.
+2. Only so many are remembered: beyond that one may be told again.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from grctl.models.reasons import RunReason
+from grctl_operator.engine.reading import Unreadable, identity_of
+from grctl_operator.runtime.people.announcer import involved_object
+from grctl_operator.runtime.people.notices import Notice
+
+REMEMBERED = 10_000  # objects
+PASSED = "The operator cannot read this object and passes it over until it is changed: "
+
+Announce = Callable[[Notice], None]
+
+logger = logging.getLogger(__name__)
+
+
+def _say_nothing(_notice: Notice) -> None:
+    """Stand in until there is somebody who tells people."""
+
+
+class PassedOver:
+    """Notes what was passed over, and tells of it."""
+
+    def __init__(self) -> None:
+        self.announce: Announce = _say_nothing
+        """Has something said of an object."""
+        self._known: OrderedDict[str, str] = OrderedDict()
+
+    def add(self, kind: str, item: Any, why: str) -> None:
+        """Note an object that cannot be read."""
+        found = identity_of(kind, item, why)
+        if found is None:
+            logger.error("object passed over", extra={"kind": kind, "error": why})
+        elif self._known.get(found.uid) != found.version:
+            self._remember(found)
+            self._tell(found)
+
+    def drop(self, uid: str) -> None:
+        """Forget an object that is gone, or was read."""
+        self._known.pop(uid, None)
+
+    def _remember(self, found: Unreadable) -> None:
+        self._known[found.uid] = found.version
+        self._known.move_to_end(found.uid)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
+    def _tell(self, found: Unreadable) -> None:
+        fields = {"kind": found.kind, "object": str(found.key), "error": found.why}
+        logger.error("object passed over", extra=fields)
+        about = involved_object(found.kind, *found.key, found.uid)
+        text = f"{PASSED}{found.why}"
+        self.announce(Notice(about, found.key, RunReason.UNREADABLE, text, warning=True))

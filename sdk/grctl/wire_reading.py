@@ -1,0 +1,171 @@
+"""Reading what the other side says, and what stands in for a message that fails.
+
+1. What cannot be read or written of an execution ends that execution, by a result that says so and
+   is committed like any other. No message takes its connection along.
+2. On the operator's side values of the store and the result are carried as raw JSON, and are known
+   to be sound from here on.
+3. Nothing here quotes a message: it may hold a payload, and errors are logged.
+"""
+
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from grctl.json_reading import UnreadableJsonError, read_json
+from grctl.models.base import Model
+from grctl.models.limits import MESSAGE
+from grctl.models.reasons import RunReason
+from grctl.models.run import RunError
+from grctl.models.wire import (
+    Declined,
+    Drain,
+    Execute,
+    Execution,
+    Failed,
+    Goodbye,
+    Hello,
+    Outcome,
+    Refused,
+    Release,
+    Welcome,
+    from_operator,
+    from_worker,
+)
+from grctl.raw_json import RawJson, Uncarriable, carried
+from grctl.serialization import cut
+
+Json = dict[str, Any]
+
+
+class UnreadableMessageError(ValueError):
+    """A message is not understood. The text says why, and does not quote it."""
+
+
+def read_from_worker(line: str) -> Hello | Outcome | Declined | Drain:
+    """Return what a worker says.
+
+    An outcome that holds what cannot be kept is read as a failure of its handler.
+
+    Raises:
+        UnreadableMessageError: nothing can be made of it.
+    """
+    said = _parse(line)
+    if said.get("kind") != "outcome":
+        return _validated_text(line)
+    try:
+        return _validated(  # type: ignore[no-any-return]
+            from_worker, {**said, "result": _carrying(said.get("result"))}
+        )
+    except UnreadableMessageError as error:
+        execution = _execution(said, str(error))
+        return _failed(execution, RunReason.BAD_OUTCOME, f"The outcome cannot be kept: {error}")
+
+
+def read_from_operator(line: str) -> Welcome | Execute | Release | Goodbye | Outcome:
+    """Return what an operator says.
+
+    An Execute that cannot be read is answered: what is returned then is the Outcome to send.
+
+    Raises:
+        UnreadableMessageError: nothing can be made of it.
+    """
+    try:
+        return from_operator.validate_json(line)
+    except ValidationError as error:
+        why = _told(error)
+    said = _parse(line)
+    if said.get("kind") != "execute":
+        raise UnreadableMessageError(why)
+    return _answer(_execution(said, why), said.get("payload"), why)
+
+
+def stand_in(message: Model, error: Exception) -> Outcome | None:
+    """Return how an execution ends of which a message cannot be written; None: it is of none."""
+    why = f"A message about the execution cannot be written: {type(error).__name__}"
+    match message:
+        case Execute(execution=execution):
+            return _failed(execution, RunReason.FAILED, why)
+        case Outcome(execution=execution):
+            return _failed(execution, RunReason.BAD_OUTCOME, why)
+    return None
+
+
+def _parse(line: str) -> Json:
+    try:
+        said = read_json(line.encode(errors="replace"))
+    except UnreadableJsonError as error:
+        raise UnreadableMessageError(f"it is not JSON: {error}") from None
+    if not isinstance(said, dict):
+        raise UnreadableMessageError("it is not an object")
+    return said
+
+
+def _validated_text(line: str) -> Hello | Outcome | Declined | Drain:
+    try:
+        return from_worker.validate_json(line)
+    except ValidationError as error:
+        raise UnreadableMessageError(_told(error)) from None
+
+
+def _validated(adapter: TypeAdapter[Any], said: Json) -> Any:
+    try:
+        return adapter.validate_python(said)
+    except ValidationError as error:
+        raise UnreadableMessageError(_told(error)) from None
+
+
+def _told(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, each['loc'])) or 'message'}: {each['msg']}"
+        for each in error.errors(include_input=False, include_url=False)
+    )
+
+
+def _carrying(result: Any) -> Any:
+    """Return a result with what the handler gave as raw JSON.
+
+    Raises:
+        UnreadableMessageError: some of it cannot be carried.
+    """
+    if not isinstance(result, dict):
+        return result
+    made = dict(result)
+    put, directive = result.get("put"), result.get("directive")
+    if isinstance(put, dict):
+        made["put"] = {key: _sound(f"store[{key!r}]", value) for key, value in put.items()}
+    if isinstance(directive, dict) and directive.get("result") is not None:
+        made["directive"] = {**directive, "result": _sound("the result", directive["result"])}
+    return made
+
+
+def _sound(what: str, value: Any) -> RawJson:
+    raw = carried(value)
+    if isinstance(raw, Uncarriable):
+        raise UnreadableMessageError(f"{what} {raw.why}")
+    return raw
+
+
+def _execution(said: Json, why: str) -> Execution:
+    """Return the execution that an unreadable message is about.
+
+    Raises:
+        UnreadableMessageError: not even that can be told.
+    """
+    try:
+        return Execution.model_validate(said.get("execution"))
+    except ValidationError:
+        raise UnreadableMessageError(why) from None
+
+
+def _answer(execution: Execution, payload: Any, why: str) -> Outcome:
+    """Return the outcome of what a worker cannot read: a payload is refused, all else fails."""
+    if isinstance(given := carried(payload), Uncarriable):
+        text = f"The worker cannot read it: the payload or input {given.why}."
+        return Outcome(execution=execution, result=Refused(message=text))
+    text = f"The worker cannot read what it is to execute: {why}"
+    return _failed(execution, RunReason.FAILED, text)
+
+
+def _failed(execution: Execution, reason: RunReason, why: str) -> Outcome:
+    error = RunError(type=reason, message=cut(why, MESSAGE))
+    return Outcome(execution=execution, result=Failed(reason=reason, error=error))
