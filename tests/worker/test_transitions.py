@@ -75,6 +75,33 @@ def test_a_wait_has_no_timeout_or_both_parts_of_one() -> None:
     )
 
 
+def test_a_timeout_step_is_named_by_itself_or_by_its_name() -> None:
+    by_name = next_.wait_for_event(timeout=HOUR, timeout_step_name="auto_approve")
+    assert next_.wait_for_event(timeout=HOUR, timeout_step_name=auto_approve) == by_name
+
+
+@pytest.mark.parametrize("wrong", [approve, start, elsewhere, fulfill.function, 3])
+def test_what_is_no_step_of_the_workflow_is_no_timeout_step(wrong: Any) -> None:
+    with pytest.raises(ValueError, match=r"is no step.*'fulfill', 'auto_approve'"):
+        next_.wait_for_event(timeout=HOUR, timeout_step_name=wrong)
+
+
+def test_a_step_with_a_name_of_its_own_is_named_by_that() -> None:
+    renamed = Workflow(workflow_type="Renamed")
+
+    @renamed.step(name="escalate")
+    async def call_the_manager(ctx: Context) -> Directive:
+        return ctx.next.complete()
+
+    transitions = Transitions(renamed)
+    assert transitions.step(call_the_manager) == NextStep(step="escalate")
+    assert transitions.wait_for_event(HOUR, call_the_manager) == WaitForEvent(
+        timeout=HOUR, timeout_step="escalate"
+    )
+    with pytest.raises(ValueError, match=r"no step 'call_the_manager'. .*'escalate'"):
+        transitions.step("call_the_manager")
+
+
 def test_a_timeout_without_a_step_is_an_error_at_once() -> None:
     with pytest.raises(ValueError, match=r"needs a timeout_step_name beside it.*'auto_approve'"):
         next_.wait_for_event(timeout=HOUR)

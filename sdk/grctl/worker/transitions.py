@@ -37,13 +37,16 @@ class Transitions:
         return NextStep(step=self._step_name(step))
 
     def wait_for_event(
-        self, timeout: timedelta | None = None, timeout_step_name: str | None = None
+        self,
+        timeout: timedelta | None = None,
+        timeout_step_name: Handler[Any] | str | None = None,
     ) -> Directive:
         """Wait for the next event: one that waits already, or else the first to arrive.
 
         Args:
             timeout: How long to wait before running the timeout step. None: for ever.
-            timeout_step_name: Step to run if no event arrives before that.
+            timeout_step_name: Step to run if no event arrives before that: the step itself, or its
+                name. A type checker sees the step itself.
 
         Raises:
             ValueError: one argument without the other, a timeout that is not positive, or a step
@@ -51,7 +54,7 @@ class Transitions:
 
         Example:
             >>> return ctx.next.wait_for_event(
-            ...     timeout=timedelta(hours=24), timeout_step_name="auto_approve"
+            ...     timeout=timedelta(hours=24), timeout_step_name=auto_approve
             ... )
         """
         if timeout is None and timeout_step_name is None:

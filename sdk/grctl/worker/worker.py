@@ -56,8 +56,9 @@ class Worker:
 
     Raises:
         TypeError: something in `workflows` is no workflow, or an argument is of a wrong type.
-        ValueError: a workflow without a start handler, two of one type, or a handler whose
-            parameters cannot be made from a payload.
+        ValueError: a workflow without a start handler, two of one type, a handler whose
+            parameters cannot be made from a payload, or one that names a step (a constant in its
+            code) which its workflow does not have.
 
     Example:
         >>> await Worker(workflows=[order]).run()
@@ -205,6 +206,7 @@ def _by_type(candidates: Iterable[Any]) -> dict[str, Workflow]:
                 f"{each.workflow_type} has no start handler: define one with"
                 " `@....start()` above `async def start(ctx: Context) -> Directive:`"
             )
+        each.check_named_steps()
     if not found:
         raise ValueError("workflows is empty: a worker needs at least one.")
     return found

@@ -56,9 +56,9 @@ class Handler(Generic[P]):
         """Do as `Workflow.start` of its workflow."""
         return self.workflow.start(function)
 
-    def step(self, function: None = None, /) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
+    def step(self, name: str | None = None) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
         """Do as `Workflow.step` of its workflow."""
-        return self.workflow.step(function)
+        return self.workflow.step(name)
 
     def event(self, name: str | None = None) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
         """Do as `Workflow.event` of its workflow."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from grctl.models.phases import HandlerKind
 from grctl.workflow.handler import Handler, HandlerFunction, P
+from grctl.workflow.named_steps import named_steps
 
 LONGEST_NAME = 253  # characters: what the resources take
 
@@ -77,14 +78,23 @@ class Workflow:
 
         return define
 
-    def step(self, function: None = None, /) -> Callable[[HandlerFunction[P]], Handler[P]]:
-        """Define a step, which `ctx.next.step` and a wait's timeout go to by its function's name.
+    def step(self, name: str | None = None) -> Callable[[HandlerFunction[P]], Handler[P]]:
+        """Define a step, which `ctx.next.step` and a wait's timeout go to.
+
+        Args:
+            name: Name of the step. Defaults to the function's name. Runs that wait keep it, so a
+                function that is renamed keeps its step's name.
 
         Raises:
             ValueError: there is a step of that name, or the function is no handler of a step.
+
+        Example:
+            >>> @order.step(name="escalate")
+            ... async def call_the_manager(ctx: Context) -> Directive:
+            ...     return ctx.next.wait_for_event()
         """
-        _check_parentheses(HandlerKind.STEP, function)
-        return lambda function: self._define(HandlerKind.STEP, None, function)
+        _check_parentheses(HandlerKind.STEP, name)
+        return lambda function: self._define(HandlerKind.STEP, name, function)
 
     def event(self, name: str | None = None) -> Callable[[HandlerFunction[P]], Handler[P]]:
         """Define the handler of an event. Its parameters after `ctx` take the event's payload.
@@ -102,6 +112,24 @@ class Workflow:
         """
         _check_parentheses(HandlerKind.EVENT, name)
         return lambda function: self._define(HandlerKind.EVENT, name, function)
+
+    def check_named_steps(self) -> None:
+        """Check that there is a step for each name that a handler's code holds as a constant.
+
+        Raises:
+            ValueError: there is none; names the handler, its line and the steps that there are.
+        """
+        steps = self.names(HandlerKind.STEP)
+        for handler in self.handlers:
+            for named in named_steps(handler.function):
+                if named.name not in steps:
+                    listed = ", ".join(repr(each) for each in steps) or "none"
+                    raise ValueError(
+                        f"{handler.function.__name__} names the step {named.name!r}"
+                        f" ({handler.function.__code__.co_filename}, line {named.line}), which"
+                        f" {self.workflow_type} does not have. Steps of {self.workflow_type}:"
+                        f" {listed}."
+                    )
 
     def _define(
         self, kind: HandlerKind, name: str | None, function: HandlerFunction[P]
