@@ -31,6 +31,7 @@ from grctl_operator.engine import (
     names,
     orphans,
     retention,
+    versions,
     wait,
 )
 from grctl_operator.engine.draft import Draft
@@ -242,6 +243,35 @@ def a_name_that_no_connected_worker_has_is_unknown(
         return name in names.connected_event_names(draft)
 
     patch.setattr(inbox, "is_known", has)
+    return decide
+
+
+@broken("versions come and go")
+def the_first_version_that_refuses_a_payload_decides(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
+    patch.setattr(commit, "is_open", lambda draft, held: False)
+    return decide
+
+
+@broken("versions come and go")
+def a_refusal_beats_the_version_that_takes_the_payload(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
+    right = versions.is_open
+
+    def is_open(draft: Draft, held: Any) -> bool:
+        return right(draft, held) and not any(
+            each.outcome and not versions.is_refusal(each.outcome) for each in draft.in_flight
+        )
+
+    patch.setattr(commit, "is_open", is_open)
+    return decide
+
+
+@broken("versions come and go")
+def a_version_that_refused_is_asked_again(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
+    patch.setattr(dispatch, "refused_by", lambda draft: ())
     return decide
 
 

@@ -235,12 +235,26 @@ class Operator(Staff):
             require(not runs, "D: a cancellation voids what runs")
 
     def _check_rejections(self, decision: Decision) -> None:
-        """An event is unknown only if no worker has a handler for it, nor one that left lately."""
+        """An event is rejected only if no worker that is known might have taken it."""
         for effect in decision.after:
             if isinstance(effect, Settle) and effect.settlement.reason == "UnknownEvent":
-                name = self.world.events[effect.settlement.uid].item["spec"]["eventName"]
-                has = any(name in catalogue.event_names for catalogue in self.catalogues.values())
-                require(not has, f"8: {effect.settlement.uid} is unknown, and a worker has {name}")
+                self._check_unknown(effect.settlement.uid)
+            if isinstance(effect, Settle) and effect.settlement.reason == "BadPayload":
+                self._check_refused(effect.settlement.uid)
+
+    def _check_unknown(self, uid: str) -> None:
+        name = self.world.events[uid].item["spec"]["eventName"]
+        has = any(name in catalogue.event_names for catalogue in self.catalogues.values())
+        require(not has, f"8: {uid} is unknown, and a worker has {name}")
+
+    def _check_refused(self, uid: str) -> None:
+        name, refusals = self.world.events[uid].item["spec"]["eventName"], self.world.refusals
+        able = [
+            each.catalogue for each in self.workers.values() if name in each.catalogue.event_names
+        ]
+        others = [each for each in able if each not in refusals.get(uid, ())]
+        cancelled = self.run is not None and self.run.spec.cancel
+        require(not others or cancelled, f"8: {uid} is refused, and another version was not asked")
 
     def begin_write(self) -> None:
         """Send the write; its answer comes with `finish_write`."""

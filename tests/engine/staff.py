@@ -61,11 +61,13 @@ class Staff:
             self._dispatch_ahead(effect, self.run)
             return
         able = [
-            each for each in self.workers.values() if each.catalogue.has(effect.kind, effect.name)
+            each
+            for each in self.workers.values()
+            if each.catalogue.has(effect.kind, effect.name) and each.catalogue not in effect.but
         ]
         worker = min(able, key=lambda each: len(each.running))
         execution = _execution(effect, self.run)
-        self.held[execution.id] = Held(execution, worker.name, self.now)
+        self.held[execution.id] = Held(execution, worker.name, self.now, catalogue=worker.catalogue)
         worker.inbox.append((execution, dict(self.run.status.store)))
 
     def _dispatch_ahead(self, effect: Dispatch, run: WorkflowRun) -> None:
@@ -76,7 +78,9 @@ class Staff:
         for number, event in enumerate((effect.event, *effect.then)):
             link = replace(effect, name=event.event_name, event=event)
             execution = _execution(replace(link, commits=effect.commits + number), run)
-            self.held[execution.id] = Held(execution, worker.name, self.now)
+            self.held[execution.id] = Held(
+                execution, worker.name, self.now, catalogue=worker.catalogue
+            )
             worker.inbox.append((execution, None))
             effect = replace(effect, base=execution.id)
 
@@ -92,7 +96,9 @@ class Staff:
         self.catalogues[worker.name] = worker.catalogue
         still = {execution.id for execution in executions}
         for execution in executions:
-            self.held[execution.id] = Held(execution, worker.name, self.now)
+            self.held[execution.id] = Held(
+                execution, worker.name, self.now, catalogue=worker.catalogue
+            )
         for execution_id, held in list(self.held.items()):
             if held.worker == worker.name and execution_id not in still:
                 self.held[execution_id] = replace(held, lost=True)

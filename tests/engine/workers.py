@@ -83,6 +83,9 @@ class Worker:
             self._decline(execution_id)
             return
         outcome = Outcome(execution=execution, result=answer(execution, store))
+        if self.operator and execution.event_uid and isinstance(outcome.result, Refused):
+            refusals = self.operator.world.refusals.setdefault(execution.event_uid, [])
+            refusals.append(self.catalogue)
         self.left[execution_id] = _left(store, outcome)
         self.outcomes[execution_id] = self.last = outcome
         if self.operator:

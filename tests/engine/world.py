@@ -12,6 +12,7 @@ from typing import Any
 from grctl.models import FINALIZER, RunStatus, WorkflowRun
 from grctl.models.meta import ObjectMeta
 from grctl.models.run import RunSpec, WorkflowSpec
+from grctl.models.wire import Catalogue
 from grctl_operator.engine.observation import Key, whole_second
 from grctl_operator.engine.retention import KEPT
 from tests.engine import ledger
@@ -73,6 +74,8 @@ class World:
     """By uid of the run: the event names that its status has ever known."""
     begun: set[str] = field(default_factory=set)
     """Uids of the events that a worker has been given."""
+    refusals: dict[str, list[Catalogue]] = field(default_factory=dict)
+    """By uid of an event: the versions of the workflow that refused its payload."""
     committed: set[str] = field(default_factory=set)
     """Executions whose outcomes were committed."""
     clock_went_back: bool = False

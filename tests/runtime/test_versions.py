@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from grctl.models.directive import Complete, WaitForEvent
-from grctl.models.wire import Hello
+from grctl.models.phases import HandlerKind
+from grctl.models.wire import Catalogue, Handler, Hello
 from grctl_operator.engine import dispatch
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.write import refresher
@@ -108,3 +109,56 @@ async def _is_served(cluster: Cluster, operator: Operator, greeting: Hello) -> N
 
 def says(text: str) -> Callable[[Json], bool]:
     return lambda run: str(run["status"].get("message", "")).startswith(text)
+
+
+def both(cluster: Cluster, name: str, *fields: str) -> Hello:
+    """A version whose handler of `both` takes some fields."""
+    schema = {"type": "object", "properties": {each: {} for each in fields}}
+    handlers = (
+        Handler(kind=HandlerKind.START, name="start"),
+        Handler(kind=HandlerKind.EVENT, name="both", payload=schema),
+    )
+    order = Catalogue(type="Order", handlers=handlers)
+    return hello(order, namespace=cluster.namespace, worker=name)
+
+
+async def test_a_payload_that_the_older_version_refuses_is_taken_by_the_newer(
+    cluster: Cluster,
+) -> None:
+    async with (
+        operating(cluster) as operator,
+        connected(operator.port, both(cluster, "old", "x")) as old,
+    ):
+        await start_and_wait(cluster, old, "order-1")
+        event = await cluster.send("order-1", "both", {"x": 1, "y": 2})
+        execute = await old.executes()
+        async with connected(operator.port, both(cluster, "new", "x", "y")) as new:
+            await old.refuses(execute, "y: is unknown")
+            await new.succeeds(await new.executes(), Complete())
+            settled = await cluster.until_settled(event)
+    assert settled["status"]["phase"] == "Processed"
+
+
+async def test_a_payload_that_both_versions_refuse_is_rejected_and_the_next_event_goes_on(
+    cluster: Cluster,
+) -> None:
+    async with (
+        operating(cluster) as operator,
+        connected(operator.port, both(cluster, "old", "x")) as old,
+    ):
+        await start_and_wait(cluster, old, "order-1")
+        event = await cluster.send("order-1", "both", {"z": 1})
+        following = await cluster.send("order-1", "both", {"x": 1})
+        execute = await old.executes()
+        async with connected(operator.port, both(cluster, "new", "x", "y")) as new:
+            await old.refuses(execute, "z: is unknown")
+            await new.refuses(await new.executes(), "y: is missing")
+            settled = await cluster.until_settled(event)
+    async with (
+        operating(cluster) as operator,
+        connected(operator.port, both(cluster, "old", "x")) as old,
+    ):
+        await old.succeeds(await old.executes(), Complete())
+        processed = await cluster.until_settled(following)
+    assert (settled["status"]["reason"], settled["status"]["sequence"]) == ("BadPayload", 1)
+    assert (processed["status"]["phase"], processed["status"]["sequence"]) == ("Processed", 2)

@@ -19,6 +19,7 @@ from grctl_operator.engine.draft import SHOWN_AFTER, Draft, goes_on
 from grctl_operator.engine.inbox import eligible, is_for_another_run
 from grctl_operator.engine.names import is_written
 from grctl_operator.engine.observation import Event, Events, Executions, Held
+from grctl_operator.engine.versions import at_work
 
 AHEAD = 16
 """Executions in flight for one run: what a worker does in the time of some commits."""
@@ -44,6 +45,8 @@ def _room(draft: Draft) -> int:
         return 0
     if len({held.execution.commits for held in flying}) < len(flying):
         return 0  # two attempts at the same: nobody knows which one commits
+    if len(at_work(draft)) < len(flying):
+        return 0  # what comes behind a refusal is void if another version takes the event
     back = [held for held in flying if held.outcome is not None]
     if not _all_go_on_waiting(back):
         return 0

@@ -21,6 +21,7 @@ from grctl_operator.engine.draft import Draft, follows
 from grctl_operator.engine.inbox import eligible, unconsumed
 from grctl_operator.engine.observation import Event, Held
 from grctl_operator.engine.size import ELSEWHERE, oversize
+from grctl_operator.engine.versions import is_open
 from grctl_operator.engine.wait import begin_wait
 
 RUN_GONE = "the run that it was given for is gone"
@@ -97,7 +98,9 @@ def _next_outcome(draft: Draft, committed: list[Execution]) -> Outcome | None:
     for held in draft.in_flight:
         execution = held.execution
         behind = follows(execution, committed[-1]) if committed else draft.is_current(execution)
-        if held.outcome is not None and behind and _may_commit(draft, execution):
+        if held.outcome is None or not behind or is_open(draft, held):
+            continue
+        if _may_commit(draft, execution):
             return held.outcome
     return None
 

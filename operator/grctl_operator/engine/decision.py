@@ -10,6 +10,7 @@ from datetime import datetime
 
 from grctl.models.phases import HandlerKind
 from grctl.models.run import RunStatus, Settlement
+from grctl.models.wire import Catalogue
 from grctl_operator.engine.observation import Event
 
 
@@ -29,6 +30,8 @@ class Dispatch:
     """Events to hand over behind this one, each built on the one before."""
     alone: bool = False
     """Nothing else may run on the worker meanwhile."""
+    but: tuple[Catalogue, ...] = ()
+    """Versions that refused it already."""
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -84,6 +87,8 @@ class AwaitClearWorker:
 
     kind: HandlerKind
     name: str
+    but: tuple[Catalogue, ...] = ()
+    """Versions that refused what is due already."""
 
 
 @dataclass(frozen=True, slots=True)

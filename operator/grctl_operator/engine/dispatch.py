@@ -38,6 +38,7 @@ from grctl_operator.engine.observation import (
     whole_second,
 )
 from grctl_operator.engine.telling import TOLD_AFTER, TOLD_OF
+from grctl_operator.engine.versions import at_work, refused_by
 
 BACKOFF_LIMIT = 4
 """Retries after crashes, where `spec.backoffLimit` says nothing."""
@@ -102,7 +103,7 @@ def _created(draft: Draft) -> datetime:
 def dispatch_due(draft: Draft) -> bool:
     """Dispatch what is due, if it may be and a worker can take it."""
     due = due_handler(draft)
-    if due is None or draft.in_flight:
+    if due is None or at_work(draft):
         return False
     if due.event and not _may_consume(draft, due.event):
         return False
@@ -143,6 +144,7 @@ def _dispatch(draft: Draft, due: Due) -> None:
         status.last_execution,
         due.event,
         alone=due.runs_alone,
+        but=refused_by(draft),
     )
     draft.before.append(dispatch)
     draft.wake(draft.now + SHOWN_AFTER)  # if it still runs then, people are to see it
@@ -150,13 +152,15 @@ def _dispatch(draft: Draft, due: Due) -> None:
 
 def takes(draft: Draft, due: Due) -> bool:
     """Return whether a worker takes now what is due."""
+    refused = refused_by(draft)
     able = draft.executions.connected_with(due.kind, due.name)
+    able = tuple(worker for worker in able if worker.catalogue not in refused)
     return any(worker.clear if due.runs_alone else worker.free > 0 for worker in able)
 
 
 def _await_worker(draft: Draft, due: Due) -> None:
     if due.runs_alone:
-        draft.before.append(AwaitClearWorker(due.kind, due.name))
+        draft.before.append(AwaitClearWorker(due.kind, due.name, refused_by(draft)))
     reason, message = missing_worker(draft, due)
     draft.before.append(AwaitWorker(room=reason is RunReason.WORKERS_BUSY))
     if reason is RunReason.WORKERS_BUSY:
@@ -288,7 +292,7 @@ def retry_lost(draft: Draft) -> bool:
         return False
     gone = tuple(Release(held.execution.id, False, "its worker was lost") for held in lost)
     latest = max(lost, key=lambda held: held.execution.attempt)
-    if draft.in_flight or due is None or not _is_due(due, latest):
+    if at_work(draft) or due is None or not _is_due(due, latest):
         draft.before += gone
         return False
     draft.after += gone

@@ -20,6 +20,7 @@ from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.identity import is_restored
 from grctl_operator.engine.names import note_names
 from grctl_operator.engine.observation import Blockage, Event, Held, whole_second
+from grctl_operator.engine.versions import at_work
 
 INBOX_SHOWN = 10
 NEEDS_A_PERSON = frozenset({RunPhase.FAILED, RunPhase.TIMED_OUT})
@@ -83,8 +84,9 @@ def _show_progress(draft: Draft) -> str:
     if status.phase.finished:
         return _reason_of_end(draft)
     committed = status.commits != draft.run.status.commits
-    if draft.in_flight and not committed:
-        return _show_running(draft, draft.in_flight[0])
+    working = () if committed else at_work(draft)
+    if working:
+        return _show_running(draft, working[0])
     return _show_idle(draft, committed=committed)
 
 

@@ -118,6 +118,8 @@ class Held:
     outcome: Outcome | None = None
     took: timedelta | None = None
     """How long the outcome took to come, from the dispatch on."""
+    catalogue: Catalogue | None = None
+    """What its worker can run: the version of the workflow. None: not known."""
     crashed: bool = False
     """It was lost because its worker's process ended unasked, while nothing else ran there."""
 

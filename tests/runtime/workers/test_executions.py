@@ -551,3 +551,34 @@ def test_how_long_an_outcome_took_is_not_measured_by_a_clock_that_jumps() -> Non
     made.brought(instance, outcome("x"))
 
     assert held(made)["x"].took == timedelta(seconds=3)
+
+
+def test_a_version_that_refused_is_not_chosen_again() -> None:
+    other = catalogue("Order", "approve", "refund")
+    made = registry(hello(ORDER, instance="a"), hello(other, instance="b"))
+    roster = made.roster
+
+    for name in ("choose", "keep", "clear_for"):
+        key = () if name == "choose" else (KEY,)
+        worker = getattr(roster, name)(*key, GROUP, *APPROVE, [ORDER])
+        assert worker.instance == "b"
+        roster.unkeep(KEY)
+    assert roster.choose(GROUP, *APPROVE, [ORDER, other]) is None
+
+
+def test_a_worker_that_was_kept_is_not_kept_for_what_its_version_refused() -> None:
+    other = catalogue("Order", "approve", "refund")
+    made = registry(hello(ORDER, instance="a"), hello(other, instance="b"))
+    kept = made.roster.keep(KEY, GROUP, *APPROVE)
+    assert kept is not None
+
+    another = made.roster.keep(KEY, GROUP, *APPROVE, [kept.catalogues["Order"]])
+
+    assert another is not None
+    assert another is not kept
+
+
+def test_an_execution_is_known_with_the_version_of_its_worker() -> None:
+    made = registry(hello(ORDER))
+    dispatch(made, "e1")
+    assert held(made)["e1"].catalogue == ORDER

@@ -181,8 +181,8 @@ class Dispatcher:
     def _choose(self, key: Key, group: Group, effect: decision.Dispatch) -> Worker | None:
         roster = self._registry.roster
         if not effect.alone:
-            return roster.choose(group, effect.kind, effect.name)
-        worker = roster.clear_for(key, group, effect.kind, effect.name)
+            return roster.choose(group, effect.kind, effect.name, effect.but)
+        worker = roster.clear_for(key, group, effect.kind, effect.name, effect.but)
         if worker is not None:
             self._end_patience(key)
         return worker
@@ -221,7 +221,7 @@ class Dispatcher:
         """Keep a worker for a run that must run alone. The run is reconciled when it is clear."""
         group = (key.namespace, run.spec.workflow.type)
         self._asked_alone.add(key)
-        worker = self._registry.roster.keep(key, group, effect.kind, effect.name)
+        worker = self._registry.roster.keep(key, group, effect.kind, effect.name, effect.but)
         if worker is None or key in self._patience:
             return
         logger.info("worker kept for one run", extra={"worker": worker.name, "run": str(key)})

@@ -347,7 +347,8 @@ class ExecutionRegistry:
         entries = self._entries.setdefault(key, {})
         entry = entries.get(execution.id)
         if entry is None:
-            held = Held(execution, worker.name, self.now())
+            catalogue = worker.catalogues.get(execution.workflow_type)
+            held = Held(execution, worker.name, self.now(), catalogue=catalogue)
             given = self._seconds()
             entry = entries[execution.id] = _Entry(held, worker.instance, worker.identity, given)
             self._keys[execution.id] = key

@@ -11,7 +11,7 @@ Pure data: no I/O, and the clock is given.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TypeVar
@@ -25,6 +25,8 @@ REMEMBERED = timedelta(minutes=5)
 """How long a worker that left stays in view: longer than any rule looks back."""
 
 C = TypeVar("C", bound=Hashable)
+Versions = Collection[Catalogue]
+"""Versions of a workflow that refused what is to be executed."""
 Name = tuple[str, str, str]
 """Namespace, name and identity of a worker: those of the process that follows it too."""
 
@@ -128,37 +130,43 @@ class Roster:
 
     # Whom to give something.
 
-    def choose(self, group: Group, kind: HandlerKind, name: str) -> Worker | None:
+    def choose(
+        self, group: Group, kind: HandlerKind, name: str, but: Versions = ()
+    ) -> Worker | None:
         """Return the worker that has room and holds least, of those that have the handler."""
-        teams = self._teams.get(group, {}).values()
-        fit = [each for team in teams if team.has(kind, name) and (each := team.least_loaded)]
+        teams = self._able(group, kind, name, but)
+        fit = [each for team in teams if (each := team.least_loaded)]
         return min(fit, key=lambda each: len(each.held), default=None)
 
     def has_room(self, group: Group) -> bool:
         """Return whether any worker of the type takes an execution now."""
         return any(team.least_loaded for team in self._teams.get(group, {}).values())
 
-    def keep(self, key: Key, group: Group, kind: HandlerKind, name: str) -> Worker | None:
+    def keep(
+        self, key: Key, group: Group, kind: HandlerKind, name: str, but: Versions = ()
+    ) -> Worker | None:
         """Keep a worker for a run: the one that holds least. Return it; None: not at present."""
         kept = self._kept.get(key)
-        if kept is not None and self._can(kept, group, kind, name):
+        if kept is not None and self._can(kept, group, kind, name, but):
             return kept
         self.unkeep(key)
         if not self._may_keep(key, group):
             return None
-        teams = self._teams.get(group, {}).values()
-        able = (each for team in teams if team.has(kind, name) for each in team.keepable())
+        teams = self._able(group, kind, name, but)
+        able = (each for team in teams for each in team.keepable())
         worker = min(able, key=lambda each: len(each.held), default=None)
         if worker is not None:
             self._keep(key, worker)
         return worker
 
-    def clear_for(self, key: Key, group: Group, kind: HandlerKind, name: str) -> Worker | None:
+    def clear_for(
+        self, key: Key, group: Group, kind: HandlerKind, name: str, but: Versions = ()
+    ) -> Worker | None:
         """Return a worker on which a run may begin alone, kept for it from now on."""
         kept = self._kept.get(key)
-        if kept is not None and kept.is_clear and self._can(kept, group, kind, name):
+        if kept is not None and kept.is_clear and self._can(kept, group, kind, name, but):
             return kept
-        idle = self.choose(group, kind, name)
+        idle = self.choose(group, kind, name, but)
         if idle is None or idle.held or not self._may_keep(key, group):
             return None
         self.unkeep(key)
@@ -198,10 +206,18 @@ class Roster:
         kept = self._kept_of[group] - (key in self._kept)
         return kept < max(1, connected // 2)
 
-    def _can(self, worker: Worker, group: Group, kind: HandlerKind, name: str) -> bool:
+    def _able(self, group: Group, kind: HandlerKind, name: str, but: Versions) -> Iterator[Team]:
+        """Go through the workers that have a handler, without those of some versions."""
+        teams = self._teams.get(group, {}).values()
+        return (each for each in teams if each.has(kind, name) and each.catalogue not in but)
+
+    def _can(
+        self, worker: Worker, group: Group, kind: HandlerKind, name: str, but: Versions
+    ) -> bool:
         catalogue = worker.catalogues.get(group[1])
-        fits = worker.namespace == group[0] and catalogue is not None and catalogue.has(kind, name)
-        return fits and worker.serves
+        if worker.namespace != group[0] or catalogue is None or catalogue in but:
+            return False
+        return catalogue.has(kind, name) and worker.serves
 
     def _presence(self, worker: Worker, group: Group, key: Key, now: datetime) -> WorkerPresence:
         idle = worker.free > 0 and not worker.held and self._may_keep(key, group)
