@@ -82,6 +82,29 @@ async def test_one_of_several_files_may_be_missing(
     assert await found.authorization() == [("Authorization", "Bearer t")]
 
 
+@pytest.mark.parametrize(
+    ("server", "is_sent"),
+    [
+        ("https://api.example.com", True),
+        ("http://api.example.com", False),
+        ("http://10.0.0.1:8080", False),
+        ("http://127.0.0.1:8080", True),
+        ("http://localhost:8080", True),
+    ],
+)
+async def test_no_token_is_sent_unencrypted_to_another_machine(
+    tmp_path: Path, server: str, *, is_sent: bool
+) -> None:
+    path = tmp_path / "config"
+    user = [{"name": "a", "user": {"token": "t", "as": "ann"}}]
+    content = kubeconfig(clusters=cluster(server=server), users=user)
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+    headers = await (await Connection.find(path)).authorization()
+    token = [("Authorization", "Bearer t")] if is_sent else []
+    assert headers == [*token, ("Impersonate-User", "ann")]
+
+
 @pytest.fixture
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put this process into a pod: the directory of its ServiceAccount."""

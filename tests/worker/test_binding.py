@@ -285,5 +285,17 @@ def test_a_validator_that_breaks_refuses_the_payload() -> None:
     assert refusal(strange, {"strange": {"code": "z"}}).startswith("strange: KeyError: 'z'")
 
 
+@pytest.mark.parametrize("function", [priority, untyped, line, update_quantity])
+@pytest.mark.parametrize("levels", [210, 300, 900])
+def test_a_payload_that_is_nested_too_deep_is_refused(
+    function: Callable[..., Any], levels: int
+) -> None:
+    payload: Any = 1
+    for _ in range(levels):
+        payload = [payload]
+
+    assert len(refusal(function, payload)) < 400
+
+
 def test_a_long_value_is_quoted_shortly() -> None:
     assert len(refusal(update_quantity, {"item_id": "a", "qty": "x" * 10_000})) < 250

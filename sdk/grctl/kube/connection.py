@@ -16,12 +16,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from grctl.kube import kubeconfig as kubeconfigs
-from grctl.kube.credentials import Credentials, Headers, TokenFile, UserCredentials
+from grctl.kube.credentials import (
+    AUTHORIZATION,
+    Credentials,
+    Headers,
+    TokenFile,
+    UserCredentials,
+)
 from grctl.kube.exec_plugin import ExecPlugin
 from grctl.kube.kubeconfig import KubeconfigError, Section
-from grctl.kube.proxies import proxy_of
+from grctl.kube.proxies import is_this_machine, proxy_of
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 DEFAULT_KUBECONFIG = Path("~/.kube/config")
@@ -66,13 +73,22 @@ class Connection:
     async def authorization(self) -> Headers:
         """Return the headers that say who asks.
 
+        As by kubectl, no token is sent unencrypted, but for a server on this machine.
+
         Raises:
             ConnectionConfigError: a token cannot be had.
         """
         try:
-            return await self.credentials.headers()
+            headers = await self.credentials.headers()
         except (KubeconfigError, OSError) as error:
             raise ConnectionConfigError(f"No credentials for {self.server}: {error}") from error
+        return [each for each in headers if each[0] != AUTHORIZATION or self._is_private]
+
+    @property
+    def _is_private(self) -> bool:
+        """Whether nobody between here and the server can read what is said."""
+        parts = urlsplit(self.server)
+        return parts.scheme == "https" or is_this_machine(parts.hostname or "")
 
 
 def _paths(kubeconfig: str | os.PathLike[str] | None) -> list[Path]:

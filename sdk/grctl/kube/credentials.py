@@ -17,6 +17,7 @@ from urllib.parse import quote
 from grctl.kube.exec_plugin import ExecPlugin
 from grctl.kube.kubeconfig import KubeconfigError, Section
 
+AUTHORIZATION = "Authorization"
 LEGAL_IN_HEADERS = "!#$&'*+-.^_`|~"
 """Beside letters and digits; anything else of an extra's key is escaped."""
 
@@ -60,7 +61,7 @@ class UserCredentials:
             return [_bearer(token)]
         if self._user.text("username"):
             text = f"{self._user.text('username')}:{self._user.text('password')}"
-            return [("Authorization", f"Basic {base64.b64encode(text.encode()).decode()}")]
+            return [(AUTHORIZATION, f"Basic {base64.b64encode(text.encode()).decode()}")]
         if self._plugin:
             token = (await self._plugin.credential()).token
             return [_bearer(token)] if token else []
@@ -106,7 +107,7 @@ def _bearer(token: str) -> tuple[str, str]:
     token = token.strip()
     if not token.isprintable():
         raise KubeconfigError("a token has a line break or another control character in it")
-    return "Authorization", f"Bearer {token}"
+    return AUTHORIZATION, f"Bearer {token}"
 
 
 def _token(user: Section) -> str:

@@ -36,7 +36,7 @@ def proxy_of(server: str, configured: str, environment: Mapping[str, str]) -> st
     variable = f"{parts.scheme}_proxy"
     url = environment.get(variable.upper()) or environment.get(variable) or ""
     passed_over = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
-    if not url or _is_this_machine(parts.hostname or "") or _is_named(parts, passed_over):
+    if not url or is_this_machine(parts.hostname or "") or _is_named(parts, passed_over):
         return None
     return _checked(url if "://" in url else f"http://{url}", f"${variable.upper()}")
 
@@ -49,7 +49,8 @@ def _checked(url: str, where: str) -> str:
     return url
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Return whether a host can only be this machine."""
     if host == "localhost":
         return True
     try:

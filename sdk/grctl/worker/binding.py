@@ -194,7 +194,10 @@ def _came(value: Any) -> str:
     if value is None:
         return "is null"
     kind = JSON_NAMES.get(type(value), type(value).__name__)
-    text = orjson.dumps(value, default=str).decode()
+    try:
+        text = orjson.dumps(value, default=str).decode()
+    except orjson.JSONEncodeError:
+        return f"is {kind}, nested too deep to be shown"
     if len(text) > LONGEST_VALUE:
         text = f"{text[:LONGEST_VALUE]}..."
     return f"is {kind}, {text}"

@@ -65,10 +65,13 @@ class Parameter:
         """Its name for the sender of a payload."""
         return ".".join(map(str, self.paths[0].path))
 
-    def find(self, payload: Mapping[str, Any]) -> Any:
+    def find(self, payload: dict[str, Any]) -> Any:
         """Return its value in a payload, or MISSING."""
         for each in self.paths:
-            found = each.search_dict_for_path(dict(payload))
+            key = each.path[0]
+            if key not in payload:
+                continue
+            found = payload[key] if len(each.path) == 1 else each.search_dict_for_path(payload)
             if found is not PydanticUndefined:
                 return found
         return MISSING
