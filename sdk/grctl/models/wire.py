@@ -28,6 +28,14 @@ from grctl.raw_json import dumps
 CONNECT_PATH = "/v1alpha1/worker"
 BLOCKED_PATH = "/v1alpha1/worker/blocked"
 LONGEST_PLACE = 300  # characters
+LARGEST_HELLO = 1024 * 1024
+"""Bytes: what the operator reads of somebody whose permissions it has not asked for yet."""
+MOST_TYPES = 200
+MOST_HANDLERS = 1_000
+"""Of one type."""
+MOST_CAPACITY = 100_000
+SHORT = 63
+"""Characters of a namespace, as Kubernetes limits it, or of the number of a process."""
 UNREACHABLE = "Grctl-Unreachable"
 """Header of a connection: where the worker was a moment ago and found nobody."""
 
@@ -36,7 +44,7 @@ class Handler(Model):
     """A handler as a worker announces it."""
 
     kind: HandlerKind
-    name: str
+    name: str = Field(max_length=NAME_LENGTH)
     payload: dict[str, Any] | None = None
     """JSON schema of what binds to its parameters; None: it takes no payload."""
 
@@ -44,8 +52,8 @@ class Handler(Model):
 class Catalogue(Model):
     """What a worker can run of one workflow type."""
 
-    type: str
-    handlers: tuple[Handler, ...]
+    type: str = Field(min_length=1, max_length=NAME_LENGTH)
+    handlers: tuple[Handler, ...] = Field(max_length=MOST_HANDLERS)
 
     def has(self, kind: HandlerKind, name: str) -> bool:
         """Say whether the handler is among them. A start handler goes by its kind alone."""
@@ -97,13 +105,13 @@ class Hello(Greeting):
     """First message of a worker."""
 
     protocol_highest: int | None = Field(default=SPOKEN.highest, ge=1, le=MOST)
-    worker: str
+    worker: str = Field(max_length=NAME_LENGTH)
     """Name that outlives a restart (the pod's name)."""
-    instance: str
+    instance: str = Field(max_length=SHORT)
     """Another at each start of the process."""
-    namespace: str
-    capacity: int
-    catalogues: tuple[Catalogue, ...]
+    namespace: str = Field(max_length=SHORT)
+    capacity: int = Field(ge=0, le=MOST_CAPACITY)
+    catalogues: tuple[Catalogue, ...] = Field(max_length=MOST_TYPES)
     held: tuple[Execution, ...] = ()
     """Executions that it runs, or whose outcome it holds."""
 

@@ -15,12 +15,22 @@ from grctl.arguments import check_seconds, check_text, check_whole, wrong_type
 from grctl.backoff import Uniform
 from grctl.loggers import get_logger
 from grctl.models.phases import HandlerKind
-from grctl.models.wire import Catalogue, Drain, Execute, Handler, Hello, Release, Welcome
+from grctl.models.wire import (
+    MOST_CAPACITY,
+    Catalogue,
+    Drain,
+    Execute,
+    Handler,
+    Hello,
+    Release,
+    Welcome,
+)
 from grctl.worker import identity
 from grctl.worker.blocked import Reporter
 from grctl.worker.connection import Connection, Message, Sleep
 from grctl.worker.executions import Executions
 from grctl.worker.health import Parts, probed
+from grctl.worker.hello import check_size, fitting
 from grctl.worker.lag import LoopWatch
 from grctl.worker.signals import stopping_signals
 from grctl.workflow.handler import Handler as WorkflowHandler
@@ -87,12 +97,15 @@ class Worker:
         check_whole("capacity", capacity)
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, not {capacity}.")
+        if capacity > MOST_CAPACITY:
+            raise ValueError(f"capacity must be at most {MOST_CAPACITY}, not {capacity}.")
         check_seconds("grace", grace)
         if not grace >= 0:  # NaN too
             raise ValueError(f"grace must be at least 0 seconds, not {grace}.")
         self._grace = grace
         self._workflows = _by_type(workflows)
         self._catalogues = tuple(_catalogue(each) for each in self._workflows.values())
+        check_size(self._catalogues)
         self._capacity = capacity
         self._http = (http_host, http_port)
         self._given_name = name
@@ -172,7 +185,7 @@ class Worker:
             namespace=self._namespace,
             capacity=0 if self._stopping.is_set() else self._capacity,
             catalogues=self._catalogues,
-            held=self._executions.held,
+            held=fitting(self._executions.held),
         )
 
     async def _receive(self, message: Message) -> None:

@@ -117,7 +117,7 @@ async def test_a_worker_that_found_nobody_at_the_leaders_is_welcomed_by_who_take
     async with leading(cluster) as leader, standing_by(cluster) as standby:
         leaders = f"http://127.0.0.1:{leader.port}"
         coming = asyncio.create_task(welcome(standby.port, greeting(cluster), leaders))
-        await until(lambda: len(standby.dispatcher._identities) == 1)
+        await until(lambda: standby.dispatcher.connections == 1)
         await leader.stop()
         await coming
         assert standby.leading

@@ -44,6 +44,9 @@ class Door:
         self.refuses: str | None = None
         self.expires: datetime | None = None
 
+    def look(self, authorization: str | None) -> None:
+        pass
+
     async def identify(self, authorization: str | None) -> Identity:
         return Identity(authorization or "anonymous", expires=self.expires)
 

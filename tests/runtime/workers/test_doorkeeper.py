@@ -11,7 +11,13 @@ import pytest
 
 from grctl.kube import Api, Resource
 from grctl_operator.runtime.workers.admission import NotHereError
-from grctl_operator.runtime.workers.doorkeeper import GRANTED, REFUSED, RefusedError, TokenDoor
+from grctl_operator.runtime.workers.doorkeeper import (
+    GRANTED,
+    REFUSED,
+    Identity,
+    RefusedError,
+    TokenDoor,
+)
 from tests.runtime.conftest import PATIENCE, Cluster
 from tests.runtime.played_worker import catalogue, hello
 
@@ -185,3 +191,27 @@ async def test_while_the_api_server_is_away_nobody_is_refused_for_good(bench: Be
         door = TokenDoor(closed, "grctl.dev", bench.now)
         with pytest.raises(NotHereError, match="try again"):
             await door.identify(token)
+
+
+async def test_permissions_are_asked_for_in_turn_until_some_are_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def may_not(_identity: Identity, workflow_type: str) -> bool:
+        asked.append(workflow_type)
+        return False
+
+    monkeypatch.setattr(bench.door, "_may", may_not)
+    offered = [catalogue(f"Type{number}") for number in range(150)]
+    identity = Identity("system:serviceaccount:shop:orders", bench.cluster.namespace)
+    with pytest.raises(RefusedError, match="may not execute Type0, Type1, "):
+        await bench.door.permit(identity, bench.hello(*offered))
+    assert asked == [f"Type{number}" for number in range(10)]
+
+
+async def test_who_offers_nothing_is_refused(bench: Bench) -> None:
+    identity = Identity("system:serviceaccount:shop:orders", bench.cluster.namespace)
+    nothing = hello(namespace=bench.cluster.namespace)
+    with pytest.raises(RefusedError, match="offers no workflow type"):
+        await bench.door.permit(identity, nothing)

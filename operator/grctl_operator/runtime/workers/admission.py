@@ -16,11 +16,15 @@ ABSENT = 1.0  # s: less than a leader that is back waits for its workers
 
 
 class NotHereError(Exception):
-    """A worker cannot come in here now: `url` says where it can; None: it tries again."""
+    """A worker cannot come in here now: `url` says where it can; None: it tries again.
 
-    def __init__(self, message: str, url: str | None = None) -> None:
+    `refused`: not before somebody did something, so it need not hurry.
+    """
+
+    def __init__(self, message: str, url: str | None = None, *, refused: bool = False) -> None:
         super().__init__(message)
         self.url = url
+        self.refused = refused
 
 
 class Admission:

@@ -22,6 +22,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -44,12 +45,15 @@ from grctl_operator.engine.dispatch import RETURNED
 from grctl_operator.engine.observation import Event, Key
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.work_queue import WorkQueue
-from grctl_operator.runtime.workers.admission import Admission, NotHereError
+from grctl_operator.runtime.workers.admission import NotHereError
 from grctl_operator.runtime.workers.blocked_loops import BlockedLoops
 from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, Identity, RefusedError
+from grctl_operator.runtime.workers.entrance import Entrance
 from grctl_operator.runtime.workers.executions import ExecutionRegistry
+from grctl_operator.runtime.workers.listener import Listener
 from grctl_operator.runtime.workers.offers import Offers
 from grctl_operator.runtime.workers.team import Group, Worker
+from grctl_operator.runtime.workers.vestibule import FullError
 from grctl_operator.runtime.workers.waiting_line import WaitingLine
 from grctl_operator.runtime.workers.worker_session import ProtocolError, WorkerSession
 
@@ -63,7 +67,7 @@ SUSPECT_PATIENCE = 60.0  # s: most handlers end in that time; nothing new begins
 FIRST_REST = 0.1  # s: doubled with each execution that a worker declines
 LONGEST_REST = 30.0  # s
 MOST_DOUBLINGS = 20
-LARGEST_MESSAGE = 16 * 1024 * 1024  # bytes: an outcome's store and result, and room
+RETRY = {"Retry-After": "1"}
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +88,6 @@ class Dispatcher:
         silent_grace: float = SILENT_GRACE,
     ) -> None:
         self.port = 0
-        self.admission = Admission()
         self.on_outcome: Callable[[Key], None] = queue.add
         self.on_other_handlers: Callable[[Group], None] = lambda _: None
         """Called with a type whose connected workers have other handlers than before."""
@@ -92,16 +95,14 @@ class Dispatcher:
         self._queue = queue
         self._journal = journal
         self._operator = operator
-        self._door = door
-        self._namespaces = namespaces
+        self._entrance = Entrance(door, namespaces)
+        self.admission = self._entrance.admission
         self._grace = {False: closed_grace, True: silent_grace}
         self._line = WaitingLine()
         self._joined: set[Key] = set()
         """Keys that began to wait, or went on, in the reconcile under way."""
         self._offers = Offers()
         self._sessions: dict[str, WorkerSession] = {}
-        self._identities: dict[WorkerSession, Identity | None] = {}
-        """Of all connections; None: not known yet."""
         self._checks: dict[WorkerSession, asyncio.Task[None]] = {}
         self._deadlines: dict[str, tuple[asyncio.TimerHandle, Hello]] = {}
         """When what a worker that is away holds is given up."""
@@ -119,7 +120,7 @@ class Dispatcher:
         """Keys for which a worker is wanted in the reconcile under way."""
         self._rests: dict[str, asyncio.TimerHandle] = {}
         registry.on_clear = queue.add
-        self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
 
     @property
     def waiting(self) -> int:
@@ -131,16 +132,19 @@ class Dispatcher:
         """Count the runs that wait for a worker which has the handler."""
         return self._line.unserved
 
+    @property
+    def connections(self) -> int:
+        """Count the connections, also those of workers that are not let in yet."""
+        return len(self._entrance.sessions)
+
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Listen. `port` 0 takes a free one; `self.port` says which."""
         app = web.Application(middlewares=[refuse_web_pages(host)])
         app.router.add_get(CONNECT_PATH, self._connect)
         app.router.add_post(BLOCKED_PATH, self._blocked_loops.take)
-        self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=1.0)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, ssl_context=tls)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        self._listener = Listener(app)
+        await self._listener.start(host, port, tls)
+        self.port = self._listener.port
         logger.info(
             "waiting for workers",
             extra={"address": f"{'wss' if tls else 'ws'}://{host}:{self.port}"},
@@ -153,10 +157,10 @@ class Dispatcher:
         for timers in (self._patience, self._rests):
             for timer in timers.values():
                 timer.cancel()
-        sessions = list(self._identities)
+        sessions = self._entrance.sessions
         await asyncio.gather(*(each.leave("The operator stops") for each in sessions))
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._listener is not None:
+            await self._listener.stop()
 
     # What the engine decided.
 
@@ -283,26 +287,27 @@ class Dispatcher:
 
     # What workers do.
 
-    async def admit(self, session: WorkerSession) -> None:
-        """Wait until this operator leads, and learn who comes."""
-        await self.admission.wait(session.unreachable)
-        self._identities[session] = await self._door.identify(session.credential)
+    async def admit(self, session: WorkerSession) -> int:
+        """Wait until a worker may come in. Return how much it may send."""
+        return await self._entrance.admit(session)
 
     async def permit(self, session: WorkerSession, hello: Hello) -> None:
         """Refuse who may not do what it offers."""
-        if self._namespaces and hello.namespace not in self._namespaces:
-            served = ", ".join(self._namespaces)
-            raise ProtocolError(f"This operator serves only {served}, not {hello.namespace}")
-        await self._door.permit(self._identity(session), hello)
-        if not self._registry.is_itself(hello, self._identity(session).name):
+        await self._entrance.permit(session, hello)
+        if not self._registry.is_itself(hello, self._entrance.identity(session).name):
             raise ProtocolError("Another worker is connected as this one; start it again")
+
+    def refuse(self, session: WorkerSession, why: str) -> None:
+        """Note that a worker was refused."""
+        self._entrance.refuse(session, why)
 
     def welcome(self, session: WorkerSession, hello: Hello) -> None:
         """Take in a worker: what it holds, what it can, and who waits for it."""
+        self._entrance.let_in(session)
         self._replace(hello.instance, session)
         self._checks[session] = asyncio.create_task(self._check_again(session, hello))
         were_back = self._registry.all_back
-        for key in self._registry.joined(hello, self._identity(session).name):
+        for key in self._registry.joined(hello, self._entrance.identity(session).name):
             self._queue.add(key)
         if self._registry.all_back and not were_back:
             self._queue.wake_within(RETURNED.total_seconds())  # what was held back for them
@@ -367,33 +372,31 @@ class Dispatcher:
         for group in self._registry.rest(instance, resting=False):
             self._offer_room(group)
 
-    async def _connect(self, request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse(
-            heartbeat=HEARTBEAT, max_msg_size=LARGEST_MESSAGE, timeout=CLOSING
-        )
-        await socket.prepare(request)
-        session = WorkerSession(socket, self, self._operator, request.headers)
-        self._identities[session] = None
-        try:
-            await session.run()
-        finally:
-            del self._identities[session]
-            self._ended(session)
-        return socket
+    async def _connect(self, request: web.Request) -> web.StreamResponse:
+        async def open_socket(largest: int) -> web.WebSocketResponse:
+            socket = web.WebSocketResponse(
+                heartbeat=HEARTBEAT, max_msg_size=largest, timeout=CLOSING
+            )
+            await socket.prepare(request)
+            return socket
 
-    def _identity(self, session: WorkerSession) -> Identity:
-        identity = self._identities[session]
-        if identity is None:
-            raise RuntimeError("Nobody was admitted")
-        return identity
+        session = WorkerSession(open_socket, self, self._operator, request.headers)
+        try:
+            self._entrance.enter(session, request.remote or "")
+        except FullError:
+            return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, headers=RETRY)
+        try:
+            return await session.run()
+        finally:
+            self._entrance.leave(session)
+            self._ended(session)
 
     async def _check_again(self, session: WorkerSession, hello: Hello) -> None:
         """Ask again who a worker is and whether it may, for as long as it is connected."""
         while True:
-            await asyncio.sleep(self._next_check(self._identity(session)))
+            await asyncio.sleep(self._next_check(self._entrance.identity(session)))
             try:
-                identity = await self._door.identify(session.credential)
-                await self._door.permit(identity, hello)
+                await self._entrance.look_again(session, hello)
             except NotHereError:
                 continue  # the API server is away: nothing happens to any run either
             except RefusedError as error:
@@ -401,7 +404,6 @@ class Dispatcher:
                 logger.info("worker must prove itself again", extra=fields)
                 await session.leave(str(error))
                 return
-            self._identities[session] = identity
 
     def _next_check(self, identity: Identity) -> float:
         if identity.expires is None:

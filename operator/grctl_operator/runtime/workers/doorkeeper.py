@@ -32,7 +32,8 @@ from grctl_operator.runtime.workers.worker_session import ProtocolError
 VERB = "execute"
 GRANTED = 60.0  # s: what was allowed counts for so long
 REFUSED = 5.0  # s: who was refused and then granted it should not wait for us
-REMEMBERED = 1_000  # answers: 1 MB
+REMEMBERED = 10_000  # answers: 10 MB
+NAMED_AT_ONCE = 10  # types that are refused: the rest is not asked for
 PATIENCE = 4.0  # s: less than a worker waits for its Welcome
 AT_ONCE = 8  # questions: whoever reaches the port may ask, and must not flood the API server
 ACCOUNT = "system:serviceaccount:"
@@ -64,6 +65,13 @@ class Identity:
 class Doorkeeper(Protocol):
     """Lets workers in."""
 
+    def look(self, authorization: str | None) -> None:
+        """Return if such a header may be one of a worker, without asking anybody.
+
+        Raises:
+            RefusedError: it cannot.
+        """
+
     async def identify(self, authorization: str | None) -> Identity:
         """Say who sends such a header.
 
@@ -83,6 +91,9 @@ class Doorkeeper(Protocol):
 
 class OpenDoor:
     """Lets everybody in who reaches the port."""
+
+    def look(self, _authorization: str | None) -> None:
+        """Let it be."""
 
     async def identify(self, _authorization: str | None) -> Identity:
         """Say that it is anybody."""
@@ -118,14 +129,22 @@ class TokenDoor:
         self._permissions: _Answers[tuple[str, str], bool] = _Answers(monotonic)
         """By user and workflow type."""
 
-    async def identify(self, authorization: str | None) -> Identity:
-        """Say whose token it is."""
+    def look(self, authorization: str | None) -> None:
+        """Refuse whoever brings no token."""
+        self._token(authorization)
+
+    def _token(self, authorization: str | None) -> str:
         token = _bearer(authorization)
         if token is None:
             raise RefusedError(
                 "No token came, and this operator takes workers by their ServiceAccount's token"
                 f" only: set GRCTL_WORKER_TOKEN_FILE to one of the audience '{self._audience}'"
             )
+        return token
+
+    async def identify(self, authorization: str | None) -> Identity:
+        """Say whose token it is."""
+        token = self._token(authorization)
         digest = hashlib.sha256(token.encode()).digest()
         answer = self._identities.get(digest)
         if answer is None:
@@ -136,15 +155,20 @@ class TokenDoor:
         return answer
 
     async def permit(self, identity: Identity, hello: Hello) -> None:
-        """Ask for each workflow type that a worker offers."""
+        """Ask for each workflow type that a worker offers, until some are refused."""
         if identity.namespace != hello.namespace:
             raise RefusedError(
                 f"A worker serves the namespace of its ServiceAccount, which is"
                 f" {identity.namespace}, not {hello.namespace}: set GRCTL_NAMESPACE"
             )
-        types = [catalogue.type for catalogue in hello.catalogues]
-        allowed = await asyncio.gather(*(self._may(identity, each) for each in types))
-        missing = [name for name, may in zip(types, allowed, strict=True) if not may]
+        if not hello.catalogues:
+            raise RefusedError("The worker offers no workflow type, so it may execute nothing")
+        missing: list[str] = []
+        for catalogue in hello.catalogues:  # in turn: one worker's questions hold up no others
+            if not await self._may(identity, catalogue.type):
+                missing.append(catalogue.type)
+            if len(missing) == NAMED_AT_ONCE:
+                break
         if missing:
             raise RefusedError(_grant(identity, missing))
 

@@ -12,7 +12,8 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Protocol
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
@@ -21,6 +22,7 @@ from pydantic import ValidationError
 from grctl.models.base import Model
 from grctl.models.protocol import SPOKEN, disagreement
 from grctl.models.wire import (
+    LARGEST_HELLO,
     UNREACHABLE,
     Declined,
     Drain,
@@ -37,7 +39,8 @@ from grctl.wire_reading import UnreadableMessageError, read_from_worker, stand_i
 from grctl_operator.runtime.workers.admission import NotHereError
 from grctl_operator.runtime.workers.team import Ending
 
-HELLO_TIMEOUT = 10.0  # s: a live worker says Hello at once
+HELLO_TIMEOUT = 5.0  # s: a live worker says Hello at once
+GOODBYE_ONLY = 1024  # bytes: nothing is expected from a worker that is not admitted
 LINGER = 0.05  # s: how long what nobody waits for is kept, to go with something else
 TOGETHER = 1024 * 1024  # characters: larger ones go alone, as a frame has a limit
 
@@ -48,11 +51,18 @@ class ProtocolError(Exception):
     """The worker said what cannot be understood; the text goes back to it."""
 
 
+Open = Callable[[int], Awaitable[web.WebSocketResponse]]
+"""Begins to read messages of so many bytes at most."""
+
+
 class Host(Protocol):
     """Who owns the session: the dispatcher."""
 
-    async def admit(self, session: "WorkerSession") -> None:
+    async def admit(self, session: "WorkerSession") -> int:
         """Wait until a worker may come in, before anything that it says is read.
+
+        Returns:
+            The size that its messages may have, in bytes.
 
         Raises:
             ProtocolError: it may not come in.
@@ -67,6 +77,9 @@ class Host(Protocol):
             NotHereError: nobody can tell at present.
         """
 
+    def refuse(self, session: "WorkerSession", why: str) -> None:
+        """Note that a worker was refused."""
+
     def welcome(self, session: "WorkerSession", hello: Hello) -> None:
         """Take in a worker."""
 
@@ -78,7 +91,7 @@ class WorkerSession:
     """The connection of one worker."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, host: Host, operator: str, headers: Mapping[str, str]
+        self, open_socket: Open, host: Host, operator: str, headers: Mapping[str, str]
     ) -> None:
         self.credential = headers.get("Authorization")
         """What it says to prove who it is."""
@@ -87,7 +100,9 @@ class WorkerSession:
         self.hello: Hello | None = None
         self.protocol = SPOKEN.lowest
         """The version that both sides use, once there is a Hello."""
-        self._socket = socket
+        self._open = open_socket
+        self._socket: web.WebSocketResponse | None = None
+        """None: nothing that the worker may say is read yet."""
         self._host = host
         self._operator = operator
         self._outgoing: deque[Model] = deque()
@@ -100,31 +115,46 @@ class WorkerSession:
     @property
     def silent(self) -> bool:
         """Whether the connection ended because heartbeats were not answered."""
-        return isinstance(self._socket.exception(), TimeoutError)
+        return self._socket is not None and isinstance(self._socket.exception(), TimeoutError)
 
     @property
     def ending(self) -> Ending:
         """How the connection ended."""
-        if self._left or self._socket.close_code != WSCloseCode.ABNORMAL_CLOSURE:
+        code = self._socket.close_code if self._socket else None
+        if self._left or code != WSCloseCode.ABNORMAL_CLOSURE:
             return Ending.AGREED
         return Ending.SILENT if self.silent else Ending.CUT_OFF
 
-    async def run(self) -> None:
+    async def run(self) -> web.StreamResponse:
         """Serve the connection to its end."""
-        self._writer = asyncio.create_task(self._write())
         try:
-            await self._host.admit(self)
-            await self._greet()
-            async for message in self._socket:
-                self._receive(message)
+            largest = await self._host.admit(self)
+            self._socket = await self._open(largest)
+            await self._serve(self._socket)
         except ProtocolError as error:
             logger.warning("worker refused", extra=self._fields() | {"error": str(error)})
-            await self.leave(str(error), refused=True)
+            self._host.refuse(self, str(error))
+            await self._turn_away(str(error), refused=True)
         except NotHereError as error:
             logger.debug("worker sent elsewhere", extra=self._fields() | {"url": error.url})
-            await self.leave(str(error), error.url)
+            await self._turn_away(str(error), error.url, refused=error.refused)
         finally:
-            self._writer.cancel()
+            if self._writer is not None:
+                self._writer.cancel()
+        return self._socket or web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def _serve(self, socket: web.WebSocketResponse) -> None:
+        self._writer = asyncio.create_task(self._write(socket))
+        if await self._greet(socket):
+            async for message in socket:
+                self._receive(message)
+
+    async def _turn_away(
+        self, message: str, redirect: str | None = None, *, refused: bool = False
+    ) -> None:
+        if self._socket is None and not self._left:
+            self._socket = await self._open(GOODBYE_ONLY)
+        await self.leave(message, redirect, refused=refused)
 
     def send(self, message: Model) -> None:
         """Have a message sent after those before it."""
@@ -144,6 +174,8 @@ class WorkerSession:
         self._left = True
         if self._writer is not None:
             self._writer.cancel()
+        if self._socket is None:
+            return
         if not self._socket.closed:
             goodbye = Goodbye(message=message, redirect=redirect, refused=refused)
             try:
@@ -152,21 +184,20 @@ class WorkerSession:
                 logger.debug("worker did not hear Goodbye", extra=self._fields())
         await self._socket.close()
 
-    async def _greet(self) -> None:
-        try:
-            first = await self._socket.receive(timeout=HELLO_TIMEOUT)
-        except TimeoutError:
-            raise ProtocolError(f"No Hello came within {HELLO_TIMEOUT:g} s") from None
-        if first.type is not WSMsgType.TEXT:
-            return
-        self.protocol = _agree(first.data)
-        hello = _parse(first.data)
+    async def _greet(self, socket: web.WebSocketResponse) -> bool:
+        """Hear who comes. Return whether it is let in; if not, the connection ended."""
+        first = await _first(socket)
+        if first is None:
+            return False
+        self.protocol = _agree(first)
+        hello = _parse(first)
         if not isinstance(hello, Hello):
             raise ProtocolError(f"The first message must be Hello, not {hello.kind!r}")
         self.hello = hello
         await self._host.permit(self, hello)
         self.send(Welcome(operator=self._operator, protocol=self.protocol))
         self._host.welcome(self, hello)
+        return True
 
     def _receive(self, message: WSMessage) -> None:
         if message.type is not WSMsgType.TEXT:
@@ -181,7 +212,7 @@ class WorkerSession:
         self._lingering = None
         self._due.set()
 
-    async def _write(self) -> None:
+    async def _write(self, socket: web.WebSocketResponse) -> None:
         while True:
             await self._due.wait()
             self._due.clear()
@@ -190,7 +221,7 @@ class WorkerSession:
                 if not frame:
                     continue
                 try:
-                    await self._socket.send_str(frame)
+                    await socket.send_str(frame)
                 except ConnectionError:
                     return  # the reader ends too, and the worker comes back
 
@@ -216,6 +247,30 @@ class WorkerSession:
 
     def _fields(self) -> dict[str, str | None]:
         return {"worker": self.hello.worker if self.hello else "unknown"}
+
+
+async def _first(socket: web.WebSocketResponse) -> str | None:
+    """Return the first message; None: the connection ended before.
+
+    Raises:
+        ProtocolError: it does not come in time, or cannot be a Hello.
+    """
+    try:
+        async with asyncio.timeout(HELLO_TIMEOUT):  # of all frames: pings do not prolong it
+            frame = await socket.receive()
+    except TimeoutError:
+        raise ProtocolError(f"No Hello came within {HELLO_TIMEOUT:g} s") from None
+    if frame.type is WSMsgType.BINARY:
+        raise ProtocolError("The first message must be Hello, not binary data")
+    if frame.type is not WSMsgType.TEXT:
+        return None
+    if len(frame.data) > LARGEST_HELLO:
+        raise ProtocolError(
+            f"A Hello has at most {LARGEST_HELLO} bytes, not {len(frame.data)}: have several"
+            " workers share the workflow types"
+        )
+    text: str = frame.data
+    return text
 
 
 def _agree(first: str) -> int:

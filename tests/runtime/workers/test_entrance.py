@@ -1,0 +1,291 @@
+"""What somebody without any right may cost the operator, on real sockets."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+import aiohttp
+import pytest
+
+from grctl.models.wire import (
+    CONNECT_PATH,
+    LARGEST_HELLO,
+    Goodbye,
+    Hello,
+    Welcome,
+    encode,
+    from_operator,
+)
+from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.people.metrics import Metrics
+from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.runtime.workers import listener, vestibule, worker_session
+from grctl_operator.runtime.workers.dispatcher import Dispatcher
+from grctl_operator.runtime.workers.doorkeeper import Identity, RefusedError
+from grctl_operator.runtime.workers.executions import ExecutionRegistry
+from tests.runtime.played_worker import catalogue, connected, hello
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ORDER = catalogue("Order", "approve")
+MANY_TYPES = json.dumps(
+    {
+        "kind": "hello",
+        "protocol": 2,
+        "worker": "w",
+        "instance": "i",
+        "namespace": "shop",
+        "capacity": 1,
+        "catalogues": [{"type": "a", "handlers": []}] * 466_000,
+    }
+)
+
+
+class Door:
+    """Takes tokens; notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.identified: list[str] = []
+        self.permitted: list[Hello] = []
+        self.refuses = False
+
+    def look(self, authorization: str | None) -> None:
+        if authorization is None:
+            raise RefusedError("No token came")
+
+    async def identify(self, authorization: str | None) -> Identity:
+        self.identified.append(authorization or "")
+        if authorization == "Bearer bad":
+            raise RefusedError("The API server does not accept the token")
+        return Identity(authorization or "")
+
+    async def permit(self, _identity: Identity, hello: Hello) -> None:
+        self.permitted.append(hello)
+        if self.refuses:
+            raise RefusedError("may not execute Order")
+
+
+class Place:
+    def __init__(self) -> None:
+        self.door = Door()
+        queue = WorkQueue()
+        self.registry = ExecutionRegistry(lambda: NOON)
+        journal = Journal(Metrics(), lambda: NOON)
+        self.dispatcher = Dispatcher(self.registry, queue, journal, operator="op", door=self.door)
+
+    @property
+    def port(self) -> int:
+        return self.dispatcher.port
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    made = Place()
+    await made.dispatcher.start("127.0.0.1", 0)
+    made.dispatcher.admission.lead()
+    yield made
+    await made.dispatcher.stop()
+
+
+async def says(
+    place: Place, said: str | bytes = "", account: str | None = "orders"
+) -> Goodbye | Welcome | int | None:
+    """Connect and say something. Return the answer, or how the connection was closed."""
+    url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
+    headers = {"Authorization": f"Bearer {account}"} if account else {}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(url, headers=headers) as socket,
+    ):
+        if isinstance(said, bytes):
+            await socket.send_bytes(said)
+        elif said:
+            await socket.send_str(said)
+        answer = await socket.receive(timeout=60)
+        if answer.type is aiohttp.WSMsgType.TEXT:
+            message = from_operator.validate_json(answer.data)
+            assert isinstance(message, Goodbye | Welcome)
+            return message
+        return socket.close_code
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not holds():  # noqa: ASYNC110  # nothing says when
+            await asyncio.sleep(0.01)
+
+
+async def close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def test_a_connection_without_a_token_waits_for_no_leader_and_asks_nobody(
+    place: Place,
+) -> None:
+    place.dispatcher.admission.follow(None)  # nobody leads: others wait for three seconds
+    answer = await says(place, account=None)
+    assert answer == Goodbye(message="No token came", refused=True)
+    assert place.door.identified == []
+
+
+async def test_a_hello_of_466_000_types_is_not_read_to_its_end(place: Place) -> None:
+    assert len(MANY_TYPES) > 13 * 1024 * 1024
+    with contextlib.suppress(ConnectionError):  # it is closed while the client still sends
+        assert await says(place, MANY_TYPES) == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+    assert place.door.permitted == []
+    assert isinstance(await says(place, encode(hello(ORDER))), Welcome)
+
+
+async def test_an_account_that_is_known_may_say_more_but_not_in_its_hello(place: Place) -> None:
+    async with connected(place.port, hello(ORDER), token="orders"):
+        answer = await says(place, MANY_TYPES)
+    assert isinstance(answer, Goodbye)
+    assert answer.message.startswith(f"A Hello has at most {LARGEST_HELLO} bytes, not 1")
+
+
+async def test_a_catalogue_of_too_many_types_is_refused_naming_the_bound(place: Place) -> None:
+    catalogues = [{"type": "a", "handlers": []}] * 30_000
+    text = json.dumps(json.loads(MANY_TYPES) | {"catalogues": catalogues})
+    answer = await says(place, text)
+    assert isinstance(answer, Goodbye)
+    assert "hello.catalogues: Tuple should have at most 200 items" in answer.message
+    assert len(answer.message) < 1000
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("worker", "w" * 254),
+        ("instance", "i" * 64),
+        ("namespace", "n" * 64),
+        ("capacity", -1),
+        ("capacity", 10**9),
+        ("catalogues", [{"type": "t" * 254, "handlers": []}]),
+        ("catalogues", [{"type": "", "handlers": []}]),
+        ("catalogues", [{"type": "a", "handlers": [{"kind": "start", "name": "s" * 254}]}]),
+        ("catalogues", [{"type": "a", "handlers": [{"kind": "start", "name": "s"}] * 1001}]),
+    ],
+)
+async def test_what_a_hello_says_is_bounded(place: Place, field: str, value: object) -> None:
+    good = json.loads(encode(hello(ORDER)))
+    answer = await says(place, json.dumps(good | {field: value}))
+    assert isinstance(answer, Goodbye)
+    assert f"hello.{field}" in answer.message
+    assert place.registry.connected == 0
+
+
+async def test_binary_data_is_no_hello(place: Place) -> None:
+    answer = await says(place, b"hello")
+    assert answer == Goodbye(
+        message="The first message must be Hello, not binary data", refused=True
+    )
+
+
+async def test_pings_do_not_prolong_the_time_for_a_hello(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_session, "HELLO_TIMEOUT", 0.2)
+    url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
+    headers = {"Authorization": "Bearer orders"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(url, headers=headers, autoping=False) as socket,
+    ):
+        came: list[aiohttp.WSMsgType] = []
+        while aiohttp.WSMsgType.TEXT not in came:
+            await socket.ping()
+            came.append((await socket.receive(timeout=60)).type)
+
+
+async def test_who_was_refused_often_is_not_read_and_is_told_the_same(place: Place) -> None:
+    place.door.refuses = True
+    greeting = encode(hello(ORDER))
+    answers = [await says(place, greeting) for _ in range(vestibule.REFUSALS_AT_ONCE * 2)]
+    told = str(Goodbye(message="may not execute Order", refused=True))
+    assert {str(each) for each in answers} == {told}
+    assert len(place.door.permitted) < len(answers)
+    place.door.refuses = False
+    assert isinstance(await says(place, greeting, account="others"), Welcome)
+
+
+async def test_bad_tokens_from_one_address_are_asked_for_so_many_times(place: Place) -> None:
+    for _ in range(vestibule.REFUSALS_AT_ONCE * 2):
+        answer = await says(place, account="bad")
+        assert isinstance(answer, Goodbye)
+        assert answer.refused
+    assert len(place.door.identified) < vestibule.REFUSALS_AT_ONCE * 2
+
+
+async def test_of_an_account_that_is_new_so_many_say_hello_at_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vestibule, "GREETING_AT_ONCE", 2)
+    monkeypatch.setattr(vestibule, "GREETING_PATIENCE", 0.01)
+    url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
+    async with aiohttp.ClientSession(headers={"Authorization": "Bearer orders"}) as session:
+        async with AsyncExitStack() as stack:
+            for _ in range(2):
+                await stack.enter_async_context(session.ws_connect(url))
+            answer = await says(place)
+            assert isinstance(answer, Goodbye)
+            assert answer.message == "Too many workers of Bearer orders come at once; try again"
+            assert isinstance(await says(place, encode(hello(ORDER)), account="others"), Welcome)
+        assert isinstance(await says(place, encode(hello(ORDER))), Welcome)
+
+
+async def test_connections_that_are_not_let_in_are_bounded(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vestibule, "MOST_OF_ADDRESS", 1)
+    url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
+    headers = {"Authorization": "Bearer orders"}
+    async with aiohttp.ClientSession(headers=headers) as session, session.ws_connect(url) as first:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await session.ws_connect(url)
+        assert caught.value.status == 503
+        await first.send_str(encode(hello(ORDER)))
+        assert (await first.receive(timeout=60)).type is aiohttp.WSMsgType.TEXT
+        assert isinstance(await says(place, encode(hello(ORDER))), Welcome)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET ", b"GET / HTTP/1.1\r\nHost: op\r\n"])
+async def test_a_connection_that_asks_for_nothing_is_closed(
+    place: Place, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(listener, "FIRST_REQUEST", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
+    writer.write(sent)
+    async with asyncio.timeout(60):
+        assert await reader.read() == b""
+    await close(writer)
+
+
+async def test_of_connections_that_ask_for_nothing_the_oldest_goes(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "MOST_SILENT", 1)
+    reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
+    _, second = await asyncio.open_connection("127.0.0.1", place.port)
+    async with asyncio.timeout(60):
+        assert await reader.read() == b""
+    await close(writer)
+    await close(second)
+
+
+async def test_who_leaves_while_it_waits_for_a_leader_leaves_nothing_behind(place: Place) -> None:
+    place.dispatcher.admission.follow(None)
+    _, writer = await asyncio.open_connection("127.0.0.1", place.port)
+    writer.write(
+        f"GET {CONNECT_PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer orders\r\n"
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+    )
+    async with asyncio.timeout(60):
+        await until(lambda: place.dispatcher.connections == 1)
+        await close(writer)
+        place.dispatcher.admission.lead()
+        await until(lambda: place.dispatcher.connections == 0)
