@@ -3,10 +3,10 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -35,16 +35,16 @@ async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         yield stage
 
 
-async def typed(*arguments: str) -> Done:
+async def typed(*arguments: str, stdout: int | IO[bytes] = asyncio.subprocess.PIPE) -> Done:
     """Run a command in a process of its own: the operator runs in this one."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "grctl.cli", *arguments),
-        stdout=asyncio.subprocess.PIPE,
+        stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(PATIENCE):
-        stdout, stderr = await process.communicate()
-    return Done(process.returncode, stdout.decode(), without_news(stderr.decode()))
+        printed, stderr = await process.communicate()
+    return Done(process.returncode, (printed or b"").decode(), without_news(stderr.decode()))
 
 
 async def test_a_slip_of_a_name_that_the_workflow_knows_is_not_sent(stage: Stage) -> None:
@@ -93,6 +93,28 @@ async def test_a_run_is_waited_for_until_its_result(stage: Stage) -> None:
     info: dict[str, Any] = json.loads(done.stdout)
     assert (done.exit_code, done.stderr, info["phase"]) == (0, "", "Completed")
     assert info["result"]["status"] == "fulfilled"
+
+
+@pytest.fixture
+def full() -> Iterator[IO[bytes]]:
+    """Give a stream that takes nothing, as on a full disk."""
+    with Path("/dev/full").open("wb") as stream:
+        yield stream
+
+
+async def test_a_run_whose_result_cannot_be_written_is_told_to_be_completed(
+    stage: Stage, full: IO[bytes]
+) -> None:
+    await stage.client.send(workflow_id="order-1", event_name="approve")
+
+    done = await typed(*START, "--wait", "--timeout", "30s", stdout=full)
+
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "Started order-1 in namespace default\n"
+        "grctl: standard output cannot be written: No space left on device. order-1 is Completed:"
+        " grctl describe order-1 shows more.\n"
+    )
 
 
 @pytest.mark.usefixtures("stage")
