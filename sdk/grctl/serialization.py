@@ -20,6 +20,7 @@ import orjson
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from grctl.masking import MASK, hides_a_secret
 from grctl.models.limits import DEEPEST, KIB
 from grctl.raw_json import dumps
 from grctl.round_trip import write_to_come_back
@@ -170,9 +171,15 @@ def _key(key: Any, what: str) -> str:
 
 def _dump(value: Any, what: str, write: Write) -> Any:
     try:
-        return write(value)
+        json = write(value)
     except (PydanticSerializationError, ValueError) as error:
         raise NotJsonError(f"{what} is a {_type_name(value)} without JSON: {error}") from error
+    if hides_a_secret(value, json):
+        raise NotJsonError(
+            f"{what} is a {_type_name(value)} with a secret, which would be kept as {MASK!r}: keep"
+            " the secret's name. What is kept can be read by whoever may read the objects."
+        )
+    return json
 
 
 def _write(value: Any) -> Any:

@@ -16,9 +16,10 @@ from grctl.client import (
     WorkflowTerminatedError,
     WorkflowTimedOutError,
 )
-from grctl.kube import RUNS, Api, ExpiredError, UnreachableError
+from grctl.kube import RUNS, Api, ExpiredError, Request, UnreachableError
 from grctl.models import RunPhase
 from tests.client.acting import start
+from tests.client.conftest import ApiServer
 from tests.client.playing import PlayedOperator
 
 
@@ -40,6 +41,31 @@ async def test_the_result_of_a_finished_run_is_given(
     await operator.finish("order-abc", result=result)
 
     assert await handle.result() == result
+
+
+async def test_a_program_that_awaits_many_results_goes_on_sending(
+    api_server: ApiServer, operator: PlayedOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grctl.kube.api.POOL", 2)
+    watches: list[Request] = []
+    all_wait = asyncio.Event()
+
+    def note(request: Request, _status: int) -> None:
+        watches.extend([request] if request.verb == "watch" else [])
+        if len(watches) == 5:
+            all_wait.set()
+
+    async with Client(api_server.namespace, api_server.kubeconfig) as client:
+        handle = await start(client)
+        client._access._api.on_request = note
+        results = [asyncio.create_task(handle.result()) for _ in range(5)]
+        await all_wait.wait()
+
+        sent = await handle.send("approve")
+        await operator.finish("order-abc", result="done")
+
+        assert (await operator.event(sent.name))["metadata"]["uid"] == sent.uid
+        assert await asyncio.gather(*results) == ["done"] * 5
 
 
 async def test_a_result_is_waited_for_through_other_changes(

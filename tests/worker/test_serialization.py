@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 import pydantic
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, Secret, SecretStr, field_serializer
 
 from grctl.serialization import NotJsonError, TooLargeError, check_size, to_json
 
@@ -127,6 +127,40 @@ def test_a_nan_inside_a_model_is_refused_too() -> None:
 
     with pytest.raises(NotJsonError, match=r"it\['value'\] is nan"):
         to_json(Measured(value=math.nan), "it")
+
+
+class Login(BaseModel):
+    user: str
+    password: SecretStr | None = None
+    pins: list[Secret[int]] = []
+
+
+class Shown(BaseModel):
+    password: SecretStr
+
+    @field_serializer("password")
+    def _show(self, password: SecretStr) -> str:
+        return password.get_secret_value()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        SecretStr("x"),
+        Login(user="ann", password=SecretStr("x")),
+        Login(user="ann", pins=[Secret(1)]),
+        {"a": [Login(user="ann", password=SecretStr("x"))]},
+    ],
+    ids=repr,
+)
+def test_a_secret_that_would_become_asterisks_is_refused(value: Any) -> None:
+    with pytest.raises(NotJsonError, match=r"it.* with a secret, which would be kept as '\*+':"):
+        to_json(value, "it")
+
+
+def test_a_model_whose_secret_is_left_out_or_written_is_kept() -> None:
+    assert to_json(Login(user="ann"), "it") == {"user": "ann", "password": None, "pins": []}
+    assert to_json(Shown(password=SecretStr("x")), "it") == {"password": "x"}
 
 
 def test_a_model_that_cannot_be_written_is_refused() -> None:

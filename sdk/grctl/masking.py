@@ -1,0 +1,34 @@
+"""pydantic's secrets: as JSON they are asterisks, so that what was meant to be kept is lost."""
+
+from functools import lru_cache
+from typing import Any
+
+from pydantic import Secret, SecretBytes, SecretStr
+
+from grctl.core_schema import nodes_of
+
+KINDS = (Secret, SecretBytes, SecretStr)
+MASK = str(SecretStr("any"))
+CLASSES = 1_000  # whose answer is remembered
+
+
+def hides_a_secret(value: Any, json: Any) -> bool:
+    """Return whether the JSON of a pydantic value has asterisks in the place of a secret.
+
+    A class whose serializer writes the secret itself hides nothing.
+    """
+    kind = type(value)
+    return _may_hold_secrets(kind) and _has_mask(json)  # type: ignore[arg-type]  # are hashable
+
+
+@lru_cache(maxsize=CLASSES)
+def _may_hold_secrets(kind: type) -> bool:
+    schema = getattr(kind, "__pydantic_core_schema__", None)
+    kinds = [kind, *(node["cls"] for node in nodes_of(schema) if "cls" in node)]
+    return any(isinstance(each, type) and issubclass(each, KINDS) for each in kinds)
+
+
+def _has_mask(json: Any) -> bool:
+    if isinstance(json, dict | list):
+        return any(map(_has_mask, json.values() if isinstance(json, dict) else json))
+    return bool(json == MASK)
