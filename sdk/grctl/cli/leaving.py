@@ -30,10 +30,13 @@ def leaving(left_behind_s: float = LEFT_BEHIND_S) -> Iterator[None]:
         yield
         code = 0
     finally:
-        guard = threading.Timer(left_behind_s, _leave, (code,))
-        guard.daemon = True
-        guard.name = "grctl-leaving"
-        guard.start()
+        try:
+            guard = threading.Timer(left_behind_s, _leave, (code,))
+            guard.daemon = True
+            guard.name = "grctl-leaving"
+            guard.start()
+        except RuntimeError as error:  # no more threads can be started: Python ends as it will
+            logger.warning("nothing limits how long the end takes", extra={"why": str(error)})
 
 
 def _leave(code: int) -> None:

@@ -131,10 +131,15 @@ def worker(
 
 
 async def _run(serving: "Worker") -> None:
+    import asyncio
+
     from grctl.cli.leaving import leaving
 
     with leaving():
-        await serving.run()
+        try:
+            await serving.run()
+        except asyncio.CancelledError:
+            fail("the worker was cancelled by users' code, as by asyncio.all_tasks(): it ends")
 
 
 def _load(references: Sequence[str]) -> "list[Workflow]":

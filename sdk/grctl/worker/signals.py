@@ -4,7 +4,10 @@
    fork has that descriptor and that handler too: a SIGTERM for the child would stop the worker,
    and the child would go on (bpo 66285; Python 3.12 and later close the descriptor and keep the
    handler).
-2. So a child begins with the handlers that were there before the worker's. A signal that comes
+2. Users' code may replace a handler, or the descriptor, while the worker runs: a library that takes
+   signals does. Both are taken back within a second, and the log says so. Otherwise a worker could
+   only be stopped by force.
+3. A child begins with the handlers that were there before the worker's. A signal that comes
    while it begins is held back until then.
 """
 
@@ -16,7 +19,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from grctl.loggers import get_logger
+
+TAKE_AGAIN_S = 1.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+logger = get_logger(__name__)
 
 _before: dict[signal.Signals, Any] = {}
 """The handlers that the worker of this process has replaced; empty without one."""
@@ -30,16 +38,42 @@ def stopping_signals(stop: Callable[[], None]) -> Iterator[None]:
         return
     loop = asyncio.get_running_loop()
     before = {each: signal.getsignal(each) or signal.SIG_DFL for each in SIGNALS}
-    for each in SIGNALS:
-        loop.add_signal_handler(each, stop)
+    taken = _Taken(loop, stop)
+    taken.take()
     _before.update(before)
     try:
         yield
     finally:
+        taken.end()
         _before.clear()
         for each, handler in before.items():
             loop.remove_signal_handler(each)
             signal.signal(each, handler)
+
+
+class _Taken:
+    """The signals that a loop takes."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+        self._loop = loop
+        self._stop = stop
+        self._handlers: dict[signal.Signals, Any] = {}
+        """What asyncio sets."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def take(self) -> None:
+        """Take them, now and again every second."""
+        for each in SIGNALS:
+            if each in self._handlers and signal.getsignal(each) is not self._handlers[each]:
+                logger.warning("signal taken back from users' code", extra={"signal": each.name})
+            self._loop.add_signal_handler(each, self._stop)  # sets the descriptor too
+            self._handlers[each] = signal.getsignal(each)
+        self._timer = self._loop.call_later(TAKE_AGAIN_S, self.take)
+
+    def end(self) -> None:
+        """Take them no more."""
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 def _for_a_child(handler: Any) -> Any:
