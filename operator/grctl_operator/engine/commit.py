@@ -15,6 +15,7 @@ from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import HistoryEntry, RunError, Step
 from grctl.models.wire import Execution, Failed, Outcome, Refused, Succeeded
 from grctl.serialization import cut
+from grctl_operator.engine.chain import next_in_chain, note_long_chain
 from grctl_operator.engine.decision import Release
 from grctl_operator.engine.desired import cancel_message
 from grctl_operator.engine.draft import Draft, follows
@@ -138,7 +139,7 @@ def _succeed_if_it_fits(
     text = _overlong(result) or _oversize(draft, store, value)
     if text is None:
         draft.change(store=store)
-        _succeed(draft, result, event)
+        _succeed(draft, execution, result, event)
         return
     message = f"{execution.handler_name} gave too much. {text}"
     error = RunError(type=RunReason.BAD_OUTCOME, message=message)
@@ -166,10 +167,10 @@ def _overlong(result: Succeeded) -> str | None:
     return None
 
 
-def _succeed(draft: Draft, result: Succeeded, event: Event | None) -> None:
+def _succeed(draft: Draft, execution: Execution, result: Succeeded, event: Event | None) -> None:
     if event:
         draft.consume(event, EventPhase.PROCESSED, EventReason.HANDLED)
-    _follow(draft, result)
+    _follow(draft, execution.handler_kind, result)
 
 
 def _cancel(draft: Draft, handler: str) -> None:
@@ -177,14 +178,16 @@ def _cancel(draft: Draft, handler: str) -> None:
     draft.finish(RunPhase.CANCELLED, RunReason.CANCELLED, text)
 
 
-def _follow(draft: Draft, result: Succeeded) -> None:
+def _follow(draft: Draft, kind: HandlerKind, result: Succeeded) -> None:
     match result.directive:
         case WaitForEvent() as directive:
             head = next(unconsumed(draft), None)
             wait = begin_wait(directive, max(draft.now, head.created) if head else draft.now)
             draft.change(phase=RunPhase.WAIT_EVENT, step=None, wait=wait)
         case NextStep(step=name):
-            due = Step(name=name, kind=HandlerKind.STEP, since=draft.second)
+            chain = next_in_chain(draft, kind)
+            note_long_chain(draft, chain)
+            due = Step(name=name, kind=HandlerKind.STEP, chain=chain, since=draft.second)
             draft.change(phase=RunPhase.RUNNING, step=due, wait=None)
         case Complete(result=value):
             draft.finish(RunPhase.COMPLETED, RunReason.COMPLETED, "Completed.", result=value)

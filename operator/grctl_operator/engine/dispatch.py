@@ -17,6 +17,7 @@ from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import RunError, Step
 from grctl.raw_json import Uncarriable
+from grctl_operator.engine.chain import chain_of, in_turn
 from grctl_operator.engine.decision import (
     Announce,
     AwaitClearWorker,
@@ -109,7 +110,11 @@ def dispatch_due(draft: Draft) -> bool:
         return False
     if due.kind is HandlerKind.START and isinstance(draft.run.spec.workflow.input, Uncarriable):
         return False
-    not_before = max(backed_off(due, draft.now), returned(draft, due))
+    not_before = max(
+        backed_off(due, draft.now),
+        returned(draft, due),
+        in_turn(draft.status.step, due.kind, draft.now),
+    )
     if draft.now < not_before:
         draft.wake(not_before)
         return False
@@ -323,6 +328,7 @@ def _try_again(draft: Draft, due: Due, lost: Held, crashes: int) -> None:
         kind=due.kind,
         attempt=lost.execution.attempt + 1,
         crashes=crashes or None,
+        chain=chain_of(draft.status.step, due.kind),
         event=due.event.name if due.event else None,
         event_uid=due.event.uid if due.event else None,
         since=round_up(draft.now),  # the back-off counts from here, and must not be shorter

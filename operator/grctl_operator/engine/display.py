@@ -14,6 +14,7 @@ from grctl.models.reasons import RunReason
 from grctl.models.run import InboxEntry, Step
 from grctl.serialization import cut
 from grctl_operator.engine import message
+from grctl_operator.engine.chain import chain_of
 from grctl_operator.engine.decision import Announce
 from grctl_operator.engine.dispatch import Due, due_handler, returned
 from grctl_operator.engine.draft import Draft
@@ -110,6 +111,7 @@ def _show_running(draft: Draft, held: Held) -> RunReason:
         kind=execution.handler_kind,
         attempt=max(execution.attempt, due.attempt if due else 1),
         crashes=(due.crashes if due else 0) or None,
+        chain=chain_of(draft.status.step, execution.handler_kind),
         event=execution.event,
         event_uid=execution.event_uid,
         worker=held.worker[:NAME_LENGTH],

@@ -10,6 +10,7 @@ from datetime import datetime
 from grctl.models.phases import HandlerKind
 from grctl.models.reasons import RunReason
 from grctl.models.run import Step
+from grctl_operator.engine.chain import SLOWED, is_slowed
 from grctl_operator.engine.dispatch import (
     Due,
     backed_off,
@@ -63,7 +64,8 @@ def due_next(draft: Draft, due: Due, *, committed: bool) -> tuple[RunReason, str
     attempt = _attempt(draft, due.attempt, due.crashes)
     if committed or takes(draft, due):
         going_on = RunReason.STARTING if due.kind is HandlerKind.START else RunReason.RUNNING
-        return going_on, f"Goes on with {handler}{attempt}."
+        slowed = f" {SLOWED}" if is_slowed(draft.status.step, due.kind) else ""
+        return going_on, f"Goes on with {handler}{attempt}.{slowed}"
     if due.runs_alone and draft.executions.connected_with(due.kind, due.name):
         return RunReason.WORKER_LOST, (
             f"Goes on with {handler}{attempt} when a worker has nothing else to do: its worker was"

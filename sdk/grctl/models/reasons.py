@@ -55,6 +55,9 @@ class RunReason(StrEnum):
     LOOP_BLOCKED = "LoopBlocked"
     """A handler blocks the event loop of its worker, and nothing else runs there. The message names
     it and the line. Give what blocks to `asyncio.to_thread`."""
+    SLOWED_DOWN = "SlowedDown"
+    """Many of its steps in a row were caused by no event: a step returns itself. It goes on, ten
+    steps a second. Let the step wait for an event, or for time, before it goes on."""
     COMPLETED = "Completed"
     """It completed; `status.result` holds what it returned."""
     HANDLER_FAILED = "HandlerFailed"

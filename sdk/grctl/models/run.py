@@ -105,6 +105,11 @@ class Step(Model):
         description="How many attempts ended the process of their worker while nothing else ran"
         " there: what spec.backoffLimit counts.",
     )
+    chain: Count | None = Field(
+        default=None,
+        description="How many steps followed each other without an event, less ten for each second."
+        " Beyond 100 they are slowed down.",
+    )
     event: Name | None = Field(default=None, description="Name of the WorkflowEvent it handles.")
     event_uid: Name | None = Field(default=None, description="Uid of the WorkflowEvent it handles.")
     worker: Name | None = Field(default=None, description="Worker that executes it, once one does.")

@@ -31,8 +31,10 @@ LONGEST_PLACE = 300  # characters
 LARGEST_HELLO = 1024 * 1024
 """Bytes: what the operator reads of somebody whose permissions it has not asked for yet."""
 MOST_TYPES = 200
-MOST_HANDLERS = 1_000
+MOST_HANDLERS = 2_000
 """Of one type."""
+LONGEST_NAME = 1024
+"""Characters of a handler's name: more than a status shows, so that the longest ones are seen."""
 MOST_CAPACITY = 100_000
 SHORT = 63
 """Characters of a namespace, as Kubernetes limits it, or of the number of a process."""
@@ -44,7 +46,7 @@ class Handler(Model):
     """A handler as a worker announces it."""
 
     kind: HandlerKind
-    name: str = Field(max_length=NAME_LENGTH)
+    name: str = Field(max_length=LONGEST_NAME)
     payload: dict[str, Any] | None = None
     """JSON schema of what binds to its parameters; None: it takes no payload."""
 

@@ -166,8 +166,8 @@ async def test_a_catalogue_of_too_many_types_is_refused_naming_the_bound(place: 
         ("capacity", 10**9),
         ("catalogues", [{"type": "t" * 254, "handlers": []}]),
         ("catalogues", [{"type": "", "handlers": []}]),
-        ("catalogues", [{"type": "a", "handlers": [{"kind": "start", "name": "s" * 254}]}]),
-        ("catalogues", [{"type": "a", "handlers": [{"kind": "start", "name": "s"}] * 1001}]),
+        ("catalogues", [{"type": "a", "handlers": [{"kind": "start", "name": "s" * 1025}]}]),
+        ("catalogues", [{"type": "a", "handlers": [{"kind": "start", "name": "s"}] * 2001}]),
     ],
 )
 async def test_what_a_hello_says_is_bounded(place: Place, field: str, value: object) -> None:
