@@ -116,8 +116,8 @@ def _end(
     async def work() -> "RunInfo | None":
         async with opened as client:
             handle = await client.get_workflow_handle(workflow_id=workflow_id)
-            info = await handle.describe()
-            if info.phase.finished:
+            info = await _standing(handle)
+            if info and info.phase.finished:
                 return info
             await wish.ask(handle)
             if output is Format.TEXT:
@@ -133,16 +133,30 @@ def _end(
         _show(info, wish, output)
 
 
+async def _standing(handle: "WorkflowHandle") -> "RunInfo | None":
+    """Return how the run stands; None where its status cannot be read: it may be ended as well."""
+    from pydantic import ValidationError
+
+    try:
+        return await handle.describe()
+    except ValidationError:
+        return None
+
+
 async def _read_back(handle: "WorkflowHandle", wish: Wish) -> "RunInfo | None":
     """Return how the run stands; None where that cannot be read, which undoes no wish."""
+    from pydantic import ValidationError
+
+    from grctl.cli.unreadable import problem_of
     from grctl.client import WorkflowError
     from grctl.kube import ApiError, UnreachableError
 
     try:
         return await handle.describe()
-    except (ApiError, UnreachableError, WorkflowError) as error:
+    except (ApiError, UnreachableError, WorkflowError, ValidationError) as error:
         asked = f"{handle.workflow_id} was asked to {wish.word}"
-        say(f"{asked}; how it stands now cannot be read: {error}")
+        why = problem_of(error) if isinstance(error, ValidationError) else str(error)
+        say(f"{asked}; how it stands now cannot be read: {why}")
         return None
 
 

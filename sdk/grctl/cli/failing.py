@@ -32,6 +32,9 @@ def fail(message: str, code: int = 1) -> NoReturn:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run what speaks to the Kubernetes API; what can be expected to go wrong ends the command."""
+    from pydantic import ValidationError
+
+    from grctl.cli.unreadable import problem_of
     from grctl.client import WorkflowError
     from grctl.kube import ApiError, ConnectionConfigError, UnreachableError
 
@@ -40,6 +43,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except expected as error:
         fail(_told(error))
+    except ValidationError as error:  # somebody else has written what no object of ours is
+        fail(f"{error.title} cannot be read: {problem_of(error)}")
     except (OSError, ValueError, TypeError) as error:  # a time is up; what is refused unsent
         fail(str(error))
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from grctl.cli.unreadable import event_from, run_from
 from grctl.client.access import Access, limits_of
 from grctl.client.client import Client, no_such_run
 from grctl.client.names import check_name, check_namespace
@@ -47,19 +48,19 @@ async def run_of(access: Access, workflow_id: str) -> tuple[WorkflowRun, list[Wo
     if run is None:
         waiting = sum(not event.status.phase.settled for event in events)
         raise no_such_run(workflow_id, access.namespace, waiting)
-    return WorkflowRun.model_validate(run), events
+    return run_from(run), events
 
 
 async def runs_where(access: Access, fields: Mapping[str, str]) -> list[WorkflowRun]:
     """Give the runs whose fields have these values, by namespace and id."""
-    runs = map(WorkflowRun.model_validate, await access.select(RUNS, fields))
+    runs = map(run_from, await access.select(RUNS, fields))
     return sorted(runs, key=lambda run: (run.metadata.namespace, run.metadata.name))
 
 
 async def events_of(access: Access, workflow_id: str) -> list[WorkflowEvent]:
     """Give the events of an id: settled ones by sequence, then waiting ones in their order."""
     events = await access.select(EVENTS, {"spec.workflowId": workflow_id})
-    return sorted(map(WorkflowEvent.model_validate, events), key=_order)
+    return sorted(map(event_from, events), key=_order)
 
 
 def _order(event: WorkflowEvent) -> tuple[bool, int, int]:

@@ -105,6 +105,7 @@ async def _look(client: "Client", workflow_id: str) -> "tuple[bool, RunInfo | No
     """Give the present run of the id, if there is one; a sender need not be allowed to see it."""
     from pydantic import ValidationError
 
+    from grctl.cli.unreadable import problem_of
     from grctl.client import WorkflowNotFoundError
     from grctl.kube import ApiError
 
@@ -118,7 +119,7 @@ async def _look(client: "Client", workflow_id: str) -> "tuple[bool, RunInfo | No
             raise
         return False, None
     except ValidationError as error:  # somebody has written what is no run
-        say(f"the run {workflow_id} cannot be read: {error}")
+        say(f"the run {workflow_id} cannot be read: {problem_of(error)}")
         return False, None
 
 

@@ -1,0 +1,117 @@
+"""Objects that somebody has written as no operator does: each is shown, and hides no other."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grctl.cli.unreadable import UNKNOWN, event_from, run_from
+from tests.cli.conftest import Grctl, run_of, set_status
+
+METADATA = {"name": "order-1", "namespace": "shop", "creationTimestamp": "2026-01-01T12:00:00Z"}
+GOOD = {"workflow": {"type": "Order"}}
+
+STATUSES: list[Any] = [
+    {"phase": "WaitEvent", "history": [1]},
+    {"phase": "Sleeping"},
+    {"phase": 5},
+    {"phase": ["Failed"]},
+    {"store": []},
+    {"inbox": {"a": 1}},
+    {"conditions": "none"},
+    {"commits": "many"},
+    {"settled": [None]},
+    {"eventNames": [1]},
+    {"startedAt": "soon"},
+    {"wait": []},
+    "odd",
+    [],
+    7,
+]
+SPECS: list[Any] = [
+    {"workflow": {"type": "Order", "timeout": "soon"}},
+    {"workflow": {"type": ""}},
+    {"workflow": {"type": 5}},
+    {"workflow": []},
+    {"workflow": {"type": "Order"}, "keepEvents": "all"},
+    {},
+    [],
+    "odd",
+]
+
+
+@pytest.mark.parametrize("status", STATUSES, ids=str)
+def test_a_status_that_is_none_is_told_in_the_message(status: Any) -> None:
+    run = run_from({"metadata": METADATA, "spec": GOOD, "status": status})
+    assert (run.metadata.name, run.spec.workflow.type) == ("order-1", "Order")
+    assert run.status.message.startswith("Cannot be read: status")
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+def test_a_spec_that_is_none_is_told_in_the_message(spec: Any) -> None:
+    run = run_from({"metadata": METADATA, "spec": spec, "status": {"phase": "Failed"}})
+    assert run.spec.workflow.type in {"Order", UNKNOWN}
+    assert run.status.message.startswith("Cannot be read: spec")
+    assert run.status.phase == "Failed"
+
+
+@pytest.mark.parametrize("spec", [{}, [], {"workflowId": 1}, {"eventName": "x" * 300}], ids=str)
+def test_an_event_that_is_none_is_told_in_its_message(spec: Any) -> None:
+    event = event_from({"metadata": METADATA, "spec": spec})
+    assert event.spec.workflow_id == UNKNOWN
+    assert (event.status.message or "").startswith("Cannot be read: spec")
+
+
+@pytest.fixture
+def broken(grctl: Grctl, kubeconfig: Path) -> Path:
+    """Have two runs, of which one has a status that is none."""
+    for name in ("order-1", "order-2"):
+        grctl("start", "Order", name)
+    set_status(kubeconfig, "order-1", {"phase": "WaitEvent", "history": [1]})
+    set_status(kubeconfig, "order-2", {"phase": "Running", "message": "Runs."})
+    return kubeconfig
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_list_shows_every_run(grctl: Grctl) -> None:
+    done = grctl("list")
+    _, first, second = done.stdout.splitlines()
+    assert first.split()[:3] == ["order-1", "Order", "WaitEvent"]
+    assert "Cannot be read: status.history.0: " in first
+    assert second.endswith("Runs.")
+    assert [each["workflowId"] for each in json.loads(grctl("list", "-o", "json").stdout)] == [
+        "order-1",
+        "order-2",
+    ]
+
+
+@pytest.mark.usefixtures("broken")
+def test_it_is_described_as_far_as_it_can_be_read(grctl: Grctl) -> None:
+    done = grctl("describe", "order-1")
+    assert done.exit_code == 0
+    assert "Message    Cannot be read: status.history.0: " in done.stdout
+
+
+@pytest.mark.usefixtures("broken")
+def test_an_event_is_sent_to_it(grctl: Grctl) -> None:
+    done = grctl("send", "order-1", "approve", "--name", "once")
+    assert (done.exit_code, done.stdout) == (0, "Sent approve to order-1 as once\n")
+    assert done.stderr.startswith("grctl: the run order-1 cannot be read: status.history.0: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("wish", ["cancel", "terminate"])
+def test_it_can_be_asked_to_end(grctl: Grctl, broken: Path, wish: str) -> None:
+    done = grctl(wish, "order-1")
+    assert (done.exit_code, done.stdout) == (0, f"Asked to {wish} order-1\n")
+    assert "how it stands now cannot be read: status.history.0: " in done.stderr
+    assert run_of(broken, "order-1")["spec"][wish] is True
+
+
+@pytest.mark.usefixtures("broken")
+def test_what_cannot_be_read_is_one_line(grctl: Grctl) -> None:
+    done = grctl("cancel", "order-1", "--wait")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("grctl: WorkflowRun cannot be read: status.history.0: ")
+    assert "pydantic" not in done.stderr
