@@ -318,6 +318,60 @@ def test_every_outcome_of_a_commit_whose_answer_was_lost_is_acknowledged() -> No
     ]
 
 
+STEPPING = stepping_run("ship")
+HANDLED = event("approve")
+
+
+@pytest.mark.parametrize(
+    ("run", "handler", "result"),
+    [
+        (new_run(), None, WaitForEvent()),
+        (new_run(), None, Complete()),
+        (new_run(), None, failed()),
+        (new_run(), None, refused()),
+        (STEPPING, "ship", WaitForEvent()),
+        (STEPPING, "ship", NextStep(step="remind")),
+        (STEPPING, "ship", failed()),
+        (waiting_run(), HANDLED, WaitForEvent()),
+        (waiting_run(), HANDLED, Complete()),
+        (waiting_run(), HANDLED, failed()),
+        (waiting_run(), HANDLED, refused()),
+        (waiting_run(cancel=True), HANDLED, WaitForEvent()),
+    ],
+)
+def test_an_outcome_whose_commit_has_no_answer_is_acknowledged_whatever_it_is(
+    run: WorkflowRun, handler: Event | str | None, result: Any
+) -> None:
+    waiting = (handler,) if isinstance(handler, Event) else ()
+    done = brought(execution(run, handler), result)
+    after = written(run, decide(run, view(run, *waiting), executions(done), NOON))
+
+    decision = decide(after, view(after), executions(done), NOON)
+
+    assert every(Release, decision.before) == [Release("e1", committed=True)]
+
+
+def test_an_outcome_that_a_lost_worker_brought_is_acknowledged_too() -> None:
+    run = waiting_run()
+    done = brought(execution(run, HANDLED), WaitForEvent(), lost=True)
+    after = written(run, decide(run, view(run, HANDLED), executions(done), NOON))
+
+    decision = decide(after, view(after), executions(done), NOON)
+
+    assert every(Release, decision.before) == [Release("e1", committed=True)]
+
+
+def test_an_event_whose_commit_has_no_answer_is_settled() -> None:
+    run, events = waiting_run(), many("approve", 3)
+    held = chain(run, *events)
+    after = written(run, decide(run, view(run, *events), executions(*held), NOON))
+
+    decision = decide(after, view(after, *events, complete=False), executions(*held), NOON)
+
+    settled = [each.settlement.name for each in every(Settle, decision.before)]
+    assert settled == [each.name for each in events]
+
+
 def test_another_attempt_beside_outcomes_whose_commit_has_no_answer_is_void() -> None:
     run, events = waiting_run(), many("approve", 2)
     held = chain(run, *events)

@@ -210,9 +210,10 @@ def test_an_idle_wait_keeps_the_event_names_for_who_wants_to_send() -> None:
 
 def test_a_wait_shows_no_more_event_names_than_a_status_may_hold() -> None:
     run = waiting_run()
-    names = [*(f"e{number}" for number in range(1001)), "n" * 254]
+    names = [f"e{number}" for number in range(1001)]
+    workers = [worker(events=names[:600]), worker(events=names[600:])]
 
-    status = status_of(decide(run, view(run), executions(workers=[worker(events=names)]), NOON))
+    status = status_of(decide(run, view(run), executions(workers=workers), NOON))
 
     assert (len(status.event_names), status.event_names[-1]) == (1000, "e999")
 

@@ -1,16 +1,19 @@
 """Which names a run knows: their events wait for a worker, and are not rejected."""
 
 from grctl.models import HandlerKind, Step, WaitForEvent
+from grctl.models.limits import SHOWN_NAMES
 from grctl_operator.engine import Announce, AwaitWorker, Decision, Dispatch, decide
 from grctl_operator.engine.names import PAST_NAMES
 from tests.engine.builders import (
     NOON,
     at,
     brought,
+    deleted,
     event,
     every,
     execution,
     executions,
+    finished_run,
     new_run,
     runs,
     seconds,
@@ -208,3 +211,73 @@ def test_a_run_that_runs_a_step_learns_names_in_the_background() -> None:
 
     assert decision.background
     assert status_of(decision).event_names == ("approve", "refund")
+
+
+def test_a_name_beyond_those_that_a_status_holds_is_dispatched_all_the_same() -> None:
+    many_names = [f"event-{number}" for number in range(SHOWN_NAMES + PAST_NAMES + 10)]
+    last = event(many_names[-1])
+    half = len(many_names) // 2
+    versions = (many_names[:half], many_names[half:])
+    workers = executions(workers=[worker(events=each) for each in versions])
+    run = waiting_run(status={"event_names": ()})
+
+    first = decide(run, view(run, last), workers, NOON)
+    run = written(run, first)
+    second = decide(run, view(run, last), workers, NOON)
+    settled = decide(run, view(run), workers, NOON)
+
+    assert every(Dispatch, first.before) == []
+    assert [each.event for each in every(Dispatch, second.before)] == [last]
+    assert len(run.status.event_names) == SHOWN_NAMES
+    assert not settled.background
+
+
+def test_a_worker_without_any_event_makes_no_known_name_unknown() -> None:
+    run = waiting_run(status={"event_names": ("refund",)})
+
+    decision = decide(run, view(run, REFUND), executions(workers=[worker(events=[])]), NOON)
+
+    assert rejected(decision) == []
+
+
+def test_a_worker_that_drains_or_is_full_makes_no_event_unknown() -> None:
+    run = waiting_run(status={"event_names": ()})
+    full = worker("new", events=["approve", "refund"], free=0)
+
+    decision = decide(run, view(run, REFUND), executions(workers=[OLD, full]), NOON)
+
+    assert rejected(decision) == []
+    assert AwaitWorker(room=True) in decision.before
+
+
+def test_an_event_that_came_before_its_run_knows_the_names_of_the_wait_it_meets() -> None:
+    run = new_run()
+    done = brought(execution(run), WaitForEvent())
+    run = written(run, decide(run, view(run, REFUND), executions(done, workers=[NEW]), NOON))
+
+    decision = decide(run, view(run, REFUND), executions(workers=[OLD]), NOON)
+
+    assert rejected(decision) == []
+
+
+def test_a_known_event_that_waits_is_not_overtaken_by_one_that_has_a_handler() -> None:
+    run = waiting_run(status={"event_names": ("approve", "refund")})
+
+    decision = decide(run, view(run, REFUND, event("approve")), executions(workers=[OLD]), NOON)
+
+    assert every(Dispatch, decision.before) == []
+
+
+def test_an_unknown_event_behind_a_known_one_that_waits_is_not_rejected_before_it() -> None:
+    run = waiting_run(status={"event_names": ("approve", "refund")})
+
+    decision = decide(run, view(run, REFUND, event("typo")), executions(workers=[OLD]), NOON)
+
+    assert rejected(decision) == []
+
+
+def test_a_finished_run_and_one_that_is_deleted_learn_no_names() -> None:
+    for run in (finished_run(), deleted(waiting_run())):
+        seen = shown(run, view(run), executions(), NOON)
+        decision = decide(seen, view(seen), executions(workers=[NEW]), NOON)
+        assert decision.status is None

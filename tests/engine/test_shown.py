@@ -18,7 +18,7 @@ from grctl_operator.runtime.write.pace import Pace
 from tests.engine.ledger import UNKNOWN_EVENT
 from tests.engine.operators import Operator
 from tests.engine.rounds import ALL, STEP, TIMED, WAIT
-from tests.engine.workers import Answer, Worker, refuse
+from tests.engine.workers import OTHER_VERSION, Answer, Worker, refuse
 from tests.engine.world import KEY, START, World
 
 LASTS = 0.5  # s: of it a handler needs a quarter to be shown
@@ -333,6 +333,105 @@ def test_once_it_is_shown_nothing_is_written_any_more_after(way: Callable[[Stage
     stage.go_on(3.0)
 
     assert stage.world.revision == revision
+
+
+def a_withdrawn_event(stage: Stage) -> None:
+    an_event_at_once(stage)
+    stage.go_on(LASTS)
+    stage.world.delete_event("event1")
+    stage.go_on()
+
+
+def a_refused_payload(stage: Stage) -> None:
+    an_event_at_once(stage)
+    stage.go_on(LASTS)
+    stage.work(refuse)
+
+
+def an_unknown_event(stage: Stage) -> None:
+    stage.start(WAIT)
+    stage.send(UNKNOWN_EVENT)
+    stage.go_on(6.0)
+
+
+def a_lost_worker(stage: Stage) -> None:
+    an_event_at_once(stage)
+    stage.go_on(LASTS)
+    stage.first.crash()
+    stage.operator.grace_passes("w0")
+
+
+def a_lost_worker_of_another_version(stage: Stage) -> None:
+    stage.start(WAIT)
+    stage.send("reject")
+    stage.go_on(LASTS)
+    stage.first.crash()
+    stage.second.catalogue = OTHER_VERSION
+    stage.second.connect(stage.operator)
+    stage.operator.grace_passes("w0")
+
+
+def a_step_without_a_worker(stage: Stage) -> None:
+    stage.start()
+    stage.work(STEP)
+    stage.go_on(LASTS)
+    stage.first.crash()
+    stage.operator.grace_passes("w0")
+
+
+def an_event_without_its_handler(stage: Stage) -> None:
+    stage.start(WAIT)
+    stage.first.crash()
+    stage.first.catalogue = OTHER_VERSION
+    stage.first.connect(stage.operator)
+    stage.send("reject")
+
+
+def a_wait_of_which_nothing_came(stage: Stage) -> None:
+    stage.start(WAIT)
+
+
+def an_event_that_was_handled(stage: Stage) -> None:
+    an_event_at_once(stage)
+    stage.go_on(LASTS)
+    stage.work(WAIT)
+
+
+def a_restart_of_the_operator_without_a_worker(stage: Stage) -> None:
+    an_event_at_once(stage)
+    stage.go_on(LASTS)
+    stage.first.crash()
+    _take_over(stage)
+    stage.go_on(RETURNED.total_seconds())
+
+
+QUIET: tuple[tuple[Callable[[Stage], None], str], ...] = (
+    (a_wait_of_which_nothing_came, "Waits for an event: approve, reject."),
+    (an_event_that_was_handled, "Waits for an event: approve, reject."),
+    (a_withdrawn_event, "Waits for an event: approve, reject."),
+    (a_refused_payload, "Waits for an event: approve, reject."),
+    (an_unknown_event, "Waits for an event: approve, reject."),
+    (a_lost_worker, "No worker serves workflow type"),
+    (a_lost_worker_of_another_version, "No connected worker of Order has the event handler"),
+    (a_step_without_a_worker, "No worker serves workflow type"),
+    (an_event_without_its_handler, "No connected worker of Order has the event handler"),
+    (a_restart_of_the_operator_without_a_worker, "No worker serves workflow type"),
+)
+
+
+@pytest.mark.parametrize(("way", "message"), QUIET, ids=lambda each: getattr(each, "__name__", ""))
+def test_a_run_of_which_nothing_runs_says_so_after(
+    way: Callable[[Stage], None], message: str
+) -> None:
+    stage = Stage()
+    way(stage)
+
+    stage.go_on(1.0)
+
+    run = stage.world.run
+    assert run is not None
+    assert run.status.message.startswith(message)
+    assert run.status.step is None or run.status.step.worker is None
 
 
 def test_an_engine_that_does_not_look_again_after_a_dispatch_shows_too_little(

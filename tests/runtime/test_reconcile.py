@@ -307,6 +307,56 @@ async def test_a_write_whose_answer_was_lost_is_found_written(
     assert bench.operator.events.view(bench.key).complete_for is None
 
 
+async def test_what_follows_from_a_commit_without_an_answer_is_done_once_it_is_found(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.start()
+    replace = bench.operator.api.replace
+
+    async def loses_the_answer(path: str, body: Json) -> Json:
+        await replace(path, body)
+        raise UnreachableError("the connection broke")
+
+    monkeypatch.setattr(bench.operator.api, "replace", loses_the_answer)
+    bench.decides(_commit_once)
+    await bench.reconciler._try(bench.key)
+    assert bench.counted("grctl_commits_total") == 0
+    for _ in range(2):
+        bench.reconciler._unsure.add(bench.key)
+        await bench.reconcile()
+    assert bench.counted("grctl_commits_total") == 1
+    assert [each.notice.reason for each in _told(bench)] == ["Rejected"]
+
+
+async def test_a_commit_that_was_not_stored_is_not_told(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.start()
+
+    async def is_away(path: str, body: Json) -> Json:
+        raise UnreachableError("no connection")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.operator.api, "replace", is_away)
+        bench.decides(_commit_once)
+        await bench.reconciler._try(bench.key)
+    bench.decides(lambda run, now: Decision())
+    await bench.reconcile()
+    assert bench.counted("grctl_commits_total") == 0
+    assert _told(bench) == []
+
+
+def _commit_once(run: WorkflowRun, now: datetime) -> Decision:
+    if run.status.commits:
+        return Decision()
+    told = (Announce("Rejected", "nobody takes it", warning=True),)
+    return Decision(says("commits", run, commits=1), write_by=now, after=told)
+
+
+def _told(bench: Bench) -> list[Any]:
+    return list(bench.operator._announcer._notices._waiting.values())
+
+
 async def test_a_run_that_is_gone_is_forgotten(bench: Bench) -> None:
     item = await bench.start()
     path = RUNS.path(bench.cluster.namespace, "order-1")

@@ -43,20 +43,19 @@ def note_names(draft: Draft, due: str | None = None) -> bool:
 
     `due` is the name of an event that is to be given to a worker: it is among them in any case.
     """
-    status, shown = draft.run.status, _shown_names(draft)
+    status, shown = draft.status, _shown_names(draft)  # it may have been noted in this decision
     before = (*status.past_event_names, *status.event_names, *((due,) if due else ()))
     past = _without(before, shown)[-PAST_NAMES:]
     others = _without(_names(draft.executions.workers), {*shown, *past})
     past = (*past, *others[: PAST_NAMES - len(past)])
-    if (shown, past) == (status.event_names, status.past_event_names):
-        return False
     draft.change(event_names=shown, past_event_names=past)
-    return True
+    written = draft.run.status
+    return (shown, past) != (written.event_names, written.past_event_names)
 
 
 def _shown_names(draft: Draft) -> tuple[str, ...]:
     """Return the names to be shown; those shown before if no worker is connected."""
-    workers, shown = draft.executions.workers, draft.run.status.event_names
+    workers, shown = draft.executions.workers, draft.status.event_names
     if any(worker.connected for worker in workers):
         names = connected_event_names(draft)[:SHOWN_NAMES]
     else:

@@ -5,7 +5,8 @@
    once if something may be due, else with the next thing that happens or a moment later.
 3. When a status is due the pace says (see `pace`). Until then nothing is written, and each decision
    in between is made anew from what is so then; where outcomes wait, only what to do ahead of them.
-4. After a refused write or a lost answer the run is read afresh before anything is decided.
+4. After a refused write or a lost answer the run is read afresh before anything is decided. If it
+   is as it was written, what follows from the write is done then: it is logged, people are told.
 5. What raises is logged, counted, tried again later each time and told on the run; other keys go
    on.
 6. A run that cannot be read is told of and passed over until it is changed.
@@ -16,7 +17,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
@@ -53,6 +54,15 @@ Decide = Callable[[WorkflowRun | None, Events, Executions, datetime], Decision]
 D = TypeVar("D", Decision, Decision | None)
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    """A write that makes something true, and what it was made from."""
+
+    run: WorkflowRun
+    status: RunStatus
+    decided: Decision
 
 
 class Reconciler:
@@ -92,6 +102,8 @@ class Reconciler:
         self._decide = decide
         self._unsure: set[Key] = set()
         """Keys whose run must be read before it is decided upon."""
+        self._doubtful: dict[Key, _Commit] = {}
+        """Commits that were sent, and of which we do not know yet whether they were stored."""
         self._pace = Pace()
         self._seconds = asyncio.get_running_loop().time
 
@@ -188,12 +200,13 @@ class Reconciler:
         if due is None or due > self._seconds():
             return
         try:
-            written = await self._write(key, run, status)
+            written = await self._write(key, run, status, decided)
         except ApiError as error:
             if not error.too_large:
                 raise
             decided, written = await self._write_less(key, run, error)
         await self._effects.perform(key, written, decided.after)
+        self._doubtful.pop(key, None)
         self._look_again(key, decided)
 
     def _look_again(self, key: Key, decided: Decision) -> None:
@@ -210,15 +223,20 @@ class Reconciler:
         Raises:
             ApiError: there is nothing, or even that is too large.
         """
+        self._doubtful.pop(key, None)
         decided = self._decide_by(decide_refused, key, run, self._clock.now())
         if decided.status is None:
             raise refusal
-        return decided, await self._write(key, run, decided.status)
+        return decided, await self._write(key, run, decided.status, decided)
 
-    async def _write(self, key: Key, run: WorkflowRun, status: RunStatus) -> WorkflowRun:
-        """Write a status over the version that was decided upon. Give the run as it is then."""
+    async def _write(
+        self, key: Key, run: WorkflowRun, status: RunStatus, decided: Decision
+    ) -> WorkflowRun:
+        """Write a status over the version that was decided upon. Return the run as it is then."""
         path = RUNS.path(key.namespace, key.name, "status")
         body = _body(run, status)
+        if status.commits != run.status.commits:
+            self._doubtful[key] = _Commit(run, status, decided)
         answer = await self._api.replace(path, body)
         self._pace.written(key, self._seconds(), status.commits - run.status.commits)
         written = _as_written(run, status, body, answer)
@@ -230,8 +248,11 @@ class Reconciler:
         return written
 
     def _committed(self, key: Key, run: WorkflowRun, status: RunStatus) -> None:
+        self._cache.committed(key, run.metadata.uid, run.status.commits, status.commits)
+        self._tell_of_commit(key, run, status)
+
+    def _tell_of_commit(self, key: Key, run: WorkflowRun, status: RunStatus) -> None:
         before = run.status
-        self._cache.committed(key, run.metadata.uid, before.commits, status.commits)
         executions = self._executions.chain(status.last_execution, before.last_execution)
         self._journal.committed(key, before, status, executions)
 
@@ -240,11 +261,22 @@ class Reconciler:
         try:
             item = await self._api.get(RUNS.path(key.namespace, key.name))
         except NotFoundError:
+            self._doubtful.pop(key, None)
             if uid is not None:
                 self._runs.missed(key, uid)
         else:
             self._runs.answered(item)
+            await self._do_what_follows(key, item)
         self._unsure.discard(key)
+
+    async def _do_what_follows(self, key: Key, item: dict[str, Any]) -> None:
+        """Do what follows from a commit whose answer was lost, if the run is as it was written."""
+        commit = self._doubtful.pop(key, None)
+        if commit is None or item.get("status") != commit.status.to_json():
+            return  # it was not stored, or the run has gone on: the engine decides anew
+        if item["metadata"]["uid"] == commit.run.metadata.uid:
+            self._tell_of_commit(key, commit.run, commit.status)
+            await self._effects.perform(key, self._runs.get(key), commit.decided.after)
 
     def _sleep(self, key: Key, decided: Decision) -> None:
         """Wake when the engine wants to look again, or when the status is to be written."""

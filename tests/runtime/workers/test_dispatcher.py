@@ -30,6 +30,7 @@ from grctl_operator.runtime.workers import dispatcher as module
 from grctl_operator.runtime.workers.dispatcher import Dispatcher
 from grctl_operator.runtime.workers.doorkeeper import Identity, RefusedError
 from grctl_operator.runtime.workers.executions import ExecutionRegistry
+from grctl_operator.runtime.workers.worker_session import WorkerSession
 from tests.runtime.played_worker import catalogue, connected, hello
 
 KEY, OTHER = Key("shop", "order-1"), Key("shop", "order-2")
@@ -626,3 +627,15 @@ async def test_what_is_declined_behind_another_execution_costs_its_worker_nothin
         assert [each.execution.id for each in place.held()] == [first.id]
         place.dispatch(OTHER)
         await worker.executes()
+
+
+async def test_the_runs_of_a_worker_that_fell_silent_are_looked_at(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WorkerSession, "silent", True)
+    async with connected(place.port, hello(ORDER)) as worker:
+        place.dispatch(KEY)
+        await worker.executes()
+    assert await place.woken() == KEY
+    presences = place.registry.view(KEY, "Order").workers
+    assert [each.connected for each in presences] == [False]

@@ -442,6 +442,9 @@ class Dispatcher:
         logger.info("worker disconnected", extra={"worker": hello.worker, "silent": session.silent})
         if holds:
             self._give_up_in(self._grace[session.silent], hello)
+        if session.silent:  # it may last: its runs say that their worker is away
+            for key in self._registry.held_by(hello.instance):
+                self._queue.add(key)
 
     def _give_up_in(self, seconds: float, hello: Hello) -> None:
         timer = asyncio.get_running_loop().call_later(seconds, self._give_up, hello)

@@ -201,6 +201,11 @@ class ExecutionRegistry:
             entry.held = replace(entry.held, outcome=as_given, took=took)
         return key
 
+    def held_by(self, instance: str) -> tuple[Key, ...]:
+        """Return the runs of which a worker has an execution."""
+        worker = self.roster.find(instance)
+        return tuple(worker.held) if worker else ()
+
     def declined(self, instance: str, execution: str) -> Key | None:
         """Forget an execution that this worker has not begun and will not. Return its key."""
         key = self._keys.get(execution)

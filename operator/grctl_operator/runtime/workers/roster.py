@@ -21,8 +21,9 @@ from grctl.models.wire import Catalogue, Hello
 from grctl_operator.engine.observation import Key, WorkerPresence
 from grctl_operator.runtime.workers.team import Ending, Group, Team, Worker
 
-REMEMBERED = timedelta(minutes=5)
-"""How long a worker that left stays in view: longer than any rule looks back."""
+REMEMBERED = timedelta(hours=1)
+"""How long a worker that left stays in view: until its event names are written into all runs of its
+type in the background, 90,000 of them (see `refresher`)."""
 
 C = TypeVar("C", bound=Hashable)
 Versions = Collection[Catalogue]
