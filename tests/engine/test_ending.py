@@ -214,7 +214,15 @@ def test_a_deleted_run_does_not_say_that_it_goes_on(run: WorkflowRun) -> None:
     assert "Waits for an event" not in status_of(decision).message
 
 
-def test_a_finished_run_is_not_held_anew() -> None:
+def test_a_finished_run_that_nothing_holds_is_held_again() -> None:
     run = with_metadata(finished_run(), finalizers=())
+
+    decision = decide(run, view(run), executions(), NOON)
+
+    assert every(Hold, decision.before) == [Hold()]
+
+
+def test_a_finished_run_that_is_held_is_left_alone() -> None:
+    run = finished_run()
 
     assert every(Hold, decide(run, view(run), executions(), NOON).before) == []

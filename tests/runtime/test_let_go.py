@@ -5,8 +5,10 @@ from pathlib import Path
 from grctl.kube import RUNS, Api, Connection
 from grctl.kube.api import Json, Params
 from grctl.models import FINALIZER
+from grctl.models.directive import Complete, WaitForEvent
 from grctl_operator.let_go import let_go_of_all, main
 from tests.runtime.conftest import Cluster
+from tests.runtime.test_desired import served
 
 
 async def test_a_run_stays_as_it_is_but_for_our_finalizer(cluster: Cluster) -> None:
@@ -70,3 +72,22 @@ async def test_what_somebody_changes_meanwhile_is_let_go_as_well(cluster: Cluste
 
 def test_where_there_is_no_api_it_says_so_and_fails(tmp_path: Path) -> None:
     assert main(["--kubeconfig", str(tmp_path / "none")]) == 1
+
+
+async def test_a_run_that_finished_before_an_uninstall_takes_its_events_along_after_the_next_install(
+    cluster: Cluster,
+) -> None:
+    async with served(cluster) as (_, worker):
+        await cluster.start("order")
+        await worker.succeeds(await worker.executes(), WaitForEvent())
+        sent = await cluster.send("order", "approve")
+        await worker.succeeds(await worker.executes(), Complete())
+        await cluster.until_settled(sent)
+        await cluster.until_phase("order", "Completed")
+    await let_go_of_all(cluster.api, cluster.namespace)
+
+    async with served(cluster):
+        await cluster.until_run("order", lambda run: "finalizers" in run["metadata"])
+        await cluster.delete_run("order")
+        await cluster.until_gone(RUNS, "order")
+    assert await cluster.events() == []

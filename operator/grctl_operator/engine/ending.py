@@ -6,7 +6,7 @@ resourceVersion proves that the run is still this one: it may have been started 
 
 from grctl.models.phases import EventPhase
 from grctl.models.reasons import EventReason
-from grctl_operator.engine.decision import LetGo, Purge, Release
+from grctl_operator.engine.decision import Hold, LetGo, Purge, Release
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.inbox import is_for_another_run, unconsumed
 from grctl_operator.engine.observation import Event
@@ -36,9 +36,11 @@ def empty_deleted(draft: Draft) -> bool:
 
 
 def reject_leftovers(draft: Draft) -> bool:
-    """Reject what waits for a run that has finished."""
+    """Reject what waits for a run that has finished, and hold it: it takes its events along."""
     if not draft.run.status.phase.finished:
         return False
+    if not draft.run.held:
+        draft.before.append(Hold())
     name, phase = draft.run.metadata.name, draft.run.status.phase
     text = f'The run "{name}" had finished ({phase}). Start it anew, then send the event again.'
     _reject_all(draft, EventReason.RUN_FINISHED, text)
