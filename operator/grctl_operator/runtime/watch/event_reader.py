@@ -14,14 +14,14 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from grctl.kube import EVENTS, ApiError, ExpiredError, UnreachableError
+from grctl.kube import EVENTS, ApiError, ExpiredError, NotFoundError, UnreachableError
 from grctl.models.phases import UNSETTLED_SELECTOR
 from grctl_operator.engine.event_cache import EventCache, key_of
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.outage import Outage, Sleep
 from grctl_operator.runtime.people.journal import Journal
-from grctl_operator.runtime.watch.list_watch import Source, list_into
+from grctl_operator.runtime.watch.list_watch import Source, is_gone, list_into
 from grctl_operator.runtime.watch.listed_events import ListedEvents
 from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.watch.runs import RunCache
@@ -121,7 +121,7 @@ class EventReader:
         """Read the events of some runs with one list."""
         known, at = [self._runs.known_as(key) for key in keys], self._clock.now()
         path = EVENTS.path(namespace)
-        items, revision = await self._read_list(path, {"fieldSelector": selector})
+        items, revision = await self._ask_for(keys, path, {"fieldSelector": selector})
         self._journal.listed(namespace, len(keys), len(items))
         of_run, at = _by_run(items), self._clock.if_past(at)
         for key, run in zip(keys, known, strict=True):
@@ -137,6 +137,18 @@ class EventReader:
         finally:
             items = listed.take()
         return items, revision
+
+    async def _ask_for(
+        self, keys: tuple[Key, ...], path: str, params: dict[str, str]
+    ) -> tuple[list[Json], int]:
+        """List events. There are none where their definition was deleted, as with our chart."""
+        try:
+            return await self._read_list(path, params)
+        except NotFoundError:
+            if not await is_gone(self._api, EVENTS):
+                raise
+        versions = (int(event.version) for key in keys for event in self._cache.view(key))
+        return [], max(self._cache.revision, *versions, 0) + 1
 
     async def _keep_for_later(self, error: UnreachableError | ApiError) -> None:
         self._wanted = self._reading | self._wanted

@@ -53,7 +53,9 @@ class EventStream:
         """The runs that were known when the last list was asked for, and the time."""
         self._listed = ListedEvents(cache, self._passed_over)
         """What the list that is being read has shown so far."""
-        self.watch = ListWatch(api, EVENTS.path(namespace), self, selector=UNSETTLED_SELECTOR)
+        self.watch = ListWatch(
+            api, EVENTS.path(namespace), self, selector=UNSETTLED_SELECTOR, may_vanish=EVENTS
+        )
 
     def on_asking(self) -> None:
         """Note which runs are known: the list is consistent for these versions of them."""

@@ -9,6 +9,8 @@
 4. Of a list the revision never falls. Where it does, the store was restored from a backup, and what
    we know may never have been: `StoreRestoredError`. Silence proves nothing of that kind, and
    neither does a stream: it may come from an API server that lags behind another one.
+5. Where the definition of the objects is deleted there are none. That is an answer and no outage,
+   for who may know it: with `may_vanish` it is told as an empty list, again and again.
 """
 
 import asyncio
@@ -17,7 +19,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, NoReturn, Protocol, cast
 
-from grctl.kube import ApiError, ExpiredError, LargeAnswerError, UnreachableError
+from grctl.kube import (
+    ApiError,
+    ExpiredError,
+    LargeAnswerError,
+    NotFoundError,
+    Resource,
+    UnreachableError,
+)
 from grctl_operator.runtime.outage import FIRST, Outage, StoreRestoredError
 
 PAGE = 500  # objects: what client-go asks for
@@ -127,6 +136,20 @@ def _without_owners(item: Any) -> Any:
     return item
 
 
+async def is_gone(api: Source, resource: Resource) -> bool:
+    """Return whether the API server serves no such resource, and so has no such objects.
+
+    A 404 of a list alone does not tell: something between may have answered it.
+    """
+    try:
+        served = await api.get(resource.prefix)
+    except NotFoundError:
+        return True
+    except (ApiError, UnreachableError):
+        return False
+    return resource.plural not in {each["name"] for each in served.get("resources") or []}
+
+
 class ListWatch:
     """The list and the watch of one collection."""
 
@@ -137,6 +160,7 @@ class ListWatch:
         receiver: Receiver,
         *,
         selector: str | None = None,
+        may_vanish: Resource | None = None,
         silence: float | None = None,
         outage: Outage | None = None,
     ) -> None:
@@ -150,6 +174,7 @@ class ListWatch:
         self._path = path
         self._receiver = receiver
         self._params = {"fieldSelector": selector} if selector else {}
+        self._may_vanish = may_vanish
         self._silence = silence or SILENCE_S + random.random() * SILENCE_JITTER_S  # noqa: S311
         self._outage = outage or Outage(f"watch {path}", patient=True)
         self._heard = 0.0
@@ -182,7 +207,15 @@ class ListWatch:
             except ExpiredError:
                 continue  # the pages took longer than the API server keeps a revision
             except (UnreachableError, ApiError) as error:
+                if await self._is_gone(error):
+                    self._receiver.on_list(self.revision)
+                    self.listed.set()
                 await self._pause(error)
+
+    async def _is_gone(self, error: Exception) -> bool:
+        if self._may_vanish is None or not isinstance(error, NotFoundError):
+            return False
+        return await is_gone(self._api, self._may_vanish)
 
     async def _watch_until_lost(self) -> None:
         """Watch until only a new list can tell what is so."""
@@ -205,7 +238,7 @@ class ListWatch:
 
     async def _is_lost(self, error: UnreachableError | ApiError) -> bool:
         """Pause as the error asks for. Return whether the watch can only begin with a list."""
-        lost = isinstance(error, ExpiredError) or _is_of_the_future(error)
+        lost = isinstance(error, ExpiredError | NotFoundError) or _is_of_the_future(error)
         self.on_restart("expired" if lost else "broken")
         if not isinstance(error, ExpiredError):
             await self._pause(error)

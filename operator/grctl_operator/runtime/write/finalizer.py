@@ -6,7 +6,9 @@
 3. A run whose time is over is deleted as a person would do it: the finalizer does the rest.
 """
 
-from grctl.kube import EVENTS, RUNS, Api
+from contextlib import suppress
+
+from grctl.kube import EVENTS, RUNS, Api, NotFoundError
 from grctl.models import FINALIZER, WorkflowRun
 from grctl.models.phases import SETTLED_PHASES
 from grctl_operator.engine.observation import Key
@@ -42,7 +44,8 @@ class Finalizer:
         """Delete the run's settled events."""
         for phase in SETTLED_PHASES:
             selector = f"spec.workflowId={key.name},status.phase={phase.value}"
-            await self._api.delete_all(EVENTS.path(key.namespace), {"fieldSelector": selector})
+            with suppress(NotFoundError):  # their definition is deleted, and they with it
+                await self._api.delete_all(EVENTS.path(key.namespace), {"fieldSelector": selector})
 
     async def _write(self, key: Key, run: WorkflowRun, finalizers: tuple[str, ...]) -> None:
         metadata = {
