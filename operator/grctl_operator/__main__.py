@@ -83,6 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--lease-namespace", help="its namespace (default: the one served, or the context's)")
     add("--http-host", help="where probes and metrics are asked for (default: 127.0.0.1)")
     add("--http-port", type=int, help="/healthz, /readyz and /metrics here (default: nowhere)")
+    add(
+        "--orphan-timeout",
+        metavar="DURATION",
+        help="events without a run are rejected after this: 12h, 720h (default: 720h, 30 days)",
+    )
     add("--log-level", choices=("debug", "info", "warning", "error"), help="default: info")
     add("--log-format", choices=("console", "json"), help="default: console")
     return parser

@@ -61,6 +61,8 @@ def _check_consumption(world: "World", run: WorkflowRun, each: Consumption) -> N
     everything = [past.uid for pasts in world.consumed.values() for past in pasts]
     require(each.uid not in everything, f"4: {each.uid} is committed a second time")
     record = world.events[each.uid]
+    waits = record.phase == "Pending" or each.reason == "RunGone"
+    require(waits, f"1: {each.uid} is consumed, and was rejected before for want of a run")
     mine = world.consumed.setdefault(run.metadata.uid, [])
     if not record.may_move:
         places = [
@@ -174,6 +176,8 @@ def check_event_write(world: "World", record: "EventRecord", status: Json) -> No
         wants = record.item["spec"].get("runUid")
         alive = world.run.metadata.uid if world.run else None
         require(wants not in {None, alive}, f"1: {record.uid} is rejected, its run is there")
+        return
+    if status["reason"] == "NoSuchRun" and not fates:
         return
     require(fates, f"1: {record.uid} is settled as {new}, but no commit consumed it")
     same = fates[0].phase.value == new and fates[0].reason == status["reason"]

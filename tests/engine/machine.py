@@ -4,11 +4,13 @@
 """
 
 from datetime import timedelta
+from typing import Any
 
 from hypothesis.stateful import rule
 
+from tests.engine.ledger import KNOWN_EVENTS
 from tests.engine.races import Races
-from tests.engine.rounds import Decide, seldom
+from tests.engine.rounds import ALL, Decide, seldom
 
 HOUR = timedelta(hours=1)
 
@@ -55,8 +57,26 @@ class SteppingBack(Races):
     @rule(sure=seldom)
     def the_api_servers_clock_steps_back(self, sure: bool) -> None:
         """By an hour: whoever waits for a length of time must not wait for that hour."""
-        if not sure:
+        if sure:
+            self._step_back()
+
+    @rule()
+    def the_clock_steps_back_while_an_attempt_waits(self) -> None:
+        """What was lost again and again is tried again later: by then an hour is to come again."""
+        operator = self.operator(0)
+        if not self._may_play(operator):
             return
+        self.world.create_event(KNOWN_EVENTS[0])
+        for _ in range(3):
+            self._all_serve(operator)
+            self.an_operator_goes_on(0, ALL, ALL, True, True)
+            for worker in self.workers:
+                worker.crash()
+                operator.grace_passes(worker.name)
+            self.an_operator_goes_on(0, ALL, ALL, True, True)
+        self._step_back()
+
+    def _step_back(self) -> None:
         self.world.step_back(HOUR)
         for operator in self.operators:
             operator.on_jump(-HOUR)
@@ -64,6 +84,10 @@ class SteppingBack(Races):
 
 def machine_for(decide: Decide, climate: str) -> type[Races]:
     """Give the state machine around an engine, in one climate."""
-    members = {"decide": staticmethod(decide), "climate": CLIMATES[climate], "examples": 0}
+    members: dict[str, Any] = {
+        "decide": staticmethod(decide),
+        "climate": CLIMATES[climate],
+        "examples": 0,
+    }
     base = SteppingBack if "steps back" in CLIMATES[climate] else Races
     return type("Machine", (base,), members)

@@ -304,6 +304,8 @@ class Operator(Staff):
                 self._release(effect.execution)
             case Settle():
                 self.settles.setdefault(effect.settlement.uid, effect)
+                if effect.run_uid is None:
+                    self.cache.doubt(KEY, effect.settlement.uid)
             case ListEvents():
                 self.ask_for_list()
             case ReadRun():
@@ -337,7 +339,7 @@ class Operator(Staff):
         waiting = [event.uid for event in self.cache.view(KEY)]
         self._read_run()
         if self.run is None:
-            self.cache.orphaned(KEY, waiting)
+            self.cache.orphaned(KEY, waiting, self.now)
 
     def _change_finalizers(self, effect: Hold | LetGo) -> None:
         assert self.run is not None
@@ -430,6 +432,7 @@ class Operator(Staff):
         if lost:
             return
         self.settles.pop(uid, None)
+        self.cache.resolve(KEY, uid)
         if item is None:
             self.cache.missed(KEY, uid)
         else:

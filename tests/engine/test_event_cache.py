@@ -267,7 +267,7 @@ def test_our_commit_of_another_run_of_that_id_leaves_the_view_incomplete() -> No
 def test_events_that_a_read_found_without_a_run_are_orphans() -> None:
     cache = cache_of(item("a", 10), item("b", 11))
 
-    cache.orphaned(KEY, ["uid-of-a"])
+    cache.orphaned(KEY, ["uid-of-a"], NOON)
 
     assert cache.view(KEY).orphans == frozenset({"uid-of-a"})
 

@@ -1,19 +1,26 @@
 """Events of an id that has no run: they wait, and none waits for what cannot come."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
 
 from grctl.models import EventPhase
 from grctl_operator.engine import (
     Announce,
     Decision,
+    Dispatch,
     Event,
     Events,
     KeepPlace,
+    ListEvents,
     ReadRun,
     Release,
     Settle,
     decide,
 )
+from grctl_operator.engine.orphans import ORPHAN_TIMEOUT
 from grctl_operator.engine.telling import TOLD_OF
 from tests.engine.builders import (
     NOON,
@@ -22,10 +29,13 @@ from tests.engine.builders import (
     every,
     execution,
     executions,
+    finished_run,
     many,
     new_run,
     runs,
+    status_of,
     view,
+    waiting_run,
 )
 
 
@@ -73,7 +83,7 @@ def test_people_are_told_of_a_waiting_event_after_five_seconds() -> None:
     assert [(each.reason, each.event, each.warning, each.since) for each in told] == [
         ("NoSuchRun", early, True, NOON)
     ]
-    assert after.wake_at is None
+    assert after.wake_at == NOON + ORPHAN_TIMEOUT + timedelta(seconds=1)
 
 
 def test_people_are_not_flooded() -> None:
@@ -139,3 +149,97 @@ def test_an_event_without_a_run_is_told_of_although_the_clock_stepped_back() -> 
     decision = decide(None, Events({waits.uid: waits}), executions(), NOON)
 
     assert [each.reason for each in every(Announce, decision.before)] == ["NoSuchRun"]
+
+
+# Events whose run never came
+
+HOUR = timedelta(hours=1)
+DEADLINE = at("12:00")
+LATE = at("12:00:01")
+
+
+def never_started(*waiting: Event, looked_at: datetime | None = None, **fields: Any) -> Events:
+    """Events of which a read, asked for at that time, found no run."""
+    return replace(without_run(*waiting, read=True), looked_at=looked_at, **fields)
+
+
+def test_an_event_waits_for_its_run_until_its_time_is_over_and_no_longer() -> None:
+    early = event("approve", created_at=at("11:00"))
+    seen = never_started(early, looked_at=LATE)
+
+    in_time = decide(None, seen, executions(), DEADLINE, orphan_timeout=HOUR)
+    late = decide(None, seen, executions(), LATE, orphan_timeout=HOUR)
+
+    assert every(Settle, in_time.before) == []
+    assert in_time.wake_at == LATE
+    (settle,) = every(Settle, late.before)
+    verdict = settle.settlement
+    assert (verdict.phase, verdict.reason) == (EventPhase.REJECTED, "NoSuchRun")
+    assert verdict.message == (
+        "There was no run of that id for 1h. Start the run, then send the event again."
+    )
+    assert (settle.run_uid, late.wake_at) == (None, None)
+    assert [each.reason for each in every(Announce, late.before)] == ["Rejected"]
+
+
+@pytest.mark.parametrize("looked_at", [None, DEADLINE])
+def test_an_event_whose_time_is_over_is_rejected_only_after_a_later_look_for_its_run(
+    looked_at: datetime | None,
+) -> None:
+    early = event("approve", created_at=at("11:00"))
+    seen = never_started(early, looked_at=looked_at)
+
+    decision = decide(None, seen, executions(), LATE, orphan_timeout=HOUR)
+
+    assert every(ReadRun, decision.before) == [ReadRun()]
+    assert every(Settle, decision.before) == []
+
+
+def test_an_event_that_came_after_the_look_for_its_run_is_looked_for_again() -> None:
+    early, other = event("approve", created_at=at("11:00")), event("reject", created_at=at("11:00"))
+    seen = replace(without_run(early, other), looked_at=LATE, orphans=frozenset({early.uid}))
+
+    decision = decide(None, seen, executions(), LATE, orphan_timeout=HOUR)
+
+    assert every(ReadRun, decision.before) == [ReadRun()]
+    assert every(Settle, decision.before) == []
+
+
+def test_an_event_that_is_being_rejected_is_not_rejected_twice() -> None:
+    early = event("approve", created_at=at("11:00"))
+    seen = never_started(early, looked_at=LATE, in_doubt=frozenset({early.uid}))
+
+    decision = decide(None, seen, executions(), LATE, orphan_timeout=HOUR)
+
+    assert decision.before == ()
+
+
+def test_of_ten_thousand_events_without_a_run_some_are_rejected_at_a_time() -> None:
+    crowd = many("approve", 1000, created_at=at("11:00"))
+
+    decision = decide(
+        None, never_started(*crowd, looked_at=LATE), executions(), LATE, orphan_timeout=HOUR
+    )
+
+    assert len(every(Settle, decision.before)) == 64
+
+
+def test_a_run_that_is_created_while_its_event_is_being_rejected_does_not_get_it_yet() -> None:
+    run = waiting_run()
+    early, later = event("approve", created_at=at("11:00")), event("reject")
+    doubted = replace(view(run, early, later), in_doubt=frozenset({early.uid}))
+
+    unsure = decide(run, doubted, executions(), NOON)
+    refused = decide(run, view(run, early, later), executions(), NOON)
+
+    assert every(Dispatch, unsure.before) == []
+    assert every(ListEvents, unsure.before) == []
+    assert [each.event for each in every(Dispatch, refused.before)] == [early]
+
+
+def test_a_finished_run_does_not_reject_an_event_that_is_being_rejected() -> None:
+    run = finished_run()
+    early = event("approve", created_at=at("11:00"))
+    doubted = replace(view(run, early), in_doubt=frozenset({early.uid}))
+
+    assert status_of(decide(run, doubted, executions(), NOON)).settled == ()

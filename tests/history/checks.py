@@ -68,7 +68,7 @@ def _agree(name: str, finals: set[tuple[str, str, int]], fates: list[Consumed]) 
     for phase, reason, sequence in finals:
         if sequence and not told:
             yield f"{name} is {phase} ({reason}), and no commit consumed it"
-        if not sequence and reason != "RunGone":
+        if not sequence and reason not in {"RunGone", "NoSuchRun"}:
             yield f"{name} is {phase} ({reason}) without a sequence"
 
 

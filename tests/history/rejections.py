@@ -51,6 +51,11 @@ def _gone(ledger: Ledger, sent: EventVersion, rejected: EventVersion) -> bool:
     return sent.wanted_run is not None and rejected.run != sent.wanted_run and not living
 
 
+def _without_a_run(ledger: Ledger, sent: EventVersion, rejected: EventVersion) -> bool:
+    """No run settled it."""
+    return sent.wanted_run is None and rejected.run is None
+
+
 def _before(ledger: Ledger, rejected: EventVersion) -> Iterator[RunVersion]:
     """Give the versions of the run that rejected it, up to then."""
     versions = ledger.runs.get(rejected.run or "", [])
@@ -63,4 +68,5 @@ EVIDENCE: dict[str, Evidence] = {
     EventReason.RUN_FINISHED: _finished,
     EventReason.RUN_DELETED: _deleted,
     EventReason.RUN_GONE: _gone,
+    EventReason.NO_SUCH_RUN: _without_a_run,
 }

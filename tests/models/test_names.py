@@ -52,6 +52,7 @@ def test_the_reasons_of_an_event_are_these() -> None:
         "RunFinished",
         "RunDeleted",
         "RunGone",
+        "NoSuchRun",
     }
 
 

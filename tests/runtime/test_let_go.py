@@ -74,7 +74,7 @@ def test_where_there_is_no_api_it_says_so_and_fails(tmp_path: Path) -> None:
     assert main(["--kubeconfig", str(tmp_path / "none")]) == 1
 
 
-async def test_a_run_that_finished_before_an_uninstall_takes_its_events_along_after_the_next_install(
+async def test_a_run_that_finished_before_an_uninstall_takes_its_events_along_when_it_goes_later(
     cluster: Cluster,
 ) -> None:
     async with served(cluster) as (_, worker):

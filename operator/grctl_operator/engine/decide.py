@@ -9,7 +9,7 @@ The invariants are numbered as in docs/architecture.md ("What must always hold")
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from grctl.models.run import WorkflowRun
 from grctl_operator.engine.ahead import dispatch_ahead, may_wait_behind
@@ -24,7 +24,7 @@ from grctl_operator.engine.identity import hold, stop_restored
 from grctl_operator.engine.inbox import keep_places, reject_unfit
 from grctl_operator.engine.misfit import fail_misfit_input
 from grctl_operator.engine.observation import Events, Executions
-from grctl_operator.engine.orphans import decide_without_run
+from grctl_operator.engine.orphans import ORPHAN_TIMEOUT, decide_without_run
 from grctl_operator.engine.outbox import settle_consumed
 from grctl_operator.engine.retention import expire, trim
 from grctl_operator.engine.size import fail_refused
@@ -59,7 +59,12 @@ AHEAD_RULES = RULES[: RULES.index(commit_outcomes)]
 
 
 def decide(
-    run: WorkflowRun | None, events: Events, executions: Executions, now: datetime
+    run: WorkflowRun | None,
+    events: Events,
+    executions: Executions,
+    now: datetime,
+    *,
+    orphan_timeout: timedelta = ORPHAN_TIMEOUT,
 ) -> Decision:
     """Say what to write and do about one run. Same input, same Decision.
 
@@ -68,9 +73,10 @@ def decide(
         events: Its unsettled events, and how far that view may be trusted.
         executions: What workers hold of it, and which workers there are.
         now: A moment not after the API server's present time.
+        orphan_timeout: How long an event waits for a run of its id.
     """
     if run is None:
-        return decide_without_run(events, executions, now)
+        return decide_without_run(events, executions, now, orphan_timeout)
     draft = Draft(run, events, executions, now)
     for rule in RULES:
         if rule(draft):

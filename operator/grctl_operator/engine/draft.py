@@ -86,7 +86,8 @@ class Draft:
         uid, created = self.run.metadata.uid, self.run.metadata.creation_timestamp
         listed = self.events.listing is not None and self.events.listing.run_uid == uid
         younger = created is not None and event.created > created
-        return self.events_complete and (listed or younger)
+        certain = event.uid not in self.events.in_doubt
+        return certain and self.events_complete and (listed or younger)
 
     def is_current(self, execution: Execution) -> bool:
         """Say whether an execution was built on the run as it is: the fence of rule 4."""
@@ -149,7 +150,9 @@ class Draft:
         return not any(each.created <= deadline and not self.is_settled(each) for each in behind)
 
     def read_events(self) -> None:
-        """Ask for a consistent list."""
+        """Ask for a consistent list. None tells what becomes of an event that is in doubt."""
+        if self.events.in_doubt:
+            return
         if ListEvents() not in self.before:
             self.before.append(ListEvents())
 

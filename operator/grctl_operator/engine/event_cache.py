@@ -89,10 +89,19 @@ class _Inbox:
     complete_for: tuple[str, int] | None = None
     listing: Listing | None = None
     orphans: frozenset[str] = frozenset()
+    looked_at: datetime | None = None
+    in_doubt: frozenset[str] = frozenset()
 
     def view(self) -> Events:
-        moved = tuple(self.events[uid] for uid in self.moved)
-        return Events(self.events, self.complete_for, self.listing, self.orphans, moved)
+        return Events(
+            self.events,
+            self.complete_for,
+            self.listing,
+            orphans=self.orphans,
+            looked_at=self.looked_at,
+            in_doubt=self.in_doubt,
+            moved=tuple(self.events[uid] for uid in self.moved),
+        )
 
     def change(self, event: Event, *, kept: bool) -> None:
         """Note a change that somebody made; `kept`: the event's status holds its place."""
@@ -247,13 +256,26 @@ class EventCache:
         if before == 0 or inbox.complete_for == (uid, before):
             inbox.complete_for = (uid, after)
 
-    def orphaned(self, key: Key, uids: Iterable[str]) -> None:
-        """Note for which events a read found no run."""
-        self._inbox(key).orphans = frozenset(uids)
+    def orphaned(self, key: Key, uids: Iterable[str], at: datetime) -> None:
+        """Note for which events a read found no run, and when it was asked for."""
+        inbox = self._inbox(key)
+        inbox.orphans, inbox.looked_at = frozenset(uids), at
+
+    def doubt(self, key: Key, uid: str) -> None:
+        """Note that an event is being settled although no run consumed it."""
+        inbox = self._inbox(key)
+        inbox.in_doubt |= {uid}
+
+    def resolve(self, key: Key, uid: str) -> None:
+        """Note that this has ended: the event is settled, gone, or it waits as before."""
+        inbox = self._inboxes.get(key)
+        if inbox is not None:
+            inbox.in_doubt -= {uid}
 
     def on_jump(self) -> None:
         """Note that the clock jumped: of no list is known any more by when it was taken."""
         for inbox in self._inboxes.values():
+            inbox.looked_at = None
             if inbox.listing is not None:
                 inbox.listing = replace(inbox.listing, at=LONG_AGO)
 

@@ -86,6 +86,11 @@ class Events:
     """The last consistent list."""
     orphans: frozenset[str] = frozenset()
     """Uids of events for which a read made after they arrived found no run."""
+    looked_at: datetime | None = None
+    """A moment not after the one at which that read was asked for."""
+    in_doubt: frozenset[str] = frozenset()
+    """Uids of events that are being settled although no run consumed them. What becomes of one is
+    not known before that has ended: until then no run may have it."""
     moved: tuple[Event, ...] = ()
     """Those that somebody changed, and whose place is not kept in their status yet."""
 

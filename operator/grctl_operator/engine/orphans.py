@@ -2,12 +2,18 @@
 
 Rules 1, 2 and 3. An event may come before its run: it waits in its place, and a person is told
 after a while. One that names a run's uid waits for nothing once that run is gone: a uid never comes
-back.
+back. The others wait as long as the operator is told, and are then rejected.
+
+No run consumed an event that is rejected here, so no commit fences the rejection. Instead a read
+that is asked for past the end of the event's time must find no run. From then on the event is in
+doubt until its status is written: a run that is created at that moment gets the event only if that
+write is refused.
 """
 
-from datetime import datetime
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 
+from grctl.models.base import write_duration
 from grctl.models.phases import EventPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import Settlement
@@ -20,12 +26,28 @@ from grctl_operator.engine.decision import (
     Release,
     Settle,
 )
-from grctl_operator.engine.observation import Event, Events, Executions, over_at, whole_second
+from grctl_operator.engine.observation import (
+    LONG_AGO,
+    SECOND,
+    Event,
+    Events,
+    Executions,
+    over_at,
+    whole_second,
+)
 from grctl_operator.engine.telling import TOLD_AFTER, TOLD_OF
+from grctl_operator.engine.wait import deadline_after, is_past
+
+ORPHAN_TIMEOUT = timedelta(days=30)
+"""How long an event waits for a run of its id, if the operator is told nothing else."""
+AT_A_TIME = 64
+"""Events that are rejected by one decision."""
 
 
-def decide_without_run(events: Events, executions: Executions, now: datetime) -> Decision:
-    """Say what to do where there is no run."""
+def decide_without_run(
+    events: Events, executions: Executions, now: datetime, timeout: timedelta = ORPHAN_TIMEOUT
+) -> Decision:
+    """Return what to do where there is no run. `timeout`: how long an event waits for one."""
     addressed = [event for event in events if event.run_uid]
     effects: list[Effect] = [
         Release(held.execution.id, False, "the run is gone") for held in executions.held
@@ -36,34 +58,65 @@ def decide_without_run(events: Events, executions: Executions, now: datetime) ->
     for event in addressed:
         if event.uid in events.orphans:
             effects += _reject(event, now)
-    untold = list(islice((event for event in events if not event.run_uid), TOLD_OF))
+    others = [event for event in events if not event.run_uid]
+    effects += _give_up(others, events, now, timeout)
+    waiting = [event for event in others if not _is_over(event, now, timeout)]
+    untold = waiting[:TOLD_OF]
     told = [event for event in untold if now >= over_at(event.created, TOLD_AFTER, now)]
-    effects += [_tell(event) for event in told]
-    soon = [event.created + TOLD_AFTER for event in untold if event not in told]
-    return Decision(before=tuple(effects), wake_at=min(soon, default=None))
+    effects += [_tell(event, timeout) for event in told]
+    moments = [event.created + TOLD_AFTER for event in untold if event not in told]
+    moments += [deadline_after(event.created, timeout) + SECOND for event in waiting]
+    return Decision(before=tuple(effects), wake_at=min(moments, default=None))
 
 
-def _reject(event: Event, now: datetime) -> tuple[Settle, Announce]:
-    text = "The run that this event was sent to is gone."
+def _is_over(event: Event, moment: datetime, timeout: timedelta) -> bool:
+    return is_past(moment, deadline_after(event.created, timeout))
+
+
+def _give_up(
+    others: Iterable[Event], events: Events, now: datetime, timeout: timedelta
+) -> Iterator[Effect]:
+    """Reject events whose time is over, once a read past its end has found no run."""
+    over = [event for event in others if _is_over(event, now, timeout)]
+    over = [event for event in over if event.uid not in events.in_doubt][:AT_A_TIME]
+    looked = events.looked_at or LONG_AGO
+    sure = [event.uid in events.orphans and _is_over(event, looked, timeout) for event in over]
+    if not all(sure):
+        yield ReadRun()
+        return
+    text = (
+        f"There was no run of that id for {write_duration(timeout)}. Start the run, then send the"
+        " event again."
+    )
+    for event in over:
+        yield from _reject(event, now, EventReason.NO_SUCH_RUN, text)
+
+
+GONE = "The run that this event was sent to is gone."
+
+
+def _reject(
+    event: Event, now: datetime, reason: EventReason = EventReason.RUN_GONE, text: str = GONE
+) -> tuple[Settle, Announce]:
     settlement = Settlement(
         uid=event.uid,
         name=event.name,
         phase=EventPhase.REJECTED,
-        reason=EventReason.RUN_GONE,
+        reason=reason,
         message=text,
         at=whole_second(now),
     )
-    told = f"{EventReason.RUN_GONE}: {text}"
+    told = f"{reason}: {text}"
     return Settle(settlement, None), Announce(
         RunReason.REJECTED, told, event, warning=True, since=event.created
     )
 
 
-def _tell(event: Event) -> Announce:
+def _tell(event: Event, timeout: timedelta) -> Announce:
     return Announce(
         RunReason.NO_SUCH_RUN,
         "There is no run of that id yet; the event waits for it. Start the run, or delete"
-        " the event to withdraw it.",
+        f" the event to withdraw it. After {write_duration(timeout)} without a run it is rejected.",
         event,
         warning=True,
         since=event.created,

@@ -17,10 +17,12 @@ import os
 import socket
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from typing import NoReturn
 
 from grctl.kube import Api, ApiError, Connection, UnreachableError
 from grctl.probes import Probes
+from grctl_operator.engine import decide
 from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.leader.candidate import candidate
 from grctl_operator.runtime.leader.leadership import Leadership
@@ -236,6 +238,7 @@ class Operator:
             self.runs,
             self.events,
             self.queue,
+            clock=self.clock,
             watches=self._watches,
             writer=self._writer,
             dispatcher=self.dispatcher,
@@ -256,6 +259,7 @@ class Operator:
             metrics=self.metrics,
             refresher=self._refresher,
             passed_over=self.passed_over,
+            decide=partial(decide, orphan_timeout=self._settings.orphan_timeout),
         )
         self.dispatcher.on_other_handlers = self._refresher.note_change
         self.dispatcher.on_outcome = self._reconciler.outcome_came

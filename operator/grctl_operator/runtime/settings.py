@@ -3,10 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Self
 
+from pydantic import TypeAdapter, ValidationError
+
 from grctl.loopback import is_loopback
-from grctl.models.base import NAME_LENGTH, NAME_PATTERN
+from grctl.models.base import LONGEST_DURATION, NAME_LENGTH, NAME_PATTERN, Duration, write_duration
+from grctl_operator.engine.orphans import ORPHAN_TIMEOUT
 
 DISPATCHER_PORT = 8700
 LEASE_NAME = "grctl-operator"
@@ -26,6 +30,7 @@ VARIABLES = {
     "identity": "GRCTL_IDENTITY",
     "http_host": "GRCTL_HTTP_HOST",
     "http_port": "GRCTL_HTTP_PORT",
+    "orphan_timeout": "GRCTL_ORPHAN_TIMEOUT",
     "log_level": "GRCTL_LOG_LEVEL",
     "log_format": "GRCTL_LOG_FORMAT",
 }
@@ -73,6 +78,8 @@ class Settings:
     http_port: int | None = None
     """Where `/healthz`, `/readyz` and `/metrics` are answered; 0: any free port, which is logged;
     None: nowhere."""
+    orphan_timeout: timedelta = ORPHAN_TIMEOUT
+    """How long an event waits for a run of its id; then it is rejected (NoSuchRun)."""
     log_level: str = "info"
     log_format: str = "console"
     """`console` for people, `json` for collectors."""
@@ -110,6 +117,8 @@ class Settings:
                 raise SettingsError(f"A value is empty: {FLAGS.get(name, _flag(name))}")
         if "namespaces" in values:
             values["namespaces"] = _names(values["namespaces"])
+        if "orphan_timeout" in values:
+            values["orphan_timeout"] = _length("--orphan-timeout", values["orphan_timeout"])
         settings = cls(**values)
         settings.check()
         return settings
@@ -157,6 +166,18 @@ def _names(texts: Iterable[str]) -> tuple[str, ...]:
         if not NAMESPACE.fullmatch(name):
             raise SettingsError(f"{name!r} is no name of a namespace: --namespace")
     return tuple(dict.fromkeys(names))
+
+
+def _length(flag: str, text: str) -> timedelta:
+    """Read a length of time from a second on: a mistyped 0s must not reject what is sent early."""
+    try:
+        length = TypeAdapter(Duration).validate_python(text)
+    except ValidationError as error:
+        raise SettingsError(f"{flag}: {text!r} is not a duration; write it like 12h") from error
+    if not timedelta(seconds=1) <= length <= LONGEST_DURATION:
+        longest = write_duration(LONGEST_DURATION)
+        raise SettingsError(f"{flag} must be from 1s to {longest}, not {text!r}")
+    return length
 
 
 def _number(variable: str, text: str) -> int:

@@ -81,7 +81,7 @@ def _read_duration(value: Any) -> Any:
 _WRITTEN_AT_MOST = timedelta.max - timedelta(days=1)  # rounding up must not overflow
 
 
-def _write_duration(length: timedelta) -> str:
+def write_duration(length: timedelta) -> str:
     """Write hours to milliseconds, rounded up: what DURATION_PATTERN takes."""
     milliseconds = -(-min(length, _WRITTEN_AT_MOST) // SHORTEST_DURATION)
     rounded = milliseconds * SHORTEST_DURATION
@@ -91,7 +91,7 @@ def _write_duration(length: timedelta) -> str:
 Duration = Annotated[
     timedelta,
     BeforeValidator(_read_duration),
-    PlainSerializer(_write_duration, return_type=str),
+    PlainSerializer(write_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "maxLength": DURATION_LENGTH}),
 ]
 """A length of time, on the wire as Kubernetes writes it: `24h`, `1h30m`, `90s`."""

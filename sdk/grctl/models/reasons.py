@@ -26,6 +26,9 @@ class EventReason(StrEnum):
     """The run was deleted while the event waited. Start it anew, then send the event again."""
     RUN_GONE = "RunGone"
     """It was sent to an earlier run of this id (`spec.runUid`). Send it to the present one."""
+    NO_SUCH_RUN = "NoSuchRun"
+    """No run of its id came in time (`grctl operator --orphan-timeout`). Start the run, then send
+    the event again."""
 
 
 class RunReason(StrEnum):

@@ -6,6 +6,7 @@
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from itertools import chain
 from typing import Any, Protocol
 
@@ -31,8 +32,14 @@ class Inboxes(Protocol):
     def committed(self, key: Key, uid: str, before: int, after: int) -> None:
         """Note that we ourselves moved the run's `commits`."""
 
-    def orphaned(self, key: Key, uids: Iterable[str]) -> None:
-        """Note for which events a read found no run."""
+    def orphaned(self, key: Key, uids: Iterable[str], at: datetime) -> None:
+        """Note for which events a read found no run, and when it was asked for."""
+
+    def doubt(self, key: Key, uid: str) -> None:
+        """Note that an event is being settled although no run consumed it."""
+
+    def resolve(self, key: Key, uid: str) -> None:
+        """Note that this has ended."""
 
     def forget(self, key: Key) -> None:
         """Drop what is known of a run that is gone, if no event waits for its id."""
@@ -84,9 +91,17 @@ class EventCaches:
         """Note that we ourselves moved the run's `commits`."""
         self.of(key.namespace).committed(key, uid, before, after)
 
-    def orphaned(self, key: Key, uids: Iterable[str]) -> None:
-        """Note for which events a read found no run."""
-        self.of(key.namespace).orphaned(key, uids)
+    def orphaned(self, key: Key, uids: Iterable[str], at: datetime) -> None:
+        """Note for which events a read found no run, and when it was asked for."""
+        self.of(key.namespace).orphaned(key, uids, at)
+
+    def doubt(self, key: Key, uid: str) -> None:
+        """Note that an event is being settled although no run consumed it."""
+        self.of(key.namespace).doubt(key, uid)
+
+    def resolve(self, key: Key, uid: str) -> None:
+        """Note that this has ended."""
+        self.of(key.namespace).resolve(key, uid)
 
     def on_jump(self) -> None:
         """Note that the API server's clock jumped."""

@@ -15,6 +15,7 @@ from grctl.models import WorkflowRun
 from grctl_operator.engine import decision
 from grctl_operator.engine.observation import NOT_KEPT, Event, Key
 from grctl_operator.engine.reading import slim_event
+from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.people.announcer import Announcer, involved_object
 from grctl_operator.runtime.people.notices import Notice
 from grctl_operator.runtime.watch.event_caches import Inboxes
@@ -39,6 +40,7 @@ class Effects:
         cache: Inboxes,
         queue: WorkQueue,
         *,
+        clock: ServerClock,
         watches: Watches,
         writer: EventWriter,
         dispatcher: Dispatcher,
@@ -49,6 +51,7 @@ class Effects:
         self._runs = runs
         self._cache = cache
         self._queue = queue
+        self._clock = clock
         self._announcer = announcer
         self._dispatcher = dispatcher
         finalizer = Finalizer(api, runs)
@@ -112,11 +115,11 @@ class Effects:
 
     async def _read_run(self, key: Key) -> None:
         """Look whether there is a run; events that wait for a uid need to know."""
-        waiting = tuple(event.uid for event in self._cache.view(key))
+        waiting, at = tuple(event.uid for event in self._cache.view(key)), self._clock.now()
         try:
             item = await self._api.get(RUNS.path(key.namespace, key.name))
         except NotFoundError:
-            self._cache.orphaned(key, waiting)
+            self._cache.orphaned(key, waiting, self._clock.if_past(at))
         else:
             self._runs.answered(item)
         self._queue.add(key)

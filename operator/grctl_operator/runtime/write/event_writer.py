@@ -8,7 +8,8 @@
 4. An event that is gone, is another object of that name, or is settled already needs no write.
 5. A settlement's end makes room for others and lets the run's end go on; nobody waits for either
    so much that it is worth a reconcile of its own.
-6. What the API server refuses for good is tried again now and then, and not at every reconcile.
+6. An event that no run consumed is in doubt while it is settled: no run may have it meanwhile.
+7. What the API server refuses for good is tried again now and then, and not at every reconcile.
 """
 
 import asyncio
@@ -62,6 +63,8 @@ class EventWriter:
         """Have an event's final status written, if that is not under way."""
         uid = effect.settlement.uid
         if uid not in self._under_way:
+            if effect.run_uid is None:
+                self._cache.doubt(key, uid)
             settling = self._settle(key, effect)
             self._under_way[uid] = asyncio.create_task(settling, name=f"settle {uid}")
 
@@ -86,6 +89,7 @@ class EventWriter:
             await asyncio.sleep(AFTER_REFUSAL)
         finally:
             del self._under_way[effect.settlement.uid]
+            self._cache.resolve(key, effect.settlement.uid)
             self._queue.add_soon(key)
 
     async def _settle_in_the_end(self, key: Key, effect: Settle) -> None:
