@@ -132,6 +132,21 @@ CHANGES = {
     "priority": "os.nice(19)",
     "child that returns": ("if os.fork() == 0:\\n    return\\nos.wait()"),
     "child that exits": "if os.fork() == 0:\\n    sys.exit(3)\\nos.wait()",
+    "exit in a task": (
+        "async def child(): sys.exit(3)\\nawait asyncio.gather(child(), return_exceptions=True)"
+    ),
+    "exit in a task that nobody awaits": (
+        "async def child(): sys.exit(3)\\n"
+        "ctx.child = asyncio.create_task(child()); await asyncio.sleep(0)"
+    ),
+    "exit in a callback": "asyncio.get_running_loop().call_soon(sys.exit, 3)",
+    "exit in a thread": (
+        "await asyncio.gather(asyncio.to_thread(sys.exit, 3), return_exceptions=True)"
+    ),
+    "interrupt in a task": (
+        "async def child(): raise KeyboardInterrupt\\n"
+        "await asyncio.gather(child(), return_exceptions=True)"
+    ),
     "exit handler": "import atexit; atexit.register(lambda: 1 / 0)",
 }
 

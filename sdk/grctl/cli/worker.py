@@ -102,8 +102,6 @@ def worker(
 
     It connects to the operator, which says what is to run.
     """
-    import asyncio
-
     from grctl.logs import set_up
     from grctl.worker import Worker
 
@@ -125,9 +123,30 @@ def worker(
     for each in workflows:
         _say_served(each)
     try:
-        asyncio.run(_run(serving))
+        _serve(serving)
     except OSError as error:  # the port for probes; all else a worker survives
         fail(str(error))
+
+
+def _serve(serving: "Worker") -> None:
+    """Run a worker to its end, whatever its users' tasks raise.
+
+    asyncio lets SystemExit and KeyboardInterrupt of any task end the loop: one `sys.exit` below
+    `asyncio.gather` would end all handlers. The task that awaits it is told anyway, so the loop
+    goes on. A person's Ctrl-C is a signal that the worker takes, and does not come here.
+    """
+    import asyncio
+
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        running = loop.create_task(_run(serving))
+        while not running.done():
+            try:
+                loop.run_until_complete(running)
+            except (SystemExit, KeyboardInterrupt) as error:
+                told = {"error": repr(error)}
+                logger.warning("a task of users' code tried to end the process", extra=told)
+        running.result()
 
 
 async def _run(serving: "Worker") -> None:
