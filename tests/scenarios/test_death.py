@@ -136,7 +136,7 @@ async def test_the_next_event_after_a_worker_died_waits_for_no_grace(
 
 
 async def _play_with_records(stage: Stage) -> tuple[Process, Process]:
-    operator = stage.operator("--log-format", "json").start()
+    operator = stage.operator("--log-level", "debug", "--log-format", "json").start()
     worker = stage.worker().start()
     await operator.until_said("operator ready")
     await worker.until_said("connected")
