@@ -6,7 +6,7 @@ from grctl.models.directive import Complete
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Execution, Hello, Outcome, Succeeded
 from grctl_operator.engine.observation import Held, Key
-from grctl_operator.runtime.workers.executions import ExecutionRegistry
+from grctl_operator.runtime.workers.executions import MOST_CLAIMED, ExecutionRegistry
 from grctl_operator.runtime.workers.roster import REMEMBERED
 from grctl_operator.runtime.workers.team import Ending
 from tests.runtime.played_worker import catalogue, hello
@@ -582,3 +582,21 @@ def test_an_execution_is_known_with_the_version_of_its_worker() -> None:
     made = registry(hello(ORDER))
     dispatch(made, "e1")
     assert held(made)["e1"].catalogue == ORDER
+
+
+def test_what_a_worker_says_it_has_is_bounded_until_it_is_released() -> None:
+    made = registry(hello(ORDER, instance="a", capacity=100_000))
+    for number in range(MOST_CLAIMED):
+        assert made.is_of(execution(f"x{number}"), "a")
+        made.brought("a", outcome(f"x{number}"))
+    assert not made.is_of(execution("one-more"), "a")
+    assert made.is_of(execution("x0"), "a")
+    made.released("x0")
+    assert made.is_of(execution("one-more"), "a")
+
+
+def test_what_a_worker_is_given_does_not_count_as_said_by_it() -> None:
+    made = registry(hello(ORDER, instance="a", capacity=100_000))
+    for number in range(MOST_CLAIMED + 1):
+        give(made, f"x{number}", f"order-{number}")
+    assert made.is_of(execution("unknown"), "a")

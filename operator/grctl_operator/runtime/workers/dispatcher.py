@@ -416,7 +416,10 @@ class Dispatcher:
         hello = session.hello
         if hello is not None and self._registry.is_of(execution, hello.instance):
             return False
-        message = "it was not given to this worker's ServiceAccount, or not of what it serves"
+        message = (
+            "it was not given to this worker's ServiceAccount, or not of what it serves, or is one"
+            " of too many that this operator does not know"
+        )
         fields = {"execution": execution.id, "worker": hello.worker if hello else None}
         logger.warning("execution of another claimed", extra=fields)
         session.send(Release(execution=execution.id, committed=False, message=message))

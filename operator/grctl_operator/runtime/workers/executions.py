@@ -26,6 +26,9 @@ from grctl_operator.engine.observation import Blockage, Executions, Held, Key
 from grctl_operator.runtime.workers.roster import Roster
 from grctl_operator.runtime.workers.team import Ending, Group, Worker
 
+MOST_CLAIMED = 5_000
+"""Executions that a worker may have by its own word: more than a Hello can name."""
+
 
 def key_of(execution: Execution) -> Key:
     """Say which workflow id an execution is for."""
@@ -40,6 +43,8 @@ class _Entry:
     """The identity that it was given to."""
     given_at_s: float
     """When it was given to the worker, or first heard of, by the monotonic clock."""
+    claimed_by: str | None = None
+    """The instance that said it has it, where nobody here gave it to it."""
     ahead: bool = False
     """It was handed over behind another one, which its worker held."""
     since: int = 0
@@ -135,7 +140,7 @@ class ExecutionRegistry:
         known = self._entries[key][execution.id] if key else None
         if known is not None:
             return known.owner == worker.identity
-        return execution.workflow_type in worker.catalogues
+        return execution.workflow_type in worker.catalogues and worker.claimed < MOST_CLAIMED
 
     def joined(self, hello: Hello, identity: str) -> tuple[Key, ...]:
         """Take a worker that says Hello. Give the keys whose executions changed by it."""
@@ -244,7 +249,9 @@ class ExecutionRegistry:
     def dispatched(self, execution: Execution, worker: Worker, *, ahead: bool = False) -> None:
         """Note that a worker is given an execution, perhaps behind another one that it holds."""
         key = self._take_over(execution, worker)
-        self._entries[key][execution.id].ahead = ahead
+        entry = self._entries[key][execution.id]
+        entry.ahead = ahead
+        self._unclaim(entry)
 
     def released(self, execution: str) -> tuple[str, tuple[Group, ...]] | None:
         """Forget an execution. Return who holds it and where room came up, if it was known."""
@@ -255,6 +262,7 @@ class ExecutionRegistry:
         if not self._entries[key]:
             del self._entries[key]
         self._drop(entry)
+        self._unclaim(entry)
         self._end_keeping(entry)
         self._count(entry, -1)
         worker = self.roster.find(entry.instance)
@@ -357,6 +365,8 @@ class ExecutionRegistry:
             given = self._seconds()
             entry = entries[execution.id] = _Entry(held, worker.instance, worker.identity, given)
             self._keys[execution.id] = key
+            entry.claimed_by = worker.instance
+            worker.claimed += 1
         else:
             self._drop(entry)
             self._count(entry, -1)
@@ -366,6 +376,13 @@ class ExecutionRegistry:
         self._of_worker.setdefault(worker.instance, {})[execution.id] = entry
         self._count(entry, 1)
         return key
+
+    def _unclaim(self, entry: _Entry) -> None:
+        """Count an execution no longer as one that its worker only says it has."""
+        worker = self.roster.find(entry.claimed_by) if entry.claimed_by else None
+        if worker is not None:
+            worker.claimed -= 1
+        entry.claimed_by = None
 
     def _drop(self, entry: _Entry) -> None:
         of_worker = self._of_worker[entry.instance]

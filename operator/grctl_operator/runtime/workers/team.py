@@ -53,6 +53,8 @@ class Worker:
     blocked: Blockage | None = None
     """What blocks its event loop, as a thread of it says."""
     draining: bool = False
+    claimed: int = 0
+    """How many executions it says it has that nobody here gave to it."""
     resting: bool = False
     """It is given nothing for a while, as it declined what it was given."""
     declined: int = 0
