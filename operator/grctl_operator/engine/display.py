@@ -19,7 +19,7 @@ from grctl_operator.engine.decision import Announce
 from grctl_operator.engine.dispatch import Due, due_handler, returned
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.identity import is_restored
-from grctl_operator.engine.names import note_names
+from grctl_operator.engine.names import are_noted, note_names
 from grctl_operator.engine.observation import Blockage, Event, Held, whole_second
 from grctl_operator.engine.versions import at_work
 
@@ -47,14 +47,19 @@ def _show_what_workers_have(draft: Draft, reason: str) -> None:
     """
     if draft.status.phase.finished or draft.run.deleting or is_restored(draft):
         return
+    waits = draft.status.message.startswith(message.WAITS)
+    if are_noted(draft) and not (waits and _waiting_text(draft) != draft.status.message):
+        return
     nothing_else = draft.status == draft.run.status
-    differs = note_names(draft)
-    if draft.status.message.startswith(message.WAITS):
-        text = cut(message.waiting(draft), MESSAGE)
-        differs = differs or text != draft.status.message
-        draft.change(message=text)
+    note_names(draft)
+    if waits:
+        draft.change(message=_waiting_text(draft))
         draft.change(conditions=_conditions(draft, reason))
-    draft.background = differs and nothing_else
+    draft.background = nothing_else and draft.status != draft.run.status
+
+
+def _waiting_text(draft: Draft) -> str:
+    return cut(message.waiting(draft), MESSAGE)
 
 
 def _show_inbox(draft: Draft) -> None:
@@ -155,7 +160,7 @@ def _show_waiting(draft: Draft) -> RunReason:
     draft.change(phase=RunPhase.WAIT_EVENT, step=None)
     if not same_wait or not shown.message.startswith(message.WAITS):
         note_names(draft)
-        draft.change(message=cut(message.waiting(draft), MESSAGE))
+        draft.change(message=_waiting_text(draft))
     return RunReason.WAITING_FOR_EVENT
 
 

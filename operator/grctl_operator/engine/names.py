@@ -38,6 +38,14 @@ def connected_event_names(draft: Draft) -> tuple[str, ...]:
     return _names(worker for worker in draft.executions.workers if worker.connected)
 
 
+def are_noted(draft: Draft) -> bool:
+    """Return whether all workers are of the version that the status shows; most of the time so."""
+    names, workers = draft.run.status.event_names, draft.executions.workers
+    return bool(workers) and all(
+        worker.connected and worker.catalogue.event_names == names for worker in workers
+    )
+
+
 def note_names(draft: Draft, due: str | None = None) -> bool:
     """Change the status to the names that are known now. Return whether that is a change.
 
