@@ -497,7 +497,7 @@ async def test_many_keys_leave_other_tasks_their_turns(bench: Bench) -> None:
 async def test_an_object_that_cannot_be_read_is_told_on_it(bench: Bench) -> None:
     item = await bench.start()
     await bench.cluster.api.merge(
-        RUNS.path(bench.cluster.namespace, "order-1", "status"), {"status": {"inbox": [{"x": 1}]}}
+        RUNS.path(bench.cluster.namespace, "order-1", "status"), {"status": {"settled": [{"x": 1}]}}
     )
     bench.operator.begin()
     told = await bench.cluster.until_core_event(item["metadata"]["uid"])

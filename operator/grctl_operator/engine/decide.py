@@ -20,7 +20,7 @@ from grctl_operator.engine.dispatch import await_timeout_step, dispatch_due, ret
 from grctl_operator.engine.display import display
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.ending import empty_deleted, reject_leftovers
-from grctl_operator.engine.identity import hold, stop_restored
+from grctl_operator.engine.identity import decide_broken, hold, is_broken, stop_restored
 from grctl_operator.engine.inbox import keep_places, reject_unfit
 from grctl_operator.engine.misfit import fail_misfit_input
 from grctl_operator.engine.observation import Events, Executions
@@ -77,6 +77,8 @@ def decide(
     """
     if run is None:
         return decide_without_run(events, executions, now, orphan_timeout)
+    if is_broken(run):
+        return decide_broken(run, executions)
     draft = Draft(run, events, executions, now)
     for rule in RULES:
         if rule(draft):

@@ -5,8 +5,11 @@ by our finalizer before its first commit, so "deleted" and "not yet created" can
 """
 
 from grctl.models.reasons import RunReason
-from grctl_operator.engine.decision import Announce, Hold, Release
+from grctl.models.run import WorkflowRun
+from grctl.models.salvage import unreadable_message
+from grctl_operator.engine.decision import Announce, Decision, Hold, Release
 from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.observation import Executions
 
 
 def stop_restored(draft: Draft) -> bool:
@@ -23,6 +26,30 @@ def stop_restored(draft: Draft) -> bool:
     since = draft.run.metadata.creation_timestamp
     draft.before.append(Announce(RunReason.RESTORED, text, warning=True, since=since))
     return True
+
+
+def is_broken(run: WorkflowRun) -> bool:
+    """Return whether a part of the status is missing on which the next handler depends.
+
+    A run that is to be deleted or terminated needs no more of its status than could be read.
+    """
+    ends = run.deleting or run.spec.terminate or run.status.phase.finished
+    return bool(run.unreadable) and not ends
+
+
+def decide_broken(run: WorkflowRun, executions: Executions) -> Decision:
+    """Do nothing about a run with a broken status until a person decides.
+
+    Its status is not written either: that would drop for good what could not be read.
+    """
+    text = unreadable_message(run.unreadable or "")
+    released = [
+        Release(held.execution.id, False, "the run's status cannot be read")
+        for held in executions.held
+    ]
+    since = run.metadata.creation_timestamp
+    told = Announce(RunReason.UNREADABLE, text, warning=True, since=since)
+    return Decision(before=(*released, told))
 
 
 def is_restored(draft: Draft) -> bool:

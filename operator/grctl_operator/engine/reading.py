@@ -5,7 +5,8 @@
 2. What users gave (input, payload, store, result) is carried as raw JSON from here on. A payload or
    an input that cannot be carried does not make its object unreadable: in its turn the event is
    rejected, or the run fails.
-3. A run whose store or result cannot be carried is unreadable: no commit could keep them.
+3. A run of whose status a part cannot be read, or whose store or result cannot be carried, is read
+   without it, and says so: no commit could keep what is missing (`identity.stop_broken`).
 
 Pure: objects in, objects out.
 """
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from grctl.models.run import WorkflowRun
+from grctl.models.salvage import salvage, what_is_broken
 from grctl.raw_json import Carried, RawJson, Uncarriable, carried
 from grctl_operator.engine.observation import Key
 
@@ -83,10 +85,19 @@ def read_run(item: Json, bad_input: str | None = None) -> WorkflowRun:
     """
     try:
         return WorkflowRun.model_validate(_carrying(item, bad_input))
-    except UnreadableError:
-        raise
-    except Exception as error:  # rule 1: a duration may overflow, a list may be a number
+    except Exception as error:  # noqa: BLE001  # rule 1: a list may be a number
+        return _salvaged(item, bad_input, error)
+
+
+def _salvaged(item: Json, bad_input: str | None, error: Exception) -> WorkflowRun:
+    """Return a run without the part of its status that cannot be read."""
+    made, lost = salvage(item, _carrying_status)
+    try:
+        run = WorkflowRun.model_validate(_carrying(made, bad_input))
+    except Exception:  # noqa: BLE001  # it is not the status alone
         raise UnreadableError(_shortened(error)) from error
+    broken = what_is_broken(lost)
+    return run.model_copy(update={"unreadable": broken and f"{broken} ({_shortened(error)})"})
 
 
 def _carrying(item: Json, bad_input: str | None) -> Json:

@@ -154,6 +154,7 @@ class Reconciler:
         except UnreadableError as error:
             item = {"metadata": self._runs.metadata(key)}
             self._passed_over.add("WorkflowRun", item, str(error))
+            await self._effects.let_go_unread(key, item["metadata"])
             return
         decided = self._ask(key, run)
         await self._effects.perform(key, run, decided.before)
@@ -368,4 +369,4 @@ def _as_written(
         return read_run(answer)
     version = {"resource_version": answer["metadata"]["resourceVersion"]}
     metadata = run.metadata.model_copy(update=version)
-    return run.model_copy(update={"metadata": metadata, "status": status})
+    return run.model_copy(update={"metadata": metadata, "status": status, "unreadable": None})

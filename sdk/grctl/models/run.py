@@ -272,6 +272,9 @@ class WorkflowRun(Model):
         )
         return json | {"spec": self.spec.to_json(), "status": self.status.to_json()}
 
+    unreadable: str | None = Field(default=None, exclude=True)
+    """What of its status could not be read and was left out (`salvage`); None: it is whole."""
+
     @property
     def deleting(self) -> bool:
         """Whether somebody asked to delete it."""

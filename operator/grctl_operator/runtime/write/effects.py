@@ -54,7 +54,7 @@ class Effects:
         self._clock = clock
         self._announcer = announcer
         self._dispatcher = dispatcher
-        finalizer = Finalizer(api, runs)
+        self._finalizer = finalizer = Finalizer(api, runs)
         self._doers: dict[type[decision.Effect], Doer] = {
             decision.Dispatch: self._dispatch,
             decision.AwaitClearWorker: dispatcher.await_clear_worker,
@@ -80,6 +80,11 @@ class Effects:
             doing = self._doers[type(effect)](key, run, effect)
             if doing is not None:
                 await doing
+
+    async def let_go_unread(self, key: Key, metadata: dict[str, Any]) -> None:
+        """Take the finalizer off a run that cannot be read, if it is to be deleted."""
+        if "deletionTimestamp" in metadata:
+            await self._finalizer.let_go_unread(key, metadata)
 
     def _dispatch(
         self, key: Key, run: WorkflowRun, effect: decision.Dispatch

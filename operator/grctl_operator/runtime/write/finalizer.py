@@ -7,6 +7,7 @@
 """
 
 from contextlib import suppress
+from typing import Any
 
 from grctl.kube import EVENTS, RUNS, Api, NotFoundError
 from grctl.models import FINALIZER, WorkflowRun
@@ -30,6 +31,19 @@ class Finalizer:
         """Remove our finalizer."""
         kept = tuple(each for each in run.metadata.finalizers if each != FINALIZER)
         await self._write(key, run, kept)
+
+    async def let_go_unread(self, key: Key, metadata: dict[str, Any]) -> None:
+        """Remove our finalizer from a run that cannot be read: its deletion must not hang.
+
+        Events that it may have consumed are not settled. They wait for the next run of its id.
+        """
+        known = metadata.get("finalizers") or []
+        finalizers = [each for each in known if each != FINALIZER]
+        if len(finalizers) == len(known):
+            return
+        seen = {name: metadata[name] for name in ("uid", "resourceVersion")}
+        patch = {"metadata": {**seen, "finalizers": finalizers}}
+        await self._api.merge(RUNS.path(key.namespace, key.name), patch)
 
     async def delete(self, key: Key, run: WorkflowRun) -> None:
         """Delete a run as a person would; it goes when its events are settled."""

@@ -1,0 +1,82 @@
+"""Reading a run whose status a person broke: what fits is kept, and the rest is named.
+
+1. The API server takes any JSON in the lists of a status (`crds`, rule 3), and an earlier version
+   of the definition took more than that.
+2. What is only for people may be missing. Where anything else is, the run stops (`Unreadable`)
+   until a person ends it or puts the status right.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from grctl.models.run import RunStatus
+
+Json = dict[str, Any]
+Carry = Callable[[Json], Json]
+
+FOR_PEOPLE = frozenset(
+    {
+        "message",
+        "conditions",
+        "inbox",
+        "inboxLength",
+        "history",
+        "eventNames",
+        "pastEventNames",
+        "observedGeneration",
+        "startedAt",
+    }
+)
+"""Fields of a run's status on which nothing depends: the operator makes them anew."""
+
+
+def salvage(item: Json, carry: Carry) -> tuple[Json, tuple[str, ...]]:
+    """Return a run with the part of its status that fits, and the names of what does not.
+
+    Args:
+        item: The object.
+        carry: Makes of a status what the model is to hold; may raise what it likes.
+    """
+    status = item.get("status")
+    if not isinstance(status, dict):
+        return {**item, "status": {}}, () if status is None else ("status",)
+    kept: Json = {}
+    lost: list[str] = []
+    for name, value in status.items():
+        fitting = _fitting(name, value, carry)
+        if fitting is not None:
+            kept[name] = fitting
+        if fitting is not value:
+            lost.append(name)
+    return {**item, "status": kept}, tuple(lost)
+
+
+def what_is_broken(lost: tuple[str, ...]) -> str | None:
+    """Return which of these fields of a run's status are missed; None if nothing depends on any."""
+    broken = [f"status.{name}" for name in lost if name not in FOR_PEOPLE]
+    return f"{', '.join(broken)} cannot be read" if broken else None
+
+
+def unreadable_message(why: str) -> str:
+    """Say what of a status cannot be read, and what a person can do."""
+    return (
+        f"{why}; somebody else than the operator wrote it. Nothing is done about the run until"
+        " it is terminated, deleted or put right."
+    )
+
+
+def _fitting(name: str, value: Any, carry: Carry) -> Any:
+    """Return a field's value as far as it fits: the same object, a part of a list, or None."""
+    if _fits(name, value, carry):
+        return value
+    if not isinstance(value, list):
+        return None
+    return [each for each in value if _fits(name, [each], carry)] or None
+
+
+def _fits(name: str, value: Any, carry: Carry) -> bool:
+    try:
+        RunStatus.model_validate(carry({name: value}))
+    except Exception:  # noqa: BLE001  # whatever is wrong with it
+        return False
+    return True
