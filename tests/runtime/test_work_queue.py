@@ -318,3 +318,48 @@ async def test_when_the_clock_is_another_a_key_under_way_is_looked_at_once_more(
     queue.add_in(A, 3600.0)  # what was decided by the old clock
     queue.done(A)
     assert await drained(queue) == [A]
+
+
+async def test_keys_of_a_held_namespace_are_kept_until_it_is_released() -> None:
+    queue, held, other = WorkQueue(), Key("bad", "run-1"), Key("good", "run-2")
+    queue.hold("bad")
+    queue.sweep([Key("bad", "run-3")])
+    for key in (held, other, held):
+        queue.add(key)
+    assert await queue.take() == other
+    taking = asyncio.create_task(queue.take())
+    await asyncio.sleep(0)
+    queue.add(held)
+    await asyncio.sleep(0)
+    assert not taking.done()
+    queue.release("bad")
+    taken = {await taking, await queue.take()}
+    assert taken == {held, Key("bad", "run-3")}
+    assert len(queue) == 0
+
+
+async def test_a_namespace_that_two_hold_is_released_by_both() -> None:
+    queue, key = WorkQueue(), Key("bad", "run-1")
+    queue.hold("bad")
+    queue.hold("bad")
+    queue.add(key)
+    queue.release("bad")
+    taking = asyncio.create_task(queue.take())
+    await asyncio.sleep(0)
+    assert not taking.done()
+    queue.release("bad")
+    assert await taking == key
+
+
+async def test_a_key_that_is_busy_while_its_namespace_is_held_is_not_lost() -> None:
+    queue, key = WorkQueue(), Key("bad", "run-1")
+    queue.add(key)
+    assert await queue.take() == key
+    queue.hold("bad")
+    queue.add(key)
+    queue.done(key)
+    taking = asyncio.create_task(queue.take())
+    await asyncio.sleep(0)
+    assert not taking.done()
+    queue.release("bad")
+    assert await taking == key

@@ -188,7 +188,7 @@ class Operator:
         self.queue.wake_all()
 
     async def _open_api(self, connection: Connection) -> Api:
-        api = await self._stack.enter_async_context(Api(connection, user_agent=USER_AGENT))
+        api = await self._stack.enter_async_context(Api(connection, user_agent=USER_AGENT, pool=0))
         api.on_answer = self.clock.answered
         api.on_request = self.metrics.asked
         return api
@@ -262,6 +262,7 @@ class Operator:
             decide=partial(decide, orphan_timeout=self._settings.orphan_timeout),
         )
         self.dispatcher.on_other_handlers = self._refresher.note_change
+        self._reconciler.on_turn_left = self._begin_to_reconcile
         self.dispatcher.on_outcome = self._reconciler.outcome_came
         self._show_metrics()
 
@@ -324,12 +325,15 @@ class Operator:
         self._queue_all(read_first=stood_by)
         if stood_by:
             self._watches.read_what_others_moved()
-        for number in range(RECONCILERS):
-            self._parts.keep(self._reconciler.run, f"reconcile {number}")
+        for _ in range(RECONCILERS):
+            self._begin_to_reconcile()
         self._parts.keep(self._announcer.run, "announce")
         self._parts.keep(self._trimmer.run, "trim events")
         self._parts.keep(self._refresher.run, "refresh views")
         self.decides.set()
+
+    def _begin_to_reconcile(self) -> None:
+        self._parts.keep(self._reconciler.run, "reconcile")
 
     def _queue_all(self, *, read_first: bool) -> None:
         """Have every run reconciled, as deadlines are to be armed; idle ones when there is time.

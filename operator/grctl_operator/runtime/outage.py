@@ -42,6 +42,13 @@ def passes(error: Exception) -> bool:
     return isinstance(error, UnreachableError)
 
 
+def pause_after(tries: int) -> float:
+    """Return the seconds to wait after so many tries that failed before this one."""
+    delay: float = min(LONGEST, FIRST * 2 ** min(tries, 10))
+    # Jitter: operators that lost one API server together must not come back together.
+    return delay * (0.5 + random.random() / 2)  # noqa: S311
+
+
 class Outage:
     """The tries at one thing that has to succeed some day.
 
@@ -76,10 +83,8 @@ class Outage:
             raise error
         if self._tries == 0:
             logger.warning("waiting for the API server", extra=self._fields(error))
-        delay = min(LONGEST, FIRST * 2 ** min(self._tries, 10))
         self._tries += 1
-        # Jitter: operators that lost one API server together must not come back together.
-        await self._sleep(delay * (0.5 + random.random() / 2))  # noqa: S311
+        await self._sleep(pause_after(self._tries - 1))
 
     def over(self) -> None:
         """Note a success."""

@@ -45,7 +45,7 @@ class Parts:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def keep(self, part: Callable[[], Work], name: str) -> asyncio.Task[Any]:
-        """Start a part that goes on until it is cancelled."""
+        """Start a part that goes on until it is cancelled, or has no more to do."""
         return self._start(self._keep_going(part, name), name)
 
     def once(self, work: Work, name: str) -> asyncio.Task[Any]:
@@ -77,6 +77,8 @@ class Parts:
                 self._on_failure()
                 fields = {"part": name, "error": str(error)}
                 logger.exception("part failed and is started again", extra=fields)
+            else:
+                return
             if now() - began > STEADY_S:
                 pause = FIRST_PAUSE_S
             await asyncio.sleep(pause)

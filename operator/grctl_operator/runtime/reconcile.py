@@ -12,6 +12,8 @@
 6. A run that cannot be read is told of and passed over until it is changed.
 7. A status that the API server refuses as too large is not sent again: the engine says what to
    write instead. Where that is refused too, the run is left alone until something changes.
+7. A reconcile that lasts gives its turn to another one, and no namespace has all turns (see
+   `lingering`).
 """
 
 import asyncio
@@ -19,7 +21,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from grctl.kube import RUNS, Api, ApiError, ConflictError, NotFoundError
 from grctl.models import API_VERSION, RunReason, RunStatus, WorkflowRun
@@ -35,6 +37,7 @@ from grctl_operator.engine import (
 from grctl_operator.engine.observation import Key
 from grctl_operator.engine.reading import UnreadableError, read_run
 from grctl_operator.runtime.clock import ServerClock
+from grctl_operator.runtime.lingering import Lingering
 from grctl_operator.runtime.outage import passes
 from grctl_operator.runtime.people.announcer import Announcer, involved_object
 from grctl_operator.runtime.people.journal import Journal
@@ -106,17 +109,27 @@ class Reconciler:
         """Commits that were sent, and of which we do not know yet whether they were stored."""
         self._pace = Pace()
         self._seconds = asyncio.get_running_loop().time
+        self.on_turn_left: Callable[[], None] = lambda: None
+        """Told that a reconcile lasts: another `run` may begin in its place."""
+        self._lingering = Lingering(queue, self._leave_turn)
 
-    async def run(self) -> NoReturn:
-        """Reconcile one key after the other until cancelled."""
+    async def run(self) -> None:
+        """Reconcile one key after the other, until cancelled or until another has its turn."""
         while True:
             key = await self._queue.take()
+            self._lingering.begin(key, key.namespace)
             try:
                 await self._try(key)
             finally:
                 self._queue.done(key)
+                replaced = self._lingering.end(key)
+            if replaced:
+                return
             if len(self._queue):  # thousands of keys may need no I/O: the watch has its turn too
                 await asyncio.sleep(0)
+
+    def _leave_turn(self) -> None:
+        self.on_turn_left()
 
     def read_first(self, keys: Iterable[Key]) -> None:
         """Have runs read before anything is decided about them."""

@@ -10,13 +10,14 @@
 7. A sweep of all keys, most of which need nothing, does not hold up those that something happened
    to: it has what turns they leave, and one in SHARE.
 8. What nobody waits for has SOON to come together with something else.
+9. Keys of a namespace that is held are kept and not given out, until whoever held it releases it.
 
-The relations: `_line` holds the keys of `_dirty` that are not in `_busy`, in order; `_swept` holds
-none of them.
+The relations: `_line` holds the keys of `_dirty` that are neither in `_busy` nor in `_aside`, in
+order; `_swept` holds none of them.
 """
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -57,6 +58,10 @@ class WorkQueue:
         self._busy: set[Key] = set()
         self._swept: OrderedDict[Key, None] = OrderedDict()
         """Keys to be reconciled when there is time, in order."""
+        self._holds: Counter[str] = Counter()
+        """How often each namespace is held."""
+        self._aside: dict[str, dict[Key, None]] = {}
+        """Keys whose turn came while their namespace was held, in order."""
         self._turns = 0
         self._alarms: dict[Key, tuple[float, Handle]] = {}
         self._failures: dict[Key, int] = {}
@@ -108,6 +113,18 @@ class WorkQueue:
         if key not in self._dirty:
             self.add_in(key, SOON)
 
+    def hold(self, namespace: str) -> None:
+        """Give out no key of a namespace. Held twice, it has to be released twice."""
+        self._holds[namespace] += 1
+
+    def release(self, namespace: str) -> None:
+        """Give out the keys of a namespace again, if nobody else holds it."""
+        self._holds[namespace] -= 1
+        if self._holds[namespace] <= 0:
+            del self._holds[namespace]
+            for key in self._aside.pop(namespace, {}):
+                self._queue(key)
+
     def wake_all(self) -> None:
         """Reconcile every key that waits for a moment, as the clock is another.
 
@@ -135,7 +152,7 @@ class WorkQueue:
 
     async def take(self) -> Key:
         """Wait for a key whose turn it is. Say `done` afterwards."""
-        while self._paused or not len(self):
+        while self._paused or (key := self._next()) is None:
             taker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._takers.append(taker)
             try:
@@ -143,7 +160,7 @@ class WorkQueue:
             except asyncio.CancelledError:
                 self._wake_taker()  # the turn may have been given to who is leaving
                 raise
-        return self._start(self._next())
+        return self._start(key)
 
     def done(self, key: Key) -> None:
         """Note that a key's reconcile has ended."""
@@ -174,7 +191,16 @@ class WorkQueue:
             handle.cancel()
         self._alarms.clear()
 
-    def _next(self) -> Key:
+    def _next(self) -> Key | None:
+        while len(self):
+            key = self._pop()
+            if not self._holds or key.namespace not in self._holds:
+                return key
+            self._dirty.add(key)
+            self._aside.setdefault(key.namespace, {})[key] = None
+        return None
+
+    def _pop(self) -> Key:
         self._turns += 1
         if self._swept and (not self._line or self._turns % SHARE == 0):
             return self._swept.popitem(last=False)[0]

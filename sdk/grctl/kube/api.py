@@ -66,9 +66,11 @@ class Api:
     Use it as an async context manager.
 
     Args:
-        connection: Where the API server is.
-        user_agent: How it knows this program.
+        connection: Which API server, and as whom.
+        user_agent: What this program calls itself.
         request_timeout: Seconds in which each request but a watch must be answered; None: for ever.
+        pool: How many requests may be under way, beside watches; UNLIMITED: the caller bounds them;
+            None: POOL.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Api:
         *,
         user_agent: str = "grctl",
         request_timeout: float | None = REQUEST_TIMEOUT,
+        pool: int | None = None,
     ) -> None:
         self.connection = connection
         self.request_timeout = request_timeout
@@ -84,6 +87,7 @@ class Api:
         self.on_request: OnRequest | None = None
         self.fence: Fence | None = None
         self._user_agent = user_agent
+        self._limit = POOL if pool is None else pool
         self._session: aiohttp.ClientSession | None = None
         self._watching: aiohttp.ClientSession | None = None
 
@@ -94,10 +98,10 @@ class Api:
 
     async def __aenter__(self) -> Self:
         """Open the pools; no request is made."""
-        self._session, self._watching = self._pool(POOL), self._pool(UNLIMITED)
+        self._session, self._watching = self._open_pool(self._limit), self._open_pool(UNLIMITED)
         return self
 
-    def _pool(self, limit: int) -> aiohttp.ClientSession:
+    def _open_pool(self, limit: int) -> aiohttp.ClientSession:
         connector = Connector(limit=limit, ssl=self.connection.tls or True)
         return aiohttp.ClientSession(
             connector=connector,

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from grctl.kube import CORE_EVENTS, ApiError, UnreachableError
+from grctl.kube import CORE_EVENTS, Api, ApiError, UnreachableError
 from grctl_operator.engine.observation import Key
+from grctl_operator.runtime import outage
 from grctl_operator.runtime.people import announcer as module
 from grctl_operator.runtime.people import notices
 from grctl_operator.runtime.people.announcer import Announcer, involved_object
@@ -182,3 +183,53 @@ async def test_a_message_that_is_too_long_is_cut(cluster: Cluster) -> None:
         board.say("Failed", "x" * 5000)
         (told,) = await board.told("written", 1)
     assert told["message"] == "x" * 1021 + "..."
+
+
+class Webhook:
+    """An admission webhook over the core Events of one namespace."""
+
+    def __init__(self, api: Api, namespace: str) -> None:
+        self.error: Exception | None = None
+        self._create = api.create
+        self._prefix = f"/namespaces/{namespace}/"
+
+    async def create(self, path: str, body: Json) -> Json:
+        if self._prefix not in path:
+            return await self._create(path, body)
+        if self.error is None:
+            await asyncio.Event().wait()
+            raise AssertionError("unreachable")
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "failure", [ApiError(500, "InternalError", "failed calling webhook"), None, KeyError("count")]
+)
+async def test_core_events_that_fail_or_hang_hold_up_no_other_namespace_and_are_given_up(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, failure: Exception | None
+) -> None:
+    for name, seconds in (("LINGER_S", 0.01), ("WRITE_BUDGET_S", 0.05)):
+        monkeypatch.setattr(module, name, seconds)
+    monkeypatch.setattr(outage, "FIRST", 0.001)
+    webhook = Webhook(cluster.api, "bad")
+    webhook.error = failure
+    monkeypatch.setattr(cluster.api, "create", webhook.create)
+    async with announcing(cluster) as board:
+        for number in range(10):
+            about = involved_object("WorkflowRun", "bad", f"order-{number}", f"u{number}")
+            board.announcer.announce(Notice(about, Key("bad", "order"), "Failed", "no money"))
+        board.say("Failed", "no money")
+        assert len(await board.told("written", 1)) == 1
+        await board.told("failed", 10)
+
+
+async def test_a_namespace_whose_core_events_hang_keeps_no_more_than_its_line(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_IN_LINE", 2)
+    monkeypatch.setattr(module, "LINGER_S", 0.01)
+    monkeypatch.setattr(cluster.api, "create", Webhook(cluster.api, cluster.namespace).create)
+    async with announcing(cluster) as board:
+        for number in range(5):
+            board.say("Failed", "no money", run=f"order-{number}", warning=True)
+        await board.told("dropped", 2)

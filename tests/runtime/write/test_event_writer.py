@@ -4,18 +4,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from grctl.kube import EVENTS, ApiError
+from grctl.kube import EVENTS, Api, ApiError, UnreachableError
 from grctl.models import EventPhase, EventReason
 from grctl.models.run import Settlement
 from grctl_operator.engine.decision import Settle
 from grctl_operator.engine.event_cache import EventCache
 from grctl_operator.engine.observation import Key
+from grctl_operator.runtime import lingering, outage
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.write import event_writer
 from grctl_operator.runtime.write.event_writer import EventWriter, final_status
-from tests.runtime.conftest import Cluster, Json
+from tests.runtime.conftest import PATIENCE, Cluster, Json
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HANDLED = {"phase": "Processed", "reason": "Handled"}
@@ -193,3 +194,89 @@ async def test_another_event_of_the_name_is_not_touched(desk: Desk) -> None:
     await desk.settle(sent)
     (event,) = await desk.events()
     assert event["metadata"]["resourceVersion"] == again["metadata"]["resourceVersion"]
+
+
+class Webhook:
+    """An admission webhook over the events of one namespace: it denies, fails or hangs."""
+
+    def __init__(self, api: Api, namespace: str) -> None:
+        self.tries = 0
+        self.error: Exception | None = None
+        self.tried = asyncio.Event()
+        self.hangs = asyncio.Event()
+        self._replace = api.replace
+        self._prefix = f"/namespaces/{namespace}/"
+
+    async def replace(self, path: str, body: Json) -> Json:
+        if self._prefix not in path:
+            return await self._replace(path, body)
+        self.tries += 1
+        self.tried.set()
+        if self.error is not None:
+            raise self.error
+        await self.hangs.wait()
+        return await self._replace(path, body)
+
+
+@pytest.fixture
+async def webhook(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Webhook:
+    """It is over namespace `bad`, where 70 events of 70 runs are to be settled."""
+    monkeypatch.setattr(lingering, "LINGER_S", 0.01)
+    monkeypatch.setattr(outage, "FIRST", 0.01)
+    made = Webhook(desk.cluster.api, "bad")
+    monkeypatch.setattr(desk.cluster.api, "replace", made.replace)
+    return made
+
+
+def flood(desk: Desk) -> None:
+    for number in range(70):
+        item = {"metadata": {"uid": f"u{number}", "name": f"e{number}", "namespace": "bad"}}
+        item["metadata"] |= {"resourceVersion": "5", "creationTimestamp": "2026-11-23T12:00:00Z"}
+        desk.cache.watched(
+            "ADDED", {**item, "spec": {"workflowId": f"r{number}", "eventName": "a"}}
+        )
+        desk.writer.settle(Key("bad", f"r{number}"), settling(item))
+
+
+FAILURES = [
+    ApiError(403, "Forbidden", 'admission webhook "bad" denied the request'),
+    ApiError(500, "InternalError", "failed calling webhook"),
+    UnreachableError("no answer"),
+    None,
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_a_namespace_where_no_write_succeeds_holds_up_nobody_else(
+    desk: Desk, webhook: Webhook, failure: Exception | None
+) -> None:
+    webhook.error = failure
+    flood(desk)
+    await webhook.tried.wait()
+    for _ in range(20):
+        sent = await desk.cluster.send("order-1", "approve")
+        desk.cache.watched("ADDED", sent)
+        async with asyncio.timeout(PATIENCE):
+            await desk.settle(sent)
+    assert desk.metrics.value("grctl_events_settled_total", **HANDLED) == 20
+    assert len(desk.writer.under_way) == 70
+    assert not failure or webhook.tries < 70  # they are tried again later each time
+    for each in desk.writer.under_way:
+        each.cancel()
+
+
+async def test_what_failed_is_settled_when_the_namespace_is_well(
+    desk: Desk, webhook: Webhook, caplog: pytest.LogCaptureFixture
+) -> None:
+    webhook._prefix = f"/namespaces/{desk.cluster.namespace}/"
+    webhook.error = FAILURES[0]
+    sent = await desk.cluster.send("order-1", "approve")
+    desk.cache.watched("ADDED", sent)
+    desk.writer.settle(desk.key, settling(sent))
+    await webhook.tried.wait()
+    webhook.error = None
+    webhook.hangs.set()
+    await desk.woken()
+    (event,) = await desk.events()
+    assert event["status"]["phase"] == "Processed"
+    assert caplog.messages.count("waiting for the API server") == 1

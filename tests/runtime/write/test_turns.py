@@ -1,7 +1,10 @@
 import asyncio
 from contextlib import suppress
 
+import pytest
+
 from grctl_operator.engine.observation import Key
+from grctl_operator.runtime import lingering
 from grctl_operator.runtime.write.turns import Turns
 
 FLOODED, OTHER, THIRD = Key("shop", "flooded"), Key("shop", "other"), Key("shop", "third")
@@ -84,3 +87,41 @@ async def test_when_all_are_done_a_turn_is_free_at_once() -> None:
     await writers.one_ends()
     await writers.ask(OTHER, "three")
     assert writers.began == ["one", "two", "three"]
+
+
+async def test_a_namespace_with_many_runs_lets_the_others_go_between() -> None:
+    writers = Writers(limit=1)
+    for number in range(4):
+        await writers.ask(Key("bad", f"run-{number}"), f"bad {number}")
+    await writers.ask(OTHER, "other")
+    await writers.ask(THIRD, "third")
+    for _ in range(5):
+        await writers.one_ends()
+    assert writers.began == ["bad 0", "bad 1", "other", "bad 2", "third", "bad 3"]
+
+
+async def test_writes_that_hang_in_one_namespace_leave_the_turns_to_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lingering, "LINGER_S", 0.01)
+    writers = Writers(limit=2)
+    for number in range(20):
+        await writers.ask(Key("bad", f"run-{number}"), "bad")
+    for number in range(3):
+        async with asyncio.timeout(60), writers.turns.taken(OTHER):
+            writers.began.append(f"good {number}")
+    assert writers.began.count("bad") == lingering.MOST_PER_SUSPECT
+    for _ in range(20):
+        await writers.one_ends()
+    assert writers.began.count("bad") == 20
+
+
+async def test_who_gives_its_turn_away_is_no_obstacle_to_its_own_namespace() -> None:
+    writers = Writers(limit=1)
+    async with writers.turns.taken(FLOODED) as leave_turn:
+        leave_turn()
+        async with asyncio.timeout(60), writers.turns.taken(OTHER):
+            writers.began.append("other")
+    await writers.ask(THIRD, "third")
+    await writers.ask(THIRD, "fourth")
+    assert writers.began == ["other", "third"]

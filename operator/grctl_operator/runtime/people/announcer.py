@@ -2,14 +2,17 @@
 
 1. The name of a core Event follows from its object and reason: an operator that starts anew goes on
    counting where the one before it stopped, and does not repeat a state that was told.
-2. Best effort: an API server that is away is waited for, a refusal is logged, and that core Event
-   left out. Nobody waits for it.
+2. Best effort: an API server that is away is waited for. A core Event that is refused, or that
+   fails MOST_TRIES times, is logged and left out. Nobody waits for it.
 3. One after the other with a pause: telling people never takes the API server from the runs.
+4. Of each namespace one core Event is written at a time. One that lasts longer than LINGER_S, or
+   fails, holds up its own namespace only, where at most MOST_IN_LINE wait behind it.
 """
 
 import asyncio
 import hashlib
 import logging
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
@@ -29,6 +32,11 @@ from grctl_operator.runtime.people.notices import Name, Notice, Notices, Telling
 
 COMPONENT = "grctl-operator"
 PAUSE = 0.02  # s: at most 50 core Events a second
+LINGER_S = 0.5  # a hundred times what a write takes
+WRITE_BUDGET_S = 5.0  # for one try; a webhook that hangs takes ten seconds and more
+MOST_TRIES = 5
+MOST_IN_LINE = 100  # core Events of a namespace that wait behind one that is written
+AWAY = frozenset({429, 503})  # statuses of an API server that is away or has too much to do
 LONGEST = 1024  # characters of a message: the API server refuses more
 LONGEST_NAME = 230  # characters of the object's name in that of its core Event
 
@@ -48,7 +56,9 @@ class Announcer:
         self._operator = operator
         self._notices = Notices(now, asyncio.get_running_loop().time)
         self._news = asyncio.Event()
-        self._outage = Outage("write core events")
+        self._lines: dict[str, deque[Telling]] = {}
+        """What waits, by namespaces in which a core Event is being written."""
+        self._writing: set[asyncio.Task[None]] = set()
         self._refused = False
 
     def announce(self, notice: Notice) -> None:
@@ -64,13 +74,45 @@ class Announcer:
 
     async def run(self) -> NoReturn:
         """Write what is due, until cancelled."""
-        while True:
-            telling = self._notices.take()
-            if telling is None:
-                await self._await_news()
-                continue
-            await self._write(telling)
-            await asyncio.sleep(PAUSE)
+        try:
+            while True:
+                telling = self._notices.take()
+                if telling is None:
+                    await self._await_news()
+                elif not self._stands_in_line(telling):
+                    await self._begin(telling)
+        finally:
+            for each in self._writing:
+                each.cancel()
+
+    def _stands_in_line(self, telling: Telling) -> bool:
+        """Have it wait behind another one of its namespace, if one is being written."""
+        line = self._lines.get(_namespace_of(telling))
+        if line is None:
+            return False
+        if len(line) < MOST_IN_LINE:
+            line.append(telling)
+        else:
+            self._metrics.core_events.labels("dropped").inc()
+        return True
+
+    async def _begin(self, telling: Telling) -> None:
+        """Write it, and what comes to stand behind it; wait for that no longer than LINGER_S."""
+        namespace = _namespace_of(telling)
+        self._lines[namespace] = deque([telling])
+        writing = asyncio.create_task(self._write_line(namespace))
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+        await asyncio.wait({writing}, timeout=LINGER_S)
+
+    async def _write_line(self, namespace: str) -> None:
+        line, outage = self._lines[namespace], Outage(f"write core events in {namespace}")
+        try:
+            while line:
+                await self._write(line.popleft(), outage)
+                await asyncio.sleep(PAUSE)
+        finally:
+            del self._lines[namespace]
 
     async def _await_news(self) -> None:
         self._news.clear()
@@ -80,19 +122,31 @@ class Announcer:
         except TimeoutError:
             return
 
-    async def _write(self, telling: Telling) -> None:
-        while True:
-            try:
-                await self._tell(telling)
-            except (ApiError, UnreachableError) as error:
-                if isinstance(error, ApiError) and not error.retriable:
-                    self._refuse(telling, error)
-                    return
-                await self._outage.pause(error)
-            else:
-                self._outage.over()
-                self._refused = False
+    async def _write(self, telling: Telling, outage: Outage) -> None:
+        tries = 0
+        while (error := await self._try(telling)) is not None:
+            tries += not _is_away(error)
+            if tries == MOST_TRIES or not _may_pass(error):
+                self._refuse(telling, error)
                 return
+            await outage.pause(error)
+        outage.over()
+        self._refused = False
+
+    async def _try(self, telling: Telling) -> ApiError | UnreachableError | None:
+        """Try once. Return what went wrong."""
+        try:
+            async with asyncio.timeout(WRITE_BUDGET_S):
+                await self._tell(telling)
+        except TimeoutError:
+            text = f"The core event was not written within {WRITE_BUDGET_S:g} s"
+            return ApiError(504, "Timeout", text)
+        except (ApiError, UnreachableError) as error:
+            return error
+        except Exception as error:
+            logger.exception("core event failed", extra={"run": str(telling.notice.of)})
+            return ApiError(0, "Fault", str(error))
+        return None
 
     async def _tell(self, telling: Telling) -> None:
         """Create the core Event, or count it up where it is there."""
@@ -126,7 +180,7 @@ class Announcer:
         telling.wrote(count)
         self._metrics.core_events.labels("written").inc()
 
-    def _refuse(self, telling: Telling, error: ApiError) -> None:
+    def _refuse(self, telling: Telling, error: Exception) -> None:
         """Leave a core Event out. Why is logged once for as long as nothing else happens."""
         self._metrics.core_events.labels("failed").inc()
         level = logging.DEBUG if self._refused else logging.WARNING
@@ -152,6 +206,22 @@ class Announcer:
             "lastTimestamp": _stamp(telling.last),
             "count": notice.times,
         }
+
+
+def _is_away(error: Exception) -> bool:
+    """Return whether the API server is away, so that waiting for it costs no try."""
+    return isinstance(error, UnreachableError) or (
+        isinstance(error, ApiError) and error.status in AWAY
+    )
+
+
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, UnreachableError) or (isinstance(error, ApiError) and error.retriable)
+
+
+def _namespace_of(telling: Telling) -> str:
+    namespace: str = telling.notice.about["namespace"]
+    return namespace
 
 
 def involved_object(kind: str, namespace: str, name: str, uid: str) -> Json:

@@ -3,13 +3,16 @@
 1. A settlement was committed by its run before it comes here: it is written until it is there.
 2. The answer enters the EventCache at once, and only that lets a later commit drop the outbox
    entry.
-3. Settlements run beside the reconciles, one at a time per event and a few at a time in all: a run
-   with many does not hold up the others (see `turns`).
+3. Settlements run beside the reconciles, one at a time per event and a few at a time in all. Turns
+   are shared by namespaces and runs, and a write that hangs or fails has none while it waits: a run
+   with many does not hold up the others, nor does a namespace where none succeeds (see `turns`).
 4. An event that is gone, is another object of that name, or is settled already needs no write.
 5. A settlement's end makes room for others and lets the run's end go on; nobody waits for either
    so much that it is worth a reconcile of its own.
 6. An event that no run consumed is in doubt while it is settled: no run may have it meanwhile.
 7. What the API server refuses for good is tried again now and then, and not at every reconcile.
+8. Pauses grow by event and by namespace: each event is tried later each time, and so is whatever
+   comes next in a namespace where writes fail.
 """
 
 import asyncio
@@ -23,7 +26,7 @@ from grctl.models.meta import Condition, ConditionStatus
 from grctl_operator.engine.decision import Settle
 from grctl_operator.engine.event_cache import is_settled
 from grctl_operator.engine.observation import Event, Key
-from grctl_operator.runtime.outage import Outage
+from grctl_operator.runtime.outage import Outage, passes, pause_after
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.watch.event_caches import Inboxes
 from grctl_operator.runtime.work_queue import WorkQueue
@@ -52,7 +55,8 @@ class EventWriter:
         self._journal = journal
         self._turns = Turns(AT_ONCE)
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._outage = Outage("settle events")
+        self._outages: dict[str, Outage] = {}
+        """Of namespaces where the last write failed."""
 
     @property
     def under_way(self) -> tuple[asyncio.Task[None], ...]:
@@ -81,8 +85,7 @@ class EventWriter:
 
     async def _settle(self, key: Key, effect: Settle) -> None:
         try:
-            async with self._turns.taken(key):
-                await self._settle_in_the_end(key, effect)
+            await self._settle_in_the_end(key, effect)
         except ApiError as error:
             fields = {"run": str(key), "event": effect.settlement.name, "error": str(error)}
             logger.exception("settling failed", extra=fields)
@@ -93,6 +96,35 @@ class EventWriter:
             self._queue.add_soon(key)
 
     async def _settle_in_the_end(self, key: Key, effect: Settle) -> None:
+        tries = 0
+        while not await self._try_in_turn(key, effect):
+            await asyncio.sleep(pause_after(tries))  # the others of the namespace go first
+            tries += 1
+
+    async def _try_in_turn(self, key: Key, effect: Settle) -> bool:
+        """Try once, and pause as the namespace's trouble asks for. Return whether it is done.
+
+        Raises:
+            ApiError: no repetition mends it.
+        """
+        namespace = key.namespace
+        async with self._turns.taken(key) as leave_turn:
+            try:
+                await self._try(key, effect)
+            except (UnreachableError, ApiError) as error:
+                if not passes(error):
+                    raise
+                leave_turn()
+                outage = self._outages.setdefault(
+                    namespace, Outage(f"settle events in {namespace}")
+                )
+                await outage.pause(error)
+                return False
+        if self._outages and (over := self._outages.pop(namespace, None)):
+            over.over()
+        return True
+
+    async def _try(self, key: Key, effect: Settle) -> None:
         event = self._cache.view(key).find(effect.settlement.uid)
         version, place = _as_known(event)
         while True:
@@ -105,8 +137,6 @@ class EventWriter:
                 return
             except ConflictError:
                 version = None
-            except (UnreachableError, ApiError) as error:
-                await self._outage.pause(error)
             else:
                 return
 
@@ -122,7 +152,6 @@ class EventWriter:
         body = _body(key, settlement.uid, settlement.name, version, status)
         path = EVENTS.path(key.namespace, settlement.name, "status")
         self._cache.answered(await self._api.replace(path, body))
-        self._outage.over()
         self._journal.settled(key, settlement)
 
     async def _read(self, key: Key, uid: str, name: str) -> Json | None:

@@ -1,20 +1,27 @@
-"""Turns: so many writes at a time, and runs take turns however much each of them has to write.
+"""Turns: so many writes at a time, shared by namespaces and then by runs.
 
-1. No run waits for more than one write of each other run that waits.
+1. No namespace waits for more than one write of each other namespace that waits, and no run for
+   more than one of each other run of its namespace.
 2. Those of one run have their turns in the order in which they asked.
 3. Who is cancelled while it waits takes nobody's turn along.
+4. A write that lasts, or that waits before it is tried again, goes on without a turn, and its
+   namespace gets few turns for a while (see `lingering`).
 """
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.lingering import Lingering
+
+Waiting = asyncio.Future[None]
+Lines = OrderedDict[Key, deque[Waiting]]
 
 
 class Turns:
-    """The relation: somebody waits only while no turn is free.
+    """The relation: somebody waits only while no turn is free, or its namespace is held.
 
     Args:
         limit: How many have a turn at a time.
@@ -22,24 +29,43 @@ class Turns:
 
     def __init__(self, limit: int) -> None:
         self._free = limit
-        self._lines: OrderedDict[Key, deque[asyncio.Future[None]]] = OrderedDict()
-        """Who waits, by run; the run whose turn is next comes first."""
+        self._namespaces: OrderedDict[str, Lines] = OrderedDict()
+        """Who waits, by namespace and run; whose turn is next comes first."""
+        self._held: set[str] = set()
+        self._lingering = Lingering(self, self._pass_on)
 
     @asynccontextmanager
-    async def taken(self, key: Key) -> AsyncIterator[None]:
-        """Wait for a turn of this run, and have it for the block."""
+    async def taken(self, key: Key) -> AsyncIterator[Callable[[], None]]:
+        """Wait for a turn of this run, and have it for the block.
+
+        Yields:
+            What gives the turn away before the block ends.
+        """
         await self._take(key)
+        work = object()
+        self._lingering.begin(work, key.namespace)
         try:
-            yield
+            yield lambda: self._lingering.linger(work)
         finally:
-            self._pass_on()
+            if not self._lingering.end(work):
+                self._pass_on()
+
+    def hold(self, namespace: str) -> None:
+        """Give no turn to a namespace until it is released."""
+        self._held.add(namespace)
+
+    def release(self, namespace: str) -> None:
+        """Give turns to a namespace again."""
+        self._held.discard(namespace)
+        self._serve()
 
     async def _take(self, key: Key) -> None:
-        if self._free:
+        if self._free and key.namespace not in self._held:
             self._free -= 1
             return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._lines.setdefault(key, deque()).append(turn)
+        turn: Waiting = asyncio.get_running_loop().create_future()
+        lines = self._namespaces.setdefault(key.namespace, OrderedDict())
+        lines.setdefault(key, deque()).append(turn)
         try:
             await turn
         except asyncio.CancelledError:
@@ -48,12 +74,28 @@ class Turns:
             raise
 
     def _pass_on(self) -> None:
-        while self._lines:
-            key, line = self._lines.popitem(last=False)
-            turn = line.popleft()
-            if line:
-                self._lines[key] = line
-            if not turn.done():
-                turn.set_result(None)
-                return
         self._free += 1
+        self._serve()
+
+    def _serve(self) -> None:
+        while self._free and (turn := self._next()) is not None:
+            if not turn.done():
+                self._free -= 1
+                turn.set_result(None)
+
+    def _next(self) -> Waiting | None:
+        """Take whose turn it is out of the lines."""
+        for namespace in self._namespaces:
+            if namespace not in self._held:
+                return self._first_of(namespace)
+        return None
+
+    def _first_of(self, namespace: str) -> Waiting:
+        lines = self._namespaces.pop(namespace)
+        key, line = lines.popitem(last=False)
+        turn = line.popleft()
+        if line:
+            lines[key] = line
+        if lines:
+            self._namespaces[namespace] = lines
+        return turn

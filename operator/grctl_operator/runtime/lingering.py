@@ -1,0 +1,123 @@
+"""Lingering: work that lasts gives its turn away, and no namespace has all turns.
+
+A write may last as long as an admission webhook hangs, ten seconds by default, and a namespace may
+have a thousand of them.
+
+1. Work that lasts longer than LINGER_S lingers: its turn is given to other work, and it goes on
+   beside that. So does work that waits before it tries again.
+2. In a namespace where work lingers, or did a minute ago, at most MOST_PER_SUSPECT pieces of work
+   are under way: no more of it gets a turn until one of them ends. So a namespace where all writes
+   hang or fail holds up itself, and nobody else for longer than LINGER_S.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Hashable
+from typing import Protocol
+
+LINGER_S = 0.5  # a hundred times what a reconcile with a write takes
+MOST_PER_SUSPECT = 4
+SUSPECTED_S = 60.0
+
+Timers = dict[Hashable, asyncio.TimerHandle]
+
+
+class Gate(Protocol):
+    """Gives out the turns."""
+
+    def hold(self, namespace: str) -> None:
+        """Give no turn to a namespace until it is released."""
+
+    def release(self, namespace: str) -> None:
+        """Give turns to a namespace again."""
+
+
+class Lingering:
+    """Which work lingers, and which namespaces are held for it.
+
+    Args:
+        gate: Gives out the turns.
+        on_turn_left: Is told of each turn that other work may have.
+    """
+
+    def __init__(self, gate: Gate, on_turn_left: Callable[[], None]) -> None:
+        self._gate = gate
+        self._on_turn_left = on_turn_left
+        self._timers: Timers = {}
+        """Of work that has its turn."""
+        self._namespaces: dict[Hashable, str] = {}
+        """Of all work that is under way."""
+        self._under_way: Counter[str] = Counter()
+        self._lingering: Counter[str] = Counter()
+        self._suspects: dict[str, asyncio.TimerHandle | None] = {}
+        """Namespaces of rule 2. The timer forgets one in which nothing lingers any more."""
+        self._held: set[str] = set()
+
+    def begin(self, work: Hashable, namespace: str) -> None:
+        """Note that work has a turn."""
+        loop = asyncio.get_running_loop()
+        self._timers[work] = loop.call_later(LINGER_S, self._linger, work)
+        self._namespaces[work] = namespace
+        self._under_way[namespace] += 1
+        self._judge(namespace)
+
+    def linger(self, work: Hashable) -> None:
+        """Note that work goes on without a turn from now on, as it will last."""
+        timer = self._timers.get(work)
+        if timer is not None:
+            timer.cancel()
+            self._linger(work)
+
+    def end(self, work: Hashable) -> bool:
+        """Note that work has ended. Return whether it lingered, so that its turn is another's."""
+        namespace = self._namespaces.pop(work)
+        timer = self._timers.pop(work, None)
+        self._count(self._under_way, namespace, -1)
+        if timer is not None:
+            timer.cancel()
+        else:
+            self._count(self._lingering, namespace, -1)
+            self._forget_later(namespace)
+        self._judge(namespace)
+        return timer is None
+
+    def _linger(self, work: Hashable) -> None:
+        del self._timers[work]
+        namespace = self._namespaces[work]
+        self._count(self._lingering, namespace, 1)
+        self._suspect(namespace, None)
+        self._judge(namespace)
+        self._on_turn_left()
+
+    def _judge(self, namespace: str) -> None:
+        """Hold or release a namespace (rule 2)."""
+        if not self._suspects and not self._held:
+            return
+        full = namespace in self._suspects and self._under_way[namespace] >= MOST_PER_SUSPECT
+        if full and namespace not in self._held:
+            self._held.add(namespace)
+            self._gate.hold(namespace)
+        elif not full and namespace in self._held:
+            self._held.remove(namespace)
+            self._gate.release(namespace)
+
+    def _suspect(self, namespace: str, timer: asyncio.TimerHandle | None) -> None:
+        known = self._suspects.get(namespace)
+        if known is not None:
+            known.cancel()
+        self._suspects[namespace] = timer
+
+    def _forget_later(self, namespace: str) -> None:
+        if not self._lingering[namespace]:
+            loop = asyncio.get_running_loop()
+            self._suspect(namespace, loop.call_later(SUSPECTED_S, self._forget, namespace))
+
+    def _forget(self, namespace: str) -> None:
+        del self._suspects[namespace]
+        self._judge(namespace)
+
+    @staticmethod
+    def _count(counter: Counter[str], namespace: str, change: int) -> None:
+        counter[namespace] += change
+        if not counter[namespace]:
+            del counter[namespace]
