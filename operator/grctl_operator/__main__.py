@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
+import resource
 import sys
 from collections.abc import Sequence
 
@@ -41,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = Settings.read(flags, os.environ)
         set_up(settings.log_level, settings.log_format)
+        _allow_many_connections()
         asyncio.run(serve(settings))
     except (SettingsError, ValueError) as error:
         print(f"grctl operator: {error}", file=sys.stderr)  # noqa: T201
@@ -54,6 +57,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logger.exception("operator failed")
         return 1
     return 0
+
+
+def _allow_many_connections() -> None:
+    """Allow this process as many open files as it may have: each watch is a connection.
+
+    A shell allows 1024 by default, which is too little for 500 namespaces.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -319,9 +319,10 @@ async def test_a_restored_store_is_not_written_to_and_the_operator_stays(
         connected(operator.port, greeting(cluster)) as worker,
     ):
         await start_and_wait(cluster, worker, "order-1")
-        operator._watches._runs[0].revision += 1_000_000
+        watch = operator._watches._scopes[cluster.namespace].runs
+        watch.revision += 1_000_000
         with pytest.raises(StoreRestoredError):
-            await operator._parts.keep(operator._watches._runs[0].run, "watch runs")
+            await operator._parts.keep(watch.run, "watch runs")
         assert not operator.leading
         assert not operator.ended.is_set()
         assert operator.metrics.value("grctl_store_restored") == 1

@@ -21,6 +21,7 @@ from functools import partial
 from typing import NoReturn
 
 from grctl.kube import Api, ApiError, Connection, UnreachableError
+from grctl.kube.api import UNLIMITED
 from grctl.probes import Probes
 from grctl_operator.engine import decide
 from grctl_operator.runtime.clock import ServerClock
@@ -188,7 +189,9 @@ class Operator:
         self.queue.wake_all()
 
     async def _open_api(self, connection: Connection) -> Api:
-        api = await self._stack.enter_async_context(Api(connection, user_agent=USER_AGENT, pool=0))
+        api = await self._stack.enter_async_context(
+            Api(connection, user_agent=USER_AGENT, pool=UNLIMITED)
+        )
         api.on_answer = self.clock.answered
         api.on_request = self.metrics.asked
         return api
@@ -232,6 +235,7 @@ class Operator:
             spawn=self._parts.keep,
             on_restart=self._count_restart,
             passed_over=self.passed_over,
+            on_known=self._take_in,
         )
         self._effects = Effects(
             self.api,
@@ -279,6 +283,7 @@ class Operator:
     def _show_metrics(self) -> None:
         self.metrics.show(self.queue, self.runs, self.events, self.registry, self.dispatcher)
         self.metrics.is_leader.set_function(lambda: self.leading)
+        self.metrics.namespaces_left_out.set_function(lambda: self._watches.left_out)
 
     def _count_restart(self, resource: str, cause: str) -> None:
         self.metrics.watch_restarts.labels(resource, cause).inc()
@@ -314,6 +319,7 @@ class Operator:
         self._watches.start_events()
         self._forgetting = self._parts.keep(self._forget_what_is_gone, "stand by")
         await self._watches.events_listed()
+        self._watches.tell_left_out()
         self.waits_for = None
         fields = {"runs": len(self.runs), "events": len(self.events)}
         logger.info("operator ready", extra=fields)
@@ -335,20 +341,27 @@ class Operator:
     def _begin_to_reconcile(self) -> None:
         self._parts.keep(self._reconciler.run, "reconcile")
 
-    def _queue_all(self, *, read_first: bool) -> None:
+    def _queue_all(self, *, read_first: bool, only: str | None = None) -> None:
         """Have every run reconciled, as deadlines are to be armed; idle ones when there is time.
 
         Args:
+            only: One namespace; None: all that are known.
             read_first: Whether another wrote until now. The watch may not have shown its last
                 commits yet, and a handler that was committed is not to run once more.
         """
-        keys = dict.fromkeys((*self.events.keys(), *self.runs.keys()))
+        known = dict.fromkeys((*self.events.keys(), *self.runs.keys()))
+        keys = [key for key in known if self._watches.knows(key) and only in {None, key.namespace}]
         waiting = [key for key in keys if self.events.view(key) or self.runs.is_busy(key)]
         if read_first:
             self._reconciler.read_first(waiting)
         for key in waiting:
             self.queue.add(key)
         self.queue.sweep(keys)
+
+    def _take_in(self, namespace: str | None) -> None:
+        """Decide about the runs of a namespace, now that they are all known."""
+        if self.decides.is_set():
+            self._queue_all(read_first=True, only=namespace)
 
     async def _forget_what_is_gone(self) -> NoReturn:
         """Take keys as a leader does, to keep nothing of runs that are gone."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from grctl.kube import Api, ApiError
 from grctl.models.directive import Complete, WaitForEvent
 from grctl_operator.runtime.operator import Operator
 from tests.runtime.conftest import NAMESPACES, Cluster, _empty
@@ -74,3 +75,89 @@ async def test_a_namespace_that_is_not_named_is_left_alone(
     async with operating(cluster) as operator:
         assert await plays(operator, cluster) == [0, 1]
         assert len(operator.runs) == 1
+
+
+class Forbidding(Api):
+    """An API server that does not let this client list or watch what is in some namespaces."""
+
+    forbidden: frozenset[str] = frozenset()
+
+    async def get(self, path: str, params: Any = None) -> Any:
+        self._check(path)
+        return await super().get(path, params)
+
+    async def watch(self, path: str, params: Any) -> AsyncIterator[Any]:
+        self._check(path)
+        async for change in super().watch(path, params):
+            yield change
+
+    def _check(self, path: str) -> None:
+        for name in self.forbidden:
+            if f"/namespaces/{name}/" in path:
+                raise ApiError(403, "Forbidden", f"cannot list resource in the namespace {name}")
+
+
+@pytest.fixture
+def forbidding(monkeypatch: pytest.MonkeyPatch) -> type[Forbidding]:
+    monkeypatch.setattr("grctl_operator.runtime.operator.Api", Forbidding)
+    monkeypatch.setattr("grctl_operator.runtime.outage.FIRST", 0.01)
+    return Forbidding
+
+
+async def test_a_namespace_that_may_not_be_listed_holds_up_no_other_and_joins_later(
+    cluster: Cluster,
+    other: Cluster,
+    forbidding: type[Forbidding],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(forbidding, "forbidden", frozenset({other.namespace}))
+    await other.start("order-1")
+    await other.send("order-1", "approve", 0)
+    async with operating(cluster, **both(cluster, other)) as operator:
+        left_out = [each for each in caplog.records if each.message == "namespace left out"]
+        assert [vars(each)["namespace"] for each in left_out] == [other.namespace]
+        assert operator.ready
+        assert operator.metrics.value("grctl_namespaces_left_out") == 1
+        assert await plays(operator, cluster) == [0, 1]
+        async with connected(operator.port, greeting(other)) as worker:
+            monkeypatch.setattr(forbidding, "forbidden", frozenset())
+            await worker.succeeds(await worker.executes(), WaitForEvent())
+            execute = await worker.executes()
+            assert execute.payload == 0
+            await worker.succeeds(execute, Complete())
+            await other.until_phase("order-1", "Completed")
+        assert operator.metrics.value("grctl_namespaces_left_out") == 0
+
+
+async def test_what_a_worker_holds_of_a_namespace_that_is_not_known_yet_is_not_void(
+    cluster: Cluster,
+    other: Cluster,
+    forbidding: type[Forbidding],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with (
+        operating(cluster, **both(cluster, other)) as operator,
+        connected(operator.port, greeting(other)) as worker,
+    ):
+        await other.start("order-1")
+        held = await worker.executes()
+    monkeypatch.setattr(forbidding, "forbidden", frozenset({other.namespace}))
+    async with operating(cluster, **both(cluster, other)) as operator:
+        again = hello(ORDER, namespace=other.namespace, held=(held.execution,))
+        async with connected(operator.port, again) as worker:
+            assert await plays(operator, cluster) == [0, 1]
+            assert worker.releases == []
+            monkeypatch.setattr(forbidding, "forbidden", frozenset())
+            await worker.succeeds(held, Complete(result="kept"))
+            run = await other.until_phase("order-1", "Completed")
+    assert run["status"]["result"] == "kept"
+
+
+async def test_an_operator_of_many_namespaces_gets_ready_and_writes(cluster: Cluster) -> None:
+    """With one pool of connections, 100 of them, the watches took all of it."""
+    names = [f"{cluster.namespace}-{number}" for number in range(60)]
+    settings = {"namespaces": (cluster.namespace, *names), "lease_namespace": cluster.namespace}
+    async with operating(cluster, **settings) as operator:
+        assert operator.ready
+        assert await plays(operator, cluster) == [0, 1]

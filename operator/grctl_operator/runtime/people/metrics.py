@@ -225,6 +225,11 @@ class Metrics:
         self.is_leader = self._gauge(
             "grctl_is_leader", "1 where this operator decides, 0 where it stands by."
         )
+        self.namespaces_left_out = self._gauge(
+            "grctl_namespaces_left_out",
+            "Namespaces whose runs or events the operator cannot list or watch at present: it may"
+            " not, or the API server is away. It tries again; the log has why.",
+        )
         self.store_restored = self._gauge(
             "grctl_store_restored",
             "1 where the API server's store was restored from a backup while this operator ran. It"

@@ -166,6 +166,10 @@ class ListWatch:
     ) -> None:
         self.listed = asyncio.Event()
         """Set when the first list is complete."""
+        self.tried = asyncio.Event()
+        """Set when the first list is complete, or was refused."""
+        self.trouble: str | None = None
+        """Why the last request failed; None: it did not."""
         self.revision = 0
         """How far the stream has come."""
         self.on_restart: Callable[[str], None] = lambda _cause: None
@@ -196,6 +200,7 @@ class ListWatch:
         self._receiver.on_list(revision)
         self.revision = revision
         self.listed.set()
+        self.tried.set()
         self._hear()
         self._listed_at = self._heard
 
@@ -294,10 +299,14 @@ class ListWatch:
             )
 
     def _hear(self) -> None:
+        self.trouble = None
         self._heard = asyncio.get_running_loop().time()
         self._outage.over()
 
     async def _pause(self, error: UnreachableError | ApiError) -> None:
+        self.trouble = str(error)
+        if isinstance(error, ApiError):
+            self.tried.set()
         await self._outage.pause(error)
         self._heard = asyncio.get_running_loop().time()  # while it is away, silence is no news
 

@@ -1,11 +1,13 @@
-"""Watches: the two streams, of runs and of events, of each namespace served, and its reader.
+"""Watches: the scopes, one for each namespace served, or one for all.
 
-1. All runs of a namespace are listed before its events: see `event_stream`.
-2. Lists and revisions of one namespace say nothing about another's.
+1. Lists and revisions of one namespace say nothing about another's.
+2. A namespace that cannot be listed is left out for the time being: the others do not wait for it.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -14,12 +16,15 @@ from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.watch.event_caches import EventCaches
 from grctl_operator.runtime.watch.event_reader import EventReader
-from grctl_operator.runtime.watch.event_stream import EventStream
 from grctl_operator.runtime.watch.list_watch import ListWatch, Source
 from grctl_operator.runtime.watch.passed_over import PassedOver
-from grctl_operator.runtime.watch.run_stream import RunStream
 from grctl_operator.runtime.watch.runs import RunCache
+from grctl_operator.runtime.watch.scope import OnKnown, Scope
 from grctl_operator.runtime.work_queue import WorkQueue
+
+LEAVE_OUT_AFTER_S = 60.0  # for lists that are neither answered nor refused
+
+logger = logging.getLogger(__name__)
 
 Spawn = Callable[[Callable[[], Coroutine[Any, Any, Any]], str], asyncio.Task[Any]]
 OnRestart = Callable[[str, str], None]
@@ -39,6 +44,7 @@ class Watches:
         namespaces: Those served; none: all, by one pair of watches.
         spawn: Starts a part of the operator.
         on_restart: Is told when a watch is opened anew.
+        on_known: Is told of each namespace when all its runs and events are known.
         passed_over: Is told of objects that cannot be read.
     """
 
@@ -54,6 +60,7 @@ class Watches:
         namespaces: Sequence[str],
         spawn: Spawn,
         on_restart: OnRestart,
+        on_known: OnKnown,
         passed_over: PassedOver | None = None,
     ) -> None:
         passed_over = passed_over or PassedOver()
@@ -61,61 +68,65 @@ class Watches:
         self._spawn = spawn
         self._known = runs
         self._inboxes = events
-        self._runs = [
-            RunStream(api, runs, queue, scope, passed_over=passed_over).watch for scope in scopes
-        ]
-        self._events = [
-            EventStream(
+        self._scopes = {
+            scope: Scope(
                 api,
-                events.of(scope),
                 runs,
+                events,
                 queue,
                 clock=clock,
                 journal=journal,
                 namespace=scope,
-                passed_over=passed_over,
-            ).watch
-            for scope in scopes
-        ]
-        self._readers = {
-            scope: EventReader(
-                api,
-                events.of(scope),
-                runs,
-                queue,
-                clock=clock,
-                journal=journal,
-                namespace=scope,
+                on_known=on_known,
                 passed_over=passed_over,
             )
             for scope in scopes
         }
         self.follow_events = False
         """Whether events are listed and watched."""
-        for resource, watches in (("workflowruns", self._runs), ("workflowevents", self._events)):
-            for watch in watches:
-                watch.on_restart = partial(on_restart, resource)
+        for scope in self._scopes.values():
+            scope.runs.on_restart = partial(on_restart, "workflowruns")
+            scope.events.on_restart = partial(on_restart, "workflowevents")
+
+    @property
+    def left_out(self) -> int:
+        """Count the namespaces that cannot be listed or watched at present."""
+        return sum(scope.trouble is not None for scope in self._scopes.values())
+
+    def knows(self, key: Key) -> bool:
+        """Return whether all runs and events of a key's namespace are known."""
+        return self._scope(key).known.is_set()
 
     def start_runs(self) -> None:
         """Begin to list and watch the runs, and to read the events of those that ask for it."""
-        for watch in self._runs:
-            self._spawn(watch.run, "watch runs")
-        for reader in self._readers.values():
-            self._spawn(reader.run, "read events")
+        for scope in self._scopes.values():
+            self._spawn(scope.runs.run, "watch runs")
+            self._spawn(scope.reader.run, "read events")
 
     async def runs_listed(self) -> None:
-        """Wait until all runs are known."""
-        await _listed(self._runs)
+        """Wait until all runs are known, of those namespaces that can be listed."""
+        await _listed([scope.runs for scope in self._scopes.values()])
 
     def start_events(self) -> None:
         """Begin to list and watch the events."""
         self.follow_events = True
-        for watch in self._events:
-            self._spawn(watch.run, "watch events")
+        for scope in self._scopes.values():
+            self._spawn(scope.follow_events, "watch events")
+            self._spawn(scope.get_to_know, "get to know")
 
     async def events_listed(self) -> None:
-        """Wait until all events are known."""
-        await _listed(self._events)
+        """Wait until all events are known, of those namespaces whose runs are."""
+        listed = [scope for scope in self._scopes.values() if scope.runs.listed.is_set()]
+        await _listed([scope.events for scope in listed])
+        await _first(scope.known for scope in listed)
+
+    def tell_left_out(self) -> None:
+        """Log which namespaces cannot be listed."""
+        for name, scope in self._scopes.items():
+            if not scope.known.is_set() and scope.trouble is not None:
+                logger.warning(
+                    "namespace left out", extra={"namespace": name, "error": scope.trouble}
+                )
 
     def read(self, key: Key) -> None:
         """Have one run's unsettled events read with a consistent list, and it reconciled again."""
@@ -135,9 +146,26 @@ class Watches:
             reader.read_ahead(keys)
 
     def _reader(self, key: Key) -> EventReader:
-        return self._readers.get(key.namespace) or self._readers[None]
+        return self._scope(key).reader
+
+    def _scope(self, key: Key) -> Scope:
+        return self._scopes.get(key.namespace) or self._scopes[None]
 
 
 async def _listed(watches: Sequence[ListWatch]) -> None:
-    for watch in watches:
-        await watch.listed.wait()
+    """Wait until each list is complete or refused, and one is complete."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LEAVE_OUT_AFTER_S):
+            for watch in watches:
+                await watch.tried.wait()
+    await _first(watch.listed for watch in watches)
+
+
+async def _first(events: Iterable[asyncio.Event]) -> None:
+    """Wait until one of some events is set."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
