@@ -1,6 +1,6 @@
 """What lists make of each run's inbox, beside the watch. By the cache's rules 4 and 5."""
 
-from grctl_operator.engine import EventCache, Key
+from grctl_operator.engine import EventCache, Key, KnownRun
 from grctl_operator.engine.observation import LONG_AGO
 from tests.engine.builders import NOON
 from tests.engine.items import KEY, OTHER, RUN, cache_of, item, names, settled
@@ -162,3 +162,57 @@ def test_after_a_jump_of_the_clock_no_list_proves_a_deadline() -> None:
     assert listing is not None
     assert (listing.at, listing.run_uid) == (LONG_AGO, RUN.uid)
     assert names(cache) == ["a"]
+
+
+# What is over is forgotten
+
+
+def test_a_run_that_is_gone_is_forgotten_once_the_watch_has_passed_its_list() -> None:
+    cache = cache_of(item("a", 10))
+    cache.listed(KEY, [], 20, RUN, NOON)
+    cache.forget(KEY)
+    assert cache.keys() == (KEY,)  # late news of the event may still come
+    assert cache.watched("ADDED", item("a", 11)) is None
+    cache.advance(20)
+    assert cache.keys() == ()
+
+
+def test_a_run_that_was_started_anew_meanwhile_is_not_forgotten() -> None:
+    cache = EventCache()
+    cache.listed(KEY, [], 20, RUN, NOON)
+    cache.forget(KEY)
+    cache.committed(KEY, "run-2", 0, 1)
+    cache.advance(20)
+    assert cache.view(KEY).complete("run-2", 1)
+    cache.forget(KEY)
+    assert cache.keys() == ()
+
+
+def test_ten_thousand_deleted_runs_leave_nothing() -> None:
+    cache = EventCache()
+    for number in range(10_000):
+        key, revision = Key("shop", f"run-{number}"), 2 * number + 2
+        cache.listed(key, [], revision, KnownRun(f"uid-{number}", "1", 1), NOON)
+        cache.committed(key, f"uid-{number}", 1, 2)
+        cache.forget(key)
+        cache.answered(settled(f"event-{number}", revision))
+        cache.missed(key, f"uid-of-event-{number}")
+        cache.orphaned(key, (), NOON)
+    cache.advance(20_001)
+    assert cache.keys() == ()
+    assert not cache._gone
+    assert not cache._leaving
+
+
+def test_a_list_that_changes_nothing_wakes_nobody() -> None:
+    cache = cache_of(item("a", 10))
+    listed = [item("a", 10)]
+    assert cache.relisted(listed, 20, {KEY: RUN, OTHER: RUN}, NOON) == (KEY, OTHER)
+    assert cache.relisted(listed, 30, {KEY: RUN, OTHER: RUN}, NOON) == ()
+    assert cache.relisted([], 40, {KEY: RUN, OTHER: RUN}, NOON) == (KEY,)
+
+
+def test_a_list_wakes_a_run_that_may_be_gone() -> None:
+    cache = EventCache()
+    cache.relisted([], 20, {KEY: RUN}, NOON)
+    assert cache.relisted([], 30, {}, NOON) == (KEY,)

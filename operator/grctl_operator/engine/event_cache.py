@@ -15,6 +15,7 @@ Pure: objects in, views out. Revisions are compared as numbers, within this one 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from heapq import heappop, heappush
 from operator import attrgetter
 from typing import Any
 
@@ -91,6 +92,8 @@ class _Inbox:
     orphans: frozenset[str] = frozenset()
     looked_at: datetime | None = None
     in_doubt: frozenset[str] = frozenset()
+    leaving: bool = False
+    """Whether the run is gone, and only the floor keeps this here (rule 5)."""
 
     def view(self) -> Events:
         return Events(
@@ -167,6 +170,8 @@ class EventCache:
         self.inversions = 0
         """How often an event appeared behind one that was created after it."""
         self._inboxes: dict[Key, _Inbox] = {}
+        self._leaving: list[tuple[int, Key]] = []
+        """A heap of those that leave, by the revision that the watch has to pass before."""
         self._gone: dict[str, int] = {}
         """Uids that our own answers or lists ended, by revision, until the watch passes it."""
 
@@ -190,7 +195,7 @@ class EventCache:
 
     def advance(self, revision: int) -> None:
         """Note that the watch has come this far (a bookmark)."""
-        self.revision = max(self.revision, revision)
+        self._pass(revision)
         self._gone = {uid: at for uid, at in self._gone.items() if at > self.revision}
 
     def watched(self, change: str, item: Json) -> Key | None:
@@ -200,7 +205,7 @@ class EventCache:
         changed = False
         if key in self._inboxes or not ended:
             changed = self._news(key, item, revision, ended=ended)
-        self.revision = max(self.revision, revision)
+        self._pass(revision)
         if change == "DELETED":
             self._gone.pop(item["metadata"]["uid"], None)
         return key if changed else None
@@ -216,7 +221,8 @@ class EventCache:
 
     def missed(self, key: Key, uid: str) -> None:
         """Note that the API server has no such event (any more)."""
-        if self._inbox(key).drop(uid):
+        inbox = self._inboxes.get(key)
+        if inbox is not None and inbox.drop(uid):
             self._gone[uid] = FOREVER
 
     def relisted(
@@ -224,19 +230,25 @@ class EventCache:
     ) -> tuple[Key, ...]:
         """Take a list of all unsettled events, asked for at `at`, when `runs` were known.
 
-        Gives the keys to reconcile.
+        Return the keys to reconcile: of runs whose events, or what is proved of them, are others
+        now, and of those that may be gone.
         """
         by_key: dict[Key, list[Json]] = {}
         for item in items:
             by_key.setdefault(key_of(item), []).append(item)
         keys = tuple(dict.fromkeys((*by_key, *self._inboxes, *runs)))
+        changed = []
         for key in keys:
-            if revision >= self._inbox(key).floor:  # else its own list knows better
-                self._reconcile_list(key, by_key.get(key, []), revision)
+            inbox = self._inbox(key)
+            proved = inbox.complete_for
+            if revision >= inbox.floor:  # else its own list knows better
+                news = self._reconcile_list(key, by_key.get(key, []), revision)
                 self._note_listing(key, runs.get(key), at)
+                if news or key not in runs or inbox.complete_for != proved:
+                    changed.append(key)
         self._forget_missed(items)
         self.advance(revision)
-        return keys
+        return tuple(changed)
 
     def listed(
         self, key: Key, items: list[Json], revision: int, run: KnownRun | None, at: datetime
@@ -253,13 +265,15 @@ class EventCache:
     def committed(self, key: Key, uid: str, before: int, after: int) -> None:
         """Note that we ourselves moved the run's `commits`: what that consumed is known here."""
         inbox = self._inbox(key)
+        inbox.leaving = False
         if before == 0 or inbox.complete_for == (uid, before):
             inbox.complete_for = (uid, after)
 
     def orphaned(self, key: Key, uids: Iterable[str], at: datetime) -> None:
         """Note for which events a read found no run, and when it was asked for."""
-        inbox = self._inbox(key)
-        inbox.orphans, inbox.looked_at = frozenset(uids), at
+        inbox = self._inboxes.get(key)
+        if inbox is not None:
+            inbox.orphans, inbox.looked_at = frozenset(uids), at
 
     def doubt(self, key: Key, uid: str) -> None:
         """Note that an event is being settled although no run consumed it."""
@@ -280,14 +294,33 @@ class EventCache:
                 inbox.listing = replace(inbox.listing, at=LONG_AGO)
 
     def forget(self, key: Key) -> None:
-        """Drop what is known of a run that is gone, if no event waits for its id."""
+        """Drop what is known of a run that is gone, if no event waits for its id.
+
+        Where the watch has to come further for that (rule 5), it is dropped then.
+        """
         inbox = self._inboxes.get(key)
-        if inbox is not None and not inbox.events and inbox.floor <= self.revision:
+        if inbox is None or inbox.events or inbox.in_doubt:
+            return
+        if inbox.floor <= self.revision:
             del self._inboxes[key]
+        elif not inbox.leaving:
+            inbox.leaving = True
+            heappush(self._leaving, (inbox.floor, key))
+
+    def _pass(self, revision: int) -> None:
+        """Note how far the watch has come, and drop what waited for that."""
+        self.revision = max(self.revision, revision)
+        while self._leaving and self._leaving[0][0] <= self.revision:
+            _, key = heappop(self._leaving)
+            inbox = self._inboxes.get(key)
+            if inbox is not None and inbox.leaving:
+                inbox.leaving = False
+                self.forget(key)
 
     def _note_listing(self, key: Key, run: KnownRun | None, at: datetime) -> None:
         if run is not None:
             inbox = self._inbox(key)
+            inbox.leaving = False
             inbox.listing = Listing(run.uid, run.version, at)
             inbox.complete_for = (run.uid, run.commits)
 
@@ -296,10 +329,13 @@ class EventCache:
 
     def _take(self, key: Key, item: Json) -> bool:
         """Keep an unsettled event, at the place where it was first seen (rule 3)."""
-        inbox, metadata = self._inbox(key), item["metadata"]
+        metadata = item["metadata"]
         uid, revision = metadata["uid"], revision_of(item)
+        if uid in self._gone:
+            return False
+        inbox = self._inbox(key)
         known = inbox.events.get(uid)
-        if uid in self._gone or (known and int(known.version) >= revision):
+        if known and int(known.version) >= revision:
             return False
         kept = (item.get("status") or {}).get("place")
         if known is None:
@@ -314,14 +350,15 @@ class EventCache:
 
     def _end(self, key: Key, item: Json, revision: int) -> bool:
         """Drop an event that is settled or deleted, unless something newer is known of it."""
-        inbox, uid = self._inbox(key), item["metadata"]["uid"]
-        known = inbox.events.get(uid)
-        if known is None or int(known.version) > revision:
+        inbox, uid = self._inboxes.get(key), item["metadata"]["uid"]
+        known = inbox.events.get(uid) if inbox else None
+        if inbox is None or known is None or int(known.version) > revision:
             return False
         return inbox.drop(uid)
 
     def _news(self, key: Key, item: Json, revision: int, *, ended: bool) -> bool:
-        if revision <= self._inbox(key).floor:
+        inbox = self._inboxes.get(key)
+        if inbox is not None and revision <= inbox.floor:
             return False
         return self._end(key, item, revision) if ended else self._take(key, item)
 
@@ -333,17 +370,24 @@ class EventCache:
         listed = {item["metadata"]["uid"] for item in items}
         self._gone = {uid: at for uid, at in self._gone.items() if at != FOREVER or uid in listed}
 
-    def _reconcile_list(self, key: Key, items: list[Json], revision: int) -> None:
-        """Make one inbox equal to a list, but for what is newer than the list (rule 4)."""
+    def _reconcile_list(self, key: Key, items: list[Json], revision: int) -> bool:
+        """Make one inbox equal to a list, but for what is newer than the list (rule 4).
+
+        Return whether anything is another now.
+        """
         waiting = [item for item in items if not is_over(item)]
         listed = {item["metadata"]["uid"] for item in waiting}
         inbox = self._inbox(key)
-        for uid, event in list(inbox.events.items()):
-            if uid not in listed and int(event.version) <= revision:
-                inbox.drop(uid)
-                self._remember_gone(uid, revision)
-        for item in sorted(waiting, key=revision_of):
-            self._take(key, item)
+        gone = [
+            uid
+            for uid, event in inbox.events.items()
+            if uid not in listed and int(event.version) <= revision
+        ]
+        for uid in gone:
+            inbox.drop(uid)
+            self._remember_gone(uid, revision)
+        taken = [self._take(key, item) for item in sorted(waiting, key=revision_of)]
+        return bool(gone) or any(taken)
 
 
 def _payload(item: Json) -> Carried | None:
