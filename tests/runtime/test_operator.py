@@ -332,3 +332,28 @@ async def test_a_restored_store_is_not_written_to_and_the_operator_stays(
     said = vars(record)["error"] + vars(record)["hint"]
     assert re.search(r"at revision \d+ of .* was at 1\d{6} before", said)
     assert "rollout restart" in said
+
+
+async def test_a_run_that_is_gone_waits_for_no_worker(cluster: Cluster) -> None:
+    """An alert on the metric would go on firing."""
+
+    def waits(operator: Operator) -> float:
+        return operator.metrics.value("grctl_runs_waiting_for_worker")
+
+    async with operating(cluster) as operator:
+        for name in ("deleted", "terminated", "cancelled"):
+            await cluster.start(name, "NobodyServesThis")
+            await cluster.until_run(name, lambda run: "NobodyServesThis" in str(run["status"]))
+        assert waits(operator) == 3
+        await cluster.delete_run("deleted")
+        await cluster.until_gone(RUNS, "deleted")
+        await cluster.desire("terminated", terminate=True)
+        await cluster.desire("cancelled", cancel=True)
+        await cluster.until_phase("terminated", "Terminated")
+        await cluster.until_phase("cancelled", "Cancelled")
+        await cluster.start("last", "NobodyServesThis")
+        await cluster.until_run("last", lambda run: "NobodyServesThis" in str(run["status"]))
+        assert waits(operator) == 1
+        assert set(operator.events.keys()) <= {
+            (cluster.namespace, name) for name in ("terminated", "cancelled", "last")
+        }

@@ -45,6 +45,7 @@ from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, OpenDoor, Toke
 from grctl_operator.runtime.workers.executions import ExecutionRegistry
 from grctl_operator.runtime.write.effects import Effects
 from grctl_operator.runtime.write.event_writer import EventWriter
+from grctl_operator.runtime.write.purger import Purger
 from grctl_operator.runtime.write.refresher import Refresher
 from grctl_operator.runtime.write.trimmer import Trimmer
 
@@ -223,6 +224,7 @@ class Operator:
         self.passed_over.announce = self._announcer.announce
         self._trimmer = Trimmer(self.api, self.runs, self.metrics)
         self._refresher = Refresher(self.queue, lambda group: self.runs.of_type(*group))
+        self._purger = Purger(self.api, self.queue)
         self._writer = EventWriter(self.api, self.events, self.queue, journal)
         self._watches = Watches(
             self.api,
@@ -247,6 +249,7 @@ class Operator:
             writer=self._writer,
             dispatcher=self.dispatcher,
             trimmer=self._trimmer,
+            purger=self._purger,
             announcer=self._announcer,
         )
         self._reconciler = Reconciler(
@@ -374,7 +377,8 @@ class Operator:
 
     async def _finish_writes(self) -> None:
         self.queue.pause()
-        writes = [*self._writer.under_way, asyncio.create_task(self.queue.finished())]
+        writes = [*self._writer.under_way, *self._purger.under_way]
+        writes += [asyncio.create_task(self.queue.finished())]
         _, late = await asyncio.wait(writes, timeout=LAST_WRITES)
         for write in late:
             write.cancel()

@@ -1,7 +1,8 @@
 """Effects: does what a Decision asks for, each effect by the part that it belongs to.
 
 1. In the order of the Decision, each done before the next begins; only settlements, removals,
-   consistent lists and core Events go on in the background.
+   consistent lists and core Events go on in the background. What follows a removal that goes on is
+   left to a later reconcile.
 2. An effect that fails raises: the reconcile is tried again, and the Decision is made again.
 3. Everything may be done twice.
 """
@@ -25,9 +26,11 @@ from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.dispatcher import Dispatcher
 from grctl_operator.runtime.write.event_writer import EventWriter
 from grctl_operator.runtime.write.finalizer import Finalizer
+from grctl_operator.runtime.write.purger import Purger
 from grctl_operator.runtime.write.trimmer import Trimmer
 
-Doer = Callable[[Key, Any, Any], Awaitable[None] | None]
+Doer = Callable[[Key, Any, Any], Awaitable[None] | bool | None]
+"""Does an effect. False: it goes on, and what follows it has to wait."""
 
 
 class Effects:
@@ -45,6 +48,7 @@ class Effects:
         writer: EventWriter,
         dispatcher: Dispatcher,
         trimmer: Trimmer,
+        purger: Purger,
         announcer: Announcer,
     ) -> None:
         self._api = api
@@ -68,7 +72,7 @@ class Effects:
             decision.Hold: lambda key, run, _: finalizer.hold(key, run),
             decision.Delete: lambda key, run, _: finalizer.delete(key, run),
             decision.Trim: trimmer.trim,
-            decision.Purge: lambda key, _run, _: finalizer.purge(key),
+            decision.Purge: lambda key, run, _: purger.purge(key, run),
             decision.LetGo: lambda key, run, _: finalizer.let_go(key, run),
         }
 
@@ -78,7 +82,9 @@ class Effects:
         """Do everything, in order."""
         for effect in effects:
             doing = self._doers[type(effect)](key, run, effect)
-            if doing is not None:
+            if doing is False:
+                return
+            if isinstance(doing, Awaitable):
                 await doing
 
     async def let_go_unread(self, key: Key, metadata: dict[str, Any]) -> None:

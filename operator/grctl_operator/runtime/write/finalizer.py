@@ -1,4 +1,4 @@
-"""Finalizer: keeps a run until its events are settled, then removes them and lets it go.
+"""Finalizer: keeps a run until its events are settled and removed (see `purger`), then lets it go.
 
 1. The list of finalizers is written whole and over the version that was decided upon: another's
    finalizer, added meanwhile, is not lost but makes the write a conflict.
@@ -6,18 +6,16 @@
 3. A run whose time is over is deleted as a person would do it: the finalizer does the rest.
 """
 
-from contextlib import suppress
 from typing import Any
 
-from grctl.kube import EVENTS, RUNS, Api, NotFoundError
+from grctl.kube import RUNS, Api
 from grctl.models import FINALIZER, WorkflowRun
-from grctl.models.phases import SETTLED_PHASES
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.watch.runs import RunCache
 
 
 class Finalizer:
-    """Holds runs, deletes them, removes their settled events, lets them go."""
+    """Holds runs, deletes them, lets them go."""
 
     def __init__(self, api: Api, runs: RunCache) -> None:
         self._api = api
@@ -53,13 +51,6 @@ class Finalizer:
             self._runs.answered(answer)
         else:
             self._runs.missed(key, run.metadata.uid)
-
-    async def purge(self, key: Key) -> None:
-        """Delete the run's settled events."""
-        for phase in SETTLED_PHASES:
-            selector = f"spec.workflowId={key.name},status.phase={phase.value}"
-            with suppress(NotFoundError):  # their definition is deleted, and they with it
-                await self._api.delete_all(EVENTS.path(key.namespace), {"fieldSelector": selector})
 
     async def _write(self, key: Key, run: WorkflowRun, finalizers: tuple[str, ...]) -> None:
         metadata = {
