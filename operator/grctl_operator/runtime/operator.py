@@ -45,6 +45,7 @@ from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, OpenDoor, Toke
 from grctl_operator.runtime.workers.executions import ExecutionRegistry
 from grctl_operator.runtime.write.effects import Effects
 from grctl_operator.runtime.write.event_writer import EventWriter
+from grctl_operator.runtime.write.leftovers import Leftovers
 from grctl_operator.runtime.write.purger import Purger
 from grctl_operator.runtime.write.refresher import Refresher
 from grctl_operator.runtime.write.trimmer import Trimmer
@@ -226,6 +227,8 @@ class Operator:
         self._refresher = Refresher(self.queue, lambda group: self.runs.of_type(*group))
         self._purger = Purger(self.api, self.queue)
         self._writer = EventWriter(self.api, self.events, self.queue, journal)
+        self._leftovers = Leftovers(self.api, self.metrics, namespaces, self.clock.now)
+        self._writer.on_runless = self._leftovers.note
         self._watches = Watches(
             self.api,
             self.runs,
@@ -338,6 +341,7 @@ class Operator:
             self._begin_to_reconcile()
         self._parts.keep(self._announcer.run, "announce")
         self._parts.keep(self._trimmer.run, "trim events")
+        self._parts.keep(self._leftovers.run, "remove leftovers")
         self._parts.keep(self._refresher.run, "refresh views")
         self.decides.set()
 

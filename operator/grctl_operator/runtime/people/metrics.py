@@ -181,7 +181,8 @@ class Metrics:
         )
         self.events_removed = self._counter(
             "grctl_events_removed",
-            "Settled events removed because their run keeps only the newest (spec.keepEvents).",
+            "Settled events removed because their run keeps only the newest (spec.keepEvents), or"
+            " because they were rejected without a run a day ago.",
         )
         self.core_events = self._counter(
             "grctl_core_events",

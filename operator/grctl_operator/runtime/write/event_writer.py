@@ -17,6 +17,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from grctl.kube import EVENTS, Api, ApiError, ConflictError, NotFoundError, UnreachableError
@@ -37,6 +38,7 @@ AFTER_REFUSAL = 30.0  # s: no repetition mends it; a person may (an event that i
 GENERATION = 1  # of every event: its spec cannot change
 
 Json = dict[str, Any]
+OnRunless = Callable[[str], None]
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ class EventWriter:
     """Settles events and keeps their places."""
 
     def __init__(self, api: Api, cache: Inboxes, queue: WorkQueue, journal: Journal) -> None:
+        self.on_runless: OnRunless = lambda _namespace: None
+        """Told the namespace of each event that was settled without a run."""
         self._api = api
         self._cache = cache
         self._queue = queue
@@ -153,6 +157,8 @@ class EventWriter:
         path = EVENTS.path(key.namespace, settlement.name, "status")
         self._cache.answered(await self._api.replace(path, body))
         self._journal.settled(key, settlement)
+        if effect.run_uid is None:
+            self.on_runless(key.namespace)
 
     async def _read(self, key: Key, uid: str, name: str) -> Json | None:
         """Read an event that is still to be written; None where it is gone or settled."""
