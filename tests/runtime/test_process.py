@@ -7,9 +7,14 @@ import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
 
+import aiohttp
+import kopf
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from grctl.kube import Connection
+from grctl_operator.runtime import process
 from grctl_operator.runtime.leader.leadership import Leadership, LeadershipLostError
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.process import _session, serve
@@ -17,6 +22,7 @@ from grctl_operator.runtime.settings import Settings
 from tests.kube.peer import NAME, noting_server, write
 from tests.runtime.conftest import PATIENCE, Cluster
 
+MORE_THAN_KOPF_TRIES = 30
 COMMAND = (sys.executable, "-m", "grctl_operator", "--port", "0")
 
 
@@ -109,3 +115,34 @@ async def test_kopf_asks_as_the_kubeconfig_says(tmp_path: Path) -> None:
     groups = [("impersonate-group", "g1"), ("impersonate-group", "g2")]
     who = [("authorization", "Bearer t"), *groups, ("impersonate-user", "ann")]
     assert asked == [("/api", who)]
+
+
+async def test_an_api_server_that_refuses_kopf_ends_nobody(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = 0
+    operators: list[Operator] = []
+
+    def keep(operator: Operator) -> None:
+        operators.append(operator)
+
+    async def refuse(_request: web.Request) -> web.Response:
+        nonlocal refused
+        refused += 1
+        if refused == MORE_THAN_KOPF_TRIES:
+            operators[0].ended.set()
+        return web.json_response({"code": 403}, status=403)
+
+    async def session(_connection: Connection) -> kopf.AiohttpSession:
+        return kopf.AiohttpSession(server=str(server.make_url("")), aiohttp_session=plain)
+
+    monkeypatch.setattr(process, "PAUSES_S", ())
+    monkeypatch.setattr(process, "LONGEST_PAUSE_S", 0.001)
+    monkeypatch.setattr(process, "_session", session)
+    monkeypatch.setattr(Operator, "begin", keep)
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", refuse)
+    async with TestServer(app) as server, aiohttp.ClientSession() as plain:
+        async with asyncio.timeout(PATIENCE):
+            await serve(settings_of(cluster))
+    assert refused >= MORE_THAN_KOPF_TRIES

@@ -4,9 +4,12 @@
 2. Before kopf starts the API server has answered and the ports are ours: what a person must mend
    is told plainly. Our tasks begin in kopf's startup and end in its cleanup, while they still
    live: when kopf ends, it cancels whatever began after it.
-3. A part that ends ends kopf, and the failure is raised to the caller.
+3. What ends the operator ends kopf, and the failure is raised to the caller. kopf ends nothing: it
+   looks once at which resources there are, and tries that for as long as it fails.
 """
 
+from collections.abc import Iterator
+from itertools import repeat
 from typing import Any, cast
 
 import aiohttp
@@ -16,9 +19,24 @@ from grctl.kube import Connection
 from grctl_operator.runtime.operator import USER_AGENT, Operator
 from grctl_operator.runtime.settings import Settings
 
+PAUSES_S = (1.0, 2.0, 5.0, 10.0)
+LONGEST_PAUSE_S = 30.0
+
 IDENTITY = cast("Any", "grctl-operator")
 """For kopf's own peering, which is off. Without one it asks for the user's name, and a container's
 user need not have one."""
+
+
+class Patience:
+    """Pauses between tries, without an end.
+
+    By default kopf gives up after eight tries, and the operator would end with it.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        """Yield the seconds to wait before each next try."""
+        yield from PAUSES_S
+        yield from repeat(LONGEST_PAUSE_S)
 
 
 async def serve(settings: Settings) -> None:
@@ -55,6 +73,7 @@ def _registry(operator: Operator) -> kopf.OperatorRegistry:
     async def begin(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.scanning.disabled = True
         settings.posting.enabled = False
+        settings.networking.error_backoffs = Patience()
         operator.begin()
 
     @kopf.on.cleanup(registry=registry)
