@@ -43,6 +43,8 @@ class Script:
         self.lists = list(lists)
         self.streams = list(streams)
         self.asked: list[Mapping[str, str]] = []
+        self.revisions: list[Any] = []
+        """What lists of one object tell, in order; then that nothing was lost."""
 
     async def get(
         self,
@@ -52,11 +54,17 @@ class Script:
         *,
         at_most: int | None = None,  # noqa: ARG002
     ) -> Json:
+        if params == {"limit": "1"}:
+            return page(self._answer(self.revisions.pop(0) if self.revisions else 10**9))
         self.asked.append(dict(params or {}))
         answer = self.lists.pop(0) if self.lists else THE_END
+        return self._answer(answer)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def _answer(answer: Any) -> Any:
         if isinstance(answer, Exception):
             raise answer
-        return answer  # type: ignore[no-any-return]
+        return answer
 
     async def watch(self, _path: str, /, params: Mapping[str, str]) -> AsyncIterator[Json]:
         self.asked.append(dict(params))
@@ -279,3 +287,23 @@ async def test_a_revision_of_the_future_is_answered_by_a_list() -> None:
     assert ended is THE_END
     assert diary.lines == ["asking", "list  at 90", "asking", "list  at 91"]
     assert len(pauses) == 1
+
+
+@pytest.mark.parametrize("end", [[UnreachableError("reset")], []], ids=["broken", "ended early"])
+async def test_a_store_that_was_restored_while_the_stream_was_down_is_noticed_at_once(
+    end: list[Any],
+) -> None:
+    script = Script([page(301)], [end])
+    script.revisions = [UnreachableError("refused"), 268]
+    _, _, ended = await played(script)
+    assert isinstance(ended, StoreRestoredError)
+    assert "at revision 268 of /things and was at 301 before" in str(ended)
+
+
+async def test_after_a_stream_that_broke_an_unhurt_store_is_watched_from_where_it_was() -> None:
+    script = Script([page(5)], [[change("ADDED", 6), UnreachableError("reset")], [SILENCE]])
+    script.revisions = [6]
+    diary, _, ended = await played(script)
+    assert ended is THE_END
+    assert diary.lines == ["asking", "list  at 5", "ADDED a"]
+    assert [each["resourceVersion"] for each in script.asked[1:3]] == ["5", "6"]

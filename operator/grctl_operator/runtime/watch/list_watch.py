@@ -11,6 +11,8 @@
    neither does a stream: it may come from an API server that lags behind another one.
 5. Where the definition of the objects is deleted there are none. That is an answer and no outage,
    for who may know it: with `may_vanish` it is told as an empty list, again and again.
+6. A restored store shows only until its revision has passed ours. So whenever a stream broke, or
+   ended early, a list of one object tells the revision before the next stream is opened.
 """
 
 import asyncio
@@ -36,6 +38,7 @@ STREAM = 290  # s: below the five minutes at which load balancers cut a connecti
 STREAM_JITTER = 20  # s: so that streams opened together do not end together
 SILENCE_S = 120.0  # two bookmarks that did not come
 SILENCE_JITTER_S = 20.0  # so that watches opened together do not list together
+EARLY = 0.9  # of STREAM: what ends before was not ended by the time that was asked for
 GRAIN = 0.01  # of it: so much earlier a silence may be noticed
 
 Json = dict[str, Any]
@@ -225,6 +228,7 @@ class ListWatch:
     async def _watch_until_lost(self) -> None:
         """Watch until only a new list can tell what is so."""
         while True:
+            began = asyncio.get_running_loop().time()
             try:
                 heard = await self._stream()
             except _SilentError:
@@ -236,10 +240,26 @@ class ListWatch:
             except (UnreachableError, ApiError) as error:
                 if await self._is_lost(error):
                     return
+                await self._check_store()
                 continue
             self.on_restart("ended")
             if not heard:
                 await asyncio.sleep(FIRST)  # a server that ends each stream at once
+            if asyncio.get_running_loop().time() - began < STREAM * EARLY:
+                await self._check_store()
+
+    async def _check_store(self) -> None:
+        """Compare the API server's present revision with ours (rule 6)."""
+        while True:
+            try:
+                page = await self._api.get(self._path, {"limit": "1"})
+            except NotFoundError:
+                return  # the next stream finds out whether the definition is deleted
+            except (UnreachableError, ApiError) as error:
+                await self._pause(error)
+            else:
+                self._check(int(page["metadata"]["resourceVersion"]))
+                return
 
     async def _is_lost(self, error: UnreachableError | ApiError) -> bool:
         """Pause as the error asks for. Return whether the watch can only begin with a list."""
