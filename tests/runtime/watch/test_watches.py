@@ -82,9 +82,9 @@ class Forbidding(Api):
 
     forbidden: frozenset[str] = frozenset()
 
-    async def get(self, path: str, params: Any = None) -> Any:
+    async def get(self, path: str, params: Any = None, *, at_most: int | None = None) -> Any:
         self._check(path)
-        return await super().get(path, params)
+        return await super().get(path, params, at_most=at_most)
 
     async def watch(self, path: str, params: Any) -> AsyncIterator[Any]:
         self._check(path)
