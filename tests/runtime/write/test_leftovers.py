@@ -85,10 +85,10 @@ async def test_a_look_that_fails_is_made_again(
 ) -> None:
     get, failures = yard.cluster.api.get, [UnreachableError("no answer")]
 
-    async def away(path: str, params: Any = None) -> Json:
+    async def away(path: str, params: Any = None, *, at_most: int | None = None) -> Json:
         if failures:
             raise failures.pop()
-        return await get(path, params)
+        return await get(path, params, at_most=at_most)
 
     monkeypatch.setattr(yard.cluster.api, "get", away)
     await yard.event(OLD)
