@@ -10,6 +10,7 @@ import pytest
 from grctl.kube import LEASES, Api, Connection, UnreachableError
 from grctl_operator.runtime.leader.leadership import Leadership, LeadershipLostError, now
 from grctl_operator.runtime.leader.lease import Candidate, Timing
+from grctl_operator.runtime.outage import StoreRestoredError
 from tests.runtime.conftest import PATIENCE, Cluster, Json
 
 NAME = "the-lease"
@@ -98,7 +99,7 @@ async def operator(
     try:
         yield made
     finally:
-        with suppress(LeadershipLostError):
+        with suppress(LeadershipLostError, StoreRestoredError):
             await made.dies()
 
 
@@ -253,3 +254,20 @@ async def test_who_stands_by_is_told_of_a_leader_that_was_started_again(cluster:
         await one.dies()
         async with leader(cluster, "one", Timing()):
             await two.diary.until("leader http://one:8700", times=2)
+
+
+async def test_a_lease_whose_holder_a_person_clears_is_held_on(cluster: Cluster) -> None:
+    async with leader(cluster, "one", EAGER) as one:
+        cleared = {"spec": {"holderIdentity": None}}
+        await cluster.api.merge(LEASES.path(cluster.namespace, NAME), cleared)
+        await cluster._until(LEASES, NAME, lambda item: "holderIdentity" in item["spec"])
+        assert one.leadership.leading
+        assert (await lease(cluster))["spec"]["leaseTransitions"] == 0
+
+
+async def test_a_lease_of_an_older_version_tells_of_a_restored_store(cluster: Cluster) -> None:
+    async with leader(cluster, "one", EAGER) as one:
+        one.leadership._ours["metadata"]["resourceVersion"] = "1000000"
+        with pytest.raises(StoreRestoredError, match="and was of 1000000 before"):
+            await asyncio.wait_for(one.task, PATIENCE)
+        assert not one.leadership.leading

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from grctl.kube import EVENTS, UnreachableError
+from grctl.kube import EVENTS, ApiError, UnreachableError
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.write import leftovers as module
 from grctl_operator.runtime.write.leftovers import KEPT, Leftovers
@@ -16,6 +16,8 @@ from tests.runtime.conftest import PATIENCE, Cluster, Json
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 OLD = NOON - KEPT
+
+ALIKE = {"status": {"phase": "Rejected", "settledAt": "2026-11-22T12:00:00Z"}}
 
 
 class Yard:
@@ -115,3 +117,29 @@ async def test_nothing_is_asked_for_where_nothing_is_left(
         assert yard.leftovers._due == {}
         yard.leftovers.note(yard.cluster.namespace)
         assert list(yard.leftovers._due) == [yard.cluster.namespace]
+
+
+async def test_a_namespace_where_nothing_may_be_removed_keeps_no_other_from_it(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clusterwide: the events of both are in one list."""
+    delete, tries = yard.cluster.api.delete, []
+    kept = await yard.event(OLD)
+    await yard.event(OLD)
+
+    async def denied(path: str, *arguments: Any, **more: Any) -> Json:
+        tries.append(path)
+        if path.endswith(f"/{kept['metadata']['name']}"):
+            raise ApiError(403, "Forbidden", "denied by a webhook")
+        return await delete(path, *arguments, **more)
+
+    monkeypatch.setattr(yard.cluster.api, "delete", denied)
+    elsewhere = {"metadata": {**kept["metadata"], "namespace": "elsewhere"}, **ALIKE}
+
+    async def both(*_: Any, **__: Any) -> AsyncIterator[Json]:
+        yield {"items": [kept, elsewhere, *(await yard.cluster.events())]}
+
+    monkeypatch.setattr(module, "list_pages", both)
+    await yard.leftovers._remove_old(None)
+    assert len([path for path in tries if yard.cluster.namespace in path]) == 1
+    assert any("/namespaces/elsewhere/" in path for path in tries)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from grctl.kube import EVENTS, Api, UnreachableError
+from grctl.kube import EVENTS, Api, ApiError, UnreachableError
 from grctl_operator.engine.decision import Trim
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.people.metrics import Metrics
@@ -228,3 +228,47 @@ def test_runs_that_are_gone_are_forgotten() -> None:
     made.done({Key("shop", "order"): Through("u1", 3)}, stayed=0, now=1.0)
     made.forget(lambda key, through: True)
     assert (made.wanted, made.removed, made.since) == ({}, {}, None)
+
+
+async def test_an_event_that_may_not_be_removed_is_passed_over(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete = yard.cluster.api.delete
+    stays, goes = await yard.settled(1), await yard.settled(2)
+
+    async def denied(path: str, *arguments: Any, **more: Any) -> Json:
+        if path.endswith(f"/{stays['metadata']['name']}"):
+            raise ApiError(403, "Forbidden", "denied by a webhook")
+        return await delete(path, *arguments, **more)
+
+    monkeypatch.setattr(yard.cluster.api, "delete", denied)
+    async with yard.trimming(through=2):
+        await yard.gone(goes)
+    assert yard.removed == 1
+
+
+async def test_a_namespace_where_removals_hang_keeps_no_other_waiting(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = asyncio.Event()
+
+    async def hangs(namespace: str, _surplus: Surplus) -> None:
+        if namespace == "bad":
+            began.set()
+            await asyncio.Event().wait()
+        await look(namespace, _surplus)
+
+    goes = await yard.settled(1)
+    async with yard.trimming(through=0) as trimmer:
+        look = trimmer._list_and_remove
+        monkeypatch.setattr(trimmer, "_list_and_remove", hangs)
+        run = yard.runs.get(yard.key)
+        assert run is not None
+        bad = Key("bad", "order-1")
+        yard.runs.answered(
+            {**run.to_json(), "metadata": {**run.metadata.to_json(), "namespace": "bad"}}
+        )
+        trimmer.trim(bad, run, Trim(1))
+        await asyncio.wait_for(began.wait(), 60)
+        yard.trim(trimmer, 1)
+        await yard.gone(goes)

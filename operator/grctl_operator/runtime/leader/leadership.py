@@ -321,6 +321,8 @@ class Leadership:
         found, known = Sighting(item, 0.0), Sighting(self._ours, 0.0)
         if (found.holder, found.term) == (known.holder, known.term):
             return item
+        if found.holder is None and found.term == known.term:  # somebody cleared it, nobody took it
+            return {**item, "spec": {**item["spec"], "holderIdentity": known.holder}}
         self._sent = None
         raise LeadershipLostError(
             f"The Lease {self._namespace}/{self._name} is held by"

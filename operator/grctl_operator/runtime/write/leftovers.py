@@ -5,7 +5,8 @@
 2. Finding them makes the API server read the events of a namespace. That is done when the first one
    that is known is due, not more often than every LOOK_EVERY_S; and once when this operator begins
    to lead, as those before it may have left some.
-3. Best effort: what fails is logged and tried again with the next look.
+3. Best effort: what fails is logged and tried again with the next look. In a namespace where one
+   may not be removed the others are left for that look too: the other namespaces do not wait.
 """
 
 import asyncio
@@ -93,25 +94,34 @@ class Leftovers:
 
     async def _remove_old(self, scope: str | None) -> datetime | None:
         """Remove what is old. Return since when the oldest of those that stay is settled."""
-        stay = []
+        stay, refused = [], set[str]()
         params = {"fieldSelector": SELECTOR}
         async for page in list_pages(self._api, EVENTS.path(scope), params, size=PAGE):
             for item in page.get("items") or ():
                 if not _is_left_over(item):
                     continue
-                if _settled_at(item) + KEPT <= self._now():
-                    await self._remove(item["metadata"])
-                else:
+                namespace = item["metadata"]["namespace"]
+                due = _settled_at(item) + KEPT <= self._now()
+                if not due or namespace in refused:
+                    stay.append(_settled_at(item))
+                elif not await self._remove(item["metadata"]):
+                    refused.add(namespace)
                     stay.append(_settled_at(item))
         return min(stay, default=None)
 
-    async def _remove(self, metadata: Json) -> None:
+    async def _remove(self, metadata: Json) -> bool:
+        """Remove an event. Return whether it is gone."""
         path = EVENTS.path(metadata["namespace"], metadata["name"])
         try:
             await self._api.delete(path, preconditions={"uid": metadata["uid"]})
         except (NotFoundError, ConflictError):
-            return  # somebody else removed it, and may have created another of that name
+            return True  # somebody else removed it, and may have created another of that name
+        except (ApiError, UnreachableError) as error:
+            fields = {"namespace": metadata["namespace"], "error": str(error)}
+            logger.warning("rejected event not removed", extra=fields)
+            return False
         self._metrics.events_removed.inc()
+        return True
 
 
 def _is_left_over(item: Json) -> bool:

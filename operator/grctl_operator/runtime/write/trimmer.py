@@ -7,7 +7,8 @@
    reading of a few events at most, however many runs there are, and is never one list per event.
 3. What was removed is remembered only to leave out repeats: after a restart the first list finds
    what is left.
-4. Best effort, one request at a time: what fails is logged and tried again later.
+4. Best effort, one request at a time in each namespace: what fails is logged and tried again later.
+   An event that may not be removed is passed over, and no namespace waits for another.
 """
 
 import asyncio
@@ -105,6 +106,8 @@ class Trimmer:
         self._metrics = metrics
         self._pause = pause
         self._namespaces: dict[str, Surplus] = {}
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        """By namespaces in which events are being removed."""
         self._asked = asyncio.Event()
 
     def trim(self, key: Key, run: WorkflowRun, effect: Trim) -> None:
@@ -117,15 +120,23 @@ class Trimmer:
 
     async def run(self) -> NoReturn:
         """Remove what is wanted, until cancelled."""
-        while True:
-            await self._asked.wait()
-            await asyncio.sleep(self._pause)
-            for name, namespace in list(self._namespaces.items()):
-                namespace.forget(lambda key, through: self._runs.uid(key) != through.uid)
-                if namespace.pays(asyncio.get_running_loop().time()):
-                    await self._try(name, namespace)
-            if not any(each.wanted for each in self._namespaces.values()):
-                self._asked.clear()
+        try:
+            while True:
+                await self._asked.wait()
+                await asyncio.sleep(self._pause)
+                self._begin_where_it_pays()
+                if not any(each.wanted for each in self._namespaces.values()):
+                    self._asked.clear()
+        finally:
+            for task in self._under_way.values():
+                task.cancel()
+
+    def _begin_where_it_pays(self) -> None:
+        for name, namespace in list(self._namespaces.items()):
+            namespace.forget(lambda key, through: self._runs.uid(key) != through.uid)
+            now = asyncio.get_running_loop().time()
+            if name not in self._under_way and namespace.pays(now):
+                self._under_way[name] = asyncio.create_task(self._try(name, namespace))
 
     async def _try(self, name: str, namespace: Surplus) -> None:
         try:
@@ -134,6 +145,8 @@ class Trimmer:
             fields = {"namespace": name, "error": str(error)}
             logger.warning("settled events not removed", extra=fields)
             await asyncio.sleep(AFTER_FAILURE)
+        finally:
+            del self._under_way[name]
 
     async def _list_and_remove(self, name: str, namespace: Surplus) -> None:
         wanted = dict(namespace.wanted)
@@ -142,22 +155,31 @@ class Trimmer:
         async for page in list_pages(self._api, EVENTS.path(name), params, size=PAGE):
             settled = [item for item in page.get("items") or () if is_settled(item)]
             surplus = [item for item in settled if _goes(item, wanted)]
-            for item in surplus:
-                await self._remove(name, item)
-            removed += len(surplus)
-            stayed += len(settled) - len(surplus)
+            gone = [await self._remove(name, item) for item in surplus]
+            removed += sum(gone)
+            stayed += len(settled) - sum(gone)
         namespace.done(wanted, stayed, asyncio.get_running_loop().time())
         fields = {"namespace": name, "removed": removed, "stayed": stayed}
         logger.info("settled events removed", extra=fields)
 
-    async def _remove(self, namespace: str, item: Json) -> None:
+    async def _remove(self, namespace: str, item: Json) -> bool:
+        """Remove an event. Return whether it is gone.
+
+        Raises:
+            UnreachableError: the API server gives no answer.
+        """
         metadata = item["metadata"]
         path = EVENTS.path(namespace, metadata["name"])
         try:
             await self._api.delete(path, preconditions={"uid": metadata["uid"]})
         except (NotFoundError, ConflictError):
-            return  # somebody else removed it, and may have created another of that name
+            return True  # somebody else removed it, and may have created another of that name
+        except ApiError as error:
+            fields = {"namespace": namespace, "event": metadata["name"], "error": str(error)}
+            logger.warning("settled event not removed", extra=fields)
+            return False
         self._metrics.events_removed.inc()
+        return True
 
 
 def _goes(item: Json, wanted: dict[Key, Through]) -> bool:
