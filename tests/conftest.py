@@ -1,0 +1,21 @@
+"""What holds for all tests."""
+
+from collections.abc import Generator
+
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape half characters in what a test has logged or printed.
+
+    Some tests log lone surrogates on purpose. A process of pytest-xdist cannot send them to the one
+    that collects the reports: it ends, and with it the whole run.
+    """
+    report = yield
+    report.sections = [(name, _whole(text)) for name, text in report.sections]
+    return report
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
