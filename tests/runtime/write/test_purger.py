@@ -117,3 +117,11 @@ async def test_a_run_that_changed_meanwhile_is_looked_for_again(yard: Yard) -> N
     assert not yard.purger.purge(key, deleted("order-1", version=8, processed=1, rejected=1))
     await yard.queue.take()
     assert yard.purger.purge(key, deleted("order-1", version=8, processed=1, rejected=1))
+
+
+async def test_a_run_whose_counts_cannot_be_read_is_looked_for_by_all_phases(yard: Yard) -> None:
+    for phase in ("Processed", "Failed", "Rejected"):
+        await yard.event("order-1", phase)
+    run = deleted("order-1").model_copy(update={"unreadable": "events: not a mapping"})
+    await yard.purged(run)
+    assert await yard.left() == []

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from grctl.kube import EVENTS, Api, ApiError, ConflictError, NotFoundError, UnreachableError
 from grctl.models import WorkflowRun
-from grctl.models.phases import SETTLED_SELECTOR, EventPhase
+from grctl.models.phases import SETTLED_PHASES, SETTLED_SELECTOR, EventPhase
 from grctl_operator.engine.event_cache import is_settled, key_of
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.outage import Outage
@@ -127,7 +127,12 @@ class Purger:
 
 
 def _phases_of(run: WorkflowRun) -> tuple[EventPhase, ...]:
-    """Return the final phases of the events that a run counted."""
+    """Return the final phases of the events that a run counted.
+
+    What it counted is not known where a part of its status could not be read.
+    """
+    if run.unreadable is not None:
+        return SETTLED_PHASES
     counted = run.status.events
     phases = {
         EventPhase.PROCESSED: counted.processed,
