@@ -12,7 +12,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix conformance scenarios e2e bench bench-large stateful torture lock clean
+.PHONY: help demo test check fix conformance scenarios e2e bench bench-large stateful fuzz torture lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ bench-large: $(READY) ## Measure starts and memory with 20,000 runs and 10,000 e
 stateful: $(READY) ## Look for broken invariants for long: make stateful EXAMPLES=5000
 	@GRCTL_STATEFUL_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest -n auto \
 		tests/engine/test_stateful.py
+
+fuzz: $(READY) ## Put odd objects and messages through all receivers: make fuzz EXAMPLES=100000
+	@GRCTL_FUZZ_EXAMPLES=$(or $(EXAMPLES),100000) $(BIN)/python -m pytest -n auto tests/fuzz
 
 torture: $(READY) ## Break everything while events are sent: make torture [EVENTS= SECONDS= FLOOD= SEED=]
 	@TORTURE_EVENTS=$(or $(EVENTS),100000) TORTURE_SECONDS=$(or $(SECONDS),36000) \

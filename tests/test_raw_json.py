@@ -73,10 +73,15 @@ def test_text_that_is_not_unicode_is_read_with_replacement_characters() -> None:
     assert read_json(b'["\xff"]') == ["\ufffd"]
 
 
-@pytest.mark.parametrize("text", [b"", b"<html>", b"[1", b"[NaN]", b'{"a":1e999}', b"]" * 2000])
+@pytest.mark.parametrize("text", [b"", b"<html>", b"[1", b"[1]]", b"nul", b"]" * 2000])
 def test_what_is_not_json_raises_one_kind_of_error(text: bytes) -> None:
     with pytest.raises(UnreadableJsonError):
         read_json(text)
+
+
+def test_numbers_that_no_float_holds_are_null() -> None:
+    text = b"[NaN,-Infinity,1e999,%b,18446744073709551616,-5]" % (b"9" * 10_000)
+    assert read_json(text) == [None, None, None, None, 2.0**64, -5]
 
 
 def test_the_last_of_duplicated_keys_counts_as_in_kubernetes() -> None:

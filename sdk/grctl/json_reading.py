@@ -2,15 +2,18 @@
 
 An API server keeps JSON of 10,000 levels; orjson reads 1,024 and then refuses the whole text. Such
 a text is read without what lies deeper than KEPT_LEVELS: far more than DEEPEST, so whoever checks
-what it holds still finds it too deep. Text that is not Unicode is read with replacement characters,
-as Kubernetes does.
+what it holds still finds it too deep. Text that is not Unicode is read with replacement characters
+and integers beyond 64 bits as floats, as Kubernetes does; what no float can hold is null.
 """
 
+import json
+import math
 import re
 from typing import Any
 
 import orjson
 
+LONGEST_INTEGER = 20  # characters: what 64 bits take
 KEPT_LEVELS = 300  # more than orjson writes: it is refused again where it is to be carried
 
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
@@ -40,9 +43,24 @@ def read_json(data: bytes) -> Any:
 def _read_mended(data: bytes) -> Any:
     text = _ESCAPE.sub(_without_lone_surrogate, data.decode(errors="replace").encode())
     try:
-        return orjson.loads(prune(text, KEPT_LEVELS))
-    except orjson.JSONDecodeError as error:
-        raise UnreadableJsonError(f"{error.msg} at byte {error.pos}") from None
+        return json.loads(
+            prune(text, KEPT_LEVELS),
+            parse_float=_finite,
+            parse_int=_integer,
+            parse_constant=lambda _: None,
+        )
+    except json.JSONDecodeError as error:
+        raise UnreadableJsonError(f"{error.msg} at character {error.pos}") from None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _integer(text: str) -> float | int | None:
+    number = int(text) if len(text) <= LONGEST_INTEGER else _finite(text)
+    return number if number is None or -(2**63) <= number < 2**64 else float(number)
 
 
 def prune(data: bytes, levels: int) -> bytes:

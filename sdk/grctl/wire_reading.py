@@ -115,10 +115,11 @@ def _validated(adapter: TypeAdapter[Any], said: Json) -> Any:
 
 
 def _told(error: ValidationError) -> str:
-    return "; ".join(
+    found = "; ".join(
         f"{'.'.join(map(str, each['loc'])) or 'message'}: {each['msg']}"
         for each in error.errors(include_input=False, include_url=False)
     )
+    return cut(found, MESSAGE // 2)  # a field's name or a kind may be as long as the message
 
 
 def _carrying(result: Any) -> Any:

@@ -178,6 +178,16 @@ def _check(what: str, value: Any, kind: Any) -> None:
         raise UnreadableError(f"{what} is {found}, which its definition does not allow")
 
 
+def revision_of(item: Json) -> int:
+    """Return the resourceVersion of an object or a list as a number.
+
+    Raises:
+        UnreadableError: it has none.
+    """
+    metadata = item.get("metadata")
+    return check_revision(metadata.get("resourceVersion") if isinstance(metadata, dict) else None)
+
+
 def check_revision(version: Any) -> int:
     """Return a resourceVersion as a number.
 

@@ -346,14 +346,16 @@ def _object(data: bytes) -> Json:
 
 
 def _watch_event(line: bytes) -> Json:
-    """Read a line of a watch: an object with a type, about an object.
+    """Read a line of a watch: a type, and the object that it is about; empty if it is not one.
 
     Raises:
         UnreadableJsonError: it is not such a line.
     """
     event = _object(line)
-    if not isinstance(event.get("type"), str) or not isinstance(event.get("object"), dict):
+    if not isinstance(event.get("type"), str):
         raise UnreadableJsonError("it is not a watch event")
+    if not isinstance(event.get("object"), dict):
+        event["object"] = {}
     return event
 
 

@@ -28,7 +28,9 @@ from grctl.kube import (
     NotFoundError,
     Resource,
     UnreachableError,
+    UnreadableAnswerError,
 )
+from grctl_operator.engine.reading import UnreadableError, revision_of
 from grctl_operator.runtime.outage import FIRST, Outage, StoreRestoredError
 
 PAGE = 500  # objects: what client-go asks for
@@ -105,9 +107,17 @@ async def list_into(
     """List a collection as of one moment, each page into `take`. Give its revision."""
     revision = 0
     async for page in list_pages(api, path, params):
-        revision = int(page["metadata"]["resourceVersion"])
-        take([_without_owners(item) for item in page.pop("items", None) or []])
+        revision = _list_revision(path, page)
+        items = page.pop("items", None)
+        take([_without_owners(item) for item in items] if isinstance(items, list) else [])
     return revision
+
+
+def _list_revision(path: str, page: Json) -> int:
+    try:
+        return revision_of(page)
+    except UnreadableError as error:
+        raise UnreadableAnswerError(f"GET {path}: the list has no revision: {error}") from error
 
 
 async def list_pages(
@@ -123,6 +133,8 @@ async def list_pages(
         except LargeAnswerError:
             limit = max(1, limit // SMALLER)
             continue
+        if not isinstance(page.get("metadata"), dict):
+            raise UnreadableAnswerError(f"GET {path}: the answer is not a list")
         token = page["metadata"].get("continue")
         yield page
         if not token:
@@ -302,7 +314,11 @@ class ListWatch:
 
     def _receive(self, change: str, item: Json) -> None:
         self._hear()
-        revision = int(item["metadata"]["resourceVersion"])
+        try:
+            revision = revision_of(item)
+        except UnreadableError:
+            self._receiver.on_change(change, item)  # it tells of it; there is no progress to note
+            return
         if revision < self.revision:
             raise _BehindError
         if change == "BOOKMARK":

@@ -43,9 +43,11 @@ class RunStream:
         """Keep what is needed of a part of a list."""
         for item in items:
             try:
-                self._listed[key_of(item)] = kept(item)
+                key, version = key_of(item), kept(item)
             except UnreadableError as error:
                 self._passed_over.add("WorkflowRun", item, str(error))
+            else:
+                self._listed[key] = version
 
     def on_list(self, revision: int) -> None:
         """Compare the whole list with what was known."""

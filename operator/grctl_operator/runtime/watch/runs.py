@@ -61,10 +61,11 @@ def key_of(item: Json) -> Key:
     Raises:
         UnreadableError: it has no name.
     """
-    metadata = item.get("metadata")
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-        raise UnreadableError("metadata.name is not a text")
-    return Key(str(metadata.get("namespace") or ""), metadata["name"])
+    metadata = _metadata(item)
+    name, namespace = metadata.get("name"), metadata.get("namespace", "")
+    if not isinstance(name, str) or not isinstance(namespace, str):
+        raise UnreadableError("metadata.name or metadata.namespace is not a text")
+    return Key(namespace, name)
 
 
 def kept(item: Json) -> Kept:
@@ -152,8 +153,8 @@ class RunCache:
     def watched(self, change: str, item: Json) -> Key | None:
         """Take one change of the watch. Give the key to reconcile, None where nothing is new."""
         if change == "DELETED":
-            key = key_of(item)
-            return key if self.missed(key, item["metadata"]["uid"]) else None
+            key, gone = key_of(item), _version(item)
+            return key if self.missed(key, gone.uid) else None
         return self.answered(item)
 
     def answered(self, item: Json, run: WorkflowRun | None = None) -> Key | None:
@@ -235,8 +236,13 @@ class RunCache:
             self._gone.popitem(last=False)
 
 
+def _metadata(item: Any) -> Json:
+    metadata = item.get("metadata") if isinstance(item, dict) else None
+    return metadata if isinstance(metadata, dict) else {}
+
+
 def _version(item: Json) -> Kept:
-    metadata, status = item["metadata"], item.get("status")
+    metadata, status = _metadata(item), item.get("status")
     uid, version = metadata.get("uid"), check_revision(metadata.get("resourceVersion"))
     if not isinstance(uid, str):
         raise UnreadableError("metadata.uid is not a text")

@@ -1,0 +1,213 @@
+"""Odd messages on the worker connection, both ways: none ends the session of another worker."""
+
+import asyncio
+import os
+from typing import Any
+
+import aiohttp
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from grctl.models.limits import MESSAGE
+from grctl.models.phases import HandlerKind
+from grctl.models.wire import CONNECT_PATH, Execute, Failed, Outcome, encode
+from grctl.wire_reading import (
+    UnreadableMessageError,
+    read_from_operator,
+    read_from_worker,
+    stand_in,
+)
+from tests.fuzz.odd import as_bytes, odd, odd_or_broken, with_oddities, written
+from tests.runtime.played_worker import connected, hello
+from tests.runtime.workers.test_dispatcher import KEY, ORDER, OTHER, Place
+
+Json = dict[str, Any]
+
+PATIENCE = 60.0  # s
+AT_ONCE = 20  # messages of an example
+ALL = int(os.environ.get("GRCTL_FUZZ_EXAMPLES", "400"))
+FUZZ = {
+    "deadline": None,
+    "suppress_health_check": list(HealthCheck),
+    "database": None,
+    "phases": (Phase.explicit, Phase.generate),  # shrinking takes long, and the places are named
+}
+
+EXECUTION = {
+    "id": "x1",
+    "namespace": "shop",
+    "workflowId": "order-1",
+    "workflowType": "Order",
+    "runUid": "uid of order-1",
+    "commits": 2,
+    "base": "before",
+    "handlerKind": "event",
+    "handlerName": "approve",
+    "attempt": 1,
+    "event": "approve-1",
+    "eventUid": "e1",
+}
+EXECUTE = {
+    "kind": "execute",
+    "execution": EXECUTION,
+    "payload": {"by": ["ann"]},
+    "store": {"a": {"b": 1}},
+    "ahead": False,
+}
+OUTCOMES = [
+    {
+        "kind": "succeeded",
+        "directive": {"kind": "wait", "timeout": "PT1H", "timeoutStep": "s"},
+        "put": {"a": {"b": [1]}},
+        "delete": ["c"],
+    },
+    {"kind": "succeeded", "directive": {"kind": "complete", "result": {"a": [1]}}, "put": {}},
+    {"kind": "failed", "reason": "r", "error": {"type": "t", "message": "m", "stackTrace": "s"}},
+    {"kind": "refused", "message": "m"},
+]
+HELLO = {
+    "kind": "hello",
+    "protocol": 2,
+    "protocolHighest": 3,
+    "worker": "w",
+    "instance": "i",
+    "namespace": "shop",
+    "capacity": 3,
+    "catalogues": [
+        {"type": "Order", "handlers": [{"kind": "event", "name": "e", "payload": {"a": {}}}]}
+    ],
+    "held": [EXECUTION],
+}
+
+outcomes = st.sampled_from(OUTCOMES).flatmap(
+    lambda result: with_oddities({"kind": "outcome", "execution": EXECUTION, "result": result})
+)
+said_by_workers = st.one_of(
+    outcomes,
+    outcomes,
+    with_oddities(HELLO),
+    with_oddities({"kind": "declined", "execution": "x1"}),
+    with_oddities({"kind": "drain"}),
+    odd_or_broken,
+)
+said_by_operators = st.one_of(
+    with_oddities(EXECUTE),
+    with_oddities(EXECUTE),
+    with_oddities({"kind": "release", "execution": "x1", "committed": True, "message": "m"}),
+    with_oddities({"kind": "welcome", "operator": "op", "protocol": 2}),
+    with_oddities({"kind": "goodbye", "message": "m", "redirect": "u", "refused": True}),
+    odd_or_broken,
+)
+
+
+def as_text(text: str) -> str:
+    return as_bytes(text).decode(errors="replace")
+
+
+def read(reading: Any, text: str) -> Any:
+    """Read a message; None if nothing can be made of it. No other error is allowed."""
+    try:
+        return reading(as_text(text))
+    except UnreadableMessageError as error:
+        assert len(str(error)) <= MESSAGE  # noqa: PT017  it is logged, and goes back
+        return None
+
+
+@settings(max_examples=ALL // (2 * AT_ONCE) + 1, **FUZZ)  # type: ignore[arg-type]
+@given(st.lists(said_by_workers, min_size=AT_ONCE, max_size=AT_ONCE))
+def test_whatever_an_operator_could_read_it_can_keep(said: list[str]) -> None:
+    for text in said:
+        message = read(read_from_worker, text)
+        if isinstance(message, Outcome):
+            execute = Execute(execution=message.execution, store=getattr(message.result, "put", {}))
+            assert read(read_from_operator, encode(execute)) is not None
+
+
+@settings(max_examples=ALL // (2 * AT_ONCE) + 1, **FUZZ)  # type: ignore[arg-type]
+@given(st.lists(said_by_operators, min_size=AT_ONCE, max_size=AT_ONCE))
+def test_whatever_a_worker_is_given_to_execute_it_reads_or_answers(said: list[str]) -> None:
+    for text in said:
+        message = read(read_from_operator, text)
+        if isinstance(message, Outcome):
+            answered = read(read_from_worker, encode(message))
+            assert isinstance(answered, Outcome)
+            assert answered.execution == message.execution
+
+
+@settings(max_examples=ALL // 100 + 1, **FUZZ)  # type: ignore[arg-type]
+@given(st.lists(st.one_of(outcomes, odd), min_size=AT_ONCE, max_size=AT_ONCE))
+def test_odd_messages_of_one_worker_do_not_disturb_another(said: list[str]) -> None:
+    asyncio.run(beside_each_other(said))
+
+
+async def beside_each_other(said: list[str]) -> None:
+    place = Place()
+    await place.dispatcher.start("127.0.0.1", 0)
+    try:
+        async with connected(place.port, hello(ORDER, worker="good")) as good:
+            place.dispatch(KEY)
+            execute = await good.executes()
+            for text in said:
+                await say_nonsense(place.port, text)
+            await good.fails(execute, "as it should")
+            async with asyncio.timeout(PATIENCE):
+                while not is_back(place, execute):
+                    await place.woken()
+    finally:
+        await place.dispatcher.stop()
+        place.queue.close()
+
+
+def is_back(place: Place, execute: Execute) -> bool:
+    """Whether an outcome came. What others claim of that run stands beside it."""
+    held = (each for each in place.held(KEY) if each.execution.id == execute.execution.id)
+    return any(each.outcome is not None for each in held)
+
+
+async def say_nonsense(port: int, text: str) -> None:
+    url = f"http://127.0.0.1:{port}{CONNECT_PATH}"
+    async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+        await socket.send_str(encode(hello(ORDER, worker="odd")))
+        await socket.receive(timeout=5)
+        await socket.send_str(as_text(text).replace("\n", ""))
+        await socket.close()
+
+
+async def test_an_outcome_that_cannot_be_kept_fails_its_run_and_nothing_else() -> None:
+    place = Place()
+    await place.dispatcher.start("127.0.0.1", 0)
+    try:
+        async with connected(place.port, hello(ORDER)) as worker:
+            place.dispatch(KEY)
+            place.dispatch(OTHER)
+            first, second = await worker.executes(), await worker.executes()
+            deep = "[" * 101 + "]" * 101
+            outcome = {"kind": "outcome", "execution": None, "result": OUTCOMES[0]}
+            text = written(
+                outcome,
+                {
+                    ".execution": first.execution.model_dump_json(by_alias=True),
+                    ".result.put.a": deep,
+                },
+            )
+            await worker.socket.send_str(text)
+            await worker.fails(second, "as it should")
+            assert {await place.woken(), await place.woken()} == {KEY, OTHER}
+            (held,) = place.held(KEY)
+            assert held.outcome is not None
+            assert isinstance(held.outcome.result, Failed)
+            assert (
+                "store['a'] is nested deeper than 100 levels" in held.outcome.result.error.message
+            )
+    finally:
+        await place.dispatcher.stop()
+        place.queue.close()
+
+
+def test_an_execution_of_which_a_message_cannot_be_written_ends_by_a_result() -> None:
+    execution = read(read_from_operator, written(EXECUTE, {})).execution
+    outcome = stand_in(Execute(execution=execution, payload="\ud800"), ValueError())
+    assert outcome is not None
+    assert outcome.execution == execution
+    assert isinstance(outcome.result, Failed)
+    assert execution.handler_kind is HandlerKind.EVENT
