@@ -25,6 +25,8 @@ STATUSES: list[Any] = [
     {"eventNames": [1]},
     {"startedAt": "soon"},
     {"wait": []},
+    {"phase": "WaitEvent"},
+    {"phase": "Running", "commits": 1},
     "odd",
     [],
     7,

@@ -118,3 +118,11 @@ def test_a_clock_that_goes_back_makes_a_chain_no_longer() -> None:
     run, _ = after_one_more(chained(7, since=NOON + seconds(3600)), NOON)
     assert run.status.step is not None
     assert run.status.step.chain == 8
+
+
+def test_a_chain_of_any_length_that_somebody_wrote_goes_on_within_a_second() -> None:
+    run = chained(2**52)
+
+    decision = decide(run, view(run), executions(), NOON)
+
+    assert decision.wake_at == NOON + seconds(1)

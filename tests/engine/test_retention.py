@@ -3,6 +3,7 @@
 import pytest
 
 from grctl.models import EventCounts, RunPhase, WorkflowRun
+from grctl.models.base import END_OF_CALENDAR
 from grctl_operator.engine import (
     Decision,
     Delete,
@@ -14,7 +15,6 @@ from grctl_operator.engine import (
     Trim,
     decide,
 )
-from grctl_operator.engine.wait import END_OF_CALENDAR
 from tests.engine.builders import (
     NOON,
     at,

@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 
 from grctl.models import RunPhase, WaitForEvent
+from grctl.models.base import END_OF_CALENDAR
 from grctl_operator.engine import Dispatch, Events, Hold, ListEvents, Listing, decide
 from grctl_operator.engine.draft import SHOWN_AFTER
-from grctl_operator.engine.wait import END_OF_CALENDAR, begin_wait, deadline_after
+from grctl_operator.engine.wait import begin_wait, deadline_after
 from tests.engine.builders import (
     NOON,
     at,

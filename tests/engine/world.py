@@ -12,6 +12,7 @@ from typing import Any
 from grctl.models import FINALIZER, RunStatus, WorkflowRun
 from grctl.models.meta import ObjectMeta
 from grctl.models.run import RunSpec, WorkflowSpec
+from grctl.models.salvage import contradiction
 from grctl.models.wire import Catalogue
 from grctl_operator.engine.observation import Key, whole_second
 from grctl_operator.engine.retention import KEPT
@@ -169,6 +170,8 @@ class World:
         again = RunStatus.model_validate(status.to_json())
         require(again == status, "What is written is read back as it was decided upon")
         self._store_run(self._changed().model_copy(update={"status": status}))
+        told = contradiction(self.run) if self.run else None
+        require(told is None, f"What is written does not contradict itself: {told}")
         assert self.run is not None
         return self.run
 

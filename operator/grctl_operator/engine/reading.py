@@ -6,7 +6,8 @@
    an input that cannot be carried does not make its object unreadable: in its turn the event is
    rejected, or the run fails.
 3. A run of whose status a part cannot be read, or whose store or result cannot be carried, is read
-   without it, and says so: no commit could keep what is missing (`identity.stop_broken`).
+   without it, and says so: no commit could keep what is missing (`identity.decide_broken`). So does
+   one whose status contradicts itself.
 
 Pure: objects in, objects out.
 """
@@ -16,8 +17,9 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from grctl.models.base import LARGEST_COUNTED
 from grctl.models.run import WorkflowRun
-from grctl.models.salvage import salvage, what_is_broken
+from grctl.models.salvage import contradiction, overcounted, salvage, what_is_broken
 from grctl.raw_json import Carried, RawJson, Uncarriable, carried
 from grctl_operator.engine.observation import Key
 
@@ -84,9 +86,11 @@ def read_run(item: Json, bad_input: str | None = None) -> WorkflowRun:
         UnreadableError: it is not as the definition says.
     """
     try:
-        return WorkflowRun.model_validate(_carrying(item, bad_input))
+        run = WorkflowRun.model_validate(_carrying(item, bad_input))
     except Exception as error:  # noqa: BLE001  # rule 1: a list may be a number
         return _salvaged(item, bad_input, error)
+    told = contradiction(run)
+    return run.model_copy(update={"unreadable": told}) if told else run
 
 
 def _salvaged(item: Json, bad_input: str | None, error: Exception) -> WorkflowRun:
@@ -113,6 +117,8 @@ def _carrying(item: Json, bad_input: str | None) -> Json:
 
 
 def _carrying_status(status: Json) -> Json:
+    if name := overcounted(status):
+        raise UnreadableError(f"status.{name} is beyond {LARGEST_COUNTED}")
     made = dict(status)
     if status.get("result") is not None:
         made["result"] = _sound("status.result", status["result"])

@@ -6,16 +6,15 @@ still be stamped with it. One that is stamped and not stored yet is in no list: 
 has no answer, and it may lose (decision 0017).
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from grctl.models.base import END_OF_CALENDAR
 from grctl.models.directive import WaitForEvent
 from grctl.models.phases import HandlerKind, RunPhase
 from grctl.models.run import HistoryEntry, Step, Wait
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.inbox import next_event
 from grctl_operator.engine.observation import SECOND, round_up, whole_second
-
-END_OF_CALENDAR = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def begin_wait(directive: WaitForEvent, now: datetime) -> Wait:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from grctl.models import EventPhase, RunPhase, WorkflowEvent, WorkflowRun
+from grctl.models.salvage import contradiction
 
 UNKNOWN = "?"
 
@@ -18,12 +19,21 @@ Json = dict[str, Any]
 def run_from(item: Json) -> WorkflowRun:
     """Return the run of an API object, or its stand-in."""
     try:
-        return WorkflowRun.model_validate(item)
+        return _told(WorkflowRun.model_validate(item))
     except ValidationError as error:
         workflow = _part(_part(item, "spec"), "workflow")
         spec = {"workflow": {"type": _name(workflow.get("type"))}}
         status = _status(item, set(RunPhase), error)
         return WorkflowRun.model_validate({"metadata": item["metadata"], "spec": spec} | status)
+
+
+def _told(run: WorkflowRun) -> WorkflowRun:
+    """Return a run that says so in its message if its status contradicts itself."""
+    told = contradiction(run)
+    if told is None:
+        return run
+    status = run.status.model_copy(update={"message": f"Cannot be read: {told}."})
+    return run.model_copy(update={"status": status})
 
 
 def event_from(item: Json) -> WorkflowEvent:

@@ -44,6 +44,8 @@ LONGEST_DURATION = timedelta(days=36_500)
 
 LARGEST_COUNT = 2**53 - 1
 """The largest integer that every reader of JSON keeps exact."""
+LARGEST_COUNTED = 2**52
+"""Nothing is counted so far. What is written beyond it leaves no room to go on counting."""
 
 
 class Model(BaseModel):
@@ -97,12 +99,20 @@ Duration = Annotated[
 """A length of time, on the wire as Kubernetes writes it: `24h`, `1h30m`, `90s`."""
 
 
+FIRST_MOMENT = datetime(1, 1, 2, tzinfo=UTC)
+END_OF_CALENDAR = datetime(9999, 12, 31, tzinfo=UTC)
+"""A day is left at both ends of what Python can count: seconds are added to moments."""
+
+
 def _in_utc(moment: datetime) -> datetime:
     """Return a moment in UTC; the API server takes one without a zone too, and it means UTC."""
     try:
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        read = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("in UTC this moment is beyond the calendar") from error
+    if not FIRST_MOMENT <= read <= END_OF_CALENDAR:
+        raise ValueError("this moment is at the end of the calendar, or beyond")
+    return read
 
 
 Moment = Annotated[datetime, AfterValidator(_in_utc)]

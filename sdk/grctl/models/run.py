@@ -4,9 +4,9 @@
 2. `status` belongs to the operator alone and is all it needs to go on after a restart.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from grctl.models.base import (
     API_VERSION,
@@ -135,12 +135,18 @@ class InboxEntry(Model):
     since: Moment
 
 
+def _is_final(phase: EventPhase) -> EventPhase:
+    if phase is EventPhase.PENDING:
+        raise ValueError("an event that was consumed has a final phase")
+    return phase
+
+
 class Settlement(Model):
     """An event that a commit consumed: what its own status must become (the outbox)."""
 
     uid: str
     name: str
-    phase: EventPhase
+    phase: Annotated[EventPhase, AfterValidator(_is_final)]
     reason: str
     message: str | None = None
     sequence: int | None = None

@@ -4,12 +4,16 @@
    of the definition took more than that.
 2. What is only for people may be missing. Where anything else is, the run stops (`Unreadable`)
    until a person ends it or puts the status right.
+3. So it does where the parts of a status contradict each other: to guess which one is right could
+   run a handler twice, or lose what it left.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from grctl.models.run import RunStatus
+from grctl.models.base import LARGEST_COUNTED
+from grctl.models.phases import HandlerKind, RunPhase
+from grctl.models.run import RunStatus, WorkflowRun
 
 Json = dict[str, Any]
 Carry = Callable[[Json], Json]
@@ -28,6 +32,9 @@ FOR_PEOPLE = frozenset(
     }
 )
 """Fields of a run's status on which nothing depends: the operator makes them anew."""
+
+COUNTING = frozenset({"events", "step"})
+"""Fields of a run's status that hold numbers."""
 
 
 def salvage(item: Json, carry: Carry) -> tuple[Json, tuple[str, ...]]:
@@ -55,6 +62,41 @@ def what_is_broken(lost: tuple[str, ...]) -> str | None:
     """Return which of these fields of a run's status are missed; None if nothing depends on any."""
     broken = [f"status.{name}" for name in lost if name not in FOR_PEOPLE]
     return f"{', '.join(broken)} cannot be read" if broken else None
+
+
+def contradiction(run: WorkflowRun) -> str | None:
+    """Say in which way the status of a run contradicts itself; None: it says one thing.
+
+    What is next is what the wait says, else the step; before the first commit it is the start
+    handler. Where a run has finished or is being deleted, nothing is next.
+    """
+    status = run.status
+    if status.phase.finished or run.deleting:
+        return None
+    if status.phase is RunPhase.WAIT_EVENT and status.wait is None:
+        return "status.phase is WaitEvent, but status.wait is unset"
+    kind = status.step.kind if status.step else None
+    if kind in _kinds_next(status):
+        return None
+    wait, step = "set" if status.wait else "unset", f"a {kind}" if kind else "unset"
+    return (
+        f"status.commits is {status.commits}, but status.wait is {wait} and status.step is {step}"
+    )
+
+
+def _kinds_next(status: RunStatus) -> set[HandlerKind | None]:
+    if status.wait is not None:
+        return {None, HandlerKind.EVENT}
+    return {HandlerKind.STEP} if status.commits else {None, HandlerKind.START}
+
+
+def overcounted(status: Json) -> str | None:
+    """Return the field of a status with a number beyond what is ever counted."""
+    for name, value in status.items():
+        counts = value.values() if isinstance(value, dict) and name in COUNTING else (value,)
+        if any(isinstance(each, int) and each > LARGEST_COUNTED for each in counts):
+            return name
+    return None
 
 
 def unreadable_message(why: str) -> str:
