@@ -3,11 +3,13 @@ import shlex
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from grctl.cli.app import app
 from grctl.client import WorkflowHandle
 from grctl.kube.errors import api_error
+from grctl.models.run import RunStatus
 from tests.cli.conftest import Grctl, run_of
 
 
@@ -144,17 +146,27 @@ def test_programs_read_how_the_new_run_stands(grctl: Grctl) -> None:
     assert (started["workflowId"], started["phase"]) == ("order-1", "Pending")
 
 
+FORBIDDEN = api_error(403, {"reason": "Forbidden", "message": "may not get workflowruns"})
+
+
+def _unreadable() -> ValidationError:
+    with pytest.raises(ValidationError) as raised:
+        RunStatus.model_validate({"phase": "Sleeping"})
+    return raised.value
+
+
 @pytest.mark.usefixtures("kubeconfig")
+@pytest.mark.parametrize("error", [FORBIDDEN, _unreadable()], ids=["forbidden", "unreadable"])
 def test_a_run_is_started_though_it_cannot_be_read_again(
-    grctl: Grctl, monkeypatch: pytest.MonkeyPatch
+    grctl: Grctl, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     async def refuse(_handle: WorkflowHandle) -> None:
-        raise api_error(403, {"reason": "Forbidden", "message": "may not get workflowruns"})
+        raise error
 
     monkeypatch.setattr(WorkflowHandle, "describe", refuse)
     done = grctl("start", "ProcessOrder", "order-1", "-o", "json")
     assert (done.exit_code, json.loads(done.stdout)["workflowId"]) == (0, "order-1")
-    assert "Started order-1 in namespace default; how it stands cannot be read" in done.stderr
+    assert "Started order-1 in namespace default; how it stands now cannot be read" in done.stderr
 
 
 def test_without_an_api_it_says_where_it_looked(

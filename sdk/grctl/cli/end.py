@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grctl.cli.failing import fail, run, say
+from grctl.cli.failing import fail, run
 from grctl.cli.news import News
 from grctl.cli.options import (
     REQUEST_TIMEOUT,
@@ -111,7 +111,7 @@ def _end(
     *,
     wait: bool,
 ) -> None:
-    from grctl.cli.reading import access_of
+    from grctl.cli.reading import access_of, read_back
 
     async def work() -> "RunInfo | None":
         async with opened as client:
@@ -123,7 +123,7 @@ def _end(
             if output is Format.TEXT:
                 report(f"Asked to {wish.word} {workflow_id}", None, output)
             if not wait:
-                return await _read_back(handle, wish)
+                return await read_back(handle, f"{workflow_id} was asked to {wish.word}")
             goes_on = "The run was asked to end, and will."
             news = News(access_of(client), workflow_id)
             return await patiently(handle.finished(limit), goes_on, news)
@@ -134,29 +134,12 @@ def _end(
 
 
 async def _standing(handle: "WorkflowHandle") -> "RunInfo | None":
-    """Return how the run stands; None where its status cannot be read: it may be ended as well."""
+    """Return how the run stands; None if its status cannot be read: it may be ended even so."""
     from pydantic import ValidationError
 
     try:
         return await handle.describe()
     except ValidationError:
-        return None
-
-
-async def _read_back(handle: "WorkflowHandle", wish: Wish) -> "RunInfo | None":
-    """Return how the run stands; None where that cannot be read, which undoes no wish."""
-    from pydantic import ValidationError
-
-    from grctl.cli.unreadable import problem_of
-    from grctl.client import WorkflowError
-    from grctl.kube import ApiError, UnreachableError
-
-    try:
-        return await handle.describe()
-    except (ApiError, UnreachableError, WorkflowError, ValidationError) as error:
-        asked = f"{handle.workflow_id} was asked to {wish.word}"
-        why = problem_of(error) if isinstance(error, ValidationError) else str(error)
-        say(f"{asked}; how it stands now cannot be read: {why}")
         return None
 
 

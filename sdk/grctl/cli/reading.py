@@ -3,12 +3,17 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from grctl.cli.unreadable import event_from, run_from
+from pydantic import ValidationError
+
+from grctl.cli.failing import say
+from grctl.cli.unreadable import event_from, problem_of, run_from
 from grctl.client.access import Access, limits_of
 from grctl.client.client import Client, no_such_run
+from grctl.client.errors import WorkflowError
+from grctl.client.handle import WorkflowHandle
 from grctl.client.names import check_name, check_namespace
-from grctl.kube import EVENTS, RUNS, Api, Connection
-from grctl.models import WorkflowEvent, WorkflowRun
+from grctl.kube import EVENTS, RUNS, Api, ApiError, Connection, UnreachableError
+from grctl.models import RunInfo, WorkflowEvent, WorkflowRun
 
 
 @asynccontextmanager
@@ -33,6 +38,26 @@ async def reading(
 def access_of(client: Client) -> Access:
     """Return what an open client reads by."""
     return client._access  # noqa: SLF001  of the same distribution, and nothing for users
+
+
+async def read_back(handle: WorkflowHandle, done: str) -> RunInfo | None:
+    """Return how a run stands after a command has changed it; None if that cannot be read.
+
+    Standard error then says what was done, and why the run cannot be read. The command does not
+    fail: its exit code says what it did.
+
+    Args:
+        handle: The run.
+        done: What the command did.
+    """
+    try:
+        return await handle.describe()
+    except ValidationError as error:
+        why = problem_of(error)
+    except (ApiError, UnreachableError, WorkflowError) as error:
+        why = str(error)
+    say(f"{done}; how it stands now cannot be read: {why}")
+    return None
 
 
 async def run_of(access: Access, workflow_id: str) -> tuple[WorkflowRun, list[WorkflowEvent]]:

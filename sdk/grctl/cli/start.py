@@ -118,22 +118,16 @@ def _started(handle: "WorkflowHandle") -> str:
 
 
 async def _made(handle: "WorkflowHandle", output: Format) -> dict[str, Any]:
-    """Return how the new run stands; no more than its names where that cannot be read."""
-    from grctl.client import WorkflowError
-    from grctl.kube import ApiError, UnreachableError
+    """Return how the new run stands; no more than its names if that cannot be read."""
+    from grctl.cli.reading import read_back
 
     named = {
         "workflowId": handle.workflow_id,
         "namespace": handle.namespace,
         "uid": handle.uid,
     }
-    if output is Format.TEXT:
-        return named
-    try:
-        return (await handle.describe()).to_json()
-    except (ApiError, UnreachableError, WorkflowError) as error:
-        say(f"{_started(handle)}; how it stands cannot be read: {error}")
-        return named
+    info = None if output is Format.TEXT else await read_back(handle, _started(handle))
+    return info.to_json() if info else named
 
 
 async def _say_who_is_missing(access: "Access") -> None:
