@@ -28,7 +28,8 @@ from grctl.kube.credentials import (
 )
 from grctl.kube.exec_plugin import ExecPlugin
 from grctl.kube.kubeconfig import KubeconfigError, Section
-from grctl.kube.proxies import is_this_machine, proxy_of
+from grctl.kube.proxies import proxy_of
+from grctl.loopback import is_loopback
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 DEFAULT_KUBECONFIG = Path("~/.kube/config")
@@ -88,7 +89,7 @@ class Connection:
     def _is_private(self) -> bool:
         """Whether nobody between here and the server can read what is said."""
         parts = urlsplit(self.server)
-        return parts.scheme == "https" or is_this_machine(parts.hostname or "")
+        return parts.scheme == "https" or is_loopback(parts.hostname or "")
 
 
 def _paths(kubeconfig: str | os.PathLike[str] | None) -> list[Path]:

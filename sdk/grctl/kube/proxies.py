@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
+from grctl.loopback import is_loopback
+
 SCHEMES = frozenset({"http", "https"})
 PORTS = {"http": 80, "https": 443}
 
@@ -36,7 +38,7 @@ def proxy_of(server: str, configured: str, environment: Mapping[str, str]) -> st
     variable = f"{parts.scheme}_proxy"
     url = environment.get(variable.upper()) or environment.get(variable) or ""
     passed_over = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
-    if not url or is_this_machine(parts.hostname or "") or _is_named(parts, passed_over):
+    if not url or is_loopback(parts.hostname or "") or _is_named(parts, passed_over):
         return None
     return _checked(url if "://" in url else f"http://{url}", f"${variable.upper()}")
 
@@ -47,16 +49,6 @@ def _checked(url: str, where: str) -> str:
         shown = f"{parts.scheme}://..." if parts.scheme in {"socks5", "socks5h"} else repr(url)
         raise ValueError(f"{where} is {shown}; a proxy is written http://HOST:PORT or https://...")
     return url
-
-
-def is_this_machine(host: str) -> bool:
-    """Return whether a host can only be this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_named(server: SplitResult, names: str) -> bool:
