@@ -297,6 +297,20 @@ REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str, str]] = {
         "getting credentials",
         "its plugin gave no ExecCredential",
     ),
+    "text in env": (
+        None,
+        {"exec": {**PLUGIN_USER, "env": ["A=1"]}},
+        {},
+        "cannot unmarshal",
+        "each entry of 'env' of exec of its user 'a' must be a mapping",
+    ),
+    "number in env": (
+        None,
+        {"exec": {**PLUGIN_USER, "env": [{"name": "A", "value": 1}]}},
+        {},
+        "cannot unmarshal",
+        "'value' of an entry of 'env' of exec of its user 'a' must be text, not of type int",
+    ),
     "no key": (
         None,
         {"client-certificate": "ca.pem"},
@@ -373,6 +387,38 @@ async def test_what_kubectl_refuses_is_refused_in_one_line(
         await _ours()
     assert ours in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "ours"),
+    [
+        ({"token": 5}, "'token' of status of it must be text, not of type int"),
+        ({"token": ["t"]}, "'token' of status of it must be text, not of type list"),
+        ({"clientCertificateData": 1, "clientKeyData": 2}, "must be text, not of type int"),
+        (
+            {"token": "t", "expirationTimestamp": "2020-01-01T00:00:00"},
+            "expirationTimestamp '2020-01-01T00:00:00' has no time zone",
+        ),
+        ({"token": "t", "expirationTimestamp": "soon"}, "soon"),
+        ("t", "'status' of it must be a mapping"),
+    ],
+    ids=str,
+)
+async def test_a_plugins_answer_that_is_not_a_credential_is_refused(
+    place: Place, status: Any, ours: str
+) -> None:
+    said = {"apiVersion": PLUGIN_USER["apiVersion"], "kind": "ExecCredential", "status": status}
+    (place.directory / "credential").write_text(json.dumps(said), encoding="utf-8")
+    plugin = place.directory / "plugin"
+    plugin.write_text(f"#!/bin/sh\ncat {place.directory}/credential", encoding="utf-8")
+    path = place.write(user={"exec": PLUGIN_USER})
+
+    code, told = await kubectl({"KUBECONFIG": str(path)})
+    assert code == 1, told
+    with pytest.raises(ConnectionConfigError) as raised:
+        await (await Connection.find(path)).authorization()
+    assert "its plugin gave no ExecCredential" in str(raised.value)
+    assert ours in str(raised.value)
 
 
 async def test_a_plugin_is_asked_again_only_when_its_token_has_expired(place: Place) -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from grctl.kube.kubeconfig import KubeconfigError, Section
@@ -95,24 +96,22 @@ class ExecPlugin:
         if self._cluster is not None:
             spec["cluster"] = self._cluster
         info = {"apiVersion": self._version, "kind": "ExecCredential", "spec": spec}
-        given = self._settings.fields.get("env") or ()
-        own = {str(each["name"]): str(each["value"]) for each in given}
+        own = {each.text("name"): each.text("value") for each in self._settings.mappings("env")}
         return {**os.environ, **own, "KUBERNETES_EXEC_INFO": json.dumps(info)}
 
 
 def _read(name: str, version: str, output: bytes) -> Credential:
     try:
-        said = json.loads(output)
-        _check_version(said["apiVersion"], version)
-        status = said["status"]
-        until = status.get("expirationTimestamp")
+        said = Section("it", dict(json.loads(output)), Path())
+        _check_version(said.text("apiVersion"), version)
+        status = said.below("status")
         credential = Credential(
-            token=status.get("token") or "",
-            certificate=status.get("clientCertificateData") or "",
-            key=status.get("clientKeyData") or "",
-            expires=datetime.fromisoformat(until) if until else None,
+            token=status.text("token"),
+            certificate=status.text("clientCertificateData"),
+            key=status.text("clientKeyData"),
+            expires=_moment(status.text("expirationTimestamp")),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError) as error:
         why = f"{type(error).__name__}: {error}"
         raise KubeconfigError(f"{name}: its plugin gave no ExecCredential: {why}") from error
     if not credential.token and not (credential.certificate and credential.key):
@@ -123,6 +122,13 @@ def _read(name: str, version: str, output: bytes) -> Credential:
 def _check_version(said: str, wanted: str) -> None:
     if said != wanted:
         raise ValueError(f"it is of {said}, not {wanted}")
+
+
+def _moment(text: str) -> datetime | None:
+    moment = datetime.fromisoformat(text) if text else None
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError(f"its expirationTimestamp {text!r} has no time zone")
+    return moment
 
 
 def _has_expired(credential: Credential) -> bool:

@@ -54,6 +54,14 @@ class Section:
         """Return a field that is a mapping, as a section of its own."""
         return Section(f"{key} of {self.name}", self.mapping(key), self.directory)
 
+    def mappings(self, key: str) -> list["Section"]:
+        """Return a field that is a list of mappings, each as a section; empty if it is missing."""
+        entries = self._typed(key, list, "a list") or ()
+        if not all(isinstance(each, dict) for each in entries):
+            raise KubeconfigError(f"each entry of {key!r} of {self.name} must be a mapping")
+        name = f"an entry of {key!r} of {self.name}"
+        return [Section(name, each, self.directory) for each in entries]
+
     def _as_text(self, key: str, value: Any) -> str:
         if not isinstance(value, str):
             raise KubeconfigError(f"{self.name} has {value!r} in {key!r}, which must be texts")
