@@ -40,7 +40,7 @@ async def check_free(path: Path, server: str) -> None:
 def _own_cluster(path: Path) -> dict[str, str] | None:
     """Give the cluster of a file that we wrote; None where there is nothing in it yet."""
     if path.exists() and not path.is_file():  # a device would be gone, replaced by the file
-        raise KubeconfigTakenError(f"{path} is no file: name one to write, --kubeconfig FILE")
+        raise KubeconfigTakenError(f"{path} is not a file: name one to write, --kubeconfig FILE")
     if not path.exists() or not path.stat().st_size:
         return None
     try:

@@ -278,7 +278,7 @@ def _undo(records: dict[Key, Record], change: Change) -> None:
 def _open(path: Path | None) -> sqlite3.Connection:
     try:
         if path and path.exists() and not path.is_file():
-            raise StoreError(f"The data file {path} cannot be opened: it is no file.")
+            raise StoreError(f"The data file {path} cannot be opened: it is not a file.")
         if path:
             path.touch(mode=0o600)  # it holds the token and the key
         # A file is ours alone: nobody else may write, and a reader would see half of the truth.

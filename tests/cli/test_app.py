@@ -76,7 +76,7 @@ def test_a_port_that_there_is_not_is_a_wrong_call(grctl: Grctl, flag: str, numbe
 def test_what_is_no_file_is_no_kubeconfig_to_write(grctl: Grctl, tmp_path: Path) -> None:
     done = grctl("dev", "--kubeconfig", str(tmp_path))
     assert done.exit_code == 1
-    assert done.stderr == f"grctl: the kubeconfig {tmp_path} is no file: name one to write\n"
+    assert done.stderr == f"grctl: the kubeconfig {tmp_path} is not a file: name one to write\n"
 
 
 @pytest.mark.usefixtures("kubeconfig")
@@ -92,7 +92,8 @@ def test_a_namespace_that_none_can_be_called_is_refused_before_anything_is_asked
     ):
         done = grctl(*command, "-n", name)
         assert (done.exit_code, done.stdout) == (1, "")
-        assert done.stderr.startswith(f"grctl: namespace {name!r} is no name of a namespace: 1 to")
+        told = f"grctl: namespace {name!r} is not a name of a namespace: 1 to"
+        assert done.stderr.startswith(told)
 
 
 @pytest.mark.usefixtures("kubeconfig")

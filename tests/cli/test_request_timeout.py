@@ -66,9 +66,9 @@ def test_a_number_without_a_unit_is_seconds_as_for_kubectl(text: str, seconds: f
 
 @pytest.mark.parametrize("text", ["-1", "soon", "5d", "nan", ""])
 def test_what_is_no_duration_is_refused(grctl: Grctl, text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="is no duration; write it like 90s, 15m or"):
+    with pytest.raises(typer.BadParameter, match="is not a duration; write it like 90s, 15m or"):
         read_seconds(text)
 
     done = grctl("list", f"--request-timeout={text}")
     assert done.exit_code == 2
-    assert "is no duration" in done.stderr
+    assert "is not a duration" in done.stderr

@@ -121,7 +121,7 @@ def test_what_json_does_not_have_is_refused(grctl: Grctl) -> None:
 def test_a_timeout_that_is_no_duration_is_refused(grctl: Grctl) -> None:
     done = grctl("start", "ProcessOrder", "order-1", "--workflow-timeout", "soon")
     assert done.exit_code == 2
-    assert "'soon' is no duration; write it like 90s" in done.stderr
+    assert "'soon' is not a duration; write it like 90s" in done.stderr
 
 
 def test_a_limit_without_a_wait_is_a_wrong_call(grctl: Grctl) -> None:

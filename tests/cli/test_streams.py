@@ -151,10 +151,10 @@ def test_a_closed_stream_is_no_ones_socket() -> None:
     ("piped", "told"),
     [
         (b"[" * 100_000, "nested too deeply"),
-        (b"\xff\xfe\xff", "this is no JSON"),
-        (b"\xe9", "this is no JSON: 'utf-8' codec"),
+        (b"\xff\xfe\xff", "this is not JSON"),
+        (b"\xe9", "this is not JSON: 'utf-8' codec"),
         (b"", "Expecting value"),
-        (b"1" * 5000, "this is no JSON: Exceeds the limit"),
+        (b"1" * 5000, "this is not JSON: Exceeds the limit"),
     ],
     ids=["deep", "half a character", "latin-1", "empty", "long number"],
 )

@@ -35,5 +35,5 @@ def test_a_moment_says_how_far_away_it_is() -> None:
 def test_a_length_is_read_as_kubernetes_writes_it() -> None:
     assert read_length("1h30m", "--timeout") == timedelta(hours=1.5)
     assert read_length(None, "--timeout") is None
-    with pytest.raises(typer.BadParameter, match="'30' is no duration; write it like 90s"):
+    with pytest.raises(typer.BadParameter, match="'30' is not a duration; write it like 90s"):
         read_length("30", "--timeout")

@@ -58,4 +58,4 @@ def test_an_interrupted_wait_says_what_goes_on(
 def test_a_limit_that_is_no_duration_sends_nothing(grctl: Grctl) -> None:
     done = grctl("send", "order-1", "approve", "--wait", "--timeout", "5")
     assert done.exit_code == 2
-    assert "'5' is no duration; write it like 90s" in done.stderr
+    assert "'5' is not a duration; write it like 90s" in done.stderr

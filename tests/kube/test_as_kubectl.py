@@ -352,7 +352,7 @@ REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str, str]] = {
         None,
         {},
         "illegal base64",
-        "certificate-authority-data of its cluster 'a' is no base64",
+        "certificate-authority-data of its cluster 'a' is not base64",
     ),
     "provider": (
         None,

@@ -35,7 +35,10 @@ UNUSABLE = {
         yaml.safe_dump(kubeconfig(users=None)),
         "its context 'a' wants the user 'a'; it has: none",
     ),
-    "server": (yaml.safe_dump(kubeconfig(clusters=cluster(server="host:1"))), "no URL: 'host:1'"),
+    "server": (
+        yaml.safe_dump(kubeconfig(clusters=cluster(server="host:1"))),
+        "not a URL: 'host:1'",
+    ),
     "certificate": (
         yaml.safe_dump(
             kubeconfig(

@@ -6,7 +6,7 @@ from grctl.kube import RUNS
 @pytest.mark.parametrize("name", [".", ".."])
 def test_a_name_that_would_lead_to_another_place_is_refused(name: str) -> None:
     for wrong in ({"namespace": name}, {"namespace": "shop", "name": name}):
-        with pytest.raises(ValueError, match=f"'{name}' is no name of an object"):
+        with pytest.raises(ValueError, match=f"'{name}' is not a name of an object"):
             RUNS.path(**wrong)
 
 

@@ -123,6 +123,6 @@ def test_what_is_no_file_is_left_as_it_is(tmp_path: Path, flag: str) -> None:
     os.mkfifo(device)
     before = device.lstat()
     told = refused(tmp_path, flag, str(device))
-    assert "is no file" in told
+    assert "is not a file" in told
     assert device.lstat() == before
     assert [each.name for each in tmp_path.iterdir() if each.name != ".grctl"] == ["device"]

@@ -28,7 +28,7 @@ def test_a_list_without_a_name_is_refused_as_it_would_mean_all() -> None:
 
 @pytest.mark.parametrize("name", ["..", "a/b", "Shop", "-a", "a.b", "x" * 64, "größe"])
 def test_a_namespace_that_none_can_be_called_is_refused(name: str) -> None:
-    with pytest.raises(SettingsError, match="is no name of a namespace: --namespace"):
+    with pytest.raises(SettingsError, match="is not a name of a namespace: --namespace"):
         Settings.read({"namespaces": ["shop", name]}, {})
 
 
@@ -92,5 +92,5 @@ def test_a_flag_that_a_shell_gave_nothing_is_refused(name: str, flag: str) -> No
 def test_a_lease_that_none_can_be_called_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match=r"No Lease can be called .*: --lease-name"):
         Settings.read({}, {"GRCTL_LEASE_NAME": name})
-    with pytest.raises(SettingsError, match="is no name of a namespace: --lease-namespace"):
+    with pytest.raises(SettingsError, match="is not a name of a namespace: --lease-namespace"):
         Settings.read({"lease_namespace": name}, {})

@@ -138,7 +138,7 @@ class Settings:
             raise SettingsError(f"No Lease can be called {self.lease_name!r}: --lease-name")
         if self.lease_namespace is not None and not NAMESPACE.fullmatch(self.lease_namespace):
             raise SettingsError(
-                f"{self.lease_namespace!r} is no name of a namespace: --lease-namespace"
+                f"{self.lease_namespace!r} is not a name of a namespace: --lease-namespace"
             )
         if self.worker_auth not in {None, *WORKER_AUTHS}:
             raise SettingsError(
@@ -164,7 +164,7 @@ def _names(texts: Iterable[str]) -> tuple[str, ...]:
         raise SettingsError(f"Namespaces must be named, not {','.join(texts)!r}")
     for name in names:
         if not NAMESPACE.fullmatch(name):
-            raise SettingsError(f"{name!r} is no name of a namespace: --namespace")
+            raise SettingsError(f"{name!r} is not a name of a namespace: --namespace")
     return tuple(dict.fromkeys(names))
 
 

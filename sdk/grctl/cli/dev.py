@@ -122,7 +122,7 @@ def dev(
     """
     check_installed("grctl_local", "grctl_operator")
     if kubeconfig.exists() and not kubeconfig.is_file():
-        fail(f"the kubeconfig {kubeconfig} is no file: name one to write")
+        fail(f"the kubeconfig {kubeconfig} is not a file: name one to write")
     port_of_operator = _free_port(operator_port)
     plan = Plan(tuple(references or ()), data, port, port_of_operator, kubeconfig.absolute())
     raise typer.Exit(run(_develop(plan)))

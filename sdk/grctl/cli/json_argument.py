@@ -23,7 +23,7 @@ def read_json(text: str | None, flag: str) -> Any:
     """Give the value of a flag that takes JSON; None where it is not given.
 
     Raises:
-        BadParameter: it is no JSON; points at the place and says how to quote it. Or the file that
+        BadParameter: it is not JSON; points at the place and says how to quote it. Or the file that
             it names cannot be read.
     """
     if text is None:
@@ -78,13 +78,13 @@ def _refuse(word: str) -> None:
 def _explain(text: str, error: ValueError) -> str:
     """Quote the text with a mark under the place."""
     if not isinstance(error, json.JSONDecodeError):
-        return f"this is no JSON: {printable(str(error))}"
+        return f"this is not JSON: {printable(str(error))}"
     from rich.cells import cell_len
 
     before = text[: error.pos].rpartition("\n")[2][-AROUND:]
     after = text[error.pos :].partition("\n")[0][:AROUND]
     before, after = printable(before), printable(after)
-    return f"this is no JSON:\n{before}{after}\n{' ' * cell_len(before)}^ {error.msg}"
+    return f"this is not JSON:\n{before}{after}\n{' ' * cell_len(before)}^ {error.msg}"
 
 
 def _hint(text: str) -> str:

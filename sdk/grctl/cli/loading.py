@@ -28,7 +28,7 @@ def load_workflow(reference: str) -> Workflow:
     """
     module_name, _, name = reference.partition(":")
     if not _is_dotted(module_name) or not name or module_name.endswith(".py"):
-        raise LoadError(f"{reference!r} is no MODULE:NAME: write it like {_written(reference)}")
+        raise LoadError(f"{reference!r} is not MODULE:NAME: write it like {_written(reference)}")
     module = _module(module_name)
     try:
         return workflow_of(_attribute(module, name))

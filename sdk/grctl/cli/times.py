@@ -67,5 +67,5 @@ def read_length(text: str | None, flag: str) -> timedelta | None:
     try:
         return TypeAdapter(Duration).validate_python(text)
     except ValidationError as error:
-        message = f"{text!r} is no duration; write it like 90s, 15m or 1h30m"
+        message = f"{text!r} is not a duration; write it like 90s, 15m or 1h30m"
         raise typer.BadParameter(message, param_hint=flag) from error

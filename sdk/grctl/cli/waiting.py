@@ -26,7 +26,7 @@ def read_limit(timeout: str | None, *, wait: bool) -> timedelta | None:
     """Give how long to wait.
 
     Raises:
-        BadParameter: it is no duration, or nothing is waited for.
+        BadParameter: it is not a duration, or nothing is waited for.
     """
     if timeout is not None and not wait:
         raise typer.BadParameter("it limits --wait, which is not given", param_hint="--timeout")

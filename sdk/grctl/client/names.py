@@ -49,7 +49,7 @@ def check_namespace(name: str) -> None:
     """
     if not (len(name) <= LONGEST_NAMESPACE and NAMESPACE.fullmatch(name)):
         raise InvalidNameError(
-            f"namespace {name!r} is no name of a namespace: 1 to {LONGEST_NAMESPACE} lower-case"
+            f"namespace {name!r} is not a name of a namespace: 1 to {LONGEST_NAMESPACE} lower-case"
             " letters, digits and '-', beginning and ending with a letter or digit."
         )
 

@@ -140,7 +140,7 @@ async def _load(paths: list[Path], context: str | None) -> Connection:
     scheme, separator, rest = cluster.text("server").rstrip("/").partition("://")
     server = f"{scheme.lower()}{separator}{rest}"
     if not server.startswith(("https://", "http://")):
-        raise KubeconfigError(f"the server of {cluster.name} is no URL: {server!r}")
+        raise KubeconfigError(f"the server of {cluster.name} is not a URL: {server!r}")
     plugin = ExecPlugin(user, _told_to_plugins(cluster)) if user.mapping("exec") else None
     credentials = UserCredentials(user, plugin)
     await credentials.headers()  # what is wrong with them is told here, once
@@ -216,4 +216,4 @@ def _pem(section: Section, key: str) -> bytes:
     try:
         return base64.b64decode("".join(data.split()), validate=True)
     except binascii.Error as error:
-        raise KubeconfigError(f"{key}-data of {section.name} is no base64: {error}") from error
+        raise KubeconfigError(f"{key}-data of {section.name} is not base64: {error}") from error

@@ -19,7 +19,7 @@ class Resource:
         """Return the path of an object, or of the collection where `name` is None.
 
         Raises:
-            ValueError: a name would lead to another place: `..` is no name of an object.
+            ValueError: a name would lead to another place: `..` is not a name of an object.
         """
         parts = [self.prefix]
         if namespace:
@@ -31,7 +31,7 @@ class Resource:
 
 def _segment(name: str) -> str:
     if name in {".", ".."}:  # whoever sends or reads the request would resolve it
-        raise ValueError(f"{name!r} is no name of an object")
+        raise ValueError(f"{name!r} is not a name of an object")
     return quote(name, safe="")
 
 
