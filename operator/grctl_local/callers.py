@@ -19,7 +19,7 @@ def caller_of(headers: CIMultiDictProxy[str]) -> Subject:
     """Return who asks, by the headers of impersonation.
 
     Raises:
-        ApiError: they name groups of nobody.
+        ApiError: the headers name groups, but not a user.
     """
     user, groups = headers.get("Impersonate-User"), headers.getall("Impersonate-Group", [])
     if user:
@@ -30,10 +30,12 @@ def caller_of(headers: CIMultiDictProxy[str]) -> Subject:
 
 
 def check_allowed(store: Store, method: str, call: Call) -> None:
-    """Refuse what the caller may not do. Everybody may ask about themselves.
+    """Raise an error if the caller may not do what a request asks for.
+
+    Everybody may ask about themselves.
 
     Raises:
-        ApiError: so it is.
+        ApiError: the caller may not (403).
     """
     wish = wish_of(method, call)
     if call.kind.about_caller or allowing(store, call.caller, wish) is not None:

@@ -76,10 +76,10 @@ class Cluster:
             raise namespace_terminating(kind.group, kind.plural, name, call.namespace)
 
     def check_definition(self, call: Call, name: str) -> None:
-        """Refuse a new object of a kind whose definition is being deleted.
+        """Raise an error for a new object if the definition of its kind is being deleted.
 
         Raises:
-            ApiError: so it is.
+            ApiError: the definition is being deleted (403).
         """
         definition = self.store.get(DEFINITIONS, ("", call.kind.resource))
         if definition and is_terminating(definition.value):

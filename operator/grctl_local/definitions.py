@@ -49,7 +49,7 @@ def establish(definition: Json, now: datetime) -> None:
 
 
 def is_terminating(definition: Json) -> bool:
-    """Whether a definition goes as soon as its objects have gone."""
+    """Whether a definition is being deleted: it goes as soon as its objects have gone."""
     return "deletionTimestamp" in definition["metadata"]
 
 

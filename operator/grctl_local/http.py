@@ -288,7 +288,7 @@ class Http:
 
 
 def _content_type(request: web.BaseRequest) -> str:
-    """Return what a body says that it is; empty if it does not say, which is taken for JSON."""
+    """Return the Content-Type of a request; empty, which is taken for JSON, without one."""
     return request.content_type if request.headers.get("Content-Type") else ""
 
 

@@ -1,8 +1,8 @@
 """`x-kubernetes-validations`: CEL rules of a schema.
 
 1. A rule that names `oldSelf` is a transition rule: it says nothing about a new value.
-2. A rule that fails to run fails the object, with the engine's words and the rule's message; also
-   one that is not new.
+2. If a rule cannot be evaluated, the object is refused with the engine's error and the rule's
+   message. That holds for a value that an update leaves alone, too.
 """
 
 import functools

@@ -104,7 +104,10 @@ def dump(value: object) -> bytes:
 
 
 def is_same(one: object, other: object) -> bool:
-    """Return whether two values are the same JSON. To Python `False == 0`; as bytes they differ."""
+    """Return whether two values are written as the same JSON.
+
+    To Python `False == 0` and `1 == 1.0`; as bytes they differ. Whole floats were read as integers.
+    """
     return one is other or (one == other and dump(one) == dump(other))
 
 

@@ -5,11 +5,11 @@ import os
 from datetime import timedelta
 from typing import Any
 
-LONGEST_S = 1e10  # 300 years: for ever, and no clock overflows
+LONGEST_TIMEOUT_S = 1e10  # 300 years: for ever, and no clock overflows
 
 
 def wrong_type(name: str, given: Any, wanted: str, hint: str = "") -> TypeError:
-    """Make the error for an argument of a wrong type.
+    """Return the error for an argument of a wrong type.
 
     Example:
         >>> wrong_type("capacity", "3", "a whole number", "write 3")
@@ -19,43 +19,43 @@ def wrong_type(name: str, given: Any, wanted: str, hint: str = "") -> TypeError:
     return TypeError(f"{name} must be {wanted}, not {given!r} ({type(given).__name__}){end}")
 
 
-def check_text(name: str, given: Any) -> None:
-    """Refuse what is neither text nor None."""
+def check_optional_text(name: str, given: Any) -> None:
+    """Raise TypeError for an argument that is neither text nor None."""
     if given is not None and not isinstance(given, str):
         raise wrong_type(name, given, "text")
 
 
-def check_path(name: str, given: Any) -> None:
-    """Refuse what is neither a path nor None."""
+def check_optional_path(name: str, given: Any) -> None:
+    """Raise TypeError for an argument that is neither a path nor None."""
     if given is not None and not isinstance(given, str | os.PathLike):
         raise wrong_type(name, given, "a path")
 
 
 def check_whole(name: str, given: Any) -> None:
-    """Refuse what is not a whole number."""
+    """Raise TypeError for an argument that is not a whole number."""
     if not _is_number(given, int):
         raise wrong_type(name, given, "a whole number")
 
 
 def check_seconds(name: str, given: Any) -> None:
-    """Refuse what is not a number of seconds."""
+    """Raise TypeError for an argument that is not a number of seconds."""
     if not _is_number(given):
         raise wrong_type(name, given, "a number of seconds")
 
 
-def check_duration(name: str, given: Any) -> None:
-    """Refuse what is neither a timedelta nor None."""
+def check_optional_duration(name: str, given: Any) -> None:
+    """Raise TypeError for an argument that is neither a timedelta nor None."""
     if given is not None and not isinstance(given, timedelta):
         hint = f"write timedelta(seconds={given!r})" if _is_number(given) else ""
         raise wrong_type(name, given, "a timedelta", hint)
 
 
 def seconds_of(name: str, given: Any) -> float | None:
-    """Return how many seconds a timeout has; None for ever.
+    """Return a timeout in seconds; None stands for ever.
 
     Raises:
-        TypeError: it is neither a number of seconds, a timedelta nor None.
-        ValueError: it is not a number.
+        TypeError: the timeout is neither a number of seconds, a timedelta nor None.
+        ValueError: the timeout is NaN.
     """
     if isinstance(given, timedelta):
         return given.total_seconds()
@@ -65,7 +65,7 @@ def seconds_of(name: str, given: Any) -> float | None:
         raise wrong_type(name, given, "seconds or a timedelta")
     if isinstance(given, float) and math.isnan(given):
         raise ValueError(f"{name} must be seconds or a timedelta, not {given!r}.")
-    return None if given > LONGEST_S else float(max(given, 0))
+    return None if given > LONGEST_TIMEOUT_S else float(max(given, 0))
 
 
 def _is_number(given: Any, kind: Any = int | float) -> bool:

@@ -1,8 +1,8 @@
 """Loggers of our own, in processes where users' code runs too.
 
 1. Users configure logging for their code (`logging.config.dictConfig`, `logging.disable`). That
-   does not switch off the records by which a worker says how it is: a flag that is on by default
-   in `dictConfig` would.
+   must not silence the worker's own records. `dictConfig` would do so by default
+   (`disable_existing_loggers`).
 2. A fault in logging never reaches the code that logs. A record that the users' filters, factories
    or fields do not let through is written without them.
 """

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from grctl.loggers import STANDARD, get_logger, write_to_standard_error
+from grctl.models.limits import LARGEST_INTEGER
 from grctl.terminal import printable, printable_lines
 
 KOPF = frozenset({"settings", "k8s_skip", "k8s_ref"})
@@ -26,8 +27,7 @@ QUOTED = re.compile(r'[ "=\n]|^$')
 EXPECTED = {"attempt": 1}
 """Values that are worth a word at a console only when they are others."""
 INDENT = "  "
-DEEPEST = 20  # levels of a field that are written as JSON
-LARGEST_INTEGER = 2**63 - 1  # beyond, readers of JSON round
+DEEPEST_FIELD_LEVEL = 20  # levels of a field that are written as JSON
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class _Formatter(logging.Formatter):
 
 
 class ConsoleFormatter(_Formatter):
-    """`time level message key=value`, without what is no news to who looks at it."""
+    """`time level message key=value`, without the execution id and fields at their default."""
 
     def write(self, record: logging.LogRecord) -> str:
         """Write one line, and the traceback under it."""
@@ -113,7 +113,7 @@ class _Handler(logging.StreamHandler[Any]):
     """Writes to a stream; if that fails, says so in one line and goes on."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  as the base class has it
-        """Say that a record was lost."""
+        """Write to standard error that a record was lost."""
         error = sys.exc_info()[1]
         write_to_standard_error(f"log record of {record.name} lost: {type(error).__name__}")
 
@@ -132,7 +132,7 @@ class _WhereRootHasNone(logging.Handler):
 
 
 def _keep_ours(level: str, handler: logging.Handler) -> None:
-    """Keep our records if users configure the root logger anew: its level, and its handlers."""
+    """Keep writing our records if users change the root logger's level or remove its handlers."""
     ours = get_logger("grctl")
     ours.setLevel(level)
     ours.handlers[:] = [_WhereRootHasNone(handler)]
@@ -187,7 +187,7 @@ def _json(entry: dict[str, Any]) -> str:
     try:
         return orjson.dumps(entry, default=_text).decode()
     except (TypeError, ValueError):  # what orjson does not write
-        return orjson.dumps(_plain(entry, DEEPEST)).decode()
+        return orjson.dumps(_plain(entry, DEEPEST_FIELD_LEVEL)).decode()
 
 
 def _plain(value: Any, levels: int) -> Any:

@@ -1,4 +1,4 @@
-"""pydantic's secrets: as JSON they are asterisks, so that what was meant to be kept is lost."""
+"""Find pydantic's secrets, which become asterisks in JSON: the value itself would be lost."""
 
 from functools import lru_cache
 from typing import Any
@@ -9,7 +9,7 @@ from grctl.core_schema import nodes_of
 
 KINDS = (Secret, SecretBytes, SecretStr)
 MASK = str(SecretStr("any"))
-CLASSES = 1_000  # whose answer is remembered
+REMEMBERED_CLASSES = 1_000  # whose answer is remembered
 
 
 def hides_a_secret(value: Any, json: Any) -> bool:
@@ -21,7 +21,7 @@ def hides_a_secret(value: Any, json: Any) -> bool:
     return _may_hold_secrets(kind) and _has_mask(json)  # type: ignore[arg-type]  # are hashable
 
 
-@lru_cache(maxsize=CLASSES)
+@lru_cache(maxsize=REMEMBERED_CLASSES)
 def _may_hold_secrets(kind: type) -> bool:
     schema = getattr(kind, "__pydantic_core_schema__", None)
     kinds = [kind, *(node["cls"] for node in nodes_of(schema) if "cls" in node)]

@@ -3,9 +3,10 @@
 1. It is written once, where it enters a process, and parsed where its values are needed: at a
    handler. In between it takes as many bytes as it has; as Python objects it may take thirty times
    as many.
-2. What enters is checked there. Whatever is carried can be written and read by all that come after,
-   so nothing behind has to expect an error.
-3. What cannot be carried has a stand-in, `Uncarriable`: it says why, and is never written.
+2. A value is checked where it enters. From there on it can always be written and read, so later
+   code need not expect an error.
+3. A value that cannot be carried is replaced by an `Uncarriable`, which says why. It is never
+   written.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ from pydantic_core import SchemaSerializer, core_schema
 
 from grctl.models.limits import DEEPEST
 
-ORJSON_WRITES = 254  # levels: orjson refuses to write more
+ORJSON_WRITE_LEVELS = 254  # levels: orjson refuses to write more
 
 
 def _as_value(serialize: Any) -> SchemaSerializer:
@@ -94,7 +95,7 @@ def carried(value: Any) -> Carried:
     try:
         text = orjson.dumps(value)
         if text.count(b"[") + text.count(b"{") > DEEPEST:
-            orjson.dumps(_wrapped(value, ORJSON_WRITES - DEEPEST))
+            orjson.dumps(_wrapped(value, ORJSON_WRITE_LEVELS - DEEPEST))
     except TypeError as error:
         return Uncarriable(_why(error))
     # A copy: what orjson returns holds on to two or three times as much memory.

@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 
 from grctl.core_schema import nodes_of
 
-CLASSES = 1_000  # whose answer is remembered
+REMEMBERED_CLASSES = 1_000  # whose answer is remembered
 
 
 class Writing(NamedTuple):
@@ -31,7 +31,7 @@ def write_to_come_back(value: Any) -> Any:
     return to_jsonable_python(value, by_alias=writing.by_alias, round_trip=writing.round_trip)
 
 
-@lru_cache(maxsize=CLASSES)
+@lru_cache(maxsize=REMEMBERED_CLASSES)
 def _writing_of(kind: type) -> Writing:
     nodes = list(nodes_of(getattr(kind, "__pydantic_core_schema__", None)))
     forbids = any(node.get("extra_fields_behavior") == "forbid" for node in nodes)

@@ -21,11 +21,10 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from grctl.masking import MASK, hides_a_secret
-from grctl.models.limits import DEEPEST, KIB
+from grctl.models.limits import DEEPEST, KIB, LARGEST_INTEGER
 from grctl.raw_json import dumps
 from grctl.round_trip import write_to_come_back
 
-LARGEST_INTEGER = 2**63 - 1  # the API server reads larger ones as floats and loses their end
 Write = Callable[[Any], Any]
 """Makes JSON of a pydantic value."""
 SCALARS = (bool, str, int, float, Decimal, datetime, date, time, timedelta, UUID)
@@ -45,8 +44,8 @@ def to_json(value: Any, what: str, *, comes_back: bool = False) -> Any:
     Args:
         value: What is to be kept.
         what: What it is to the user, such as `ctx.store["order"]`; errors begin with it.
-        comes_back: Whether the class of a model in it is to read it again: then no alias is written
-            that the class does not read.
+        comes_back: Whether a model in the value must be readable by its own class again. An alias
+            that the class does not read is then not used.
 
     Raises:
         NotJsonError: names the place in the value, and its type.

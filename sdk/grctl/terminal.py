@@ -15,7 +15,7 @@ OBEYED = re.compile(
     "\ud800-\udfff"  # halves of characters, which no encoding has
     "]"
 )
-"""Characters that a terminal or a reader of lines takes for an order."""
+"""Characters that a terminal or a reader of lines takes for a command."""
 
 OBEYED_IN_LINES = re.compile(rf"(?!\n){OBEYED.pattern}")
 

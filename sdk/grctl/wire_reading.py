@@ -1,7 +1,7 @@
-"""Reading what the other side says, and what stands in for a message that fails.
+"""Reading the peer's messages, and replacing a message that cannot be read or written.
 
-1. What cannot be read or written of an execution ends that execution, by a result that says so and
-   is committed like any other. No message takes its connection along.
+1. If a message of an execution cannot be read or written, that execution ends with a result that
+   says so and is committed like any other. The connection stays open.
 2. On the operator's side values of the store and the result are carried as raw JSON, and are known
    to be sound from here on.
 3. Nothing here quotes a message: it may hold a payload, and errors are logged.
@@ -47,7 +47,7 @@ def read_from_worker(line: str) -> Hello | Outcome | Declined | Drain:
     An outcome that holds what cannot be kept is read as a failure of its handler.
 
     Raises:
-        UnreadableMessageError: nothing can be made of it.
+        UnreadableMessageError: it is not understood.
     """
     said = _parse(line)
     if said.get("kind") != "outcome":
@@ -80,7 +80,7 @@ def read_from_operator(line: str) -> Welcome | Execute | Release | Goodbye | Out
 
 
 def stand_in(message: Model, error: Exception) -> Outcome | None:
-    """Return how an execution ends of which a message cannot be written; None: it is of none."""
+    """Return the outcome for a message that cannot be written; None if it has no execution."""
     why = f"A message about the execution cannot be written: {type(error).__name__}"
     match message:
         case Execute(execution=execution):
@@ -159,7 +159,7 @@ def _execution(said: Json, why: str) -> Execution:
 
 
 def _answer(execution: Execution, payload: Any, why: str) -> Outcome:
-    """Return the outcome of what a worker cannot read: a payload is refused, all else fails."""
+    """Return the outcome of an Execute that a worker cannot read: refused if the payload is bad."""
     if isinstance(given := carried(payload), Uncarriable):
         text = f"The worker cannot read it: the payload or input {given.why}."
         return Outcome(execution=execution, result=Refused(message=text))

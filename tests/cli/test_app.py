@@ -73,7 +73,7 @@ def test_a_port_that_there_is_not_is_a_wrong_call(grctl: Grctl, flag: str, numbe
     assert option in done.stderr.splitlines()[-1]
 
 
-def test_what_is_no_file_is_no_kubeconfig_to_write(grctl: Grctl, tmp_path: Path) -> None:
+def test_dev_refuses_a_kubeconfig_that_is_not_a_file(grctl: Grctl, tmp_path: Path) -> None:
     done = grctl("dev", "--kubeconfig", str(tmp_path))
     assert done.exit_code == 1
     assert done.stderr == f"grctl: the kubeconfig {tmp_path} is not a file: name one to write\n"
@@ -101,7 +101,7 @@ def test_a_namespace_that_none_can_be_called_is_refused_before_anything_is_asked
 def test_half_a_character_is_refused_in_words(grctl: Grctl, command: list[str]) -> None:
     done = grctl(*command)
     assert done.exit_code == 1
-    assert "'\\ud800' holds half a character, which no JSON can." in done.stderr
+    assert "'\\ud800' has half a character (a surrogate): no JSON can." in done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -111,7 +111,7 @@ def test_a_path_that_no_file_can_have_is_one_line(grctl: Grctl) -> None:
     assert "File name too long" in done.stderr
 
 
-def test_a_disk_that_is_full_is_no_defect(
+def test_a_full_disk_is_not_reported_as_a_defect(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken() -> None:

@@ -45,7 +45,7 @@ def _runs(grctl: Grctl, kubeconfig: Path) -> None:
     set_status(kubeconfig, "order-2", {"phase": "WaitEvent", "eventNames": names})
 
 
-def test_nothing_is_offered_that_a_shell_would_run(
+def test_completion_offers_no_name_that_a_shell_would_run(
     complete: Complete, grctl: Grctl, kubeconfig: Path
 ) -> None:
     grctl("start", "ProcessOrder", "order-1")

@@ -63,7 +63,7 @@ def test_the_one_behind_the_command_counts(grctl: Grctl) -> None:
     assert done.stdout == "Started order-1 in namespace default\n"
 
 
-def test_it_counts_more_than_a_variable(
+def test_a_leading_option_counts_more_than_a_variable(
     grctl: Grctl, monkeypatch: pytest.MonkeyPatch, kubeconfig: str
 ) -> None:
     monkeypatch.setenv("GRCTL_NAMESPACE", "nowhere")

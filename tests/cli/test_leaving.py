@@ -49,7 +49,7 @@ def ended(program: str, patience: float) -> subprocess.CompletedProcess[str]:
         ("atexit.register(for_ever)", "leaving"),
     ],
 )
-def test_what_is_left_behind_does_not_hold_the_end(program: str, named: str) -> None:
+def test_threads_and_children_left_behind_do_not_hold_up_the_end(program: str, named: str) -> None:
     done = ended(program, 0.2)
     assert done.returncode == 0
     assert "leaving without what handlers left behind" in done.stderr

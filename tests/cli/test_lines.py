@@ -46,13 +46,13 @@ def test_colours_of_a_process_pass_to_a_terminal_and_end_with_the_line(
     assert stream.getvalue().endswith(" \x1b[1;31mred\\x1b[2J\x1b[0m\n")
 
 
-def test_what_the_encoding_lacks_is_escaped() -> None:
+def test_characters_that_the_encoding_lacks_are_escaped() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
     Lines(("worker",), stream).show("worker", "ok \u2713")
     assert stream.buffer.getvalue() == b"worker | ok \\u2713\n"
 
 
-def test_what_a_full_disk_does_not_take_stops_nothing() -> None:
+def test_a_full_disk_does_not_stop_the_processes() -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         lines = Lines(("worker",), full)
         lines.show("worker", "ready")

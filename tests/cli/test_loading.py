@@ -155,7 +155,7 @@ def test_the_worker_needs_a_workflow(grctl: Grctl) -> None:
 @pytest.mark.parametrize(
     "reference", ["../x:order", "/srv:order", "a b:order", ".orders:order", "1a:o"]
 )
-def test_what_no_module_can_be_called_is_no_reference(reference: str) -> None:
+def test_a_reference_with_an_impossible_module_name_is_refused(reference: str) -> None:
     with pytest.raises(LoadError, match="is not MODULE:NAME: write it like"):
         load_workflow(reference)
 

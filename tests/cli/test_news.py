@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from grctl.cli.news import LOOK_AGAIN, News
+from grctl.cli.news import LEASE_LOOK_INTERVALS, News
 from grctl.kube.errors import api_error
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ async def test_a_message_is_told_once_and_again_when_it_changes(place: Place) ->
     ]
 
 
-async def test_of_many_changes_within_a_second_the_last_is_told(place: Place) -> None:
+async def test_news_tell_the_last_of_many_changes_within_a_second(place: Place) -> None:
     telling = asyncio.create_task(place.news.tell())
     await place.seconds.passes()
     for number in range(5):
@@ -114,7 +114,7 @@ async def test_a_run_that_nobody_takes_up_is_told_and_looked_at_again_later(plac
     telling = asyncio.create_task(place.news.tell())
     await place.seconds.passes()
     place.api.shows({"status": {"phase": "Pending"}})
-    await place.seconds.passes(LOOK_AGAIN + 1)
+    await place.seconds.passes(LEASE_LOOK_INTERVALS + 1)
     place.api.message("Goes on with the start handler.", "Pending")
     await place.seconds.passes()
     telling.cancel()
@@ -124,7 +124,7 @@ async def test_a_run_that_nobody_takes_up_is_told_and_looked_at_again_later(plac
     assert place.api.looks == 2
 
 
-async def test_without_a_run_or_the_right_to_see_it_there_are_none(place: Place) -> None:
+async def test_news_are_silent_without_a_run_or_the_right_to_see_it(place: Place) -> None:
     place.api.refused = True
     telling = asyncio.create_task(place.news.tell())
     await place.seconds.passes(3)

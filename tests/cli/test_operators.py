@@ -37,7 +37,7 @@ def lease(
     ],
     ids=["held", "just so", "clock behind", "of two", "unsaid", "one of two", "odd time"],
 )
-def test_where_an_operator_leads_nothing_is_said(leases: list[dict[str, Any]]) -> None:
+def test_a_held_lease_gives_no_reason(leases: list[dict[str, Any]]) -> None:
     assert why_idle(leases, "shop", NOW) == ""
 
 
@@ -58,7 +58,9 @@ def test_where_an_operator_leads_nothing_is_said(leases: list[dict[str, Any]]) -
     ],
     ids=["never", "killed", "stopped", "elsewhere", "empty"],
 )
-def test_where_nobody_leads_it_is_said_why(leases: list[dict[str, Any]], told: str) -> None:
+def test_a_lease_that_nobody_holds_gives_the_reason(
+    leases: list[dict[str, Any]], told: str
+) -> None:
     assert told in why_idle(leases, "shop", NOW)
 
 

@@ -65,7 +65,7 @@ def test_a_number_without_a_unit_is_seconds_as_for_kubectl(text: str, seconds: f
 
 
 @pytest.mark.parametrize("text", ["-1", "soon", "5d", "nan", ""])
-def test_what_is_no_duration_is_refused(grctl: Grctl, text: str) -> None:
+def test_a_text_that_is_not_a_duration_is_refused(grctl: Grctl, text: str) -> None:
     with pytest.raises(typer.BadParameter, match="is not a duration; write it like 90s, 15m or"):
         read_seconds(text)
 

@@ -48,7 +48,9 @@ def sent_names(kubeconfig: Path) -> list[str]:
     return [each["spec"]["eventName"] for each in events]
 
 
-def test_what_the_encoding_lacks_is_escaped_and_the_event_is_sent(kubeconfig: Path) -> None:
+def test_an_event_is_sent_and_characters_that_the_encoding_lacks_are_escaped(
+    kubeconfig: Path,
+) -> None:
     done = typed("", "send", "order-1", CHECK, "--name", "once", environment=LATIN)
     assert (done.returncode, done.stdout) == (0, b"Sent ok \\u2713 to order-1 as once\n")
     assert sent_names(kubeconfig) == [CHECK]
@@ -66,7 +68,7 @@ def test_json_stays_json_in_an_encoding_of_few_characters(grctl: Grctl, kubeconf
 @pytest.mark.parametrize(
     "command", [["list"], ["describe", "order-1"], ["describe", "order-1", "-o", "yaml"]]
 )
-def test_what_is_read_is_shown_in_any_encoding(
+def test_every_reading_command_works_in_any_encoding(
     grctl: Grctl, kubeconfig: Path, command: list[str]
 ) -> None:
     grctl("start", "Order", "order-1")
@@ -103,7 +105,7 @@ def test_a_run_is_started_whether_or_not_that_can_be_written() -> None:
     "command", [["list"], ["list", "-o", "json"], ["crds"], ["describe", "order-1"]]
 )
 @pytest.mark.parametrize("stdout", [">/dev/full", ">&-"])
-def test_what_was_asked_for_and_cannot_be_written_is_a_failure_of_one_line(
+def test_an_answer_that_cannot_be_written_fails_in_one_line(
     grctl: Grctl, command: list[str], stdout: str
 ) -> None:
     grctl("start", "Order", "order-1")
@@ -114,7 +116,7 @@ def test_what_was_asked_for_and_cannot_be_written_is_a_failure_of_one_line(
     assert len(told) == 1
 
 
-def test_what_had_ended_is_told_where_nothing_can_be_written(
+def test_cancel_names_an_earlier_end_although_nothing_can_be_written(
     grctl: Grctl, kubeconfig: Path
 ) -> None:
     grctl("start", "Order", "order-1")
@@ -124,7 +126,7 @@ def test_what_had_ended_is_told_where_nothing_can_be_written(
 
 
 @pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
-def test_what_cannot_be_said_beside_changes_nothing(kubeconfig: Path, stderr: str) -> None:
+def test_an_unwritable_standard_error_changes_nothing(kubeconfig: Path, stderr: str) -> None:
     done = typed(stderr, "send", "order-1", "approve", "--name", "once")
     assert (done.returncode, done.stdout) == (0, b"Sent approve to order-1 as once\n")
     assert sent_names(kubeconfig) == ["approve"]
@@ -136,7 +138,7 @@ def test_all_streams_may_be_closed(kubeconfig: Path) -> None:
     assert sent_names(kubeconfig) == ["approve"]
 
 
-def test_a_closed_stream_is_no_ones_socket() -> None:
+def test_a_socket_never_gets_the_number_of_a_closed_stream() -> None:
     program = "import os; from grctl.cli import streams; streams.open_missing(); print(*os.pipe())"
     done = subprocess.run(
         ["sh", "-c", 'exec "$@" 0<&- 2>&-', "sh", sys.executable, "-c", program],
@@ -158,7 +160,7 @@ def test_a_closed_stream_is_no_ones_socket() -> None:
     ],
     ids=["deep", "half a character", "latin-1", "empty", "long number"],
 )
-def test_what_is_no_json_on_standard_input_is_a_wrong_call(piped: bytes, told: str) -> None:
+def test_standard_input_that_is_not_json_is_a_wrong_call(piped: bytes, told: str) -> None:
     done = typed("", "send", "order-1", "note", "--payload", "@-", input=piped)
     assert done.returncode == 2
     assert told in done.stderr.decode()

@@ -44,14 +44,14 @@ SPECS: list[Any] = [
 
 
 @pytest.mark.parametrize("status", STATUSES, ids=str)
-def test_a_status_that_is_none_is_told_in_the_message(status: Any) -> None:
+def test_an_invalid_status_is_told_in_the_message(status: Any) -> None:
     run = run_from({"metadata": METADATA, "spec": GOOD, "status": status})
     assert (run.metadata.name, run.spec.workflow.type) == ("order-1", "Order")
     assert run.status.message.startswith("Cannot be read: status")
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=str)
-def test_a_spec_that_is_none_is_told_in_the_message(spec: Any) -> None:
+def test_an_invalid_spec_is_told_in_the_message(spec: Any) -> None:
     run = run_from({"metadata": METADATA, "spec": spec, "status": {"phase": "Failed"}})
     assert run.spec.workflow.type in {"Order", UNKNOWN}
     assert run.status.message.startswith("Cannot be read: spec")
@@ -59,7 +59,7 @@ def test_a_spec_that_is_none_is_told_in_the_message(spec: Any) -> None:
 
 
 @pytest.mark.parametrize("spec", [{}, [], {"workflowId": 1}, {"eventName": "x" * 300}], ids=str)
-def test_an_event_that_is_none_is_told_in_its_message(spec: Any) -> None:
+def test_an_invalid_event_is_told_in_its_message(spec: Any) -> None:
     event = event_from({"metadata": METADATA, "spec": spec})
     assert event.spec.workflow_id == UNKNOWN
     assert (event.status.message or "").startswith("Cannot be read: spec")
@@ -89,14 +89,14 @@ def test_a_list_shows_every_run(grctl: Grctl) -> None:
 
 
 @pytest.mark.usefixtures("broken")
-def test_it_is_described_as_far_as_it_can_be_read(grctl: Grctl) -> None:
+def test_an_unreadable_run_is_described_as_far_as_it_can_be_read(grctl: Grctl) -> None:
     done = grctl("describe", "order-1")
     assert done.exit_code == 0
     assert "Message    Cannot be read: status.history.0: " in done.stdout
 
 
 @pytest.mark.usefixtures("broken")
-def test_an_event_is_sent_to_it(grctl: Grctl) -> None:
+def test_an_event_is_sent_to_an_unreadable_run(grctl: Grctl) -> None:
     done = grctl("send", "order-1", "approve", "--name", "once")
     assert (done.exit_code, done.stdout) == (0, "Sent approve to order-1 as once\n")
     assert done.stderr.startswith("grctl: the run order-1 cannot be read: status.history.0: ")
@@ -104,7 +104,7 @@ def test_an_event_is_sent_to_it(grctl: Grctl) -> None:
 
 
 @pytest.mark.parametrize("wish", ["cancel", "terminate"])
-def test_it_can_be_asked_to_end(grctl: Grctl, broken: Path, wish: str) -> None:
+def test_an_unreadable_run_can_be_asked_to_end(grctl: Grctl, broken: Path, wish: str) -> None:
     done = grctl(wish, "order-1")
     assert (done.exit_code, done.stdout) == (0, f"Asked to {wish} order-1\n")
     assert "how it stands now cannot be read: status.history.0: " in done.stderr
@@ -112,7 +112,7 @@ def test_it_can_be_asked_to_end(grctl: Grctl, broken: Path, wish: str) -> None:
 
 
 @pytest.mark.usefixtures("broken")
-def test_what_cannot_be_read_is_one_line(grctl: Grctl) -> None:
+def test_an_unreadable_run_fails_a_wait_in_one_line(grctl: Grctl) -> None:
     done = grctl("cancel", "order-1", "--wait")
     assert done.exit_code == 1
     assert done.stderr.startswith("grctl: WorkflowRun cannot be read: status.history.0: ")

@@ -68,21 +68,21 @@ PLAIN = re.compile(r"- (?![\"'|])")
 
 
 @pytest.mark.parametrize("text", OTHERS + CUT, ids=ascii)
-def test_what_a_reader_could_take_for_something_else_is_quoted(text: str) -> None:
+def test_a_string_that_could_be_read_as_another_type_is_quoted(text: str) -> None:
     written = as_yaml([text])
     assert not PLAIN.match(written)
     assert yaml.safe_load(f"{written}\n") == [text]
 
 
 @pytest.mark.parametrize("text", CUT, ids=ascii)
-def test_what_cuts_lines_or_is_obeyed_is_escaped(text: str) -> None:
+def test_characters_that_end_lines_or_control_a_terminal_are_escaped(text: str) -> None:
     assert not OBEYED.search(as_yaml({text: text}).replace("\n", ""))
 
 
 @pytest.mark.parametrize(
     "text", ["order-1", "Waits for an event: approve.", "é 審査", "it's", "a, b", "a\\b"]
 )
-def test_what_people_write_stays_legible(text: str) -> None:
+def test_ordinary_text_stays_legible(text: str) -> None:
     assert as_yaml([text]) in {f"- {text}", f"- '{text}'".replace("it's", "it''s")}
 
 
@@ -110,6 +110,6 @@ def test_a_string_is_a_string_to_readers_that_know_no_types(text: str) -> None:
     assert node.style in {'"', "'", "|"} or text[0].isalpha()
 
 
-def test_nothing_is_written_by_reference() -> None:
+def test_yaml_has_no_anchors() -> None:
     shared = ["a"]
     assert as_yaml([shared, shared]) == "- - a\n- - a"

@@ -374,7 +374,7 @@ REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
-async def test_what_kubectl_refuses_is_refused_in_one_line(
+async def test_a_kubeconfig_that_kubectl_refuses_is_refused_in_one_line(
     place: Place, monkeypatch: pytest.MonkeyPatch, case: Any
 ) -> None:
     cluster, user, more, kubectls, ours = case

@@ -151,7 +151,7 @@ async def test_a_pods_proxy_is_that_of_its_environment(
 
 
 @pytest.mark.parametrize("missing", ["namespace", "ca.crt", "KUBERNETES_SERVICE_HOST"])
-async def test_what_a_pod_lacks_is_named(
+async def test_the_error_names_what_a_pod_lacks(
     account: Path, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     if missing.startswith("KUBERNETES"):

@@ -157,7 +157,7 @@ def test_a_model_that_ignores_the_parameters_name_does_not_take_the_whole_payloa
     assert refusal(loose, {"loose": 3}).startswith("loose: input should be an object")
 
 
-def test_what_a_models_own_validator_says_is_told() -> None:
+def test_the_message_of_a_models_own_validator_is_told() -> None:
     told = "span: value error, first must be at most last"
 
     assert refusal(span, {"first": 2, "last": 1}).startswith(told)

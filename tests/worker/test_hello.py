@@ -35,7 +35,7 @@ def of_size(size: int) -> Catalogue:
     )
 
 
-def test_what_a_worker_holds_is_said_as_far_as_there_is_room() -> None:
+def test_a_hello_names_as_many_held_executions_as_there_is_room_for() -> None:
     few, many = [execution(n) for n in range(100)], [execution(n) for n in range(5_000)]
     large = of_size(LARGEST_HELLO // 2 - 1000)
     check_size((large,))

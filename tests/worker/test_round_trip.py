@@ -186,6 +186,6 @@ def test_aliases_stay_where_they_are_read() -> None:
     assert to_json(Chosen(a="a"), "it", comes_back=True) == {"b": "a"}
 
 
-def test_what_is_for_others_has_the_aliases_that_it_is_written_by() -> None:
+def test_payloads_and_results_are_written_by_serialization_aliases() -> None:
     assert to_json(WrittenAs(name="a"), "it") == {"Name": "a"}
     assert to_json(Closed(size=2), "it") == {"size": 2, "twice": 4}

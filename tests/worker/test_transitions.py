@@ -81,7 +81,7 @@ def test_a_timeout_step_is_named_by_itself_or_by_its_name() -> None:
 
 
 @pytest.mark.parametrize("wrong", [approve, start, elsewhere, fulfill.function, 3])
-def test_what_is_no_step_of_the_workflow_is_no_timeout_step(wrong: Any) -> None:
+def test_a_timeout_step_that_the_workflow_lacks_is_refused(wrong: Any) -> None:
     with pytest.raises(ValueError, match=r"is no step.*'fulfill', 'auto_approve'"):
         next_.wait_for_event(timeout=HOUR, timeout_step_name=wrong)
 

@@ -67,7 +67,7 @@ async def test_an_address_where_nothing_listens_is_told_in_words(
     assert in_words(error) == "nothing answers at 127.0.0.1:1: Connection refused"
 
 
-async def test_a_server_that_is_no_operator_is_told_in_words() -> None:
+async def test_a_server_that_is_not_an_operator_is_told_in_words() -> None:
     async with fake_operator() as operator:
         error = await failure_of_a_connection(f"{operator.url}/elsewhere")
     assert in_words(error) == "what answers is not an operator, or not ready: HTTP status 404"

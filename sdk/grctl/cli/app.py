@@ -15,7 +15,7 @@ from grctl.cli.handover import HANDED_OVER, local, operator
 from grctl.cli.leading import Commands
 from grctl.cli.list_runs import list_runs
 from grctl.cli.options import (
-    REQUEST_TIMEOUT,
+    COMMAND_REQUEST_TIMEOUT_S,
     Context,
     Kubeconfig,
     Namespace,
@@ -63,10 +63,10 @@ def _options(
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    request_timeout: RequestTimeout = REQUEST_TIMEOUT,
+    request_timeout: RequestTimeout = COMMAND_REQUEST_TIMEOUT_S,
     output: Output = Format.TEXT,
 ) -> None:
-    """Take the options of `grctl` itself; `leading` moves those of a command behind it."""
+    """Declare the options of `grctl` itself. `leading` moves the others behind the command."""
 
 
 app.command()(dev)
@@ -89,7 +89,7 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("GRCTL_DEBUG"):
             raise
-        if isinstance(error, OSError):  # of this machine, such as a full disk
+        if isinstance(error, OSError):  # a fault of this machine, such as a full disk
             say(str(error))
             sys.exit(1)
         say(f"unexpected {type(error).__name__}: {error} (GRCTL_DEBUG=1 shows where)")

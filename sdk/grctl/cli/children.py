@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 LONGEST_LINE = 16 * 1024 * 1024  # bytes: far beyond any log line
-GRACE = 40.0  # s: a worker takes up to 30 to finish its handlers, and a little to leave
+CHILD_GRACE_S = 40.0  # a worker takes up to 30 to finish its handlers, and a little to leave
 LAST_LINES = 1.0  # s: for output to arrive after the end; whoever inherited the pipe may hold it
 SET_PARENT_DEATH_SIGNAL = 1  # prctl
 
@@ -37,7 +37,7 @@ class Child:
 class Children:
     """The processes of one command. Use it as an async context manager: leaving it stops them."""
 
-    def __init__(self, show: Show, grace: float = GRACE) -> None:
+    def __init__(self, show: Show, grace: float = CHILD_GRACE_S) -> None:
         self._show = show
         self._grace = grace
         self._children: list[Child] = []

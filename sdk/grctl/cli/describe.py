@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from grctl.cli.failing import run
 from grctl.cli.operators import is_taken_up, not_taken_up
 from grctl.cli.options import (
-    REQUEST_TIMEOUT,
+    COMMAND_REQUEST_TIMEOUT_S,
     AnyId,
     Context,
     Kubeconfig,
@@ -27,7 +27,7 @@ def describe(
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    request_timeout: RequestTimeout = REQUEST_TIMEOUT,
+    request_timeout: RequestTimeout = COMMAND_REQUEST_TIMEOUT_S,
 ) -> None:
     """Say how a run stands, what it waits for, and what it did."""
     from grctl.cli.describing import text_of

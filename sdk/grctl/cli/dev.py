@@ -175,12 +175,12 @@ async def _develop(plan: Plan) -> int:
 
 def _grace() -> float:
     """Return how many seconds a process gets to stop: what the worker's handlers get, and more."""
-    from grctl.cli.children import GRACE
+    from grctl.cli.children import CHILD_GRACE_S
 
     try:
-        return float(os.environ.get("GRCTL_WORKER_GRACE") or 0) + GRACE
+        return float(os.environ.get("GRCTL_WORKER_GRACE") or 0) + CHILD_GRACE_S
     except ValueError:  # the worker says what is wrong with it
-        return GRACE
+        return CHILD_GRACE_S
 
 
 async def _first(*futures: "asyncio.Future[Any]") -> None:

@@ -9,7 +9,7 @@ import typer
 from grctl.cli.failing import fail, run
 from grctl.cli.news import News
 from grctl.cli.options import (
-    REQUEST_TIMEOUT,
+    COMMAND_REQUEST_TIMEOUT_S,
     ActiveId,
     Context,
     Kubeconfig,
@@ -53,7 +53,7 @@ def cancel(
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    request_timeout: RequestTimeout = REQUEST_TIMEOUT,
+    request_timeout: RequestTimeout = COMMAND_REQUEST_TIMEOUT_S,
 ) -> None:
     """End a run before its next handler.
 
@@ -82,7 +82,7 @@ def terminate(
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    request_timeout: RequestTimeout = REQUEST_TIMEOUT,
+    request_timeout: RequestTimeout = COMMAND_REQUEST_TIMEOUT_S,
 ) -> None:
     """End a run at once.
 

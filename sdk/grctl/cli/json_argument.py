@@ -16,7 +16,7 @@ from grctl.cli.streams import read_input
 from grctl.terminal import printable
 
 AROUND = 60  # characters before and after a mistake that are quoted
-LONGEST = 16 * 1024 * 1024  # bytes: an API server takes 3 MiB, and JSON can be written wastefully
+LARGEST_JSON_BYTES = 16 * 1024 * 1024  # an API server takes 3 MiB, without white space
 
 
 def read_json(text: str | None, flag: str) -> Any:
@@ -45,12 +45,12 @@ def read_json(text: str | None, flag: str) -> Any:
 def _content(path: str) -> str:
     """Read the text of a file or of standard input."""
     if path == "-":
-        content = read_input(LONGEST + 1)
+        content = read_input(LARGEST_JSON_BYTES + 1)
     else:
         with Path(path).open("rb") as file:
-            content = file.read(LONGEST + 1)
-    if len(content) > LONGEST:
-        raise ValueError(f"it has more than {LONGEST // 2**20} MiB")
+            content = file.read(LARGEST_JSON_BYTES + 1)
+    if len(content) > LARGEST_JSON_BYTES:
+        raise ValueError(f"it has more than {LARGEST_JSON_BYTES // 2**20} MiB")
     return _decoded(content)
 
 
@@ -68,7 +68,7 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-"""How files begin that say their encoding, as PowerShell writes them."""
+"""Byte order marks and their encodings. PowerShell writes them at the beginning of files."""
 
 
 def _refuse(word: str) -> None:

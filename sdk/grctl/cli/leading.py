@@ -2,7 +2,7 @@
 
 1. They are moved behind the command, in their order and before its own: the command reads and
    checks them, and of an option that is given twice the later one counts.
-2. A command that lacks such an option refuses it, as if it stood behind.
+2. A command that does not have such an option refuses it, as if it stood behind.
 """
 
 from typing import Any
@@ -39,7 +39,7 @@ def moved(arguments: list[str]) -> list[str]:
 
 
 def _length(argument: str) -> int:
-    """Return how many arguments a shared option takes; 0: it is none."""
+    """Return how many arguments a shared option takes; 0 if it is not a shared option."""
     if argument in SHORT or argument in LONG:
         return 2
     joined = argument[:2] in SHORT or argument.partition("=")[0] in LONG

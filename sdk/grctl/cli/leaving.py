@@ -1,9 +1,9 @@
-"""The end of a worker's process: not held up by what handlers have left behind.
+"""The end of a worker's process, which threads and children of handlers must not hold up.
 
 Python waits at its end for each thread and each child process that is not a daemon, for as long as
 it takes: a handler's `wait_for(asyncio.to_thread(...), 5)` gives up waiting, and the thread goes
-on. A worker that was asked to stop has said all that it has to say by then, so it waits a moment
-for them and leaves.
+on. A worker that was asked to stop has sent all its outcomes by then. So it waits LEFT_BEHIND_S
+for them and ends the process.
 """
 
 import logging

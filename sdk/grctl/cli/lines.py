@@ -1,4 +1,4 @@
-"""Lines of several processes in one stream: a prefix says who speaks, in colour on a terminal.
+"""Lines of several processes in one stream: a prefix names the process, in colour on a terminal.
 
 1. A line stays behind its prefix: what would move the cursor, clear the screen or set a title is
    escaped. Colours of the process pass, and end with its line.

@@ -10,7 +10,7 @@ from grctl.cli.completing import phases, workflow_types
 from grctl.cli.failing import run, say
 from grctl.cli.operators import is_taken_up, why_nobody_leads
 from grctl.cli.options import (
-    REQUEST_TIMEOUT,
+    COMMAND_REQUEST_TIMEOUT_S,
     Context,
     Kubeconfig,
     Namespace,
@@ -49,7 +49,7 @@ def list_runs(
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    request_timeout: RequestTimeout = REQUEST_TIMEOUT,
+    request_timeout: RequestTimeout = COMMAND_REQUEST_TIMEOUT_S,
 ) -> None:
     """List runs by id, with what each does or waits for."""
     from grctl.cli.reading import reading, runs_where
@@ -63,7 +63,7 @@ def list_runs(
             namespace, kubeconfig, context, request_timeout, everywhere=everywhere
         ) as access:
             infos = [RunInfo.of(each) for each in await runs_where(access, given)]
-            missing = await _who_is_missing(access, infos) if output is Format.TEXT else ""
+            missing = await _why_not_taken_up(access, infos) if output is Format.TEXT else ""
             return access.namespace, infos, missing
 
     where, infos, missing = run(work())
@@ -76,8 +76,8 @@ def list_runs(
         say(missing)
 
 
-async def _who_is_missing(access: "Access", infos: "Sequence[RunInfo]") -> str:
-    """Say why no operator takes up runs; empty where all are taken up, or nothing is known."""
+async def _why_not_taken_up(access: "Access", infos: "Sequence[RunInfo]") -> str:
+    """Return why no operator takes up some run; empty if all are taken up, or if it is unknown."""
     unseen = [each for each in infos if not is_taken_up(each.message, each.phase)]
     if not unseen:
         return ""

@@ -37,7 +37,7 @@ def load_workflow(reference: str) -> Workflow:
 
 
 def _is_dotted(name: str) -> bool:
-    """Return whether a module can have a name; what begins with a dot is relative to nothing."""
+    """Return whether a text can be the full name of a module, which a relative name is not."""
     return all(part.isidentifier() for part in name.split("."))
 
 
@@ -73,7 +73,7 @@ def _module(name: str) -> ModuleType:
 
 
 def _hidden(directory: str) -> str:
-    """Name the files of the user's that hide a module of the standard library, if there are any."""
+    """Return a hint that names the user's files that hide a module of the standard library."""
     hiding = [
         each
         for each in sorted(Path(directory).glob("*"))
@@ -90,9 +90,9 @@ def _is_module(path: Path) -> bool:
 
 
 def _taken(name: str) -> str:
-    """Say which file the first part of a module's name was taken from, if it was another's.
+    """Return a hint if Python took the first part of a module's name from another file.
 
-    The first part: of `operator.orders` there is `operator`, of the standard library.
+    Of `operator.orders`, for example, it takes `operator` from the standard library.
     """
     top = sys.modules.get(name.partition(".")[0])
     if top is None:
@@ -109,7 +109,7 @@ def _file_of(module: ModuleType) -> str:
 
 
 def _own_file(name: str) -> Path | None:
-    """Return the file of the current directory that a module's name would stand for."""
+    """Return the file or folder of the current directory that has a module's name."""
     paths = (Path.cwd() / f"{name}.py", Path.cwd() / name / "__init__.py", Path.cwd() / name)
     return next((each for each in paths if each.exists()), None)
 

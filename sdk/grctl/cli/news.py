@@ -1,8 +1,8 @@
 """What a run does while a command waits: its message whenever that changes, on standard error.
 
-1. At most once a second, and nothing in the first: what ends at once needs no news, and asks the
-   API for none.
-2. News are beside the matter: what goes wrong with them ends them, never the command.
+1. At most once a second, and not in the first second: a wait that ends at once needs no news, and
+   makes no request for them.
+2. News are an extra. An error in them ends them, never the command.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from grctl.cli.operators import is_taken_up, not_taken_up
 if TYPE_CHECKING:
     from grctl.client.access import Access
 
-INTERVAL = 1.0  # s: a person reads no faster
-LOOK_AGAIN = 10  # intervals between looks at the Lease, for a run that nobody has taken up
+NEWS_INTERVAL_S = 1.0  # a person reads no faster
+LEASE_LOOK_INTERVALS = 10  # between looks at the Lease, for a run that nobody has taken up
 
 Json = dict[str, Any]
 
 
 class News:
-    """What is known of a run, and what of that was told.
+    """The newest status of a run, and the last message that was told.
 
     Args:
         access: The API, in the run's namespace.
@@ -45,12 +45,12 @@ class News:
         self._tell = tell
         self._sleep = sleep
         self._status: Json | None = None
-        """The status that was seen last; None: no run, or none seen yet."""
+        """The status that was seen last; None if there is no run, or none was seen yet."""
         self._told = ""
 
     async def tell(self) -> None:
         """Tell what the run does until cancelled."""
-        await self._sleep(INTERVAL)
+        await self._sleep(NEWS_INTERVAL_S)
         following = asyncio.create_task(self._follow())
         try:
             await self._tell_changes()
@@ -72,7 +72,7 @@ class News:
     async def _tell_changes(self) -> None:
         looks_in = 0
         while True:
-            await self._sleep(INTERVAL)
+            await self._sleep(NEWS_INTERVAL_S)
             if self._status is None:
                 continue
             looks_in -= 1
@@ -80,7 +80,7 @@ class News:
             if is_taken_up(message, self._status.get("phase")):
                 self._tell_once(message or "")
             elif looks_in <= 0:
-                looks_in = LOOK_AGAIN
+                looks_in = LEASE_LOOK_INTERVALS
                 self._tell_once(await self._not_taken_up())
 
     async def _not_taken_up(self) -> str:

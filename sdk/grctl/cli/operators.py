@@ -1,7 +1,7 @@
-"""Which operator would take up a run, as far as the Lease tells a person who may read it.
+"""Whether an operator would take up a run, as far as the operators' Leases show it.
 
-1. A run that no operator has seen has no message: who looks at it should not wait for nothing.
-2. Only what is known is said. The Lease lies in the operator's own namespace, so it is looked for
+1. A run that no operator has seen has no message. A person who looks at it is told why.
+2. Nothing is guessed. The Lease lies in the operator's own namespace, so it is looked for
    in all of them, and a person who may not list Leases is told nothing of it. A Lease of another
    name (`--lease-name`) is not found.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LEASE_NAME = "grctl-operator"
 SERVES = "grctl.dev/namespaces"
 EVERYWHERE = "all"
-SILENT = timedelta(minutes=1)  # an operator renews every 3 s; clocks may differ by some seconds
+LEASE_SILENT_AFTER = timedelta(minutes=1)  # it is renewed every 3 s; clocks may differ
 
 NOT_TAKEN_UP = "No operator has taken it up yet"
 
@@ -31,13 +31,13 @@ def is_taken_up(message: str | None, phase: str | None) -> bool:
 
 
 async def not_taken_up(access: "Access", namespace: str, now: datetime) -> str:
-    """Say that a run is not taken up yet, and why, where the Leases tell."""
+    """Return the message for a run that no operator has seen, with the reason if it is known."""
     told = await why_nobody_leads(access, namespace, now)
     return f"{NOT_TAKEN_UP}: {told}." if told else f"{NOT_TAKEN_UP}."
 
 
 async def why_nobody_leads(access: "Access", namespace: str, now: datetime) -> str:
-    """Say why no operator works on a namespace; empty where one does, or nothing is known."""
+    """Return why no operator works on a namespace; empty if one does, or if it is unknown."""
     from grctl.client import WorkflowError
     from grctl.kube import LEASES, ApiError, UnreachableError
 
@@ -49,7 +49,7 @@ async def why_nobody_leads(access: "Access", namespace: str, now: datetime) -> s
 
 
 def why_idle(leases: Sequence[Json], namespace: str, now: datetime) -> str:
-    """Say why no operator works on a namespace; empty where one does, or may.
+    """Return why no operator works on a namespace; empty if one does, or may.
 
     Args:
         leases: The Leases of operators, of all namespaces.
@@ -66,20 +66,20 @@ def why_idle(leases: Sequence[Json], namespace: str, now: datetime) -> str:
 
 
 def _silence(lease: Json, now: datetime) -> str:
-    """Say that a Lease is not held; empty where it is."""
+    """Return that a Lease is not held, and since when; empty if it is held."""
     spec, metadata = lease.get("spec") or {}, lease["metadata"]
     name = f"Lease {metadata['name']} in namespace {metadata['namespace']}"
     renewed = _moment(spec.get("renewTime"))
     if not spec.get("holderIdentity"):
         since = f" (released {age(renewed, now)} ago)" if renewed else ""
         return f"no operator runs, nobody holds the {name}{since}"
-    if renewed is None or now - renewed <= SILENT:
+    if renewed is None or now - renewed <= LEASE_SILENT_AFTER:
         return ""
     return f"the operator has not renewed the {name} for {age(renewed, now)}"
 
 
 def _serves(lease: Json, namespace: str) -> bool:
-    """Return whether the operators of a Lease work on a namespace; they may not have said so."""
+    """Return whether the operators of a Lease work on a namespace, or may (no annotation)."""
     served = list(_served([lease]))
     return not served or EVERYWHERE in served or namespace in served
 

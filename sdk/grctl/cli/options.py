@@ -36,7 +36,7 @@ RequestTimeout = Annotated[
         help="longest wait for an answer of the API: 5s, 1m; 0: any (default: 15s)",
     ),
 ]
-REQUEST_TIMEOUT = 15.0  # s: an admission webhook may take 10
+COMMAND_REQUEST_TIMEOUT_S = 15.0  # an admission webhook may take 10
 
 LAST_PORT = 65_535
 

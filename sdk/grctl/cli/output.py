@@ -29,13 +29,13 @@ class Format(StrEnum):
 
 
 def show(text: str, made: Any, output: Format, otherwise: str = "") -> None:
-    """Print what was asked for: text, or the JSON of which it tells.
+    """Print what was asked for. If it cannot be written, the command fails.
 
     Args:
-        text: For people.
-        made: For programs.
+        text: What people read.
+        made: What programs read, as JSON or YAML.
         output: Which of the two.
-        otherwise: What to say where it cannot be written; the command then fails.
+        otherwise: What the error says in addition.
     """
     try:
         write_output(_formatted(text, made, output))
@@ -46,7 +46,7 @@ def show(text: str, made: Any, output: Format, otherwise: str = "") -> None:
 
 
 def report(text: str, made: Any, output: Format) -> None:
-    """Print what was done, by what can be written."""
+    """Print what was done to standard output or, if that cannot be written, to standard error."""
     try:
         write_output(_formatted(text, made, output))
     except OSError as error:
@@ -61,7 +61,7 @@ def as_json(value: Any) -> str:
 
 
 def terminal_width() -> int | None:
-    """Give the columns of the terminal; None where the output goes elsewhere."""
+    """Return the columns of the terminal; None if the output goes elsewhere."""
     if sys.stdout is None or not sys.stdout.isatty():
         return None
     return shutil.get_terminal_size().columns

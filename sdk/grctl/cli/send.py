@@ -12,7 +12,7 @@ from grctl.cli.failing import fail, run, say
 from grctl.cli.json_argument import read_json
 from grctl.cli.news import News
 from grctl.cli.options import (
-    REQUEST_TIMEOUT,
+    COMMAND_REQUEST_TIMEOUT_S,
     Context,
     Kubeconfig,
     Namespace,
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from grctl.models import EventStatus, RunInfo
 
 FORBIDDEN = 403
-WAITS = "WaitEvent"  # then the names that it shows are at most some minutes old
-TYPO = 0.8  # how like two names are of which one is a slip of the other, as difflib counts
+WAITING_PHASE = "WaitEvent"  # then the names that it shows are at most some minutes old
+TYPO_SIMILARITY = 0.8  # from here on a name is taken for a typing mistake (ratio of difflib)
 
 Id = Annotated[
     str,
@@ -67,7 +67,7 @@ def send(
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    request_timeout: RequestTimeout = REQUEST_TIMEOUT,
+    request_timeout: RequestTimeout = COMMAND_REQUEST_TIMEOUT_S,
 ) -> None:
     """Send an event to a run.
 
@@ -94,7 +94,7 @@ def send(
             if seen:
                 _say_what_it_meets(info, sent)
             if info and not force:
-                _say_if_unknown(info, event_name)
+                _warn_of_unknown_name(info, event_name)
             if wait:
                 await _show_settled(sent, News(access_of(client), workflow_id), limit, output)
 
@@ -118,7 +118,7 @@ async def _look(client: "Client", workflow_id: str) -> "tuple[bool, RunInfo | No
         if error.status != FORBIDDEN:
             raise
         return False, None
-    except ValidationError as error:  # somebody has written what is no run
+    except ValidationError as error:  # somebody wrote a status that is not one
         say(f"the run {workflow_id} cannot be read: {problem_of(error)}")
         return False, None
 
@@ -128,8 +128,8 @@ def _refuse_typo(info: "RunInfo", event_name: str) -> None:
 
     Any other unknown name may be right: the workflow may have been deployed anew a moment ago.
     """
-    near = get_close_matches(event_name, info.event_names, n=1, cutoff=TYPO)
-    if not near or _is_known(info, event_name) or info.phase != WAITS:
+    near = get_close_matches(event_name, info.event_names, n=1, cutoff=TYPO_SIMILARITY)
+    if not near or _is_known(info, event_name) or info.phase != WAITING_PHASE:
         return
     names = sorted(info.event_names, key=lambda each: each not in near)
     fail(
@@ -156,8 +156,8 @@ def _is_known(info: "RunInfo", event_name: str) -> bool:
     return event_name in info.event_names or event_name in info.past_event_names
 
 
-def _say_if_unknown(info: "RunInfo", event_name: str) -> None:
-    """Say beside the output that a name may be wrong, or have no handler at present."""
+def _warn_of_unknown_name(info: "RunInfo", event_name: str) -> None:
+    """Write to standard error that a name may be wrong, or that no worker has its handler now."""
     if not info.event_names or event_name in info.event_names or info.phase.finished:
         return
     lacks = f'{info.workflow_type} had no event handler "{event_name}" when its workers were last'

@@ -11,7 +11,7 @@ from grctl.cli.json_argument import read_json
 from grctl.cli.news import News
 from grctl.cli.operators import why_nobody_leads
 from grctl.cli.options import (
-    REQUEST_TIMEOUT,
+    COMMAND_REQUEST_TIMEOUT_S,
     Context,
     Kubeconfig,
     Namespace,
@@ -75,7 +75,7 @@ def start(
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    request_timeout: RequestTimeout = REQUEST_TIMEOUT,
+    request_timeout: RequestTimeout = COMMAND_REQUEST_TIMEOUT_S,
 ) -> None:
     """Start a run under an id of your choice.
 
@@ -108,7 +108,7 @@ def start(
                 await _show_result(handle, News(access_of(client), workflow_id), limit, output)
             else:
                 report(_started(handle), await _made(handle, output), output)
-                await _say_who_is_missing(access_of(client))
+                await _warn_if_not_taken_up(access_of(client))
 
     run(work())
 
@@ -130,8 +130,8 @@ async def _made(handle: "WorkflowHandle", output: Format) -> dict[str, Any]:
     return info.to_json() if info else named
 
 
-async def _say_who_is_missing(access: "Access") -> None:
-    """Say beside the output where no operator will take up the run."""
+async def _warn_if_not_taken_up(access: "Access") -> None:
+    """Write to standard error why no operator takes up the run, if none does."""
     why = await why_nobody_leads(access, access.namespace, datetime.now(UTC))
     if why:
         say(f"nobody takes it up now: {why}")

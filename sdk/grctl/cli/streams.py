@@ -1,7 +1,7 @@
 """The standard streams, whatever they are: a terminal, a pipe, a full disk, or closed.
 
-1. Nothing that is written raises for its characters: what the encoding does not have is escaped.
-2. What cannot be written to standard output is an `OSError`: its caller knows what that means.
+1. No character makes a write fail: one that the encoding does not have is escaped.
+2. A write to standard output that fails raises `OSError`: the caller knows what that means.
 3. Standard error never fails a command: what was done is done, whether or not it can be told.
 4. Bytes are read, never text: the encoding of a terminal is not that of JSON.
 """
@@ -63,7 +63,7 @@ def write(stream: TextIO, text: str) -> None:
 
 
 def encodable(stream: TextIO, text: str) -> str:
-    r"""Give the text with what the stream's encoding does not have as `\xNN` or `\uNNNN`."""
+    r"""Return a text in which characters that the encoding lacks are `\xNN` or `\uNNNN`."""
     encoding = stream.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
@@ -89,7 +89,7 @@ def read_input(most: int) -> bytes:
 
 
 def _mute(stream: TextIO) -> None:
-    """Let what is left in the stream's buffer go nowhere: Python writes it again when it ends."""
+    """Send what is left in the stream's buffer to the null device: Python writes it at its end."""
     with contextlib.suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())

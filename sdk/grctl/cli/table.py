@@ -1,7 +1,7 @@
 """Columns and paragraphs for people, by the cells that a character takes. Pure.
 
 Only the last column gives way to the terminal's edge: what stands before it is short, and is what
-one looks for. Where little is left for it, it goes below.
+one looks for. If the row leaves too little room for it, it stands in lines of its own below.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,8 +10,8 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 
 GAP = "   "
 SHORTEST = 20  # cells that a text keeps: below, the terminal may break its lines
-READABLE = 40  # cells: a text that has fewer is better read in a line of its own
-BELOW = "  "  # before a text that stands below its row
+READABLE_CELLS = 40  # cells: a text that has fewer is better read in a line of its own
+INDENT_BELOW = "  "  # before a text that stands below its row
 CUT = "..."
 
 Row = Sequence[str]
@@ -27,17 +27,17 @@ def table(rows: Sequence[Row], width: int | None) -> list[str]:
         width: Cells of the terminal; None: nothing is cut.
     """
     halves = list(_halves(rows))
-    if width is not None and any(width - cell_len(before) < READABLE for before, _ in halves):
+    if width is not None and any(width - cell_len(before) < READABLE_CELLS for before, _ in halves):
         return list(_stacked(halves, width))
     return [(before + _cut(last, _room(before, width))).rstrip() for before, last in halves]
 
 
 def _stacked(halves: Sequence[tuple[str, str]], width: int) -> Iterator[str]:
-    """Give each row, and below it what its last column has."""
+    """Yield the lines of each row, and below them its last column."""
     for number, (before, last) in enumerate(halves):
         yield before.rstrip()
         if last and number:
-            yield from paragraph(BELOW, last, width)
+            yield from paragraph(INDENT_BELOW, last, width)
 
 
 def broken_table(rows: Sequence[Row], width: int | None, indent: str = "") -> list[str]:

@@ -1,4 +1,4 @@
-"""Objects that cannot be read, since somebody else has written them: each has a stand-in. Pure.
+"""Objects that somebody else wrote and that cannot be read: each gets a stand-in. Pure.
 
 1. One object hides no other: a list shows all, and says on the one what is wrong with it.
 2. A stand-in has what can be read of its object: names, times, type and phase.
@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from grctl.models import EventPhase, RunPhase, WorkflowEvent, WorkflowRun
+from grctl.models.base import NAME_LENGTH
 from grctl.models.salvage import contradiction
 
 UNKNOWN = "?"
@@ -48,7 +49,7 @@ def event_from(item: Json) -> WorkflowEvent:
 
 
 def problem_of(error: ValidationError) -> str:
-    """Say what of an object cannot be read: the place, what is wrong, and how much else is."""
+    """Return what is wrong with an object: the first field that does not fit, and how many more."""
     first, *others = error.errors(include_url=False, include_context=False, include_input=False)
     place = ".".join(map(str, first["loc"])) or "the object"
     more = f" (and {len(others)} more)" if others else ""
@@ -67,4 +68,4 @@ def _part(item: Json, key: str) -> Json:
 
 
 def _name(value: Any) -> str:
-    return value if isinstance(value, str) and 0 < len(value) <= 253 else UNKNOWN
+    return value if isinstance(value, str) and 0 < len(value) <= NAME_LENGTH else UNKNOWN

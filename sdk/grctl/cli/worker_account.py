@@ -13,15 +13,15 @@ from grctl.kube import Api, Connection
 from grctl.models import GROUP
 
 ACCOUNT = "grctl-dev-worker"
-LIFETIME_S = 365 * 24 * 3600
-"""Of the token. It is worth nothing once `grctl dev` has ended, unless `--data` keeps its API."""
+TOKEN_LIFETIME_S = 365 * 24 * 3600
+"""The token is worth nothing once `grctl dev` has ended, unless `--data` keeps its API."""
 RBAC = "rbac.authorization.k8s.io"
 
 Json = dict[str, Any]
 
 
 async def write_worker_token(kubeconfig: Path, namespace: str, audience: str, path: Path) -> None:
-    """Make an account that may execute all workflow types of a namespace, and write its token.
+    """Create an account that may execute all workflow types of a namespace, and write its token.
 
     Args:
         kubeconfig: Of the API that is asked; the namespace is made where it does not exist.
@@ -32,14 +32,14 @@ async def write_worker_token(kubeconfig: Path, namespace: str, audience: str, pa
     async with Api(await Connection.find(kubeconfig), user_agent=MANAGER) as api:
         for where, manifest in _manifests(namespace):
             await api.apply(f"{where}/{manifest['metadata']['name']}", manifest, MANAGER)
-        request = {"spec": {"audiences": [audience], "expirationSeconds": LIFETIME_S}}
+        request = {"spec": {"audiences": [audience], "expirationSeconds": TOKEN_LIFETIME_S}}
         accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
         answer = await api.create(f"{accounts}/{ACCOUNT}/token", request)
     _write_private(path, answer["status"]["token"])
 
 
 def _manifests(namespace: str) -> list[tuple[str, Json]]:
-    """Return what is to be there, each with the collection that it belongs to."""
+    """Return the objects to apply, each with the path of its collection."""
     inside, metadata = f"namespaces/{namespace}", {"name": ACCOUNT, "namespace": namespace}
     roles = f"/apis/{RBAC}/v1/{inside}"
     rule = {"apiGroups": [GROUP], "resources": ["workflowruns"], "verbs": ["execute"]}
@@ -61,7 +61,7 @@ def _object(api_version: str, kind: str, metadata: Json, **rest: Any) -> Json:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Write a file anew. It never exists with the text and with wider rights."""
+    """Write a file that only this user may read, also while it is written."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

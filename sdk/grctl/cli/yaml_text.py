@@ -1,4 +1,4 @@
-"""YAML that every reader takes for the same, be it of YAML 1.1 or 1.2. Pure.
+"""YAML that readers of YAML 1.1 and of YAML 1.2 understand alike. Pure.
 
 1. A string stands without quotes only if no reader could take it for anything else: it begins with
    a letter, and is none of the words of `WORDS`. So numbers, dates, times, `<<` and `~` are quoted
@@ -54,7 +54,7 @@ def as_yaml(value: Any, *, unicode: bool = True) -> str:
 
 
 def _style(text: str) -> str | None:
-    """Give the style of a string; None leaves it to the emitter, which quotes where it must."""
+    """Return the style of a string; None leaves it to the emitter, which quotes where it must."""
     if OBEYED.search(text.replace("\n", "")):
         return '"'
     if LINES.fullmatch(text) and not text.endswith("\n\n"):

@@ -6,7 +6,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from grctl.arguments import check_path, check_text, seconds_of
+from grctl.arguments import check_optional_path, check_optional_text, seconds_of
 from grctl.client.access import Access, limits_of
 from grctl.client.errors import WorkflowNotFoundError
 from grctl.client.handle import WorkflowHandle
@@ -53,9 +53,9 @@ class Client:
         *,
         request_timeout: Timeout = None,
     ) -> None:
-        check_text("namespace", namespace)
-        check_text("context", context)
-        check_path("kubeconfig", kubeconfig)
+        check_optional_text("namespace", namespace)
+        check_optional_text("context", context)
+        check_optional_path("kubeconfig", kubeconfig)
         self._namespace = namespace or os.environ.get("GRCTL_NAMESPACE")
         self._kubeconfig = kubeconfig
         self._context = context

@@ -15,8 +15,8 @@ LONGEST_NAMESPACE = 63  # characters: a DNS label
 
 NAME = re.compile(NAME_PATTERN)
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-HALF = re.compile("[\ud800-\udfff]")
-"""Surrogates: what Python makes of bytes that are no UTF-8, in an argument of a command."""
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a character. Python makes it of bytes in an argument of a command that are not UTF-8."""
 ACCENTS = re.compile(r"[\u0300-\u036f]")
 """They stand behind their letters, once those are taken apart."""
 
@@ -42,7 +42,7 @@ def check_name(name: object, what: str) -> None:
 
 
 def check_namespace(name: str) -> None:
-    """Refuse what no namespace can be called.
+    """Raise InvalidNameError for a text that cannot be the name of a namespace.
 
     Raises:
         InvalidNameError: says what fits.
@@ -58,12 +58,12 @@ def check_text(text: object, what: str) -> None:
     """Refuse what cannot name a workflow type or an event, which may be any text.
 
     Raises:
-        ValueError: it is no text, empty, longer than 253 characters, or has half a character.
+        ValueError: it is not text, is empty or longer than 253 characters, or has a surrogate.
     """
     if not isinstance(text, str) or not 0 < len(text) <= LONGEST:
         raise ValueError(f"{what} must be text of 1 to {LONGEST} characters, not {text!r}.")
-    if HALF.search(text):
-        raise ValueError(f"{what} {text!r} holds half a character, which no JSON can.")
+    if SURROGATE.search(text):
+        raise ValueError(f"{what} {text!r} has half a character (a surrogate): no JSON can.")
 
 
 def fitting_name(text: str, longest: int = LONGEST) -> str:

@@ -12,7 +12,7 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-from grctl.arguments import check_duration
+from grctl.arguments import check_optional_duration
 from grctl.client.access import Access, Json
 from grctl.client.errors import RunNotReleasedError, WorkflowAlreadyRunningError
 from grctl.client.names import check_text
@@ -47,7 +47,7 @@ def run_spec(workflow: WorkflowSpec, keep_events: int | None, ttl: timedelta | N
             f"keep_events must be a number of events from 0 to {MOST_KEPT_EVENTS}, not"
             f" {keep_events!r}."
         )
-    check_duration("ttl_after_finished", ttl)
+    check_optional_duration("ttl_after_finished", ttl)
     longest = timedelta(seconds=LONGEST_TTL)
     if ttl is not None and not timedelta(0) <= ttl <= longest:
         raise ValueError(
@@ -73,7 +73,7 @@ def workflow_spec(
         ValueError: the type is empty, or the timeout is no positive time.
     """
     check_text(workflow_type, "workflow_type")
-    check_duration("workflow_timeout", timeout)
+    check_optional_duration("workflow_timeout", timeout)
     if timeout is not None and not SHORTEST_DURATION <= timeout <= LONGEST_DURATION:
         raise ValueError(
             f"workflow_timeout must be positive and at most {LONGEST_DURATION.days} days, not"

@@ -8,11 +8,11 @@ Timeout = float | timedelta | None
 
 
 def seconds(timeout: Timeout) -> float | None:
-    """Give it in seconds.
+    """Return a timeout in seconds; None stands for ever.
 
     Raises:
-        TypeError: it is neither a number, a timedelta nor None.
-        ValueError: it is not a number.
+        TypeError: the timeout is neither a number, a timedelta nor None.
+        ValueError: the timeout is NaN.
     """
     return seconds_of("timeout", timeout)
 

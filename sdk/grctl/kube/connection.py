@@ -3,7 +3,7 @@
 1. An explicit kubeconfig, then the files of `$KUBECONFIG`, then `~/.kube/config`, then the pod's
    ServiceAccount.
 2. Who asks is said anew with each request: tokens renew themselves (`credentials`).
-3. What a kubeconfig says and cannot be done here is refused, never passed over.
+3. A setting of a kubeconfig that we do not support is refused, never ignored.
 """
 
 import base64
@@ -87,7 +87,7 @@ class Connection:
 
     @property
     def _is_private(self) -> bool:
-        """Whether nobody between here and the server can read what is said."""
+        """Whether nobody between this process and the server can read requests."""
         parts = urlsplit(self.server)
         return parts.scheme == "https" or is_loopback(parts.hostname or "")
 
@@ -190,7 +190,7 @@ def _trusting(authority: bytes, cluster: Section) -> ssl.SSLContext:
 
 
 def _show(context: ssl.SSLContext, certificate: bytes, key: bytes, user: Section) -> None:
-    """Show a client certificate to the server. Python takes it from files only."""
+    """Load a client certificate. Python takes it from files only."""
     try:
         with _file_of(certificate + b"\n" + key) as path:
             context.load_cert_chain(path)

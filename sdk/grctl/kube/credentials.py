@@ -94,7 +94,7 @@ class _AuthProvider:
 
 
 def _only(user: dict[str, Any]) -> dict[str, Any]:
-    """Make a kubeconfig of one user, in which the official client reads nothing else."""
+    """Return a kubeconfig with nothing but one user's auth-provider, for the official client."""
     return {
         "current-context": "it",
         "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
@@ -111,7 +111,7 @@ def _bearer(token: str) -> tuple[str, str]:
 
 
 def _token(user: Section) -> str:
-    """Return the token of a file that can be read, or else the one that is written down."""
+    """Return the token of the tokenFile or, if that cannot be read, the token in the kubeconfig."""
     path, written = user.path("tokenFile"), user.text("token")
     if path is None:
         return written
@@ -124,7 +124,7 @@ def _token(user: Section) -> str:
 
 
 def _check_one_way(user: Section) -> None:
-    """Refuse what kubectl refuses: it is not clear who is meant."""
+    """Raise KubeconfigError for two ways to authenticate, of which kubectl takes neither."""
     token = user.text("token") or user.text("tokenFile")
     if token and user.text("username"):
         raise KubeconfigError(f"{user.name} has a token and a username; only one can be")

@@ -1,7 +1,7 @@
 """Credentials of a plugin that a kubeconfig names (`exec`), as kubectl asks it.
 
-It is asked again when what it gave has expired. Its standard error is the person's: it may ask
-there to log in.
+It is run again when its credential has expired. It inherits standard error, where it may ask a
+person to log in.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Any
 from grctl.kube.kubeconfig import KubeconfigError, Section
 
 VERSIONS = frozenset({"client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"})
-EARLY = timedelta(seconds=10)  # before it expires: the request is to arrive with it
+RENEW_EARLY = timedelta(seconds=10)  # before it expires: the request is to arrive with it
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Credential:
 
 
 class ExecPlugin:
-    """A plugin, and what it gave last.
+    """A plugin, and the credential that it gave last.
 
     Args:
-        user: The user that names it.
-        cluster: What it is told of the cluster if it asks for that.
+        user: The kubeconfig's user that names the plugin.
+        cluster: What the plugin is told of the cluster if its settings ask for that.
     """
 
     def __init__(self, user: Section, cluster: Mapping[str, Any]) -> None:
@@ -53,10 +53,10 @@ class ExecPlugin:
         self._asking = asyncio.Lock()
 
     async def credential(self) -> Credential:
-        """Return what it gave, or what it gives now if that has expired.
+        """Return the last credential or, if that has expired, a new one.
 
         Raises:
-            KubeconfigError: it cannot be run, fails, or gives something else than a credential.
+            KubeconfigError: the plugin cannot be run, fails, or does not give a credential.
         """
         async with self._asking:
             if self._given is None or _has_expired(self._given):
@@ -132,4 +132,4 @@ def _moment(text: str) -> datetime | None:
 
 
 def _has_expired(credential: Credential) -> bool:
-    return credential.expires is not None and datetime.now(UTC) >= credential.expires - EARLY
+    return credential.expires is not None and datetime.now(UTC) >= credential.expires - RENEW_EARLY

@@ -1,7 +1,7 @@
 """Kubeconfig files, read and merged as kubectl does.
 
-1. Of several files the first that says something counts: a named entry as a whole, and the current
-   context. Files that are missing or empty say nothing.
+1. Of several files the first one that has a named entry, or a current context, counts. Entries are
+   not merged field by field. Missing and empty files are skipped.
 2. Of a file with several YAML documents the first counts.
 3. A relative path is relative to the file that it stands in.
 """
@@ -17,7 +17,7 @@ KINDS = ("clusters", "users", "contexts")
 
 
 class KubeconfigError(ValueError):
-    """A kubeconfig says what cannot be used."""
+    """A kubeconfig cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Kubeconfig:
         return _named(self.clusters, context.text("cluster"), f"{context.name} wants the cluster")
 
     def user(self, context: Section) -> Section:
-        """Return the user of a context; one that names none is nobody."""
+        """Return the user of a context; without a name, a user without credentials."""
         name = context.text("user")
         if not name:
             return Section("no user", {}, context.directory)

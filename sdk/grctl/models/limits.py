@@ -12,6 +12,8 @@ RUN = 1024 * KIB
 MESSAGE = 4 * KIB
 """A message or a stack trace is cut to this."""
 STACK_TRACE = 16 * KIB
+LARGEST_INTEGER = 2**63 - 1
+"""The API server reads a larger integer as a float, and so do many readers of JSON."""
 DEEPEST = 100
 """Levels of lists and objects in a value: far below what Kubernetes and orjson read, far above what
 people write."""

@@ -1,4 +1,4 @@
-"""Versions of what operator and worker say to each other, and which one two of them use.
+"""Versions of the protocol between operator and worker, and how both agree upon one.
 
 1. Each side says the lowest and the highest version that it speaks; the highest common one is used.
 2. So either side may be upgraded first: who changes the protocol raises `highest`, still speaks the
@@ -32,11 +32,11 @@ class Spoken(NamedTuple):
 SPOKEN = Spoken(lowest=2, highest=3)
 """What this release speaks. 2: several messages in one frame; 3: versions are agreed upon."""
 
-MOST = 10_000
-"""No version is ever above: larger numbers are no versions."""
+LARGEST_VERSION = 10_000
+"""No version is ever above this number. A larger one is refused."""
 
 
 def disagreement(worker: Spoken, operator: Spoken) -> str:
-    """Say which two ranges have nothing in common, and which side is behind."""
+    """Return the message for two ranges without a common version: it names the side to upgrade."""
     behind = "operator" if worker.lowest > operator.highest else "worker"
     return f"The worker speaks {worker}, the operator {operator}: upgrade the {behind}"

@@ -21,7 +21,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from grctl.models.base import NAME_LENGTH, Model
 from grctl.models.directive import AnyDirective
 from grctl.models.phases import HandlerKind
-from grctl.models.protocol import MOST, SPOKEN, Spoken
+from grctl.models.protocol import LARGEST_VERSION, SPOKEN, Spoken
 from grctl.models.run import RunError
 from grctl.raw_json import dumps
 
@@ -36,10 +36,10 @@ MOST_HANDLERS = 2_000
 LONGEST_NAME = 1024
 """Characters of a handler's name: more than a status shows, so that the longest ones are seen."""
 MOST_CAPACITY = 100_000
-SHORT = 63
-"""Characters of a namespace, as Kubernetes limits it, or of the number of a process."""
+LABEL_LENGTH = 63
+"""Characters of a namespace, as Kubernetes limits it. An instance of a worker has no more."""
 UNREACHABLE = "Grctl-Unreachable"
-"""Header of a connection: where the worker was a moment ago and found nobody."""
+"""Header of a connection: the address of the worker's last try, where nobody answered."""
 
 
 class Handler(Model):
@@ -92,9 +92,9 @@ class Greeting(Model):
     """What every Hello says, of whatever version: enough to agree upon one."""
 
     kind: Literal["hello"] = "hello"
-    protocol: int = Field(default=SPOKEN.lowest, ge=1, le=MOST)
+    protocol: int = Field(default=SPOKEN.lowest, ge=1, le=LARGEST_VERSION)
     """The lowest that it speaks. An operator before 3 takes only a worker that says 2 here."""
-    protocol_highest: int | None = Field(default=None, ge=1, le=MOST)
+    protocol_highest: int | None = Field(default=None, ge=1, le=LARGEST_VERSION)
     """The highest that it speaks; None, as before 3: it speaks one only."""
 
     @property
@@ -106,12 +106,12 @@ class Greeting(Model):
 class Hello(Greeting):
     """First message of a worker."""
 
-    protocol_highest: int | None = Field(default=SPOKEN.highest, ge=1, le=MOST)
+    protocol_highest: int | None = Field(default=SPOKEN.highest, ge=1, le=LARGEST_VERSION)
     worker: str = Field(max_length=NAME_LENGTH)
     """Name that outlives a restart (the pod's name)."""
-    instance: str = Field(max_length=SHORT)
+    instance: str = Field(max_length=LABEL_LENGTH)
     """Another at each start of the process."""
-    namespace: str = Field(max_length=SHORT)
+    namespace: str = Field(max_length=LABEL_LENGTH)
     capacity: int = Field(ge=0, le=MOST_CAPACITY)
     catalogues: tuple[Catalogue, ...] = Field(max_length=MOST_TYPES)
     held: tuple[Execution, ...] = ()
@@ -211,15 +211,15 @@ class Goodbye(Model):
 class Blocked(Model):
     """The worker's event loop is blocked. Sent by a thread, as a POST: the loop sends nothing."""
 
-    instance: str = Field(max_length=253)
-    execution: str | None = Field(default=None, max_length=253)
+    instance: str = Field(max_length=NAME_LENGTH)
+    execution: str | None = Field(default=None, max_length=NAME_LENGTH)
     """Whose handler blocks it, if that is known."""
     seconds: float = Field(ge=0, allow_inf_nan=False)
-    """For how long."""
+    """How long it has been blocked, or was."""
     place: str = Field(max_length=LONGEST_PLACE)
     """Where in the users' code: file, line and function."""
     over: bool = False
-    """Whether it is over."""
+    """Whether the loop runs again."""
 
 
 FromWorker = Annotated[Hello | Outcome | Declined | Drain, Field(discriminator="kind")]

@@ -40,7 +40,7 @@ class Problem(NamedTuple):
 
     text: str
     whole: bool = False
-    """The value is of a type that is not taken at all."""
+    """The parameter takes no value of this JSON type."""
 
 
 class Reading(NamedTuple):
@@ -88,7 +88,7 @@ def _arguments(reading: Reading) -> dict[str, Any]:
 
 
 def _bind_one(signature: Signature, payload: Any) -> Reading:
-    """Read a payload by name or as a whole: what the rules say first, or else what fits."""
+    """Read a payload as rule 2 says; if that does not fit, in the other way."""
     (parameter,) = signature.parameters
     if isinstance(payload, dict) and parameter.find(payload) is not MISSING:
         named = _by_name(signature, payload)
@@ -185,7 +185,7 @@ def _problem(parameter: Parameter, value: Any, error: ErrorDetails) -> Problem:
 
 
 def _is_of_no_such_type(error: ErrorDetails) -> bool:
-    """Return whether a type takes no value of this JSON type, rather than not this one."""
+    """Return whether the error is about the JSON type of a value, not about the value itself."""
     return error["type"].endswith("_type") or error["type"] in OF_OTHER_TYPES
 
 

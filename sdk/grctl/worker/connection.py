@@ -212,7 +212,7 @@ class Connection:
         logger.debug("sent elsewhere", extra={"url": self._redirect, "why": goodbye.message})
 
     def _note_trouble(self, url: str, trouble: str) -> None:
-        """Log why there is no connection."""
+        """Record and log why there is no connection."""
         level = logging.WARNING if self._trouble.is_news(trouble) else logging.DEBUG
         logger.log(level, "not connected, trying again", extra={"url": url, "why": trouble})
 

@@ -1,8 +1,9 @@
 """The size of a Hello: an operator reads LARGEST_HELLO of a worker that it does not know yet.
 
-1. What a worker can run has its half of that. Who has more splits it among several workers.
-2. What it holds has the rest. That takes some thousand executions; those beyond are left out. The
-   operator takes them for lost and has them run again (at least once), so nothing is lost.
+1. The catalogues (what the worker can run) may fill half of that. A worker that has more does not
+   start: its workflows must be split among several workers.
+2. The executions that it holds may fill the rest: some thousand. Those beyond are left out. The
+   operator takes them for lost and dispatches them again (at least once).
 """
 
 from collections.abc import Iterable
@@ -12,12 +13,12 @@ from grctl.models.wire import LARGEST_HELLO, MOST_TYPES, Catalogue, Execution, e
 
 logger = get_logger(__name__)
 
-CATALOGUES = LARGEST_HELLO // 2  # bytes
-HELD = LARGEST_HELLO - CATALOGUES - 16 * 1024  # bytes: names and numbers have some room
+CATALOGUES_BYTES = LARGEST_HELLO // 2  # bytes
+HELD_BYTES = LARGEST_HELLO - CATALOGUES_BYTES - 16 * 1024  # bytes: names and numbers have some room
 
 
 def check_size(catalogues: tuple[Catalogue, ...]) -> None:
-    """Return if workflows fit into one worker.
+    """Check that workflows fit into one worker.
 
     Raises:
         ValueError: they do not.
@@ -28,17 +29,17 @@ def check_size(catalogues: tuple[Catalogue, ...]) -> None:
             f"One worker runs at most {MOST_TYPES} workflows, not {len(catalogues)}: start several"
             " workers, each with some of them."
         )
-    if size > CATALOGUES:
+    if size > CATALOGUES_BYTES:
         raise ValueError(
             f"The handlers of {len(catalogues)} workflows and their payloads' schemas take {size}"
-            f" bytes, and one worker may have {CATALOGUES}: start several workers, each with some"
-            " of them."
+            f" bytes, and one worker may have {CATALOGUES_BYTES}: start several workers, each with"
+            " some of them."
         )
 
 
 def fitting(held: Iterable[Execution]) -> tuple[Execution, ...]:
     """Return the executions that a Hello has room for, the oldest first."""
-    left = HELD
+    left = HELD_BYTES
     kept: list[Execution] = []
     for execution in held:
         left -= len(encode(execution).encode()) + 1

@@ -1,4 +1,4 @@
-"""Finds what blocks the event loop: who, where, and for how long; and tells log and operator.
+"""Finds which handler blocks the event loop, where and how long, and tells log and operator.
 
 A handler that blocks (`time.sleep`, a driver without async) stops all handlers of its process and
 the heartbeat with them. For the operator such a worker looks like one behind a broken network.
@@ -44,7 +44,7 @@ class Blockage:
     seconds: float
     place: str
     execution: Execution | None = None
-    """Whose handler blocks it; None: it cannot be told (a task of a task, before Python 3.12)."""
+    """Whose handler blocks it; None if unknown (in a task that a handler started, before 3.12)."""
     over: bool = False
 
 

@@ -1,4 +1,4 @@
-"""Signals that stop a worker, and what processes made by fork must not inherit of it.
+"""The signals that stop a worker, and how a forked child gets rid of the worker's handlers.
 
 1. asyncio takes signals by a descriptor that the C handler of a signal writes to. A child made by
    fork has that descriptor and that handler too: a SIGTERM for the child would stop the worker,
@@ -58,11 +58,11 @@ class _Taken:
         self._loop = loop
         self._stop = stop
         self._handlers: dict[signal.Signals, Any] = {}
-        """What asyncio sets."""
+        """The handlers that asyncio set."""
         self._timer: asyncio.TimerHandle | None = None
 
     def take(self) -> None:
-        """Take them, now and again every second."""
+        """Set the handlers, now and again every second."""
         for each in SIGNALS:
             if each in self._handlers and signal.getsignal(each) is not self._handlers[each]:
                 logger.warning("signal taken back from users' code", extra={"signal": each.name})
@@ -71,13 +71,13 @@ class _Taken:
         self._timer = self._loop.call_later(TAKE_AGAIN_S, self.take)
 
     def end(self) -> None:
-        """Take them no more."""
+        """Stop setting the handlers."""
         if self._timer is not None:
             self._timer.cancel()
 
 
 def _for_a_child(handler: Any) -> Any:
-    """Return what a child takes a signal with.
+    """Return the handler of a signal that a child gets.
 
     `asyncio.run` replaces Python's own handler of SIGINT by one that cancels the main task; a child
     has no such task.
@@ -108,7 +108,7 @@ def _let_through() -> None:
 
 
 def _give_back() -> None:
-    """Give a new child the handlers that were there before the worker's."""
+    """Set the handlers that were there before the worker's, in a new child."""
     if _before:
         signal.set_wakeup_fd(-1)
         for each, handler in _before.items():

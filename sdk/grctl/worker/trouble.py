@@ -1,6 +1,6 @@
-"""Why a worker has no connection: in words, and told without a flood.
+"""Why a worker has no connection: in words, and without a flood of log records.
 
-1. Each cause is a warning once in an outage, however often it is met and whatever lies between.
+1. Each cause is one warning in an outage, however often it occurs.
 2. While the outage lasts, the cause is told again after a minute, and with pauses that double up to
    ten. What comes in between is at debug.
 """
@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 import aiohttp
 
-FIRST_REMINDER = 60.0  # s
-LONGEST_REMINDER = 600.0  # s
+FIRST_REMINDER_S = 60.0
+LONGEST_REMINDER_S = 600.0
 MOST_CAUSES = 20  # kept of one outage; beyond, only reminders tell
 
 
 class Trouble:
-    """One worker's causes, from a connection's end to the next Welcome.
+    """The causes that one worker has met since it lost its connection.
 
     Args:
         now: A clock that never goes back, in seconds.
@@ -28,7 +28,7 @@ class Trouble:
         self._now = now
         self._told: set[str] = set()
         self._reminder = 0.0
-        self._pause = FIRST_REMINDER
+        self._pause = FIRST_REMINDER_S
 
     def is_news(self, cause: str) -> bool:
         """Record a cause, and return whether it should be told now."""
@@ -40,7 +40,7 @@ class Trouble:
             return True
         if self._now() < self._reminder:
             return False
-        self._pause = min(self._pause * 2, LONGEST_REMINDER)
+        self._pause = min(self._pause * 2, LONGEST_REMINDER_S)
         self._reminder = self._now() + self._pause
         return True
 
@@ -48,7 +48,7 @@ class Trouble:
         """Record that there is a connection."""
         self.cause = ""
         self._told.clear()
-        self._pause = FIRST_REMINDER
+        self._pause = FIRST_REMINDER_S
 
 
 def in_words(error: BaseException) -> str:

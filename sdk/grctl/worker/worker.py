@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from grctl.arguments import check_seconds, check_text, check_whole, wrong_type
+from grctl.arguments import check_optional_text, check_seconds, check_whole, wrong_type
 from grctl.backoff import Uniform
 from grctl.loggers import get_logger
 from grctl.models.phases import HandlerKind
@@ -65,7 +65,7 @@ class Worker:
         sleep: Waits between them; for tests.
 
     Raises:
-        TypeError: something in `workflows` is no workflow, or an argument is of a wrong type.
+        TypeError: something in `workflows` is not a workflow, or an argument is of a wrong type.
         ValueError: a workflow without a start handler, two of one type, a handler whose
             parameters cannot be made from a payload, or one that names a step (a constant in its
             code) which its workflow does not have.
@@ -88,10 +88,10 @@ class Worker:
         uniform: Uniform = random.uniform,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        check_text("operator_url", operator_url)
-        check_text("name", name)
-        check_text("namespace", namespace)
-        check_text("http_host", http_host)
+        check_optional_text("operator_url", operator_url)
+        check_optional_text("name", name)
+        check_optional_text("namespace", namespace)
+        check_optional_text("http_host", http_host)
         if http_port is not None:
             check_whole("http_port", http_port)
         check_whole("capacity", capacity)

@@ -119,7 +119,7 @@ def _field_of(written: inspect.Parameter, annotation: Any) -> FieldInfo:
 
 
 def _type_of(field: FieldInfo) -> Any:
-    """Return the annotation with what a field says of its values, and nothing of its place."""
+    """Return the annotation with the field's constraints, without its aliases and default."""
     said = Field(
         title=field.title,
         description=field.description,
