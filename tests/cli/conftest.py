@@ -57,7 +57,7 @@ def run_of(kubeconfig: Path, name: str) -> dict[str, Any]:
 
 
 def api_does(kubeconfig: Path, act: Callable[[Api], Awaitable[T]]) -> T:
-    """Make one request."""
+    """Send one request, and return its answer."""
 
     async def do() -> T:
         async with Api(await Connection.find(kubeconfig)) as api:

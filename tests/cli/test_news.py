@@ -27,7 +27,7 @@ class Seconds:
         await self._turns.get()
 
     async def passes(self, count: int = 1) -> None:
-        """Let so many seconds pass; what they wake has been done when this returns."""
+        """Advance the time, and return when the tasks that wake have run."""
         for _ in range(count):
             await self._sleeping.wait()
             self._sleeping.clear()

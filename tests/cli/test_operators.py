@@ -107,7 +107,7 @@ def test_the_lease_is_found_in_any_namespace(grctl: Grctl, kubeconfig: Path) -> 
 
 
 def forbid_leases(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Have Leases refused. Give the paths that were asked for."""
+    """Refuse requests for Leases. Return the paths that were asked for."""
     get, asked = Api.get, []
 
     async def guarded(api: Api, path: str, *arguments: Any) -> Any:

@@ -67,7 +67,7 @@ def test_an_invalid_event_is_told_in_its_message(spec: Any) -> None:
 
 @pytest.fixture
 def broken(grctl: Grctl, kubeconfig: Path) -> Path:
-    """Have two runs, of which one has a status that is none."""
+    """Create two runs, one of which has an invalid status."""
     for name in ("order-1", "order-2"):
         grctl("start", "Order", name)
     set_status(kubeconfig, "order-1", {"phase": "WaitEvent", "history": [1]})

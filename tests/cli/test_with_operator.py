@@ -97,7 +97,7 @@ async def test_a_run_is_waited_for_until_its_result(stage: Stage) -> None:
 
 @pytest.fixture
 def full() -> Iterator[IO[bytes]]:
-    """Give a stream that takes nothing, as on a full disk."""
+    """Return a stream that takes nothing, as on a full disk."""
     with Path("/dev/full").open("wb") as stream:
         yield stream
 

@@ -28,7 +28,7 @@ OF_CREDENTIALS = ("authorization", "impersonate-")
 
 @asynccontextmanager
 async def noting_server(directory: Path) -> AsyncIterator[tuple[str, Asked, list[str]]]:
-    """Give the URL of a TLS server that answers everything with an empty list, and its notes.
+    """Yield the URL of a TLS server that answers everything with an empty list, and its notes.
 
     They are what it was asked, and whose certificates it was shown. It trusts `client.pem`.
     """
@@ -54,7 +54,7 @@ async def noting_server(directory: Path) -> AsyncIterator[tuple[str, Asked, list
 
 @asynccontextmanager
 async def tunnel(port: int) -> AsyncIterator[tuple[str, list[str]]]:
-    """Give the URL of a proxy whose tunnels all lead to a port, and what it was asked for."""
+    """Yield the URL of a proxy whose tunnels all lead to a port, and what it was asked for."""
     asked: list[str] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -104,7 +104,7 @@ def write(path: Path, server: str, *, cluster: Any = None, user: Any = None, **m
 
 
 async def kubectl(environment: dict[str, str]) -> tuple[int, str]:
-    """Let kubectl ask for the pods; give its exit code and what it said of an error."""
+    """Run kubectl to ask for the pods. Return its exit code and its standard error."""
     home = {"HOME": "/nowhere", "PATH": "/usr/bin:/bin"}
     process = await asyncio.create_subprocess_exec(
         KUBECTL,
@@ -118,7 +118,7 @@ async def kubectl(environment: dict[str, str]) -> tuple[int, str]:
 
 
 def _certificate(of: str) -> tuple[bytes, bytes]:
-    """Make a certificate that signs itself, and its key, both as PEM."""
+    """Return a certificate that signs itself, and its key, both as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, of)])
     now = datetime.now(UTC)

@@ -36,7 +36,7 @@ async def counting(status: int, text: str = "{}") -> AsyncIterator[tuple[Api, Co
 
 @asynccontextmanager
 async def silent_server() -> AsyncIterator[str]:
-    """Give the URL of a server that takes connections and never says anything."""
+    """Yield the URL of a server that takes connections and never answers."""
     ended = asyncio.Event()
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

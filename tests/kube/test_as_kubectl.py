@@ -58,7 +58,7 @@ class Place:
         return write(self.directory / name, parts.pop("server", self.server), **parts)
 
     async def ask_as(self, environment: dict[str, str]) -> list[tuple[str, str]]:
-        """Let both ask; give who asks, which must be the same by both."""
+        """Send a request by both. Return the headers that say who asks, which must be the same."""
         code, told = await kubectl(environment)
         assert code == 0, told
         await _ours()

@@ -11,9 +11,8 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from grctl.worker.binding import BadPayloadError, bind
 from grctl.worker.context import Context
-from grctl.workflow.signature import Signature
+from tests.worker.binding import bound, refusal
 
 
 class Line(BaseModel):
@@ -96,16 +95,6 @@ async def update_quantity(ctx: Context, item_id: str, qty: int) -> None: ...
 async def move(ctx: Context, to: Place, at: datetime, *, by: UUID | None = None) -> None: ...
 async def pay(ctx: Context, price: Decimal, times: Annotated[int, Field(gt=0)] = 1) -> None: ...
 async def strange(ctx: Context, strange: Strange, note: str = "") -> None: ...
-
-
-def bound(function: Callable[..., Any], payload: Any) -> dict[str, Any]:
-    return bind(Signature(function), payload)
-
-
-def refusal(function: Callable[..., Any], payload: Any) -> str:
-    with pytest.raises(BadPayloadError) as caught:
-        bound(function, payload)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("payload", [None, "high", {"any": "thing"}, [1, 2]])

@@ -10,11 +10,11 @@ from pydantic import AliasChoices, AliasPath, BaseModel, Discriminator, Field, T
 from grctl.models import Directive
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Execute, Execution, Succeeded
-from grctl.worker.binding import BadPayloadError, bind
 from grctl.worker.context import Context
 from grctl.worker.executor import carry_out
 from grctl.workflow import Workflow
 from grctl.workflow.signature import Signature
+from tests.worker.binding import bound, refusal
 
 
 class Cat(BaseModel):
@@ -63,16 +63,6 @@ async def of_dataclasses(ctx: Context, tags: list[int] = OF_DATACLASSES) -> None
 async def pet(ctx: Context, pet: Cat | Dog = BY_KIND) -> None: ...
 async def pets(ctx: Context, pets: list[ByKind], by: str) -> None: ...
 async def named(ctx: Context, pet: Annotated[Named, Discriminator(tag_of)]) -> None: ...
-
-
-def bound(function: Callable[..., Any], payload: Any) -> dict[str, Any]:
-    return bind(Signature(function), payload)
-
-
-def refusal(function: Callable[..., Any], payload: Any) -> str:
-    with pytest.raises(BadPayloadError) as caught:
-        bound(function, payload)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(

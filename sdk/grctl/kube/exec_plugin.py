@@ -64,10 +64,7 @@ class ExecPlugin:
             return self._given
 
     async def _run(self) -> bytes:
-        mode = self._settings.text("interactiveMode")
-        interactive = mode != "Never" and sys.stdin is not None and sys.stdin.isatty()
-        if mode == "Always" and not interactive:
-            raise KubeconfigError(f"{self._settings.name} needs a terminal, and there is none")
+        interactive = self._is_interactive()
         try:
             process = await asyncio.create_subprocess_exec(
                 self._program(),
@@ -85,6 +82,18 @@ class ExecPlugin:
             code = process.returncode
             raise KubeconfigError(f"{self._name}: the plugin {self._command!r} ended with {code}")
         return output
+
+    def _is_interactive(self) -> bool:
+        """Return whether the plugin gets our standard input, to ask a person.
+
+        Raises:
+            KubeconfigError: it wants a terminal, and there is none.
+        """
+        mode = self._settings.text("interactiveMode")
+        interactive = mode != "Never" and sys.stdin is not None and sys.stdin.isatty()
+        if mode == "Always" and not interactive:
+            raise KubeconfigError(f"{self._settings.name} needs a terminal, and there is none")
+        return interactive
 
     def _program(self) -> str:
         """Return the command: found in $PATH, or relative to the kubeconfig."""

@@ -88,20 +88,14 @@ class Worker:
         uniform: Uniform = random.uniform,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        check_optional_text("operator_url", operator_url)
-        check_optional_text("name", name)
-        check_optional_text("namespace", namespace)
-        check_optional_text("http_host", http_host)
+        texts = {"operator_url": operator_url, "name": name}
+        texts |= {"namespace": namespace, "http_host": http_host}
+        for argument, text in texts.items():
+            check_optional_text(argument, text)
         if http_port is not None:
             check_whole("http_port", http_port)
-        check_whole("capacity", capacity)
-        if capacity < 1:
-            raise ValueError(f"capacity must be at least 1, not {capacity}.")
-        if capacity > MOST_CAPACITY:
-            raise ValueError(f"capacity must be at most {MOST_CAPACITY}, not {capacity}.")
-        check_seconds("grace", grace)
-        if not grace >= 0:  # NaN too
-            raise ValueError(f"grace must be at least 0 seconds, not {grace}.")
+        _check_capacity(capacity)
+        _check_grace(grace)
         self._grace = grace
         self._workflows = _by_type(workflows)
         self._catalogues = tuple(_catalogue(each) for each in self._workflows.values())
@@ -203,6 +197,20 @@ class Worker:
             await self._connection.send(outcome)
         if self._stopping.is_set():
             await self._connection.send(Drain())
+
+
+def _check_capacity(capacity: int) -> None:
+    check_whole("capacity", capacity)
+    if capacity < 1:
+        raise ValueError(f"capacity must be at least 1, not {capacity}.")
+    if capacity > MOST_CAPACITY:
+        raise ValueError(f"capacity must be at most {MOST_CAPACITY}, not {capacity}.")
+
+
+def _check_grace(grace: float) -> None:
+    check_seconds("grace", grace)
+    if not grace >= 0:  # NaN too
+        raise ValueError(f"grace must be at least 0 seconds, not {grace}.")
 
 
 def _by_type(candidates: Iterable[Any]) -> dict[str, Workflow]:
