@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from grctl.json_reading import UnreadableJsonError, read_json
+from grctl.misfits import misfits_of
 from grctl.models.base import Model
 from grctl.models.limits import MESSAGE
 from grctl.models.reasons import RunReason
@@ -115,10 +116,7 @@ def _validated(adapter: TypeAdapter[Any], said: Json) -> Any:
 
 
 def _told(error: ValidationError) -> str:
-    found = "; ".join(
-        f"{'.'.join(map(str, each['loc'])) or 'message'}: {each['msg']}"
-        for each in error.errors(include_input=False, include_url=False)
-    )
+    found = "; ".join(misfits_of(error, "message"))
     return cut(found, MESSAGE // 2)  # a field's name or a kind may be as long as the message
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from grctl.misfits import misfits_of
 from grctl.models import EventPhase, RunPhase, WorkflowEvent, WorkflowRun
 from grctl.models.base import NAME_LENGTH
 from grctl.models.salvage import contradiction
@@ -50,10 +51,8 @@ def event_from(item: Json) -> WorkflowEvent:
 
 def problem_of(error: ValidationError) -> str:
     """Return what is wrong with an object: the first field that does not fit, and how many more."""
-    first, *others = error.errors(include_url=False, include_context=False, include_input=False)
-    place = ".".join(map(str, first["loc"])) or "the object"
-    more = f" (and {len(others)} more)" if others else ""
-    return f"{place}: {first['msg']}{more}"
+    first, *others = misfits_of(error, "the object")
+    return f"{first} (and {len(others)} more)" if others else first
 
 
 def _status(item: Json, phases: set[Any], error: ValidationError) -> Json:
