@@ -311,6 +311,13 @@ REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str, str]] = {
         "cannot unmarshal",
         "'value' of an entry of 'env' of exec of its user 'a' must be text, not of type int",
     ),
+    "number in auth-provider": (
+        None,
+        {"auth-provider": {"name": "oidc", "config": {"id-token": 5}}},
+        {},
+        "cannot unmarshal",
+        "'id-token' of config of auth-provider of its user 'a' must be text, not of type int",
+    ),
     "no key": (
         None,
         {"client-certificate": "ca.pem"},

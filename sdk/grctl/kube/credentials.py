@@ -74,6 +74,9 @@ class _AuthProvider:
     def __init__(self, user: Section) -> None:
         if (name := user.below("auth-provider").text("name")) != "oidc":
             raise KubeconfigError(f"{user.name} has the auth-provider {name!r}; there is only oidc")
+        settings = user.below("auth-provider").below("config")
+        for key in settings.fields:
+            settings.text(key)  # the official client takes each for text
         self._user = user
         self._loader: Any = None
 
