@@ -363,3 +363,36 @@ def test_who_asks_for_the_end_of_a_run_does_not_wait_for_outcomes_that_do(ends: 
 
     assert decide_ahead(run, view(run, *events), held, NOON) is not None
     assert decide_ahead(asked, view(asked, *events), held, NOON) is None
+
+
+def gone_on_with_a_step() -> tuple[WorkflowRun, Event, Execution]:
+    """A run whose handler went on with a step, and what was handed over behind that handler."""
+    run, handled = stepping_run("ship"), event("approve")
+    return run, handled, execution(run, handled, "ahead")
+
+
+def test_an_event_that_is_behind_a_step_with_a_worker_does_not_stand_for_that_step() -> None:
+    run, handled, void = gone_on_with_a_step()
+
+    decision = decide(run, view(run, handled), executions(runs(void)), NOON)
+
+    assert [each.name for each in every(Dispatch, decision.before)] == ["ship"]
+    assert [each.execution for each in every(Release, decision.before)] == ["ahead"]
+    assert decision.status is None or decision.status.step == run.status.step
+
+
+def test_an_outcome_of_an_event_that_is_behind_a_step_is_void() -> None:
+    run, handled, void = gone_on_with_a_step()
+
+    decision = decide(run, view(run, handled), executions(brought(void, WaitForEvent())), NOON)
+
+    assert [each.execution for each in every(Release, decision.before)] == ["ahead"]
+    assert decision.status is None or decision.status.commits == run.status.commits
+
+
+def test_an_event_that_is_lost_behind_a_step_leaves_the_step_as_it_is() -> None:
+    run, handled, void = gone_on_with_a_step()
+
+    decision = decide(run, view(run, handled), executions(lost(void)), NOON)
+
+    assert decision.status is None or decision.status.step == run.status.step

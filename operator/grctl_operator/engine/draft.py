@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from grctl.models.limits import MESSAGE
-from grctl.models.phases import EventPhase, RunPhase
+from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 from grctl.models.run import HistoryEntry, RunStatus, Settlement, WorkflowRun
 from grctl.models.wire import Execution
 from grctl.serialization import cut
@@ -90,13 +90,19 @@ class Draft:
         return certain and self.events_complete and (listed or younger)
 
     def is_current(self, execution: Execution) -> bool:
-        """Say whether an execution was built on the run as it is: the fence of rule 4."""
+        """Say whether an execution was built on the run as it is: the fence of rule 4.
+
+        Only a wait takes events: one that was handed over ahead, behind a handler that then went
+        on with a step, is void.
+        """
         status = self.run.status
+        handles_event = execution.handler_kind is HandlerKind.EVENT
         return (
             execution.run_uid == self.run.metadata.uid
             and execution.workflow_type == self.run.spec.workflow.type
             and execution.commits == status.commits
             and execution.base == status.last_execution
+            and handles_event == (status.wait is not None)
             and not status.phase.finished
         )
 
