@@ -114,6 +114,20 @@ def an_outcome_of_the_deleted_run_is_accepted(patch: pytest.MonkeyPatch) -> Call
 
 
 @broken("a worker goes ahead")
+def an_event_that_was_handed_over_ahead_stands_for_a_step(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
+    def is_current(draft: Draft, execution: Any) -> bool:
+        status = draft.run.status
+        fence = (draft.run.metadata.uid, status.commits, status.last_execution)
+        built_on = (execution.run_uid, execution.commits, execution.base)
+        return built_on == fence and not status.phase.finished
+
+    patch.setattr(Draft, "is_current", is_current)
+    return decide
+
+
+@broken("a worker goes ahead")
 def what_was_built_on_a_lost_execution_commits(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
