@@ -57,6 +57,7 @@ def test_what_is_only_for_people_is_left_out_without_a_word(status: dict[str, An
         {"settled": {"uid": "e1"}},
         {"settled": [{"uid": "e1"}]},
         {"settled": [{**SETTLED, "phase": "Pending"}]},
+        {"settled": [{**SETTLED, "sequence": 2**53}]},
         {"phase": "Happy"},
         {"wait": {"since": "0000-01-01T00:00:00Z"}},
         {"wait": {}},

@@ -8,7 +8,7 @@
    run a handler twice, or lose what it left.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from grctl.models.base import LARGEST_COUNTED
@@ -93,10 +93,18 @@ def _kinds_next(status: RunStatus) -> set[HandlerKind | None]:
 def overcounted(status: Json) -> str | None:
     """Return the field of a status with a number beyond what is ever counted."""
     for name, value in status.items():
-        counts = value.values() if isinstance(value, dict) and name in COUNTING else (value,)
-        if any(isinstance(each, int) and each > LARGEST_COUNTED for each in counts):
+        if any(isinstance(each, int) and each > LARGEST_COUNTED for each in _counts(name, value)):
             return name
     return None
+
+
+def _counts(name: str, value: Any) -> Iterable[Any]:
+    """Return what may be a number in a field of a status."""
+    if name in COUNTING and isinstance(value, dict):
+        return value.values()
+    if name == "settled" and isinstance(value, list):
+        return [each.get("sequence") for each in value if isinstance(each, dict)]
+    return (value,)
 
 
 def unreadable_message(why: str) -> str:
