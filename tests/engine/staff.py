@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from grctl.models import WorkflowRun
 from grctl.models.wire import Catalogue, Declined, Execution
 from grctl_operator.engine import Dispatch, Executions, Held, WorkerPresence
+from grctl_operator.engine.versions import is_refusal
+from tests.engine.ledger import require
 from tests.engine.workers import CAPACITY, Worker, execution_numbers
 from tests.engine.world import KEY
 
@@ -67,8 +69,18 @@ class Staff:
         ]
         worker = min(able, key=lambda each: len(each.running))
         execution = _execution(effect, self.run)
+        self._check_version(execution, worker)
         self.held[execution.id] = Held(execution, worker.name, self.now, catalogue=worker.catalogue)
         worker.inbox.append((execution, dict(self.run.status.store)))
+
+    def _check_version(self, execution: Execution, worker: Worker) -> None:
+        """A version that refused an event is not asked again upon the same commit."""
+        fence = (execution.run_uid, execution.commits, execution.base, execution.event_uid)
+        for held in self.held.values():
+            other, refused = held.execution, held.outcome and is_refusal(held.outcome)
+            same = (other.run_uid, other.commits, other.base, other.event_uid) == fence
+            asked = same and refused and held.catalogue == worker.catalogue
+            require(not asked, f"8: {worker.name} is asked again for {execution.event_uid}")
 
     def _dispatch_ahead(self, effect: Dispatch, run: WorkflowRun) -> None:
         base = self.held.get(effect.base or "")

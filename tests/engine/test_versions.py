@@ -238,3 +238,9 @@ def test_a_handler_that_raises_is_not_asked_of_another_version() -> None:
     decision = decided(at(OLD, brought(attempt("e1"), failed())))
 
     assert status_of(decision).phase is RunPhase.FAILED
+
+
+def test_of_two_attempts_of_one_version_the_first_outcome_counts_though_it_is_a_refusal() -> None:
+    again = at(OLD, runs(attempt("e2")))
+
+    assert rejected(decided(REFUSED_BY_OLD, again, workers=(OLD,))) == ["BadPayload"]

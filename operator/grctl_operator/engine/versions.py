@@ -35,10 +35,9 @@ def is_open(draft: Draft, held: Held) -> bool:
         return False
     execution = held.execution
     same = [each for each in draft.executions.held if _same(each.execution, execution)]
-    refused = [each.catalogue for each in same if each.outcome and is_refusal(each.outcome)]
-    asked = [each for each in same if each.outcome or not each.lost]
-    if len(asked) > len(refused):
+    if any(_may_take_it(each) for each in same if each.catalogue != held.catalogue):
         return True  # another version is at it, or took it
+    refused = [each.catalogue for each in same if each.outcome and is_refusal(each.outcome)]
     if draft.run.spec.cancel:
         return False
     able = draft.executions.connected_with(execution.handler_kind, execution.handler_name)
@@ -59,6 +58,10 @@ def _refused_by(draft: Draft) -> Iterator[Catalogue]:
     for held in draft.in_flight:
         if held.catalogue is not None and draft.is_current(held.execution) and is_open(draft, held):
             yield held.catalogue
+
+
+def _may_take_it(held: Held) -> bool:
+    return not held.lost if held.outcome is None else not is_refusal(held.outcome)
 
 
 def _same(execution: Execution, other: Execution) -> bool:
