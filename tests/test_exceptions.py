@@ -20,6 +20,7 @@ from grctl.worker.binding import Problem
 PACKAGES = (grctl, grctl_operator, grctl_local)
 
 GIVEN: dict[str, Any] = {
+    "bool": True,
     "int": 409,
     "str": "a text",
     "str | None": "another text",
@@ -54,7 +55,9 @@ def made(kind: type[Exception]) -> Exception:
     """Make an exception as our code does."""
     if inspect.isfunction(kind.__init__):  # one of ours
         _, *parameters = inspect.signature(kind.__init__).parameters.values()
-        error = kind(*map(_given, parameters))
+        named = [each for each in parameters if each.kind is each.KEYWORD_ONLY]
+        plain = [each for each in parameters if each not in named]
+        error = kind(*map(_given, plain), **{each.name: _given(each) for each in named})
     else:
         error = kind("a text")
     error.add_note("a note")

@@ -75,6 +75,9 @@ async def test_nothing_is_asked_for_while_nothing_happens_but_the_lease_is_renew
 ) -> None:
     port = await playing(stage)
     await waiting_run(stage, port)
+    # Events are listed for the watch, for the new run, and once for what other operators left.
+    lists = {"resource": "workflowevents", "verb": "list"}
+    await figures_when(port, "grctl_api_requests_total", 3, **lists)
     before, written = await figures_of(port), await writes_of(stage)
     renewed = before.value("grctl_api_requests_total", resource="leases", verb="update")
     after = await figures_when(

@@ -189,5 +189,5 @@ async def unreadable(cluster: Cluster, secret: str) -> None:
     """Have a run that this version cannot read, and wait until that is told."""
     item = await cluster.start("order-2", "Refund")
     path = RUNS.path(cluster.namespace, "order-2", "status")
-    await cluster.api.merge(path, {"status": {"inbox": [{"x": secret}], "store": {"y": secret}}})
-    await cluster.until_core_event(item["metadata"]["uid"], "ReconcileFailed")
+    await cluster.api.merge(path, {"status": {"settled": [{"x": secret}], "store": {"y": secret}}})
+    await cluster.until_core_event(item["metadata"]["uid"], "Unreadable")
