@@ -6,7 +6,7 @@ A stateful test that cannot fail proves nothing. Each entry says what somebody m
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -358,9 +358,11 @@ def a_lost_execution_is_not_tried_again(patch: pytest.MonkeyPatch) -> Callable[.
 def an_unseen_run_is_taken_for_a_gone_one(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = orphans.decide_without_run
 
-    def hasty(events: Events, executions: Executions, now: datetime) -> Decision:
+    def hasty(
+        events: Events, executions: Executions, now: datetime, timeout: timedelta
+    ) -> Decision:
         everything = frozenset(event.uid for event in events)
-        return right(replace(events, orphans=everything), executions, now)
+        return right(replace(events, orphans=everything), executions, now, timeout)
 
     patch.setattr(_module_of(decide), "decide_without_run", hasty)
     return decide
