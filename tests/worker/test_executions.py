@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from grctl.models import Directive, HandlerKind
-from grctl.models.wire import Declined, Drain, Execute, Outcome, Refused, Succeeded
+from grctl.models.wire import Declined, Drain, Execute, Outcome, Refused, Succeeded, encode
 from grctl.worker.context import Context
 from grctl.workflow import Workflow
 from tests.worker.conftest import Serve
@@ -118,3 +118,21 @@ async def test_a_stopped_worker_gives_back_what_has_not_begun(
     assert result_of(await worker.next(Outcome)) == "e1"
     await worker.release("e1")
     await serving.ended()
+
+
+async def test_an_execute_that_cannot_be_read_is_answered_and_the_next_one_runs(
+    operator: FakeOperator, serve: Serve, counter: Workflow
+) -> None:
+    serve(counter)
+    worker, _ = await operator.welcomed()
+    deep = "[" * 300 + "]" * 300
+    unread = encode(execute_of(counter, EVENT, "add", "DEEP", id="e1")).replace('"DEEP"', deep)
+
+    await worker.say(unread)
+    await worker.execute(execute_of(counter, EVENT, "add", 2, id="e2"))
+
+    refused, handled = [await worker.next(Outcome) for _ in range(2)]
+    assert refused.execution.id == "e1"
+    assert isinstance(refused.result, Refused)
+    assert "nested deeper than 100 levels" in refused.result.message
+    assert isinstance(handled.result, Succeeded)

@@ -6,9 +6,16 @@ from typing import Any
 
 import pytest
 
-from grctl.kube import ApiError, ExpiredError, InvalidError, NotFoundError, UnreachableError
+from grctl.kube import (
+    ApiError,
+    ExpiredError,
+    InvalidError,
+    LargeAnswerError,
+    NotFoundError,
+    UnreachableError,
+)
 from grctl_operator.runtime.outage import LONGEST, Outage, StoreRestoredError
-from grctl_operator.runtime.watch.list_watch import GRAIN, PAGE, ListWatch
+from grctl_operator.runtime.watch.list_watch import GRAIN, PAGE, ListWatch, list_all
 from tests.runtime.conftest import PATIENCE
 from tests.runtime.leaping import LeapingLoop
 
@@ -307,3 +314,14 @@ async def test_after_a_stream_that_broke_an_unhurt_store_is_watched_from_where_i
     assert ended is THE_END
     assert diary.lines == ["asking", "list  at 5", "ADDED a"]
     assert [each["resourceVersion"] for each in script.asked[1:3]] == ["5", "6"]
+
+
+async def test_a_page_that_is_too_large_is_asked_for_again_with_fewer_objects() -> None:
+    too_large = LargeAnswerError("over 2 MiB")
+    script = Script([too_large, too_large, page(5, thing(1), token="more"), page(5, thing(2))], [])
+
+    items, revision = await list_all(script, "/things")
+
+    assert [each["metadata"]["resourceVersion"] for each in items] == ["1", "2"]
+    assert revision == 5
+    assert [each["limit"] for each in script.asked] == ["500", "62", "7", "14"]
