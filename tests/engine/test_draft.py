@@ -149,9 +149,9 @@ def test_a_view_of_other_commits_is_incomplete(known: tuple[str, int] | None) ->
 def test_an_execution_is_current_by_uid_commits_and_base() -> None:
     made = draft()
 
-    assert made.is_current(execution(made.run))
+    assert made.is_current(execution(made.run, event("approve")))
     for changed in ({"run_uid": "other"}, {"commits": 2}, {"base": None}, {"base": "other"}):
-        assert not made.is_current(execution(made.run, **changed))
+        assert not made.is_current(execution(made.run, event("approve"), **changed))
 
 
 def test_an_execution_of_another_workflow_type_is_not_current() -> None:
