@@ -42,13 +42,13 @@ class Stage:
         return self.decided
 
     def go_on(self, seconds: float = 0.0) -> None:
-        """Let everything happen that is due within a time."""
+        """Do everything that is due within a time."""
         end = self.world.clock + timedelta(seconds=seconds)
         while self._reconcile() or self._wait(end):
             pass
 
     def _wait(self, end: datetime) -> bool:
-        """Let time pass until something is due. Return False at the end."""
+        """Move time on until something is due. Return False at the end."""
         moments = (self.operator.wake_at, self._write_due)
         due = min((moment for moment in moments if moment is not None), default=end)
         self.world.clock = max(min(due, end), self.world.clock)
@@ -91,7 +91,7 @@ class Stage:
         self.pace.written(KEY, self._seconds, outcomes)
 
     def work(self, answer: Answer, worker: Worker | None = None) -> None:
-        """Have a worker finish what runs, and let what follows from it happen."""
+        """Finish what runs on a worker, and do what follows from it."""
         worker = worker or self.first
         while worker.inbox:
             worker.take()

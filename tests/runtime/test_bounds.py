@@ -118,7 +118,7 @@ BEFORE = ["99999999999h", "0s", "876001h", "1m1h", "1h" + "0h" * 50, "9" * 60 + 
 
 
 def without_bounds(schema: Any) -> Any:
-    """Give a schema as a version before the bounds had it."""
+    """Return a schema as a version before the bounds had it."""
     if isinstance(schema, list):
         return [without_bounds(each) for each in schema]
     if isinstance(schema, dict):
@@ -128,7 +128,7 @@ def without_bounds(schema: Any) -> Any:
 
 @asynccontextmanager
 async def before_the_bounds(cluster: Cluster) -> AsyncIterator[None]:
-    """Have the API server take what an earlier version of the definition let through."""
+    """Store through the API server what an earlier version of the definition let through."""
     crd = run_crd()
     earlier = copy.deepcopy(crd)
     (version,) = earlier["spec"]["versions"]

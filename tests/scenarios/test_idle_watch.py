@@ -34,7 +34,7 @@ def short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def two_operators(stage: Stage) -> AsyncIterator[list[Operator]]:
-    """Give one that leads and one that stands by."""
+    """Yield one that leads and one that stands by."""
     settings = Settings((stage.namespace,), kubeconfig=str(stage.kubeconfig), dispatcher_port=0)
     async with AsyncExitStack() as stack:
         operators = []

@@ -90,7 +90,7 @@ class Draft:
         return certain and self.events_complete and (listed or younger)
 
     def is_current(self, execution: Execution) -> bool:
-        """Say whether an execution was built on the run as it is: the fence of rule 4.
+        """Return whether an execution was built on the run as it is: the fence of rule 4.
 
         Only a wait takes events: one that was handed over ahead, behind a handler that then went
         on with a step, is void.

@@ -105,7 +105,7 @@ def _salvaged(item: Json, bad_input: str | None, error: Exception) -> WorkflowRu
 
 
 def _carrying(item: Json, bad_input: str | None) -> Json:
-    """Return an object with what users gave as it is carried; what is no object stays as it is."""
+    """Return an object with what users gave as it is carried; other values stay as they are."""
     made = dict(item)
     spec, status = item.get("spec"), item.get("status")
     if isinstance(spec, dict) and isinstance(workflow := spec.get("workflow"), dict):

@@ -26,10 +26,10 @@ class Gate(Protocol):
     """Gives out the turns."""
 
     def hold(self, namespace: str) -> None:
-        """Give no turn to a namespace until it is released."""
+        """Keep turns from a namespace until it is released."""
 
     def release(self, namespace: str) -> None:
-        """Give turns to a namespace again."""
+        """Release a namespace: its lines get turns again."""
 
 
 class Lingering:

@@ -114,11 +114,11 @@ class WorkQueue:
             self.add_in(key, SOON)
 
     def hold(self, namespace: str) -> None:
-        """Give out no key of a namespace. Held twice, it has to be released twice."""
+        """Hold back the keys of a namespace. Held twice, it has to be released twice."""
         self._holds[namespace] += 1
 
     def release(self, namespace: str) -> None:
-        """Give out the keys of a namespace again, if nobody else holds it."""
+        """Release the keys of a namespace, if nobody else holds it."""
         self._holds[namespace] -= 1
         if self._holds[namespace] <= 0:
             del self._holds[namespace]

@@ -65,7 +65,7 @@ def what_is_broken(lost: tuple[str, ...]) -> str | None:
 
 
 def contradiction(run: WorkflowRun) -> str | None:
-    """Say in which way the status of a run contradicts itself; None: it says one thing.
+    """Return in which way the status of a run contradicts itself; None: it does not.
 
     What is next is what the wait says, else the step; before the first commit it is the start
     handler. Where a run has finished or is being deleted, nothing is next.
@@ -108,7 +108,7 @@ def _counts(name: str, value: Any) -> Iterable[Any]:
 
 
 def unreadable_message(why: str) -> str:
-    """Say what of a status cannot be read, and what a person can do."""
+    """Return a text: what of a status cannot be read, and what a person can do."""
     return (
         f"{why}; somebody else than the operator wrote it. Nothing is done about the run until"
         " it is terminated, deleted or put right."

@@ -318,7 +318,7 @@ APPROVE = (HandlerKind.EVENT, "approve")
 
 
 def give(made: ExecutionRegistry, name: str, run: str = "order-1", attempt: int = 1) -> None:
-    """Have an execution dispatched as the dispatcher does it."""
+    """Dispatch an execution as the dispatcher does it."""
     given = execution(name, run).model_copy(update={"attempt": attempt})
     choose = made.roster.clear_for if attempt > 1 else None
     key = Key("shop", run)

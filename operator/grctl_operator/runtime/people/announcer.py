@@ -86,7 +86,7 @@ class Announcer:
                 each.cancel()
 
     def _stands_in_line(self, telling: Telling) -> bool:
-        """Have it wait behind another one of its namespace, if one is being written."""
+        """Queue it behind another one of its namespace, if one is being written."""
         line = self._lines.get(_namespace_of(telling))
         if line is None:
             return False

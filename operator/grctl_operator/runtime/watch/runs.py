@@ -56,7 +56,7 @@ Listed = dict[Key, Kept]
 
 
 def key_of(item: Json) -> Key:
-    """Say which workflow id an object has.
+    """Return which workflow id an object has.
 
     Raises:
         UnreadableError: it has no name.
@@ -69,7 +69,7 @@ def key_of(item: Json) -> Key:
 
 
 def kept(item: Json) -> Kept:
-    """Give what is kept of an object: 20,000 runs may be listed at once.
+    """Return what is kept of an object: 20,000 runs may be listed at once.
 
     Raises:
         UnreadableError: it has no uid or no version, so nothing can be known of it.

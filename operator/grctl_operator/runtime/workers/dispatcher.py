@@ -212,7 +212,7 @@ class Dispatcher:
         self._journal.dispatched(message.execution, worker.name, event)
 
     def await_worker(self, key: Key, run: WorkflowRun, effect: decision.AwaitWorker) -> None:
-        """Have a key reconciled when a worker of the type connects, or when one has room."""
+        """Reconcile a key when a worker of the type connects, or when one has room."""
         self._join_line(key, (key.namespace, run.spec.workflow.type), room=effect.room)
 
     def _join_line(self, key: Key, group: Group, *, room: bool) -> None:
@@ -355,7 +355,7 @@ class Dispatcher:
         self._queue.add(key)
 
     def _rest(self, worker: Worker) -> None:
-        """Give a worker nothing for a while: what it declines would be given to it again."""
+        """Rest a worker for a while: what it declines would be given to it again."""
         self._registry.rest(worker.instance, resting=True)
         doubled: float = FIRST_REST * 2 ** min(worker.declined - 1, MOST_DOUBLINGS)
         rest = min(doubled, LONGEST_REST)

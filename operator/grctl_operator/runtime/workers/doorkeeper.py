@@ -93,14 +93,14 @@ class OpenDoor:
     """Lets everybody in who reaches the port."""
 
     def look(self, _authorization: str | None) -> None:
-        """Let it be."""
+        """Do nothing."""
 
     async def identify(self, _authorization: str | None) -> Identity:
         """Say that it is anybody."""
         return Identity("anonymous")
 
     async def permit(self, _identity: Identity, _hello: Hello) -> None:
-        """Let it be."""
+        """Do nothing."""
 
 
 class TokenDoor:
@@ -143,7 +143,7 @@ class TokenDoor:
         return token
 
     async def identify(self, authorization: str | None) -> Identity:
-        """Say whose token it is."""
+        """Return whose token it is."""
         token = self._token(authorization)
         digest = hashlib.sha256(token.encode()).digest()
         answer = self._identities.get(digest)

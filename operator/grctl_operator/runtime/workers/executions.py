@@ -226,7 +226,7 @@ class ExecutionRegistry:
         return key
 
     def rest(self, instance: str, *, resting: bool) -> tuple[Group, ...]:
-        """Give a worker nothing for a while, or something again. Return what it serves."""
+        """Rest a worker, or end its rest. Return what it serves."""
         worker = self.roster.find(instance)
         if worker is None:
             return ()
@@ -279,7 +279,7 @@ class ExecutionRegistry:
         return worker.groups
 
     def lose_patience(self, key: Key) -> None:
-        """Let a run begin on the worker that is kept for it, beside what does not end there."""
+        """Begin a run on the worker that is kept for it, beside what does not end there."""
         worker = self.roster.kept_for(key)
         if worker is not None and not worker.overdue:
             worker.overdue = True

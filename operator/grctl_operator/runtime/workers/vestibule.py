@@ -130,7 +130,7 @@ class Vestibule:
             raise
 
     def end_greeting(self, account: str) -> None:
-        """Give a turn back."""
+        """Return a turn."""
         self._greeting[account][0].release()
         self._forget_turn(account)
 

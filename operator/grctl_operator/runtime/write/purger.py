@@ -57,7 +57,7 @@ class Purger:
         return tuple(self._tasks)
 
     def purge(self, key: Key, run: WorkflowRun) -> bool:
-        """Have the settled events of a run removed. Return whether they are gone."""
+        """Remove the settled events of a run. Return whether they are gone."""
         version = Version(run.metadata.uid, run.metadata.resource_version or "")
         phases = _phases_of(run)
         if not phases or self._done.pop(key, None) == version:

@@ -53,7 +53,7 @@ class Refresher:
         return len(self._line)
 
     def note_change(self, group: Group) -> None:
-        """Have the runs of a type looked at in a while: its workers have other handlers."""
+        """Look at the runs of a type in a while: its workers have other handlers."""
         if group not in self._changed:
             loop = asyncio.get_running_loop()
             self._changed[group] = loop.call_later(TOGETHER_S, self._look, group)
@@ -78,7 +78,7 @@ class Refresher:
         self._changed.clear()
 
     async def run(self) -> NoReturn:
-        """Give runs their turns until cancelled."""
+        """Hand turns to runs until cancelled."""
         while True:
             if not self._line:
                 self._news.clear()
@@ -87,7 +87,7 @@ class Refresher:
             self.give_turn()
 
     def give_turn(self) -> Key | None:
-        """Let the first run be written if it has waited for long enough. Return it."""
+        """Release the first run if it has waited for long enough. Return it."""
         key = next(iter(self._line), None)
         if key is None or self._monotonic() < self._line[key] + AFTER_S:
             return None

@@ -51,11 +51,11 @@ class Turns:
                 self._pass_on()
 
     def hold(self, namespace: str) -> None:
-        """Give no turn to a namespace until it is released."""
+        """Keep turns from a namespace until it is released."""
         self._held.add(namespace)
 
     def release(self, namespace: str) -> None:
-        """Give turns to a namespace again."""
+        """Release a namespace: its lines get turns again."""
         self._held.discard(namespace)
         self._serve()
 
