@@ -19,7 +19,13 @@ def ids(table: str) -> list[str]:
 def test_runs_are_listed_by_id_with_what_they_wait_for(grctl: Grctl, kubeconfig: Path) -> None:
     for name in ("order-2", "order-1", "order-10"):
         grctl("start", "ProcessOrder", name)
-    waits = {"phase": "WaitEvent", "message": "Waits for\nan event.", "inboxLength": 3}
+    wait = {"since": "2026-11-23T12:00:00Z"}
+    waits = {
+        "phase": "WaitEvent",
+        "message": "Waits for\nan event.",
+        "inboxLength": 3,
+        "wait": wait,
+    }
     set_status(kubeconfig, "order-2", waits)
 
     head, *rows = grctl("list").stdout.splitlines()

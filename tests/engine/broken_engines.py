@@ -297,7 +297,7 @@ def names_are_forgotten_when_no_worker_has_them(
     return decide
 
 
-@broken("versions come and go")
+@broken("versions come and go, and operators")
 def an_event_is_given_to_a_worker_before_its_name_is_written(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
