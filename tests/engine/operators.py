@@ -195,6 +195,7 @@ class Operator(Staff):
         if not self.ready or self.planned or self.writing or not self.awake:
             return
         self.woken, self.wake_at = False, None
+        run, seen = self.run, self._known_run()
         decision = self._ask(ahead=wait and self.waits)
         for effect in decision.after:
             withdrawn = isinstance(effect, Settle) and effect.settlement.uid in self.seen_gone
@@ -205,12 +206,15 @@ class Operator(Staff):
             self.wake_at = decision.wake_at
         for effect in decision.before:
             self._perform(effect)
+        if self._known_run() != seen:
+            self.woken = True  # an effect changed the run: decide upon what it is now
+            return
         due = decision.write_by is not None and (show or decision.write_by <= self.now)
         self.waits = wait and (self.waits or (due and decision.with_next))
         if self.waits:
             self.woken = True  # its time comes
-        elif due and self.run is not None:
-            self.planned = _Writing(decision, self.run, None)
+        elif due and run is not None:
+            self.planned = _Writing(decision, run, None)
 
     def _ask(self, *, ahead: bool) -> Decision:
         views = self.cache.view(KEY), self._executions(), self.now
