@@ -19,7 +19,9 @@ CLIMATES: dict[str, frozenset[str]] = {
     "workers come and go": frozenset({"workers"}),
     "a worker goes ahead": frozenset({"workers", "ahead", "deadlines"}),
     "versions come and go": frozenset({"workers", "versions", "deadlines", "crashes", "ahead"}),
-    "versions come and go, and operators": frozenset({"workers", "versions", "crashes"}),
+    "versions come and go, and operators": frozenset(
+        {"workers", "versions", "crashes", "deadlines"}
+    ),
     "two operators that lag": frozenset({"two operators", "lags"}),
     "runs are made anew": frozenset({"new runs", "workers"}),
     "runs are made anew beside a second operator": frozenset({"new runs", "two operators", "lags"}),
