@@ -92,6 +92,21 @@ def an_event_older_than_its_run_is_trusted(patch: pytest.MonkeyPatch) -> Callabl
     return decide
 
 
+@broken("the clock steps back while runs are made anew")
+def an_event_is_trusted_for_its_stamp(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
+    patch.setattr(Draft, "trusts", _is_stamped_later)
+    return decide
+
+
+def _is_stamped_later(draft: Draft, event: Event) -> bool:
+    """Decide by the API server's clock, which may step back."""
+    created, listing = draft.run.metadata.creation_timestamp, draft.events.listing
+    listed = listing is not None and listing.run_uid == draft.run.metadata.uid
+    younger = created is not None and event.created > created
+    certain = event.uid not in draft.events.in_doubt
+    return certain and draft.events_complete and (listed or younger)
+
+
 @broken("workers come and go")
 def an_outcome_commits_twice(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def is_current(draft: Draft, execution: Any) -> bool:

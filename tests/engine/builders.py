@@ -173,6 +173,7 @@ def event(
     name: str | None = None,
     *,
     created_at: datetime | None = None,
+    place: int = 1,
     payload: Any = None,
     run_uid: str | None = None,
 ) -> Event:
@@ -183,7 +184,7 @@ def event(
         name=name,
         event_name=event_name,
         created=created_at or at("11:00"),
-        place=1,
+        place=place,
         payload=payload,
         run_uid=run_uid,
         version="1",
@@ -203,6 +204,7 @@ def view(
     complete: bool = True,
     orphans: Iterable[Event] = (),
     moved: Sequence[Event] = (),
+    run_since: int | None = None,
 ) -> Events:
     """What is known of the run's events, in the order given.
 
@@ -214,6 +216,7 @@ def view(
         complete: Whether all that the run consumed is known as consumed.
         orphans: Events for which a read found no run.
         moved: Events that somebody changed, and whose place is not kept yet.
+        run_since: The revision in which the run was first seen; not known if not given.
     """
     uid, version = run.metadata.uid, run.metadata.resource_version
     return Events(
@@ -222,6 +225,7 @@ def view(
         listing=Listing(uid, version, listed_at or at("11:30")) if listed else None,
         orphans=frozenset(each.uid for each in orphans),
         moved=tuple(moved),
+        run_since=run_since,
     )
 
 

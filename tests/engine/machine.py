@@ -28,6 +28,9 @@ CLIMATES: dict[str, frozenset[str]] = {
     "events are touched": frozenset({"touches", "lags"}),
     "deadlines, lags and clocks": frozenset({"deadlines", "lags", "clocks"}),
     "the clock steps back": frozenset({"steps back", "deadlines", "workers"}),
+    "the clock steps back while runs are made anew": frozenset(
+        {"steps back", "new runs", "two operators", "lags"}
+    ),
     "people end runs": frozenset({"ends", "deadlines", "lags"}),
     "people wish the end of runs": frozenset({"wishes", "timeouts", "deadlines", "workers"}),
     "little is kept": frozenset({"retention", "deadlines", "lags", "crashes"}),

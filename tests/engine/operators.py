@@ -71,7 +71,9 @@ class Operator(Staff):
     def start(self) -> None:
         """Start anew: all runs first; the list of events comes with `finish_start`."""
         self.forget_workers()
-        self.run = self.world.run
+        self.first_seen: tuple[str, int] = ("", 0)
+        """Uid of the run that is known, and the version of it that was seen first."""
+        self._know(self.world.run)
         self.run_position = len(self.world.run_log)
         self.run_floor = self.world.revision
         self.cache = EventCache()
@@ -174,12 +176,18 @@ class Operator(Staff):
             return
         self.run_floor = revision
         if run is not None or (self.run and self.run.metadata.uid == uid):
-            self.run = run
+            self._know(run)
         self.woken = True
+
+    def _know(self, run: WorkflowRun | None) -> None:
+        self.run = run
+        if run is not None and run.metadata.uid != self.first_seen[0]:
+            self.first_seen = (run.metadata.uid, int(run.metadata.resource_version))
 
     def _read_run(self) -> None:
         """Read the run afresh."""
-        self.run, self.run_floor = self.world.run, self.world.revision
+        self._know(self.world.run)
+        self.run_floor = self.world.revision
         self.woken = True
 
     def _known_run(self) -> KnownRun | None:
@@ -217,7 +225,8 @@ class Operator(Staff):
             self.planned = _Writing(decision, run, None)
 
     def _ask(self, *, ahead: bool) -> Decision:
-        views = self.cache.view(KEY), self._executions(), self.now
+        since = self.first_seen[1] if self.run else None
+        views = self.cache.view(KEY, since), self._executions(), self.now
         if ahead and self.run and (decision := decide_ahead(self.run, *views)):
             return decision
         self.waits = False

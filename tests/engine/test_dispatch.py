@@ -122,21 +122,23 @@ def test_a_view_that_may_hide_a_commit_asks_for_a_list_before_it_dispatches() ->
     assert decision.before == (ListEvents(),)
 
 
-@pytest.mark.parametrize("created", ["08:59:59", "09:00"])
-def test_an_event_older_than_its_run_needs_a_list(created: str) -> None:
+@pytest.mark.parametrize(
+    ("created", "place"), [("08:59:59", 8), ("09:00", 8), ("09:00:01", 7), ("09:00:01", 1)]
+)
+def test_an_event_that_was_there_before_its_run_needs_a_list(created: str, place: int) -> None:
     run = waiting_run()
-    old = event("approve", created_at=at(created))
+    old = event("approve", created_at=at(created), place=place)
 
-    decision = decide(run, view(run, old, listed=False), executions(), NOON)
+    decision = decide(run, view(run, old, listed=False, run_since=7), executions(), NOON)
 
     assert decision.before == (ListEvents(),)
 
 
-def test_an_event_younger_than_its_run_needs_no_list() -> None:
+def test_an_event_that_came_after_its_run_needs_no_list() -> None:
     run = waiting_run()
-    young = event("approve", created_at=at("09:00:01"))
+    young = event("approve", created_at=at("09:00:01"), place=8)
 
-    decision = decide(run, view(run, young, listed=False), executions(), NOON)
+    decision = decide(run, view(run, young, listed=False, run_since=7), executions(), NOON)
 
     assert [each.event for each in every(Dispatch, decision.before)] == [young]
 

@@ -231,10 +231,11 @@ def test_what_is_stamped_is_a_whole_second() -> None:
 
 def test_an_event_is_trusted_if_listed_or_younger_than_its_run() -> None:
     run = waiting_run()
-    old, young = event("a", created_at=at("08:00")), event("b", created_at=at("11:00"))
+    old = event("a", created_at=at("08:00"), place=8)
+    young = event("b", created_at=at("11:00"), place=9)
 
     listed = Draft(run, view(run, old, young), executions(), NOON)
-    unlisted = Draft(run, view(run, old, young, listed=False), executions(), NOON)
+    unlisted = Draft(run, view(run, old, young, listed=False, run_since=7), executions(), NOON)
     incomplete = Draft(run, view(run, old, young, complete=False), executions(), NOON)
 
     assert [listed.trusts(each) for each in (old, young)] == [True, True]
@@ -242,9 +243,27 @@ def test_an_event_is_trusted_if_listed_or_younger_than_its_run() -> None:
     assert [incomplete.trusts(each) for each in (old, young)] == [False, False]
 
 
+def test_an_event_is_not_younger_than_its_run_by_its_stamp_alone() -> None:
+    run = waiting_run()
+    seen_before = event("approve", created_at=at("11:30"), place=7)
+
+    made = Draft(run, view(run, seen_before, listed=False, run_since=7), executions(), NOON)
+
+    assert not made.trusts(seen_before)
+
+
 def test_a_run_whose_age_is_unknown_trusts_a_list_only() -> None:
     run = with_metadata(waiting_run(), creation_timestamp=None)
-    approve = event("approve")
+    approve = event("approve", place=8)
+
+    made = Draft(run, view(run, approve, listed=False, run_since=7), executions(), NOON)
+
+    assert not made.trusts(approve)
+
+
+def test_a_run_of_which_the_first_revision_is_unknown_trusts_a_list_only() -> None:
+    run = waiting_run()
+    approve = event("approve", place=8)
 
     made = Draft(run, view(run, approve, listed=False), executions(), NOON)
 

@@ -93,11 +93,11 @@ def test_2_events_are_committed_in_the_order_of_their_creation_whatever_their_na
     consumed = []
 
     for _ in range(3):
-        decision = decide(run, cache.view(key), executions(), NOON)
+        decision = decide(run, cache.view(key, run_since=8), executions(), NOON)
         (dispatch,) = every(Dispatch, decision.before)
         assert dispatch.event is not None
         done = brought(execution(run, dispatch.event), WaitForEvent())
-        after = written(run, decide(run, cache.view(key), executions(done), NOON))
+        after = written(run, decide(run, cache.view(key, run_since=8), executions(done), NOON))
         cache.committed(key, run.metadata.uid, run.status.commits, after.status.commits)
         cache.missed(key, dispatch.event.uid)
         run = after

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from grctl_operator.engine import decide
-from tests.engine.machine import CLIMATES, machine_for
+from tests.engine.machine import CLIMATES, SteppingBack, machine_for
 
 EXAMPLES = int(os.environ.get("GRCTL_STATEFUL_EXAMPLES", "60"))
 """In each climate. `make stateful` runs a hundred times as many."""
@@ -24,3 +24,13 @@ def test_the_invariants_hold_and_everything_settles_where(climate: str) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_an_event_of_an_earlier_run_is_not_consumed_again_after_the_clock_stepped_back() -> None:
+    """By the stamps, what the earlier run consumed came after the new run was created."""
+    machine = machine_for(decide, "the clock steps back while runs are made anew")()
+    assert isinstance(machine, SteppingBack)
+    machine.begin(run=False, early=0, operators=2, to=0)
+    machine.the_clock_steps_back_while_an_attempt_waits()
+    machine.an_operator_falls_behind_and_takes_over(anew=True, index=0, seen=0)
+    machine.teardown()

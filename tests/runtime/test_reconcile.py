@@ -518,3 +518,21 @@ async def test_a_state_that_is_found_at_each_reconcile_is_told_once(bench: Bench
     await bench.cluster.until_core_event(item["metadata"]["uid"], reason="Restored")
     told = {each["reason"]: each["count"] for each in await bench.cluster.events(CORE_EVENTS)}
     assert told == {"NoWorker": 1, "Restored": 1}
+
+
+async def test_what_is_decided_knows_in_which_revision_the_run_was_first_seen(bench: Bench) -> None:
+    asked: list[int | None] = []
+
+    def decide(_run: object, events: Events, _executions: object, _now: datetime) -> Decision:
+        asked.append(events.run_since)
+        return Decision()
+
+    bench.reconciler._decide = decide
+    created = await bench.start()
+    touched = await bench.touch()
+    bench.operator.runs.answered(touched)
+    bench.reconciler._cache.answered(await bench.cluster.send("order-1", "approve"))
+
+    await bench.reconcile()
+
+    assert asked == [int(created["metadata"]["resourceVersion"])]

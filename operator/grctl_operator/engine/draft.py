@@ -80,12 +80,15 @@ class Draft:
     def trusts(self, event: Event) -> bool:
         """Say whether a waiting event is known not to be consumed already.
 
-        One that is older than the run may have been consumed by an earlier run of that id, whose
-        end we did not watch; only a list taken after this run was read tells.
+        An event that was there before the run may have been consumed by an earlier run of that id,
+        whose end we did not watch; only a list taken after this run was read tells. It came after
+        the run if both its stamp and its place say so (docs/decisions/0035).
         """
         uid, created = self.run.metadata.uid, self.run.metadata.creation_timestamp
-        listed = self.events.listing is not None and self.events.listing.run_uid == uid
-        younger = created is not None and event.created > created
+        listing, since = self.events.listing, self.events.run_since
+        listed = listing is not None and listing.run_uid == uid
+        stamped_later = created is not None and event.created > created
+        younger = stamped_later and since is not None and event.place > since
         certain = event.uid not in self.events.in_doubt
         return certain and self.events_complete and (listed or younger)
 

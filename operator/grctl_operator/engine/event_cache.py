@@ -95,7 +95,7 @@ class _Inbox:
     leaving: bool = False
     """Whether the run is gone, and only the floor keeps this here (rule 5)."""
 
-    def view(self) -> Events:
+    def view(self, run_since: int | None) -> Events:
         return Events(
             self.events,
             self.complete_for,
@@ -104,6 +104,7 @@ class _Inbox:
             looked_at=self.looked_at,
             in_doubt=self.in_doubt,
             moved=tuple(self.events[uid] for uid in self.moved),
+            run_since=run_since,
         )
 
     def change(self, event: Event, *, kept: bool) -> None:
@@ -179,10 +180,10 @@ class EventCache:
         """Count the unsettled events."""
         return sum(len(inbox.events) for inbox in self._inboxes.values())
 
-    def view(self, key: Key) -> Events:
-        """Give the inbox of one workflow id."""
+    def view(self, key: Key, run_since: int | None = None) -> Events:
+        """Return the inbox of one workflow id. `run_since`: see `Events`."""
         inbox = self._inboxes.get(key)
-        return inbox.view() if inbox else Events()
+        return inbox.view(run_since) if inbox else Events()
 
     def knows(self, item: Json) -> bool:
         """Return whether an event is known already, in whatever version."""

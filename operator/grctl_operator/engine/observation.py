@@ -93,6 +93,9 @@ class Events:
     not known before that has ended: until then no run may have it."""
     moved: tuple[Event, ...] = ()
     """Those that somebody changed, and whose place is not kept in their status yet."""
+    run_since: int | None = None
+    """Revision in which the run was first seen; None: not known. An event whose place is above it
+    waited after the run was created."""
 
     def __len__(self) -> int:
         """Count the waiting events."""

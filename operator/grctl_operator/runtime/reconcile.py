@@ -152,7 +152,7 @@ class Reconciler:
         if run is None:
             return False
         executions = self._executions.view(key, run.spec.workflow.type)
-        return may_wait(run, self._cache.view(key), executions)
+        return may_wait(run, self._cache.view(key, self._runs.since(key)), executions)
 
     async def reconcile(self, key: Key) -> None:
         """Decide once about one key, and do what was decided.
@@ -204,7 +204,8 @@ class Reconciler:
         self, decide: Callable[..., D], key: Key, run: WorkflowRun | None, at: datetime
     ) -> D:
         workflow_type = run.spec.workflow.type if run else ""
-        events, executions = self._cache.view(key), self._executions.view(key, workflow_type)
+        events = self._cache.view(key, self._runs.since(key))
+        executions = self._executions.view(key, workflow_type)
         return decide(run, events, executions, at)
 
     async def _write_if_due(

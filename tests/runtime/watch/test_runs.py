@@ -78,6 +78,22 @@ def test_another_run_of_the_id_replaces_the_old_one_and_not_the_reverse() -> Non
     assert cache.uid(KEY) == "u2"
 
 
+def test_the_revision_in_which_a_run_was_first_seen_is_kept_through_its_changes() -> None:
+    cache = RunCache()
+    assert cache.since(KEY) is None
+    cache.watched("ADDED", run(5))
+    cache.answered(run(7, commits=1))
+    cache.watched("MODIFIED", run(9, commits=2))
+    assert cache.since(KEY) == 5
+
+
+def test_another_run_of_the_id_is_first_seen_in_a_revision_of_its_own() -> None:
+    cache = RunCache()
+    cache.watched("ADDED", run(5))
+    cache.watched("ADDED", run(12, uid="u2"))
+    assert cache.since(KEY) == 12
+
+
 def test_a_list_removes_what_it_lacks_unless_that_is_newer() -> None:
     cache = RunCache()
     cache.watched("ADDED", run(5))

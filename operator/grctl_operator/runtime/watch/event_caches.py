@@ -20,8 +20,8 @@ Json = dict[str, Any]
 class Inboxes(Protocol):
     """What is known of events, by the run that they are for: one cache, or several."""
 
-    def view(self, key: Key) -> Events:
-        """Give the inbox of one workflow id."""
+    def view(self, key: Key, run_since: int | None = None) -> Events:
+        """Return the inbox of one workflow id. `run_since`: see `Events`."""
 
     def answered(self, item: Json) -> None:
         """Take an object that the API server answered us."""
@@ -70,9 +70,9 @@ class EventCaches:
         """Give every workflow id of which something is known."""
         return tuple(chain.from_iterable(cache.keys() for cache in self._all))
 
-    def view(self, key: Key) -> Events:
-        """Give the inbox of one workflow id."""
-        return self.of(key.namespace).view(key)
+    def view(self, key: Key, run_since: int | None = None) -> Events:
+        """Return the inbox of one workflow id. `run_since`: see `Events`."""
+        return self.of(key.namespace).view(key, run_since)
 
     def answered(self, item: Json) -> None:
         """Take an object that the API server answered us.

@@ -44,6 +44,8 @@ class Kept:
     phase: str
     workflow_type: str
     commits: int
+    since: int = 0
+    """The revision in which this uid was first seen."""
     json: bytes | None = None
     bad_input: str | None = None
     """Why its input is left out of `json`; None: it is there, if it has one."""
@@ -145,6 +147,11 @@ class RunCache:
         known = self._runs.get(key)
         return known.uid if known else None
 
+    def since(self, key: Key) -> int | None:
+        """Return the revision in which a run was first seen; None if there is no run."""
+        known = self._runs.get(key)
+        return known.since if known else None
+
     def is_busy(self, key: Key) -> bool:
         """Say whether a handler of a run is due or under way, for all that is known."""
         known = self._runs.get(key)
@@ -211,9 +218,12 @@ class RunCache:
 
     def _take(self, key: Key, version: Kept) -> None:
         known = self._runs.get(key)
+        version.since = version.version
         if known:
             self._put_aside(key, known)
-            if known.uid != version.uid:
+            if known.uid == version.uid:
+                version.since = known.since
+            else:
                 self._bury(known.uid)
         self._runs[key] = version
         self._phases[version.phase] += 1
