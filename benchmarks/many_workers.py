@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Catalogue, Execution, Handler, Hello
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.workers.executions import ExecutionRegistry
+from grctl_operator.views.executions import ExecutionRegistry
 
 WORKERS = 10_000
 ROUNDS = 1_000

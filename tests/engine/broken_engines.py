@@ -15,7 +15,6 @@ from grctl.models import EventPhase
 from grctl_operator.engine import (
     Decision,
     Event,
-    EventCache,
     Events,
     Executions,
     LetGo,
@@ -35,6 +34,7 @@ from grctl_operator.engine import (
     wait,
 )
 from grctl_operator.engine.draft import Draft
+from grctl_operator.views.events import EventCache
 
 Break = Callable[[pytest.MonkeyPatch], Callable[..., Decision]]
 BROKEN: dict[str, tuple[str, Break]] = {}

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from grctl_operator.engine import EventCache, Key, KnownRun
+from grctl_operator.engine import Key, KnownRun
+from grctl_operator.views.events import EventCache
 from tests.engine.builders import at
 
 Json = dict[str, Any]

@@ -19,7 +19,6 @@ from grctl_operator.engine import (
     Delete,
     Dispatch,
     Effect,
-    EventCache,
     Hold,
     KeepPlace,
     KnownRun,
@@ -34,6 +33,7 @@ from grctl_operator.engine import (
 )
 from grctl_operator.engine.commit import RUN_GONE, UNKNOWN_FATE
 from grctl_operator.engine.observation import LONG_AGO
+from grctl_operator.views.events import EventCache
 from tests.engine.ledger import require
 from tests.engine.staff import Staff
 from tests.engine.world import KEY, Json, RefusalError, World

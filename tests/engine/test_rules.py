@@ -8,7 +8,6 @@ from grctl_operator.engine import (
     Decision,
     Dispatch,
     Event,
-    EventCache,
     Events,
     Executions,
     Key,
@@ -16,6 +15,7 @@ from grctl_operator.engine import (
     Settle,
     decide,
 )
+from grctl_operator.views.events import EventCache
 from tests.engine.builders import (
     NOON,
     at,

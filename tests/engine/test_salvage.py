@@ -8,7 +8,7 @@ import pytest
 from grctl.models import RunPhase
 from grctl.models.salvage import salvage, what_is_broken
 from grctl_operator.engine import Announce, Decision, decide
-from grctl_operator.engine.reading import read_run
+from grctl_operator.views.reading import read_run
 from tests.engine.builders import NOON, event, every, executions, status_of, view
 
 SINCE = "2026-11-28T12:00:00Z"

@@ -15,18 +15,18 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from grctl.kube import Api, Connection
-from grctl_operator.engine.event_cache import PAYLOADS_KEPT
 from grctl_operator.engine.observation import NOT_KEPT, Key
-from grctl_operator.engine.reading import UnreadableError
-from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
-from grctl_operator.runtime.watch.event_caches import EventCaches
 from grctl_operator.runtime.watch.event_stream import EventStream
 from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.watch.run_stream import RunStream
-from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.views.clock import ServerClock
+from grctl_operator.views.event_caches import EventCaches
+from grctl_operator.views.events import PAYLOADS_KEPT
+from grctl_operator.views.reading import UnreadableError
+from grctl_operator.views.runs import RunCache
 from tests.fuzz.objects import event, metadata, run
 from tests.fuzz.odd import as_bytes, odd, paths, with_oddities, written
 

@@ -2,7 +2,7 @@
 
 from grctl.models import EventPhase, RunPhase
 from grctl.models.phases import SETTLED_PHASES, UNSETTLED_SELECTOR
-from grctl_operator.engine.event_cache import is_settled
+from grctl_operator.views.events import is_settled
 
 
 def test_a_run_is_finished_in_five_of_its_phases() -> None:

@@ -23,7 +23,6 @@ from grctl_operator.engine.decision import (
     Settle,
     Trim,
 )
-from grctl_operator.engine.event_cache import EventCache
 from grctl_operator.engine.observation import (
     Event,
     Events,
@@ -44,7 +43,6 @@ __all__ = [
     "Dispatch",
     "Effect",
     "Event",
-    "EventCache",
     "Events",
     "Executions",
     "Held",

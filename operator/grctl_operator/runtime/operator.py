@@ -24,7 +24,6 @@ from grctl.kube import Api, ApiError, Connection, UnreachableError
 from grctl.kube.api import UNLIMITED
 from grctl.probes import Probes
 from grctl_operator.engine import decide
-from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.leader.candidate import candidate
 from grctl_operator.runtime.leader.leadership import Leadership
 from grctl_operator.runtime.outage import Outage, StoreRestoredError
@@ -34,21 +33,22 @@ from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.reconcile import Reconciler
 from grctl_operator.runtime.settings import Settings
-from grctl_operator.runtime.watch.event_caches import EventCaches
 from grctl_operator.runtime.watch.passed_over import PassedOver
-from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.watch.watches import Watches
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.certificate import Certificate
 from grctl_operator.runtime.workers.dispatcher import Dispatcher
 from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, OpenDoor, TokenDoor
-from grctl_operator.runtime.workers.executions import ExecutionRegistry
 from grctl_operator.runtime.write.effects import Effects
 from grctl_operator.runtime.write.event_writer import EventWriter
 from grctl_operator.runtime.write.leftovers import Leftovers
 from grctl_operator.runtime.write.purger import Purger
 from grctl_operator.runtime.write.refresher import Refresher
 from grctl_operator.runtime.write.trimmer import Trimmer
+from grctl_operator.views.clock import ServerClock
+from grctl_operator.views.event_caches import EventCaches
+from grctl_operator.views.executions import ExecutionRegistry
+from grctl_operator.views.runs import RunCache
 
 RECONCILERS = 16
 """Keys at a time. Where runs wait for their turn, what comes for them meanwhile is committed in one

@@ -35,23 +35,23 @@ from grctl_operator.engine import (
     may_wait,
 )
 from grctl_operator.engine.observation import Key
-from grctl_operator.engine.reading import UnreadableError, read_run
-from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.lingering import Lingering
 from grctl_operator.runtime.outage import passes
 from grctl_operator.runtime.people.announcer import Announcer, involved_object
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.people.notices import Notice
-from grctl_operator.runtime.watch.event_caches import Inboxes
 from grctl_operator.runtime.watch.passed_over import PassedOver
-from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.dispatcher import Dispatcher
-from grctl_operator.runtime.workers.executions import ExecutionRegistry
 from grctl_operator.runtime.write.effects import Effects
 from grctl_operator.runtime.write.pace import Pace
 from grctl_operator.runtime.write.refresher import Refresher
+from grctl_operator.views.clock import ServerClock
+from grctl_operator.views.event_caches import Inboxes
+from grctl_operator.views.executions import ExecutionRegistry
+from grctl_operator.views.reading import UnreadableError, read_run
+from grctl_operator.views.runs import RunCache
 
 Decide = Callable[[WorkflowRun | None, Events, Executions, datetime], Decision]
 D = TypeVar("D", Decision, Decision | None)

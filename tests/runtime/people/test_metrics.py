@@ -7,8 +7,8 @@ import pytest
 from grctl.kube import Request
 from grctl.models import EventPhase, EventReason, RunPhase
 from grctl_operator.runtime.people.metrics import PHASE_OF, REQUESTS, Metrics
-from grctl_operator.runtime.watch.runs import RunCache
-from tests.runtime.watch.test_runs import run
+from grctl_operator.views.runs import RunCache
+from tests.views.test_runs import run
 
 ROOT = Path(__file__).parents[3]
 NAMED_BY_USERS = {"run", "event", "worker", "namespace", "workflow", "type", "execution"}

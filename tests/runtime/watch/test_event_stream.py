@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from grctl_operator.engine.event_cache import EventCache
 from grctl_operator.engine.observation import Key, Listing
-from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.watch.event_stream import EventStream
-from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
-from tests.runtime.watch.test_runs import run
+from grctl_operator.views.clock import ServerClock
+from grctl_operator.views.events import EventCache
+from grctl_operator.views.runs import RunCache
+from tests.views.test_runs import run
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KEY = Key("shop", "order-1")

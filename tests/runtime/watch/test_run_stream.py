@@ -4,10 +4,10 @@ import pytest
 
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.watch.run_stream import RunStream
-from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.views.runs import RunCache
 from tests.runtime.watch.test_event_stream import Shelf
-from tests.runtime.watch.test_runs import run
+from tests.views.test_runs import run
 
 FIRST, SECOND = Key("shop", "order-1"), Key("shop", "order-2")
 

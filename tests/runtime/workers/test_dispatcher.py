@@ -29,8 +29,8 @@ from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers import dispatcher as module
 from grctl_operator.runtime.workers.dispatcher import Dispatcher
 from grctl_operator.runtime.workers.doorkeeper import Identity, RefusedError
-from grctl_operator.runtime.workers.executions import ExecutionRegistry
 from grctl_operator.runtime.workers.worker_session import WorkerSession
+from grctl_operator.views.executions import ExecutionRegistry
 from tests.runtime.played_worker import catalogue, connected, hello
 
 KEY, OTHER = Key("shop", "order-1"), Key("shop", "order-2")

@@ -25,7 +25,7 @@ from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers import listener, vestibule, worker_session
 from grctl_operator.runtime.workers.dispatcher import Dispatcher
 from grctl_operator.runtime.workers.doorkeeper import Identity, RefusedError
-from grctl_operator.runtime.workers.executions import ExecutionRegistry
+from grctl_operator.views.executions import ExecutionRegistry
 from tests.runtime.played_worker import catalogue, connected, hello
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -8,7 +8,6 @@ from grctl.kube import EVENTS, Api, ApiError, UnreachableError
 from grctl.models import EventPhase, EventReason
 from grctl.models.run import Settlement
 from grctl_operator.engine.decision import Settle
-from grctl_operator.engine.event_cache import EventCache
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime import lingering, outage
 from grctl_operator.runtime.people.journal import Journal
@@ -16,6 +15,7 @@ from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.write import event_writer
 from grctl_operator.runtime.write.event_writer import EventWriter, final_status
+from grctl_operator.views.events import EventCache
 from tests.runtime.conftest import PATIENCE, Cluster, Json
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -6,9 +6,9 @@ import pytest
 
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.work_queue import WorkQueue
-from grctl_operator.runtime.workers.team import Group
 from grctl_operator.runtime.write import refresher as module
 from grctl_operator.runtime.write.refresher import AFTER_S, Refresher
+from grctl_operator.views.team import Group
 
 A, B = Key("shop", "a"), Key("shop", "b")
 

@@ -11,9 +11,9 @@ from grctl.kube import EVENTS, Api, ApiError, UnreachableError
 from grctl_operator.engine.decision import Trim
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.people.metrics import Metrics
-from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.write import trimmer as trimmer_module
 from grctl_operator.runtime.write.trimmer import LATEST, Surplus, Through, Trimmer
+from grctl_operator.views.runs import RunCache
 from tests.runtime.conftest import Cluster, Json
 
 

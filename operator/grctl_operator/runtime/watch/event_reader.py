@@ -16,16 +16,16 @@ from typing import Any, NoReturn
 
 from grctl.kube import EVENTS, ApiError, ExpiredError, NotFoundError, UnreachableError
 from grctl.models.phases import UNSETTLED_SELECTOR
-from grctl_operator.engine.event_cache import EventCache, key_of
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.outage import Outage, Sleep
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.watch.list_watch import Source, is_gone, list_into
 from grctl_operator.runtime.watch.listed_events import ListedEvents
 from grctl_operator.runtime.watch.passed_over import PassedOver
-from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.views.clock import ServerClock
+from grctl_operator.views.events import EventCache, key_of
+from grctl_operator.views.runs import RunCache
 
 MOMENT = 0.001  # s: in which the next one asks, where many do
 MOMENTS = 500  # then those that asked have waited long enough

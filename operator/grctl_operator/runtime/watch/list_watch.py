@@ -30,8 +30,8 @@ from grctl.kube import (
     UnreachableError,
     UnreadableAnswerError,
 )
-from grctl_operator.engine.reading import UnreadableError, revision_of
 from grctl_operator.runtime.outage import FIRST, Outage, StoreRestoredError
+from grctl_operator.views.reading import UnreadableError, revision_of
 
 PAGE = 500  # objects: what client-go asks for
 PAGE_BYTES = 2 * 1024 * 1024  # of one page, unless it is of one object; parsed, up to 30 times that

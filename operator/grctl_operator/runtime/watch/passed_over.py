@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from grctl.models.reasons import RunReason
-from grctl_operator.engine.reading import Unreadable, identity_of
 from grctl_operator.runtime.people.announcer import involved_object
 from grctl_operator.runtime.people.notices import Notice
+from grctl_operator.views.reading import Unreadable, identity_of
 
 REMEMBERED = 10_000  # objects
 PASSED = "The operator cannot read this object and passes it over until it is changed: "

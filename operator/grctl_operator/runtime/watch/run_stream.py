@@ -6,11 +6,11 @@ The list of all runs is complete before the one of events begins: see `event_str
 from typing import Any
 
 from grctl.kube import RUNS
-from grctl_operator.engine.reading import UnreadableError
 from grctl_operator.runtime.watch.list_watch import ListWatch, Source
 from grctl_operator.runtime.watch.passed_over import PassedOver
-from grctl_operator.runtime.watch.runs import Listed, RunCache, kept, key_of
 from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.views.reading import UnreadableError
+from grctl_operator.views.runs import Listed, RunCache, kept, key_of
 
 Json = dict[str, Any]
 

@@ -9,16 +9,16 @@
 import asyncio
 from collections.abc import Callable
 
-from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.people.journal import Journal
-from grctl_operator.runtime.watch.event_caches import EventCaches
 from grctl_operator.runtime.watch.event_reader import EventReader
 from grctl_operator.runtime.watch.event_stream import EventStream
 from grctl_operator.runtime.watch.list_watch import Source
 from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.watch.run_stream import RunStream
-from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.views.clock import ServerClock
+from grctl_operator.views.event_caches import EventCaches
+from grctl_operator.views.runs import RunCache
 
 OnKnown = Callable[[str | None], None]
 

@@ -12,15 +12,15 @@ from functools import partial
 from typing import Any
 
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.people.journal import Journal
-from grctl_operator.runtime.watch.event_caches import EventCaches
 from grctl_operator.runtime.watch.event_reader import EventReader
 from grctl_operator.runtime.watch.list_watch import ListWatch, Source
 from grctl_operator.runtime.watch.passed_over import PassedOver
-from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.watch.scope import OnKnown, Scope
 from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.views.clock import ServerClock
+from grctl_operator.views.event_caches import EventCaches
+from grctl_operator.views.runs import RunCache
 
 LEAVE_OUT_AFTER_S = 60.0  # for lists that are neither answered nor refused
 

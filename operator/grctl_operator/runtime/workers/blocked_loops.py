@@ -19,8 +19,8 @@ from grctl_operator.engine.observation import Blockage, whole_second
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.admission import NotHereError
 from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, RefusedError
-from grctl_operator.runtime.workers.executions import ExecutionRegistry
-from grctl_operator.runtime.workers.team import Group, Worker
+from grctl_operator.views.executions import ExecutionRegistry
+from grctl_operator.views.team import Group, Worker
 
 LONGEST_S = 300.0  # the worker's chart has the kubelet restart it by then too
 LARGEST = 8192  # bytes of a report

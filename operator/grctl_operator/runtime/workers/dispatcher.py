@@ -49,13 +49,13 @@ from grctl_operator.runtime.workers.admission import NotHereError
 from grctl_operator.runtime.workers.blocked_loops import BlockedLoops
 from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, Identity, RefusedError
 from grctl_operator.runtime.workers.entrance import Entrance
-from grctl_operator.runtime.workers.executions import ExecutionRegistry
 from grctl_operator.runtime.workers.listener import Listener
-from grctl_operator.runtime.workers.offers import Offers
-from grctl_operator.runtime.workers.team import Group, Worker
 from grctl_operator.runtime.workers.vestibule import FullError
 from grctl_operator.runtime.workers.waiting_line import WaitingLine
 from grctl_operator.runtime.workers.worker_session import ProtocolError, WorkerSession
+from grctl_operator.views.executions import ExecutionRegistry
+from grctl_operator.views.offers import Offers
+from grctl_operator.views.team import Group, Worker
 
 HEARTBEAT = 10.0  # s: a ping; unanswered for half of it, the connection counts as broken
 CLOSED_GRACE = 1.0  # s: a worker's first try to reconnect, and its Hello

@@ -14,7 +14,7 @@ Pure: keys in, keys out.
 from itertools import dropwhile
 
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.workers.team import Group
+from grctl_operator.views.team import Group
 
 
 class WaitingLine:

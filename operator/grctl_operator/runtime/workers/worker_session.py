@@ -37,7 +37,7 @@ from grctl.models.wire import (
 )
 from grctl.wire_reading import UnreadableMessageError, read_from_worker, stand_in
 from grctl_operator.runtime.workers.admission import NotHereError
-from grctl_operator.runtime.workers.team import Ending
+from grctl_operator.views.team import Ending
 
 HELLO_TIMEOUT = 5.0  # s: a live worker says Hello at once
 GOODBYE_ONLY = 1024  # bytes: nothing is expected from a worker that is not admitted

@@ -15,12 +15,8 @@ from grctl.kube import EVENTS, RUNS, Api, NotFoundError
 from grctl.models import WorkflowRun
 from grctl_operator.engine import decision
 from grctl_operator.engine.observation import NOT_KEPT, Event, Key
-from grctl_operator.engine.reading import slim_event
-from grctl_operator.runtime.clock import ServerClock
 from grctl_operator.runtime.people.announcer import Announcer, involved_object
 from grctl_operator.runtime.people.notices import Notice
-from grctl_operator.runtime.watch.event_caches import Inboxes
-from grctl_operator.runtime.watch.runs import RunCache
 from grctl_operator.runtime.watch.watches import Watches
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.dispatcher import Dispatcher
@@ -28,6 +24,10 @@ from grctl_operator.runtime.write.event_writer import EventWriter
 from grctl_operator.runtime.write.finalizer import Finalizer
 from grctl_operator.runtime.write.purger import Purger
 from grctl_operator.runtime.write.trimmer import Trimmer
+from grctl_operator.views.clock import ServerClock
+from grctl_operator.views.event_caches import Inboxes
+from grctl_operator.views.reading import slim_event
+from grctl_operator.views.runs import RunCache
 
 Doer = Callable[[Key, Any, Any], Awaitable[None] | bool | None]
 """Does an effect. False: it goes on, and what follows it has to wait."""

@@ -25,13 +25,13 @@ from grctl.models import API_VERSION, EventPhase
 from grctl.models.event import EventStatus
 from grctl.models.meta import Condition, ConditionStatus
 from grctl_operator.engine.decision import Settle
-from grctl_operator.engine.event_cache import is_settled
 from grctl_operator.engine.observation import Event, Key
 from grctl_operator.runtime.outage import Outage, passes, pause_after
 from grctl_operator.runtime.people.journal import Journal
-from grctl_operator.runtime.watch.event_caches import Inboxes
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.write.turns import Turns
+from grctl_operator.views.event_caches import Inboxes
+from grctl_operator.views.events import is_settled
 
 AT_ONCE = 16  # writes: as many as reconciles, so that neither crowds out the other
 AFTER_REFUSAL = 30.0  # s: no repetition mends it; a person may (an event that is too large)

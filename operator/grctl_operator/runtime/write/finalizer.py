@@ -11,7 +11,7 @@ from typing import Any
 from grctl.kube import RUNS, Api
 from grctl.models import FINALIZER, WorkflowRun
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.watch.runs import RunCache
+from grctl_operator.views.runs import RunCache
 
 
 class Finalizer:

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 from grctl.kube import EVENTS, Api, ApiError, ConflictError, NotFoundError, UnreachableError
 from grctl.models import WorkflowRun
 from grctl.models.phases import SETTLED_PHASES, SETTLED_SELECTOR, EventPhase
-from grctl_operator.engine.event_cache import is_settled, key_of
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.outage import Outage
 from grctl_operator.runtime.watch.list_watch import list_pages
 from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.views.events import is_settled, key_of
 
 GATHER_S = 0.05  # in which runs that are deleted together ask
 FEW = 3  # runs: more than so many share one list, instead of one look each and phase

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.work_queue import WorkQueue
-from grctl_operator.runtime.workers.team import Group
+from grctl_operator.views.team import Group
 
 AFTER_S = 30.0
 """As long as a rolling update takes to replace a worker."""

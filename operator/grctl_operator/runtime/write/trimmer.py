@@ -21,11 +21,11 @@ from grctl.kube import EVENTS, Api, ApiError, ConflictError, NotFoundError, Unre
 from grctl.models import WorkflowRun
 from grctl.models.phases import SETTLED_SELECTOR
 from grctl_operator.engine.decision import Trim
-from grctl_operator.engine.event_cache import is_settled, key_of
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.watch.list_watch import list_pages
-from grctl_operator.runtime.watch.runs import RunCache
+from grctl_operator.views.events import is_settled, key_of
+from grctl_operator.views.runs import RunCache
 
 SHARE = 0.1  # of the events found last: ten are read for each that is removed
 LATEST = 600.0  # s: few events too many disturb nobody for so long

@@ -24,7 +24,7 @@ from grctl.models.phases import FINISHED, RunPhase
 from grctl.models.run import WorkflowRun
 from grctl.raw_json import Uncarriable, carried, dumps
 from grctl_operator.engine.observation import Key, KnownRun
-from grctl_operator.engine.reading import UnreadableError, check_revision, read_run
+from grctl_operator.views.reading import UnreadableError, check_revision, read_run
 
 GRAVES = 10_000  # uids: more than are deleted while one answer is under way
 PARSED = 1_000  # runs: more than are busy at a time; each takes about 15 KB

@@ -1,7 +1,8 @@
 """What the watch and our own answers make of each run's inbox. By the cache's rules 1 to 3."""
 
 from grctl.raw_json import RawJson
-from grctl_operator.engine import Event, EventCache
+from grctl_operator.engine import Event
+from grctl_operator.views.events import EventCache
 from tests.engine.builders import NOON, at
 from tests.engine.items import KEY, OTHER, RUN, cache_of, item, names, settled
 

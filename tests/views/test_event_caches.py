@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from grctl_operator.engine.observation import Key, KnownRun
-from grctl_operator.runtime.watch.event_caches import EventCaches
+from grctl_operator.views.event_caches import EventCaches
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SHOP, BANK = Key("shop", "order-1"), Key("bank", "order-1")

@@ -10,9 +10,9 @@ from datetime import datetime
 from itertools import chain
 from typing import Any, Protocol
 
-from grctl_operator.engine.event_cache import EventCache, PayloadBudget
 from grctl_operator.engine.observation import Events, Key
-from grctl_operator.engine.reading import slim_event
+from grctl_operator.views.events import EventCache, PayloadBudget
+from grctl_operator.views.reading import slim_event
 
 Json = dict[str, Any]
 

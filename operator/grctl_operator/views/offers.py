@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Catalogue, Hello
-from grctl_operator.runtime.workers.team import Group
+from grctl_operator.views.team import Group
 
 Named = tuple[HandlerKind, str]
 

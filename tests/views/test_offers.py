@@ -1,6 +1,6 @@
 """Which handlers a type's connected workers have together, and when that is news."""
 
-from grctl_operator.runtime.workers.offers import Offers
+from grctl_operator.views.offers import Offers
 from tests.runtime.played_worker import catalogue, hello
 
 GROUP = ("shop", "Order")

@@ -19,7 +19,7 @@ from typing import TypeVar
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Catalogue, Hello
 from grctl_operator.engine.observation import Key, WorkerPresence
-from grctl_operator.runtime.workers.team import Ending, Group, Team, Worker
+from grctl_operator.views.team import Ending, Group, Team, Worker
 
 REMEMBERED = timedelta(hours=1)
 """How long a worker that left stays in view: until its event names are written into all runs of its

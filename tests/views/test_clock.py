@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from grctl_operator.engine.observation import LONG_AGO
-from grctl_operator.runtime.clock import ServerClock
+from grctl_operator.views.clock import ServerClock
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

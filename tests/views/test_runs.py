@@ -4,9 +4,9 @@ import pytest
 
 from grctl.raw_json import RawJson, Uncarriable
 from grctl_operator.engine.observation import Key, KnownRun
-from grctl_operator.engine.reading import UnreadableError, read_run
-from grctl_operator.runtime.watch import runs
-from grctl_operator.runtime.watch.runs import Listed, RunCache, kept, key_of
+from grctl_operator.views import runs
+from grctl_operator.views.reading import UnreadableError, read_run
+from grctl_operator.views.runs import Listed, RunCache, kept, key_of
 
 Json = dict[str, Any]
 

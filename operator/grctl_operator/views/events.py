@@ -30,7 +30,7 @@ from grctl_operator.engine.observation import (
     KnownRun,
     Listing,
 )
-from grctl_operator.engine.reading import payload_of
+from grctl_operator.views.reading import payload_of
 
 Json = dict[str, Any]
 

@@ -6,9 +6,9 @@ from grctl.models.directive import Complete
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Execution, Hello, Outcome, Succeeded
 from grctl_operator.engine.observation import Held, Key
-from grctl_operator.runtime.workers.executions import MOST_CLAIMED, ExecutionRegistry
-from grctl_operator.runtime.workers.roster import REMEMBERED
-from grctl_operator.runtime.workers.team import Ending
+from grctl_operator.views.executions import MOST_CLAIMED, ExecutionRegistry
+from grctl_operator.views.roster import REMEMBERED
+from grctl_operator.views.team import Ending
 from tests.runtime.played_worker import catalogue, hello
 
 KEY = Key("shop", "order-1")

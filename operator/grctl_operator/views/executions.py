@@ -23,8 +23,8 @@ from datetime import datetime, timedelta
 
 from grctl.models.wire import Execution, Hello, Outcome
 from grctl_operator.engine.observation import Blockage, Executions, Held, Key
-from grctl_operator.runtime.workers.roster import Roster
-from grctl_operator.runtime.workers.team import Ending, Group, Worker
+from grctl_operator.views.roster import Roster
+from grctl_operator.views.team import Ending, Group, Worker
 
 MOST_CLAIMED = 5_000
 """Executions that a worker may have by its own word: more than a Hello can name."""
