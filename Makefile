@@ -29,6 +29,9 @@ $(READY): requirements-dev.lock pyproject.toml
 		--no-build-isolation --editable .
 	@touch $@
 
+PLAIN := tools
+# Where the language and the names are checked (tools/language.py).
+
 demo: $(READY) ## Run the page's order on the embedded API, and show it with kubectl
 	@$(BIN)/python tools/demo.py
 
@@ -40,6 +43,7 @@ check: $(READY) ## Check format, lint, types, imports and generated files; edits
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python tools/language.py $(PLAIN)
 	@$(BIN)/python tools/generate.py --check
 
 fix: $(READY) ## Format, mend what can be mended, generate files anew

@@ -23,7 +23,7 @@ Row = tuple[str, str, str]
 
 
 def chart_files(charts: Path) -> dict[Path, str]:
-    """Give path and content of every generated file below `charts`."""
+    """Return path and content of every generated file below `charts`."""
     templates = charts / "grctl" / "templates"
     files = {
         templates / f"crd-{crd['spec']['names']['plural']}.yaml": crd_template(crd)
@@ -54,7 +54,7 @@ def readme_with_values(readme: Path) -> str:
 
 
 def value_rows(text: str) -> list[Row]:
-    """Give a row for each documented value, in the order of the file.
+    """Return a row for each documented value, in the order of the file.
 
     Raises:
         ValueError: a value has no comment.

@@ -119,7 +119,7 @@ def _play(directory: Path) -> None:
 
 
 def _environment(directory: Path) -> dict[str, str]:
-    """Give an environment in which nothing of this machine's own clusters is touched."""
+    """Return an environment in which nothing of this machine's own clusters is touched."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GRCTL_")}
     return {
         **kept,
@@ -132,7 +132,7 @@ def _environment(directory: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _developing(command: list[str], environment: dict[str, str], log: Path) -> Iterator[None]:
-    """Have `grctl dev` run for a while; a failure shows the end of its log."""
+    """Run `grctl dev` for a while. A failure shows the end of its log."""
     with log.open("wb") as output, _process(command, environment, output) as process:
         try:
             _await_ready(process, log)
@@ -220,7 +220,7 @@ def _check(step: Step, done: "subprocess.CompletedProcess[str]") -> None:
 
 
 def explain(text: str) -> None:
-    """Say what comes next."""
+    """Print what comes next."""
     say(f"\n# {text}", DIM)
 
 

@@ -42,7 +42,7 @@ HEADER = "# Generated from the models in sdk/grctl/models by `make fix`. Do not 
 
 
 def generated_files() -> dict[Path, str]:
-    """Give path and content of every generated file."""
+    """Return path and content of every generated file."""
     files = {
         ROOT / "crds" / f"{crd['spec']['names']['plural']}.yaml": HEADER
         + yaml.safe_dump(crd, sort_keys=False, width=100)
@@ -121,7 +121,7 @@ def _listed(values: Iterable[str]) -> str:
 
 
 def differing(files: dict[Path, str]) -> list[Path]:
-    """Give the paths whose content is not what the code makes."""
+    """Return the paths whose content is not what the code makes."""
     return [
         path
         for path, content in files.items()

@@ -1,0 +1,51 @@
+"""The check of language and names finds what it is for, and passes what is right."""
+
+from pathlib import Path
+
+import pytest
+
+import language
+
+
+def found(
+    tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch, name: str = "a.py"
+) -> list[str]:
+    monkeypatch.setattr(language, "ROOT", tmp_path)
+    path = tmp_path / name
+    path.write_text(text)
+    findings = list(language.language(path))
+    if path.suffix == ".py":
+        findings += language.names([path])
+    return [message for _path, _line, message in findings]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('def f():\n    """Give it."""\n', 'f: begin with a plain verb, not "Give"'),
+        ("# that is no number\n", '"is no ..." is "is not a ..." in plain English'),
+        ("AGE = 3.0\n", "AGE: say what it counts and in which unit"),
+        ("class A: ...\nclass A: ...\n", "A: a.py defines one of that name too"),
+    ],
+)
+def test_a_breach_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
+) -> None:
+    assert found(tmp_path, text, monkeypatch) == [message]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'def f():\n    """Return it."""\n',
+        "# there is no number, it is no longer there\n",
+        "WAIT_S = 2 * 1.5\nMAX_OPEN_FILES = 3\nNAME = 'a'\n",
+        "class A: ...\nclass _A: ...\nx = 3\n",
+    ],
+)
+def test_plain_english_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    assert found(tmp_path, text, monkeypatch) == []
+
+
+def test_prose_is_read_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(tmp_path, "An event is no order.\n", monkeypatch, "a.md") != []
