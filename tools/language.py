@@ -4,8 +4,9 @@
 2. A noun is negated with "not": "X is not a number".
 3. No two classes and no two constants of the shipped packages have one name.
 4. A constant that is a number says what it counts and in which unit: `WRITE_BATCH_WINDOW_S`.
+5. An invariant is called by its number and its name as in docs/architecture.md: `I4 (one commit)`.
 
-Rules 1 and 2 hold for the paths that are given, or for all of `PATHS`; rules 3 and 4 for the
+Checks 1, 2 and 5 hold for the paths that are given, or for all of `PATHS`; checks 3 and 4 for the
 shipped packages among them. Prints one line for each finding; the exit code is 1 if there is one.
 """
 
@@ -27,18 +28,37 @@ UNITS = re.compile(
     r"|PERCENT|FACTOR|PORT|VERSION|CODE|STATUS|SIZE|ID|LIMIT|LENGTH|DEPTH|PER_[A-Z]+)$|^(MAX|MIN)_\w+_\w+"
 )
 
+INVARIANTS = "docs/architecture.md"
+INVARIANT = re.compile(r"\bI(\d+) \(([^)]*)\)")
+
 Finding = tuple[Path, int, str]
 Definitions = dict[str, list[tuple[Path, int]]]
 
 
 def language(path: Path) -> Iterator[Finding]:
-    """Return the findings of rules 1 and 2 in one file."""
+    """Return the findings of checks 1, 2 and 5 in one file."""
     text = path.read_text()
     for found in IS_NO.finditer(text):
         line = text.count("\n", 0, found.start()) + 1
         yield path, line, f'"{found[0]}..." is "is not a ..." in plain English'
+    yield from _invariants(path, text)
     if path.suffix == ".py":
         yield from _docstrings(path, ast.parse(text))
+
+
+def invariant_names() -> dict[str, str]:
+    """Return the name of each invariant, by its number."""
+    return dict(re.findall(r"\*\*I(\d+) \(([^)]*)\)\.\*\*", (ROOT / INVARIANTS).read_text()))
+
+
+def _invariants(path: Path, text: str) -> Iterator[Finding]:
+    for found in INVARIANT.finditer(text):
+        number, name = found.groups()
+        right = invariant_names().get(number)
+        if " ".join(name.replace("#", " ").split()) != right:
+            line = text.count("\n", 0, found.start()) + 1
+            wanted = f"I{number} ({right})" if right else "not an invariant"
+            yield path, line, f'"{found[0]}" is {wanted} in {INVARIANTS}'
 
 
 def _docstrings(path: Path, tree: ast.Module) -> Iterator[Finding]:
@@ -50,7 +70,7 @@ def _docstrings(path: Path, tree: ast.Module) -> Iterator[Finding]:
 
 
 def names(paths: Iterable[Path]) -> Iterator[Finding]:
-    """Return the findings of rules 3 and 4 in the files of the shipped packages."""
+    """Return the findings of checks 3 and 4 in the files of the shipped packages."""
     classes: Definitions = defaultdict(list)
     constants: Definitions = defaultdict(list)
     for path in paths:

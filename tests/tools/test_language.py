@@ -49,3 +49,14 @@ def test_plain_english_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, t
 
 def test_prose_is_read_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(tmp_path, "An event is no order.\n", monkeypatch, "a.md") != []
+
+
+@pytest.mark.parametrize(("number", "name"), [(1, "no losses"), (3, "no loss")])
+def test_an_invariant_of_another_name_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, name: str
+) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / language.INVARIANTS).write_text("- **I1 (no loss).** An event is never lost.\n")
+
+    assert found(tmp_path, f"# I{1} (no\n# loss)", monkeypatch) == []
+    assert len(found(tmp_path, f"See I{number} ({name}).", monkeypatch, "a.md")) == 1
