@@ -18,13 +18,13 @@ from typing import Self
 from aiohttp import web
 
 from grctl_local import kubeconfig
-from grctl_local.audit import AuditLog
 from grctl_local.certificate import Certificate, make_certificate
 from grctl_local.clock import Clock, system_clock
-from grctl_local.cluster import Cluster
-from grctl_local.garbage import GarbageCollector
-from grctl_local.http import LARGEST_BODY, Http
 from grctl_local.store import Store
+from grctl_local.verbs.cluster import Cluster
+from grctl_local.verbs.garbage import GarbageCollector
+from grctl_local.wire.audit import AuditLog
+from grctl_local.wire.http import LARGEST_BODY, Http
 
 HOST = "127.0.0.1"
 SHUTDOWN = 0.5  # s: for requests under way; watches are ended before

@@ -64,7 +64,7 @@ async def test_a_page_from_before_the_log_has_expired(
 async def test_bookmarks_say_how_far_the_client_has_seen(
     widgets: Widgets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grctl_local.watching.BOOKMARK_EVERY", 0.05)
+    monkeypatch.setattr("grctl_local.verbs.watching.BOOKMARK_EVERY", 0.05)
     start = revision(await widgets.create("a"))
     params = {"resourceVersion": start, "allowWatchBookmarks": "true", "timeoutSeconds": "5"}
     async with widgets.api.watch(widgets.path, **params) as watch:
@@ -86,7 +86,7 @@ async def test_bookmarks_say_how_far_the_client_has_seen(
 async def test_a_client_that_does_not_read_is_cut_off(
     widgets: Widgets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grctl_local.watching.LARGEST_BACKLOG", 1)
+    monkeypatch.setattr("grctl_local.verbs.watching.LARGEST_BACKLOG", 1)
     start = revision(await widgets.create("a"))
     for name in "bcd":
         await widgets.create(name)
@@ -145,7 +145,7 @@ async def test_a_server_without_a_path_cleans_up(clock: HandClock) -> None:
 async def test_a_failing_request_is_an_internal_error(
     widgets: Widgets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grctl_local.http.create", lambda *_: 1 / 0)
+    monkeypatch.setattr("grctl_local.wire.http.create", lambda *_: 1 / 0)
     answer = await widgets.try_create("a")
 
     assert answer.expect(500)["reason"] == "InternalError"

@@ -1,0 +1,1 @@
+"""The kinds of objects, built in or defined: their names, metadata, selectors and tables."""

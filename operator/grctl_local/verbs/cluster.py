@@ -1,0 +1,113 @@
+"""What all verbs work on: the store, the kinds, the clock."""
+
+from dataclasses import dataclass
+
+from grctl_local.clock import Clock, system_clock
+from grctl_local.errors import (
+    Json,
+    definition_terminating,
+    namespace_terminating,
+    not_found,
+)
+from grctl_local.kinds.builtin import DEFINITIONS, FIRST_NAMESPACES, NAMESPACES, builtin_kinds
+from grctl_local.kinds.definitions import is_terminating, kinds_of
+from grctl_local.kinds.metadata import new_metadata
+from grctl_local.kinds.registry import Registry
+from grctl_local.store import Change, Record, Store, is_same
+from grctl_local.verbs.request import Call
+
+
+@dataclass
+class Cluster:
+    """One API server's state."""
+
+    store: Store
+    registry: Registry
+    clock: Clock
+
+    @classmethod
+    def of(cls, store: Store, clock: Clock = system_clock) -> "Cluster":
+        """Take up a store: serve what its definitions say, from now on and at any change."""
+        cluster = cls(store, Registry(builtin_kinds(clock)), clock)
+        for record in list(store.records(DEFINITIONS).values()):
+            cluster.serve(record.value)
+        store.watch(DEFINITIONS, cluster._definition_changed)
+        for name in FIRST_NAMESPACES:
+            if not store.get(NAMESPACES, ("", name)):
+                metadata = new_metadata({"name": name}, clock(), generation=False)
+                store.put(NAMESPACES, ("", name), new_namespace({"metadata": metadata}))
+        return cluster
+
+    def serve(self, definition: Json) -> None:
+        """Serve the kinds of a definition, as it is now."""
+        spec = definition["spec"]
+        self.registry.remove(spec["group"], spec["names"]["plural"])
+        kinds = kinds_of(definition, self.clock)
+        for kind in kinds:
+            self.registry.add(kind)
+        storage = next((kind for kind in kinds if kind.api_version == kind.storage_version), None)
+        if storage:
+            self.store.reread(storage.resource, storage.decode)
+
+    def record(self, call: Call) -> Record:
+        """Give the object that a request names.
+
+        Raises:
+            ApiError: there is none.
+        """
+        record = self.store.get(call.kind.resource, call.key)
+        if not record:
+            raise not_found(call.kind.group, call.kind.plural, call.name)
+        return record
+
+    def check_namespace(self, call: Call, name: str) -> None:
+        """Refuse a new object in a namespace that is not there, or not for long.
+
+        Raises:
+            ApiError: so it is.
+        """
+        if not call.namespace:
+            return
+        namespace = self.store.get(NAMESPACES, ("", call.namespace))
+        if not namespace:
+            raise not_found("", NAMESPACES, call.namespace)
+        if "deletionTimestamp" in namespace.value["metadata"]:
+            kind = call.kind
+            raise namespace_terminating(kind.group, kind.plural, name, call.namespace)
+
+    def check_definition(self, call: Call, name: str) -> None:
+        """Raise an error for a new object if the definition of its kind is being deleted.
+
+        Raises:
+            ApiError: the definition is being deleted (403).
+        """
+        definition = self.store.get(DEFINITIONS, ("", call.kind.resource))
+        if definition and is_terminating(definition.value):
+            raise definition_terminating(call.kind.group, call.kind.plural, name)
+
+    def _definition_changed(self, change: Change) -> None:
+        definition = change.record.value
+        spec = definition["spec"]
+        if change.type == "DELETED":
+            self.registry.remove(spec["group"], spec["names"]["plural"])
+        elif not change.previous or _is_served_otherwise(change.previous.value, definition):
+            self.serve(definition)
+
+
+def _is_served_otherwise(before: Json, now: Json) -> bool:
+    if not is_same(before["spec"], now["spec"]):
+        return True
+    return is_terminating(before) != is_terminating(now)
+
+
+def new_namespace(value: Json) -> Json:
+    """Add what every new namespace has."""
+    metadata = value["metadata"]
+    labels = {**metadata.get("labels", {}), "kubernetes.io/metadata.name": metadata["name"]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {**metadata, "labels": labels},
+        "spec": {"finalizers": ["kubernetes"]},
+        "status": {"phase": "Active"},
+    }

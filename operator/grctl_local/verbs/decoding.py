@@ -1,0 +1,165 @@
+"""From the bytes of a request to an object of a kind.
+
+1. What the schema does not know is dropped; `fieldValidation` says whether that is refused,
+   warned of, or passed over.
+2. A whole number is an integer, however it was written: 1.0 is 1.
+3. Defaults are filled in here, on the way in.
+"""
+
+import re
+from typing import Any
+
+import orjson
+import yaml
+
+from grctl_local.errors import ApiError, Cause, Json, bad_request, invalid, unsupported_media_type
+from grctl_local.kinds.kind import Kind
+from grctl_local.kinds.metadata import read_metadata
+from grctl_local.schema.defaulting import default
+from grctl_local.schema.pruning import prune
+from grctl_local.verbs.protobuf import decode as decode_protobuf
+from grctl_local.verbs.request import Call
+
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+READABLE = ("application/json", "application/yaml", PROTOBUF)
+SHOWN_OF_UNKNOWN = 30  # bytes
+LARGEST_EXACT = 1e21  # from here on Go writes an exponent
+INTEGRAL = re.compile(rb"[0-9](?:\.0*|[eE][-+]?[0-9]+)\s*(?:[,}\]#\n]|$)")  # may be whole
+
+
+def read_object(call: Call) -> Json:
+    """Read the object in a request's body.
+
+    Raises:
+        ApiError: it is no object of the kind.
+    """
+    return clean(call, _parse(call))
+
+
+def read_body(call: Call) -> Json:
+    """Read an object of another kind than the request's, as a subresource may take it.
+
+    Raises:
+        ApiError: it is no object.
+    """
+    return _parse(call)
+
+
+def json_error(body: bytes, error: orjson.JSONDecodeError) -> str:
+    """Say what is wrong with JSON, in upstream's words where it is only cut short."""
+    return "unexpected end of JSON input" if error.pos >= len(body) - 1 else str(error)
+
+
+def clean(call: Call, value: Json) -> Json:
+    """Bring an object into the form of its kind, in place: metadata, unknown fields, defaults.
+
+    Raises:
+        ApiError: it is of another kind, or has unknown fields where none may be.
+    """
+    kind = call.kind
+    treatment = call.field_validation
+    _check_type(kind, value)
+    metadata, unknown = read_metadata(kind.kind, kind.version, value.get("metadata"))
+    value["metadata"] = metadata
+    value["apiVersion"] = kind.stored_api_version
+    value["kind"] = kind.kind
+    if INTEGRAL.search(call.body):
+        value = _whole(value)
+    if kind.schema:
+        unknown += prune(kind.schema, value)
+        default(kind.schema, value)
+    if unknown:
+        _report(call, unknown, treatment)
+    return value
+
+
+def parse_yaml_or_json(body: bytes) -> Any:
+    """Read a body that may be either; JSON is tried first, as it is a hundred times quicker."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        try:
+            return yaml.load(body, Loader=_PlainLoader)  # noqa: S506  # a SafeLoader
+        except yaml.YAMLError as error:
+            raise bad_request(f"error converting YAML to JSON: {error}") from error
+
+
+def _parse(call: Call) -> Json:
+    if call.content_type not in {"", *READABLE}:
+        raise unsupported_media_type(READABLE)
+    if call.content_type == PROTOBUF:
+        return decode_protobuf(call.body)
+    if call.content_type == "application/yaml":
+        value = parse_yaml_or_json(call.body)
+    else:
+        try:
+            value = orjson.loads(call.body)
+        except orjson.JSONDecodeError as error:
+            why = f"couldn't get version/kind; json parse error: {json_error(call.body, error)}"
+            raise _unrecognized(call, why) from error
+    if not isinstance(value, dict):
+        found = "array" if isinstance(value, list) else type(value).__name__
+        why = f"couldn't get version/kind; json parse error: json: cannot unmarshal {found}"
+        raise _unrecognized(call, why)
+    if call.kind.custom and not value.get("kind"):
+        raise _unrecognized(call, f"Object 'Kind' is missing in '{call.body.decode()}'")
+    return value
+
+
+def _unrecognized(call: Call, why: str) -> ApiError:
+    start = call.body[:SHOWN_OF_UNKNOWN].decode(errors="replace") or "<empty>"
+    start += " ..." if len(call.body) > SHOWN_OF_UNKNOWN else ""
+    return bad_request(
+        f"the object provided is unrecognized (must be of type {call.kind.kind}): {why} ({start})"
+    )
+
+
+def _check_type(kind: Kind, value: Json) -> None:
+    api_version = value.get("apiVersion") or kind.api_version
+    if api_version not in {kind.api_version, kind.stored_api_version}:
+        raise bad_request(
+            f"the API version in the data ({api_version}) does not match the expected API version"
+            f" ({kind.api_version})"
+        )
+    name = value.get("kind") or kind.kind
+    if name == kind.kind:
+        return
+    if not kind.custom:
+        raise bad_request(f'no kind "{name}" is registered for version "{api_version}"')
+    cause = Cause("FieldValueInvalid", "kind", f'Invalid value: "{name}": must be {kind.kind}')
+    metadata = value.get("metadata")
+    object_name = metadata.get("name", "") if isinstance(metadata, dict) else ""
+    raise invalid(kind.group, name, object_name, [cause])
+
+
+def _report(call: Call, unknown: list[str], treatment: str) -> None:
+    if treatment == "Strict":
+        kind = call.kind
+        wrong = ", ".join(f'unknown field "{path}"' for path in unknown)
+        raise bad_request(
+            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: strict'
+            f" decoding error: {wrong}"
+        )
+    if treatment == "Warn":
+        call.warnings += [f'unknown field "{path}"' for path in unknown]
+
+
+def _whole(value: Any) -> Any:
+    """Make 1.0 to 1, as Go does when it writes JSON."""
+    if isinstance(value, dict):
+        return {name: _whole(below) for name, below in value.items()}
+    if isinstance(value, list):
+        return [_whole(below) for below in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_EXACT:
+        return int(value)
+    return value
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML as Kubernetes reads it: times stay text."""
+
+
+_PlainLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}

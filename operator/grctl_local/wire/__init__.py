@@ -1,0 +1,1 @@
+"""HTTP: requests in, answers out, and the documents that describe the API."""

@@ -1,0 +1,99 @@
+"""The audit log: what it says of each request, and what it never says."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grctl_local import LocalServer
+from grctl_local.wire.audit import asked
+from tests.conformance.client import Api
+from tests.conformance.kubeconfig import load
+from tests.local.conftest import HandClock
+
+CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
+RUNS = "/apis/grctl.dev/v1alpha1/namespaces/shop/workflowruns"
+
+
+class Audited:
+    def __init__(self, api: Api, log: Path) -> None:
+        self.api = api
+        self._log = log
+
+    @property
+    def text(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.text.splitlines()]
+
+
+@pytest.fixture
+async def audited(tmp_path: Path, clock: HandClock) -> AsyncIterator[Audited]:
+    log = tmp_path / "audit.jsonl"
+    async with (
+        LocalServer(kubeconfig_path=tmp_path / "config", clock=clock, audit_log=log),
+        Api(load(tmp_path / "config")) as api,
+    ):
+        yield Audited(api, log)
+
+
+async def test_each_request_is_a_line_with_verb_resource_name_and_code(audited: Audited) -> None:
+    (await audited.api.post(CONFIGMAPS, {"metadata": {"name": "c"}})).expect(201)
+    (await audited.api.get(f"{CONFIGMAPS}/c")).expect(200)
+    (await audited.api.get(f"{CONFIGMAPS}/d")).expect(404)
+    common = {
+        "resource": "configmaps",
+        "namespace": "default",
+        "time": "2026-01-01T12:00:00.250+00:00",
+    }
+    told = [{key: line[key] for key in line if key != "userAgent"} for line in audited.lines]
+    assert told == [
+        {"verb": "create", "code": 201, **common},
+        {"verb": "get", "name": "c", "code": 200, **common},
+        {"verb": "get", "name": "d", "code": 404, **common},
+    ]
+    assert all(line["userAgent"].startswith("Python/") for line in audited.lines)
+
+
+async def test_a_watch_is_a_line_when_it_begins_and_none_for_what_it_brings(
+    audited: Audited,
+) -> None:
+    async with audited.api.watch(CONFIGMAPS) as watch:
+        assert [line["verb"] for line in audited.lines] == ["watch"]
+        (await audited.api.post(CONFIGMAPS, {"metadata": {"name": "c"}})).expect(201)
+        await watch.take(1)
+    assert [line["verb"] for line in audited.lines] == ["watch", "create"]
+
+
+async def test_nothing_of_an_object_or_of_a_query_is_in_it(audited: Audited) -> None:
+    body = {"metadata": {"name": "c"}, "data": {"key": "secret"}}
+    (await audited.api.post(CONFIGMAPS, body)).expect(201)
+    (await audited.api.get(CONFIGMAPS, labelSelector="key=secret")).expect(200)
+    assert len(audited.lines) == 2
+    assert "secret" not in audited.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "says"),
+    [
+        ("GET", RUNS, {"verb": "list"}),
+        ("DELETE", RUNS, {"verb": "deletecollection"}),
+        ("DELETE", f"{RUNS}/a", {"verb": "delete", "name": "a"}),
+        ("PATCH", f"{RUNS}/a", {"verb": "patch", "name": "a"}),
+        ("PUT", f"{RUNS}/a/status", {"verb": "update", "name": "a", "subresource": "status"}),
+    ],
+)
+def test_verbs_and_resources_are_those_of_a_role(
+    method: str, path: str, says: dict[str, str]
+) -> None:
+    place = {"group": "grctl.dev", "resource": "workflowruns", "namespace": "shop"}
+    assert asked(method, path) == place | says
+
+
+@pytest.mark.parametrize("path", ["/version", "/apis", "/openapi/v3/apis/grctl.dev/v1alpha1"])
+def test_what_is_about_no_resource_is_told_by_its_path(path: str) -> None:
+    assert asked("GET", path) == {"verb": "get", "path": path}
