@@ -55,6 +55,10 @@ class ApiError(Exception):
         return {**status, "code": self.code}
 
 
+class NoSuchPathError(ApiError):
+    """The API has no such path. The answer is plain text instead of a `Status`."""
+
+
 def success(name: str, group: str, kind: str, uid: str) -> Json:
     """Give the `Status` that answers a finished deletion."""
     details = _details(name, group, kind) | {"uid": uid}
@@ -88,9 +92,9 @@ def not_found(group: str, plural: str, name: str) -> ApiError:
     return ApiError(404, "NotFound", message, _details(name, group, plural))
 
 
-def no_such_path() -> ApiError:
-    """There is no such resource; the API server answers plain text."""
-    return ApiError(404, "NotFound", "404 page not found")
+def no_such_path() -> NoSuchPathError:
+    """Return the refusal of a path that the API does not have."""
+    return NoSuchPathError(404, "NotFound", "404 page not found")
 
 
 def method_not_allowed() -> ApiError:

@@ -13,9 +13,11 @@ from grctl_local.clock import timestamp
 from grctl_local.errors import Json, bad_request, conflict, success
 from grctl_local.kinds.builtin import DEFINITIONS, NAMESPACES
 from grctl_local.kinds.definitions import CLEANUP, terminate
+from grctl_local.kinds.views import view
 from grctl_local.store import Record, dump
 from grctl_local.verbs.cluster import Cluster
 from grctl_local.verbs.decoding import json_error
+from grctl_local.verbs.reading import selected, sorted_records
 from grctl_local.verbs.request import Call
 
 FINALIZERS = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
@@ -35,6 +37,21 @@ def delete(cluster: Cluster, call: Call) -> bytes:
         return remaining.data
     metadata = record.value["metadata"]
     return dump(success(call.name, call.kind.group, call.kind.plural, metadata["uid"]))
+
+
+def delete_collection(cluster: Cluster, call: Call) -> bytes:
+    """Delete the objects that the request selects. Return them as a list.
+
+    Raises:
+        ApiError: the options or the selectors cannot be read.
+    """
+    options, fits = read_options(call), selected(call)
+    records = sorted_records(cluster.store.records(call.kind.resource), call.namespace)
+    chosen = [record for record in records if not fits or fits(record.value)]
+    for record in chosen:
+        remove(cluster, call, record, options)
+    metadata = {"resourceVersion": str(cluster.store.revision), "continue": ""}
+    return view(call.kind, "", "").many(chosen, metadata)
 
 
 def remove(cluster: Cluster, call: Call, record: Record, options: Json) -> Record | None:

@@ -16,6 +16,7 @@ from aiohttp import web
 from grctl_local.errors import (
     ApiError,
     Json,
+    NoSuchPathError,
     bad_request,
     method_not_allowed,
     no_such_path,
@@ -28,9 +29,9 @@ from grctl_local.store import Record, dump
 from grctl_local.verbs.callers import caller_of, check_allowed
 from grctl_local.verbs.cluster import Cluster
 from grctl_local.verbs.decoding import read_body, read_object
-from grctl_local.verbs.deletion import delete, read_options, remove
+from grctl_local.verbs.deletion import delete, delete_collection
 from grctl_local.verbs.patching import patch
-from grctl_local.verbs.reading import get, list_objects, selected, sorted_records
+from grctl_local.verbs.reading import get, list_objects
 from grctl_local.verbs.request import Call, find_kind, parse_path
 from grctl_local.verbs.reviews import answer
 from grctl_local.verbs.tokens import ACCOUNTS, request_token
@@ -139,7 +140,7 @@ class Http:
                     raise method_not_allowed()
                 return self._shown(*patch(self._cluster, call), call)
             case "DELETE":
-                return 200, delete(self._cluster, call) if call.name else self._delete_all(call)
+                return 200, self._delete(call)
             case _:
                 raise method_not_allowed()
 
@@ -169,19 +170,8 @@ class Http:
         before = self._cluster.record(call)
         return replace(self._cluster, call, read_object(call), before)
 
-    def _delete_all(self, call: Call) -> bytes:
-        options = read_options(call)
-        fits = selected(call)
-        records = self._cluster.store.records(call.kind.resource)
-        chosen = [
-            record
-            for record in sorted_records(records, call.namespace)
-            if not fits or fits(record.value)
-        ]
-        for record in chosen:
-            remove(self._cluster, call, record, options)
-        metadata = {"resourceVersion": str(self._cluster.store.revision), "continue": ""}
-        return view(call.kind, "", "").many(chosen, metadata)
+    def _delete(self, call: Call) -> bytes:
+        return delete(self._cluster, call) if call.name else delete_collection(self._cluster, call)
 
     def _shown(self, status: int, record: Record, call: Call) -> tuple[int, bytes]:
         return status, view(call.kind, call.accept, call.query.get("includeObject", "")).one(record)
@@ -257,7 +247,7 @@ class Http:
                 return None
 
     def _refusal(self, error: ApiError, warnings: list[str]) -> web.Response:
-        if error.message == "404 page not found":
+        if isinstance(error, NoSuchPathError):
             return web.Response(text=error.message + "\n", status=404, headers=self._headers())
         response = self._json(dump(error.status), error.code, warnings)
         if error.code in {429, 504}:
