@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from grctl.kube import ApiError, ConnectionConfigError
-from grctl.logs import set_up
+from grctl.logs.setup import set_up
 from grctl_operator.runtime.leader.leadership import LeadershipLostError
 from grctl_operator.runtime.process import serve
 from grctl_operator.runtime.settings import (

@@ -23,7 +23,7 @@ from grctl.kube import (
     NotFoundError,
     UnreachableError,
 )
-from grctl.logs import set_up
+from grctl.logs.setup import set_up
 from grctl.models import FINALIZER
 from grctl_operator.runtime.watch.list_watch import Json, list_all
 

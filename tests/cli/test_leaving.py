@@ -8,7 +8,7 @@ import pytest
 BEGIN = """
 import asyncio, atexit, logging, multiprocessing, sys, threading, time
 from grctl.cli.leaving import leaving
-from grctl.logs import set_up
+from grctl.logs.setup import set_up
 set_up("info", "console")
 
 def for_ever():

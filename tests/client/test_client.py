@@ -18,9 +18,9 @@ from grctl.client import (
     WorkflowNotFoundError,
     starting,
 )
+from grctl.json.serialization import NotJsonError, TooLargeError
 from grctl.kube import RUNS, Api, NotFoundError, UnreachableError
 from grctl.models import FINALIZER
-from grctl.serialization import NotJsonError, TooLargeError
 from tests.client.acting import lose_answers, start
 from tests.client.playing import PlayedOperator
 

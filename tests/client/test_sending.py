@@ -7,9 +7,9 @@ import pytest
 
 from grctl.client import Client, EventGoneError, EventNameTakenError, InvalidNameError
 from grctl.client.names import event_object_name
+from grctl.json.serialization import NotJsonError, TooLargeError
 from grctl.kube import EVENTS
 from grctl.models import EventPhase
-from grctl.serialization import NotJsonError, TooLargeError
 from tests.client.acting import lose_answers, start
 from tests.client.playing import PlayedOperator
 

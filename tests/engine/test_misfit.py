@@ -1,8 +1,8 @@
 """What no handler can be given ends by a commit, in its turn."""
 
+from grctl.json.raw_json import Uncarriable
 from grctl.models import EventPhase, RunPhase
 from grctl.models.run import WorkflowRun
-from grctl.raw_json import Uncarriable
 from grctl_operator.engine import Dispatch, decide
 from tests.engine.builders import (
     NOON,

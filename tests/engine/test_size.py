@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from grctl.json.serialization import size_of
 from grctl.models import Complete, EventPhase, NextStep, RunPhase, WaitForEvent
 from grctl.models.limits import KIB, MESSAGE, RUN, STACK_TRACE
-from grctl.serialization import size_of
 from grctl_operator.engine import Announce, Release, decide, decide_refused
 from grctl_operator.engine.draft import OUTBOX_LIMIT
 from tests.engine.builders import (

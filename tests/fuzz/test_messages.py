@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from grctl.models.limits import MESSAGE
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import CONNECT_PATH, Execute, Failed, Outcome, encode
-from grctl.wire_reading import (
+from grctl.models.wire_reading import (
     UnreadableMessageError,
     read_from_operator,
     read_from_worker,

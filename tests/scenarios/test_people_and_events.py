@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from grctl.client import InvalidNameError, WorkflowHandle
+from grctl.json.serialization import TooLargeError
 from grctl.models import EventPhase, EventReason, EventStatus, RunPhase
-from grctl.serialization import TooLargeError
 from tests.history.executions import recorded
 from tests.scenarios.manifests import event_manifest
 from tests.scenarios.processes import eventually

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from grctl.client import InvalidNameError, WorkflowAlreadyRunningError, WorkflowNotFoundError
+from grctl.json.serialization import TooLargeError
 from grctl.models import RunPhase
-from grctl.serialization import TooLargeError
 from tests.scenarios.manifests import run_manifest
 from tests.scenarios.processes import eventually
 from tests.scenarios.stage import Stage

@@ -1,6 +1,6 @@
 """What the watch and our own answers make of each run's inbox. By the cache's rules 1 to 3."""
 
-from grctl.raw_json import RawJson
+from grctl.json.raw_json import RawJson
 from grctl_operator.engine import Event
 from grctl_operator.views.events import EventCache
 from tests.engine.builders import NOON, at

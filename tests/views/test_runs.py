@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from grctl.raw_json import RawJson, Uncarriable
+from grctl.json.raw_json import RawJson, Uncarriable
 from grctl_operator.engine.observation import Key, KnownRun
 from grctl_operator.views import runs
 from grctl_operator.views.reading import UnreadableError, read_run

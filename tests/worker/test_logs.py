@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from grctl.logs import JsonFormatter
+from grctl.logs.formats import JsonFormatter
 from grctl.models import Directive, HandlerKind
 from grctl.models.wire import Outcome, Succeeded
 from grctl.worker.context import Context

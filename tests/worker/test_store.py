@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from grctl.serialization import NotJsonError, TooLargeError
+from grctl.json.serialization import NotJsonError, TooLargeError
 from grctl.worker.store import Store, StoreKeyError, StoreTypeError
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from grctl.json.serialization import NotJsonError, TooLargeError
 from grctl.models import Complete, Directive, NextStep, WaitForEvent
-from grctl.serialization import NotJsonError, TooLargeError
 from grctl.worker.context import Context
 from grctl.worker.transitions import Transitions
 from grctl.workflow import Workflow

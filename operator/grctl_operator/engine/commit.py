@@ -7,6 +7,7 @@ Outcomes that wait behind each other are committed in order, in one write.
 
 from typing import Any
 
+from grctl.json.serialization import cut
 from grctl.models.base import NAME_LENGTH
 from grctl.models.directive import Complete, NextStep, WaitForEvent
 from grctl.models.limits import MESSAGE, STACK_TRACE
@@ -14,7 +15,6 @@ from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import HistoryEntry, RunError, Step
 from grctl.models.wire import Execution, Failed, Outcome, Refused, Succeeded
-from grctl.serialization import cut
 from grctl_operator.engine.chain import next_in_chain, note_long_chain
 from grctl_operator.engine.decision import Release
 from grctl_operator.engine.desired import cancel_message

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
+from grctl.json.raw_json import Uncarriable
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import RunError, Step
-from grctl.raw_json import Uncarriable
 from grctl_operator.engine.chain import chain_of, in_turn
 from grctl_operator.engine.decision import (
     Announce,

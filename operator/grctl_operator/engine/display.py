@@ -6,13 +6,13 @@ moment, and nothing depends on it.
 
 from itertools import islice
 
+from grctl.json.serialization import cut
 from grctl.models.base import NAME_LENGTH
 from grctl.models.limits import MESSAGE
 from grctl.models.meta import Condition, ConditionStatus
 from grctl.models.phases import HandlerKind, RunPhase
 from grctl.models.reasons import RunReason
 from grctl.models.run import InboxEntry, Step
-from grctl.serialization import cut
 from grctl_operator.engine import message
 from grctl_operator.engine.chain import chain_of
 from grctl_operator.engine.decision import Announce

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from grctl.json.serialization import cut
 from grctl.models.limits import MESSAGE
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 from grctl.models.run import HistoryEntry, RunStatus, Settlement, WorkflowRun
 from grctl.models.wire import Execution
-from grctl.serialization import cut
 from grctl_operator.engine.decision import (
     Announce,
     Decision,

@@ -4,10 +4,10 @@ Rule 8. Such an event is rejected in its turn, like one that no handler takes (s
 run fails. Both are commits like any other, in order and fenced.
 """
 
+from grctl.json.raw_json import Uncarriable
 from grctl.models.phases import HandlerKind, RunPhase
 from grctl.models.reasons import RunReason
 from grctl.models.run import HistoryEntry, RunError
-from grctl.raw_json import Uncarriable
 from grctl_operator.engine.dispatch import due_handler
 from grctl_operator.engine.draft import Draft
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from grctl.json.raw_json import Uncarriable
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Catalogue, Execution, Outcome
-from grctl.raw_json import Uncarriable
 
 
 class Key(NamedTuple):

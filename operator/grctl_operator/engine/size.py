@@ -10,11 +10,11 @@
 
 from typing import Any
 
+from grctl.json.serialization import in_kib, size_of
 from grctl.models.limits import RUN
 from grctl.models.phases import RunPhase
 from grctl.models.reasons import RunReason
 from grctl.models.run import RunError, RunStatus, WorkflowRun
-from grctl.serialization import in_kib, size_of
 from grctl_operator.engine.draft import Draft
 
 ELSEWHERE = "Keep large values elsewhere (an object store, a database) and pass references to them."

@@ -22,7 +22,7 @@ from typing import NoReturn
 
 from grctl.kube import Api, ApiError, Connection, UnreachableError
 from grctl.kube.api import UNLIMITED
-from grctl.probes import Probes
+from grctl.serving.probes import Probes
 from grctl_operator.engine import decide
 from grctl_operator.runtime.leader.candidate import candidate
 from grctl_operator.runtime.leader.leadership import Leadership

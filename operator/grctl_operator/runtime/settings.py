@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from grctl.loopback import is_loopback
 from grctl.models.base import LONGEST_DURATION, NAME_LENGTH, NAME_PATTERN, Duration, write_duration
+from grctl.serving.loopback import is_loopback
 from grctl_operator.engine.orphans import ORPHAN_TIMEOUT
 
 DISPATCHER_PORT = 8700

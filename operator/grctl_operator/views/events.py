@@ -19,8 +19,8 @@ from heapq import heappop, heappush
 from operator import attrgetter
 from typing import Any
 
+from grctl.json.raw_json import Carried, RawJson
 from grctl.models.phases import SETTLED_PHASES
-from grctl.raw_json import Carried, RawJson
 from grctl_operator.engine.observation import (
     LONG_AGO,
     NOT_KEPT,

@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from grctl.json.raw_json import Carried, RawJson, Uncarriable, carried
 from grctl.models.base import LARGEST_COUNTED
 from grctl.models.run import WorkflowRun
 from grctl.models.salvage import contradiction, overcounted, salvage, what_is_broken
-from grctl.raw_json import Carried, RawJson, Uncarriable, carried
 from grctl_operator.engine.observation import Key
 
 LONGEST_REVISION = 20  # digits: what 64 bits take

@@ -20,9 +20,9 @@ from typing import Any
 
 import orjson
 
+from grctl.json.raw_json import Uncarriable, carried, dumps
 from grctl.models.phases import FINISHED, RunPhase
 from grctl.models.run import WorkflowRun
-from grctl.raw_json import Uncarriable, carried, dumps
 from grctl_operator.engine.observation import Key, KnownRun
 from grctl_operator.views.reading import UnreadableError, check_revision, read_run
 

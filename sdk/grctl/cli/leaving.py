@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from grctl.loggers import get_logger
+from grctl.logs.loggers import get_logger
 from grctl.worker.frames import place_in
 
 LEFT_BEHIND_S = 5.0  # for threads, child processes and functions of atexit to end by themselves

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from grctl.misfits import misfits_of
 from grctl.models import EventPhase, RunPhase, WorkflowEvent, WorkflowRun
 from grctl.models.base import NAME_LENGTH
+from grctl.models.misfits import misfits_of
 from grctl.models.salvage import contradiction
 
 UNKNOWN = "?"

@@ -8,7 +8,7 @@ import typer
 
 from grctl.cli.failing import fail
 from grctl.cli.options import LAST_PORT, Namespace
-from grctl.loggers import get_logger
+from grctl.logs.loggers import get_logger
 
 if TYPE_CHECKING:
     from grctl.worker import Worker
@@ -102,7 +102,7 @@ def worker(
 
     It connects to the operator, which says what is to run.
     """
-    from grctl.logs import set_up
+    from grctl.logs.setup import set_up
     from grctl.worker import Worker
 
     set_up(log_level, log_format)

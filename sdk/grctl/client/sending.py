@@ -12,12 +12,12 @@ from grctl.client.access import Access, Json
 from grctl.client.errors import EventGoneError, EventNameTakenError
 from grctl.client.names import check_name, check_text, event_object_name
 from grctl.client.timeouts import Timeout, in_words, seconds
-from grctl.equality import same_json
+from grctl.json.equality import same_json
+from grctl.json.serialization import check_size, to_json
 from grctl.kube import EVENTS, AlreadyExistsError
 from grctl.models.base import API_VERSION
 from grctl.models.event import EventSpec, EventStatus
 from grctl.models.limits import PAYLOAD
-from grctl.serialization import check_size, to_json
 
 ROUNDS = 5  # looks at a name that is taken at one moment and free at the next
 

@@ -16,6 +16,7 @@ from grctl.arguments import check_optional_duration
 from grctl.client.access import Access, Json
 from grctl.client.errors import RunNotReleasedError, WorkflowAlreadyRunningError
 from grctl.client.names import check_text
+from grctl.json.serialization import check_size, to_json
 from grctl.kube import RUNS, AlreadyExistsError, ConflictError, NotFoundError
 from grctl.models.base import API_VERSION, LONGEST_DURATION, SHORTEST_DURATION
 from grctl.models.limits import PAYLOAD
@@ -27,7 +28,6 @@ from grctl.models.run import (
     WorkflowRun,
     WorkflowSpec,
 )
-from grctl.serialization import check_size, to_json
 
 REQUEST = "grctl.dev/request"
 """Annotation: which call created the run."""

@@ -23,7 +23,8 @@ from typing import Any, Protocol, Self
 
 import aiohttp
 
-from grctl.json_reading import UnreadableJsonError, read_json
+from grctl.json.raw_json import dumps
+from grctl.json.reading import UnreadableJsonError, read_json
 from grctl.kube.connection import Connection, ConnectionConfigError
 from grctl.kube.connector import Connector
 from grctl.kube.credentials import Headers
@@ -36,7 +37,6 @@ from grctl.kube.errors import (
     api_error,
 )
 from grctl.kube.requests import Request, request_of
-from grctl.raw_json import dumps
 
 REQUEST_TIMEOUT = 30.0  # s: longer than the API server's own waits for etcd
 CONNECT_TIMEOUT = 5.0  # s

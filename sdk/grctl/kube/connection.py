@@ -29,7 +29,7 @@ from grctl.kube.credentials import (
 from grctl.kube.exec_plugin import ExecPlugin
 from grctl.kube.kubeconfig import KubeconfigError, Section
 from grctl.kube.proxies import proxy_of
-from grctl.loopback import is_loopback
+from grctl.serving.loopback import is_loopback
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 DEFAULT_KUBECONFIG = Path("~/.kube/config")

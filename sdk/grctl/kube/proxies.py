@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
-from grctl.loopback import is_loopback
+from grctl.serving.loopback import is_loopback
 
 SCHEMES = frozenset({"http", "https"})
 PORTS = {"http": 80, "https": 443}

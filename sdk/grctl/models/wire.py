@@ -18,12 +18,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
+from grctl.json.raw_json import dumps
 from grctl.models.base import NAME_LENGTH, Model
 from grctl.models.directive import AnyDirective
 from grctl.models.phases import HandlerKind
 from grctl.models.protocol import LARGEST_VERSION, SPOKEN, Spoken
 from grctl.models.run import RunError
-from grctl.raw_json import dumps
 
 CONNECT_PATH = "/v1alpha1/worker"
 BLOCKED_PATH = "/v1alpha1/worker/blocked"

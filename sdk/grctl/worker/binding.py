@@ -15,8 +15,8 @@ import orjson
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from grctl.core_schema import tags_of
-from grctl.equality import same_json
+from grctl.json.core_schema import tags_of
+from grctl.json.equality import same_json
 from grctl.worker.validating import validate_json
 from grctl.workflow.parameter import MISSING, Parameter
 from grctl.workflow.signature import Signature

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import aiohttp
 
-from grctl.loggers import get_logger
+from grctl.logs.loggers import get_logger
 from grctl.models.wire import BLOCKED_PATH, LONGEST_PLACE, Blocked
 from grctl.worker.lag import Blockage
 from grctl.worker.trouble import in_words

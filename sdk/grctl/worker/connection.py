@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from grctl.backoff import Backoff, Uniform
-from grctl.loggers import get_logger
+from grctl.logs.loggers import get_logger
 from grctl.models.base import Model
 from grctl.models.protocol import SPOKEN, Spoken, disagreement
 from grctl.models.wire import (
@@ -34,7 +34,7 @@ from grctl.models.wire import (
     encode,
     lines,
 )
-from grctl.wire_reading import UnreadableMessageError, read_from_operator, stand_in
+from grctl.models.wire_reading import UnreadableMessageError, read_from_operator, stand_in
 from grctl.worker.blocked import Destination
 from grctl.worker.trouble import Trouble, in_words
 from grctl.worker.trust import TrustError, authorization, check_redirect, verification

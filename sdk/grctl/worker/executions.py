@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from grctl.loggers import get_logger
+from grctl.logs.loggers import get_logger
 from grctl.models.directive import WaitForEvent
 from grctl.models.wire import (
     Declined,

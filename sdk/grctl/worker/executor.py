@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
+from grctl.json.serialization import cut
 from grctl.models.directive import AnyDirective, Complete, Directive, NextStep, WaitForEvent
 from grctl.models.limits import MESSAGE
 from grctl.models.phases import HandlerKind
 from grctl.models.reasons import RunReason
 from grctl.models.wire import Execute, Execution, Failed, Refused, Succeeded
-from grctl.serialization import cut
 from grctl.worker.binding import BadPayloadError, bind
 from grctl.worker.context import Context
 from grctl.worker.failure import BadOutcomeError, failed, failure_of

@@ -4,11 +4,11 @@ import traceback
 from pathlib import Path
 
 import grctl
+from grctl.json.serialization import NotJsonError, TooLargeError, cut
 from grctl.models.limits import MESSAGE, STACK_TRACE
 from grctl.models.reasons import RunReason
 from grctl.models.run import RunError
 from grctl.models.wire import Failed
-from grctl.serialization import NotJsonError, TooLargeError, cut
 
 OUR_FILES = str(Path(grctl.__file__).parent)
 

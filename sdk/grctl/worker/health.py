@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from grctl.loggers import get_logger
+from grctl.logs.loggers import get_logger
 from grctl.worker.connection import Connection
 from grctl.worker.executions import Executions
 from grctl.worker.lag import LoopWatch
 
 if TYPE_CHECKING:
-    from grctl.probes import Exposition
+    from grctl.serving.probes import Exposition
 
 logger = get_logger(__name__)
 
@@ -43,7 +43,7 @@ async def probed(
         yield 0
         return
     # Imported here: it takes a fifth of a second, and a worker that is started again is waited for.
-    from grctl.probes import Probes
+    from grctl.serving.probes import Probes
 
     def missing() -> str | None:
         if stopping():

@@ -8,7 +8,7 @@
 
 from collections.abc import Iterable
 
-from grctl.loggers import get_logger
+from grctl.logs.loggers import get_logger
 from grctl.models.wire import LARGEST_HELLO, MOST_TYPES, Catalogue, Execution, encode
 
 logger = get_logger(__name__)

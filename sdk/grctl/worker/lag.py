@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from grctl.loggers import get_logger
+from grctl.logs.loggers import get_logger
 from grctl.models.wire import Execution
 from grctl.worker.executor import execution_of
 from grctl.worker.frames import place_in

@@ -8,7 +8,7 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any
 
-from grctl.loggers import fields_from, get_logger
+from grctl.logs.loggers import fields_from, get_logger
 from grctl.models.wire import Execution
 
 HANDLERS = get_logger("grctl.handlers")

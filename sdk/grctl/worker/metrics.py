@@ -13,7 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from grctl.models.phases import HandlerKind
-from grctl.probes import Exposition
+from grctl.serving.probes import Exposition
 from grctl.worker.executions import RESULTS
 from grctl.worker.health import Parts
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from grctl.loggers import get_logger
+from grctl.logs.loggers import get_logger
 
 TAKE_AGAIN_S = 1.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -11,8 +11,8 @@ from typing import Any, TypeVar, overload
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from grctl.json.serialization import TooLargeError, in_kib, size_of, to_json
 from grctl.models.limits import STORE
-from grctl.serialization import TooLargeError, in_kib, size_of, to_json
 from grctl.worker.validating import validate_json
 
 T = TypeVar("T")

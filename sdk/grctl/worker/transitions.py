@@ -6,10 +6,10 @@ What is wrong with one is a ValueError at the line that builds it.
 from datetime import timedelta
 from typing import Any
 
+from grctl.json.serialization import check_size, to_json
 from grctl.models.directive import Complete, Directive, NextStep, WaitForEvent
 from grctl.models.limits import RESULT
 from grctl.models.phases import HandlerKind
-from grctl.serialization import check_size, to_json
 from grctl.workflow.handler import Handler
 from grctl.workflow.workflow import Workflow
 

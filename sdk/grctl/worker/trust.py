@@ -11,7 +11,7 @@ import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from grctl.loopback import is_loopback
+from grctl.serving.loopback import is_loopback
 
 TOKEN_FILE = "GRCTL_WORKER_TOKEN_FILE"  # noqa: S105  the name of a variable
 CA_FILE = "GRCTL_OPERATOR_CA_FILE"

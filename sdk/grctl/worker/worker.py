@@ -13,7 +13,7 @@ from typing import Any
 
 from grctl.arguments import check_optional_text, check_seconds, check_whole, wrong_type
 from grctl.backoff import Uniform
-from grctl.loggers import get_logger
+from grctl.logs.loggers import get_logger
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import (
     MOST_CAPACITY,

@@ -13,7 +13,7 @@ import yaml
 from aiohttp.test_utils import unused_port
 
 from grctl.kube import CORE_EVENTS, RUNS
-from grctl.logs import JsonFormatter
+from grctl.logs.formats import JsonFormatter
 from grctl.models.directive import Complete, WaitForEvent
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.settings import Settings

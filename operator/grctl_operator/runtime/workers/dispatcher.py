@@ -39,7 +39,7 @@ from grctl.models.wire import (
     Outcome,
     Release,
 )
-from grctl.web_pages import refuse_web_pages
+from grctl.serving.web_pages import refuse_web_pages
 from grctl_operator.engine import decision
 from grctl_operator.engine.dispatch import RETURNED
 from grctl_operator.engine.observation import Event, Key

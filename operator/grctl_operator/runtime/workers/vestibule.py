@@ -14,8 +14,8 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 
+from grctl.json.serialization import cut
 from grctl.models.limits import MESSAGE
-from grctl.serialization import cut
 from grctl_operator.runtime.workers.admission import NotHereError
 
 MOST_WAITING = 5_000  # connections: some 20 KB each

@@ -35,7 +35,7 @@ from grctl.models.wire import (
     lines,
     together,
 )
-from grctl.wire_reading import UnreadableMessageError, read_from_worker, stand_in
+from grctl.models.wire_reading import UnreadableMessageError, read_from_worker, stand_in
 from grctl_operator.runtime.workers.admission import NotHereError
 from grctl_operator.views.team import Ending
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from grctl.probes import Probes
+from grctl.serving.probes import Probes
 
 METRICS = b"grctl_commits_total 0\n"
 PATHS = ["/metrics", "/healthz", "/readyz"]

@@ -3,7 +3,7 @@
 1. `ok`, or 503 and what is amiss, as text. Healthy: it works, do not restart it. Ready: it can do
    its part now.
 2. It answers from what is known and asks nobody: who asks often, costs little.
-3. Web pages get nothing: see `grctl.web_pages`.
+3. Web pages get nothing: see `grctl.serving.web_pages`.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from functools import partial
 
 from aiohttp import web
 
-from grctl.loggers import get_logger
-from grctl.web_pages import refuse_web_pages
+from grctl.logs.loggers import get_logger
+from grctl.serving.web_pages import refuse_web_pages
 
 Check = Callable[[], str | None]
 """Says what is amiss; None: nothing."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import to_jsonable_python
 
-from grctl.core_schema import nodes_of
+from grctl.json.core_schema import nodes_of
 
 REMEMBERED_CLASSES = 1_000  # whose answer is remembered
 

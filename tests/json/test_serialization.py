@@ -15,7 +15,7 @@ import pydantic
 import pytest
 from pydantic import BaseModel, Field, Secret, SecretStr, field_serializer
 
-from grctl.serialization import NotJsonError, TooLargeError, check_size, to_json
+from grctl.json.serialization import NotJsonError, TooLargeError, check_size, to_json
 
 
 class Colour(Enum):

@@ -22,7 +22,7 @@ from pydantic import (
     computed_field,
 )
 
-from grctl.serialization import to_json
+from grctl.json.serialization import to_json
 from grctl.worker.store import Store
 
 

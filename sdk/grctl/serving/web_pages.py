@@ -10,7 +10,7 @@ loopback alone.
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from grctl.loopback import is_loopback
+from grctl.serving.loopback import is_loopback
 
 
 def refuse_web_pages(listening_on: str) -> Middleware:

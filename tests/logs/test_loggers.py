@@ -9,8 +9,8 @@ import pytest
 
 BEGIN = """
 import logging, logging.config, os, sys
-from grctl.logs import set_up
-from grctl.loggers import get_logger
+from grctl.logs.formats import set_up
+from grctl.logs.loggers import get_logger
 set_up("info", "json")
 ours = get_logger("grctl.worker.worker")
 theirs = logging.getLogger("shop")

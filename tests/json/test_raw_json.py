@@ -5,9 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
-from grctl.json_reading import UnreadableJsonError, prune, read_json
-from grctl.raw_json import RawJson, Uncarriable, carried, dumps
-from grctl.serialization import NotJsonError, to_json
+from grctl.json.raw_json import RawJson, Uncarriable, carried, dumps
+from grctl.json.reading import UnreadableJsonError, prune, read_json
+from grctl.json.serialization import NotJsonError, to_json
 
 TOO_DEEP = Uncarriable("is nested deeper than 100 levels")
 

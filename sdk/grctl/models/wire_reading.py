@@ -11,10 +11,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from grctl.json_reading import UnreadableJsonError, read_json
-from grctl.misfits import misfits_of
+from grctl.json.raw_json import RawJson, Uncarriable, carried
+from grctl.json.reading import UnreadableJsonError, read_json
+from grctl.json.serialization import cut
 from grctl.models.base import Model
 from grctl.models.limits import MESSAGE
+from grctl.models.misfits import misfits_of
 from grctl.models.reasons import RunReason
 from grctl.models.run import RunError
 from grctl.models.wire import (
@@ -32,8 +34,6 @@ from grctl.models.wire import (
     from_operator,
     from_worker,
 )
-from grctl.raw_json import RawJson, Uncarriable, carried
-from grctl.serialization import cut
 
 Json = dict[str, Any]
 

@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from grctl.probes import Probes
+from grctl.serving.probes import Probes
 
 
 class Process:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Secret, SecretBytes, SecretStr
 
-from grctl.core_schema import nodes_of
+from grctl.json.core_schema import nodes_of
 
 KINDS = (Secret, SecretBytes, SecretStr)
 MASK = str(SecretStr("any"))

@@ -20,10 +20,10 @@ import orjson
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from grctl.masking import MASK, hides_a_secret
+from grctl.json.masking import MASK, hides_a_secret
+from grctl.json.raw_json import dumps
+from grctl.json.round_trip import write_to_come_back
 from grctl.models.limits import DEEPEST, KIB, LARGEST_INTEGER
-from grctl.raw_json import dumps
-from grctl.round_trip import write_to_come_back
 
 Write = Callable[[Any], Any]
 """Makes JSON of a pydantic value."""

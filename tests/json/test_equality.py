@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from grctl.equality import same_json
+from grctl.json.equality import same_json
 
 OTHER_VALUES: list[tuple[Any, Any]] = [
     (0, False),

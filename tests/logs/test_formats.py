@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from grctl.logs import ConsoleFormatter, JsonFormatter
+from grctl.logs.formats import ConsoleFormatter, JsonFormatter
 
 
 def record(message: str, **fields: Any) -> logging.LogRecord:

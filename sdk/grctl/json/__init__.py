@@ -1,0 +1,1 @@
+"""JSON of users: how values become JSON, are carried, compared and read again."""

@@ -1,0 +1,1 @@
+"""Log records of the worker and the operator: loggers, formats, and where records go."""
