@@ -77,7 +77,7 @@ def names(paths: Iterable[Path]) -> Iterator[Finding]:
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 classes[node.name].append((path, node.lineno))
-            elif name := _constant(node):
+            elif (name := _constant(node)) and not _is_type_variable(node):
                 constants[name].append((path, node.lineno))
                 if _is_number(node) and not UNITS.search(name):
                     yield path, node.lineno, f"{name}: say what it counts and in which unit"
@@ -89,6 +89,11 @@ def _constant(node: ast.stmt) -> str | None:
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     name = targets[0].id if isinstance(targets[0], ast.Name) else ""
     return name if re.fullmatch(r"[A-Z][A-Z0-9_]*", name) else None
+
+
+def _is_type_variable(node: ast.stmt) -> bool:
+    made_by = getattr(getattr(node, "value", None), "func", None)
+    return isinstance(made_by, ast.Name) and made_by.id in {"TypeVar", "ParamSpec"}
 
 
 def _is_number(node: ast.stmt) -> bool:

@@ -1,7 +1,7 @@
 """Which names a run knows: their events wait for a worker, and are not rejected."""
 
 from grctl.models import HandlerKind, Step, WaitForEvent
-from grctl.models.limits import SHOWN_NAMES
+from grctl.models.limits import MAX_SHOWN_NAMES
 from grctl_operator.engine import Announce, AwaitWorker, Decision, Dispatch, decide
 from grctl_operator.engine.names import PAST_NAMES
 from tests.engine.builders import (
@@ -214,7 +214,7 @@ def test_a_run_that_runs_a_step_learns_names_in_the_background() -> None:
 
 
 def test_a_name_beyond_those_that_a_status_holds_is_dispatched_all_the_same() -> None:
-    many_names = [f"event-{number}" for number in range(SHOWN_NAMES + PAST_NAMES + 10)]
+    many_names = [f"event-{number}" for number in range(MAX_SHOWN_NAMES + PAST_NAMES + 10)]
     last = event(many_names[-1])
     half = len(many_names) // 2
     versions = (many_names[:half], many_names[half:])
@@ -228,7 +228,7 @@ def test_a_name_beyond_those_that_a_status_holds_is_dispatched_all_the_same() ->
 
     assert every(Dispatch, first.before) == []
     assert [each.event for each in every(Dispatch, second.before)] == [last]
-    assert len(run.status.event_names) == SHOWN_NAMES
+    assert len(run.status.event_names) == MAX_SHOWN_NAMES
     assert not settled.background
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from grctl.json.serialization import size_of
 from grctl.models import Complete, EventPhase, NextStep, RunPhase, WaitForEvent
-from grctl.models.limits import KIB, MESSAGE, RUN, STACK_TRACE
+from grctl.models.limits import MAX_MESSAGE_BYTES, MAX_RUN_BYTES, MAX_STACK_TRACE_BYTES
 from grctl_operator.engine import Announce, Release, decide, decide_refused
 from grctl_operator.engine.draft import OUTBOX_LIMIT
 from tests.engine.builders import (
@@ -32,6 +32,8 @@ from tests.engine.builders import (
     with_status,
     written,
 )
+
+KIB = 1024
 
 
 def text(kib: float) -> str:
@@ -99,10 +101,10 @@ def test_what_a_worker_says_is_cut_to_what_is_kept() -> None:
     )
 
     assert status.error is not None
-    assert len(status.error.message.encode()) <= MESSAGE
-    assert len((status.error.stack_trace or "").encode()) <= STACK_TRACE
-    assert len(status.message.encode()) <= MESSAGE
-    assert len((status.settled[0].message or "").encode()) <= MESSAGE
+    assert len(status.error.message.encode()) <= MAX_MESSAGE_BYTES
+    assert len((status.error.stack_trace or "").encode()) <= MAX_STACK_TRACE_BYTES
+    assert len(status.message.encode()) <= MAX_MESSAGE_BYTES
+    assert len((status.settled[0].message or "").encode()) <= MAX_MESSAGE_BYTES
 
 
 def test_everything_that_is_cut_stays_far_below_half_of_what_a_run_may_be() -> None:
@@ -112,7 +114,7 @@ def test_everything_that_is_cut_stays_far_below_half_of_what_a_run_may_be() -> N
 
     status = status_of(decide(run, view(run, event("approve"), *crowd), executions(unfit), NOON))
 
-    assert size_of(status.to_json()) < RUN / 2 - 100 * KIB
+    assert size_of(status.to_json()) < MAX_RUN_BYTES / 2 - 100 * KIB
 
 
 # where the API server refuses it all the same

@@ -8,7 +8,7 @@ import aiohttp
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from grctl.models.limits import MESSAGE
+from grctl.models.limits import MAX_MESSAGE_BYTES
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import CONNECT_PATH, Execute, Failed, Outcome, encode
 from grctl.models.wire_reading import (
@@ -109,7 +109,7 @@ def read(reading: Any, text: str) -> Any:
     try:
         return reading(as_text(text))
     except UnreadableMessageError as error:
-        assert len(str(error)) <= MESSAGE  # noqa: PT017  it is logged, and goes back
+        assert len(str(error)) <= MAX_MESSAGE_BYTES  # noqa: PT017  it is logged, and goes back
         return None
 
 

@@ -94,9 +94,9 @@ LOOP.append(LOOP)
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        (Plain(), "it is a tests.worker.test_serialization.Plain, which cannot be kept"),
-        (Plain, "it is a class tests.worker.test_serialization.Plain"),
-        (Line, "it is a class tests.worker.test_serialization.Line"),
+        (Plain(), "it is a tests.json.test_serialization.Plain, which cannot be kept"),
+        (Plain, "it is a class tests.json.test_serialization.Plain"),
+        (Line, "it is a class tests.json.test_serialization.Line"),
         (b"raw", "it is a bytes.* with base64"),
         (iter([1]), "it is a list_iterator"),
         ({"a": [1, Plain()]}, r"it\['a'\]\[1\] is a .*Plain"),

@@ -9,7 +9,7 @@ import pytest
 
 BEGIN = """
 import logging, logging.config, os, sys
-from grctl.logs.formats import set_up
+from grctl.logs.setup import set_up
 from grctl.logs.loggers import get_logger
 set_up("info", "json")
 ours = get_logger("grctl.worker.worker")

@@ -247,7 +247,10 @@ def test_what_the_operator_writes_at_most_is_within_the_bounds() -> None:
     message = property_of(run_crd(), "status.message")["maxLength"]
     trace = property_of(run_crd(), "status.error.stackTrace")["maxLength"]
 
-    assert (message > limits.MESSAGE, trace > limits.STACK_TRACE) == (True, True)
+    assert (message > limits.MAX_MESSAGE_BYTES, trace > limits.MAX_STACK_TRACE_BYTES) == (
+        True,
+        True,
+    )
 
 
 def test_the_phases_are_listed() -> None:

@@ -221,7 +221,9 @@ async def test_an_outcome_that_makes_the_run_too_large_fails_it(cluster: Cluster
 async def test_a_status_that_the_api_server_refuses_as_too_large_fails_the_run(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(size, "RUN", 8 * KIB * KIB)  # what we do not measure, as annotations
+    monkeypatch.setattr(
+        size, "MAX_RUN_BYTES", 8 * KIB * KIB
+    )  # what we do not measure, as annotations
     async with served(cluster) as (_, worker):
         await cluster.start("order-1", input="x" * 900 * KIB)
         waiting = await cluster.send("order-1", "approve")

@@ -40,6 +40,7 @@ def test_a_breach_is_found(
         'def f():\n    """Return it."""\n',
         "# there is no number, it is no longer there\n",
         "WAIT_S = 2 * 1.5\nMAX_OPEN_FILES = 3\nNAME = 'a'\n",
+        "T = TypeVar('T')\nT = TypeVar('T')\n",
         "class A: ...\nclass _A: ...\nx = 3\n",
     ],
 )

@@ -17,7 +17,7 @@ import pytest
 from grctl.client import Client
 from grctl.kube import EVENTS
 from grctl.models import API_VERSION, EventPhase, RunPhase
-from grctl.models.limits import STORE
+from grctl.models.limits import MAX_STORE_BYTES
 from tests.history.sender import NotingClient
 from tests.scenarios.processes import Process, free_port
 from tests.scenarios.stage import Stage, staged
@@ -143,8 +143,12 @@ async def test_a_store_that_would_be_too_large_fails_the_run_and_says_of_what(
     worker(stage)
     await start(stage, "a")
     await stage.client.send(workflow_id="a", event_name="append", payload=1)
-    fits = await stage.client.send(workflow_id="a", event_name="hoard", payload=STORE // 2)
-    hoards = await stage.client.send(workflow_id="a", event_name="hoard", payload=2 * STORE)
+    fits = await stage.client.send(
+        workflow_id="a", event_name="hoard", payload=MAX_STORE_BYTES // 2
+    )
+    hoards = await stage.client.send(
+        workflow_id="a", event_name="hoard", payload=2 * MAX_STORE_BYTES
+    )
     behind = await stage.client.send(workflow_id="a", event_name="append", payload=2)
     assert (await fits.settled(PATIENCE)).phase is EventPhase.PROCESSED
     failed = await hoards.settled(PATIENCE)
@@ -154,7 +158,7 @@ async def test_a_store_that_would_be_too_large_fails_the_run_and_says_of_what(
     assert (await behind.settled(PATIENCE)).reason == "RunFinished"
     run = await stage.run("a")
     assert run.status.phase is RunPhase.FAILED
-    assert len(run.status.store["hoard"]) == STORE // 2
+    assert len(run.status.store["hoard"]) == MAX_STORE_BYTES // 2
 
 
 async def test_a_flooded_run_does_not_delay_the_others(stage: Stage, told: Told) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from grctl.models import Complete, Directive, HandlerKind, NextStep, WaitForEvent
-from grctl.models.limits import MESSAGE, STACK_TRACE
+from grctl.models.limits import MAX_MESSAGE_BYTES, MAX_STACK_TRACE_BYTES
 from grctl.models.wire import Failed, Refused, Succeeded, encode
 from grctl.worker.context import Context, CurrentEvent
 from grctl.worker.task import task
@@ -246,7 +246,7 @@ async def test_a_refusal_stays_within_what_a_status_holds() -> None:
     result = await event(order, "update_quantity", payload)
 
     assert isinstance(result, Refused)
-    assert len(result.message.encode()) <= MESSAGE
+    assert len(result.message.encode()) <= MAX_MESSAGE_BYTES
     assert result.message.endswith("The run goes on waiting.")
 
 
@@ -367,8 +367,8 @@ async def test_message_and_stack_trace_stay_within_what_a_status_holds() -> None
     result = await step(order, "raises_something_huge")
 
     assert isinstance(result, Failed)
-    assert len(result.error.message.encode()) <= MESSAGE
-    assert len((result.error.stack_trace or "").encode()) <= STACK_TRACE
+    assert len(result.error.message.encode()) <= MAX_MESSAGE_BYTES
+    assert len((result.error.stack_trace or "").encode()) <= MAX_STACK_TRACE_BYTES
 
 
 async def test_an_exception_without_text_fails_the_run_all_the_same() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from grctl.json.serialization import cut
 from grctl.models.base import NAME_LENGTH
 from grctl.models.directive import Complete, NextStep, WaitForEvent
-from grctl.models.limits import MESSAGE, STACK_TRACE
+from grctl.models.limits import MAX_MESSAGE_BYTES, MAX_STACK_TRACE_BYTES
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import HistoryEntry, RunError, Step
@@ -203,8 +203,11 @@ def _fail(draft: Draft, result: Failed, event: Event | None) -> None:
 
 def _cut(error: RunError) -> RunError:
     """Cut an error to what a run keeps, whatever a worker sends."""
-    trace = error.stack_trace and cut(error.stack_trace, STACK_TRACE)
-    texts = {"type": cut(error.type, MESSAGE), "message": cut(error.message, MESSAGE)}
+    trace = error.stack_trace and cut(error.stack_trace, MAX_STACK_TRACE_BYTES)
+    texts = {
+        "type": cut(error.type, MAX_MESSAGE_BYTES),
+        "message": cut(error.message, MAX_MESSAGE_BYTES),
+    }
     return error.model_copy(update={**texts, "stack_trace": trace})
 
 

@@ -8,7 +8,7 @@ from itertools import islice
 
 from grctl.json.serialization import cut
 from grctl.models.base import NAME_LENGTH
-from grctl.models.limits import MESSAGE
+from grctl.models.limits import MAX_MESSAGE_BYTES
 from grctl.models.meta import Condition, ConditionStatus
 from grctl.models.phases import HandlerKind, RunPhase
 from grctl.models.reasons import RunReason
@@ -59,7 +59,7 @@ def _show_what_workers_have(draft: Draft, reason: str) -> None:
 
 
 def _waiting_text(draft: Draft) -> str:
-    return cut(message.waiting(draft), MESSAGE)
+    return cut(message.waiting(draft), MAX_MESSAGE_BYTES)
 
 
 def _show_inbox(draft: Draft) -> None:
@@ -171,7 +171,7 @@ def _show_due(draft: Draft, due: Due, *, committed: bool) -> RunReason:
         if due.attempt == 1:
             draft.change(step=None)
     reason, text = message.due_next(draft, due, committed=committed)
-    draft.change(phase=phase, message=cut(text, MESSAGE))
+    draft.change(phase=phase, message=cut(text, MAX_MESSAGE_BYTES))
     return reason
 
 

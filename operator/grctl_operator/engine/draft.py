@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from grctl.json.serialization import cut
-from grctl.models.limits import MESSAGE
+from grctl.models.limits import MAX_MESSAGE_BYTES
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 from grctl.models.run import HistoryEntry, RunStatus, Settlement, WorkflowRun
 from grctl.models.wire import Execution
@@ -216,7 +216,7 @@ class Draft:
             name=event.name,
             phase=phase,
             reason=reason,
-            message=message and cut(message, MESSAGE),
+            message=message and cut(message, MAX_MESSAGE_BYTES),
             sequence=counts.total,
             at=self.second,
         )
@@ -265,7 +265,7 @@ class Draft:
     def finish(self, phase: RunPhase, reason: str, message: str, **fields: Any) -> None:
         """End the run, within a commit. `reason` is what its conditions say from then on."""
         self.ended_by = reason
-        text = cut(message, MESSAGE)
+        text = cut(message, MAX_MESSAGE_BYTES)
         self.change(phase=phase, message=text, finished_at=self.second, **fields)
         self.change(step=None, wait=None)
 

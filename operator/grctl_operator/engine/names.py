@@ -14,7 +14,7 @@ from collections.abc import Container, Iterable
 from itertools import chain
 
 from grctl.models.base import NAME_LENGTH
-from grctl.models.limits import SHOWN_NAMES
+from grctl.models.limits import MAX_SHOWN_NAMES
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.observation import WorkerPresence
 
@@ -65,9 +65,9 @@ def _shown_names(draft: Draft) -> tuple[str, ...]:
     """Return the names to be shown; those shown before if no worker is connected."""
     workers, shown = draft.executions.workers, draft.status.event_names
     if any(worker.connected for worker in workers):
-        names = connected_event_names(draft)[:SHOWN_NAMES]
+        names = connected_event_names(draft)[:MAX_SHOWN_NAMES]
     else:
-        names = shown or _names(workers)[:SHOWN_NAMES]
+        names = shown or _names(workers)[:MAX_SHOWN_NAMES]
     return shown if set(names) == set(shown) else names
 
 

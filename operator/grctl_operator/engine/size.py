@@ -11,7 +11,7 @@
 from typing import Any
 
 from grctl.json.serialization import in_kib, size_of
-from grctl.models.limits import RUN
+from grctl.models.limits import MAX_RUN_BYTES
 from grctl.models.phases import RunPhase
 from grctl.models.reasons import RunReason
 from grctl.models.run import RunError, RunStatus, WorkflowRun
@@ -27,14 +27,17 @@ def oversize(run: WorkflowRun, status: RunStatus, store: dict[str, Any], result:
         "its store": size_of(store),
         "its result": size_of(result),
     }
-    if sum(parts.values()) < RUN / 2:  # the rest is cut, and far below the other half
+    if sum(parts.values()) < MAX_RUN_BYTES / 2:  # the rest is cut, and far below the other half
         return None
     full = status.model_copy(update={"store": store, "result": result})
     total = size_of(run.spec.to_json()) + size_of(full.to_json())
-    if total <= RUN:
+    if total <= MAX_RUN_BYTES:
         return None
     said = ", ".join(f"{part} {in_kib(size)}" for part, size in parts.items())
-    return f"The run would be {in_kib(total)} of JSON ({said}); at most {in_kib(RUN)} are kept."
+    return (
+        f"The run would be {in_kib(total)} of JSON ({said});"
+        f" at most {in_kib(MAX_RUN_BYTES)} are kept."
+    )
 
 
 def fail_refused(draft: Draft) -> None:

@@ -17,7 +17,7 @@ from grctl.json.serialization import check_size, to_json
 from grctl.kube import EVENTS, AlreadyExistsError
 from grctl.models.base import API_VERSION
 from grctl.models.event import EventSpec, EventStatus
-from grctl.models.limits import PAYLOAD
+from grctl.models.limits import MAX_PAYLOAD_BYTES
 
 ROUNDS = 5  # looks at a name that is taken at one moment and free at the next
 
@@ -83,7 +83,7 @@ def event_spec(
     check_name(workflow_id, "workflow_id")
     check_text(event_name, "event_name")
     json = to_json(payload, "payload")
-    check_size(json, PAYLOAD, f"The payload of {event_name!r}")
+    check_size(json, MAX_PAYLOAD_BYTES, f"The payload of {event_name!r}")
     return EventSpec(workflow_id=workflow_id, event_name=event_name, payload=json, run_uid=run_uid)
 
 

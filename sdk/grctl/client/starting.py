@@ -19,7 +19,7 @@ from grctl.client.names import check_text
 from grctl.json.serialization import check_size, to_json
 from grctl.kube import RUNS, AlreadyExistsError, ConflictError, NotFoundError
 from grctl.models.base import API_VERSION, LONGEST_DURATION, SHORTEST_DURATION
-from grctl.models.limits import PAYLOAD
+from grctl.models.limits import MAX_PAYLOAD_BYTES
 from grctl.models.run import (
     FINALIZER,
     LONGEST_TTL,
@@ -80,7 +80,7 @@ def workflow_spec(
             f" {timeout!r}."
         )
     json = to_json(workflow_input, "workflow_input")
-    check_size(json, PAYLOAD, "workflow_input")
+    check_size(json, MAX_PAYLOAD_BYTES, "workflow_input")
     whole = timeout and math.ceil(timeout / SHORTEST_DURATION) * SHORTEST_DURATION
     return WorkflowSpec(type=workflow_type, input=json, timeout=whole)
 

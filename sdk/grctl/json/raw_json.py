@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from pydantic_core import SchemaSerializer, core_schema
 
-from grctl.models.limits import DEEPEST
+from grctl.json.limits import MAX_JSON_LEVELS
 
 ORJSON_WRITE_LEVELS = 254  # levels: orjson refuses to write more
 
@@ -94,8 +94,8 @@ def carried(value: Any) -> Carried:
         return value
     try:
         text = orjson.dumps(value)
-        if text.count(b"[") + text.count(b"{") > DEEPEST:
-            orjson.dumps(_wrapped(value, ORJSON_WRITE_LEVELS - DEEPEST))
+        if text.count(b"[") + text.count(b"{") > MAX_JSON_LEVELS:
+            orjson.dumps(_wrapped(value, ORJSON_WRITE_LEVELS - MAX_JSON_LEVELS))
     except TypeError as error:
         return Uncarriable(_why(error))
     # A copy: what orjson returns holds on to two or three times as much memory.
@@ -120,7 +120,7 @@ def _fragment(value: Any) -> Any:
 
 
 def _wrapped(value: Any, levels: int) -> Any:
-    """Nest a value so deep that orjson refuses to write it if it has over DEEPEST levels itself."""
+    """Nest a value so deep that orjson refuses one of more than MAX_JSON_LEVELS levels."""
     for _ in range(levels):
         value = [value]
     return value
@@ -129,5 +129,5 @@ def _wrapped(value: Any, levels: int) -> Any:
 def _why(error: TypeError) -> str:
     text = str(error)
     if "ecursion" in text:
-        return f"is nested deeper than {DEEPEST} levels"
+        return f"is nested deeper than {MAX_JSON_LEVELS} levels"
     return f"cannot be written as JSON ({text})"

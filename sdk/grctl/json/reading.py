@@ -1,9 +1,10 @@
 """Reading JSON that others wrote: what is in it may be wrong, and stops nobody.
 
 An API server keeps JSON of 10,000 levels; orjson reads 1,024 and then refuses the whole text. Such
-a text is read without what lies deeper than KEPT_LEVELS: far more than DEEPEST, so whoever checks
-what it holds still finds it too deep. Text that is not Unicode is read with replacement characters
-and integers beyond 64 bits as floats, as Kubernetes does; what no float can hold is null.
+a text is read without what lies deeper than KEPT_LEVELS: far more than MAX_JSON_LEVELS,
+so whoever checks what it holds still finds it too deep. Text that is not Unicode is read with
+replacement characters and integers beyond 64 bits as floats, as Kubernetes does; what no float can
+hold is null.
 """
 
 import json

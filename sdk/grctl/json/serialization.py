@@ -20,10 +20,10 @@ import orjson
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from grctl.json.limits import MAX_JSON_INTEGER, MAX_JSON_LEVELS
 from grctl.json.masking import MASK, hides_a_secret
 from grctl.json.raw_json import dumps
 from grctl.json.round_trip import write_to_come_back
-from grctl.models.limits import DEEPEST, KIB, LARGEST_INTEGER
 
 Write = Callable[[Any], Any]
 """Makes JSON of a pydantic value."""
@@ -88,7 +88,7 @@ def cut(text: str, limit: int) -> str:
 
 def in_kib(size: int) -> str:
     """Write a size for people."""
-    return f"{size / KIB:.1f} KiB"
+    return f"{size / 1024:.1f} KiB"
 
 
 def _convert(value: Any, what: str, depth: int, write: Write) -> Any:
@@ -102,7 +102,7 @@ def _convert(value: Any, what: str, depth: int, write: Write) -> Any:
 def _scalar(value: Any, what: str) -> Any:
     if isinstance(value, str):
         return _text(value, what)
-    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+    if isinstance(value, int) and abs(value) > MAX_JSON_INTEGER:
         raise NotJsonError(
             f"{what} is an integer of {value.bit_length()} bits; beyond 63 it would change: keep it"
             " as text"
@@ -127,8 +127,8 @@ def _text(value: str, what: str) -> str:
 
 
 def _container(value: Any, what: str, depth: int, write: Write) -> Any:
-    if depth > DEEPEST:
-        raise NotJsonError(f"{what}: nested deeper than {DEEPEST} levels, or holds itself")
+    if depth > MAX_JSON_LEVELS:
+        raise NotJsonError(f"{what}: nested deeper than {MAX_JSON_LEVELS} levels, or holds itself")
     if isinstance(value, Mapping):
         return _mapping(value, what, depth, write)
     if isinstance(value, list | tuple):

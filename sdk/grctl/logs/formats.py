@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
+from grctl.json.limits import MAX_JSON_INTEGER
 from grctl.logs.loggers import STANDARD
-from grctl.models.limits import LARGEST_INTEGER
 from grctl.terminal import printable, printable_lines
 
 KOPF = frozenset({"settings", "k8s_skip", "k8s_ref"})
@@ -144,7 +144,7 @@ def _plain(value: Any, levels: int) -> Any:
     """Return a value as JSON that every reader takes: what it does not take becomes text."""
     if value is None or isinstance(value, bool | float):
         return value
-    if isinstance(value, int) and abs(value) <= LARGEST_INTEGER:
+    if isinstance(value, int) and abs(value) <= MAX_JSON_INTEGER:
         return int(value)
     if levels and isinstance(value, dict):
         return {_utf8(_text(key)): _plain(each, levels - 1) for key, each in value.items()}

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from grctl.models.limits import SHOWN_NAMES, SHOWN_TEXT, SHOWN_TRACE
+from grctl.models.limits import MAX_SHOWN_NAMES, MAX_SHOWN_TEXT_CHARS, MAX_SHOWN_TRACE_CHARS
 
 GROUP = "grctl.dev"
 VERSION = "v1alpha1"
@@ -124,15 +124,15 @@ Count = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0, "maximum
 Name = Annotated[str, WithJsonSchema({"type": "string", "maxLength": NAME_LENGTH})]
 """A name of an object or of a handler, or an id."""
 
-Message = Annotated[str, WithJsonSchema({"type": "string", "maxLength": SHOWN_TEXT})]
+Message = Annotated[str, WithJsonSchema({"type": "string", "maxLength": MAX_SHOWN_TEXT_CHARS})]
 """A text for people."""
-Trace = Annotated[str, WithJsonSchema({"type": "string", "maxLength": SHOWN_TRACE})]
+Trace = Annotated[str, WithJsonSchema({"type": "string", "maxLength": MAX_SHOWN_TRACE_CHARS})]
 Names = Annotated[
     tuple[str, ...],
     WithJsonSchema(
         {
             "type": "array",
-            "maxItems": SHOWN_NAMES,
+            "maxItems": MAX_SHOWN_NAMES,
             "items": {"type": "string", "maxLength": NAME_LENGTH},
         }
     ),

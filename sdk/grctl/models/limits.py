@@ -1,25 +1,20 @@
 """Sizes that are checked before a write, in bytes of JSON.
 
-etcd refuses an object over 1.5 MiB, and the API server answers that with 500, which looks like
-something to retry and is not. So what would not fit is refused before, naming what and how much.
+etcd refuses an object over 1.5 MiB. The API server answers that with 500, as if the request could
+be tried again. So a value that would not fit is refused before the write, with its name and size.
 """
 
-KIB = 1024
-STORE = 256 * KIB
-RESULT = 256 * KIB
-PAYLOAD = 512 * KIB
-RUN = 1024 * KIB
-MESSAGE = 4 * KIB
-"""A message or a stack trace is cut to this."""
-STACK_TRACE = 16 * KIB
-LARGEST_INTEGER = 2**63 - 1
-"""The API server reads a larger integer as a float, and so do many readers of JSON."""
-DEEPEST = 100
-"""Levels of lists and objects in a value: far below what Kubernetes and orjson read, far above what
-people write."""
+MAX_STORE_BYTES = 256 * 1024
+MAX_RESULT_BYTES = 256 * 1024
+MAX_PAYLOAD_BYTES = 512 * 1024
+MAX_RUN_BYTES = 1024 * 1024
+MAX_MESSAGE_BYTES = 4 * 1024
+"""A message is cut to this."""
+MAX_STACK_TRACE_BYTES = 16 * 1024
+"""A stack trace is cut to this."""
 
-SHOWN_TEXT = 2 * MESSAGE
+MAX_SHOWN_TEXT_CHARS = 2 * MAX_MESSAGE_BYTES
 """Characters of a message that the API server takes, at most. We write less."""
-SHOWN_TRACE = 2 * STACK_TRACE
-SHOWN_NAMES = 1000
+MAX_SHOWN_TRACE_CHARS = 2 * MAX_STACK_TRACE_BYTES
+MAX_SHOWN_NAMES = 1000
 """Entries of a list of names that is shown to people."""

@@ -15,7 +15,7 @@ from grctl.json.raw_json import RawJson, Uncarriable, carried
 from grctl.json.reading import UnreadableJsonError, read_json
 from grctl.json.serialization import cut
 from grctl.models.base import Model
-from grctl.models.limits import MESSAGE
+from grctl.models.limits import MAX_MESSAGE_BYTES
 from grctl.models.misfits import misfits_of
 from grctl.models.reasons import RunReason
 from grctl.models.run import RunError
@@ -117,7 +117,9 @@ def _validated(adapter: TypeAdapter[Any], said: Json) -> Any:
 
 def _told(error: ValidationError) -> str:
     found = "; ".join(misfits_of(error, "message"))
-    return cut(found, MESSAGE // 2)  # a field's name or a kind may be as long as the message
+    return cut(
+        found, MAX_MESSAGE_BYTES // 2
+    )  # a field's name or a kind may be as long as the message
 
 
 def _carrying(result: Any) -> Any:
@@ -166,5 +168,5 @@ def _answer(execution: Execution, payload: Any, why: str) -> Outcome:
 
 
 def _failed(execution: Execution, reason: RunReason, why: str) -> Outcome:
-    error = RunError(type=reason, message=cut(why, MESSAGE))
+    error = RunError(type=reason, message=cut(why, MAX_MESSAGE_BYTES))
     return Outcome(execution=execution, result=Failed(reason=reason, error=error))

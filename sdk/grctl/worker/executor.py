@@ -16,7 +16,7 @@ from typing import Any
 
 from grctl.json.serialization import cut
 from grctl.models.directive import AnyDirective, Complete, Directive, NextStep, WaitForEvent
-from grctl.models.limits import MESSAGE
+from grctl.models.limits import MAX_MESSAGE_BYTES
 from grctl.models.phases import HandlerKind
 from grctl.models.reasons import RunReason
 from grctl.models.wire import Execute, Execution, Failed, Refused, Succeeded
@@ -124,7 +124,7 @@ def _misfit(handler: Handler[Any], error: BadPayloadError) -> Failed | Refused:
         text = f"{handler.signature} does not take this input: {error}."
         return failed(RunReason.BAD_INPUT, text)
     text = f"{handler.signature} does not take this payload: {error}."
-    return Refused(message=f"{cut(text, MESSAGE - 50)} The run goes on waiting.")
+    return Refused(message=f"{cut(text, MAX_MESSAGE_BYTES - 50)} The run goes on waiting.")
 
 
 async def _run(handler: Handler[Any], context: Context, arguments: dict[str, Any]) -> Succeeded:

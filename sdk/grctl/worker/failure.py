@@ -5,7 +5,7 @@ from pathlib import Path
 
 import grctl
 from grctl.json.serialization import NotJsonError, TooLargeError, cut
-from grctl.models.limits import MESSAGE, STACK_TRACE
+from grctl.models.limits import MAX_MESSAGE_BYTES, MAX_STACK_TRACE_BYTES
 from grctl.models.reasons import RunReason
 from grctl.models.run import RunError
 from grctl.models.wire import Failed
@@ -32,7 +32,7 @@ def failure_of(error: BaseException) -> Failed:
 
 def failed(reason: RunReason, message: str, stack_trace: str | None = None) -> Failed:
     """Say that a run fails for a reason of our own."""
-    message = cut(message, MESSAGE)
+    message = cut(message, MAX_MESSAGE_BYTES)
     error = RunError(type=reason.value, message=message, stack_trace=stack_trace)
     return Failed(reason=reason.value, error=error)
 
@@ -51,7 +51,7 @@ def _text_of(error: BaseException) -> str:
         text = str(error)
     except BaseException as unprintable:  # noqa: BLE001  a __str__ of the user's that fails
         text = f"(its text cannot be made: {type(unprintable).__name__})"
-    return cut(text, MESSAGE)
+    return cut(text, MAX_MESSAGE_BYTES)
 
 
 def _stack_trace(error: BaseException) -> str | None:
@@ -68,4 +68,4 @@ def _format_stack(error: BaseException) -> str | None:
     if not theirs:
         return None
     trace.stack = traceback.StackSummary.from_list(theirs)
-    return cut("".join(trace.format()), STACK_TRACE)
+    return cut("".join(trace.format()), MAX_STACK_TRACE_BYTES)

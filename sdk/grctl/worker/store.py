@@ -12,7 +12,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from grctl.json.serialization import TooLargeError, in_kib, size_of, to_json
-from grctl.models.limits import STORE
+from grctl.models.limits import MAX_STORE_BYTES
 from grctl.worker.validating import validate_json
 
 T = TypeVar("T")
@@ -119,13 +119,14 @@ class Store:
 
     def _check_size(self) -> None:
         size = size_of(self._values)
-        if size <= STORE:
+        if size <= MAX_STORE_BYTES:
             return
         sizes = sorted(((size_of(each), key) for key, each in self._values.items()), reverse=True)
         largest = ", ".join(f"{key!r} {in_kib(of)}" for of, key in sizes[:NAMED])
         raise TooLargeError(
-            f"ctx.store would hold {in_kib(size)} of JSON; at most {in_kib(STORE)} are kept. Its"
-            f" largest keys: {largest}. Keep large values elsewhere and put references to them."
+            f"ctx.store would hold {in_kib(size)} of JSON; at most {in_kib(MAX_STORE_BYTES)} are"
+            f" kept. Its largest keys: {largest}. Keep large values elsewhere and put references to"
+            " them."
         )
 
     def _missing(self, key: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from grctl.json.serialization import check_size, to_json
 from grctl.models.directive import Complete, Directive, NextStep, WaitForEvent
-from grctl.models.limits import RESULT
+from grctl.models.limits import MAX_RESULT_BYTES
 from grctl.models.phases import HandlerKind
 from grctl.workflow.handler import Handler
 from grctl.workflow.workflow import Workflow
@@ -80,7 +80,7 @@ class Transitions:
             TooLargeError: it is over 256 KiB of JSON.
         """
         json = to_json(result, "The result")
-        check_size(json, RESULT, "The result")
+        check_size(json, MAX_RESULT_BYTES, "The result")
         return Complete(result=json)
 
     def _step_name(self, step: Any) -> str:

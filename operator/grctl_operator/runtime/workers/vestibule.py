@@ -15,7 +15,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 
 from grctl.json.serialization import cut
-from grctl.models.limits import MESSAGE
+from grctl.models.limits import MAX_MESSAGE_BYTES
 from grctl_operator.runtime.workers.admission import NotHereError
 
 MOST_WAITING = 5_000  # connections: some 20 KB each
@@ -100,7 +100,7 @@ class Vestibule:
 
     def refuse(self, name: str, why: str) -> None:
         """Note that an account, or an address, was refused."""
-        self._refused.spend(name, cut(why, MESSAGE))
+        self._refused.spend(name, cut(why, MAX_MESSAGE_BYTES))
 
     def check(self, name: str) -> None:
         """Return if an account, or an address, may try.
