@@ -133,7 +133,7 @@ async def test_after_a_write_the_key_is_reconciled_again_upon_the_answer(bench: 
     known = bench.operator.runs.known_as(bench.key)
     assert known is not None
     assert known.commits == bench.counted("grctl_commits_total") == 1
-    assert bench.operator.events.view(bench.key).complete_for == (known.uid, 1)
+    assert bench.operator.events.of(bench.key).view(bench.key).complete_for == (known.uid, 1)
 
 
 async def test_after_a_write_that_leaves_nothing_due_other_keys_come_first(bench: Bench) -> None:
@@ -305,7 +305,7 @@ async def test_a_write_whose_answer_was_lost_is_found_written(
     await bench.reconciler._try(bench.key)
     await bench.reconcile()
     assert commits == [0, 1]
-    assert bench.operator.events.view(bench.key).complete_for is None
+    assert bench.operator.events.of(bench.key).view(bench.key).complete_for is None
 
 
 async def test_what_follows_from_a_commit_without_an_answer_is_done_once_it_is_found(
@@ -531,7 +531,7 @@ async def test_what_is_decided_knows_in_which_revision_the_run_was_first_seen(be
     created = await bench.start()
     touched = await bench.touch()
     bench.operator.runs.answered(touched)
-    bench.reconciler._cache.answered(await bench.cluster.send("order-1", "approve"))
+    bench.operator.events.of(bench.key).answered(await bench.cluster.send("order-1", "approve"))
 
     await bench.reconcile()
 

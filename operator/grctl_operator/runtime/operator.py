@@ -358,7 +358,7 @@ class Operator:
         """
         known = dict.fromkeys((*self.events.keys(), *self.runs.keys()))
         keys = [key for key in known if self._watches.knows(key) and only in {None, key.namespace}]
-        waiting = [key for key in keys if self.events.view(key) or self.runs.is_busy(key)]
+        waiting = [key for key in keys if self.events.of(key).view(key) or self.runs.is_busy(key)]
         if read_first:
             self._reconciler.read_first(waiting)
         for key in waiting:
@@ -375,7 +375,7 @@ class Operator:
         while True:
             key = await self.queue.take()
             if self.runs.uid(key) is None:
-                self.events.forget(key)
+                self.events.of(key).forget(key)
             self.queue.done(key)
             await asyncio.sleep(0)
 

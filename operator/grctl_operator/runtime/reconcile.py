@@ -48,7 +48,7 @@ from grctl_operator.runtime.write.effects import Effects
 from grctl_operator.runtime.write.pace import Pace
 from grctl_operator.runtime.write.refresher import Refresher
 from grctl_operator.views.clock import ServerClock
-from grctl_operator.views.event_caches import Inboxes
+from grctl_operator.views.event_caches import EventCaches
 from grctl_operator.views.executions import ExecutionRegistry
 from grctl_operator.views.reading import UnreadableError, read_run
 from grctl_operator.views.runs import RunCache
@@ -75,7 +75,7 @@ class Reconciler:
         self,
         api: Api,
         runs: RunCache,
-        cache: Inboxes,
+        events: EventCaches,
         executions: ExecutionRegistry,
         queue: WorkQueue,
         *,
@@ -91,7 +91,7 @@ class Reconciler:
     ) -> None:
         self._api = api
         self._runs = runs
-        self._cache = cache
+        self._events = events
         self._executions = executions
         self._queue = queue
         self._clock = clock
@@ -152,7 +152,7 @@ class Reconciler:
         if run is None:
             return False
         executions = self._executions.view(key, run.spec.workflow.type)
-        return may_wait(run, self._cache.view(key, self._runs.since(key)), executions)
+        return may_wait(run, self._events.of(key).view(key, self._runs.since(key)), executions)
 
     async def reconcile(self, key: Key) -> None:
         """Decide once about one key, and do what was decided.
@@ -182,7 +182,7 @@ class Reconciler:
 
     def _ask(self, key: Key, run: WorkflowRun | None) -> Decision:
         if run is None:
-            self._cache.forget(key)
+            self._events.of(key).forget(key)
         elif self._pace.waits(key, self._seconds()) and (
             ahead := self._decide_by(decide_ahead, key, run, self._clock.now())
         ):
@@ -204,7 +204,7 @@ class Reconciler:
         self, decide: Callable[..., D], key: Key, run: WorkflowRun | None, at: datetime
     ) -> D:
         workflow_type = run.spec.workflow.type if run else ""
-        events = self._cache.view(key, self._runs.since(key))
+        events = self._events.of(key).view(key, self._runs.since(key))
         executions = self._executions.view(key, workflow_type)
         return decide(run, events, executions, at)
 
@@ -263,7 +263,7 @@ class Reconciler:
         return written
 
     def _committed(self, key: Key, run: WorkflowRun, status: RunStatus) -> None:
-        self._cache.committed(key, run.metadata.uid, run.status.commits, status.commits)
+        self._events.of(key).committed(key, run.metadata.uid, run.status.commits, status.commits)
         self._tell_of_commit(key, run, status)
 
     def _tell_of_commit(self, key: Key, run: WorkflowRun, status: RunStatus) -> None:

@@ -30,7 +30,7 @@ from grctl_operator.engine.observation import (
     KnownRun,
     Listing,
 )
-from grctl_operator.views.reading import payload_of
+from grctl_operator.views.reading import payload_of, slim_event
 
 Json = dict[str, Any]
 
@@ -212,7 +212,12 @@ class EventCache:
         return key if changed else None
 
     def answered(self, item: Json) -> None:
-        """Take an object that the API server answered us: it counts before the watch shows it."""
+        """Take an object that the API server answered us: it counts before the watch shows it.
+
+        Raises:
+            UnreadableError: it is not a WorkflowEvent.
+        """
+        item = slim_event(item)
         key, revision = key_of(item), revision_of(item)
         if is_over(item):
             self._end(key, item, revision)

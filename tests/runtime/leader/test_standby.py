@@ -185,7 +185,9 @@ async def test_what_was_moved_is_read_while_the_leader_is_silent_and_not_again_a
 def knows_all_consumed(operator: Operator, cluster: Cluster, name: str) -> bool:
     key = Key(cluster.namespace, name)
     known = operator.runs.known_as(key)
-    return known is not None and operator.events.view(key).complete(known.uid, known.commits)
+    return known is not None and operator.events.of(key).view(key).complete(
+        known.uid, known.commits
+    )
 
 
 async def test_an_event_that_the_leader_handled_unseen_is_not_handled_again(
@@ -201,7 +203,7 @@ async def test_an_event_that_the_leader_handled_unseen_is_not_handled_again(
             execute = await worker.executes()
             await until(lambda: len(standby.events) == 1)
             with monkeypatch.context() as unseen:
-                for cache in (standby.runs, standby.events.of(cluster.namespace)):
+                for cache in (standby.runs, standby.events.get(cluster.namespace)):
                     unseen.setattr(cache, "watched", lambda _change, _item: None)
                 await worker.succeeds(execute, WaitForEvent())
                 await cluster.until_settled(first)

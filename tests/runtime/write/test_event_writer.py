@@ -15,7 +15,7 @@ from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.write import event_writer
 from grctl_operator.runtime.write.event_writer import EventWriter, final_status
-from grctl_operator.views.events import EventCache
+from grctl_operator.views.event_caches import EventCaches
 from tests.runtime.conftest import PATIENCE, Cluster, Json
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -26,11 +26,12 @@ class Desk:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.key = Key(cluster.namespace, "order-1")
-        self.cache = EventCache()
+        self.caches = EventCaches()
+        self.cache = self.caches.get(cluster.namespace)
         self.queue = WorkQueue()
         self.metrics = Metrics()
         journal = Journal(self.metrics, lambda: NOON)
-        self.writer = EventWriter(cluster.api, self.cache, self.queue, journal)
+        self.writer = EventWriter(cluster.api, self.caches, self.queue, journal)
 
     async def settle(self, event: Json, phase: EventPhase = EventPhase.PROCESSED) -> None:
         """Settle and wait until the run is woken by it."""

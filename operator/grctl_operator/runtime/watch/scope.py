@@ -51,7 +51,7 @@ class Scope:
         on_known: OnKnown,
         passed_over: PassedOver,
     ) -> None:
-        cache = events.of(namespace)
+        cache = events.get(namespace)
         self.namespace = namespace
         self.known = asyncio.Event()
         """Set when all runs and all events are known."""

@@ -67,7 +67,7 @@ class Watches:
         scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._spawn = spawn
         self._known = runs
-        self._inboxes = events
+        self._events = events
         self._scopes = {
             scope: Scope(
                 api,
@@ -140,7 +140,7 @@ class Watches:
         """
         moved: dict[EventReader, list[Key]] = {}
         for key, run in self._known.known().items():
-            if not self._inboxes.view(key).complete(run.uid, run.commits):
+            if not self._events.of(key).view(key).complete(run.uid, run.commits):
                 moved.setdefault(self._reader(key), []).append(key)
         for reader, keys in moved.items():
             reader.read_ahead(keys)

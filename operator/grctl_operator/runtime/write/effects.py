@@ -25,7 +25,7 @@ from grctl_operator.runtime.write.finalizer import Finalizer
 from grctl_operator.runtime.write.purger import Purger
 from grctl_operator.runtime.write.trimmer import Trimmer
 from grctl_operator.views.clock import ServerClock
-from grctl_operator.views.event_caches import Inboxes
+from grctl_operator.views.event_caches import EventCaches
 from grctl_operator.views.reading import slim_event
 from grctl_operator.views.runs import RunCache
 
@@ -40,7 +40,7 @@ class Effects:
         self,
         api: Api,
         runs: RunCache,
-        cache: Inboxes,
+        events: EventCaches,
         queue: WorkQueue,
         *,
         clock: ServerClock,
@@ -53,7 +53,7 @@ class Effects:
     ) -> None:
         self._api = api
         self._runs = runs
-        self._cache = cache
+        self._events = events
         self._queue = queue
         self._clock = clock
         self._announcer = announcer
@@ -117,20 +117,23 @@ class Effects:
         try:
             item = slim_event(await self._api.get(EVENTS.path(key.namespace, event.name)))
         except NotFoundError:
-            self._cache.missed(key, event.uid)
+            self._events.of(key).missed(key, event.uid)
             return None
         if item["metadata"]["uid"] != event.uid:
-            self._cache.missed(key, event.uid)
+            self._events.of(key).missed(key, event.uid)
             return None
         return replace(event, payload=item["spec"]["payload"])
 
     async def _read_run(self, key: Key) -> None:
         """Look whether there is a run; events that wait for a uid need to know."""
-        waiting, at = tuple(event.uid for event in self._cache.view(key)), self._clock.now()
+        waiting, at = (
+            tuple(event.uid for event in self._events.of(key).view(key)),
+            self._clock.now(),
+        )
         try:
             item = await self._api.get(RUNS.path(key.namespace, key.name))
         except NotFoundError:
-            self._cache.orphaned(key, waiting, self._clock.if_past(at))
+            self._events.of(key).orphaned(key, waiting, self._clock.if_past(at))
         else:
             self._runs.answered(item)
         self._queue.add(key)
