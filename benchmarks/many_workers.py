@@ -34,7 +34,7 @@ def main() -> None:
     _report("to take a worker in", WORKERS, lambda number: _join(registry, number))
     _report("to look at a run", ROUNDS, lambda number: _look(registry, number))
     _report("to choose and give", ROUNDS, lambda number: _give(registry, number))
-    _report("to take back", ROUNDS, lambda number: registry.released(f"x{number}"))
+    _report("to take back", ROUNDS, lambda number: registry.forget_execution(f"x{number}"))
 
 
 def _report(what: str, times: int, act: Callable[[int], object]) -> None:
@@ -53,11 +53,11 @@ def _join(registry: ExecutionRegistry, number: int) -> None:
         capacity=100,
         catalogues=(CATALOGUE,),
     )
-    registry.joined(hello, "orders")
+    registry.on_hello(hello, "orders")
 
 
 def _look(registry: ExecutionRegistry, number: int) -> None:
-    view = registry.view(Key("shop", f"run-{number}"), "Order")
+    view = registry.get_view(Key("shop", f"run-{number}"), "Order")
     view.connected_with(HandlerKind.EVENT, "event-7")
 
 
@@ -75,7 +75,7 @@ def _give(registry: ExecutionRegistry, number: int) -> None:
         handler_kind=HandlerKind.EVENT,
         handler_name="event-7",
     )
-    registry.dispatched(execution, worker)
+    registry.on_dispatch(execution, worker)
 
 
 if __name__ == "__main__":

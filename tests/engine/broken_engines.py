@@ -393,13 +393,13 @@ def the_watch_brings_back_what_our_own_answer_ended(
 
 @broken("two operators that lag")
 def the_watch_brings_back_what_a_list_ended(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    right = EventCache.listed
+    right = EventCache.on_run_list
 
-    def listed(cache: EventCache, key: Any, *arguments: Any) -> None:
+    def on_run_list(cache: EventCache, key: Any, *arguments: Any) -> None:
         right(cache, key, *arguments)
         cache._inbox(key).floor = 0
 
-    patch.setattr(EventCache, "listed", listed)
+    patch.setattr(EventCache, "on_run_list", on_run_list)
     return decide
 
 
@@ -407,11 +407,11 @@ def the_watch_brings_back_what_a_list_ended(patch: pytest.MonkeyPatch) -> Callab
 def a_list_that_the_watch_has_overtaken_counts(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
-    def listed(cache: EventCache, key: Any, items: Any, revision: int, *known: Any) -> None:
+    def on_run_list(cache: EventCache, key: Any, items: Any, revision: int, *known: Any) -> None:
         cache._reconcile_list(key, items, revision)
         cache._note_listing(key, *known)
 
-    patch.setattr(EventCache, "listed", listed)
+    patch.setattr(EventCache, "on_run_list", on_run_list)
     return decide
 
 

@@ -45,12 +45,12 @@ def settled(name: str, revision: int) -> Json:
 
 
 def names(cache: EventCache, key: Key = KEY) -> list[str]:
-    return [event.name for event in cache.view(key)]
+    return [event.name for event in cache.get_view(key)]
 
 
 def cache_of(*items: Json) -> EventCache:
     """A cache that the watch has shown these."""
     cache = EventCache()
     for each in items:
-        cache.watched("ADDED", each)
+        cache.on_change("ADDED", each)
     return cache

@@ -99,7 +99,7 @@ class Operator(Staff):
         known, at = self.started
         self.world.forget_places()
         items, revision = self.world.list_events()
-        self.cache.relisted(items, revision, {KEY: known} if known else {}, at)
+        self.cache.on_list(items, revision, {KEY: known} if known else {}, at)
         self.event_position = len(self.world.event_log)
         self.woken = True
 
@@ -117,7 +117,7 @@ class Operator(Staff):
 
     def has_seen(self, uid: str) -> bool:
         """Whether it watched the event before now, at its first place."""
-        event = self.cache.view(KEY).find(uid)
+        event = self.cache.get_view(KEY).find(uid)
         return event is not None and event.place == self.world.events[uid].created_revision
 
     def on_jump(self, by: timedelta) -> None:
@@ -147,7 +147,7 @@ class Operator(Staff):
         self.relisting = None
         items, revision = relisting.answer
         known = {KEY: relisting.run} if relisting.run else {}
-        if self.cache.relisted(items, revision, known, relisting.at):
+        if self.cache.on_list(items, revision, known, relisting.at):
             self.woken = True
 
     # what it is shown
@@ -168,7 +168,7 @@ class Operator(Staff):
         for change, item in news:
             if change == "DELETED":
                 self.seen_gone.add(item["metadata"]["uid"])
-            if self.cache.watched(change, item):
+            if self.cache.on_change(change, item):
                 self.woken = True
 
     def _observe(self, revision: int, uid: str, run: WorkflowRun | None) -> None:
@@ -226,7 +226,7 @@ class Operator(Staff):
 
     def _ask(self, *, ahead: bool) -> Decision:
         since = self.first_seen[1] if self.run else None
-        views = self.cache.view(KEY, since), self._executions(), self.now
+        views = self.cache.get_view(KEY, since), self._executions(), self.now
         if ahead and self.run and (decision := decide_ahead(self.run, *views)):
             return decision
         self.waits = False
@@ -243,7 +243,9 @@ class Operator(Staff):
         for held in self.held.values():
             execution = held.execution
             current = (execution.run_uid, execution.commits, execution.base) == fence
-            waits = execution.event_uid is None or self.cache.view(KEY).find(execution.event_uid)
+            waits = execution.event_uid is None or self.cache.get_view(KEY).find(
+                execution.event_uid
+            )
             runs = current and waits and (held.outcome or not held.lost)
             require(not runs, "D: a cancellation voids what runs")
 
@@ -301,7 +303,7 @@ class Operator(Staff):
         before = writing.base.status.commits
         self._observe(int(metadata.resource_version), metadata.uid, writing.answer)
         if commits != before:
-            self.cache.committed(KEY, metadata.uid, before, commits)
+            self.cache.on_commit(KEY, metadata.uid, before, commits)
         for effect in writing.decision.after:
             self._perform(effect)
         self.woken = True
@@ -318,7 +320,7 @@ class Operator(Staff):
             case Settle():
                 self.settles.setdefault(effect.settlement.uid, effect)
                 if effect.run_uid is None:
-                    self.cache.doubt(KEY, effect.settlement.uid)
+                    self.cache.begin_doubt(KEY, effect.settlement.uid)
             case ListEvents():
                 self.ask_for_list()
             case ReadRun():
@@ -349,10 +351,10 @@ class Operator(Staff):
                 assert isinstance(effect, Announce | AwaitClearWorker | AwaitWorker)
 
     def _look_for_run(self) -> None:
-        waiting = [event.uid for event in self.cache.view(KEY)]
+        waiting = [event.uid for event in self.cache.get_view(KEY)]
         self._read_run()
         if self.run is None:
-            self.cache.orphaned(KEY, waiting, self.now)
+            self.cache.note_orphans(KEY, waiting, self.now)
 
     def _change_finalizers(self, effect: Hold | LetGo) -> None:
         assert self.run is not None
@@ -391,7 +393,7 @@ class Operator(Staff):
             answer = self.world.put_event_status(uid, version, {"place": place})
         except RefusalError:
             return
-        self.cache.answered(answer)
+        self.cache.on_answer(answer)
 
     def ask_for_list(self) -> None:
         if self.listing is None:
@@ -409,7 +411,7 @@ class Operator(Staff):
             return
         self.listing = None
         items, revision = listing.answer
-        self.cache.listed(KEY, items, revision, listing.run, listing.at)
+        self.cache.on_run_list(KEY, items, revision, listing.run, listing.at)
         self.woken = True
         if self.list_again:
             self.list_again = False
@@ -445,11 +447,11 @@ class Operator(Staff):
         if lost:
             return
         self.settles.pop(uid, None)
-        self.cache.resolve(KEY, uid)
+        self.cache.end_doubt(KEY, uid)
         if item is None:
-            self.cache.missed(KEY, uid)
+            self.cache.on_missing(KEY, uid)
         else:
-            self.cache.answered(item)
+            self.cache.on_answer(item)
         self.woken = True
 
     def settle_all(self) -> None:

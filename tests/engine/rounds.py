@@ -282,7 +282,7 @@ class Rounds(RuleBasedStateMachine):
     def places_are_kept(self) -> None:
         """Rule 2: who watched an event keeps its place, whoever touches it."""
         for operator in getattr(self, "operators", ()):
-            for event in operator.cache.view(KEY):
+            for event in operator.cache.get_view(KEY):
                 record = self.world.events[event.uid]
                 moved = event.place != record.created_revision
                 require(not moved or record.may_move, f"2: {event.uid} has a place of its own")

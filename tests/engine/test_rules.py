@@ -88,18 +88,18 @@ def test_1_an_event_ends_in_exactly_one_phase_with_a_reason_that_is_documented(
 def test_2_events_are_committed_in_the_order_of_their_creation_whatever_their_names() -> None:
     cache, key = EventCache(), Key("shop", "order")
     for name, revision in (("reject", 9), ("approve", 10), ("reject", 100)):
-        cache.watched("ADDED", _item(f"{name}-{revision}", name, revision))
+        cache.on_change("ADDED", _item(f"{name}-{revision}", name, revision))
     run = waiting_run(commits=0)
     consumed = []
 
     for _ in range(3):
-        decision = decide(run, cache.view(key, run_since=8), executions(), NOON)
+        decision = decide(run, cache.get_view(key, run_since=8), executions(), NOON)
         (dispatch,) = every(Dispatch, decision.before)
         assert dispatch.event is not None
         done = brought(execution(run, dispatch.event), WaitForEvent())
-        after = written(run, decide(run, cache.view(key, run_since=8), executions(done), NOON))
-        cache.committed(key, run.metadata.uid, run.status.commits, after.status.commits)
-        cache.missed(key, dispatch.event.uid)
+        after = written(run, decide(run, cache.get_view(key, run_since=8), executions(done), NOON))
+        cache.on_commit(key, run.metadata.uid, run.status.commits, after.status.commits)
+        cache.on_missing(key, dispatch.event.uid)
         run = after
         consumed.append((dispatch.event.name, run.status.events.total))
 

@@ -85,7 +85,7 @@ class Caches:
     def __init__(self, api: Api) -> None:
         self.runs, self.events = RunCache(), EventCaches()
         queue, clock, passed_over = WorkQueue(), ServerClock(), PassedOver()
-        api.on_answer = clock.answered
+        api.on_answer = clock.on_answer
         journal = Journal(Metrics(), clock.now)
         self.of_runs = RunStream(api, self.runs, queue, passed_over=passed_over).watch
         self.of_events = EventStream(
@@ -100,11 +100,11 @@ class Caches:
 
     def look(self) -> None:
         """Ask for everything, as reconciles do."""
-        for key in tuple(self.runs.known()):
+        for key in tuple(self.runs.get_versions()):
             with suppress(UnreadableError):
                 self.runs.get(key)
         for key in tuple(self.events.keys()):
-            list(self.events.of(key).view(key))
+            list(self.events.of(key).get_view(key))
 
 
 @asynccontextmanager
@@ -163,7 +163,7 @@ def test_odd_objects_end_no_watch_and_hide_nobody(
     found = caches.runs.get(HEALTHY)
     assert found is not None
     assert found.status.commits == 3
-    assert "healthy" in [each.name for each in caches.events.of(HEALTHY).view(HEALTHY)]
+    assert "healthy" in [each.name for each in caches.events.of(HEALTHY).get_view(HEALTHY)]
 
 
 def test_every_field_may_be_missing_or_of_another_type() -> None:
@@ -184,7 +184,7 @@ def test_payloads_that_wait_take_no_more_memory_than_their_budget() -> None:
         ("ADDED", written(event(f"w{at}", 11 + at), {".spec.payload": payload})) for at in range(40)
     ]
     caches = asyncio.run(through_the_watches(listed, said))
-    waiting = list(caches.events.of(HEALTHY).view(HEALTHY))
+    waiting = list(caches.events.of(HEALTHY).get_view(HEALTHY))
     assert len(waiting) == 81
     assert sum(each.payload is NOT_KEPT for each in waiting) >= 80 - PAYLOADS_KEPT // len(payload)
     assert caches.events.get(None).budget.kept <= PAYLOADS_KEPT

@@ -50,7 +50,7 @@ class Bench:
 
     async def start(self) -> Json:
         item = await self.cluster.start("order-1")
-        self.operator.runs.answered(item)
+        self.operator.runs.on_answer(item)
         return item
 
     async def touch(self) -> Json:
@@ -130,10 +130,10 @@ async def test_after_a_write_the_key_is_reconciled_again_upon_the_answer(bench: 
     bench.decides(lambda run, now: Decision(says("commits", run, commits=1), write_by=now))
     await bench.reconcile()
     assert await bench.operator.queue.take() == bench.key
-    known = bench.operator.runs.known_as(bench.key)
+    known = bench.operator.runs.get_version(bench.key)
     assert known is not None
     assert known.commits == bench.counted("grctl_commits_total") == 1
-    assert bench.operator.events.of(bench.key).view(bench.key).complete_for == (known.uid, 1)
+    assert bench.operator.events.of(bench.key).get_view(bench.key).complete_for == (known.uid, 1)
 
 
 async def test_after_a_write_that_leaves_nothing_due_other_keys_come_first(bench: Bench) -> None:
@@ -305,7 +305,7 @@ async def test_a_write_whose_answer_was_lost_is_found_written(
     await bench.reconciler._try(bench.key)
     await bench.reconcile()
     assert commits == [0, 1]
-    assert bench.operator.events.of(bench.key).view(bench.key).complete_for is None
+    assert bench.operator.events.of(bench.key).get_view(bench.key).complete_for is None
 
 
 async def test_what_follows_from_a_commit_without_an_answer_is_done_once_it_is_found(
@@ -373,7 +373,7 @@ async def test_an_effect_that_changed_the_run_comes_before_a_new_decision(bench:
     await bench.start()
     path = RUNS.path(bench.cluster.namespace, "order-1")
     item = await bench.cluster.api.merge(path, {"metadata": {"finalizers": None}})
-    bench.operator.runs.answered(item)
+    bench.operator.runs.on_answer(item)
     bench.decides(
         lambda run, now: (
             Decision(says("waits", run), write_by=now, before=(Hold(),))
@@ -392,8 +392,8 @@ async def test_a_run_let_go_is_gone_at_once_and_keeps_finalizers_of_others(bench
     path = RUNS.path(bench.cluster.namespace, "order-1")
     both = {"metadata": {"finalizers": ["grctl.dev/settle", "example.com/other"]}}
     await bench.cluster.api.merge(path, both)
-    bench.operator.runs.answered(await bench.cluster.api.delete(path))
-    bench.operator.runs.answered(await bench.cluster.run("order-1"))
+    bench.operator.runs.on_answer(await bench.cluster.api.delete(path))
+    bench.operator.runs.on_answer(await bench.cluster.run("order-1"))
     bench.decides(lambda run, now: Decision(before=(LetGo(),)))
     await bench.reconcile()
     left = await bench.cluster.run("order-1")
@@ -405,7 +405,7 @@ async def test_a_failing_reconcile_is_told_on_its_run_and_others_go_on(
 ) -> None:
     item = await bench.start()
     other = Key(bench.cluster.namespace, "order-2")
-    bench.operator.runs.answered(await bench.cluster.start("order-2"))
+    bench.operator.runs.on_answer(await bench.cluster.start("order-2"))
 
     def rule(run: WorkflowRun, now: datetime) -> Decision:
         if run.metadata.name == "order-1":
@@ -441,7 +441,7 @@ async def test_a_status_that_is_refused_as_too_large_is_replaced_by_one_that_fit
     status = (await bench.cluster.run("order-1"))["status"]
     assert (status["phase"], status["error"]["type"]) == ("Failed", "TooLarge")
     assert "refused the run's status as too large" in status["message"]
-    known = bench.operator.runs.known_as(bench.key)
+    known = bench.operator.runs.get_version(bench.key)
     assert known is not None
     assert known.commits == 1
 
@@ -530,8 +530,8 @@ async def test_what_is_decided_knows_in_which_revision_the_run_was_first_seen(be
     bench.reconciler._decide = decide
     created = await bench.start()
     touched = await bench.touch()
-    bench.operator.runs.answered(touched)
-    bench.operator.events.of(bench.key).answered(await bench.cluster.send("order-1", "approve"))
+    bench.operator.runs.on_answer(touched)
+    bench.operator.events.of(bench.key).on_answer(await bench.cluster.send("order-1", "approve"))
 
     await bench.reconcile()
 

@@ -24,7 +24,7 @@ class Machine:
         self.local += there
         date = self.server_time.replace(microsecond=0)
         self.local += back
-        self.clock.answered(there + back, date)
+        self.clock.on_answer(there + back, date)
 
     def behind(self) -> float:
         return (self.server_time - self.clock.now()).total_seconds()

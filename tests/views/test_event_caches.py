@@ -27,13 +27,13 @@ def event(version: int, uid: str, namespace: str, phase: str | None = None) -> J
 
 
 def waiting(caches: EventCaches, key: Key) -> list[str]:
-    return list(caches.of(key).view(key).by_uid)
+    return list(caches.of(key).get_view(key).by_uid)
 
 
 def test_a_run_of_the_same_id_elsewhere_has_its_own_events() -> None:
     caches = EventCaches(["shop", "bank"])
-    caches.get("shop").watched("ADDED", event(10, "a", "shop"))
-    caches.get("bank").watched("ADDED", event(11, "b", "bank"))
+    caches.get("shop").on_change("ADDED", event(10, "a", "shop"))
+    caches.get("bank").on_change("ADDED", event(11, "b", "bank"))
     assert (waiting(caches, SHOP), waiting(caches, BANK)) == (["a"], ["b"])
     assert len(caches) == 2
     assert set(caches.keys()) == {SHOP, BANK}
@@ -41,41 +41,41 @@ def test_a_run_of_the_same_id_elsewhere_has_its_own_events() -> None:
 
 def test_one_watchs_progress_says_nothing_of_what_another_has_not_shown_yet() -> None:
     caches = EventCaches(["shop", "bank"])
-    caches.get("shop").relisted([event(10, "a", "shop")], 10, {}, NOON)
+    caches.get("shop").on_list([event(10, "a", "shop")], 10, {}, NOON)
     ours = event(20, "a", "shop", "Processed")  # the answer of a write that is not watched yet
-    caches.get("shop").answered(ours)
-    caches.get("bank").advance(30)
-    caches.get("shop").watched("MODIFIED", event(15, "a", "shop"))  # a label, from before
+    caches.get("shop").on_answer(ours)
+    caches.get("bank").on_bookmark(30)
+    caches.get("shop").on_change("MODIFIED", event(15, "a", "shop"))  # a label, from before
     assert waiting(caches, SHOP) == []
 
 
 def test_a_list_of_one_namespace_takes_nothing_from_another() -> None:
     caches = EventCaches(["shop", "bank"])
-    caches.get("shop").watched("ADDED", event(10, "a", "shop"))
-    caches.get("bank").relisted([], 40, {}, NOON)
+    caches.get("shop").on_change("ADDED", event(10, "a", "shop"))
+    caches.get("bank").on_list([], 40, {}, NOON)
     assert waiting(caches, SHOP) == ["a"]
 
 
 def test_a_view_is_complete_for_the_run_that_was_known_when_it_was_listed() -> None:
     caches = EventCaches(["shop", "bank"])
     known = KnownRun("u1", "9", commits=3)
-    caches.get("shop").relisted([], 10, {SHOP: known}, NOON)
-    assert caches.of(SHOP).view(SHOP).complete("u1", 3)
-    assert not caches.of(SHOP).view(SHOP).complete("u1", 4)
-    assert not caches.of(SHOP).view(SHOP).complete("u2", 3)
-    assert not caches.of(BANK).view(BANK).complete("u1", 3)
+    caches.get("shop").on_list([], 10, {SHOP: known}, NOON)
+    assert caches.of(SHOP).get_view(SHOP).complete("u1", 3)
+    assert not caches.of(SHOP).get_view(SHOP).complete("u1", 4)
+    assert not caches.of(SHOP).get_view(SHOP).complete("u2", 3)
+    assert not caches.of(BANK).get_view(BANK).complete("u1", 3)
 
 
 def test_without_names_one_cache_holds_all_namespaces() -> None:
     caches = EventCaches()
     for item in (event(10, "a", "shop"), event(11, "b", "bank")):
-        caches.get(None).watched("ADDED", item)
-    caches.of(SHOP).missed(SHOP, "a")
+        caches.get(None).on_change("ADDED", item)
+    caches.of(SHOP).on_missing(SHOP, "a")
     assert (waiting(caches, SHOP), waiting(caches, BANK)) == ([], ["b"])
 
 
 def test_inversions_are_counted_over_all() -> None:
     caches = EventCaches(["shop", "bank"])
-    caches.get("shop").watched("ADDED", event(12, "a", "shop"))
-    caches.get("shop").answered(event(11, "b", "shop"))
+    caches.get("shop").on_change("ADDED", event(12, "a", "shop"))
+    caches.get("shop").on_answer(event(11, "b", "shop"))
     assert caches.inversions == 1

@@ -12,7 +12,7 @@ from tests.engine.items import KEY, OTHER, RUN, cache_of, item, names, settled
 def test_rule_4_a_list_is_sorted() -> None:
     cache = EventCache()
 
-    cache.relisted([item("c", 100), item("a", 9), item("b", 10)], 200, {}, NOON)
+    cache.on_list([item("c", 100), item("a", 9), item("b", 10)], 200, {}, NOON)
 
     assert names(cache) == ["a", "b", "c"]
     assert cache.inversions == 0
@@ -21,7 +21,7 @@ def test_rule_4_a_list_is_sorted() -> None:
 def test_rule_4_what_a_list_does_not_hold_is_gone() -> None:
     cache = cache_of(item("a", 10), item("b", 11))
 
-    cache.relisted([item("b", 11)], 20, {}, NOON)
+    cache.on_list([item("b", 11)], 20, {}, NOON)
 
     assert names(cache) == ["b"]
 
@@ -29,7 +29,7 @@ def test_rule_4_what_a_list_does_not_hold_is_gone() -> None:
 def test_rule_4_what_is_newer_than_a_list_stays_though_it_is_not_in_it() -> None:
     cache = cache_of(item("a", 10), item("b", 21))
 
-    cache.listed(KEY, [item("a", 10)], 20, RUN, NOON)
+    cache.on_run_list(KEY, [item("a", 10)], 20, RUN, NOON)
 
     assert names(cache) == ["a", "b"]
 
@@ -37,15 +37,15 @@ def test_rule_4_what_is_newer_than_a_list_stays_though_it_is_not_in_it() -> None
 def test_rule_4_a_list_keeps_places_first_seen_by_the_watch() -> None:
     cache = cache_of(item("a", 10), item("b", 11))
 
-    cache.relisted([item("b", 11), item("a", 15)], 20, {}, NOON)
+    cache.on_list([item("b", 11), item("a", 15)], 20, {}, NOON)
 
-    assert [(each.name, each.place) for each in cache.view(KEY)] == [("a", 10), ("b", 11)]
+    assert [(each.name, each.place) for each in cache.get_view(KEY)] == [("a", 10), ("b", 11)]
 
 
 def test_rule_4_a_list_may_hold_what_is_over() -> None:
     cache = EventCache()
 
-    cache.relisted([settled("a", 10), item("b", 11, deleting=True)], 20, {}, NOON)
+    cache.on_list([settled("a", 10), item("b", 11, deleting=True)], 20, {}, NOON)
 
     assert names(cache) == []
 
@@ -54,7 +54,7 @@ def test_rule_4_a_full_list_names_every_run_to_reconcile() -> None:
     cache = cache_of(item("a", 10))
     lonely = Key("shop", "lonely")
 
-    keys = cache.relisted([item("b", 11, key=OTHER)], 20, {lonely: RUN}, NOON)
+    keys = cache.on_list([item("b", 11, key=OTHER)], 20, {lonely: RUN}, NOON)
 
     assert set(keys) == {KEY, OTHER, lonely}
     assert cache.revision == 20
@@ -63,9 +63,9 @@ def test_rule_4_a_full_list_names_every_run_to_reconcile() -> None:
 def test_rule_4_a_full_list_is_complete_for_the_runs_that_were_known() -> None:
     cache = EventCache()
 
-    cache.relisted([item("a", 10), item("b", 11, key=OTHER)], 20, {KEY: RUN}, NOON)
+    cache.on_list([item("a", 10), item("b", 11, key=OTHER)], 20, {KEY: RUN}, NOON)
 
-    known, unknown = cache.view(KEY), cache.view(OTHER)
+    known, unknown = cache.get_view(KEY), cache.get_view(OTHER)
     assert known.complete_for == ("run-1", 3)
     assert known.listing is not None
     assert (known.listing.run_uid, known.listing.run_version, known.listing.at) == (
@@ -82,53 +82,53 @@ def test_rule_4_a_full_list_is_complete_for_the_runs_that_were_known() -> None:
 def test_rule_5_a_runs_own_list_ends_what_the_watch_still_shows_waiting() -> None:
     cache = cache_of(item("a", 10))
 
-    cache.listed(KEY, [], 20, RUN, NOON)
-    cache.watched("MODIFIED", item("a", 15))
+    cache.on_run_list(KEY, [], 20, RUN, NOON)
+    cache.on_change("MODIFIED", item("a", 15))
 
     assert names(cache) == []
 
 
 def test_rule_5_the_watch_brings_nothing_back_from_before_a_runs_own_list() -> None:
     cache = EventCache()
-    cache.listed(KEY, [], 20, RUN, NOON)
+    cache.on_run_list(KEY, [], 20, RUN, NOON)
 
-    assert cache.watched("ADDED", item("a", 15)) is None
+    assert cache.on_change("ADDED", item("a", 15)) is None
     assert names(cache) == []
 
 
 def test_rule_5_the_watch_ends_nothing_from_before_a_runs_own_list() -> None:
     cache = cache_of(item("a", 10))
-    cache.listed(KEY, [item("a", 18)], 20, RUN, NOON)
+    cache.on_run_list(KEY, [item("a", 18)], 20, RUN, NOON)
 
-    cache.watched("DELETED", item("a", 15))
+    cache.on_change("DELETED", item("a", 15))
 
     assert names(cache) == ["a"]
 
 
 def test_rule_5_what_the_watch_says_from_after_the_list_counts() -> None:
     cache = EventCache()
-    cache.listed(KEY, [item("a", 10)], 20, RUN, NOON)
+    cache.on_run_list(KEY, [item("a", 10)], 20, RUN, NOON)
 
-    cache.watched("ADDED", item("b", 21))
-    cache.watched("DELETED", item("a", 22))
+    cache.on_change("ADDED", item("b", 21))
+    cache.on_change("DELETED", item("a", 22))
 
     assert names(cache) == ["b"]
 
 
 def test_rule_5_other_runs_hear_the_watch_as_before() -> None:
     cache = EventCache()
-    cache.listed(KEY, [], 20, RUN, NOON)
+    cache.on_run_list(KEY, [], 20, RUN, NOON)
 
-    cache.watched("ADDED", item("b", 15, key=OTHER))
+    cache.on_change("ADDED", item("b", 15, key=OTHER))
 
     assert names(cache, OTHER) == ["b"]
 
 
 def test_rule_5_a_full_list_from_before_a_runs_own_list_brings_nothing_back() -> None:
     cache = EventCache()
-    cache.listed(KEY, [], 20, RUN, NOON)
+    cache.on_run_list(KEY, [], 20, RUN, NOON)
 
-    cache.relisted([item("a", 10)], 15, {KEY: RUN}, NOON)
+    cache.on_list([item("a", 10)], 15, {KEY: RUN}, NOON)
 
     assert names(cache) == []
 
@@ -136,9 +136,9 @@ def test_rule_5_a_full_list_from_before_a_runs_own_list_brings_nothing_back() ->
 def test_rule_5_a_list_makes_the_view_complete_for_the_run_that_was_known() -> None:
     cache = EventCache()
 
-    cache.listed(KEY, [], 20, RUN, NOON)
+    cache.on_run_list(KEY, [], 20, RUN, NOON)
 
-    view = cache.view(KEY)
+    view = cache.get_view(KEY)
     assert view.complete_for == ("run-1", 3)
     assert view.listing is not None
     assert view.listing.at == NOON
@@ -147,19 +147,19 @@ def test_rule_5_a_list_makes_the_view_complete_for_the_run_that_was_known() -> N
 def test_rule_5_a_list_made_without_a_known_run_proves_nothing() -> None:
     cache = EventCache()
 
-    cache.listed(KEY, [item("a", 10)], 20, None, NOON)
+    cache.on_run_list(KEY, [item("a", 10)], 20, None, NOON)
 
     assert names(cache) == ["a"]
-    assert (cache.view(KEY).complete_for, cache.view(KEY).listing) == (None, None)
+    assert (cache.get_view(KEY).complete_for, cache.get_view(KEY).listing) == (None, None)
 
 
 def test_after_a_jump_of_the_clock_no_list_proves_a_deadline() -> None:
     cache = cache_of(item("a", 10))
-    cache.listed(KEY, [item("a", 10)], 20, RUN, NOON)
+    cache.on_run_list(KEY, [item("a", 10)], 20, RUN, NOON)
 
     cache.on_jump()
 
-    listing = cache.view(KEY).listing
+    listing = cache.get_view(KEY).listing
     assert listing is not None
     assert (listing.at, listing.run_uid) == (LONG_AGO, RUN.uid)
     assert names(cache) == ["a"]
@@ -170,22 +170,22 @@ def test_after_a_jump_of_the_clock_no_list_proves_a_deadline() -> None:
 
 def test_a_run_that_is_gone_is_forgotten_once_the_watch_has_passed_its_list() -> None:
     cache = cache_of(item("a", 10))
-    cache.listed(KEY, [], 20, RUN, NOON)
-    cache.forget(KEY)
+    cache.on_run_list(KEY, [], 20, RUN, NOON)
+    cache.forget_inbox(KEY)
     assert cache.keys() == (KEY,)  # late news of the event may still come
-    assert cache.watched("ADDED", item("a", 11)) is None
-    cache.advance(20)
+    assert cache.on_change("ADDED", item("a", 11)) is None
+    cache.on_bookmark(20)
     assert cache.keys() == ()
 
 
 def test_a_run_that_was_started_anew_meanwhile_is_not_forgotten() -> None:
     cache = EventCache()
-    cache.listed(KEY, [], 20, RUN, NOON)
-    cache.forget(KEY)
-    cache.committed(KEY, "run-2", 0, 1)
-    cache.advance(20)
-    assert cache.view(KEY).complete("run-2", 1)
-    cache.forget(KEY)
+    cache.on_run_list(KEY, [], 20, RUN, NOON)
+    cache.forget_inbox(KEY)
+    cache.on_commit(KEY, "run-2", 0, 1)
+    cache.on_bookmark(20)
+    assert cache.get_view(KEY).complete("run-2", 1)
+    cache.forget_inbox(KEY)
     assert cache.keys() == ()
 
 
@@ -193,13 +193,13 @@ def test_ten_thousand_deleted_runs_leave_nothing() -> None:
     cache = EventCache()
     for number in range(10_000):
         key, revision = Key("shop", f"run-{number}"), 2 * number + 2
-        cache.listed(key, [], revision, KnownRun(f"uid-{number}", "1", 1), NOON)
-        cache.committed(key, f"uid-{number}", 1, 2)
-        cache.forget(key)
-        cache.answered(settled(f"event-{number}", revision))
-        cache.missed(key, f"uid-of-event-{number}")
-        cache.orphaned(key, (), NOON)
-    cache.advance(20_001)
+        cache.on_run_list(key, [], revision, KnownRun(f"uid-{number}", "1", 1), NOON)
+        cache.on_commit(key, f"uid-{number}", 1, 2)
+        cache.forget_inbox(key)
+        cache.on_answer(settled(f"event-{number}", revision))
+        cache.on_missing(key, f"uid-of-event-{number}")
+        cache.note_orphans(key, (), NOON)
+    cache.on_bookmark(20_001)
     assert cache.keys() == ()
     assert not cache._gone
     assert not cache._leaving
@@ -208,12 +208,12 @@ def test_ten_thousand_deleted_runs_leave_nothing() -> None:
 def test_a_list_that_changes_nothing_wakes_nobody() -> None:
     cache = cache_of(item("a", 10))
     listed = [item("a", 10)]
-    assert cache.relisted(listed, 20, {KEY: RUN, OTHER: RUN}, NOON) == (KEY, OTHER)
-    assert cache.relisted(listed, 30, {KEY: RUN, OTHER: RUN}, NOON) == ()
-    assert cache.relisted([], 40, {KEY: RUN, OTHER: RUN}, NOON) == (KEY,)
+    assert cache.on_list(listed, 20, {KEY: RUN, OTHER: RUN}, NOON) == (KEY, OTHER)
+    assert cache.on_list(listed, 30, {KEY: RUN, OTHER: RUN}, NOON) == ()
+    assert cache.on_list([], 40, {KEY: RUN, OTHER: RUN}, NOON) == (KEY,)
 
 
 def test_a_list_wakes_a_run_that_may_be_gone() -> None:
     cache = EventCache()
-    cache.relisted([], 20, {KEY: RUN}, NOON)
-    assert cache.relisted([], 30, {}, NOON) == (KEY,)
+    cache.on_list([], 20, {KEY: RUN}, NOON)
+    assert cache.on_list([], 30, {}, NOON) == (KEY,)

@@ -10,10 +10,10 @@ from tests.engine.items import KEY, OTHER, RUN, cache_of, item, names, settled
 def test_a_watched_event_waits_in_the_inbox_of_its_run() -> None:
     cache = EventCache()
 
-    key = cache.watched("ADDED", item("a", 10, payload={"n": 1}, runUid="run-1"))
+    key = cache.on_change("ADDED", item("a", 10, payload={"n": 1}, runUid="run-1"))
 
     assert key == KEY
-    assert list(cache.view(KEY)) == [
+    assert list(cache.get_view(KEY)) == [
         Event(
             uid="uid-of-a",
             name="a",
@@ -43,17 +43,17 @@ def test_the_order_is_that_of_the_revisions_compared_as_numbers() -> None:
 def test_an_event_that_the_watch_ends_waits_no_more() -> None:
     cache = cache_of(item("a", 10), item("b", 11), item("c", 12))
 
-    assert cache.watched("DELETED", item("a", 13)) == KEY
-    assert cache.watched("MODIFIED", settled("b", 14)) == KEY
-    assert cache.watched("MODIFIED", item("c", 15, deleting=True)) == KEY
+    assert cache.on_change("DELETED", item("a", 13)) == KEY
+    assert cache.on_change("MODIFIED", settled("b", 14)) == KEY
+    assert cache.on_change("MODIFIED", item("c", 15, deleting=True)) == KEY
     assert names(cache) == []
 
 
 def test_what_changes_nothing_needs_no_reconcile() -> None:
     cache = cache_of(item("a", 10))
 
-    assert cache.watched("ADDED", item("a", 10)) is None
-    assert cache.watched("DELETED", item("never-seen", 11)) is None
+    assert cache.on_change("ADDED", item("a", 10)) is None
+    assert cache.on_change("DELETED", item("never-seen", 11)) is None
 
 
 # Rule 1
@@ -61,35 +61,35 @@ def test_what_changes_nothing_needs_no_reconcile() -> None:
 
 def test_rule_1_an_older_object_from_the_watch_is_ignored() -> None:
     cache = EventCache()
-    cache.answered(item("a", 12))
+    cache.on_answer(item("a", 12))
 
-    assert cache.watched("ADDED", item("a", 10)) is None
-    assert [event.version for event in cache.view(KEY)] == ["12"]
+    assert cache.on_change("ADDED", item("a", 10)) is None
+    assert [event.version for event in cache.get_view(KEY)] == ["12"]
 
 
 def test_rule_1_an_older_end_from_the_watch_is_ignored() -> None:
     cache = EventCache()
-    cache.answered(item("a", 12))
+    cache.on_answer(item("a", 12))
 
-    cache.watched("DELETED", item("a", 11))
+    cache.on_change("DELETED", item("a", 11))
 
     assert names(cache) == ["a"]
 
 
 def test_rule_1_an_older_object_from_a_list_is_ignored() -> None:
     cache = cache_of(item("a", 10))
-    cache.watched("MODIFIED", item("a", 12))
+    cache.on_change("MODIFIED", item("a", 12))
 
-    cache.listed(KEY, [item("a", 10)], 11, RUN, NOON)
+    cache.on_run_list(KEY, [item("a", 10)], 11, RUN, NOON)
 
-    assert [event.version for event in cache.view(KEY)] == ["12"]
+    assert [event.version for event in cache.get_view(KEY)] == ["12"]
 
 
 def test_rule_1_a_list_that_the_watch_has_overtaken_brings_no_event_back() -> None:
     cache = cache_of(item("a", 10))
-    cache.watched("DELETED", item("a", 12))
+    cache.on_change("DELETED", item("a", 12))
 
-    cache.listed(KEY, [item("a", 10)], 11, RUN, NOON)
+    cache.on_run_list(KEY, [item("a", 10)], 11, RUN, NOON)
 
     assert names(cache) == []
 
@@ -100,26 +100,26 @@ def test_rule_1_a_list_that_the_watch_has_overtaken_brings_no_event_back() -> No
 def test_rule_2_our_own_settling_counts_before_the_watch_shows_it() -> None:
     cache = cache_of(item("a", 10))
 
-    cache.answered(settled("a", 15))
+    cache.on_answer(settled("a", 15))
 
     assert names(cache) == []
 
 
 def test_rule_2_the_watchs_older_news_do_not_bring_a_settled_event_back() -> None:
     cache = EventCache()
-    cache.answered(settled("a", 15))
+    cache.on_answer(settled("a", 15))
 
-    assert cache.watched("ADDED", item("a", 10)) is None
-    assert cache.watched("MODIFIED", item("a", 12)) is None
+    assert cache.on_change("ADDED", item("a", 10)) is None
+    assert cache.on_change("MODIFIED", item("a", 12)) is None
     assert names(cache) == []
 
 
 def test_rule_2_a_list_from_before_does_not_bring_a_settled_event_back() -> None:
     cache = cache_of(item("a", 10))
-    cache.answered(settled("a", 15))
+    cache.on_answer(settled("a", 15))
 
-    cache.listed(KEY, [item("a", 10)], 14, RUN, NOON)
-    cache.relisted([item("a", 10)], 14, {}, NOON)
+    cache.on_run_list(KEY, [item("a", 10)], 14, RUN, NOON)
+    cache.on_list([item("a", 10)], 14, {}, NOON)
 
     assert names(cache) == []
 
@@ -127,41 +127,41 @@ def test_rule_2_a_list_from_before_does_not_bring_a_settled_event_back() -> None
 def test_rule_2_a_missed_event_is_not_brought_back_by_the_watch() -> None:
     cache = cache_of(item("a", 10))
 
-    cache.missed(KEY, "uid-of-a")
-    cache.watched("MODIFIED", item("a", 12))
+    cache.on_missing(KEY, "uid-of-a")
+    cache.on_change("MODIFIED", item("a", 12))
 
     assert names(cache) == []
 
 
 def test_rule_2_an_event_sent_again_under_the_same_name_is_another() -> None:
     cache = cache_of(item("a", 10))
-    cache.missed(KEY, "uid-of-a")
+    cache.on_missing(KEY, "uid-of-a")
     again = item("a", 20)
     again["metadata"]["uid"] = "another-uid"
 
-    cache.watched("ADDED", again)
+    cache.on_change("ADDED", again)
 
-    assert [event.uid for event in cache.view(KEY)] == ["another-uid"]
+    assert [event.uid for event in cache.get_view(KEY)] == ["another-uid"]
 
 
 def test_rule_2_nothing_is_remembered_of_what_the_watch_has_passed() -> None:
     cache = cache_of(item("a", 10), item("b", 11), item("c", 12))
-    cache.answered(settled("a", 15))
-    cache.answered(settled("b", 16))
-    cache.missed(KEY, "uid-of-c")
+    cache.on_answer(settled("a", 15))
+    cache.on_answer(settled("b", 16))
+    cache.on_missing(KEY, "uid-of-c")
 
-    cache.watched("DELETED", settled("a", 15))
-    cache.advance(16)
-    cache.watched("DELETED", item("c", 17))
+    cache.on_change("DELETED", settled("a", 15))
+    cache.on_bookmark(16)
+    cache.on_change("DELETED", item("c", 17))
 
     assert cache._gone == {}
 
 
 def test_rule_2_nothing_is_remembered_of_what_a_full_list_does_not_hold() -> None:
     cache = cache_of(item("a", 10))
-    cache.missed(KEY, "uid-of-a")
+    cache.on_missing(KEY, "uid-of-a")
 
-    cache.relisted([], 20, {}, NOON)
+    cache.on_list([], 20, {}, NOON)
 
     assert cache._gone == {}
 
@@ -172,55 +172,55 @@ def test_rule_2_nothing_is_remembered_of_what_a_full_list_does_not_hold() -> Non
 def test_rule_3_an_event_that_somebody_changed_keeps_its_place() -> None:
     cache = cache_of(item("a", 10), item("b", 11))
 
-    cache.watched("MODIFIED", item("a", 12))
+    cache.on_change("MODIFIED", item("a", 12))
 
-    assert [(each.name, each.place, each.version) for each in cache.view(KEY)] == [
+    assert [(each.name, each.place, each.version) for each in cache.get_view(KEY)] == [
         ("a", 10, "12"),
         ("b", 11, "11"),
     ]
-    assert [each.name for each in cache.view(KEY).moved] == ["a"]
+    assert [each.name for each in cache.get_view(KEY).moved] == ["a"]
 
 
 def test_rule_3_an_event_whose_place_is_kept_is_moved_no_more() -> None:
     cache = cache_of(item("a", 10))
-    cache.watched("MODIFIED", item("a", 12))
+    cache.on_change("MODIFIED", item("a", 12))
 
-    cache.answered(item("a", 13, status={"place": 10}))
-    cache.watched("MODIFIED", item("a", 14, status={"place": 10}))
+    cache.on_answer(item("a", 13, status={"place": 10}))
+    cache.on_change("MODIFIED", item("a", 14, status={"place": 10}))
 
-    assert cache.view(KEY).moved == ()
-    assert [each.place for each in cache.view(KEY)] == [10]
+    assert cache.get_view(KEY).moved == ()
+    assert [each.place for each in cache.get_view(KEY)] == [10]
 
 
 def test_rule_3_a_kept_place_counts_where_the_event_is_new_to_us() -> None:
     cache = EventCache()
 
-    cache.relisted([item("a", 30, status={"place": 10}), item("b", 20)], 40, {}, NOON)
+    cache.on_list([item("a", 30, status={"place": 10}), item("b", 20)], 40, {}, NOON)
 
-    assert [(each.name, each.place) for each in cache.view(KEY)] == [("a", 10), ("b", 20)]
-    assert cache.view(KEY).moved == ()
+    assert [(each.name, each.place) for each in cache.get_view(KEY)] == [("a", 10), ("b", 20)]
+    assert cache.get_view(KEY).moved == ()
 
 
 def test_rule_3_a_place_that_is_learned_later_puts_the_event_there() -> None:
     cache = cache_of(item("b", 20), item("a", 30))
 
-    cache.watched("MODIFIED", item("a", 31, status={"place": 10}))
+    cache.on_change("MODIFIED", item("a", 31, status={"place": 10}))
 
     assert names(cache) == ["a", "b"]
 
 
 def test_rule_3_an_event_that_ends_is_moved_no_more() -> None:
     cache = cache_of(item("a", 10))
-    cache.watched("MODIFIED", item("a", 12))
+    cache.on_change("MODIFIED", item("a", 12))
 
-    cache.watched("DELETED", item("a", 13))
+    cache.on_change("DELETED", item("a", 13))
 
-    assert cache.view(KEY).moved == ()
+    assert cache.get_view(KEY).moved == ()
 
 
 def test_rule_3_an_event_that_appears_behind_a_later_one_is_counted() -> None:
     cache = cache_of(item("b", 20))
-    cache.answered(item("a", 10))
+    cache.on_answer(item("a", 10))
 
     assert names(cache) == ["a", "b"]
     assert cache.inversions == 1
@@ -229,7 +229,7 @@ def test_rule_3_an_event_that_appears_behind_a_later_one_is_counted() -> None:
 def test_rule_3_a_kept_place_is_no_inversion() -> None:
     cache = cache_of(item("b", 20))
 
-    cache.watched("ADDED", item("a", 30, status={"place": 10}))
+    cache.on_change("ADDED", item("a", 30, status={"place": 10}))
 
     assert names(cache) == ["a", "b"]
     assert cache.inversions == 0
@@ -241,62 +241,62 @@ def test_rule_3_a_kept_place_is_no_inversion() -> None:
 def test_our_own_commits_keep_a_complete_view_complete() -> None:
     cache = EventCache()
 
-    cache.committed(KEY, "run-1", 0, 1)
-    cache.committed(KEY, "run-1", 1, 2)
+    cache.on_commit(KEY, "run-1", 0, 1)
+    cache.on_commit(KEY, "run-1", 1, 2)
 
-    assert cache.view(KEY).complete_for == ("run-1", 2)
+    assert cache.get_view(KEY).complete_for == ("run-1", 2)
 
 
 def test_our_commit_upon_one_that_we_did_not_write_leaves_the_view_incomplete() -> None:
     cache = EventCache()
-    cache.committed(KEY, "run-1", 0, 1)
+    cache.on_commit(KEY, "run-1", 0, 1)
 
-    cache.committed(KEY, "run-1", 2, 3)
+    cache.on_commit(KEY, "run-1", 2, 3)
 
-    assert cache.view(KEY).complete_for == ("run-1", 1)
+    assert cache.get_view(KEY).complete_for == ("run-1", 1)
 
 
 def test_our_commit_of_another_run_of_that_id_leaves_the_view_incomplete() -> None:
     cache = EventCache()
-    cache.committed(KEY, "run-1", 0, 1)
+    cache.on_commit(KEY, "run-1", 0, 1)
 
-    cache.committed(KEY, "run-2", 1, 2)
+    cache.on_commit(KEY, "run-2", 1, 2)
 
-    assert cache.view(KEY).complete_for == ("run-1", 1)
+    assert cache.get_view(KEY).complete_for == ("run-1", 1)
 
 
 def test_events_that_a_read_found_without_a_run_are_orphans() -> None:
     cache = cache_of(item("a", 10), item("b", 11))
 
-    cache.orphaned(KEY, ["uid-of-a"], NOON)
+    cache.note_orphans(KEY, ["uid-of-a"], NOON)
 
-    assert cache.view(KEY).orphans == frozenset({"uid-of-a"})
+    assert cache.get_view(KEY).orphans == frozenset({"uid-of-a"})
 
 
 def test_a_run_that_is_gone_is_forgotten() -> None:
     cache = EventCache()
-    cache.committed(KEY, "run-1", 0, 1)
+    cache.on_commit(KEY, "run-1", 0, 1)
 
-    cache.forget(KEY)
+    cache.forget_inbox(KEY)
 
     assert cache.keys() == ()
-    assert cache.view(KEY).complete_for is None
+    assert cache.get_view(KEY).complete_for is None
 
 
 def test_a_run_that_is_gone_is_not_forgotten_while_events_wait_for_its_id() -> None:
     cache = cache_of(item("a", 10))
 
-    cache.forget(KEY)
+    cache.forget_inbox(KEY)
 
     assert names(cache) == ["a"]
 
 
 def test_a_list_that_the_watch_has_not_passed_is_not_forgotten() -> None:
     cache = EventCache()
-    cache.listed(KEY, [], 20, RUN, NOON)
+    cache.on_run_list(KEY, [], 20, RUN, NOON)
 
-    cache.forget(KEY)
-    cache.watched("ADDED", item("a", 15))
+    cache.forget_inbox(KEY)
+    cache.on_change("ADDED", item("a", 15))
 
     assert names(cache) == []
 
@@ -304,6 +304,6 @@ def test_a_list_that_the_watch_has_not_passed_is_not_forgotten() -> None:
 def test_news_that_change_nothing_leave_no_trace_of_a_forgotten_run() -> None:
     cache = EventCache()
 
-    cache.watched("DELETED", settled("a", 10))
+    cache.on_change("DELETED", settled("a", 10))
 
     assert cache.keys() == ()

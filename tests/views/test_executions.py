@@ -44,28 +44,28 @@ def outcome(name: str, result: str = "first") -> Outcome:
 def registry(*greetings: Hello) -> ExecutionRegistry:
     made = ExecutionRegistry(Clock())
     for greeting in greetings:
-        made.joined(greeting, "orders")
+        made.on_hello(greeting, "orders")
     return made
 
 
 def dispatch(made: ExecutionRegistry, name: str) -> str:
     worker = made.roster.choose(GROUP, HandlerKind.EVENT, "approve")
     assert worker is not None
-    made.dispatched(execution(name), worker)
+    made.on_dispatch(execution(name), worker)
     return worker.instance
 
 
 def held(made: ExecutionRegistry) -> dict[str, Held]:
-    return {each.execution.id: each for each in made.view(KEY, "Order").held}
+    return {each.execution.id: each for each in made.get_view(KEY, "Order").held}
 
 
 def free(made: ExecutionRegistry) -> list[int]:
-    return [each.free for each in made.view(KEY, "Order").workers]
+    return [each.free for each in made.get_view(KEY, "Order").workers]
 
 
 def test_what_a_worker_says_it_holds_is_taken_over() -> None:
     made = ExecutionRegistry(Clock())
-    assert made.joined(hello(ORDER, held=(execution("x"),)), "orders") == (KEY,)
+    assert made.on_hello(hello(ORDER, held=(execution("x"),)), "orders") == (KEY,)
     assert held(made)["x"].worker == "worker-1"
     assert free(made) == [9]
 
@@ -85,16 +85,16 @@ def test_nobody_is_chosen_who_is_full_drains_lacks_the_handler_or_serves_another
         hello(catalogue("Other", "approve"), instance="type", worker="d"),
         hello(ORDER, instance="elsewhere", worker="e", namespace="bank"),
     )
-    made.drained("drains")
+    made.on_drain("drains")
     assert made.roster.choose(GROUP, HandlerKind.EVENT, "approve") is None
 
 
 def test_an_outcome_stays_until_it_is_released() -> None:
     made = registry(hello(ORDER, instance="a"))
     dispatch(made, "x")
-    assert made.brought("a", outcome("x")) == KEY
+    assert made.on_outcome("a", outcome("x")) == KEY
     assert held(made)["x"].outcome == outcome("x")
-    assert made.released("x") == ("a", (GROUP,))
+    assert made.forget_execution("x") == ("a", (GROUP,))
     assert held(made) == {}
     assert free(made) == [10]
 
@@ -102,21 +102,21 @@ def test_an_outcome_stays_until_it_is_released() -> None:
 def test_the_same_outcome_twice_is_one() -> None:
     made = registry(hello(ORDER, instance="a"))
     dispatch(made, "x")
-    made.brought("a", outcome("x", "first"))
-    made.brought("a", outcome("x", "second"))
+    made.on_outcome("a", outcome("x", "first"))
+    made.on_outcome("a", outcome("x", "second"))
     assert held(made)["x"].outcome == outcome("x", "first")
 
 
 def test_an_outcome_that_nobody_knows_is_kept_for_the_engine_to_judge() -> None:
     made = registry(hello(ORDER, instance="a"))
-    made.brought("a", outcome("x"))
+    made.on_outcome("a", outcome("x"))
     assert held(made)["x"].outcome == outcome("x")
 
 
 def test_a_worker_that_left_keeps_what_it_holds_until_it_is_given_up() -> None:
     made = registry(hello(ORDER, instance="a"))
     dispatch(made, "x")
-    assert made.left("a")
+    assert made.on_disconnect("a")
     assert not held(made)["x"].lost
     assert made.give_up("a") == (KEY,)
     assert held(made)["x"].lost
@@ -125,8 +125,8 @@ def test_a_worker_that_left_keeps_what_it_holds_until_it_is_given_up() -> None:
 def test_a_worker_that_came_back_is_not_given_up() -> None:
     made = registry(hello(ORDER, instance="a"))
     dispatch(made, "x")
-    made.left("a")
-    made.joined(hello(ORDER, instance="a", held=(execution("x"),)), "orders")
+    made.on_disconnect("a")
+    made.on_hello(hello(ORDER, instance="a", held=(execution("x"),)), "orders")
     assert made.give_up("a") == ()
     assert not held(made)["x"].lost
 
@@ -134,8 +134,8 @@ def test_a_worker_that_came_back_is_not_given_up() -> None:
 def test_an_execution_that_a_worker_comes_back_without_is_lost_at_once() -> None:
     made = registry(hello(ORDER, instance="a"))
     dispatch(made, "x")
-    made.left("a")
-    assert made.joined(hello(ORDER, instance="a"), "orders") == (KEY,)
+    made.on_disconnect("a")
+    assert made.on_hello(hello(ORDER, instance="a"), "orders") == (KEY,)
     assert held(made)["x"].lost
     assert free(made) == [10]
 
@@ -143,23 +143,23 @@ def test_an_execution_that_a_worker_comes_back_without_is_lost_at_once() -> None
 def test_what_the_last_process_of_a_worker_held_is_lost_when_the_next_says_hello() -> None:
     made = registry(hello(ORDER, instance="a"))
     dispatch(made, "x")
-    made.joined(hello(ORDER, instance="b"), "orders")
+    made.on_hello(hello(ORDER, instance="b"), "orders")
     assert held(made)["x"].lost
 
 
 def test_a_worker_of_another_name_takes_nothing_from_others() -> None:
     made = registry(hello(ORDER, instance="a", worker="one"))
     dispatch(made, "x")
-    made.joined(hello(ORDER, instance="b", worker="two"), "orders")
+    made.on_hello(hello(ORDER, instance="b", worker="two"), "orders")
     assert not held(made)["x"].lost
 
 
 def test_a_worker_back_after_its_grace_has_again_what_the_engine_has_not_dealt_with() -> None:
     made = registry(hello(ORDER, instance="a"))
     dispatch(made, "x")
-    made.left("a")
+    made.on_disconnect("a")
     made.give_up("a")
-    made.joined(hello(ORDER, instance="a", held=(execution("x"),)), "orders")
+    made.on_hello(hello(ORDER, instance="a", held=(execution("x"),)), "orders")
     assert not held(made)["x"].lost
     assert free(made) == [9]
 
@@ -167,23 +167,23 @@ def test_a_worker_back_after_its_grace_has_again_what_the_engine_has_not_dealt_w
 def test_a_worker_that_left_is_in_view_with_the_time_it_was_seen_and_later_forgotten() -> None:
     clock = Clock()
     made = ExecutionRegistry(clock)
-    made.joined(hello(ORDER, instance="a"), "orders")
+    made.on_hello(hello(ORDER, instance="a"), "orders")
     left_at = clock.time
-    made.left("a")
+    made.on_disconnect("a")
     clock.time += timedelta(seconds=29)
-    (presence,) = made.view(KEY, "Order").workers
+    (presence,) = made.get_view(KEY, "Order").workers
     assert (presence.connected, presence.seen, presence.free) == (False, left_at, 0)
     clock.time += REMEMBERED
-    made.joined(hello(catalogue("Other"), worker="other"), "orders")
-    assert made.view(KEY, "Order").workers == ()
+    made.on_hello(hello(catalogue("Other"), worker="other"), "orders")
+    assert made.get_view(KEY, "Order").workers == ()
 
 
 def test_a_connected_worker_is_seen_now() -> None:
     clock = Clock()
     made = ExecutionRegistry(clock)
-    made.joined(hello(ORDER), "orders")
+    made.on_hello(hello(ORDER), "orders")
     clock.time += timedelta(hours=1)
-    assert made.view(KEY, "Order").workers[0].seen == clock.time
+    assert made.get_view(KEY, "Order").workers[0].seen == clock.time
 
 
 def test_other_types_of_the_namespace_are_named_for_messages() -> None:
@@ -191,7 +191,7 @@ def test_other_types_of_the_namespace_are_named_for_messages() -> None:
         hello(ORDER, catalogue("Invoice"), worker="a"),
         hello(catalogue("Loan"), worker="b", namespace="bank"),
     )
-    assert made.view(KEY, "Order").other_types == ("Invoice",)
+    assert made.get_view(KEY, "Order").other_types == ("Invoice",)
 
 
 def test_a_view_shows_one_run_only() -> None:
@@ -205,69 +205,69 @@ def test_executions_of_one_run_take_one_place_of_a_worker() -> None:
     dispatch(made, "x")
     dispatch(made, "y")
     assert free(made) == [1]
-    made.released("x")
+    made.forget_execution("x")
     assert free(made) == [1]
-    made.released("y")
+    made.forget_execution("y")
     assert free(made) == [2]
 
 
 def test_what_its_worker_declines_is_forgotten_and_no_attempt_is_counted() -> None:
     made = registry(hello(ORDER, instance="i1"))
     dispatch(made, "x")
-    assert made.declined("another", "x") is None
-    assert made.declined("i1", "x") == KEY
+    assert made.on_decline("another", "x") is None
+    assert made.on_decline("i1", "x") == KEY
     assert held(made) == {}
-    assert made.declined("i1", "x") is None
+    assert made.on_decline("i1", "x") is None
 
 
 def test_an_execution_is_held_by_a_worker_that_is_there_and_takes_more() -> None:
     made = registry(hello(ORDER, instance="i1"))
     dispatch(made, "x")
-    holder = made.holder("x")
+    holder = made.find_holder("x")
     assert holder is not None
     assert holder.instance == "i1"
-    made.drained("i1")
-    assert made.holder("x") is None
-    assert made.holder("unknown") is None
+    made.on_drain("i1")
+    assert made.find_holder("x") is None
+    assert made.find_holder("unknown") is None
 
 
 def test_an_execution_is_of_whom_it_was_given_to_and_of_nobody_else() -> None:
     made = registry(hello(ORDER, instance="a"))
     dispatch(made, "x")
-    made.joined(hello(ORDER, instance="b", worker="two"), "thief")
-    assert made.is_of(execution("x"), "a")
-    assert not made.is_of(execution("x"), "b")
+    made.on_hello(hello(ORDER, instance="b", worker="two"), "thief")
+    assert made.may_hold(execution("x"), "a")
+    assert not made.may_hold(execution("x"), "b")
 
 
 def test_an_unknown_execution_is_of_who_says_so_if_it_serves_its_namespace_and_type() -> None:
     made = registry(hello(ORDER, instance="a"))
     elsewhere = execution("x").model_copy(update={"namespace": "bank"})
     of_other_type = execution("x").model_copy(update={"workflow_type": "Refund"})
-    assert made.is_of(execution("x"), "a")
-    assert not made.is_of(elsewhere, "a")
-    assert not made.is_of(of_other_type, "a")
-    assert not made.is_of(execution("x"), "nobody")
+    assert made.may_hold(execution("x"), "a")
+    assert not made.may_hold(elsewhere, "a")
+    assert not made.may_hold(of_other_type, "a")
+    assert not made.may_hold(execution("x"), "nobody")
 
 
 def test_a_claim_of_anothers_execution_changes_nothing() -> None:
     made = registry(hello(ORDER, instance="a"))
     dispatch(made, "x")
-    made.joined(hello(ORDER, instance="b", worker="two", held=(execution("x"),)), "thief")
+    made.on_hello(hello(ORDER, instance="b", worker="two", held=(execution("x"),)), "thief")
     assert held(made)["x"].worker == "worker-1"
 
 
 def test_another_who_takes_a_workers_name_does_not_make_its_executions_lost() -> None:
     made = registry(hello(ORDER, instance="a"))
     dispatch(made, "x")
-    assert made.joined(hello(ORDER, instance="b"), "thief") == ()
+    assert made.on_hello(hello(ORDER, instance="b"), "thief") == ()
     assert not held(made)["x"].lost
 
 
 def test_a_process_is_not_another_of_the_same_instance() -> None:
     made = registry(hello(ORDER, instance="a"))
-    assert made.is_itself(hello(ORDER, instance="a"), "orders")
-    assert made.is_itself(hello(ORDER, instance="b"), "thief")
-    assert not made.is_itself(hello(ORDER, instance="a"), "thief")
+    assert made.is_identity_of(hello(ORDER, instance="a"), "orders")
+    assert made.is_identity_of(hello(ORDER, instance="b"), "thief")
+    assert not made.is_identity_of(hello(ORDER, instance="a"), "thief")
 
 
 def test_an_outcome_counts_for_the_execution_that_was_given_whatever_it_says_of_it() -> None:
@@ -275,7 +275,7 @@ def test_an_outcome_counts_for_the_execution_that_was_given_whatever_it_says_of_
     dispatch(made, "x")
     forged = execution("x", run="order-2").model_copy(update={"run_uid": "u2", "commits": 7})
     result = Succeeded(directive=Complete())
-    assert made.brought("a", Outcome(execution=forged, result=result)) == KEY
+    assert made.on_outcome("a", Outcome(execution=forged, result=result)) == KEY
     brought = held(made)["x"].outcome
     assert brought is not None
     assert brought.execution == execution("x")
@@ -283,18 +283,18 @@ def test_an_outcome_counts_for_the_execution_that_was_given_whatever_it_says_of_
 
 def test_all_are_back_when_as_many_came_as_there_were_and_stay_so() -> None:
     made = registry()
-    made.accept(awaited=2)
-    seen = [made.view(KEY, "Order").all_back]
+    made.accept_workers(awaited=2)
+    seen = [made.get_view(KEY, "Order").all_back]
     for name in ("a", "b"):
-        made.joined(hello(ORDER, worker=name, instance=name), "orders")
-        seen.append(made.view(KEY, "Order").all_back)
-    made.left("a")
-    assert [*seen, made.view(KEY, "Order").all_back] == [False, False, True, True]
+        made.on_hello(hello(ORDER, worker=name, instance=name), "orders")
+        seen.append(made.get_view(KEY, "Order").all_back)
+    made.on_disconnect("a")
+    assert [*seen, made.get_view(KEY, "Order").all_back] == [False, False, True, True]
 
 
 def test_where_nobody_says_how_many_there_were_they_are_never_known_to_be_back() -> None:
     made = registry(hello(ORDER))
-    made.accept(awaited=None)
+    made.accept_workers(awaited=None)
     assert not made.all_back
 
 
@@ -304,7 +304,7 @@ def test_who_is_away_with_something_counts_as_present_until_it_is_given_up() -> 
     dispatch(made, "x")
     seen = [made.present]
     for instance in ("a", "b"):
-        made.left(instance)
+        made.on_disconnect(instance)
         seen.append(made.present)
     for instance in ("a", "b"):
         made.give_up(instance)
@@ -324,22 +324,22 @@ def give(made: ExecutionRegistry, name: str, run: str = "order-1", attempt: int 
     key = Key("shop", run)
     worker = choose(key, GROUP, *APPROVE) if choose else made.roster.choose(GROUP, *APPROVE)
     assert worker is not None
-    made.dispatched(given, worker)
+    made.on_dispatch(given, worker)
 
 
 def crashed(made: ExecutionRegistry, run: Key = KEY) -> list[tuple[bool, bool]]:
-    held = made.view(run, "Order").held
+    held = made.get_view(run, "Order").held
     return [(each.lost, each.crashed) for each in held]
 
 
 def clear(made: ExecutionRegistry, run: Key = KEY) -> bool:
-    return any(each.clear for each in made.view(run, "Order").workers)
+    return any(each.clear for each in made.get_view(run, "Order").workers)
 
 
 def test_a_killed_process_with_one_execution_was_ended_by_it() -> None:
     made = registry(hello(ORDER, instance="a"))
     give(made, "x")
-    made.left("a", Ending.CUT_OFF)
+    made.on_disconnect("a", Ending.CUT_OFF)
     made.give_up("a")
     assert crashed(made) == [(True, True)]
 
@@ -348,7 +348,7 @@ def test_of_two_executions_in_a_killed_process_neither_is_known_to_have_ended_it
     made = registry(hello(ORDER, instance="a"))
     give(made, "x")
     give(made, "y", "order-2")
-    made.left("a", Ending.CUT_OFF)
+    made.on_disconnect("a", Ending.CUT_OFF)
     made.give_up("a")
     assert crashed(made) == crashed(made, OTHER) == [(True, False)]
 
@@ -357,8 +357,8 @@ def test_an_execution_beside_which_another_ran_for_a_while_is_not_known_to_be_th
     made = registry(hello(ORDER, instance="a"))
     give(made, "x")
     give(made, "y", "order-2")
-    made.released("y")
-    made.left("a", Ending.CUT_OFF)
+    made.forget_execution("y")
+    made.on_disconnect("a", Ending.CUT_OFF)
     made.give_up("a")
     assert crashed(made) == [(True, False)]
 
@@ -367,10 +367,10 @@ def test_an_execution_that_came_when_the_others_were_over_is_the_cause() -> None
     made = registry(hello(ORDER, instance="a"))
     give(made, "x")
     give(made, "y", "order-2")
-    made.released("x")
-    made.released("y")
+    made.forget_execution("x")
+    made.forget_execution("y")
     give(made, "z")
-    made.left("a", Ending.CUT_OFF)
+    made.on_disconnect("a", Ending.CUT_OFF)
     made.give_up("a")
     assert crashed(made) == [(True, True)]
 
@@ -379,10 +379,10 @@ def test_a_reconnect_does_not_make_an_execution_one_that_was_alone() -> None:
     made = registry(hello(ORDER, instance="a"))
     give(made, "x")
     give(made, "y", "order-2")
-    made.released("y")
-    made.left("a")
-    made.joined(hello(ORDER, instance="a", held=(execution("x"),)), "orders")
-    made.left("a", Ending.CUT_OFF)
+    made.forget_execution("y")
+    made.on_disconnect("a")
+    made.on_hello(hello(ORDER, instance="a", held=(execution("x"),)), "orders")
+    made.on_disconnect("a", Ending.CUT_OFF)
     made.give_up("a")
     assert crashed(made) == [(True, False)]
 
@@ -391,7 +391,7 @@ def test_a_reconnect_does_not_make_an_execution_one_that_was_alone() -> None:
 def test_a_worker_that_is_away_without_having_been_killed_is_no_crash(ending: Ending) -> None:
     made = registry(hello(ORDER, instance="a"))
     give(made, "x")
-    made.left("a", ending)
+    made.on_disconnect("a", ending)
     made.give_up("a")
     assert crashed(made) == [(True, False)]
 
@@ -399,8 +399,8 @@ def test_a_worker_that_is_away_without_having_been_killed_is_no_crash(ending: En
 def test_a_worker_that_was_asked_to_stop_did_not_crash() -> None:
     made = registry(hello(ORDER, instance="a"))
     give(made, "x")
-    made.drained("a")
-    made.left("a", Ending.CUT_OFF)
+    made.on_drain("a")
+    made.on_disconnect("a", Ending.CUT_OFF)
     made.give_up("a")
     assert crashed(made) == [(True, False)]
 
@@ -411,15 +411,15 @@ def test_a_worker_that_was_asked_to_stop_did_not_crash() -> None:
 def test_a_process_that_another_one_follows_has_ended(ending: Ending, crash: bool) -> None:
     made = registry(hello(ORDER, instance="a"))
     give(made, "x")
-    made.left("a", ending)
-    made.joined(hello(ORDER, instance="b"), "orders")
+    made.on_disconnect("a", ending)
+    made.on_hello(hello(ORDER, instance="b"), "orders")
     assert crashed(made) == [(True, crash)]
 
 
 def test_a_second_process_of_one_name_does_not_prove_that_the_first_crashed() -> None:
     made = registry(hello(ORDER, instance="a"))
     give(made, "x")
-    made.joined(hello(ORDER, instance="b"), "orders")
+    made.on_hello(hello(ORDER, instance="b"), "orders")
     assert crashed(made) == [(True, False)]
 
 
@@ -429,7 +429,7 @@ def test_while_a_second_attempt_runs_its_worker_is_given_nothing_else() -> None:
     give(made, "x", attempt=2)
     assert made.roster.choose(GROUP, *APPROVE) is None
     assert not clear(made, OTHER)
-    made.released("x")
+    made.forget_execution("x")
     assert made.roster.choose(GROUP, *APPROVE) is not None
     assert clear(made, OTHER)
 
@@ -443,9 +443,9 @@ def test_a_worker_that_is_kept_is_given_nothing_new_and_is_clear_when_it_is_empt
     assert not clear(made)
     assert made.roster.keep(KEY, GROUP, *APPROVE) is not None
     assert made.roster.choose(GROUP, *APPROVE) is None
-    made.released("x")
+    made.forget_execution("x")
     assert (clear(made), told) == (False, [])
-    made.released("y")
+    made.forget_execution("y")
     assert (clear(made), clear(made, OTHER), told) == (True, False, [KEY])
     give(made, "z", attempt=2)
 
@@ -460,7 +460,7 @@ def test_a_run_that_waited_too_long_to_be_alone_runs_beside_others_and_proves_no
     assert (clear(made), told) == (True, [KEY])
     give(made, "x", attempt=2)
     assert made.roster.choose(GROUP, *APPROVE) is None
-    made.left("a", Ending.CUT_OFF)
+    made.on_disconnect("a", Ending.CUT_OFF)
     made.give_up("a")
     assert crashed(made) == [(True, False)]
 
@@ -493,9 +493,9 @@ def test_a_kept_worker_that_takes_nothing_any_more_is_kept_no_longer(how: str) -
     kept = made.roster.keep(KEY, GROUP, *APPROVE)
     assert kept is not None
     if how == "drains":
-        made.drained(kept.instance)
+        made.on_drain(kept.instance)
     else:
-        made.left(kept.instance)
+        made.on_disconnect(kept.instance)
     assert told == [KEY]
     other = made.roster.keep(KEY, GROUP, *APPROVE)
     assert other is not None
@@ -506,7 +506,7 @@ def test_a_second_attempt_that_a_worker_brings_to_a_new_operator_is_alone_there_
     again = execution("x").model_copy(update={"attempt": 2})
     made = registry(hello(ORDER, instance="a", held=(again,)))
     assert made.roster.choose(GROUP, *APPROVE) is None
-    made.left("a", Ending.CUT_OFF)
+    made.on_disconnect("a", Ending.CUT_OFF)
     made.give_up("a")
     assert crashed(made) == [(True, True)]
 
@@ -514,27 +514,27 @@ def test_a_second_attempt_that_a_worker_brings_to_a_new_operator_is_alone_there_
 def test_one_worker_stands_for_all_that_are_alike() -> None:
     made = registry(*(hello(ORDER, worker=name, instance=name) for name in "abc"))
     give(made, "x")
-    names = [each.name for each in made.view(KEY, "Order").workers]
+    names = [each.name for each in made.get_view(KEY, "Order").workers]
     assert len(names) == 2  # one that has room, and the one that holds something of the run
     assert "a" in names
     newer = catalogue("Order", "approve", "reject")
-    made.joined(hello(newer, worker="d", instance="d"), "orders")
-    assert len(made.view(KEY, "Order").workers) == 3
+    made.on_hello(hello(newer, worker="d", instance="d"), "orders")
+    assert len(made.get_view(KEY, "Order").workers) == 3
 
 
 def test_a_clock_that_steps_back_leaves_every_length_of_time_as_it_was() -> None:
     clock, seconds = Clock(), [0.0]
     made = ExecutionRegistry(clock, lambda: seconds[0])
-    made.joined(hello(ORDER, instance="a"), "orders")
+    made.on_hello(hello(ORDER, instance="a"), "orders")
     dispatch(made, "x")
-    made.left("a")
+    made.on_disconnect("a")
     hour = timedelta(hours=1)
-    before = made.view(KEY, "Order")
+    before = made.get_view(KEY, "Order")
 
     clock.time -= hour
     made.on_jump(-hour)
 
-    after = made.view(KEY, "Order")
+    after = made.get_view(KEY, "Order")
     assert after.accepting_since == before.accepting_since - hour
     assert after.workers[0].seen == before.workers[0].seen - hour
     assert after.held[0].since == before.held[0].since - hour
@@ -543,12 +543,12 @@ def test_a_clock_that_steps_back_leaves_every_length_of_time_as_it_was() -> None
 def test_how_long_an_outcome_took_is_not_measured_by_a_clock_that_jumps() -> None:
     clock, seconds = Clock(), [0.0]
     made = ExecutionRegistry(clock, lambda: seconds[0])
-    made.joined(hello(ORDER, instance="a"), "orders")
+    made.on_hello(hello(ORDER, instance="a"), "orders")
     instance = dispatch(made, "x")
 
     clock.time -= timedelta(hours=1)
     seconds[0] += 3.0
-    made.brought(instance, outcome("x"))
+    made.on_outcome(instance, outcome("x"))
 
     assert held(made)["x"].took == timedelta(seconds=3)
 
@@ -587,16 +587,16 @@ def test_an_execution_is_known_with_the_version_of_its_worker() -> None:
 def test_what_a_worker_says_it_has_is_bounded_until_it_is_released() -> None:
     made = registry(hello(ORDER, instance="a", capacity=100_000))
     for number in range(MOST_CLAIMED):
-        assert made.is_of(execution(f"x{number}"), "a")
-        made.brought("a", outcome(f"x{number}"))
-    assert not made.is_of(execution("one-more"), "a")
-    assert made.is_of(execution("x0"), "a")
-    made.released("x0")
-    assert made.is_of(execution("one-more"), "a")
+        assert made.may_hold(execution(f"x{number}"), "a")
+        made.on_outcome("a", outcome(f"x{number}"))
+    assert not made.may_hold(execution("one-more"), "a")
+    assert made.may_hold(execution("x0"), "a")
+    made.forget_execution("x0")
+    assert made.may_hold(execution("one-more"), "a")
 
 
 def test_what_a_worker_is_given_does_not_count_as_said_by_it() -> None:
     made = registry(hello(ORDER, instance="a", capacity=100_000))
     for number in range(MOST_CLAIMED + 1):
         give(made, f"x{number}", f"order-{number}")
-    assert made.is_of(execution("unknown"), "a")
+    assert made.may_hold(execution("unknown"), "a")

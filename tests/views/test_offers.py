@@ -8,46 +8,46 @@ OLD, NEW = catalogue("Order", "approve"), catalogue("Order", "approve", "refund"
 
 
 def test_the_first_worker_of_a_type_is_news() -> None:
-    assert Offers().joined(hello(OLD)) == (GROUP,)
+    assert Offers().on_hello(hello(OLD)) == (GROUP,)
 
 
 def test_another_worker_of_the_same_version_is_no_news() -> None:
     offers = Offers()
-    offers.joined(hello(OLD, instance="a"))
-    assert offers.joined(hello(OLD, instance="b")) == ()
-    assert offers.left("a") == ()
+    offers.on_hello(hello(OLD, instance="a"))
+    assert offers.on_hello(hello(OLD, instance="b")) == ()
+    assert offers.on_disconnect("a") == ()
 
 
 def test_a_rollout_is_news_when_the_first_comes_and_when_the_last_leaves() -> None:
     offers = Offers()
-    offers.joined(hello(NEW, instance="a"))
-    assert offers.joined(hello(OLD, instance="b")) == ()
-    assert offers.left("a") == (GROUP,)
-    assert offers.joined(hello(NEW, instance="c")) == (GROUP,)
+    offers.on_hello(hello(NEW, instance="a"))
+    assert offers.on_hello(hello(OLD, instance="b")) == ()
+    assert offers.on_disconnect("a") == (GROUP,)
+    assert offers.on_hello(hello(NEW, instance="c")) == (GROUP,)
 
 
 def test_a_type_without_a_worker_is_no_news_nor_is_the_same_version_after_it() -> None:
     offers = Offers()
-    offers.joined(hello(OLD, instance="a"))
-    assert offers.left("a") == ()
-    assert offers.joined(hello(OLD, instance="b")) == ()
-    assert offers.left("b") == ()
-    assert offers.joined(hello(NEW, instance="c")) == (GROUP,)
+    offers.on_hello(hello(OLD, instance="a"))
+    assert offers.on_disconnect("a") == ()
+    assert offers.on_hello(hello(OLD, instance="b")) == ()
+    assert offers.on_disconnect("b") == ()
+    assert offers.on_hello(hello(NEW, instance="c")) == (GROUP,)
 
 
 def test_a_worker_that_says_hello_again_counts_once() -> None:
     offers = Offers()
-    offers.joined(hello(NEW, instance="a"))
-    offers.joined(hello(OLD, instance="b"))
-    assert offers.joined(hello(NEW, instance="a")) == ()
-    assert offers.left("a") == (GROUP,)
+    offers.on_hello(hello(NEW, instance="a"))
+    offers.on_hello(hello(OLD, instance="b"))
+    assert offers.on_hello(hello(NEW, instance="a")) == ()
+    assert offers.on_disconnect("a") == (GROUP,)
 
 
 def test_each_namespace_has_workers_of_its_own() -> None:
     offers = Offers()
-    offers.joined(hello(OLD, instance="a"))
-    assert offers.joined(hello(OLD, instance="b", namespace="other")) == (("other", "Order"),)
+    offers.on_hello(hello(OLD, instance="a"))
+    assert offers.on_hello(hello(OLD, instance="b", namespace="other")) == (("other", "Order"),)
 
 
 def test_who_never_said_hello_leaves_without_news() -> None:
-    assert Offers().left("nobody") == ()
+    assert Offers().on_disconnect("nobody") == ()

@@ -37,68 +37,68 @@ def version(cache: RunCache) -> str | None:
 
 def test_a_new_run_is_to_be_reconciled() -> None:
     cache = RunCache()
-    assert cache.watched("ADDED", run(5)) == KEY
+    assert cache.on_change("ADDED", run(5)) == KEY
     assert version(cache) == "5"
 
 
 def test_the_echo_of_our_own_write_is_no_news() -> None:
     cache = RunCache()
-    cache.answered(run(7, commits=1))
-    assert cache.watched("MODIFIED", run(7, commits=1)) is None
+    cache.on_answer(run(7, commits=1))
+    assert cache.on_change("MODIFIED", run(7, commits=1)) is None
 
 
 def test_older_news_do_not_undo_an_answer() -> None:
     cache = RunCache()
-    cache.answered(run(7))
-    assert cache.watched("MODIFIED", run(6)) is None
+    cache.on_answer(run(7))
+    assert cache.on_change("MODIFIED", run(6)) is None
     assert version(cache) == "7"
 
 
 def test_a_deleted_run_is_gone() -> None:
     cache = RunCache()
-    cache.watched("ADDED", run(5))
-    assert cache.watched("DELETED", run(6)) == KEY
+    cache.on_change("ADDED", run(5))
+    assert cache.on_change("DELETED", run(6)) == KEY
     assert cache.get(KEY) is None
 
 
 def test_a_late_answer_does_not_bring_a_deleted_run_back() -> None:
     cache = RunCache()
-    cache.watched("ADDED", run(5))
-    cache.watched("DELETED", run(8))
-    assert cache.answered(run(7)) is None
+    cache.on_change("ADDED", run(5))
+    cache.on_change("DELETED", run(8))
+    assert cache.on_answer(run(7)) is None
     assert cache.get(KEY) is None
 
 
 def test_another_run_of_the_id_replaces_the_old_one_and_not_the_reverse() -> None:
     cache = RunCache()
-    cache.watched("ADDED", run(5))
-    assert cache.answered(run(9, uid="u2")) == KEY
-    assert cache.watched("MODIFIED", run(6)) is None
-    assert cache.watched("DELETED", run(7)) is None
-    assert cache.uid(KEY) == "u2"
+    cache.on_change("ADDED", run(5))
+    assert cache.on_answer(run(9, uid="u2")) == KEY
+    assert cache.on_change("MODIFIED", run(6)) is None
+    assert cache.on_change("DELETED", run(7)) is None
+    assert cache.get_uid(KEY) == "u2"
 
 
 def test_the_revision_in_which_a_run_was_first_seen_is_kept_through_its_changes() -> None:
     cache = RunCache()
-    assert cache.since(KEY) is None
-    cache.watched("ADDED", run(5))
-    cache.answered(run(7, commits=1))
-    cache.watched("MODIFIED", run(9, commits=2))
-    assert cache.since(KEY) == 5
+    assert cache.get_first_revision(KEY) is None
+    cache.on_change("ADDED", run(5))
+    cache.on_answer(run(7, commits=1))
+    cache.on_change("MODIFIED", run(9, commits=2))
+    assert cache.get_first_revision(KEY) == 5
 
 
 def test_another_run_of_the_id_is_first_seen_in_a_revision_of_its_own() -> None:
     cache = RunCache()
-    cache.watched("ADDED", run(5))
-    cache.watched("ADDED", run(12, uid="u2"))
-    assert cache.since(KEY) == 12
+    cache.on_change("ADDED", run(5))
+    cache.on_change("ADDED", run(12, uid="u2"))
+    assert cache.get_first_revision(KEY) == 12
 
 
 def test_a_list_removes_what_it_lacks_unless_that_is_newer() -> None:
     cache = RunCache()
-    cache.watched("ADDED", run(5))
-    cache.answered(run(30, uid="u9", name="order-9"))
-    assert set(cache.relisted(listed(run(6, uid="u2", name="order-2")), 20)) == {
+    cache.on_change("ADDED", run(5))
+    cache.on_answer(run(30, uid="u9", name="order-9"))
+    assert set(cache.on_list(listed(run(6, uid="u2", name="order-2")), 20)) == {
         KEY,
         Key("shop", "order-2"),
     }
@@ -107,17 +107,17 @@ def test_a_list_removes_what_it_lacks_unless_that_is_newer() -> None:
 
 def test_a_list_that_shows_what_is_known_is_no_news() -> None:
     cache = RunCache()
-    cache.watched("ADDED", run(5))
-    assert cache.relisted(listed(run(5)), 20) == ()
+    cache.on_change("ADDED", run(5))
+    assert cache.on_list(listed(run(5)), 20) == ()
 
 
 def test_what_is_known_of_a_run_is_the_same_before_and_after_it_is_parsed() -> None:
     cache = RunCache()
-    cache.watched("ADDED", run(5, commits=3))
-    unparsed = cache.known()
+    cache.on_change("ADDED", run(5, commits=3))
+    unparsed = cache.get_versions()
     cache.get(KEY)
-    assert unparsed == cache.known() == {KEY: KnownRun("u1", "5", 3)}
-    assert cache.known_as(Key("shop", "other")) is None
+    assert unparsed == cache.get_versions() == {KEY: KnownRun("u1", "5", 3)}
+    assert cache.get_version(Key("shop", "other")) is None
 
 
 def elsewhere(version: int, uid: str) -> dict[str, Any]:
@@ -128,18 +128,18 @@ def elsewhere(version: int, uid: str) -> dict[str, Any]:
 
 def test_a_list_of_one_namespace_says_nothing_of_another() -> None:
     cache = RunCache()
-    cache.answered(run(5))
-    cache.answered(elsewhere(6, "u2"))
-    assert cache.relisted({}, 9, "bank") == (Key("bank", "order-1"),)
+    cache.on_answer(run(5))
+    cache.on_answer(elsewhere(6, "u2"))
+    assert cache.on_list({}, 9, "bank") == (Key("bank", "order-1"),)
     assert cache.keys() == (KEY,)
 
 
 def test_the_known_versions_are_of_all_runs_or_of_a_namespaces() -> None:
     cache = RunCache()
-    cache.answered(run(5, commits=2))
-    cache.answered(elsewhere(6, "u2"))
-    assert cache.known("shop") == {KEY: KnownRun("u1", "5", 2)}
-    assert len(cache.known()) == 2
+    cache.on_answer(run(5, commits=2))
+    cache.on_answer(elsewhere(6, "u2"))
+    assert cache.get_versions("shop") == {KEY: KnownRun("u1", "5", 2)}
+    assert len(cache.get_versions()) == 2
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_run_is_busy_while_a_handler_is_due_or_under_way(phase: str | None, bu
     cache = RunCache()
     item = run(5)
     item["status"] |= {"phase": phase} if phase else {}
-    cache.answered(item)
+    cache.on_answer(item)
     assert cache.is_busy(KEY) is busy
     assert not cache.is_busy(Key("shop", "order-2"))
 
@@ -161,7 +161,7 @@ def test_only_the_runs_that_were_asked_for_last_are_kept_parsed(
     monkeypatch.setattr(runs, "PARSED", 2)
     cache = RunCache()
     for number in range(3):
-        cache.answered(run(5 + number, f"u{number}", f"order-{number}", commits=number))
+        cache.on_answer(run(5 + number, f"u{number}", f"order-{number}", commits=number))
     first, second, third = (Key("shop", f"order-{number}") for number in range(3))
     known = [cache.get(key) for key in (first, second, first, third)]
     assert cache.get(first) is known[0]
@@ -177,8 +177,8 @@ def test_a_run_that_came_parsed_is_the_same_when_it_was_idle_for_long(
     item = run(5, commits=3)
     item["status"] |= {"store": {"none": None, "rate": 0.5}, "result": [1, None]}
     parsed = read_run(item)
-    cache.answered(item, parsed)
-    cache.answered(run(6, "u2", "order-2"))
+    cache.on_answer(item, parsed)
+    cache.on_answer(run(6, "u2", "order-2"))
     cache.get(Key("shop", "order-2"))
     again = cache.get(KEY)
     assert again == parsed
@@ -187,11 +187,11 @@ def test_a_run_that_came_parsed_is_the_same_when_it_was_idle_for_long(
 
 def test_a_newer_version_is_never_shown_as_the_one_that_was_parsed() -> None:
     cache = RunCache()
-    cache.answered(run(5))
+    cache.on_answer(run(5))
     assert version(cache) == "5"
-    cache.watched("MODIFIED", run(8))
+    cache.on_change("MODIFIED", run(8))
     assert version(cache) == "8"
-    cache.watched("DELETED", run(9))
+    cache.on_change("DELETED", run(9))
     assert version(cache) is None
 
 
@@ -201,10 +201,10 @@ def test_the_unfinished_runs_of_a_type_are_found() -> None:
     other["spec"]["workflow"]["type"] = "Refund"
     done["status"]["phase"] = "Completed"
     for item in (run(5), other, done):
-        cache.answered(item)
+        cache.on_answer(item)
 
-    assert cache.of_type("shop", "Order") == (KEY,)
-    assert cache.of_type("elsewhere", "Order") == ()
+    assert cache.find_unfinished("shop", "Order") == (KEY,)
+    assert cache.find_unfinished("elsewhere", "Order") == ()
 
 
 @pytest.mark.parametrize("levels", [101, 254, 255, 1000])
@@ -212,7 +212,7 @@ def test_an_input_that_is_too_deep_leaves_its_run_readable(levels: int) -> None:
     cache = RunCache()
     item = run(5)
     item["spec"]["workflow"]["input"] = nested(levels)
-    assert cache.answered(item) == KEY
+    assert cache.on_answer(item) == KEY
     found = cache.get(KEY)
     assert found is not None
     assert found.spec.workflow.input == Uncarriable("is nested deeper than 100 levels")
@@ -223,7 +223,7 @@ def test_what_users_gave_is_kept_as_raw_json() -> None:
     item = run(5)
     item["spec"]["workflow"]["input"] = nested(100)
     item["status"] |= {"store": {"order": {"n": 1}, "none": None}, "result": [False]}
-    cache.answered(item)
+    cache.on_answer(item)
     found = cache.get(KEY)
     assert found is not None
     assert found.spec.workflow.input == RawJson(b"[" * 100 + b"]" * 100)
@@ -252,7 +252,7 @@ def test_a_run_is_read_without_what_somebody_wrote_for_people(status: Json) -> N
     cache = RunCache()
     item = run(5)
     item["status"] |= status
-    cache.answered(item)
+    cache.on_answer(item)
 
     found = cache.get(KEY)
 
@@ -265,7 +265,7 @@ def test_a_run_with_a_broken_status_is_read_without_it_and_says_why(status: Json
     cache = RunCache()
     item = run(5)
     item["status"] |= deepened(status)
-    cache.answered(item)
+    cache.on_answer(item)
 
     found = cache.get(KEY)
 
@@ -284,20 +284,20 @@ def test_a_run_that_cannot_be_read_is_known_by_uid_and_version() -> None:
     cache = RunCache()
     item = unreadable()
     item["metadata"]["finalizers"] = ["grctl.dev/settle"]
-    assert cache.answered(item) == KEY
+    assert cache.on_answer(item) == KEY
     for _ in range(2):
         with pytest.raises(UnreadableError, match="cannot be written as JSON"):
             cache.get(KEY)
-    assert cache.known_as(KEY) == KnownRun("u1", "5", 0)
-    assert cache.metadata(KEY)["finalizers"] == ["grctl.dev/settle"]
+    assert cache.get_version(KEY) == KnownRun("u1", "5", 0)
+    assert cache.get_metadata(KEY)["finalizers"] == ["grctl.dev/settle"]
 
 
 def test_a_run_that_was_unreadable_is_read_once_it_is_changed() -> None:
     cache = RunCache()
-    cache.answered(unreadable())
+    cache.on_answer(unreadable())
     with pytest.raises(UnreadableError):
         cache.get(KEY)
-    cache.watched("MODIFIED", run(6))
+    cache.on_change("MODIFIED", run(6))
     assert cache.get(KEY) is not None
 
 
@@ -307,7 +307,7 @@ def test_a_run_that_was_unreadable_is_read_once_it_is_changed() -> None:
 )
 def test_an_object_without_uid_or_version_raises_one_kind_of_error(metadata: Any) -> None:
     with pytest.raises(UnreadableError):
-        RunCache().answered({"metadata": metadata})
+        RunCache().on_answer({"metadata": metadata})
 
 
 def nested(levels: int) -> Any:

@@ -171,7 +171,7 @@ class Operator:
 
     def on_taken(self, workers: int | None) -> None:
         """Take workers in, and begin to decide."""
-        self.registry.accept(awaited=workers)
+        self.registry.accept_workers(awaited=workers)
         self.dispatcher.admission.lead()
         self._parts.once(self._lead(stood_by=self._watches.follow_events), "lead")
 
@@ -194,7 +194,7 @@ class Operator:
         api = await self._stack.enter_async_context(
             Api(connection, user_agent=USER_AGENT, pool=UNLIMITED)
         )
-        api.on_answer = self.clock.answered
+        api.on_answer = self.clock.on_answer
         api.on_request = self.metrics.asked
         return api
 
@@ -224,7 +224,7 @@ class Operator:
         self._announcer = Announcer(self.api, self.metrics, operator=name, now=self.clock.now)
         self.passed_over.announce = self._announcer.announce
         self._trimmer = Trimmer(self.api, self.runs, self.metrics)
-        self._refresher = Refresher(self.queue, lambda group: self.runs.of_type(*group))
+        self._refresher = Refresher(self.queue, lambda group: self.runs.find_unfinished(*group))
         self._purger = Purger(self.api, self.queue)
         self._writer = EventWriter(self.api, self.events, self.queue, journal)
         self._leftovers = Leftovers(self.api, self.metrics, namespaces, self.clock.now)
@@ -358,7 +358,9 @@ class Operator:
         """
         known = dict.fromkeys((*self.events.keys(), *self.runs.keys()))
         keys = [key for key in known if self._watches.knows(key) and only in {None, key.namespace}]
-        waiting = [key for key in keys if self.events.of(key).view(key) or self.runs.is_busy(key)]
+        waiting = [
+            key for key in keys if self.events.of(key).get_view(key) or self.runs.is_busy(key)
+        ]
         if read_first:
             self._reconciler.read_first(waiting)
         for key in waiting:
@@ -374,8 +376,8 @@ class Operator:
         """Take keys as a leader does, to keep nothing of runs that are gone."""
         while True:
             key = await self.queue.take()
-            if self.runs.uid(key) is None:
-                self.events.of(key).forget(key)
+            if self.runs.get_uid(key) is None:
+                self.events.of(key).forget_inbox(key)
             self.queue.done(key)
             await asyncio.sleep(0)
 

@@ -151,8 +151,10 @@ class Reconciler:
             return False
         if run is None:
             return False
-        executions = self._executions.view(key, run.spec.workflow.type)
-        return may_wait(run, self._events.of(key).view(key, self._runs.since(key)), executions)
+        executions = self._executions.get_view(key, run.spec.workflow.type)
+        return may_wait(
+            run, self._events.of(key).get_view(key, self._runs.get_first_revision(key)), executions
+        )
 
     async def reconcile(self, key: Key) -> None:
         """Decide once about one key, and do what was decided.
@@ -163,15 +165,15 @@ class Reconciler:
         if key in self._unsure:
             await self._read_afresh(key)
         try:
-            run, seen = self._runs.get(key), self._runs.known_as(key)
+            run, seen = self._runs.get(key), self._runs.get_version(key)
         except UnreadableError as error:
-            item = {"metadata": self._runs.metadata(key)}
+            item = {"metadata": self._runs.get_metadata(key)}
             self._passed_over.add("WorkflowRun", item, str(error))
             await self._effects.let_go_unread(key, item["metadata"])
             return
         decided = self._ask(key, run)
         await self._effects.perform(key, run, decided.before)
-        if self._runs.known_as(key) != seen:
+        if self._runs.get_version(key) != seen:
             self._queue.add(key)  # an effect changed it: decide upon what it is now
         elif run is not None and decided.status is not None:
             await self._write_if_due(key, run, decided.status, decided)
@@ -182,7 +184,7 @@ class Reconciler:
 
     def _ask(self, key: Key, run: WorkflowRun | None) -> Decision:
         if run is None:
-            self._events.of(key).forget(key)
+            self._events.of(key).forget_inbox(key)
         elif self._pace.waits(key, self._seconds()) and (
             ahead := self._decide_by(decide_ahead, key, run, self._clock.now())
         ):
@@ -204,8 +206,8 @@ class Reconciler:
         self, decide: Callable[..., D], key: Key, run: WorkflowRun | None, at: datetime
     ) -> D:
         workflow_type = run.spec.workflow.type if run else ""
-        events = self._events.of(key).view(key, self._runs.since(key))
-        executions = self._executions.view(key, workflow_type)
+        events = self._events.of(key).get_view(key, self._runs.get_first_revision(key))
+        executions = self._executions.get_view(key, workflow_type)
         return decide(run, events, executions, at)
 
     async def _write_if_due(
@@ -255,7 +257,7 @@ class Reconciler:
         answer = await self._api.replace(path, body)
         self._pace.written(key, self._seconds(), status.commits - run.status.commits)
         written = _as_written(run, status, body, answer)
-        self._runs.answered(answer, written)
+        self._runs.on_answer(answer, written)
         if run.status.commits == status.commits:
             self._metrics.views.inc()
         else:
@@ -263,7 +265,7 @@ class Reconciler:
         return written
 
     def _committed(self, key: Key, run: WorkflowRun, status: RunStatus) -> None:
-        self._events.of(key).committed(key, run.metadata.uid, run.status.commits, status.commits)
+        self._events.of(key).on_commit(key, run.metadata.uid, run.status.commits, status.commits)
         self._tell_of_commit(key, run, status)
 
     def _tell_of_commit(self, key: Key, run: WorkflowRun, status: RunStatus) -> None:
@@ -272,15 +274,15 @@ class Reconciler:
         self._journal.committed(key, before, status, executions)
 
     async def _read_afresh(self, key: Key) -> None:
-        uid = self._runs.uid(key)
+        uid = self._runs.get_uid(key)
         try:
             item = await self._api.get(RUNS.path(key.namespace, key.name))
         except NotFoundError:
             self._doubtful.pop(key, None)
             if uid is not None:
-                self._runs.missed(key, uid)
+                self._runs.on_missing(key, uid)
         else:
-            self._runs.answered(item)
+            self._runs.on_answer(item)
             await self._do_what_follows(key, item)
         self._unsure.discard(key)
 
@@ -332,7 +334,7 @@ class Reconciler:
             logger.error("reconcile refused", extra=fields)
         else:
             logger.error("reconcile failed", extra={"run": str(key)}, exc_info=error)
-        uid = self._runs.uid(key)
+        uid = self._runs.get_uid(key)
         if uid is not None:
             about = involved_object("WorkflowRun", *key, uid)
             then = "waits until it is changed" if _is_too_large(error) else "tries again"

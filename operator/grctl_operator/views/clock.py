@@ -33,7 +33,7 @@ class ServerClock:
         self._bounds: tuple[float, float] | None = None
         """The server's clock minus ours, at least and at most, as known when last heard."""
 
-    def answered(self, took: float, date: datetime) -> None:
+    def on_answer(self, took: float, date: datetime) -> None:
         """Take the date of an answer that has just come, and how many seconds it took."""
         local = self._local()
         stamp = (date - EPOCH).total_seconds()

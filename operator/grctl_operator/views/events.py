@@ -180,12 +180,12 @@ class EventCache:
         """Count the unsettled events."""
         return sum(len(inbox.events) for inbox in self._inboxes.values())
 
-    def view(self, key: Key, run_since: int | None = None) -> Events:
+    def get_view(self, key: Key, run_since: int | None = None) -> Events:
         """Return the inbox of one workflow id. `run_since`: see `Events`."""
         inbox = self._inboxes.get(key)
         return inbox.view(run_since) if inbox else Events()
 
-    def knows(self, item: Json) -> bool:
+    def has_event(self, item: Json) -> bool:
         """Return whether an event is known already, in whatever version."""
         inbox = self._inboxes.get(key_of(item))
         return inbox is not None and item["metadata"]["uid"] in inbox.events
@@ -194,12 +194,12 @@ class EventCache:
         """Give every workflow id of which something is known."""
         return tuple(self._inboxes)
 
-    def advance(self, revision: int) -> None:
+    def on_bookmark(self, revision: int) -> None:
         """Note that the watch has come this far (a bookmark)."""
         self._pass(revision)
         self._gone = {uid: at for uid, at in self._gone.items() if at > self.revision}
 
-    def watched(self, change: str, item: Json) -> Key | None:
+    def on_change(self, change: str, item: Json) -> Key | None:
         """Take one event of the watch. Give the key to reconcile, None where nothing is new."""
         key, revision = key_of(item), revision_of(item)
         ended = change == "DELETED" or is_over(item)
@@ -211,7 +211,7 @@ class EventCache:
             self._gone.pop(item["metadata"]["uid"], None)
         return key if changed else None
 
-    def answered(self, item: Json) -> None:
+    def on_answer(self, item: Json) -> None:
         """Take an object that the API server answered us: it counts before the watch shows it.
 
         Raises:
@@ -225,13 +225,13 @@ class EventCache:
         else:
             self._take(key, item)
 
-    def missed(self, key: Key, uid: str) -> None:
+    def on_missing(self, key: Key, uid: str) -> None:
         """Note that the API server has no such event (any more)."""
         inbox = self._inboxes.get(key)
         if inbox is not None and inbox.drop(uid):
             self._gone[uid] = FOREVER
 
-    def relisted(
+    def on_list(
         self, items: list[Json], revision: int, runs: Mapping[Key, KnownRun], at: datetime
     ) -> tuple[Key, ...]:
         """Take a list of all unsettled events, asked for at `at`, when `runs` were known.
@@ -253,10 +253,10 @@ class EventCache:
                 if news or key not in runs or inbox.complete_for != proved:
                     changed.append(key)
         self._forget_missed(items)
-        self.advance(revision)
+        self.on_bookmark(revision)
         return tuple(changed)
 
-    def listed(
+    def on_run_list(
         self, key: Key, items: list[Json], revision: int, run: KnownRun | None, at: datetime
     ) -> None:
         """Take a consistent list of one run's events, asked for at `at`, when `run` was known.
@@ -268,25 +268,25 @@ class EventCache:
             self._inbox(key).floor = revision
         self._note_listing(key, run, at)
 
-    def committed(self, key: Key, uid: str, before: int, after: int) -> None:
+    def on_commit(self, key: Key, uid: str, before: int, after: int) -> None:
         """Note that we ourselves moved the run's `commits`: what that consumed is known here."""
         inbox = self._inbox(key)
         inbox.leaving = False
         if before == 0 or inbox.complete_for == (uid, before):
             inbox.complete_for = (uid, after)
 
-    def orphaned(self, key: Key, uids: Iterable[str], at: datetime) -> None:
+    def note_orphans(self, key: Key, uids: Iterable[str], at: datetime) -> None:
         """Note for which events a read found no run, and when it was asked for."""
         inbox = self._inboxes.get(key)
         if inbox is not None:
             inbox.orphans, inbox.looked_at = frozenset(uids), at
 
-    def doubt(self, key: Key, uid: str) -> None:
+    def begin_doubt(self, key: Key, uid: str) -> None:
         """Note that an event is being settled although no run consumed it."""
         inbox = self._inbox(key)
         inbox.in_doubt |= {uid}
 
-    def resolve(self, key: Key, uid: str) -> None:
+    def end_doubt(self, key: Key, uid: str) -> None:
         """Note that this has ended: the event is settled, gone, or it waits as before."""
         inbox = self._inboxes.get(key)
         if inbox is not None:
@@ -299,7 +299,7 @@ class EventCache:
             if inbox.listing is not None:
                 inbox.listing = replace(inbox.listing, at=LONG_AGO)
 
-    def forget(self, key: Key) -> None:
+    def forget_inbox(self, key: Key) -> None:
         """Drop what is known of a run that is gone, if no event waits for its id.
 
         Where the watch has to come further for that (rule 5), it is dropped then.
@@ -321,7 +321,7 @@ class EventCache:
             inbox = self._inboxes.get(key)
             if inbox is not None and inbox.leaving:
                 inbox.leaving = False
-                self.forget(key)
+                self.forget_inbox(key)
 
     def _note_listing(self, key: Key, run: KnownRun | None, at: datetime) -> None:
         if run is not None:

@@ -108,7 +108,7 @@ class ExecutionRegistry:
             last = execution.base
         return tuple(reversed(links))
 
-    def view(self, key: Key, workflow_type: str) -> Executions:
+    def get_view(self, key: Key, workflow_type: str) -> Executions:
         """Give what the engine is told of one workflow id."""
         group, entries = (key.namespace, workflow_type), self._entries.get(key, {}).values()
         holders = [entry.instance for entry in entries]
@@ -120,18 +120,18 @@ class ExecutionRegistry:
             all_back=self.all_back,
         )
 
-    def accept(self, awaited: int | None) -> None:
+    def accept_workers(self, awaited: int | None) -> None:
         """Begin to take workers in; the leader before us had so many. None: nobody knows."""
         self.accepting_since = self.now()
         self._awaited = awaited
         self._note_return()
 
-    def is_itself(self, hello: Hello, identity: str) -> bool:
+    def is_identity_of(self, hello: Hello, identity: str) -> bool:
         """Say whether no process of another identity has the instance that a worker names."""
         known = self.roster.find(hello.instance)
         return known is None or known.identity == identity
 
-    def is_of(self, execution: Execution, instance: str) -> bool:
+    def may_hold(self, execution: Execution, instance: str) -> bool:
         """Say whether a worker may have an execution."""
         worker = self.roster.find(instance)
         if worker is None or execution.namespace != worker.namespace:
@@ -142,7 +142,7 @@ class ExecutionRegistry:
             return known.owner == worker.identity
         return execution.workflow_type in worker.catalogues and worker.claimed < MOST_CLAIMED
 
-    def joined(self, hello: Hello, identity: str) -> tuple[Key, ...]:
+    def on_hello(self, hello: Hello, identity: str) -> tuple[Key, ...]:
         """Take a worker that says Hello. Give the keys whose executions changed by it."""
         now = self.now()
         self.roster.prune(now)
@@ -152,20 +152,20 @@ class ExecutionRegistry:
         changed += [
             self._take_over(execution, worker)
             for execution in hello.held
-            if self.is_of(execution, hello.instance)
+            if self.may_hold(execution, hello.instance)
         ]
         self._keep_alone(worker)
         self._note_return()
         return tuple(dict.fromkeys(changed))
 
-    def drained(self, instance: str) -> None:
+    def on_drain(self, instance: str) -> None:
         """Note that a worker takes nothing new."""
         worker = self.roster.find(instance)
         if worker:
             worker.draining = True
             self._withdraw(worker)
 
-    def left(self, instance: str, ending: Ending = Ending.CUT_OFF) -> bool:
+    def on_disconnect(self, instance: str, ending: Ending = Ending.CUT_OFF) -> bool:
         """Note that a worker's connection ended. Return whether it still holds anything."""
         worker = self.roster.find(instance)
         if worker is None:
@@ -174,7 +174,7 @@ class ExecutionRegistry:
         self._withdraw(worker)
         return bool(worker.held)
 
-    def blocked(self, instance: str, blockage: Blockage | None) -> tuple[Key, ...]:
+    def on_blockage(self, instance: str, blockage: Blockage | None) -> tuple[Key, ...]:
         """Note what blocks the event loop of a worker; None: nothing more. Return its runs."""
         worker = self._known(instance)
         worker.blocked = blockage
@@ -194,7 +194,7 @@ class ExecutionRegistry:
         keys = self._lose(entries, crashed=worker.ending is Ending.CUT_OFF)
         return tuple(dict.fromkeys(keys))
 
-    def brought(self, instance: str, outcome: Outcome) -> Key:
+    def on_outcome(self, instance: str, outcome: Outcome) -> Key:
         """Take an outcome, also of an execution that is not known. Give the key."""
         worker = self._known(instance)
         key = self._take_over(outcome.execution, worker)
@@ -206,12 +206,12 @@ class ExecutionRegistry:
             entry.held = replace(entry.held, outcome=as_given, took=took)
         return key
 
-    def held_by(self, instance: str) -> tuple[Key, ...]:
+    def get_runs_held_by(self, instance: str) -> tuple[Key, ...]:
         """Return the runs of which a worker has an execution."""
         worker = self.roster.find(instance)
         return tuple(worker.held) if worker else ()
 
-    def declined(self, instance: str, execution: str) -> Key | None:
+    def on_decline(self, instance: str, execution: str) -> Key | None:
         """Forget an execution that this worker has not begun and will not. Return its key."""
         key = self._keys.get(execution)
         if key is None or self._entries[key][execution].instance != instance:
@@ -222,10 +222,10 @@ class ExecutionRegistry:
         if entry.ahead and base is not None:
             base.refused_behind = True
         worker.declined += not entry.ahead and not worker.draining
-        self.released(execution)
+        self.forget_execution(execution)
         return key
 
-    def rest(self, instance: str, *, resting: bool) -> tuple[Group, ...]:
+    def set_resting(self, instance: str, *, resting: bool) -> tuple[Group, ...]:
         """Rest a worker, or end its rest. Return what it serves."""
         worker = self.roster.find(instance)
         if worker is None:
@@ -236,7 +236,7 @@ class ExecutionRegistry:
             self._withdraw(worker)
         return worker.groups
 
-    def holder(self, execution: str | None) -> Worker | None:
+    def find_holder(self, execution: str | None) -> Worker | None:
         """Return the worker that has an execution, if it takes more behind it."""
         key = self._keys.get(execution or "")
         if key is None or execution is None:
@@ -246,14 +246,14 @@ class ExecutionRegistry:
         takes = worker is not None and worker.connected and not worker.draining
         return worker if takes and not entry.refused_behind else None
 
-    def dispatched(self, execution: Execution, worker: Worker, *, ahead: bool = False) -> None:
+    def on_dispatch(self, execution: Execution, worker: Worker, *, ahead: bool = False) -> None:
         """Note that a worker is given an execution, perhaps behind another one that it holds."""
         key = self._take_over(execution, worker)
         entry = self._entries[key][execution.id]
         entry.ahead = ahead
         self._unclaim(entry)
 
-    def released(self, execution: str) -> tuple[str, tuple[Group, ...]] | None:
+    def forget_execution(self, execution: str) -> tuple[str, tuple[Group, ...]] | None:
         """Forget an execution. Return who holds it and where room came up, if it was known."""
         key = self._keys.pop(execution, None)
         if key is None:

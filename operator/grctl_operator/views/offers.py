@@ -25,7 +25,7 @@ class Offers:
         self._counts: dict[Group, Counter[Named]] = {}
         self._known: dict[Group, frozenset[Named]] = {}
 
-    def joined(self, hello: Hello) -> tuple[Group, ...]:
+    def on_hello(self, hello: Hello) -> tuple[Group, ...]:
         """Take a worker that connected. Return the groups that offer something else by it."""
         left = self._remove(hello.instance)
         came = {(hello.namespace, each.type): each for each in hello.catalogues}
@@ -34,7 +34,7 @@ class Offers:
             self._counts.setdefault(group, Counter()).update(_handlers(catalogue))
         return self._changed((*left, *came))
 
-    def left(self, instance: str) -> tuple[Group, ...]:
+    def on_disconnect(self, instance: str) -> tuple[Group, ...]:
         """Take out a worker whose connection ended. Return the groups that offer less by it."""
         return self._changed(self._remove(instance))
 

@@ -119,17 +119,17 @@ class RunCache:
         self._parsed.move_to_end(key)
         return run
 
-    def metadata(self, key: Key) -> Json:
+    def get_metadata(self, key: Key) -> Json:
         """Return the metadata of a run that cannot be read; empty if there is none of that key."""
         known = self._runs.get(key)
         metadata: Json = orjson.loads(known.json)["metadata"] if known and known.json else {}
         return metadata
 
-    def known(self, namespace: str | None = None) -> dict[Key, KnownRun]:
+    def get_versions(self, namespace: str | None = None) -> dict[Key, KnownRun]:
         """Give the version of every run, or of those of a namespace, as it is known now."""
         return {key: _as_known(known) for key, known in self._within(namespace)}
 
-    def of_type(self, namespace: str, workflow_type: str) -> tuple[Key, ...]:
+    def find_unfinished(self, namespace: str, workflow_type: str) -> tuple[Key, ...]:
         """Return the runs of a type that are not finished."""
         return tuple(
             key
@@ -137,17 +137,17 @@ class RunCache:
             if known.workflow_type == workflow_type and known.phase not in FINAL
         )
 
-    def known_as(self, key: Key) -> KnownRun | None:
+    def get_version(self, key: Key) -> KnownRun | None:
         """Give the version of one run as it is known now."""
         known = self._runs.get(key)
         return _as_known(known) if known else None
 
-    def uid(self, key: Key) -> str | None:
+    def get_uid(self, key: Key) -> str | None:
         """Give a run's uid, even of one that cannot be read."""
         known = self._runs.get(key)
         return known.uid if known else None
 
-    def since(self, key: Key) -> int | None:
+    def get_first_revision(self, key: Key) -> int | None:
         """Return the revision in which a run was first seen; None if there is no run."""
         known = self._runs.get(key)
         return known.since if known else None
@@ -157,14 +157,14 @@ class RunCache:
         known = self._runs.get(key)
         return known is not None and known.phase in BUSY
 
-    def watched(self, change: str, item: Json) -> Key | None:
+    def on_change(self, change: str, item: Json) -> Key | None:
         """Take one change of the watch. Give the key to reconcile, None where nothing is new."""
         if change == "DELETED":
             key, gone = key_of(item), _version(item)
-            return key if self.missed(key, gone.uid) else None
-        return self.answered(item)
+            return key if self.on_missing(key, gone.uid) else None
+        return self.on_answer(item)
 
-    def answered(self, item: Json, run: WorkflowRun | None = None) -> Key | None:
+    def on_answer(self, item: Json, run: WorkflowRun | None = None) -> Key | None:
         """Take an object, and what it is parsed if somebody knows. Give its key if it is news.
 
         Raises:
@@ -180,7 +180,7 @@ class RunCache:
             _keep_json(version, item)
         return key
 
-    def missed(self, key: Key, uid: str) -> bool:
+    def on_missing(self, key: Key, uid: str) -> bool:
         """Note that the run of that uid is gone. Give whether it was known."""
         self._bury(uid)
         known = self._runs.get(key)
@@ -190,7 +190,7 @@ class RunCache:
         del self._runs[key]
         return True
 
-    def relisted(
+    def on_list(
         self, listed: Listed, revision: int, namespace: str | None = None
     ) -> tuple[Key, ...]:
         """Take a list of all runs, or of those of a namespace. Give the keys to reconcile."""
@@ -200,7 +200,7 @@ class RunCache:
             for key, known in self._within(namespace)
             if known.uid not in uids and known.version <= revision
         ]
-        changed = [key for key, uid in gone if self.missed(key, uid)]
+        changed = [key for key, uid in gone if self.on_missing(key, uid)]
         news = [(key, version) for key, version in listed.items() if self._is_news(key, version)]
         for key, version in news:
             self._take(key, version)

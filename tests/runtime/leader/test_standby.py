@@ -184,8 +184,8 @@ async def test_what_was_moved_is_read_while_the_leader_is_silent_and_not_again_a
 
 def knows_all_consumed(operator: Operator, cluster: Cluster, name: str) -> bool:
     key = Key(cluster.namespace, name)
-    known = operator.runs.known_as(key)
-    return known is not None and operator.events.of(key).view(key).complete(
+    known = operator.runs.get_version(key)
+    return known is not None and operator.events.of(key).get_view(key).complete(
         known.uid, known.commits
     )
 
@@ -204,7 +204,7 @@ async def test_an_event_that_the_leader_handled_unseen_is_not_handled_again(
             await until(lambda: len(standby.events) == 1)
             with monkeypatch.context() as unseen:
                 for cache in (standby.runs, standby.events.get(cluster.namespace)):
-                    unseen.setattr(cache, "watched", lambda _change, _item: None)
+                    unseen.setattr(cache, "on_change", lambda _change, _item: None)
                 await worker.succeeds(execute, WaitForEvent())
                 await cluster.until_settled(first)
                 await leader.stop()

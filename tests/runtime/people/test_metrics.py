@@ -85,13 +85,13 @@ def test_every_reason_has_its_phase() -> None:
 def test_runs_are_shown_by_their_phase() -> None:
     metrics, runs = Metrics(), RunCache()
     metrics.show([], runs, Nothing(), Nothing(), Nothing())
-    runs.answered(run(5))
-    runs.answered(run(6, name="order-2", uid="u2"))
+    runs.on_answer(run(5))
+    runs.on_answer(run(6, name="order-2", uid="u2"))
     assert metrics.value("grctl_runs", phase="Pending") == 2
     done = run(7)
     done["status"]["phase"] = "Completed"
-    runs.answered(done)
-    runs.watched("DELETED", run(8, name="order-2", uid="u2"))
+    runs.on_answer(done)
+    runs.on_change("DELETED", run(8, name="order-2", uid="u2"))
     assert metrics.value("grctl_runs", phase="Pending") == 0
     assert metrics.value("grctl_runs", phase="Completed") == 1
     assert sum(runs.count(phase) for phase in RunPhase) == len(runs)

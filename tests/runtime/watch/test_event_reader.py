@@ -63,7 +63,7 @@ class Desk:
         self.queue = WorkQueue()
         self.metrics = Metrics()
         clock = ServerClock(lambda: 0.0)
-        clock.answered(0.0, NOON)
+        clock.on_answer(0.0, NOON)
         self.reader = EventReader(
             self.shelf,
             self.cache,
@@ -89,7 +89,7 @@ class Desk:
         return set(keys)
 
     def waiting(self, key: Key = KEY) -> list[str]:
-        return [each.uid for each in self.cache.view(key)]
+        return [each.uid for each in self.cache.get_view(key)]
 
     @property
     def selectors(self) -> list[str]:
@@ -113,16 +113,16 @@ async def asked(desk: Desk) -> None:
 
 
 async def test_a_run_is_read_as_of_the_version_known_when_it_was_asked_for(desk: Desk) -> None:
-    desk.runs.answered(run(5, commits=3))
+    desk.runs.on_answer(run(5, commits=3))
     desk.shelf.items = [event(7, "e1")]
     desk.shelf.open.clear()
     desk.reader.ask(KEY)
     async with desk.reading():
         await asked(desk)
-        desk.runs.answered(run(6, commits=4))
+        desk.runs.on_answer(run(6, commits=4))
         desk.shelf.open.set()
         assert await desk.woken(1) == {KEY}
-    view = desk.cache.view(KEY)
+    view = desk.cache.get_view(KEY)
     assert (view.complete_for, desk.waiting()) == (("u1", 3), ["e1"])
     assert view.listing == Listing("u1", "5", NOON)
     assert "spec.workflowId=order-1" in desk.selectors[0]
@@ -154,7 +154,7 @@ async def test_two_runs_share_a_list_unless_many_events_of_others_wait(
     desk: Desk, waiting: int, lists: int
 ) -> None:
     for number in range(waiting):
-        desk.cache.watched("ADDED", event(10 + number, f"e{number}", "order-of-others"))
+        desk.cache.on_change("ADDED", event(10 + number, f"e{number}", "order-of-others"))
     for key in keys_of(2):
         desk.reader.ask(key)
     async with desk.reading():
@@ -233,7 +233,7 @@ async def test_a_shared_list_is_of_all_that_the_reader_reads(namespace: str | No
 
 async def test_what_is_read_ahead_wakes_only_who_asked_or_has_events(desk: Desk) -> None:
     idle, had, has, asks, asks_later = keys_of(5)
-    desk.cache.watched("ADDED", event(7, "e2", had.name))
+    desk.cache.on_change("ADDED", event(7, "e2", had.name))
     desk.shelf.items = [event(8, "e3", has.name)]
     desk.shelf.open.clear()
     desk.reader.read_ahead([idle, had, has, asks, asks_later])

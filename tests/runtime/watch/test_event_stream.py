@@ -67,7 +67,7 @@ class Post:
         self.runs = RunCache()
         self.queue = WorkQueue()
         clock = ServerClock(lambda: 0.0)
-        clock.answered(0.0, NOON)
+        clock.on_answer(0.0, NOON)
         self.stream = EventStream(
             self.shelf,
             self.cache,
@@ -79,7 +79,7 @@ class Post:
         )
 
     def waiting(self) -> list[str]:
-        return [each.uid for each in self.cache.view(KEY)]
+        return [each.uid for each in self.cache.get_view(KEY)]
 
     async def woken(self) -> Key:
         key = await self.queue.take()
@@ -103,16 +103,16 @@ async def test_a_new_event_wakes_its_run_and_an_old_one_nobody(post: Post) -> No
 async def test_the_list_of_all_events_is_consistent_for_the_runs_known_when_it_was_asked_for(
     post: Post,
 ) -> None:
-    post.runs.answered(run(5, commits=3))
+    post.runs.on_answer(run(5, commits=3))
     post.shelf.items = [event(9, "e2"), event(7, "e1")]
     post.shelf.open.clear()
     watching = asyncio.create_task(post.stream.watch.run())
     await asyncio.sleep(0)
-    post.runs.answered(run(6, commits=4))  # after the list was asked for
+    post.runs.on_answer(run(6, commits=4))  # after the list was asked for
     post.shelf.open.set()
     await post.stream.watch.listed.wait()
     watching.cancel()
-    view = post.cache.view(KEY)
+    view = post.cache.get_view(KEY)
     assert post.waiting() == ["e1", "e2"]
     assert view.complete_for == ("u1", 3)
     assert view.listing == Listing("u1", "5", NOON)

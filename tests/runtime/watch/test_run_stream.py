@@ -60,7 +60,7 @@ async def test_a_list_that_was_not_read_to_its_end_counts_for_nothing(office: Of
 async def test_what_a_list_lacks_is_gone_and_our_own_writes_are_no_news(office: Office) -> None:
     office.stream.on_change("ADDED", run(5))
     assert await office.woken(1) == {FIRST}
-    office.runs.answered(run(7))
+    office.runs.on_answer(run(7))
     office.stream.on_change("MODIFIED", run(7))
     assert office.queue.idle
     office.stream.on_asking()

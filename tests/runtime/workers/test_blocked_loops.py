@@ -68,7 +68,7 @@ async def test_a_blocked_loop_is_shown_on_its_runs_and_waited_for(place: Reporti
         execution = await executing(place, worker)
         assert await place.report(execution=execution.id) == 204
         assert await place.woken() == KEY
-        (presence,) = place.registry.view(KEY, "Order").workers
+        (presence,) = place.registry.get_view(KEY, "Order").workers
     assert presence.blocked is not None
     assert (presence.blocked.place, presence.blocked.execution) == (PLACE, execution.id)
     assert presence.blocked.handler == "start of order-1"

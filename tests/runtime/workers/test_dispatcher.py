@@ -89,7 +89,7 @@ class Place:
         self.dispatcher.dispatch(key, run(key), effect)
 
     def held(self, key: Key = KEY) -> list[Held]:
-        return list(self.registry.view(key, "Order").held)
+        return list(self.registry.get_view(key, "Order").held)
 
 
 def run(key: Key, workflow_type: str = "Order") -> WorkflowRun:
@@ -212,7 +212,7 @@ async def test_a_worker_with_other_handlers_is_news_for_the_runs_of_its_type(
 
 
 async def test_what_is_held_back_for_workers_is_looked_at_when_all_are_back(place: Place) -> None:
-    place.registry.accept(awaited=2)
+    place.registry.accept_workers(awaited=2)
     place.queue.add_in(KEY, RETURNED.total_seconds())
     place.queue.add_in(OTHER, 3600)
     async with connected(place.port, hello(ORDER, worker="worker-1")):
@@ -487,7 +487,7 @@ def want_alone(place: Place, key: Key = KEY) -> None:
 
 
 def is_clear(place: Place, key: Key = KEY) -> bool:
-    return any(each.clear for each in place.registry.view(key, "Order").workers)
+    return any(each.clear for each in place.registry.get_view(key, "Order").workers)
 
 
 async def test_a_worker_is_emptied_for_a_second_attempt_and_then_serves_all_again(
@@ -637,5 +637,5 @@ async def test_the_runs_of_a_worker_that_fell_silent_are_looked_at(
         place.dispatch(KEY)
         await worker.executes()
     assert await place.woken() == KEY
-    presences = place.registry.view(KEY, "Order").workers
+    presences = place.registry.get_view(KEY, "Order").workers
     assert [each.connected for each in presences] == [False]

@@ -73,7 +73,7 @@ async def desk(cluster: Cluster) -> AsyncIterator[Desk]:
 
 async def test_a_settled_event_says_all_that_became_of_it(desk: Desk) -> None:
     sent = await desk.cluster.send("order-1", "approve")
-    desk.cache.watched("ADDED", sent)
+    desk.cache.on_change("ADDED", sent)
     await desk.settle(sent)
     (event,) = await desk.events()
     status = event["status"]
@@ -100,15 +100,15 @@ def test_a_rejected_event_is_stalled() -> None:
 
 async def test_the_cache_knows_it_settled_when_the_run_is_woken(desk: Desk) -> None:
     sent = await desk.cluster.send("order-1", "approve")
-    desk.cache.watched("ADDED", sent)
+    desk.cache.on_change("ADDED", sent)
     await desk.settle(sent)
     assert len(desk.cache) == 0
-    assert desk.cache.watched("ADDED", sent) is None  # late news do not bring it back
+    assert desk.cache.on_change("ADDED", sent) is None  # late news do not bring it back
 
 
 async def test_settling_twice_at_once_is_one_write(desk: Desk) -> None:
     sent = await desk.cluster.send("order-1", "approve")
-    desk.cache.watched("ADDED", sent)
+    desk.cache.on_change("ADDED", sent)
     desk.writer.settle(desk.key, settling(sent))
     await desk.settle(sent)
     assert desk.metrics.value("grctl_events_settled_total", **HANDLED) == 1
@@ -116,7 +116,7 @@ async def test_settling_twice_at_once_is_one_write(desk: Desk) -> None:
 
 async def test_an_event_touched_meanwhile_is_settled_all_the_same(desk: Desk) -> None:
     sent = await desk.cluster.send("order-1", "approve")
-    desk.cache.watched("ADDED", sent)
+    desk.cache.on_change("ADDED", sent)
     await desk.label(sent)
     await desk.settle(sent)
     (event,) = await desk.events()
@@ -126,14 +126,14 @@ async def test_an_event_touched_meanwhile_is_settled_all_the_same(desk: Desk) ->
 
 async def test_a_kept_place_is_in_the_status_and_stays_there(desk: Desk) -> None:
     sent = await desk.cluster.send("order-1", "approve")
-    desk.cache.watched("ADDED", sent)
-    desk.cache.watched("MODIFIED", await desk.label(sent))
-    (moved,) = desk.cache.view(desk.key)
-    assert desk.cache.view(desk.key).moved == (moved,)
+    desk.cache.on_change("ADDED", sent)
+    desk.cache.on_change("MODIFIED", await desk.label(sent))
+    (moved,) = desk.cache.get_view(desk.key)
+    assert desk.cache.get_view(desk.key).moved == (moved,)
     await desk.writer.keep_place(desk.key, moved)
     await desk.woken()
-    (kept,) = desk.cache.view(desk.key)
-    assert not desk.cache.view(desk.key).moved
+    (kept,) = desk.cache.get_view(desk.key)
+    assert not desk.cache.get_view(desk.key).moved
     assert kept.place == moved.place
     await desk.settle(sent)
     (event,) = await desk.events()
@@ -151,7 +151,7 @@ async def test_an_event_settled_before_is_left_as_it_is(desk: Desk) -> None:
 
 async def test_an_event_that_is_gone_needs_no_write(desk: Desk) -> None:
     sent = await desk.cluster.send("order-1", "approve")
-    desk.cache.watched("ADDED", sent)
+    desk.cache.on_change("ADDED", sent)
     path = EVENTS.path(desk.cluster.namespace, sent["metadata"]["name"])
     await desk.cluster.api.delete(path)
     await desk.settle(sent)
@@ -173,7 +173,7 @@ async def test_a_settlement_that_is_refused_for_good_is_not_tried_at_every_recon
     monkeypatch.setattr(desk.cluster.api, "replace", refuse)
     monkeypatch.setattr(event_writer, "AFTER_REFUSAL", 0.05)
     sent = await desk.cluster.send("order-1", "approve")
-    desk.cache.watched("ADDED", sent)
+    desk.cache.on_change("ADDED", sent)
     desk.writer.settle(desk.key, settling(sent))
     await refused.wait()
     for _ in range(10):
@@ -189,7 +189,7 @@ async def test_a_settlement_that_is_refused_for_good_is_not_tried_at_every_recon
 
 async def test_another_event_of_the_name_is_not_touched(desk: Desk) -> None:
     sent = await desk.cluster.send("order-1", "approve", name="approve-1")
-    desk.cache.watched("ADDED", sent)
+    desk.cache.on_change("ADDED", sent)
     await desk.cluster.api.delete(EVENTS.path(desk.cluster.namespace, "approve-1"))
     again = await desk.cluster.send("order-1", "approve", name="approve-1")
     await desk.settle(sent)
@@ -233,7 +233,7 @@ def flood(desk: Desk) -> None:
     for number in range(70):
         item = {"metadata": {"uid": f"u{number}", "name": f"e{number}", "namespace": "bad"}}
         item["metadata"] |= {"resourceVersion": "5", "creationTimestamp": "2026-11-23T12:00:00Z"}
-        desk.cache.watched(
+        desk.cache.on_change(
             "ADDED", {**item, "spec": {"workflowId": f"r{number}", "eventName": "a"}}
         )
         desk.writer.settle(Key("bad", f"r{number}"), settling(item))
@@ -256,7 +256,7 @@ async def test_a_namespace_where_no_write_succeeds_holds_up_nobody_else(
     await webhook.tried.wait()
     for _ in range(20):
         sent = await desk.cluster.send("order-1", "approve")
-        desk.cache.watched("ADDED", sent)
+        desk.cache.on_change("ADDED", sent)
         async with asyncio.timeout(PATIENCE):
             await desk.settle(sent)
     assert desk.metrics.value("grctl_events_settled_total", **HANDLED) == 20
@@ -272,7 +272,7 @@ async def test_what_failed_is_settled_when_the_namespace_is_well(
     webhook._prefix = f"/namespaces/{desk.cluster.namespace}/"
     webhook.error = FAILURES[0]
     sent = await desk.cluster.send("order-1", "approve")
-    desk.cache.watched("ADDED", sent)
+    desk.cache.on_change("ADDED", sent)
     desk.writer.settle(desk.key, settling(sent))
     await webhook.tried.wait()
     webhook.error = None

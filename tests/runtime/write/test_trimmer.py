@@ -25,7 +25,7 @@ class Yard:
         self.key = Key(cluster.namespace, "order-1")
         self.uid: str = run["metadata"]["uid"]
         self.runs = RunCache()
-        self.runs.answered(run)
+        self.runs.on_answer(run)
         self.metrics = Metrics()
         self.lists = 0
 
@@ -265,7 +265,7 @@ async def test_a_namespace_where_removals_hang_keeps_no_other_waiting(
         run = yard.runs.get(yard.key)
         assert run is not None
         bad = Key("bad", "order-1")
-        yard.runs.answered(
+        yard.runs.on_answer(
             {**run.to_json(), "metadata": {**run.metadata.to_json(), "namespace": "bad"}}
         )
         trimmer.trim(bad, run, Trim(1))

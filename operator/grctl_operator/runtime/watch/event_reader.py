@@ -119,15 +119,15 @@ class EventReader:
 
     async def _list(self, keys: tuple[Key, ...], namespace: str | None, selector: str) -> None:
         """Read the events of some runs with one list."""
-        known, at = [self._runs.known_as(key) for key in keys], self._clock.now()
+        known, at = [self._runs.get_version(key) for key in keys], self._clock.now()
         path = EVENTS.path(namespace)
         items, revision = await self._ask_for(keys, path, {"fieldSelector": selector})
         self._journal.listed(namespace, len(keys), len(items))
         of_run, at = _by_run(items), self._clock.if_past(at)
         for key, run in zip(keys, known, strict=True):
-            waited = len(self._cache.view(key))
-            self._cache.listed(key, of_run.get(key, []), revision, run, at)
-            if self._reading.pop(key) or waited or self._cache.view(key):
+            waited = len(self._cache.get_view(key))
+            self._cache.on_run_list(key, of_run.get(key, []), revision, run, at)
+            if self._reading.pop(key) or waited or self._cache.get_view(key):
                 self._queue.add(key)
 
     async def _read_list(self, path: str, params: dict[str, str]) -> tuple[list[Json], int]:
@@ -147,7 +147,7 @@ class EventReader:
         except NotFoundError:
             if not await is_gone(self._api, EVENTS):
                 raise
-        versions = (int(event.version) for key in keys for event in self._cache.view(key))
+        versions = (int(event.version) for key in keys for event in self._cache.get_view(key))
         return [], max(self._cache.revision, *versions, 0) + 1
 
     async def _keep_for_later(self, error: UnreachableError | ApiError) -> None:

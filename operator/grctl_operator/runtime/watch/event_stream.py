@@ -59,7 +59,7 @@ class EventStream:
 
     def on_asking(self) -> None:
         """Note which runs are known: the list is consistent for these versions of them."""
-        self._asked = (self._runs.known(self._namespace), self._clock.now())
+        self._asked = (self._runs.get_versions(self._namespace), self._clock.now())
         self._listed.take()
 
     def on_page(self, items: list[Json]) -> None:
@@ -69,9 +69,9 @@ class EventStream:
     def on_list(self, revision: int) -> None:
         """Compare the whole list with what was known. Runs without events have time."""
         runs, at = self._asked
-        keys = self._cache.relisted(self._listed.take(), revision, runs, self._clock.if_past(at))
+        keys = self._cache.on_list(self._listed.take(), revision, runs, self._clock.if_past(at))
         for key in keys:
-            if self._cache.view(key):
+            if self._cache.get_view(key):
                 self._queue.add(key)
         self._queue.sweep(keys)
 
@@ -84,10 +84,10 @@ class EventStream:
             return
         if change == "ADDED":
             self._journal.arrived(event["metadata"]["uid"])
-        key = self._cache.watched(change, event)
+        key = self._cache.on_change(change, event)
         if key is not None:
             self._queue.add(key)
 
     def on_bookmark(self, revision: int) -> None:
         """Note how far the stream has come."""
-        self._cache.advance(revision)
+        self._cache.on_bookmark(revision)

@@ -42,7 +42,7 @@ class ListedEvents:
 
     def _within_budget(self, event: Json) -> Json:
         budget, payload = self._cache.budget, event["spec"]["payload"]
-        if self._cache.knows(event) or not budget.has_room_for(payload):
+        if self._cache.has_event(event) or not budget.has_room_for(payload):
             event["spec"]["payload"] = NOT_KEPT
         else:
             self._reserved += budget.reserve(payload)

@@ -52,12 +52,12 @@ class RunStream:
     def on_list(self, revision: int) -> None:
         """Compare the whole list with what was known."""
         listed, self._listed = self._listed, {}
-        self._queue.sweep(self._runs.relisted(listed, revision, self._namespace))
+        self._queue.sweep(self._runs.on_list(listed, revision, self._namespace))
 
     def on_change(self, change: str, item: Json) -> None:
         """Take what is new; our own writes' echoes are not."""
         try:
-            key = self._runs.watched(change, item)
+            key = self._runs.on_change(change, item)
         except UnreadableError as error:
             self._passed_over.add("WorkflowRun", item, str(error))
             return

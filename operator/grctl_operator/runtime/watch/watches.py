@@ -139,8 +139,8 @@ class Watches:
         docs/architecture.md.
         """
         moved: dict[EventReader, list[Key]] = {}
-        for key, run in self._known.known().items():
-            if not self._events.of(key).view(key).complete(run.uid, run.commits):
+        for key, run in self._known.get_versions().items():
+            if not self._events.of(key).get_view(key).complete(run.uid, run.commits):
                 moved.setdefault(self._reader(key), []).append(key)
         for reader, keys in moved.items():
             reader.read_ahead(keys)

@@ -120,7 +120,7 @@ class BlockedLoops:
     def _set(self, worker: Worker, blockage: Blockage | None) -> None:
         if worker.blocked == blockage:
             return
-        for key in self._registry.blocked(worker.instance, blockage):
+        for key in self._registry.on_blockage(worker.instance, blockage):
             self._queue.add(key)
 
     def _log(self, message: str, worker: Worker, report: Blocked) -> None:

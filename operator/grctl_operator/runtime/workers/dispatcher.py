@@ -193,7 +193,7 @@ class Dispatcher:
 
     def _dispatch_ahead(self, key: Key, run: WorkflowRun, effect: decision.Dispatch) -> None:
         """Hand events to the worker that holds what they are built on, if it is still there."""
-        worker = self._registry.holder(effect.base)
+        worker = self._registry.find_holder(effect.base)
         event = effect.event
         if worker is None or event is None:
             return
@@ -207,7 +207,7 @@ class Dispatcher:
             effect = replace(effect, base=execution.id)
 
     def _send(self, worker: Worker, message: Execute, event: Event | None) -> None:
-        self._registry.dispatched(message.execution, worker, ahead=message.ahead)
+        self._registry.on_dispatch(message.execution, worker, ahead=message.ahead)
         self._sessions[worker.instance].send(message)
         self._journal.dispatched(message.execution, worker.name, event)
 
@@ -244,7 +244,7 @@ class Dispatcher:
     def release(self, effect: decision.Release) -> None:
         """Tell the worker that an execution is over. A worker that is away is told when back."""
         execution = self._registry.find(effect.execution)
-        released = self._registry.released(effect.execution)
+        released = self._registry.forget_execution(effect.execution)
         if execution is None or released is None:
             return
         if not effect.committed:
@@ -294,7 +294,7 @@ class Dispatcher:
     async def permit(self, session: WorkerSession, hello: Hello) -> None:
         """Refuse who may not do what it offers."""
         await self._entrance.permit(session, hello)
-        if not self._registry.is_itself(hello, self._entrance.identity(session).name):
+        if not self._registry.is_identity_of(hello, self._entrance.identity(session).name):
             raise ProtocolError("Another worker is connected as this one; start it again")
 
     def refuse(self, session: WorkerSession, why: str) -> None:
@@ -307,14 +307,14 @@ class Dispatcher:
         self._replace(hello.instance, session)
         self._checks[session] = asyncio.create_task(self._check_again(session, hello))
         were_back = self._registry.all_back
-        for key in self._registry.joined(hello, self._entrance.identity(session).name):
+        for key in self._registry.on_hello(hello, self._entrance.identity(session).name):
             self._queue.add(key)
         if self._registry.all_back and not were_back:
             self._queue.wake_within(RETURNED.total_seconds())  # what was held back for them
         for execution in hello.held:
             self._void_if_anothers(session, execution)
         self._wake_waiting(hello.instance)
-        for group in self._offers.joined(hello):
+        for group in self._offers.on_hello(hello):
             self.on_other_handlers(group)
         fields = {"worker": hello.worker, "namespace": hello.namespace, "held": len(hello.held)}
         logger.info("worker connected", extra=fields | {"capacity": hello.capacity})
@@ -335,18 +335,18 @@ class Dispatcher:
         if hello is None or self._sessions.get(hello.instance) is not session:
             return
         if isinstance(message, Drain):
-            self._registry.drained(hello.instance)
+            self._registry.on_drain(hello.instance)
             logger.info("worker drains", extra={"worker": hello.worker})
             return
         if isinstance(message, Declined):
             self._take_back(hello.instance, message.execution)
             return
         if not self._void_if_anothers(session, message.execution):
-            self.on_outcome(self._registry.brought(hello.instance, message))
+            self.on_outcome(self._registry.on_outcome(hello.instance, message))
 
     def _take_back(self, instance: str, execution: str) -> None:
         """Forget an execution that its worker did not begin."""
-        key = self._registry.declined(instance, execution)
+        key = self._registry.on_decline(instance, execution)
         if key is None:
             return
         worker = self._registry.roster.find(instance)
@@ -356,7 +356,7 @@ class Dispatcher:
 
     def _rest(self, worker: Worker) -> None:
         """Rest a worker for a while: what it declines would be given to it again."""
-        self._registry.rest(worker.instance, resting=True)
+        self._registry.set_resting(worker.instance, resting=True)
         doubled: float = FIRST_REST * 2 ** min(worker.declined - 1, MOST_DOUBLINGS)
         rest = min(doubled, LONGEST_REST)
         fields = {"worker": worker.name, "declined": worker.declined, "seconds": rest}
@@ -369,7 +369,7 @@ class Dispatcher:
 
     def _end_rest(self, instance: str) -> None:
         self._rests.pop(instance, None)
-        for group in self._registry.rest(instance, resting=False):
+        for group in self._registry.set_resting(instance, resting=False):
             self._offer_room(group)
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
@@ -414,7 +414,7 @@ class Dispatcher:
     def _void_if_anothers(self, session: WorkerSession, execution: Execution) -> bool:
         """Tell a worker to forget an execution that it was not given. Give whether it is so."""
         hello = session.hello
-        if hello is not None and self._registry.is_of(execution, hello.instance):
+        if hello is not None and self._registry.may_hold(execution, hello.instance):
             return False
         message = (
             "it was not given to this worker's ServiceAccount, or not of what it serves, or is one"
@@ -439,14 +439,14 @@ class Dispatcher:
         if hello is None or self._sessions.get(hello.instance) is not session:
             return
         del self._sessions[hello.instance]
-        for group in self._offers.left(hello.instance):
+        for group in self._offers.on_disconnect(hello.instance):
             self.on_other_handlers(group)
-        holds = self._registry.left(hello.instance, session.ending)
+        holds = self._registry.on_disconnect(hello.instance, session.ending)
         logger.info("worker disconnected", extra={"worker": hello.worker, "silent": session.silent})
         if holds:
             self._give_up_in(self._grace[session.silent], hello)
         if session.silent:  # it may last: its runs say that their worker is away
-            for key in self._registry.held_by(hello.instance):
+            for key in self._registry.get_runs_held_by(hello.instance):
                 self._queue.add(key)
 
     def _give_up_in(self, seconds: float, hello: Hello) -> None:

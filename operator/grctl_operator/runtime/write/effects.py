@@ -117,25 +117,25 @@ class Effects:
         try:
             item = slim_event(await self._api.get(EVENTS.path(key.namespace, event.name)))
         except NotFoundError:
-            self._events.of(key).missed(key, event.uid)
+            self._events.of(key).on_missing(key, event.uid)
             return None
         if item["metadata"]["uid"] != event.uid:
-            self._events.of(key).missed(key, event.uid)
+            self._events.of(key).on_missing(key, event.uid)
             return None
         return replace(event, payload=item["spec"]["payload"])
 
     async def _read_run(self, key: Key) -> None:
         """Look whether there is a run; events that wait for a uid need to know."""
         waiting, at = (
-            tuple(event.uid for event in self._events.of(key).view(key)),
+            tuple(event.uid for event in self._events.of(key).get_view(key)),
             self._clock.now(),
         )
         try:
             item = await self._api.get(RUNS.path(key.namespace, key.name))
         except NotFoundError:
-            self._events.of(key).orphaned(key, waiting, self._clock.if_past(at))
+            self._events.of(key).note_orphans(key, waiting, self._clock.if_past(at))
         else:
-            self._runs.answered(item)
+            self._runs.on_answer(item)
         self._queue.add(key)
 
     def _announce(self, key: Key, run: WorkflowRun | None, effect: decision.Announce) -> None:

@@ -72,7 +72,7 @@ class EventWriter:
         uid = effect.settlement.uid
         if uid not in self._under_way:
             if effect.run_uid is None:
-                self._events.of(key).doubt(key, uid)
+                self._events.of(key).begin_doubt(key, uid)
             settling = self._settle(key, effect)
             self._under_way[uid] = asyncio.create_task(settling, name=f"settle {uid}")
 
@@ -84,7 +84,7 @@ class EventWriter:
         version = item["metadata"]["resourceVersion"]
         body = _body(key, event.uid, event.name, version, EventStatus(place=event.place))
         path = EVENTS.path(key.namespace, event.name, "status")
-        self._events.of(key).answered(await self._api.replace(path, body))
+        self._events.of(key).on_answer(await self._api.replace(path, body))
         self._queue.add(key)
 
     async def _settle(self, key: Key, effect: Settle) -> None:
@@ -96,7 +96,7 @@ class EventWriter:
             await asyncio.sleep(AFTER_REFUSAL)
         finally:
             del self._under_way[effect.settlement.uid]
-            self._events.of(key).resolve(key, effect.settlement.uid)
+            self._events.of(key).end_doubt(key, effect.settlement.uid)
             self._queue.add_soon(key)
 
     async def _settle_in_the_end(self, key: Key, effect: Settle) -> None:
@@ -129,7 +129,7 @@ class EventWriter:
         return True
 
     async def _try(self, key: Key, effect: Settle) -> None:
-        event = self._events.of(key).view(key).find(effect.settlement.uid)
+        event = self._events.of(key).get_view(key).find(effect.settlement.uid)
         version, place = _as_known(event)
         while True:
             try:
@@ -137,7 +137,7 @@ class EventWriter:
                     version, place = await self._look_up(key, effect)
                 await self._write(key, effect, version, place)
             except (_NotWaitingError, NotFoundError):
-                self._events.of(key).missed(key, effect.settlement.uid)
+                self._events.of(key).on_missing(key, effect.settlement.uid)
                 return
             except ConflictError:
                 version = None
@@ -155,7 +155,7 @@ class EventWriter:
         status = final_status(effect, place)
         body = _body(key, settlement.uid, settlement.name, version, status)
         path = EVENTS.path(key.namespace, settlement.name, "status")
-        self._events.of(key).answered(await self._api.replace(path, body))
+        self._events.of(key).on_answer(await self._api.replace(path, body))
         self._journal.settled(key, settlement)
         if effect.run_uid is None:
             self.on_runless(key.namespace)
@@ -165,12 +165,12 @@ class EventWriter:
         try:
             item = await self._api.get(EVENTS.path(key.namespace, name))
         except NotFoundError:
-            self._events.of(key).missed(key, uid)
+            self._events.of(key).on_missing(key, uid)
             return None
         if item["metadata"]["uid"] != uid:
-            self._events.of(key).missed(key, uid)
+            self._events.of(key).on_missing(key, uid)
             return None
-        self._events.of(key).answered(item)
+        self._events.of(key).on_answer(item)
         return None if is_settled(item) else item
 
 

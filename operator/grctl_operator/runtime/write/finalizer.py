@@ -48,9 +48,9 @@ class Finalizer:
         seen = {"uid": run.metadata.uid, "resourceVersion": run.metadata.resource_version}
         answer = await self._api.delete(RUNS.path(key.namespace, key.name), preconditions=seen)
         if answer["kind"] == run.kind:
-            self._runs.answered(answer)
+            self._runs.on_answer(answer)
         else:
-            self._runs.missed(key, run.metadata.uid)
+            self._runs.on_missing(key, run.metadata.uid)
 
     async def _write(self, key: Key, run: WorkflowRun, finalizers: tuple[str, ...]) -> None:
         metadata = {
@@ -60,6 +60,6 @@ class Finalizer:
         }
         item = await self._api.merge(RUNS.path(key.namespace, key.name), {"metadata": metadata})
         if run.deleting and not finalizers:
-            self._runs.missed(key, run.metadata.uid)
+            self._runs.on_missing(key, run.metadata.uid)
         else:
-            self._runs.answered(item)
+            self._runs.on_answer(item)

@@ -133,7 +133,7 @@ class Trimmer:
 
     def _begin_where_it_pays(self) -> None:
         for name, namespace in list(self._namespaces.items()):
-            namespace.forget(lambda key, through: self._runs.uid(key) != through.uid)
+            namespace.forget(lambda key, through: self._runs.get_uid(key) != through.uid)
             now = asyncio.get_running_loop().time()
             if name not in self._under_way and namespace.pays(now):
                 self._under_way[name] = asyncio.create_task(self._try(name, namespace))
