@@ -34,6 +34,7 @@ from grctl_operator.engine import (
     wait,
 )
 from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.situation import Situation
 from grctl_operator.views.events import EventCache
 
 Break = Callable[[pytest.MonkeyPatch], Callable[..., Decision]]
@@ -54,7 +55,7 @@ def broken(climate: str) -> Callable[[Break], Break]:
 @broken("no faults but time")
 def the_newest_event_goes_first(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = inbox.unconsumed
-    patch.setattr(inbox, "unconsumed", lambda draft: reversed(list(right(draft))))
+    patch.setattr(inbox, "unconsumed", lambda *asked: reversed(list(right(*asked))))
     return decide
 
 
@@ -74,7 +75,7 @@ def an_event_takes_the_place_of_its_last_change(
 
 @broken("no faults but time")
 def an_outbox_entry_goes_with_the_next_commit(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    patch.setattr(Draft, "unconfirmed", ())
+    patch.setattr(Situation, "unconfirmed", ())
     return decide
 
 
@@ -82,49 +83,49 @@ def an_outbox_entry_goes_with_the_next_commit(patch: pytest.MonkeyPatch) -> Call
 def a_stale_event_cache_is_trusted_with_a_fresh_run(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
-    patch.setattr(Draft, "events_complete", True)
+    patch.setattr(Situation, "events_complete", True)
     return decide
 
 
 @broken("runs are made anew beside a second operator")
 def an_event_older_than_its_run_is_trusted(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    patch.setattr(Draft, "trusts", lambda draft, event: draft.events_complete)
+    patch.setattr(Situation, "trusts", lambda situation, event: situation.events_complete)
     return decide
 
 
 @broken("the clock steps back while runs are made anew")
 def an_event_is_trusted_for_its_stamp(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    patch.setattr(Draft, "trusts", _is_stamped_later)
+    patch.setattr(Situation, "trusts", _is_stamped_later)
     return decide
 
 
-def _is_stamped_later(draft: Draft, event: Event) -> bool:
+def _is_stamped_later(situation: Situation, event: Event) -> bool:
     """Decide by the API server's clock, which may step back."""
-    created, listing = draft.run.metadata.creation_timestamp, draft.events.listing
-    listed = listing is not None and listing.run_uid == draft.run.metadata.uid
+    created, listing = situation.run.metadata.creation_timestamp, situation.events.listing
+    listed = listing is not None and listing.run_uid == situation.run.metadata.uid
     younger = created is not None and event.created > created
-    certain = event.uid not in draft.events.in_doubt
-    return certain and draft.events_complete and (listed or younger)
+    certain = event.uid not in situation.events.in_doubt
+    return certain and situation.events_complete and (listed or younger)
 
 
 @broken("workers come and go")
 def an_outcome_commits_twice(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    def is_current(draft: Draft, execution: Any) -> bool:
-        same_run = execution.run_uid == draft.run.metadata.uid
-        return same_run and not draft.run.status.phase.finished
+    def is_current(situation: Situation, execution: Any) -> bool:
+        same_run = execution.run_uid == situation.run.metadata.uid
+        return same_run and not situation.run.status.phase.finished
 
-    patch.setattr(Draft, "is_current", is_current)
+    patch.setattr(Situation, "is_current", is_current)
     return decide
 
 
 @broken("runs are made anew")
 def an_outcome_of_the_deleted_run_is_accepted(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    def is_current(draft: Draft, execution: Any) -> bool:
-        status = draft.run.status
+    def is_current(situation: Situation, execution: Any) -> bool:
+        status = situation.run.status
         fence = (execution.commits, execution.base) == (status.commits, status.last_execution)
         return fence and not status.phase.finished
 
-    patch.setattr(Draft, "is_current", is_current)
+    patch.setattr(Situation, "is_current", is_current)
     return decide
 
 
@@ -132,13 +133,13 @@ def an_outcome_of_the_deleted_run_is_accepted(patch: pytest.MonkeyPatch) -> Call
 def an_event_that_was_handed_over_ahead_stands_for_a_step(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
-    def is_current(draft: Draft, execution: Any) -> bool:
-        status = draft.run.status
-        fence = (draft.run.metadata.uid, status.commits, status.last_execution)
+    def is_current(situation: Situation, execution: Any) -> bool:
+        status = situation.run.status
+        fence = (situation.run.metadata.uid, status.commits, status.last_execution)
         built_on = (execution.run_uid, execution.commits, execution.base)
         return built_on == fence and not status.phase.finished
 
-    patch.setattr(Draft, "is_current", is_current)
+    patch.setattr(Situation, "is_current", is_current)
     return decide
 
 
@@ -146,12 +147,12 @@ def an_event_that_was_handed_over_ahead_stands_for_a_step(
 def what_was_built_on_a_lost_execution_commits(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
-    def is_current(draft: Draft, execution: Any) -> bool:
-        status = draft.run.status
-        fence = (draft.run.metadata.uid, status.commits)
+    def is_current(situation: Situation, execution: Any) -> bool:
+        status = situation.run.status
+        fence = (situation.run.metadata.uid, status.commits)
         return (execution.run_uid, execution.commits) == fence and not status.phase.finished
 
-    patch.setattr(Draft, "is_current", is_current)
+    patch.setattr(Situation, "is_current", is_current)
     return decide
 
 
@@ -159,11 +160,13 @@ def what_was_built_on_a_lost_execution_commits(
 def outcomes_commit_in_the_order_in_which_they_came(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
-    def latest(draft: Draft, committed: list[Any]) -> Any:
+    def latest(situation: Situation, draft: Draft, committed: list[Any]) -> Any:
         if committed and draft.status.wait is None:
             return None
         done = {execution.id for execution in committed}
-        back = [each for each in draft.in_flight if each.outcome and each.execution.id not in done]
+        back = [
+            each for each in situation.in_flight if each.outcome and each.execution.id not in done
+        ]
         return back[-1].outcome if back else None
 
     patch.setattr(commit, "_next_outcome", latest)
@@ -176,8 +179,8 @@ def only_the_last_outcome_of_a_commit_counts_as_committed(
 ) -> Callable[..., Decision]:
     right = commit._committed_before
 
-    def last(draft: Draft) -> dict[str, int]:
-        found = right(draft)
+    def last(situation: Situation) -> dict[str, int]:
+        found = right(situation)
         return {name: found[name] for name in list(found)[:1]}
 
     patch.setattr(commit, "_committed_before", last)
@@ -188,7 +191,7 @@ def only_the_last_outcome_of_a_commit_counts_as_committed(
 @broken("a worker goes ahead")
 def an_event_goes_ahead_of_the_one_before_it(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = ahead._next_events
-    patch.setattr(ahead, "_next_events", lambda draft, last: reversed(list(right(draft, last))))
+    patch.setattr(ahead, "_next_events", lambda *asked: reversed(list(right(*asked))))
     return decide
 
 
@@ -202,7 +205,7 @@ def no_wake_up_is_asked_for(patch: pytest.MonkeyPatch) -> Callable[..., Decision
 
 @broken("deadlines, lags and clocks")
 def a_timeout_fires_without_a_list(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    patch.setattr(wait, "_listed_past", lambda draft, deadline: True)
+    patch.setattr(wait, "_listed_past", lambda situation, deadline: True)
     return decide
 
 
@@ -210,7 +213,9 @@ def a_timeout_fires_without_a_list(patch: pytest.MonkeyPatch) -> Callable[..., D
 def a_timeout_fires_by_a_list_from_before_the_deadline(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
-    patch.setattr(wait, "_listed_past", lambda draft, deadline: draft.events.listing is not None)
+    patch.setattr(
+        wait, "_listed_past", lambda situation, deadline: situation.events.listing is not None
+    )
     return decide
 
 
@@ -224,7 +229,7 @@ def a_timeout_fires_in_the_deadlines_own_second(
 
 @broken("deadlines, lags and clocks")
 def a_timeout_fires_although_an_event_waits(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    patch.setattr(wait, "next_event", lambda draft: None)
+    patch.setattr(wait, "next_event", lambda situation, draft: None)
     return decide
 
 
@@ -232,11 +237,11 @@ def a_timeout_fires_although_an_event_waits(patch: pytest.MonkeyPatch) -> Callab
 def a_timeout_swallows_the_next_event(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = wait._fire
 
-    def fire(draft: Draft, step: str) -> None:
-        head = next(iter(draft.events), None)
+    def fire(situation: Situation, draft: Draft, step: str) -> None:
+        head = next(iter(situation.events), None)
         if head:
             draft.consume(head, EventPhase.PROCESSED, "Handled")
-        right(draft, step)
+        right(situation, draft, step)
 
     patch.setattr(wait, "_fire", fire)
     return decide
@@ -247,17 +252,17 @@ def an_event_from_after_the_deadline_ends_the_wait(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
     patch.setattr(inbox, "eligible", inbox.unconsumed)
-    patch.setattr(inbox, "next_event", lambda draft: next(inbox.unconsumed(draft), None))
-    patch.setattr(dispatch, "next_event", lambda draft: next(inbox.unconsumed(draft), None))
+    for module in (inbox, dispatch):
+        patch.setattr(module, "next_event", lambda *asked: next(inbox.unconsumed(*asked), None))
     return decide
 
 
 @broken("no faults but time")
 def a_rejection_does_not_wait_for_its_turn(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    def unfit(draft: Draft) -> Iterator[tuple[Event, str, str]]:
-        for event in inbox.unconsumed(draft):
-            verdict = inbox._unfit(draft, event)
-            if verdict and draft.trusts(event):
+    def unfit(situation: Situation, draft: Draft) -> Iterator[tuple[Event, str, str]]:
+        for event in inbox.unconsumed(situation, draft):
+            verdict = inbox._unfit(situation, draft, event)
+            if verdict and situation.trusts(event):
                 yield event, *verdict
 
     patch.setattr(inbox, "_unfit_at_head", unfit)
@@ -268,8 +273,8 @@ def a_rejection_does_not_wait_for_its_turn(patch: pytest.MonkeyPatch) -> Callabl
 def a_name_that_no_connected_worker_has_is_unknown(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
-    def has(draft: Draft, name: str) -> bool:
-        return name in names.connected_event_names(draft)
+    def has(situation: Situation, name: str) -> bool:
+        return name in names.connected_event_names(situation)
 
     patch.setattr(inbox, "is_known", has)
     return decide
@@ -279,7 +284,7 @@ def a_name_that_no_connected_worker_has_is_unknown(
 def the_first_version_that_refuses_a_payload_decides(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
-    patch.setattr(commit, "is_open", lambda draft, held: False)
+    patch.setattr(commit, "is_open", lambda situation, held: False)
     return decide
 
 
@@ -289,9 +294,9 @@ def a_refusal_beats_the_version_that_takes_the_payload(
 ) -> Callable[..., Decision]:
     right = versions.is_open
 
-    def is_open(draft: Draft, held: Any) -> bool:
-        return right(draft, held) and not any(
-            each.outcome and not versions.is_refusal(each.outcome) for each in draft.in_flight
+    def is_open(situation: Situation, held: Any) -> bool:
+        return right(situation, held) and not any(
+            each.outcome and not versions.is_refusal(each.outcome) for each in situation.in_flight
         )
 
     patch.setattr(commit, "is_open", is_open)
@@ -300,7 +305,7 @@ def a_refusal_beats_the_version_that_takes_the_payload(
 
 @broken("versions come and go")
 def a_version_that_refused_is_asked_again(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    patch.setattr(dispatch, "refused_by", lambda draft: ())
+    patch.setattr(dispatch, "refused_by", lambda situation: ())
     return decide
 
 
@@ -316,8 +321,8 @@ def names_are_forgotten_when_no_worker_has_them(
 def an_event_is_given_to_a_worker_before_its_name_is_written(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
-    patch.setattr(dispatch, "is_written", lambda draft, name: True)
-    patch.setattr(ahead, "is_written", lambda draft, name: True)
+    patch.setattr(dispatch, "is_written", lambda situation, name: True)
+    patch.setattr(ahead, "is_written", lambda situation, name: True)
     return decide
 
 
@@ -345,26 +350,26 @@ def an_outbox_is_not_settled_after_a_crash(patch: pytest.MonkeyPatch) -> Callabl
 def a_deleted_run_goes_before_its_outbox_is_empty(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
-    def empty_deleted(draft: Draft) -> bool:
-        if draft.run.deleting and draft.run.held:
+    def empty_deleted(situation: Situation, draft: Draft) -> bool:
+        if situation.run.deleting and situation.run.held:
             draft.before.append(LetGo())
-        return draft.run.deleting
+        return situation.run.deleting
 
     return _with_rule(patch, ending.empty_deleted, empty_deleted)
 
 
 @broken("people end runs")
 def a_finished_run_forgets_its_inbox(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    def forget(draft: Draft) -> bool:
-        return draft.run.status.phase.finished
+    def forget(situation: Situation, draft: Draft) -> bool:
+        return situation.run.status.phase.finished
 
     return _with_rule(patch, ending.reject_leftovers, forget)
 
 
 @broken("workers come and go")
 def a_lost_execution_is_not_tried_again(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    def ignore(draft: Draft) -> bool:
-        return any(held.lost for held in draft.executions.held)
+    def ignore(situation: Situation, draft: Draft) -> bool:
+        return any(held.lost for held in situation.executions.held)
 
     return _with_rule(patch, dispatch.retry_lost, ignore)
 
@@ -435,9 +440,9 @@ def a_finished_run_is_not_looked_at_when_its_time_is_over(
 ) -> Callable[..., Decision]:
     right = retention.expire
 
-    def forgetful(draft: Draft) -> bool:
+    def forgetful(situation: Situation, draft: Draft) -> bool:
         wake_at = draft._wake_at
-        closed = right(draft)
+        closed = right(situation, draft)
         draft._wake_at = wake_at
         return closed
 
@@ -446,9 +451,9 @@ def a_finished_run_is_not_looked_at_when_its_time_is_over(
 
 @broken("little is kept")
 def the_newest_events_are_removed_as_well(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    def trim(draft: Draft) -> bool:
-        total = draft.run.status.events.total
-        if draft.run.spec.keep_events is not None and total:
+    def trim(situation: Situation, draft: Draft) -> bool:
+        total = situation.run.status.events.total
+        if situation.run.spec.keep_events is not None and total:
             draft.before.append(Trim(total))
         return False
 
@@ -457,7 +462,9 @@ def the_newest_events_are_removed_as_well(patch: pytest.MonkeyPatch) -> Callable
 
 @broken("little is kept")
 def an_event_of_the_outbox_counts_as_settled(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    patch.setattr(retention, "_settled_through", lambda draft: draft.run.status.events.total)
+    patch.setattr(
+        retention, "_settled_through", lambda situation: situation.run.status.events.total
+    )
     return decide
 
 
@@ -465,8 +472,8 @@ def an_event_of_the_outbox_counts_as_settled(patch: pytest.MonkeyPatch) -> Calla
 def a_finished_run_keeps_all_its_events(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = retention.trim
 
-    def trim(draft: Draft) -> bool:
-        return not draft.run.status.phase.finished and right(draft)
+    def trim(situation: Situation, draft: Draft) -> bool:
+        return not situation.run.status.phase.finished and right(situation, draft)
 
     return _with_rule(patch, right, trim)
 
@@ -475,10 +482,10 @@ def a_finished_run_keeps_all_its_events(patch: pytest.MonkeyPatch) -> Callable[.
 def a_cancellation_voids_what_runs(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = desired.obey_spec
 
-    def hasty(draft: Draft) -> bool:
-        in_flight, draft.__dict__["in_flight"] = draft.in_flight, ()
-        closed = right(draft)
-        draft.__dict__["in_flight"] = in_flight
+    def hasty(situation: Situation, draft: Draft) -> bool:
+        in_flight, situation.__dict__["in_flight"] = situation.in_flight, ()
+        closed = right(situation, draft)
+        situation.__dict__["in_flight"] = in_flight
         return closed
 
     return _with_rule(patch, right, hasty)
@@ -488,9 +495,9 @@ def a_cancellation_voids_what_runs(patch: pytest.MonkeyPatch) -> Callable[..., D
 def a_cancelled_run_goes_on_waiting(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = desired.obey_spec
 
-    def patient(draft: Draft) -> bool:
-        due = dispatch.due_handler(draft)
-        return (due is not None or bool(draft.run.spec.terminate)) and right(draft)
+    def patient(situation: Situation, draft: Draft) -> bool:
+        due = dispatch.due_handler(situation, draft)
+        return (due is not None or bool(situation.run.spec.terminate)) and right(situation, draft)
 
     return _with_rule(patch, right, patient)
 

@@ -21,7 +21,8 @@ from grctl_operator.engine import (
     may_wait,
 )
 from grctl_operator.engine.ahead import AHEAD
-from grctl_operator.engine.draft import OUTBOX_LIMIT, WITH_NEXT
+from grctl_operator.engine.draft import WITH_NEXT
+from grctl_operator.engine.situation import OUTBOX_LIMIT
 from tests.engine.builders import (
     NOON,
     at,

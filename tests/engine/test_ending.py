@@ -15,7 +15,7 @@ from grctl_operator.engine import (
     Settle,
     decide,
 )
-from grctl_operator.engine.draft import OUTBOX_LIMIT
+from grctl_operator.engine.situation import OUTBOX_LIMIT
 from tests.engine.builders import (
     NOON,
     deleted,

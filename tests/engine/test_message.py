@@ -6,8 +6,8 @@ import pytest
 
 from grctl.models import HandlerKind, Step, WaitForEvent, WorkflowRun
 from grctl_operator.engine import Event, Executions, decide
-from grctl_operator.engine.draft import OUTBOX_LIMIT
 from grctl_operator.engine.observation import Blockage
+from grctl_operator.engine.situation import OUTBOX_LIMIT
 from tests.engine.builders import (
     NOON,
     at,

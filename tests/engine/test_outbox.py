@@ -3,7 +3,7 @@
 import pytest
 
 from grctl_operator.engine import Dispatch, Event, ListEvents, Settle, decide
-from grctl_operator.engine.draft import OUTBOX_LIMIT
+from grctl_operator.engine.situation import OUTBOX_LIMIT
 from tests.engine.builders import (
     NOON,
     event,

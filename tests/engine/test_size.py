@@ -9,7 +9,7 @@ from grctl.json.serialization import size_of
 from grctl.models import Complete, EventPhase, NextStep, RunPhase, WaitForEvent
 from grctl.models.limits import MAX_MESSAGE_BYTES, MAX_RUN_BYTES, MAX_STACK_TRACE_BYTES
 from grctl_operator.engine import Announce, Release, decide, decide_refused
-from grctl_operator.engine.draft import OUTBOX_LIMIT
+from grctl_operator.engine.situation import OUTBOX_LIMIT
 from tests.engine.builders import (
     NOON,
     brought,

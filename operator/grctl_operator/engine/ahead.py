@@ -19,6 +19,7 @@ from grctl_operator.engine.draft import SHOWN_AFTER, Draft, goes_on
 from grctl_operator.engine.inbox import eligible, is_for_another_run
 from grctl_operator.engine.names import is_written
 from grctl_operator.engine.observation import Event, Events, Executions, Held
+from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.versions import at_work
 
 AHEAD = 16
@@ -26,33 +27,40 @@ AHEAD = 16
 QUICK: timedelta = SHOWN_AFTER
 
 
-def dispatch_ahead(draft: Draft) -> bool:
+def dispatch_ahead(situation: Situation, draft: Draft) -> bool:
     """Hand over the next events behind those in flight, if those before them were quick."""
-    room = _room(draft)
+    room = _room(situation, draft)
     if room <= 0:
         return False
-    last = draft.in_flight[-1]
-    events = tuple(event for event, _ in zip(_next_events(draft, last), range(room), strict=False))
+    last = situation.in_flight[-1]
+    events = tuple(
+        event for event, _ in zip(_next_events(situation, draft, last), range(room), strict=False)
+    )
     if events:
         draft.before.append(_dispatch(last, events))
     return False
 
 
-def _room(draft: Draft) -> int:
+def _room(situation: Situation, draft: Draft) -> int:
     """Say how many more events may be handed over."""
-    flying = draft.in_flight
-    if not flying or draft.status.wait is None or draft.run.spec.cancel or not draft.run.held:
+    flying = situation.in_flight
+    if (
+        not flying
+        or draft.status.wait is None
+        or situation.run.spec.cancel
+        or not situation.run.held
+    ):
         return 0
     if len({held.execution.commits for held in flying}) < len(flying):
         return 0  # two attempts at the same: nobody knows which one commits
-    if len(at_work(draft)) < len(flying):
+    if len(at_work(situation)) < len(flying):
         return 0  # what comes behind a refusal is void if another version takes the event
     back = [held for held in flying if held.outcome is not None]
     if not _all_go_on_waiting(back):
         return 0
     quick = sum(held.took is not None and held.took < QUICK for held in back)
     wanted = min(2 * quick, AHEAD) - (len(flying) - len(back))
-    return min(wanted, draft.outbox_room - len(flying))
+    return min(wanted, situation.outbox_room - len(flying))
 
 
 def _all_go_on_waiting(held: Iterable[Held]) -> bool:
@@ -67,12 +75,12 @@ def _goes_on_waiting(outcome: Outcome) -> bool:
     return False
 
 
-def may_wait_behind(draft: Draft) -> bool:
+def may_wait_behind(situation: Situation, draft: Draft) -> bool:
     """Say whether outcomes are back, and nothing follows from them but a write that may wait."""
-    held = draft.in_flight
+    held = situation.in_flight
     return (
         any(each.outcome is not None for each in held)
-        and goes_on(draft.run, draft.executions, held)
+        and goes_on(situation.run, situation.executions, held)
         and _all_go_on_waiting(held)
         and draft.all_given
     )
@@ -92,18 +100,18 @@ def may_wait(run: WorkflowRun, events: Events, executions: Executions) -> bool:
     return all(event.uid in given for event in events)
 
 
-def _next_events(draft: Draft, last: Held) -> Iterator[Event]:
+def _next_events(situation: Situation, draft: Draft, last: Held) -> Iterator[Event]:
     """Give the events behind those in flight, as long as the same worker takes each of them."""
-    flying = {held.execution.event_uid for held in draft.in_flight}
-    for event in eligible(draft):
+    flying = {held.execution.event_uid for held in situation.in_flight}
+    for event in eligible(situation, draft):
         if event.uid in flying:
             continue
-        if is_for_another_run(draft, event) or event.misfit or not draft.trusts(event):
+        if is_for_another_run(situation, event) or event.misfit or not situation.trusts(event):
             return
-        able = draft.executions.connected_with(HandlerKind.EVENT, event.event_name)
+        able = situation.executions.connected_with(HandlerKind.EVENT, event.event_name)
         if last.worker not in {worker.name for worker in able}:
             return
-        if not is_written(draft, event.event_name):
+        if not is_written(situation, event.event_name):
             return
         yield event
 

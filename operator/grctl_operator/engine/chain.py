@@ -15,6 +15,7 @@ from grctl.models.reasons import RunReason
 from grctl.models.run import Step
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.observation import LONG_AGO, SECOND, over_at
+from grctl_operator.engine.situation import Situation
 
 STEPS_AT_ONCE = 100
 """A chain of a whole workflow is shorter; one that is longer has a loop in it."""
@@ -27,12 +28,12 @@ SLOWED = (
 )
 
 
-def next_in_chain(draft: Draft, kind: HandlerKind) -> int | None:
+def next_in_chain(situation: Situation, kind: HandlerKind) -> int | None:
     """Return the length of a chain with one more step, behind a handler of that kind."""
-    before = draft.run.status.step
+    before = situation.run.status.step
     if kind is not HandlerKind.STEP or before is None:
         return None
-    seconds = max(0, (draft.second - before.since) // SECOND)
+    seconds = max(0, (situation.second - before.since) // SECOND)
     return max(0, (before.chain or 0) - STEPS_A_SECOND * seconds) + 1
 
 

@@ -18,9 +18,10 @@ from grctl.models.wire import Execution, Failed, Outcome, Refused, Succeeded
 from grctl_operator.engine.chain import next_in_chain, note_long_chain
 from grctl_operator.engine.decision import Release
 from grctl_operator.engine.desired import cancel_message
-from grctl_operator.engine.draft import Draft, follows
+from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.inbox import eligible, unconsumed
 from grctl_operator.engine.observation import Event, Held
+from grctl_operator.engine.situation import Situation, follows
 from grctl_operator.engine.size import ELSEWHERE, oversize
 from grctl_operator.engine.versions import is_open
 from grctl_operator.engine.wait import begin_wait
@@ -29,117 +30,117 @@ RUN_GONE = "the run that it was given for is gone"
 UNKNOWN_FATE = "the run has gone on; whether with this outcome or with another is not known here"
 
 
-def release_void(draft: Draft) -> bool:
+def release_void(situation: Situation, draft: Draft) -> bool:
     """Let workers forget executions that cannot be committed any more."""
-    idle = [held for held in draft.executions.held if not draft.flies(held)]
-    committed = _committed_before(draft) if idle else {}
+    idle = [held for held in situation.executions.held if not situation.is_in_flight(held)]
+    committed = _committed_before(situation) if idle else {}
     for held in idle:
         execution = held.execution
         if committed.get(execution.id) is not None:
             draft.before.append(Release(execution.id, committed=True))
-        elif not draft.is_current(execution):
-            draft.before.append(Release(execution.id, False, _why_void(draft, held, committed)))
-        elif draft.is_withdrawn(held):
+        elif not situation.is_current(execution):
+            draft.before.append(Release(execution.id, False, _why_void(situation, held, committed)))
+        elif situation.is_withdrawn(held):
             draft.before.append(Release(execution.id, False, "the event was withdrawn"))
-        elif draft.is_late(held):
+        elif situation.is_late(held):
             draft.before.append(Release(execution.id, False, "the deadline came before it"))
     return False
 
 
-def _committed_before(draft: Draft) -> dict[str, int]:
+def _committed_before(situation: Situation) -> dict[str, int]:
     """Return the executions that workers hold and whose outcomes are committed: id to `commits`.
 
     One write commits several outcomes, and `lastExecution` names only the last. An execution
     commits behind the one that it was built on or never (rule 4), so those that the last one was
     built on are committed too.
     """
-    uid = draft.run.metadata.uid
-    held = {each.execution.id: each.execution for each in draft.executions.held}
+    uid = situation.run.metadata.uid
+    held = {each.execution.id: each.execution for each in situation.executions.held}
     found: dict[str, int] = {}
-    link = held.get(draft.run.status.last_execution or "")
+    link = held.get(situation.run.status.last_execution or "")
     while link and link.run_uid == uid and link.id not in found:
         found[link.id] = link.commits
         link = held.get(link.base or "")
     return found
 
 
-def _why_void(draft: Draft, held: Held, committed: dict[str, int]) -> str:
+def _why_void(situation: Situation, held: Held, committed: dict[str, int]) -> str:
     """Return why nothing comes of an execution; whether something came of it, if that is unknown.
 
     An operator that took over may not know the executions between this one and the last.
     """
-    execution, status = held.execution, draft.run.status
-    if execution.run_uid != draft.run.metadata.uid:
+    execution, status = held.execution, situation.run.status
+    if execution.run_uid != situation.run.metadata.uid:
         return RUN_GONE
     is_older = execution.commits < min(committed.values(), default=status.commits)
     follows_last = execution.base == status.last_execution
     return UNKNOWN_FATE if is_older and not follows_last else "the run went on without it"
 
 
-def commit_outcomes(draft: Draft) -> bool:
+def commit_outcomes(situation: Situation, draft: Draft) -> bool:
     """Commit the outcomes that are there, each behind the one that it was built on."""
-    if not draft.run.held:
+    if not situation.run.held:
         return False
     committed: list[Execution] = []
-    while outcome := _next_outcome(draft, committed):
-        _take(draft, outcome, len(committed))
+    while outcome := _next_outcome(situation, draft, committed):
+        _take(situation, draft, outcome, len(committed))
         committed.append(outcome.execution)
     if not committed:
         return False
-    if draft.run.spec.cancel and not draft.status.phase.finished:
+    if situation.run.spec.cancel and not draft.status.phase.finished:
         _cancel(draft, committed[-1].handler_name)
     draft.commit(committed[-1], outcomes=len(committed))
     draft.after += [Release(each.id, committed=True) for each in committed]
     return True
 
 
-def _next_outcome(draft: Draft, committed: list[Execution]) -> Outcome | None:
+def _next_outcome(situation: Situation, draft: Draft, committed: list[Execution]) -> Outcome | None:
     if committed and draft.status.wait is None:
         return None  # the run finished, or goes on with a step: who waits for events is void
-    for held in draft.in_flight:
+    for held in situation.in_flight:
         execution = held.execution
-        behind = follows(execution, committed[-1]) if committed else draft.is_current(execution)
-        if held.outcome is None or not behind or is_open(draft, held):
+        behind = follows(execution, committed[-1]) if committed else situation.is_current(execution)
+        if held.outcome is None or not behind or is_open(situation, held):
             continue
-        if _may_commit(draft, execution):
+        if _may_commit(situation, draft, execution):
             return held.outcome
     return None
 
 
-def _may_commit(draft: Draft, execution: Execution) -> bool:
+def _may_commit(situation: Situation, draft: Draft, execution: Execution) -> bool:
     """Say whether the event of an outcome is still to be consumed; ask for a list to know."""
     if execution.event_uid is None:
         return True
-    event = draft.events.find(execution.event_uid)
-    if event is None or not draft.trusts(event):
+    event = situation.events.find(execution.event_uid)
+    if event is None or not situation.trusts(event):
         draft.read_events()
         return False
-    return event in eligible(draft)
+    return event in eligible(situation, draft)
 
 
-def _take(draft: Draft, outcome: Outcome, before: int) -> None:
+def _take(situation: Situation, draft: Draft, outcome: Outcome, before: int) -> None:
     """Add an outcome to the commit, behind those of `before` others."""
-    event = draft.events.find(outcome.execution.event_uid)
-    draft.change(started_at=draft.status.started_at or draft.second)
+    event = situation.events.find(outcome.execution.event_uid)
+    draft.change(started_at=draft.status.started_at or situation.second)
     match outcome.result:
         case Succeeded() as result:
-            _succeed_if_it_fits(draft, outcome.execution, result, event)
+            _succeed_if_it_fits(situation, draft, outcome.execution, result, event)
         case Failed() as result:
             _fail(draft, result, event)
         case Refused() as result:
             _refuse(draft, result, event)
-    draft.record(_entry(draft, outcome, before))
+    draft.record(_entry(situation, outcome, before))
 
 
 def _succeed_if_it_fits(
-    draft: Draft, execution: Execution, result: Succeeded, event: Event | None
+    situation: Situation, draft: Draft, execution: Execution, result: Succeeded, event: Event | None
 ) -> None:
     store = _store_after(draft, result)
     value = result.directive.result if isinstance(result.directive, Complete) else None
-    text = _overlong(result) or _oversize(draft, store, value)
+    text = _overlong(result) or _oversize(situation, draft, store, value)
     if text is None:
         draft.change(store=store)
-        _succeed(draft, execution, result, event)
+        _succeed(situation, draft, execution, result, event)
         return
     message = f"{execution.handler_name} gave too much. {text}"
     error = RunError(type=RunReason.BAD_OUTCOME, message=message)
@@ -154,8 +155,8 @@ def _store_after(draft: Draft, result: Succeeded) -> dict[str, Any]:
     return kept | result.put
 
 
-def _oversize(draft: Draft, store: dict[str, Any], value: Any) -> str | None:
-    text = oversize(draft.run, draft.status, store, value)
+def _oversize(situation: Situation, draft: Draft, store: dict[str, Any], value: Any) -> str | None:
+    text = oversize(situation.run, draft.status, store, value)
     return text and f"{text} {ELSEWHERE}"
 
 
@@ -167,10 +168,12 @@ def _overlong(result: Succeeded) -> str | None:
     return None
 
 
-def _succeed(draft: Draft, execution: Execution, result: Succeeded, event: Event | None) -> None:
+def _succeed(
+    situation: Situation, draft: Draft, execution: Execution, result: Succeeded, event: Event | None
+) -> None:
     if event:
         draft.consume(event, EventPhase.PROCESSED, EventReason.HANDLED)
-    _follow(draft, execution.handler_kind, result)
+    _follow(situation, draft, execution.handler_kind, result)
 
 
 def _cancel(draft: Draft, handler: str) -> None:
@@ -178,16 +181,18 @@ def _cancel(draft: Draft, handler: str) -> None:
     draft.finish(RunPhase.CANCELLED, RunReason.CANCELLED, text)
 
 
-def _follow(draft: Draft, kind: HandlerKind, result: Succeeded) -> None:
+def _follow(situation: Situation, draft: Draft, kind: HandlerKind, result: Succeeded) -> None:
     match result.directive:
         case WaitForEvent() as directive:
-            head = next(unconsumed(draft), None)
-            wait = begin_wait(directive, max(draft.now, head.created) if head else draft.now)
+            head = next(unconsumed(situation, draft), None)
+            wait = begin_wait(
+                directive, max(situation.now, head.created) if head else situation.now
+            )
             draft.change(phase=RunPhase.WAIT_EVENT, step=None, wait=wait)
         case NextStep(step=name):
-            chain = next_in_chain(draft, kind)
+            chain = next_in_chain(situation, kind)
             note_long_chain(draft, chain)
-            due = Step(name=name, kind=HandlerKind.STEP, chain=chain, since=draft.second)
+            due = Step(name=name, kind=HandlerKind.STEP, chain=chain, since=situation.second)
             draft.change(phase=RunPhase.RUNNING, step=due, wait=None)
         case Complete(result=value):
             draft.finish(RunPhase.COMPLETED, RunReason.COMPLETED, "Completed.", result=value)
@@ -221,11 +226,11 @@ def _refuse(draft: Draft, result: Refused, event: Event | None) -> None:
     draft.change(phase=RunPhase.WAIT_EVENT, step=None)
 
 
-def _entry(draft: Draft, outcome: Outcome, before: int) -> HistoryEntry:
+def _entry(situation: Situation, outcome: Outcome, before: int) -> HistoryEntry:
     execution = outcome.execution
     return HistoryEntry(
-        commit=draft.run.status.commits + before + 1,
-        at=draft.second,
+        commit=situation.run.status.commits + before + 1,
+        at=situation.second,
         handler=execution.handler_name,
         kind=execution.handler_kind.value,
         event=execution.event,

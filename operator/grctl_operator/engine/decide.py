@@ -27,11 +27,12 @@ from grctl_operator.engine.observation import Events, Executions
 from grctl_operator.engine.orphans import ORPHAN_TIMEOUT, decide_without_run
 from grctl_operator.engine.outbox import settle_consumed
 from grctl_operator.engine.retention import expire, trim
+from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.size import fail_refused
 from grctl_operator.engine.telling import tell
 from grctl_operator.engine.wait import end_wait
 
-Rule = Callable[[Draft], bool]
+Rule = Callable[[Situation, Draft], bool]
 """Adds to the draft. True: the matter is closed, no later rule applies."""
 
 RULES: tuple[Rule, ...] = (
@@ -79,11 +80,12 @@ def decide(
         return decide_without_run(events, executions, now, orphan_timeout)
     if is_broken(run):
         return decide_broken(run, executions)
-    draft = Draft(run, events, executions, now)
+    situation = Situation(run, events, executions, now)
+    draft = Draft(situation)
     for rule in RULES:
-        if rule(draft):
+        if rule(situation, draft):
             break
-    return _decision(draft)
+    return _decision(situation, draft)
 
 
 def decide_ahead(
@@ -94,8 +96,10 @@ def decide_ahead(
     What `decide` has to be done before the write, at less cost, where it then says `with_next`. It
     is a matter of time only: were it wrong, the rest would be done when the write is due.
     """
-    draft = Draft(run, events, executions, now)
-    if any(rule(draft) for rule in AHEAD_RULES) or not may_wait_behind(draft):
+    situation = Situation(run, events, executions, now)
+    draft = Draft(situation)
+    closed = any(rule(situation, draft) for rule in AHEAD_RULES)
+    if closed or not may_wait_behind(situation, draft):
         return None
     return draft.decision()
 
@@ -107,12 +111,13 @@ def decide_refused(
 
     No status: there is nothing smaller that would be true.
     """
-    draft = Draft(run, events, executions, now)
-    fail_refused(draft)
-    return _decision(draft) if draft.ended_by else Decision()
+    situation = Situation(run, events, executions, now)
+    draft = Draft(situation)
+    fail_refused(situation, draft)
+    return _decision(situation, draft) if draft.ended_by else Decision()
 
 
-def _decision(draft: Draft) -> Decision:
-    tell(draft)
-    display(draft)
+def _decision(situation: Situation, draft: Draft) -> Decision:
+    tell(situation, draft)
+    display(situation, draft)
     return draft.decision()

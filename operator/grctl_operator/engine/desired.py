@@ -12,20 +12,27 @@ from grctl_operator.engine.decision import Release
 from grctl_operator.engine.dispatch import may_be_with_a_worker
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.observation import SECOND
+from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.wait import deadline_after, is_past
 
 
-def obey_spec(draft: Draft) -> bool:
+def obey_spec(situation: Situation, draft: Draft) -> bool:
     """End the run if its spec or its age says so."""
-    if not draft.run.held:
+    if not situation.run.held:
         return False
-    if draft.run.spec.terminate:
-        return _end(draft, RunPhase.TERMINATED, RunReason.TERMINATED, "Terminated by spec.")
-    if _is_over_time(draft):
-        text = f"It did not finish within {draft.run.spec.workflow.to_json()['timeout']}."
-        return _end(draft, RunPhase.TIMED_OUT, RunReason.TIMED_OUT, text)
-    if draft.run.spec.cancel and not draft.in_flight and not may_be_with_a_worker(draft):
-        return _end(draft, RunPhase.CANCELLED, RunReason.CANCELLED, cancel_message(None))
+    if situation.run.spec.terminate:
+        return _end(
+            situation, draft, RunPhase.TERMINATED, RunReason.TERMINATED, "Terminated by spec."
+        )
+    if _is_over_time(situation, draft):
+        text = f"It did not finish within {situation.run.spec.workflow.to_json()['timeout']}."
+        return _end(situation, draft, RunPhase.TIMED_OUT, RunReason.TIMED_OUT, text)
+    if (
+        situation.run.spec.cancel
+        and not situation.in_flight
+        and not may_be_with_a_worker(situation, draft)
+    ):
+        return _end(situation, draft, RunPhase.CANCELLED, RunReason.CANCELLED, cancel_message(None))
     return False
 
 
@@ -34,28 +41,31 @@ def cancel_message(handler: str | None) -> str:
     return f"Cancelled by spec, after {handler}." if handler else "Cancelled by spec."
 
 
-def run_deadline(draft: Draft) -> datetime | None:
+def run_deadline(situation: Situation) -> datetime | None:
     """Give the second after which the run is too old, by its own timeout."""
-    timeout, created = draft.run.spec.workflow.timeout, draft.run.metadata.creation_timestamp
+    timeout, created = (
+        situation.run.spec.workflow.timeout,
+        situation.run.metadata.creation_timestamp,
+    )
     return None if timeout is None or created is None else deadline_after(created, timeout)
 
 
-def _is_over_time(draft: Draft) -> bool:
-    deadline = run_deadline(draft)
+def _is_over_time(situation: Situation, draft: Draft) -> bool:
+    deadline = run_deadline(situation)
     if deadline is None:
         return False
-    if is_past(draft.now, deadline):
+    if is_past(situation.now, deadline):
         return True
     draft.wake(deadline + SECOND)
     return False
 
 
-def _end(draft: Draft, phase: RunPhase, reason: RunReason, text: str) -> bool:
-    for held in draft.in_flight:
+def _end(situation: Situation, draft: Draft, phase: RunPhase, reason: RunReason, text: str) -> bool:
+    for held in situation.in_flight:
         draft.after.append(Release(held.execution.id, False, text))
     entry = HistoryEntry(
-        commit=draft.run.status.commits + 1,
-        at=draft.second,
+        commit=situation.run.status.commits + 1,
+        at=situation.second,
         handler="",
         kind="spec",
         outcome=phase.value,

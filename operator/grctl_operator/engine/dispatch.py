@@ -38,6 +38,7 @@ from grctl_operator.engine.observation import (
     round_up,
     whole_second,
 )
+from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.telling import TOLD_AFTER, TOLD_OF
 from grctl_operator.engine.versions import at_work, refused_by
 
@@ -72,17 +73,17 @@ class Due:
         return self.attempt > 1
 
 
-def due_handler(draft: Draft) -> Due | None:
+def due_handler(situation: Situation, draft: Draft) -> Due | None:
     """Say which handler is next, by what is committed."""
     status = draft.status
     if status.wait is not None:
-        event = next_event(draft)
+        event = next_event(situation, draft)
         return _due_event(draft, event) if event else None
     if status.step is not None and status.step.kind is not HandlerKind.START:
         step = status.step
         return Due(step.kind, step.name, step.since, step.attempt, crashes=step.crashes or 0)
     if status.step is None or status.step.attempt == 1:
-        return Due(HandlerKind.START, "start", _created(draft))
+        return Due(HandlerKind.START, "start", _created(situation))
     step = status.step
     return Due(HandlerKind.START, "start", step.since, step.attempt, crashes=step.crashes or 0)
 
@@ -97,50 +98,50 @@ def _due_event(draft: Draft, event: Event) -> Due:
     return Due(HandlerKind.EVENT, event.event_name, since, 1, event)
 
 
-def _created(draft: Draft) -> datetime:
-    return draft.run.metadata.creation_timestamp or draft.second
+def _created(situation: Situation) -> datetime:
+    return situation.run.metadata.creation_timestamp or situation.second
 
 
-def dispatch_due(draft: Draft) -> bool:
+def dispatch_due(situation: Situation, draft: Draft) -> bool:
     """Dispatch what is due, if it may be and a worker can take it."""
-    due = due_handler(draft)
-    if due is None or at_work(draft):
+    due = due_handler(situation, draft)
+    if due is None or at_work(situation):
         return False
-    if due.event and not _may_consume(draft, due.event):
+    if due.event and not _may_consume(situation, draft, due.event):
         return False
-    if due.kind is HandlerKind.START and isinstance(draft.run.spec.workflow.input, Uncarriable):
+    if due.kind is HandlerKind.START and isinstance(situation.run.spec.workflow.input, Uncarriable):
         return False
     not_before = max(
-        backed_off(due, draft.now),
-        returned(draft, due),
-        in_turn(draft.status.step, due.kind, draft.now),
+        backed_off(due, situation.now),
+        returned(situation, due),
+        in_turn(draft.status.step, due.kind, situation.now),
     )
-    if draft.now < not_before:
+    if situation.now < not_before:
         draft.wake(not_before)
         return False
-    _dispatch(draft, due)
+    _dispatch(situation, draft, due)
     return False
 
 
-def _may_consume(draft: Draft, event: Event) -> bool:
+def _may_consume(situation: Situation, draft: Draft, event: Event) -> bool:
     """Say whether an event may go to a handler now; where only a list can tell, ask for one."""
-    if is_for_another_run(draft, event) or event.misfit:
+    if is_for_another_run(situation, event) or event.misfit:
         return False
-    if not draft.trusts(event):
+    if not situation.trusts(event):
         draft.read_events()
         return False
-    return draft.outbox_room > 0
+    return situation.outbox_room > 0
 
 
-def _dispatch(draft: Draft, due: Due) -> None:
-    if not takes(draft, due):
-        _await_worker(draft, due)
+def _dispatch(situation: Situation, draft: Draft, due: Due) -> None:
+    if not takes(situation, due):
+        _await_worker(situation, draft, due)
         return
-    if due.event and not is_written(draft, due.name):
-        note_names(draft, due.name)
+    if due.event and not is_written(situation, due.name):
+        note_names(situation, draft, due.name)
         draft.write_first()
         return
-    status = draft.run.status
+    status = situation.run.status
     dispatch = Dispatch(
         due.kind,
         due.name,
@@ -149,107 +150,109 @@ def _dispatch(draft: Draft, due: Due) -> None:
         status.last_execution,
         due.event,
         alone=due.runs_alone,
-        but=refused_by(draft),
+        but=refused_by(situation),
     )
     draft.before.append(dispatch)
-    draft.wake(draft.now + SHOWN_AFTER)  # if it still runs then, people are to see it
+    draft.wake(situation.now + SHOWN_AFTER)  # if it still runs then, people are to see it
 
 
-def takes(draft: Draft, due: Due) -> bool:
+def takes(situation: Situation, due: Due) -> bool:
     """Return whether a worker takes now what is due."""
-    refused = refused_by(draft)
-    able = draft.executions.connected_with(due.kind, due.name)
+    refused = refused_by(situation)
+    able = situation.executions.connected_with(due.kind, due.name)
     able = tuple(worker for worker in able if worker.catalogue not in refused)
     return any(worker.clear if due.runs_alone else worker.free > 0 for worker in able)
 
 
-def _await_worker(draft: Draft, due: Due) -> None:
+def _await_worker(situation: Situation, draft: Draft, due: Due) -> None:
     if due.runs_alone:
-        draft.before.append(AwaitClearWorker(due.kind, due.name, refused_by(draft)))
-    reason, message = missing_worker(draft, due)
+        draft.before.append(AwaitClearWorker(due.kind, due.name, refused_by(situation)))
+    reason, message = missing_worker(situation, due)
     draft.before.append(AwaitWorker(room=reason is RunReason.WORKERS_BUSY))
     if reason is RunReason.WORKERS_BUSY:
         return
-    since = _missing_since(draft, due)
-    _tell_in_time(draft, Announce(reason, message, warning=True, since=since), since)
-    for event in islice(unconsumed(draft), TOLD_OF):
+    since = _missing_since(situation, due)
+    _tell_in_time(situation, draft, Announce(reason, message, warning=True, since=since), since)
+    for event in islice(unconsumed(situation, draft), TOLD_OF):
         waits_since = max(since, event.created)
         said = Announce(
             reason, f"{message} The event waits.", event, warning=True, since=waits_since
         )
-        _tell_in_time(draft, said, waits_since)
+        _tell_in_time(situation, draft, said, waits_since)
 
 
-def await_timeout_step(draft: Draft) -> bool:
+def await_timeout_step(situation: Situation, draft: Draft) -> bool:
     """Tell that no worker has the step that a wait times out to: now, not when its time is over."""
-    wait, name = draft.status.wait, missing_timeout_step(draft)
-    if wait is None or name is None or draft.in_flight:
+    wait, name = draft.status.wait, missing_timeout_step(situation, draft)
+    if wait is None or name is None or situation.in_flight:
         return False
     if not any(isinstance(effect, AwaitWorker) for effect in draft.before):
         draft.before.append(AwaitWorker())
-    since = _missing_since(draft, Due(HandlerKind.STEP, name, wait.since))
+    since = _missing_since(situation, Due(HandlerKind.STEP, name, wait.since))
     text = (
-        f'No connected worker of {draft.run.spec.workflow.type} has the step "{name}", which is due'
-        f" at {wait.deadline:%Y-%m-%d %H:%M:%SZ} if no event comes before. Deploy the version that"
-        " has it."
+        f'No connected worker of {situation.run.spec.workflow.type} has the step "{name}", which is'
+        f" due at {wait.deadline:%Y-%m-%d %H:%M:%SZ} if no event comes before. Deploy the version"
+        " that has it."
     )
     told = Announce(RunReason.NO_TIMEOUT_STEP, text, warning=True, since=since)
-    _tell_in_time(draft, told, since)
+    _tell_in_time(situation, draft, told, since)
     return False
 
 
-def missing_timeout_step(draft: Draft) -> str | None:
+def missing_timeout_step(situation: Situation, draft: Draft) -> str | None:
     """Return the step that the wait times out to if connected workers have others, but not it."""
-    wait, workers = draft.status.wait, draft.executions.workers
+    wait, workers = draft.status.wait, situation.executions.workers
     if wait is None or wait.deadline is None or wait.timeout_step is None:
         return None
     unserved = not any(worker.connected for worker in workers)  # then nobody knows
-    has_it = draft.executions.connected_with(HandlerKind.STEP, wait.timeout_step)
+    has_it = situation.executions.connected_with(HandlerKind.STEP, wait.timeout_step)
     return None if unserved or has_it else wait.timeout_step
 
 
-def _tell_in_time(draft: Draft, announcement: Announce, since: datetime) -> None:
+def _tell_in_time(
+    situation: Situation, draft: Draft, announcement: Announce, since: datetime
+) -> None:
     told_from = max(
-        over_at(since, TOLD_AFTER, draft.now), draft.executions.accepting_since + TOLD_AFTER
+        over_at(since, TOLD_AFTER, situation.now), situation.executions.accepting_since + TOLD_AFTER
     )
-    if draft.now < told_from:
+    if situation.now < told_from:
         draft.wake(told_from)
     else:
         draft.before.append(announcement)
 
 
-def _missing_since(draft: Draft, due: Due) -> datetime:
+def _missing_since(situation: Situation, due: Due) -> datetime:
     """Say since when a handler is due and no worker has it, as far as workers are remembered."""
-    seen = draft.executions.seen_with(due.kind, due.name, LONG_AGO)
+    seen = situation.executions.seen_with(due.kind, due.name, LONG_AGO)
     return max(due.since, seen.seen) if seen else due.since
 
 
-def missing_worker(draft: Draft, due: Due) -> tuple[RunReason, str]:
+def missing_worker(situation: Situation, due: Due) -> tuple[RunReason, str]:
     """Say why nobody takes what is due."""
-    workflow = draft.run.spec.workflow.type
+    workflow = situation.run.spec.workflow.type
     named = due.kind is not HandlerKind.START
     what = f'{due.kind} handler "{due.name}"' if named else "start handler"
-    if draft.executions.connected_with(due.kind, due.name):
+    if situation.executions.connected_with(due.kind, due.name):
         return RunReason.WORKERS_BUSY, (
             f"All workers of {workflow} are at their capacity; the {what} is next."
         )
-    if any(worker.connected for worker in draft.executions.workers):
+    if any(worker.connected for worker in situation.executions.workers):
         text = f"No connected worker of {workflow} has the {what}. Deploy the version that has it"
-        return RunReason.NO_HANDLER, f"{text}{_way_out(draft, due)}."
-    served = ", ".join(f'"{other}"' for other in draft.executions.other_types)
+        return RunReason.NO_HANDLER, f"{text}{_way_out(situation, due)}."
+    served = ", ".join(f'"{other}"' for other in situation.executions.other_types)
     return RunReason.NO_WORKER, (
         f'No worker serves workflow type "{workflow}" in namespace'
-        f' "{draft.run.metadata.namespace}";'
+        f' "{situation.run.metadata.namespace}";'
         f" {f'those connected serve {served}' if served else 'none is connected there'}."
     )
 
 
-def _way_out(draft: Draft, due: Due) -> str:
+def _way_out(situation: Situation, due: Due) -> str:
     """Return what else a person can do where the version that has a handler will not come back."""
     if due.event is None:
         return ""
     text = f", or delete the WorkflowEvent {due.event.name} to withdraw it"
-    began = has_begun(draft, due.event)
+    began = has_begun(situation, due.event)
     return f"{text}; its handler began on a worker that was lost" if began else text
 
 
@@ -261,57 +264,57 @@ def backed_off(due: Due, now: datetime) -> datetime:
     return over_at(due.since, min(doubled, LONGEST_BACK_OFF), now)
 
 
-def returned(draft: Draft, due: Due) -> datetime:
+def returned(situation: Situation, due: Due) -> datetime:
     """Say until when an earlier operator's dispatch of the same may still come back to us."""
-    accepting = draft.executions.accepting_since
-    began_with_us = due.since >= whole_second(accepting) and not is_ahead(due.since, draft.now)
-    if draft.executions.all_back or began_with_us:
+    accepting = situation.executions.accepting_since
+    began_with_us = due.since >= whole_second(accepting) and not is_ahead(due.since, situation.now)
+    if situation.executions.all_back or began_with_us:
         return LONG_AGO
     return accepting + RETURNED
 
 
-def may_be_with_a_worker(draft: Draft) -> bool:
+def may_be_with_a_worker(situation: Situation, draft: Draft) -> bool:
     """Say whether what is due may have been dispatched by the operator before us; wake later."""
-    due = due_handler(draft)
-    if due is None or draft.now >= (until := returned(draft, due)):
+    due = due_handler(situation, draft)
+    if due is None or situation.now >= (until := returned(situation, due)):
         return False
     draft.wake(until)
     return True
 
 
-def retry_lost(draft: Draft) -> bool:
+def retry_lost(situation: Situation, draft: Draft) -> bool:
     """Write a further attempt for an execution whose worker was lost, or fail the run.
 
     The run fails only by crashes that its handler is known to have caused.
     """
     lost = [
         held
-        for held in draft.executions.held
+        for held in situation.executions.held
         if held.lost
         and held.outcome is None
-        and draft.is_current(held.execution)
-        and not draft.is_withdrawn(held)
+        and situation.is_current(held.execution)
+        and not situation.is_withdrawn(held)
     ]
-    due = due_handler(draft)
-    if not lost or not draft.run.held:
+    due = due_handler(situation, draft)
+    if not lost or not situation.run.held:
         return False
     gone = tuple(Release(held.execution.id, False, "its worker was lost") for held in lost)
     latest = max(lost, key=lambda held: held.execution.attempt)
-    if at_work(draft) or due is None or not _is_due(due, latest):
+    if at_work(situation) or due is None or not _is_due(due, latest):
         draft.before += gone
         return False
     draft.after += gone
     crashes = due.crashes + any(held.crashed for held in lost if _is_due(due, held))
-    if latest.crashed and crashes > backoff_limit(draft):
+    if latest.crashed and crashes > backoff_limit(situation):
         _give_up(draft, due, latest, crashes)
     else:
-        _try_again(draft, due, latest, crashes)
+        _try_again(situation, draft, due, latest, crashes)
     return True
 
 
-def backoff_limit(draft: Draft) -> int:
+def backoff_limit(situation: Situation) -> int:
     """Return how often a handler is tried again that ended its worker's process."""
-    limit = draft.run.spec.backoff_limit
+    limit = situation.run.spec.backoff_limit
     return BACKOFF_LIMIT if limit is None else limit
 
 
@@ -322,7 +325,7 @@ def _is_due(due: Due, held: Held) -> bool:
     return same_event and execution.attempt >= due.attempt
 
 
-def _try_again(draft: Draft, due: Due, lost: Held, crashes: int) -> None:
+def _try_again(situation: Situation, draft: Draft, due: Due, lost: Held, crashes: int) -> None:
     step = Step(
         name=due.name,
         kind=due.kind,
@@ -331,19 +334,19 @@ def _try_again(draft: Draft, due: Due, lost: Held, crashes: int) -> None:
         chain=chain_of(draft.status.step, due.kind),
         event=due.event.name if due.event else None,
         event_uid=due.event.uid if due.event else None,
-        since=round_up(draft.now),  # the back-off counts from here, and must not be shorter
+        since=round_up(situation.now),  # the back-off counts from here, and must not be shorter
     )
     draft.write_first(step=step)
     text = f"Worker {lost.worker} was lost in attempt {lost.execution.attempt} of {due.name}."
     if lost.crashed:
         text += " Its process ended, and nothing else ran there."
-    text += _blocked(draft, lost)
+    text += _blocked(situation, lost)
     draft.announce(RunReason.WORKER_LOST, text, warning=True)
 
 
-def _blocked(draft: Draft, lost: Held) -> str:
+def _blocked(situation: Situation, lost: Held) -> str:
     """Name what blocked the event loop of a worker when it was lost."""
-    named = (each.blocked for each in draft.executions.workers if each.name == lost.worker)
+    named = (each.blocked for each in situation.executions.workers if each.name == lost.worker)
     found = next((each for each in named if each is not None), None)
     if found is None:
         return ""

@@ -21,55 +21,58 @@ from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.identity import is_restored
 from grctl_operator.engine.names import are_noted, note_names
 from grctl_operator.engine.observation import Blockage, Event, Held, whole_second
+from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.versions import at_work
 
 INBOX_SHOWN = 10
 NEEDS_A_PERSON = frozenset({RunPhase.FAILED, RunPhase.TIMED_OUT})
 
 
-def display(draft: Draft) -> None:
+def display(situation: Situation, draft: Draft) -> None:
     """Make the readable part of the status say what is so."""
-    _show_inbox(draft)
-    reason = _show_progress(draft)
+    _show_inbox(situation, draft)
+    reason = _show_progress(situation, draft)
     draft.change(
-        observed_generation=draft.run.metadata.generation,
-        for_uid=draft.status.for_uid or draft.run.metadata.uid,
+        observed_generation=situation.run.metadata.generation,
+        for_uid=draft.status.for_uid or situation.run.metadata.uid,
     )
-    draft.change(conditions=_conditions(draft, reason))
-    _show_what_workers_have(draft, reason)
+    draft.change(conditions=_conditions(situation, draft, reason))
+    _show_what_workers_have(situation, draft, reason)
 
 
-def _show_what_workers_have(draft: Draft, reason: str) -> None:
+def _show_what_workers_have(situation: Situation, draft: Draft, reason: str) -> None:
     """Bring up to date what the status says of the workers' catalogues.
 
     With a write that is made anyway, or else in the background: it changes for every run of a type
     when a new version is deployed.
     """
-    if draft.status.phase.finished or draft.run.deleting or is_restored(draft):
+    if draft.status.phase.finished or situation.run.deleting or is_restored(situation):
         return
     waits = draft.status.message.startswith(message.WAITS)
-    if are_noted(draft) and not (waits and _waiting_text(draft) != draft.status.message):
+    if are_noted(situation) and not (
+        waits and _waiting_text(situation, draft) != draft.status.message
+    ):
         return
-    nothing_else = draft.status == draft.run.status
-    note_names(draft)
+    nothing_else = draft.status == situation.run.status
+    note_names(situation, draft)
     if waits:
-        draft.change(message=_waiting_text(draft))
-        draft.change(conditions=_conditions(draft, reason))
-    draft.background = nothing_else and draft.status != draft.run.status
+        draft.change(message=_waiting_text(situation, draft))
+        draft.change(conditions=_conditions(situation, draft, reason))
+    draft.background = nothing_else and draft.status != situation.run.status
 
 
-def _waiting_text(draft: Draft) -> str:
-    return cut(message.waiting(draft), MAX_MESSAGE_BYTES)
+def _waiting_text(situation: Situation, draft: Draft) -> str:
+    return cut(message.waiting(situation, draft), MAX_MESSAGE_BYTES)
 
 
-def _show_inbox(draft: Draft) -> None:
+def _show_inbox(situation: Situation, draft: Draft) -> None:
     consumed = {entry.uid for entry in draft.status.settled}
-    handled = {held.execution.event_uid for held in draft.in_flight}
+    handled = {held.execution.event_uid for held in situation.in_flight}
     hidden = consumed | handled
-    shown = islice((event for event in draft.events if event.uid not in hidden), INBOX_SHOWN)
-    known = {entry.name: entry for entry in draft.run.status.inbox}
+    shown = islice((event for event in situation.events if event.uid not in hidden), INBOX_SHOWN)
+    known = {entry.name: entry for entry in situation.run.status.inbox}
     entries = tuple(_as_shown(event, known.get(event.name)) for event in shown)
-    length = len(draft.events) - sum(1 for uid in hidden if draft.events.find(uid))
+    length = len(situation.events) - sum(1 for uid in hidden if situation.events.find(uid))
     draft.change(inbox=entries, inbox_length=length)
 
 
@@ -80,37 +83,37 @@ def _as_shown(event: Event, known: InboxEntry | None) -> InboxEntry:
     return InboxEntry(name=event.name, event_name=event.event_name, since=event.created)
 
 
-def _show_progress(draft: Draft) -> str:
+def _show_progress(situation: Situation, draft: Draft) -> str:
     status = draft.status
-    if is_restored(draft):
+    if is_restored(situation):
         return RunReason.RESTORED
-    if draft.run.deleting:
-        draft.change(message=message.deleting(draft))
-        return _reason_of_end(draft) if status.phase.finished else RunReason.DELETING
+    if situation.run.deleting:
+        draft.change(message=message.deleting(situation))
+        return _reason_of_end(situation, draft) if status.phase.finished else RunReason.DELETING
     if status.phase.finished:
-        return _reason_of_end(draft)
-    committed = status.commits != draft.run.status.commits
-    working = () if committed else at_work(draft)
+        return _reason_of_end(situation, draft)
+    committed = status.commits != situation.run.status.commits
+    working = () if committed else at_work(situation)
     if working:
-        return _show_running(draft, working[0])
-    return _show_idle(draft, committed=committed)
+        return _show_running(situation, draft, working[0])
+    return _show_idle(situation, draft, committed=committed)
 
 
-def _reason_of_end(draft: Draft) -> str:
+def _reason_of_end(situation: Situation, draft: Draft) -> str:
     """Give why the run ended: it was said in the condition written with the end."""
     failed = draft.status.phase is RunPhase.FAILED
     otherwise = RunReason.HANDLER_FAILED if failed else draft.status.phase
-    return draft.ended_by or _reason_shown(draft) or otherwise.value
+    return draft.ended_by or _reason_shown(situation) or otherwise.value
 
 
-def _reason_shown(draft: Draft) -> str | None:
-    said = (each.reason for each in draft.run.status.conditions if each.type == "Succeeded")
+def _reason_shown(situation: Situation) -> str | None:
+    said = (each.reason for each in situation.run.status.conditions if each.type == "Succeeded")
     return next(said, None)
 
 
-def _show_running(draft: Draft, held: Held) -> RunReason:
+def _show_running(situation: Situation, draft: Draft, held: Held) -> RunReason:
     """Show what runs. The attempt written stays: a worker may come back with an earlier one."""
-    execution, due = held.execution, due_handler(draft)
+    execution, due = held.execution, due_handler(situation, draft)
     step = Step(
         name=execution.handler_name,
         kind=execution.handler_kind,
@@ -122,78 +125,80 @@ def _show_running(draft: Draft, held: Held) -> RunReason:
         worker=held.worker[:NAME_LENGTH],
         since=whole_second(held.since),
     )
-    if step != draft.run.status.step:
+    if step != situation.run.status.step:
         draft.show_since(held.since)
     draft.change(
         phase=RunPhase.RUNNING,
         step=step,
-        message=message.running(draft, step),
+        message=message.running(situation, step),
         started_at=draft.status.started_at or step.since,
     )
-    blocked = message.blockage(draft, step.worker)
-    return RunReason.RUNNING if blocked is None else _tell_blocked(draft, step, blocked)
+    blocked = message.blockage(situation, step.worker)
+    return RunReason.RUNNING if blocked is None else _tell_blocked(situation, draft, step, blocked)
 
 
-def _tell_blocked(draft: Draft, step: Step, blocked: Blockage) -> RunReason:
+def _tell_blocked(situation: Situation, draft: Draft, step: Step, blocked: Blockage) -> RunReason:
     """Tell of a blocked event loop, on the run whose handler blocks it."""
-    if message.is_of(draft, blocked):
-        text = message.running(draft, step)
+    if message.is_of(situation, blocked):
+        text = message.running(situation, step)
         told = Announce(RunReason.LOOP_BLOCKED, text, warning=True, since=blocked.since)
         draft.before.append(told)
     return RunReason.LOOP_BLOCKED
 
 
-def _show_idle(draft: Draft, *, committed: bool) -> str:
-    due = due_handler(draft)
+def _show_idle(situation: Situation, draft: Draft, *, committed: bool) -> str:
+    due = due_handler(situation, draft)
     if due is None:
-        return _show_waiting(draft)
-    shown = _reason_shown(draft)
-    if shown and not committed and draft.now < returned(draft, due):
+        return _show_waiting(situation, draft)
+    shown = _reason_shown(situation)
+    if shown and not committed and situation.now < returned(situation, due):
         return shown  # it may be as it was before our start
-    return _show_due(draft, due, committed=committed)
+    return _show_due(situation, draft, due, committed=committed)
 
 
-def _show_waiting(draft: Draft) -> RunReason:
+def _show_waiting(situation: Situation, draft: Draft) -> RunReason:
     """Show an idle wait. What it says is made once: workers that come and go do not rewrite it."""
-    shown = draft.run.status
+    shown = situation.run.status
     same_wait = shown.phase is RunPhase.WAIT_EVENT and shown.wait == draft.status.wait
     draft.change(phase=RunPhase.WAIT_EVENT, step=None)
     if not same_wait or not shown.message.startswith(message.WAITS):
-        note_names(draft)
-        draft.change(message=_waiting_text(draft))
+        note_names(situation, draft)
+        draft.change(message=_waiting_text(situation, draft))
     return RunReason.WAITING_FOR_EVENT
 
 
-def _show_due(draft: Draft, due: Due, *, committed: bool) -> RunReason:
+def _show_due(situation: Situation, draft: Draft, due: Due, *, committed: bool) -> RunReason:
     phase = RunPhase.PENDING if due.kind is HandlerKind.START else RunPhase.RUNNING
     if due.event:
         phase = RunPhase.WAIT_EVENT
         if due.attempt == 1:
             draft.change(step=None)
-    reason, text = message.due_next(draft, due, committed=committed)
+    reason, text = message.due_next(situation, draft, due, committed=committed)
     draft.change(phase=phase, message=cut(text, MAX_MESSAGE_BYTES))
     return reason
 
 
-def _conditions(draft: Draft, reason: str) -> tuple[Condition, ...]:
+def _conditions(situation: Situation, draft: Draft, reason: str) -> tuple[Condition, ...]:
     """Say what is so in the words of kstatus: Reconciling and Stalled are there only while true."""
     phase, finished = draft.status.phase, draft.status.phase.finished
     succeeded: ConditionStatus = "Unknown"
     if finished:
         succeeded = "True" if phase is RunPhase.COMPLETED else "False"
-    conditions = [_condition(draft, "Succeeded", succeeded, reason)]
+    conditions = [_condition(situation, draft, "Succeeded", succeeded, reason)]
     if not finished:
-        conditions.append(_condition(draft, "Reconciling", "True", reason))
+        conditions.append(_condition(situation, draft, "Reconciling", "True", reason))
     if phase in NEEDS_A_PERSON or reason == RunReason.RESTORED:
-        conditions.append(_condition(draft, "Stalled", "True", reason))
+        conditions.append(_condition(situation, draft, "Stalled", "True", reason))
     return tuple(conditions)
 
 
-def _condition(draft: Draft, kind: str, status: ConditionStatus, reason: str) -> Condition:
+def _condition(
+    situation: Situation, draft: Draft, kind: str, status: ConditionStatus, reason: str
+) -> Condition:
     message = draft.status.message if kind == "Succeeded" else ""
-    known = next((each for each in draft.run.status.conditions if each.type == kind), None)
+    known = next((each for each in situation.run.status.conditions if each.type == kind), None)
     if known is None or known.status != status:
-        since = draft.second
+        since = situation.second
     elif (known.reason, known.message) == (reason, message):
         return known
     else:

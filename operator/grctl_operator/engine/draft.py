@@ -6,12 +6,11 @@ number of outcomes in it, and at least by one.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Any
 
 from grctl.json.serialization import cut
 from grctl.models.limits import MAX_MESSAGE_BYTES
-from grctl.models.phases import EventPhase, HandlerKind, RunPhase
+from grctl.models.phases import EventPhase, RunPhase
 from grctl.models.run import HistoryEntry, RunStatus, Settlement, WorkflowRun
 from grctl.models.wire import Execution
 from grctl_operator.engine.decision import (
@@ -22,14 +21,12 @@ from grctl_operator.engine.decision import (
     ListEvents,
     Settle,
 )
-from grctl_operator.engine.observation import Event, Events, Executions, Held, whole_second
+from grctl_operator.engine.observation import Event, Executions, Held
+from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.transitions import check_transition
 
 SHOWN_AFTER = timedelta(seconds=0.25)
 """What lasts this long is worth a write of its own for people; what does not costs nothing."""
-
-OUTBOX_LIMIT = 64
-"""Entries of `status.settled`. Each costs about 200 bytes in every write of the run."""
 
 HISTORY_LENGTH = 10
 
@@ -44,123 +41,28 @@ written in any case."""
 
 
 class Draft:
-    """What the rules work on."""
+    """What the rules have decided so far. Rules write it; what is so they ask the Situation."""
 
-    def __init__(
-        self, run: WorkflowRun, events: Events, executions: Executions, now: datetime
-    ) -> None:
-        self.run = run
-        self.events = events
-        self.executions = executions
-        self.now = now
-        self.status: RunStatus = run.status
+    def __init__(self, situation: Situation) -> None:
+        self._situation = situation
+        self.status: RunStatus = situation.run.status
+        """The status as it will be."""
         self.before: list[Effect] = []
         self.after: list[Effect] = []
         self.ended_by: str | None = None
         """Why the run ends with this draft."""
-        self._consumed = {entry.uid for entry in run.status.settled}
-        """Uids of the outbox's events, and of those that the commit under way consumes."""
+        self.consumed = set(situation.consumed)
+        """Uids of the events that commits have consumed, with those of the present commit."""
         self.background = False
         """Only what the workers' catalogues say is shown anew."""
         self._must_write = False
-        self._so_since = now
-        """Since when that is so which only people need to see."""
+        self._so_since = situation.now
+        """Since when the part of the status that only people read has been true."""
         self._wake_at: datetime | None = None
-
-    @property
-    def second(self) -> datetime:
-        """The present whole second: what is written for people and compared with stamps."""
-        return whole_second(self.now)
-
-    @property
-    def events_complete(self) -> bool:
-        """Whether every event that the run has consumed is known as consumed (rule 4)."""
-        return self.events.complete(self.run.metadata.uid, self.run.status.commits)
-
-    def trusts(self, event: Event) -> bool:
-        """Say whether a waiting event is known not to be consumed already.
-
-        An event that was there before the run may have been consumed by an earlier run of that id,
-        whose end we did not watch; only a list taken after this run was read tells. It came after
-        the run if both its stamp and its place say so (docs/decisions/0035).
-        """
-        uid, created = self.run.metadata.uid, self.run.metadata.creation_timestamp
-        listing, since = self.events.listing, self.events.run_since
-        listed = listing is not None and listing.run_uid == uid
-        stamped_later = created is not None and event.created > created
-        younger = stamped_later and since is not None and event.place > since
-        certain = event.uid not in self.events.in_doubt
-        return certain and self.events_complete and (listed or younger)
-
-    def is_current(self, execution: Execution) -> bool:
-        """Return whether an execution was built on the run as it is: the fence of rule 4.
-
-        Only a wait takes events: one that was handed over ahead, behind a handler that then went
-        on with a step, is void.
-        """
-        status = self.run.status
-        handles_event = execution.handler_kind is HandlerKind.EVENT
-        return (
-            execution.run_uid == self.run.metadata.uid
-            and execution.workflow_type == self.run.spec.workflow.type
-            and execution.commits == status.commits
-            and execution.base == status.last_execution
-            and handles_event == (status.wait is not None)
-            and not status.phase.finished
-        )
-
-    @cached_property
-    def in_flight(self) -> tuple[Held, ...]:
-        """Executions that a worker has and may bring back, or has brought, and that may commit.
-
-        Built on the run as it is, or behind one of these: what an execution was built on comes
-        before it, and where that is void, lost or withdrawn, so is the execution.
-        """
-        usable = [
-            held
-            for held in self.executions.held
-            if (held.outcome is not None or not held.lost)
-            and not self.is_withdrawn(held)
-            and not self.is_late(held)
-        ]
-        built_on: dict[str | None, list[Held]] = {}
-        for held in usable:
-            built_on.setdefault(held.execution.base, []).append(held)
-        found = [held for held in usable if self.is_current(held.execution)]
-        for base in found:  # grows while we go through it
-            behind = built_on.get(base.execution.id, ())
-            found += [held for held in behind if follows(held.execution, base.execution)]
-        return tuple(found)
-
-    @cached_property
-    def _flying(self) -> frozenset[str]:
-        return frozenset(held.execution.id for held in self.in_flight)
-
-    def flies(self, held: Held) -> bool:
-        """Say whether an execution is in flight."""
-        return held.execution.id in self._flying
-
-    def is_withdrawn(self, held: Held) -> bool:
-        """Say whether the event that an execution handles is gone, and was not consumed."""
-        uid = held.execution.event_uid
-        return uid is not None and self.events_complete and self.events.find(uid) is None
-
-    def is_late(self, held: Held) -> bool:
-        """Say whether the event of an execution came after the deadline of the present wait.
-
-        Only one that was handed over ahead can be: the wait began when the one before it ended.
-        Where a clock went back, it is in time if an event behind it is (rule 7).
-        """
-        wait, event = self.run.status.wait, self.events.find(held.execution.event_uid)
-        deadline = wait.deadline if wait else None
-        if event is None or deadline is None or event.created <= deadline:
-            return False
-        behind = (each for each in self.events if each.place > event.place)
-        return not any(each.created <= deadline and not self.is_settled(each) for each in behind)
 
     def read_events(self) -> None:
         """Ask for a consistent list. None tells what becomes of an event that is in doubt."""
-        if self.events.in_doubt:
+        if self._situation.events.in_doubt:
             return
         if ListEvents() not in self.before:
             self.before.append(ListEvents())
@@ -176,14 +78,14 @@ class Draft:
             known[name] == value for name, value in fields.items()
         ):
             return
-        if self.status is self.run.status:
-            self.status = self.run.status.model_copy(update=fields)
+        if self.status is self._situation.run.status:
+            self.status = self._situation.run.status.model_copy(update=fields)
         else:
             known.update(fields)  # that copy is nobody else's yet; another one at each rule is dear
 
     def show_since(self, moment: datetime) -> None:
         """Note since when what the status newly shows is so: it is shown once it has lasted."""
-        self._so_since = min(moment, self.now)
+        self._so_since = min(moment, self._situation.now)
 
     def write_first(self, **fields: Any) -> None:
         """Change what only the operator knows: it is written before anything follows from it."""
@@ -200,9 +102,9 @@ class Draft:
         """
         last = execution.id if execution else self.status.last_execution
         self.write_first(
-            commits=self.run.status.commits + outcomes,
+            commits=self._situation.run.status.commits + outcomes,
             last_execution=last,
-            settled=self.unconfirmed + self._newly_settled,
+            settled=self._situation.unconfirmed + self._newly_settled,
             **fields,
         )
 
@@ -218,32 +120,15 @@ class Draft:
             reason=reason,
             message=message and cut(message, MAX_MESSAGE_BYTES),
             sequence=counts.total,
-            at=self.second,
+            at=self._situation.second,
         )
         self.change(events=counts, settled=(*self.status.settled, settlement))
-        self._consumed.add(event.uid)
-        self.after.append(Settle(settlement, self.run.metadata.uid))
+        self.consumed.add(event.uid)
+        self.after.append(Settle(settlement, self._situation.run.metadata.uid))
 
     @property
     def _newly_settled(self) -> tuple[Settlement, ...]:
-        return self.status.settled[len(self.run.status.settled) :]
-
-    @cached_property
-    def unconfirmed(self) -> tuple[Settlement, ...]:
-        """Outbox entries that must stay: the event cache does not know them settled yet."""
-        settled = self.run.status.settled
-        if not self.events_complete:
-            return settled
-        return tuple(entry for entry in settled if self.events.find(entry.uid))
-
-    @property
-    def outbox_room(self) -> int:
-        """How many more events may be consumed."""
-        return OUTBOX_LIMIT - len(self.unconfirmed)
-
-    def is_settled(self, event: Event) -> bool:
-        """Say whether a commit of this run has consumed the event, or the one under way does."""
-        return event.uid in self._consumed
+        return self.status.settled[len(self._situation.run.status.settled) :]
 
     def record(self, entry: HistoryEntry) -> None:
         """Add to the tail of commits that people see."""
@@ -253,8 +138,8 @@ class Draft:
         """Add the commit under way, which rejects events and does nothing else."""
         what = events[0].event_name if len(events) == 1 else f"{len(events)} events"
         entry = HistoryEntry(
-            commit=self.run.status.commits + 1,
-            at=self.second,
+            commit=self._situation.run.status.commits + 1,
+            at=self._situation.second,
             handler="",
             kind="rejection",
             event=events[0].name if len(events) == 1 else None,
@@ -266,7 +151,7 @@ class Draft:
         """End the run, within a commit. `reason` is what its conditions say from then on."""
         self.ended_by = reason
         text = cut(message, MAX_MESSAGE_BYTES)
-        self.change(phase=phase, message=text, finished_at=self.second, **fields)
+        self.change(phase=phase, message=text, finished_at=self._situation.second, **fields)
         self.change(step=None, wait=None)
 
     def announce(
@@ -287,10 +172,13 @@ class Draft:
         Raises:
             ValueError: a rule changed the phase as the table of phases does not allow.
         """
-        check_transition(self.run.status.phase, self.status.phase)
-        changed = self.status is not self.run.status and self.status != self.run.status
-        shown_by = max(self.now, self._so_since + SHOWN_AFTER)
-        write_by = self.now if self._must_write or self.background else shown_by
+        check_transition(self._situation.run.status.phase, self.status.phase)
+        changed = (
+            self.status is not self._situation.run.status
+            and self.status != self._situation.run.status
+        )
+        shown_by = max(self._situation.now, self._so_since + SHOWN_AFTER)
+        write_by = self._situation.now if self._must_write or self.background else shown_by
         rests = changed and self._rests
         return Decision(
             status=self.status if changed else None,
@@ -299,7 +187,8 @@ class Draft:
             after=tuple(self.after),
             wake_at=self._wake_at,
             rests=rests,
-            with_next=rests and goes_on(self.run, self.executions, self.in_flight),
+            with_next=rests
+            and goes_on(self._situation.run, self._situation.executions, self._situation.in_flight),
             background=changed and self.background,
         )
 
@@ -311,8 +200,10 @@ class Draft:
     @property
     def all_given(self) -> bool:
         """Whether no worker has yet to get an event that is there."""
-        given = {held.execution.event_uid for held in self.in_flight} | self._given_now
-        return all(event.uid in given or self.is_settled(event) for event in self.events)
+        given = {held.execution.event_uid for held in self._situation.in_flight} | self._given_now
+        return all(
+            event.uid in given or event.uid in self.consumed for event in self._situation.events
+        )
 
     @property
     def _given_now(self) -> set[str]:
@@ -324,13 +215,3 @@ def goes_on(run: WorkflowRun, executions: Executions, held: Sequence[Held]) -> b
     """Say whether a run waited before as well, and no worker needs a write of it to go on."""
     back = sum(each.outcome is not None for each in held)
     return run.status.wait is not None and back <= WITH_NEXT and executions.leave_room(held)
-
-
-def follows(execution: Execution, base: Execution) -> bool:
-    """Say whether an execution was built on what another one leaves (rule 4)."""
-    return (
-        execution.base == base.id
-        and execution.commits == base.commits + 1
-        and execution.run_uid == base.run_uid
-        and execution.workflow_type == base.workflow_type
-    )

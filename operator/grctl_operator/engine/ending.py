@@ -10,67 +10,68 @@ from grctl_operator.engine.decision import Hold, LetGo, Purge, Release
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.inbox import is_for_another_run, unconsumed
 from grctl_operator.engine.observation import Event
+from grctl_operator.engine.situation import Situation
 
 
-def empty_deleted(draft: Draft) -> bool:
+def empty_deleted(situation: Situation, draft: Draft) -> bool:
     """Empty a run that is being deleted, then let it go.
 
     The last look is a list taken after this very version of the run was read, so no event that
     came before it can reach the next run of that id.
     """
-    if not draft.run.deleting:
+    if not situation.run.deleting:
         return False
-    if not draft.run.held:
+    if not situation.run.held:
         return True
-    for held in draft.in_flight:
+    for held in situation.in_flight:
         draft.before.append(Release(held.execution.id, False, "the run is being deleted"))
-    name = draft.run.metadata.name
+    name = situation.run.metadata.name
     text = f'The run "{name}" was deleted. Start it anew, then send the event again.'
-    if _reject_all(draft, EventReason.RUN_DELETED, text):
+    if _reject_all(situation, draft, EventReason.RUN_DELETED, text):
         return True
-    if not _listed_this_version(draft):
+    if not _listed_this_version(situation):
         draft.read_events()
-    elif not draft.unconfirmed and not draft.events:
+    elif not situation.unconfirmed and not situation.events:
         draft.before += [Purge(), LetGo()]
     return True
 
 
-def reject_leftovers(draft: Draft) -> bool:
+def reject_leftovers(situation: Situation, draft: Draft) -> bool:
     """Reject what waits for a run that has finished, and hold it: it takes its events along."""
-    if not draft.run.status.phase.finished:
+    if not situation.run.status.phase.finished:
         return False
-    if not draft.run.held:
+    if not situation.run.held:
         draft.before.append(Hold())
-    name, phase = draft.run.metadata.name, draft.run.status.phase
+    name, phase = situation.run.metadata.name, situation.run.status.phase
     text = f'The run "{name}" had finished ({phase}). Start it anew, then send the event again.'
-    _reject_all(draft, EventReason.RUN_FINISHED, text)
+    _reject_all(situation, draft, EventReason.RUN_FINISHED, text)
     return True
 
 
-def _reject_all(draft: Draft, reason: EventReason, text: str) -> bool:
-    leftovers = list(unconsumed(draft))
+def _reject_all(situation: Situation, draft: Draft, reason: EventReason, text: str) -> bool:
+    leftovers = list(unconsumed(situation, draft))
     if not leftovers:
         return False
-    if not all(draft.trusts(event) for event in leftovers):
+    if not all(situation.trusts(event) for event in leftovers):
         draft.read_events()
         return True
-    batch = leftovers[: max(draft.outbox_room, 0)]
+    batch = leftovers[: max(situation.outbox_room, 0)]
     for event in batch:
-        draft.consume(event, EventPhase.REJECTED, *_verdict(draft, event, reason, text))
+        draft.consume(event, EventPhase.REJECTED, *_verdict(situation, event, reason, text))
     if batch:
         draft.record_rejection(batch)
         draft.commit()
     return True
 
 
-def _verdict(draft: Draft, event: Event, reason: EventReason, text: str) -> tuple[str, str]:
-    if not is_for_another_run(draft, event):
+def _verdict(situation: Situation, event: Event, reason: EventReason, text: str) -> tuple[str, str]:
+    if not is_for_another_run(situation, event):
         return reason, text
     return EventReason.RUN_GONE, "This event was sent to an earlier run of this id, which is gone."
 
 
-def _listed_this_version(draft: Draft) -> bool:
-    listing, metadata = draft.events.listing, draft.run.metadata
+def _listed_this_version(situation: Situation) -> bool:
+    listing, metadata = situation.events.listing, situation.run.metadata
     return (
         listing is not None
         and listing.run_uid == metadata.uid

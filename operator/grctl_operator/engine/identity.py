@@ -10,20 +10,21 @@ from grctl.models.salvage import unreadable_message
 from grctl_operator.engine.decision import Announce, Decision, Hold, Release
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.observation import Executions
+from grctl_operator.engine.situation import Situation
 
 
-def stop_restored(draft: Draft) -> bool:
+def stop_restored(situation: Situation, draft: Draft) -> bool:
     """Do nothing about a run whose status belongs to another object, until a person decides."""
-    if not is_restored(draft) or draft.run.deleting:
+    if not is_restored(situation) or situation.run.deleting:
         return False
-    for held in draft.executions.held:
+    for held in situation.executions.held:
         draft.before.append(Release(held.execution.id, False, "the run was restored"))
     text = (
         f"this status was made for the object {draft.status.for_uid}, which this one is not."
         " Delete the run and start it anew."
     )
     draft.change(message=f"{RunReason.RESTORED}: {text}")
-    since = draft.run.metadata.creation_timestamp
+    since = situation.run.metadata.creation_timestamp
     draft.before.append(Announce(RunReason.RESTORED, text, warning=True, since=since))
     return True
 
@@ -52,13 +53,13 @@ def decide_broken(run: WorkflowRun, executions: Executions) -> Decision:
     return Decision(before=(*released, told))
 
 
-def is_restored(draft: Draft) -> bool:
+def is_restored(situation: Situation) -> bool:
     """Say whether the status was made for another object."""
-    return draft.run.status.for_uid not in {None, draft.run.metadata.uid}
+    return situation.run.status.for_uid not in {None, situation.run.metadata.uid}
 
 
-def hold(draft: Draft) -> bool:
+def hold(situation: Situation, draft: Draft) -> bool:
     """Add the finalizer where it is missing; commits wait for it."""
-    if not draft.run.held:
+    if not situation.run.held:
         draft.before.append(Hold())
     return False

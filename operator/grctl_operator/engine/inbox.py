@@ -13,31 +13,32 @@ from grctl_operator.engine.decision import KeepPlace
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.names import connected_event_names, is_known
 from grctl_operator.engine.observation import Event
+from grctl_operator.engine.situation import Situation
 
 RECONNECTED = timedelta(seconds=5)
 """Workers are back this long after the operator started, also those that had to back off."""
 
 
-def keep_places(draft: Draft) -> bool:
+def keep_places(situation: Situation, draft: Draft) -> bool:
     """Write down the place of an event that somebody else changed, before it is forgotten."""
-    moved = (event for event in draft.events.moved if not draft.is_settled(event))
+    moved = (event for event in situation.events.moved if event.uid not in draft.consumed)
     draft.before += [KeepPlace(event) for event in moved]
     return False
 
 
-def unconsumed(draft: Draft) -> Iterator[Event]:
+def unconsumed(situation: Situation, draft: Draft) -> Iterator[Event]:
     """Give the waiting events that no commit has consumed, in order."""
-    return (event for event in draft.events if not draft.is_settled(event))
+    return (event for event in situation.events if event.uid not in draft.consumed)
 
 
-def eligible(draft: Draft) -> Iterator[Event]:
+def eligible(situation: Situation, draft: Draft) -> Iterator[Event]:
     """Give the events that may end the present wait, in order.
 
     Past its deadline these are the events created up to it (rule 7). Creation is stamped in whole
     seconds, rounded down: in the deadline's own second the event wins. Where a clock went back, an
     earlier event stands behind a later one; then both go, as order comes first.
     """
-    events = unconsumed(draft)
+    events = unconsumed(situation, draft)
     deadline = draft.status.wait.deadline if draft.status.wait else None
     if deadline is None:
         yield from events
@@ -50,16 +51,16 @@ def eligible(draft: Draft) -> Iterator[Event]:
             late.clear()
 
 
-def next_event(draft: Draft) -> Event | None:
+def next_event(situation: Situation, draft: Draft) -> Event | None:
     """Give the event whose turn it is."""
-    return next(eligible(draft), None)
+    return next(eligible(situation, draft), None)
 
 
-def reject_unfit(draft: Draft) -> bool:
+def reject_unfit(situation: Situation, draft: Draft) -> bool:
     """Reject the events at the head of the inbox that no handler will take, in one commit."""
-    if draft.status.wait is None or draft.in_flight or not draft.run.held:
+    if draft.status.wait is None or situation.in_flight or not situation.run.held:
         return False
-    unfit = list(_unfit_at_head(draft))
+    unfit = list(_unfit_at_head(situation, draft))
     for event, reason, message in unfit:
         draft.consume(event, EventPhase.REJECTED, reason, message)
     if unfit:
@@ -68,64 +69,64 @@ def reject_unfit(draft: Draft) -> bool:
     return bool(unfit)
 
 
-def _unfit_at_head(draft: Draft) -> Iterator[tuple[Event, str, str]]:
-    room = draft.outbox_room
-    for event in eligible(draft):
-        verdict = _unfit(draft, event)
+def _unfit_at_head(situation: Situation, draft: Draft) -> Iterator[tuple[Event, str, str]]:
+    room = situation.outbox_room
+    for event in eligible(situation, draft):
+        verdict = _unfit(situation, draft, event)
         if verdict is None or room <= 0:
             return
-        if not draft.trusts(event):
+        if not situation.trusts(event):
             draft.read_events()
             return
         room -= 1
         yield event, *verdict
 
 
-def _unfit(draft: Draft, event: Event) -> tuple[str, str] | None:
-    if is_for_another_run(draft, event):
+def _unfit(situation: Situation, draft: Draft, event: Event) -> tuple[str, str] | None:
+    if is_for_another_run(situation, event):
         return EventReason.RUN_GONE, (
-            f'This event was sent to an earlier run of "{draft.run.metadata.name}", which is gone.'
-            " Send it again to the present one."
+            f'This event was sent to an earlier run of "{situation.run.metadata.name}", which is'
+            " gone. Send it again to the present one."
         )
     if event.misfit:
         return EventReason.BAD_PAYLOAD, f"Its payload {event.misfit}. The run goes on waiting."
-    if is_unknown(draft, event):
-        return EventReason.UNKNOWN_EVENT, _unknown_message(draft, event)
+    if is_unknown(situation, draft, event):
+        return EventReason.UNKNOWN_EVENT, _unknown_message(situation, event)
     return None
 
 
-def is_for_another_run(draft: Draft, event: Event) -> bool:
+def is_for_another_run(situation: Situation, event: Event) -> bool:
     """Say whether the sender meant another run of this id."""
-    return event.run_uid not in {None, draft.run.metadata.uid}
+    return event.run_uid not in {None, situation.run.metadata.uid}
 
 
-def is_unknown(draft: Draft, event: Event) -> bool:
+def is_unknown(situation: Situation, draft: Draft, event: Event) -> bool:
     """Return whether no worker of the type has, or ever had, a handler for it.
 
     Without a connected worker nobody knows; so shortly after the operator's start, when those
     that know may not be back yet. An event whose handler began is never unknown.
     """
-    if not any(worker.connected for worker in draft.executions.workers):
+    if not any(worker.connected for worker in situation.executions.workers):
         return False
-    if is_known(draft, event.event_name) or has_begun(draft, event):
+    if is_known(situation, event.event_name) or has_begun(situation, event):
         return False
-    known_from = draft.executions.accepting_since + RECONNECTED
-    if draft.now < known_from:
+    known_from = situation.executions.accepting_since + RECONNECTED
+    if situation.now < known_from:
         draft.wake(known_from)
         return False
     return True
 
 
-def has_begun(draft: Draft, event: Event) -> bool:
+def has_begun(situation: Situation, event: Event) -> bool:
     """Return whether the status says that a handler began with the event."""
-    step = draft.run.status.step
+    step = situation.run.status.step
     return step is not None and step.event_uid == event.uid
 
 
-def _unknown_message(draft: Draft, event: Event) -> str:
-    names = connected_event_names(draft)
+def _unknown_message(situation: Situation, event: Event) -> str:
+    names = connected_event_names(situation)
     listed = ", ".join(f'"{name}"' for name in names) or "none"
     return (
-        f'{draft.run.spec.workflow.type} has no event handler "{event.event_name}";'
+        f'{situation.run.spec.workflow.type} has no event handler "{event.event_name}";'
         f" it has {listed}. The run goes on waiting."
     )

@@ -21,103 +21,108 @@ from grctl_operator.engine.dispatch import (
 )
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.observation import Blockage
+from grctl_operator.engine.situation import Situation
 
 WAITS = "Waits for an event"
 
 
-def running(draft: Draft, step: Step) -> str:
+def running(situation: Situation, step: Step) -> str:
     """Say what runs where, and what follows it if people asked for something."""
-    attempt = _attempt(draft, step.attempt, step.crashes)
+    attempt = _attempt(situation, step.attempt, step.crashes)
     text = f"Runs {_handler(step.kind, step.name)} on worker {step.worker}{attempt}"
-    blocked = blockage(draft, step.worker)
+    blocked = blockage(situation, step.worker)
     if blocked is not None:
-        text += _blocks(draft, blocked)
-    elif _is_away(draft, step.worker):
+        text += _blocks(situation, blocked)
+    elif _is_away(situation, step.worker):
         text += ", which is disconnected and may come back"
-    if draft.run.spec.cancel:
+    if situation.run.spec.cancel:
         text += ". Cancellation is asked for: the run ends after that"
     return f"{text}."
 
 
-def waiting(draft: Draft) -> str:
+def waiting(situation: Situation, draft: Draft) -> str:
     """Say what would end a wait."""
     names = ", ".join(draft.status.event_names)
     wait = draft.status.wait
     text = f"{WAITS}: {names}." if names else f"{WAITS}."
     if wait and wait.deadline:
         text += f" At {wait.deadline:%Y-%m-%d %H:%M:%SZ} it goes on with {wait.timeout_step}."
-    if missing_timeout_step(draft):
-        workflow = draft.run.spec.workflow.type
+    if missing_timeout_step(situation, draft):
+        workflow = situation.run.spec.workflow.type
         text += f" No connected worker of {workflow} has that step: deploy the version that has it."
     return text
 
 
-def due_next(draft: Draft, due: Due, *, committed: bool) -> tuple[RunReason, str]:
+def due_next(
+    situation: Situation, draft: Draft, due: Due, *, committed: bool
+) -> tuple[RunReason, str]:
     """Say what is next, and why it is not done yet."""
-    handler, begins = _handler(due.kind, due.name), backed_off(due, draft.now)
-    if draft.now < begins:
-        attempt = _attempt(draft, due.attempt, due.crashes, begins)
+    handler, begins = _handler(due.kind, due.name), backed_off(due, situation.now)
+    if situation.now < begins:
+        attempt = _attempt(situation, due.attempt, due.crashes, begins)
         return RunReason.WORKER_LOST, f"Goes on with {handler}{attempt}: its worker was lost."
-    if due.event and draft.outbox_room <= 0:
-        count = len(draft.unconfirmed)
+    if due.event and situation.outbox_room <= 0:
+        count = len(situation.unconfirmed)
         return RunReason.SETTLING, f"Goes on with {handler} when {count} events are settled."
-    attempt = _attempt(draft, due.attempt, due.crashes)
-    if committed or takes(draft, due):
+    attempt = _attempt(situation, due.attempt, due.crashes)
+    if committed or takes(situation, due):
         going_on = RunReason.STARTING if due.kind is HandlerKind.START else RunReason.RUNNING
         slowed = f" {SLOWED}" if is_slowed(draft.status.step, due.kind) else ""
         return going_on, f"Goes on with {handler}{attempt}.{slowed}"
-    if due.runs_alone and draft.executions.connected_with(due.kind, due.name):
+    if due.runs_alone and situation.executions.connected_with(due.kind, due.name):
         return RunReason.WORKER_LOST, (
             f"Goes on with {handler}{attempt} when a worker has nothing else to do: its worker was"
             " lost, and it may be why."
         )
-    return missing_worker(draft, due)
+    return missing_worker(situation, due)
 
 
-def deleting(draft: Draft) -> str:
+def deleting(situation: Situation) -> str:
     """Say what keeps a run that somebody deleted."""
-    if draft.run.held:
+    if situation.run.held:
         return "Is being deleted: its events are settled first."
-    return f"Is being deleted: waits for {_listed(draft.run.metadata.finalizers)}."
+    return f"Is being deleted: waits for {_listed(situation.run.metadata.finalizers)}."
 
 
 def _handler(kind: HandlerKind, name: str) -> str:
     return "the start handler" if kind is HandlerKind.START else f"{kind} handler {name}"
 
 
-def _attempt(draft: Draft, number: int, crashes: int | None, at: datetime | None = None) -> str:
+def _attempt(
+    situation: Situation, number: int, crashes: int | None, at: datetime | None = None
+) -> str:
     if number == 1:
         return ""
-    most = backoff_limit(draft) + 1
+    most = backoff_limit(situation) + 1
     crashed = f", after {crashes} of {most} crashes" if crashes else ""
     when = f", at {at:%H:%M:%SZ}" if at else ""
     return f" (attempt {number}{crashed}{when})"
 
 
-def _is_away(draft: Draft, worker: str | None) -> bool:
-    known = [each for each in draft.executions.workers if each.name == worker]
+def _is_away(situation: Situation, worker: str | None) -> bool:
+    known = [each for each in situation.executions.workers if each.name == worker]
     return bool(known) and not any(each.connected for each in known)
 
 
-def blockage(draft: Draft, worker: str | None) -> Blockage | None:
+def blockage(situation: Situation, worker: str | None) -> Blockage | None:
     """Return what blocks the event loop of a worker that executes something of the run."""
-    named = [each for each in draft.executions.workers if each.name == worker]
+    named = [each for each in situation.executions.workers if each.name == worker]
     if any(each.connected and each.blocked is None for each in named):
         return None  # it goes on, or another process of it does
     return next((each.blocked for each in named if each.blocked is not None), None)
 
 
-def _blocks(draft: Draft, blocked: Blockage) -> str:
+def _blocks(situation: Situation, blocked: Blockage) -> str:
     since = f"since {blocked.since:%H:%M:%SZ} ({blocked.place})"
-    if is_of(draft, blocked):
+    if is_of(situation, blocked):
         return f", and has blocked that worker's event loop {since}: nothing else runs there"
     by = f" by {blocked.handler}" if blocked.handler else ""
     return f", whose event loop has been blocked{by} {since}"
 
 
-def is_of(draft: Draft, blocked: Blockage) -> bool:
+def is_of(situation: Situation, blocked: Blockage) -> bool:
     """Return whether it is a handler of this run that blocks."""
-    return any(each.execution.id == blocked.execution for each in draft.executions.held)
+    return any(each.execution.id == blocked.execution for each in situation.executions.held)
 
 
 def _listed(finalizers: Sequence[str]) -> str:

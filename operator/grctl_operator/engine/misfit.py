@@ -10,28 +10,29 @@ from grctl.models.reasons import RunReason
 from grctl.models.run import HistoryEntry, RunError
 from grctl_operator.engine.dispatch import due_handler
 from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.situation import Situation
 
 
-def fail_misfit_input(draft: Draft) -> bool:
+def fail_misfit_input(situation: Situation, draft: Draft) -> bool:
     """Fail a run whose start handler is due and cannot be given its input."""
-    given = draft.run.spec.workflow.input
-    if not isinstance(given, Uncarriable) or not draft.run.held or draft.in_flight:
+    given = situation.run.spec.workflow.input
+    if not isinstance(given, Uncarriable) or not situation.run.held or situation.in_flight:
         return False
-    due = due_handler(draft)
+    due = due_handler(situation, draft)
     if due is None or due.kind is not HandlerKind.START:
         return False
     text = f"spec.workflow.input {given.why}. Delete the run and start it with an input that fits."
     error = RunError(type=RunReason.BAD_INPUT, message=text)
-    draft.record(_entry(draft))
+    draft.record(_entry(situation))
     draft.finish(RunPhase.FAILED, RunReason.BAD_INPUT, f"Failed: {text}", error=error)
     draft.commit()
     return True
 
 
-def _entry(draft: Draft) -> HistoryEntry:
+def _entry(situation: Situation) -> HistoryEntry:
     return HistoryEntry(
-        commit=draft.run.status.commits + 1,
-        at=draft.second,
+        commit=situation.run.status.commits + 1,
+        at=situation.second,
         handler="start",
         kind=HandlerKind.START.value,
         outcome="failed",

@@ -17,55 +17,59 @@ from grctl.models.base import NAME_LENGTH
 from grctl.models.limits import MAX_SHOWN_NAMES
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.observation import WorkerPresence
+from grctl_operator.engine.situation import Situation
 
 PAST_NAMES = 100
 """Of the names that no connected worker has: more than a workflow's events in years."""
 
 
-def is_known(draft: Draft, name: str) -> bool:
+def is_known(situation: Situation, name: str) -> bool:
     """Return whether a worker has, or had, a handler of that name."""
-    return is_written(draft, name) or name in _names(draft.executions.workers)
+    return is_written(situation, name) or name in _names(situation.executions.workers)
 
 
-def is_written(draft: Draft, name: str) -> bool:
+def is_written(situation: Situation, name: str) -> bool:
     """Return whether the run's status says that the name is known."""
-    status = draft.run.status
+    status = situation.run.status
     return name in status.event_names or name in status.past_event_names
 
 
-def connected_event_names(draft: Draft) -> tuple[str, ...]:
+def connected_event_names(situation: Situation) -> tuple[str, ...]:
     """Return the event names that connected workers of the type handle."""
-    return _names(worker for worker in draft.executions.workers if worker.connected)
+    return _names(worker for worker in situation.executions.workers if worker.connected)
 
 
-def are_noted(draft: Draft) -> bool:
+def are_noted(situation: Situation) -> bool:
     """Return whether all workers are of the version that the status shows; most of the time so."""
-    names, workers = draft.run.status.event_names, draft.executions.workers
+    names, workers = situation.run.status.event_names, situation.executions.workers
     return bool(workers) and all(
         worker.connected and worker.catalogue.event_names == names for worker in workers
     )
 
 
-def note_names(draft: Draft, due: str | None = None) -> bool:
+def note_names(situation: Situation, draft: Draft, due: str | None = None) -> bool:
     """Change the status to the names that are known now. Return whether that is a change.
 
     `due` is the name of an event that is to be given to a worker: it is among them in any case.
     """
-    status, shown = draft.status, _shown_names(draft)  # it may have been noted in this decision
+    status, shown = (
+        draft.status,
+        _shown_names(situation, draft),
+    )  # it may have been noted in this decision
     before = (*status.past_event_names, *status.event_names, *((due,) if due else ()))
     past = _without(before, shown)[-PAST_NAMES:]
-    others = _without(_names(draft.executions.workers), {*shown, *past})
+    others = _without(_names(situation.executions.workers), {*shown, *past})
     past = (*past, *others[: PAST_NAMES - len(past)])
     draft.change(event_names=shown, past_event_names=past)
-    written = draft.run.status
+    written = situation.run.status
     return (shown, past) != (written.event_names, written.past_event_names)
 
 
-def _shown_names(draft: Draft) -> tuple[str, ...]:
+def _shown_names(situation: Situation, draft: Draft) -> tuple[str, ...]:
     """Return the names to be shown; those shown before if no worker is connected."""
-    workers, shown = draft.executions.workers, draft.status.event_names
+    workers, shown = situation.executions.workers, draft.status.event_names
     if any(worker.connected for worker in workers):
-        names = connected_event_names(draft)[:MAX_SHOWN_NAMES]
+        names = connected_event_names(situation)[:MAX_SHOWN_NAMES]
     else:
         names = shown or _names(workers)[:MAX_SHOWN_NAMES]
     return shown if set(names) == set(shown) else names

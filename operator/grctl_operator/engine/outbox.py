@@ -6,11 +6,12 @@ writes the same twice, so it is asked for until the event cache knows.
 
 from grctl_operator.engine.decision import Settle
 from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.situation import Situation
 
 
-def settle_consumed(draft: Draft) -> bool:
+def settle_consumed(situation: Situation, draft: Draft) -> bool:
     """Settle what the written status says was consumed and the cache still shows waiting."""
-    for entry in draft.run.status.settled:
-        if draft.events.find(entry.uid):
-            draft.before.append(Settle(entry, draft.run.metadata.uid))
+    for entry in situation.run.status.settled:
+        if situation.events.find(entry.uid):
+            draft.before.append(Settle(entry, situation.run.metadata.uid))
     return False

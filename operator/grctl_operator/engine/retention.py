@@ -12,44 +12,50 @@ from datetime import datetime, timedelta
 from grctl_operator.engine.decision import Delete, Hold, Trim
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.observation import SECOND
+from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.wait import deadline_after, is_past
 
 KEPT = 1000
 """Settled events of a run that stay where its spec does not say how many."""
 
 
-def expire(draft: Draft) -> bool:
+def expire(situation: Situation, draft: Draft) -> bool:
     """Delete a finished run whose time is over; wake when it will be."""
-    until = _stays_until(draft)
+    until = _stays_until(situation)
     if until is None:
         return False
-    if not is_past(draft.now, until):
+    if not is_past(situation.now, until):
         draft.wake(until + SECOND)
         return False
-    draft.before.append(Delete() if draft.run.held else Hold())  # held, it takes its events along
+    draft.before.append(
+        Delete() if situation.run.held else Hold()
+    )  # held, it takes its events along
     return True
 
 
-def _stays_until(draft: Draft) -> datetime | None:
-    seconds, finished = draft.run.spec.ttl_seconds_after_finished, draft.run.status.finished_at
-    if seconds is None or finished is None or not draft.run.status.phase.finished:
+def _stays_until(situation: Situation) -> datetime | None:
+    seconds, finished = (
+        situation.run.spec.ttl_seconds_after_finished,
+        situation.run.status.finished_at,
+    )
+    if seconds is None or finished is None or not situation.run.status.phase.finished:
         return None
     return deadline_after(finished, timedelta(seconds=seconds))
 
 
-def trim(draft: Draft) -> bool:
+def trim(situation: Situation, draft: Draft) -> bool:
     """Remove settled events beyond those that are kept; where only a list can tell, ask for one."""
-    kept = draft.run.spec.keep_events
-    surplus = draft.run.status.events.total - (KEPT if kept is None else max(kept, 0))
-    settled = _settled_through(draft)
-    if surplus > settled and not draft.events_complete:
+    kept = situation.run.spec.keep_events
+    surplus = situation.run.status.events.total - (KEPT if kept is None else max(kept, 0))
+    settled = _settled_through(situation)
+    if surplus > settled and not situation.events_complete:
         draft.read_events()
     if min(surplus, settled) > 0:
         draft.before.append(Trim(min(surplus, settled)))
     return False
 
 
-def _settled_through(draft: Draft) -> int:
+def _settled_through(situation: Situation) -> int:
     """Give the sequence up to which every event is known to be settled."""
-    open_ = (entry.sequence for entry in draft.unconfirmed if entry.sequence is not None)
-    return min(open_, default=draft.run.status.events.total + 1) - 1
+    open_ = (entry.sequence for entry in situation.unconfirmed if entry.sequence is not None)
+    return min(open_, default=situation.run.status.events.total + 1) - 1

@@ -16,6 +16,7 @@ from grctl.models.phases import RunPhase
 from grctl.models.reasons import RunReason
 from grctl.models.run import RunError, RunStatus, WorkflowRun
 from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.situation import Situation
 
 ELSEWHERE = "Keep large values elsewhere (an object store, a database) and pass references to them."
 
@@ -40,9 +41,9 @@ def oversize(run: WorkflowRun, status: RunStatus, store: dict[str, Any], result:
     )
 
 
-def fail_refused(draft: Draft) -> None:
+def fail_refused(situation: Situation, draft: Draft) -> None:
     """Fail a run whose status the API server refused as too large."""
-    if draft.run.status.phase.finished or not draft.run.held:
+    if situation.run.status.phase.finished or not situation.run.held:
         return
     text = (
         "The API server refused the run's status as too large, so what was under way is void, and"

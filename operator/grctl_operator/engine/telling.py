@@ -14,6 +14,7 @@ from grctl.models.phases import EventPhase, RunPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import Settlement
 from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.situation import Situation
 
 TOLD_AFTER = timedelta(seconds=5)
 """What is over by then is not told: workers that are replaced, a run created with its events."""
@@ -30,13 +31,13 @@ GOOD_ENDS = frozenset({RunPhase.COMPLETED, RunPhase.CANCELLED, RunPhase.TERMINAT
 """Of these somebody knows already."""
 
 
-def tell(draft: Draft) -> None:
+def tell(situation: Situation, draft: Draft) -> None:
     """Tell of what the commit under way makes true."""
-    known = {entry.uid for entry in draft.run.status.settled}
+    known = {entry.uid for entry in situation.run.status.settled}
     settled = [entry for entry in draft.status.settled if entry.uid not in known]
     missed = [entry for entry in settled if entry.phase is not EventPhase.PROCESSED]
     for entry in missed:
-        event = draft.events.find(entry.uid)
+        event = situation.events.find(entry.uid)
         draft.announce(entry.phase, _why(entry), event, warning=True)
     rejected = [entry for entry in missed if entry.phase is EventPhase.REJECTED]
     if rejected:

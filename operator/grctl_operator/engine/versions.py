@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from grctl.models.phases import HandlerKind
 from grctl.models.reasons import RunReason
 from grctl.models.wire import Catalogue, Execution, Failed, Outcome, Refused
-from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.observation import Held
+from grctl_operator.engine.situation import Situation
 
 
 def is_refusal(outcome: Outcome) -> bool:
@@ -29,34 +29,38 @@ def is_refusal(outcome: Outcome) -> bool:
     return False
 
 
-def is_open(draft: Draft, held: Held) -> bool:
+def is_open(situation: Situation, held: Held) -> bool:
     """Return whether an outcome is a refusal beside which another version is to be asked."""
     if held.outcome is None or held.catalogue is None or not is_refusal(held.outcome):
         return False
     execution = held.execution
-    same = [each for each in draft.executions.held if _same(each.execution, execution)]
+    same = [each for each in situation.executions.held if _same(each.execution, execution)]
     if any(_may_take_it(each) for each in same if each.catalogue != held.catalogue):
         return True  # another version is at it, or took it
     refused = [each.catalogue for each in same if each.outcome and is_refusal(each.outcome)]
-    if draft.run.spec.cancel:
+    if situation.run.spec.cancel:
         return False
-    able = draft.executions.connected_with(execution.handler_kind, execution.handler_name)
+    able = situation.executions.connected_with(execution.handler_kind, execution.handler_name)
     return any(worker.catalogue not in refused for worker in able)
 
 
-def at_work(draft: Draft) -> tuple[Held, ...]:
+def at_work(situation: Situation) -> tuple[Held, ...]:
     """Return the executions in flight without the open refusals."""
-    return tuple(held for held in draft.in_flight if not is_open(draft, held))
+    return tuple(held for held in situation.in_flight if not is_open(situation, held))
 
 
-def refused_by(draft: Draft) -> tuple[Catalogue, ...]:
+def refused_by(situation: Situation) -> tuple[Catalogue, ...]:
     """Return the versions that refused what is due, and are not to be asked again."""
-    return tuple(_refused_by(draft))
+    return tuple(_refused_by(situation))
 
 
-def _refused_by(draft: Draft) -> Iterator[Catalogue]:
-    for held in draft.in_flight:
-        if held.catalogue is not None and draft.is_current(held.execution) and is_open(draft, held):
+def _refused_by(situation: Situation) -> Iterator[Catalogue]:
+    for held in situation.in_flight:
+        if (
+            held.catalogue is not None
+            and situation.is_current(held.execution)
+            and is_open(situation, held)
+        ):
             yield held.catalogue
 
 

@@ -15,6 +15,7 @@ from grctl.models.run import HistoryEntry, Step, Wait
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.inbox import next_event
 from grctl_operator.engine.observation import SECOND, round_up, whole_second
+from grctl_operator.engine.situation import Situation
 
 
 def begin_wait(directive: WaitForEvent, now: datetime) -> Wait:
@@ -34,20 +35,20 @@ def deadline_after(moment: datetime, timeout: timedelta) -> datetime:
     return round_up(moment + max(timeout, timedelta(0)))
 
 
-def end_wait(draft: Draft) -> bool:
+def end_wait(situation: Situation, draft: Draft) -> bool:
     """End a wait whose time is over and that no event ended; wake when it may be."""
     wait = draft.status.wait
     if wait is None or wait.deadline is None or wait.timeout_step is None:
         return False
-    if draft.in_flight or next_event(draft) or not draft.run.held:
+    if situation.in_flight or next_event(situation, draft) or not situation.run.held:
         return False
-    if not is_past(draft.now, wait.deadline):
+    if not is_past(situation.now, wait.deadline):
         draft.wake(wait.deadline + SECOND)
         return False
-    if not _listed_past(draft, wait.deadline):
+    if not _listed_past(situation, wait.deadline):
         draft.read_events()
         return False
-    _fire(draft, wait.timeout_step)
+    _fire(situation, draft, wait.timeout_step)
     return True
 
 
@@ -56,21 +57,21 @@ def is_past(moment: datetime, deadline: datetime) -> bool:
     return whole_second(moment) > deadline
 
 
-def _listed_past(draft: Draft, deadline: datetime) -> bool:
-    listing = draft.events.listing
+def _listed_past(situation: Situation, deadline: datetime) -> bool:
+    listing = situation.events.listing
     return (
-        draft.events_complete
+        situation.events_complete
         and listing is not None
-        and listing.run_uid == draft.run.metadata.uid
+        and listing.run_uid == situation.run.metadata.uid
         and is_past(listing.at, deadline)
     )
 
 
-def _fire(draft: Draft, step: str) -> None:
-    due = Step(name=step, kind=HandlerKind.STEP, since=draft.second)
+def _fire(situation: Situation, draft: Draft, step: str) -> None:
+    due = Step(name=step, kind=HandlerKind.STEP, since=situation.second)
     entry = HistoryEntry(
-        commit=draft.run.status.commits + 1,
-        at=draft.second,
+        commit=situation.run.status.commits + 1,
+        at=situation.second,
         handler=step,
         kind="timeout",
         outcome=f"no event came in time; step {step} is next",

@@ -1,0 +1,148 @@
+"""What is so about one run: the facts that the rules decide upon, and the questions asked of them.
+
+Nothing here changes while a decision is made. A question whose answer several rules need is
+answered once.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from grctl.models.phases import HandlerKind
+from grctl.models.run import Settlement, WorkflowRun
+from grctl.models.wire import Execution
+from grctl_operator.engine.observation import Event, Events, Executions, Held, whole_second
+
+OUTBOX_LIMIT = 64
+"""Entries of `status.settled`. Each costs about 200 bytes in every write of the run."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """The four arguments of `decide`: the run, its events, its executions, and the time."""
+
+    run: WorkflowRun
+    events: Events
+    executions: Executions
+    now: datetime
+
+    @cached_property
+    def second(self) -> datetime:
+        """The present whole second: what is written for people and compared with stamps."""
+        return whole_second(self.now)
+
+    @cached_property
+    def consumed(self) -> frozenset[str]:
+        """Uids of the outbox's events: a written commit has consumed them."""
+        return frozenset(entry.uid for entry in self.run.status.settled)
+
+    @cached_property
+    def events_complete(self) -> bool:
+        """Whether every event that the run has consumed is known as consumed (I4)."""
+        return self.events.complete(self.run.metadata.uid, self.run.status.commits)
+
+    def trusts(self, event: Event) -> bool:
+        """Return whether a waiting event is known not to be consumed already.
+
+        An event that was there before the run may have been consumed by an earlier run of that id,
+        whose end we did not watch; only a list taken after this run was read tells. It came after
+        the run if both its stamp and its place say so (docs/decisions/0035).
+        """
+        uid, created = self.run.metadata.uid, self.run.metadata.creation_timestamp
+        listing, since = self.events.listing, self.events.run_since
+        listed = listing is not None and listing.run_uid == uid
+        stamped_later = created is not None and event.created > created
+        younger = stamped_later and since is not None and event.place > since
+        certain = event.uid not in self.events.in_doubt
+        return certain and self.events_complete and (listed or younger)
+
+    def is_current(self, execution: Execution) -> bool:
+        """Return whether an execution was built on the run as it is: the fence of I4.
+
+        Only a wait takes events: one that was handed over ahead, behind a handler that then went
+        on with a step, is void.
+        """
+        status = self.run.status
+        handles_event = execution.handler_kind is HandlerKind.EVENT
+        return (
+            execution.run_uid == self.run.metadata.uid
+            and execution.workflow_type == self.run.spec.workflow.type
+            and execution.commits == status.commits
+            and execution.base == status.last_execution
+            and handles_event == (status.wait is not None)
+            and not status.phase.finished
+        )
+
+    @cached_property
+    def in_flight(self) -> tuple[Held, ...]:
+        """Executions that a worker has and may bring back, or has brought, and that may commit.
+
+        Built on the run as it is, or behind one of these: what an execution was built on comes
+        before it. If that one is void, lost or withdrawn, so is the execution.
+        """
+        usable = [
+            held
+            for held in self.executions.held
+            if (held.outcome is not None or not held.lost)
+            and not self.is_withdrawn(held)
+            and not self.is_late(held)
+        ]
+        built_on: dict[str | None, list[Held]] = {}
+        for held in usable:
+            built_on.setdefault(held.execution.base, []).append(held)
+        found = [held for held in usable if self.is_current(held.execution)]
+        for base in found:  # the loop appends to the list that it reads
+            behind = built_on.get(base.execution.id, ())
+            found += [held for held in behind if follows(held.execution, base.execution)]
+        return tuple(found)
+
+    @cached_property
+    def _ids_in_flight(self) -> frozenset[str]:
+        return frozenset(held.execution.id for held in self.in_flight)
+
+    def is_in_flight(self, held: Held) -> bool:
+        """Return whether an execution is in flight."""
+        return held.execution.id in self._ids_in_flight
+
+    def is_withdrawn(self, held: Held) -> bool:
+        """Return whether the event that an execution handles is gone, and was not consumed."""
+        uid = held.execution.event_uid
+        return uid is not None and self.events_complete and self.events.find(uid) is None
+
+    def is_late(self, held: Held) -> bool:
+        """Return whether the event of an execution came after the deadline of the present wait.
+
+        Only an event that was handed over ahead can be late: the wait began when the execution
+        before it ended. If a clock went back, an event is in time if one behind it is (I7).
+        """
+        wait, event = self.run.status.wait, self.events.find(held.execution.event_uid)
+        deadline = wait.deadline if wait else None
+        if event is None or deadline is None or event.created <= deadline:
+            return False
+        behind = (each for each in self.events if each.place > event.place)
+        return not any(
+            each.created <= deadline and each.uid not in self.consumed for each in behind
+        )
+
+    @cached_property
+    def unconfirmed(self) -> tuple[Settlement, ...]:
+        """Outbox entries that must stay: the event cache does not know them settled yet."""
+        settled = self.run.status.settled
+        if not self.events_complete:
+            return settled
+        return tuple(entry for entry in settled if self.events.find(entry.uid))
+
+    @property
+    def outbox_room(self) -> int:
+        """How many more events may be consumed."""
+        return OUTBOX_LIMIT - len(self.unconfirmed)
+
+
+def follows(execution: Execution, base: Execution) -> bool:
+    """Return whether an execution was built on what another one leaves (I4)."""
+    return (
+        execution.base == base.id
+        and execution.commits == base.commits + 1
+        and execution.run_uid == base.run_uid
+        and execution.workflow_type == base.workflow_type
+    )
