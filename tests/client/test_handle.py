@@ -46,7 +46,7 @@ async def test_the_result_of_a_finished_run_is_given(
 async def test_a_program_that_awaits_many_results_goes_on_sending(
     api_server: ApiServer, operator: PlayedOperator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grctl.kube.api.POOL", 2)
+    monkeypatch.setattr("grctl.kube.api.REQUEST_POOL_SIZE", 2)
     watches: list[Request] = []
     all_wait = asyncio.Event()
 

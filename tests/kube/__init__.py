@@ -1,1 +1,1 @@
-"""Finding the API server, and speaking to it."""
+"""Tests of finding the API server, and of requests to it."""

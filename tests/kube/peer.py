@@ -1,4 +1,4 @@
-"""An API server that notes what it is asked, and kubectl beside our client to ask the same."""
+"""A server that records requests, and a stock kubectl that sends it the same ones as our client."""
 
 import asyncio
 import ssl
@@ -19,56 +19,58 @@ from cryptography.x509.oid import NameOID
 
 KUBECTL = Path(sys.executable).parent / "kubectl"
 NAME = "api.internal"
-"""Name of the server's certificate: its address, 127.0.0.1, is not in it."""
+"""Name in the server's certificate, which does not have the server's address, 127.0.0.1."""
 
-Asked = list[tuple[str, list[tuple[str, str]]]]
-"""Path and headers of each request, without those that every client sends in its own way."""
-OF_CREDENTIALS = ("authorization", "impersonate-")
+Requests = list[tuple[str, list[tuple[str, str]]]]
+"""Path of each request, and its headers with credentials."""
+CREDENTIALS_PREFIXES = ("authorization", "impersonate-")
 
 
 @asynccontextmanager
-async def noting_server(directory: Path) -> AsyncIterator[tuple[str, Asked, list[str]]]:
-    """Yield the URL of a TLS server that answers everything with an empty list, and its notes.
+async def recording_server(directory: Path) -> AsyncIterator[tuple[str, Requests, list[str]]]:
+    """Yield the URL of a TLS server, the requests to it, and the names in client certificates.
 
-    They are what it was asked, and whose certificates it was shown. It trusts `client.pem`.
+    It answers each request with an empty list, and trusts `client.pem`.
     """
-    asked: Asked = []
-    shown: list[str] = []
+    requests: Requests = []
+    certificate_names: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
         peer: Any = request.get_extra_info("ssl_object")
         if der := peer.getpeercert(binary_form=True):
-            shown.append(x509.load_der_x509_certificate(der).subject.rfc4514_string()[3:])
+            certificate_names.append(
+                x509.load_der_x509_certificate(der).subject.rfc4514_string()[3:]
+            )
         headers = [(k.lower(), v) for k, v in request.headers.items()]
-        said = sorted((k, v) for k, v in headers if k.startswith(OF_CREDENTIALS))
-        asked.append((request.path, said))
+        credentials = sorted((k, v) for k, v in headers if k.startswith(CREDENTIALS_PREFIXES))
+        requests.append((request.path, credentials))
         return web.json_response({"kind": "List", "apiVersion": "v1", "items": [], "metadata": {}})
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     server = TestServer(app, scheme="https")
     await server.start_server(ssl=_server_context(directory))
-    yield f"https://127.0.0.1:{server.port}", asked, shown
+    yield f"https://127.0.0.1:{server.port}", requests, certificate_names
     await server.close()
 
 
 @asynccontextmanager
-async def tunnel(port: int) -> AsyncIterator[tuple[str, list[str]]]:
-    """Yield the URL of a proxy whose tunnels all lead to a port, and what it was asked for."""
-    asked: list[str] = []
+async def running_proxy(port: int) -> AsyncIterator[tuple[str, list[str]]]:
+    """Yield the URL of a proxy whose tunnels all lead to a port, and the requests to it."""
+    requests: list[str] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         lines = head.split("\r\n")
         who = [line for line in lines if line.lower().startswith("proxy-authorization")]
-        asked.append(" ".join([lines[0].rsplit(" ", 1)[0], *who]))
+        requests.append(" ".join([lines[0].rsplit(" ", 1)[0], *who]))
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await asyncio.gather(_pump(reader, server_writer), _pump(server_reader, writer))
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", requests
         server.close()
 
 
@@ -83,10 +85,12 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.close()
 
 
-def write(path: Path, server: str, *, cluster: Any = None, user: Any = None, **more: Any) -> Path:
+def write_kubeconfig(
+    path: Path, server: str, *, cluster: Any = None, user: Any = None, **more: Any
+) -> Path:
     """Write a kubeconfig of one context, `a`, in which everything is called `a`.
 
-    The user has a token if nothing else is said: of one who has nothing kubectl asks for a name.
+    The user has a token by default: kubectl asks a user without credentials for a name.
     """
     secure = {"insecure-skip-tls-verify": True} if cluster is None else cluster
     content = {
@@ -103,8 +107,8 @@ def write(path: Path, server: str, *, cluster: Any = None, user: Any = None, **m
     return path
 
 
-async def kubectl(environment: dict[str, str]) -> tuple[int, str]:
-    """Run kubectl to ask for the pods. Return its exit code and its standard error."""
+async def run_kubectl(environment: dict[str, str]) -> tuple[int, str]:
+    """List the pods by kubectl. Return its exit code and its standard error."""
     home = {"HOME": "/nowhere", "PATH": "/usr/bin:/bin"}
     process = await asyncio.create_subprocess_exec(
         KUBECTL,
@@ -117,20 +121,20 @@ async def kubectl(environment: dict[str, str]) -> tuple[int, str]:
     return process.returncode or 0, error.decode()
 
 
-def _certificate(of: str) -> tuple[bytes, bytes]:
-    """Return a certificate that signs itself, and its key, both as PEM."""
+def _make_certificate(name: str) -> tuple[bytes, bytes]:
+    """Return a self-signed certificate and its key, both as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, of)])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(subject)
+        .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(of)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -143,12 +147,12 @@ def _certificate(of: str) -> tuple[bytes, bytes]:
 
 
 def _server_context(directory: Path) -> ssl.SSLContext:
-    certificate, key = _certificate(NAME)
+    certificate, key = _make_certificate(NAME)
     (directory / "ca.pem").write_bytes(certificate)
     (directory / "server.pem").write_bytes(certificate + key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(directory / "server.pem")
-    certificate, key = _certificate("ann")
+    certificate, key = _make_certificate("ann")
     (directory / "client.pem").write_bytes(certificate)
     (directory / "client.key").write_bytes(key)
     context.verify_mode = ssl.CERT_OPTIONAL

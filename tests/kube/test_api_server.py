@@ -1,4 +1,4 @@
-"""The client against the embedded API server, and against none."""
+"""The client against the embedded API server, and against a server that is gone."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -36,7 +36,7 @@ async def test_a_table_has_the_printer_columns_by_name(server: LocalServer) -> N
     assert (row["Name"], row["Workflow"], row["Phase"]) == ("order-1", "ProcessOrder", "Pending")
 
 
-async def test_a_server_that_the_kubeconfig_does_not_vouch_for_is_not_trusted(
+async def test_a_server_with_a_certificate_of_another_authority_is_not_trusted(
     server: LocalServer, tmp_path: Path
 ) -> None:
     async with LocalServer(kubeconfig_path=tmp_path / "other") as other:

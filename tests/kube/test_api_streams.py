@@ -1,4 +1,4 @@
-"""The API client's connections, where a stream is left early."""
+"""The API client closes the connection of a stream that is left early."""
 
 import asyncio
 import gc
@@ -26,22 +26,22 @@ STREAM = (
 
 
 @pytest.fixture
-def server_that_only_streams(tmp_path: Path) -> Iterator[Path]:
-    """The kubeconfig of a server that answers each request with a stream, and never listens."""
+def streaming_server(tmp_path: Path) -> Iterator[Path]:
+    """Yield the kubeconfig of a server that answers with a stream, and never reads again."""
     certificate = make_certificate(HOST, datetime.now(UTC))
     with socket.create_server((HOST, 0)) as listener:
         server = f"https://{HOST}:{listener.getsockname()[1]}"
         kubeconfig.write(tmp_path / "kubeconfig", server, "token", certificate.certificate)
         stop = threading.Event()
         context = certificate.server_context()
-        thread = threading.Thread(target=_stream, args=(listener, context, stop))
+        thread = threading.Thread(target=_serve_stream, args=(listener, context, stop))
         thread.start()
         yield tmp_path / "kubeconfig"
         stop.set()
         thread.join()
 
 
-def _stream(listener: socket.socket, context: ssl.SSLContext, stop: threading.Event) -> None:
+def _serve_stream(listener: socket.socket, context: ssl.SSLContext, stop: threading.Event) -> None:
     connection, _ = listener.accept()
     with context.wrap_socket(connection, server_side=True, suppress_ragged_eofs=True) as client:
         client.recv(65_536)
@@ -49,16 +49,19 @@ def _stream(listener: socket.socket, context: ssl.SSLContext, stop: threading.Ev
         stop.wait()
 
 
-async def _read_one(path: Path) -> Any:
+async def _read_first_event(path: Path) -> Any:
     async with Api(await Connection.find(path)) as api:
         stream = cast("AsyncGenerator[Any, None]", api.watch("/api/v1/pods", {}))
         async with aclosing(stream):
             return await anext(stream)
 
 
-def test_a_stream_that_is_left_early_is_closed_at_once(server_that_only_streams: Path) -> None:
+def test_a_stream_that_is_left_early_is_closed_at_once(streaming_server: Path) -> None:
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        assert asyncio.run(_read_one(server_that_only_streams)) == {"type": "ADDED", "object": {}}
+        assert asyncio.run(_read_first_event(streaming_server)) == {
+            "type": "ADDED",
+            "object": {},
+        }
         gc.collect()
     assert [str(each.message) for each in warned] == []

@@ -1,4 +1,4 @@
-"""Kubeconfigs: our client and a stock kubectl ask a server the same, as the same person."""
+"""Our client and a stock kubectl use a kubeconfig alike: the same requests, as the same person."""
 
 import base64
 import json
@@ -14,11 +14,11 @@ import yaml
 from grctl.kube import Api, Connection, ConnectionConfigError, UnreachableError
 from tests.kube.peer import (
     NAME,
-    Asked,
-    kubectl,
-    noting_server,
-    tunnel,
-    write,
+    Requests,
+    recording_server,
+    run_kubectl,
+    running_proxy,
+    write_kubeconfig,
 )
 
 PODS = "/api/v1/pods"
@@ -30,14 +30,14 @@ echo '{{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential
 
 
 @dataclass
-class Place:
-    """A directory of kubeconfigs, and the server that they name."""
+class Kubeconfigs:
+    """A directory of configs, and the recording server that they name."""
 
     directory: Path
     server: str
-    asked: Asked
-    shown: list[str]
-    """Names of the client certificates, by request; those of none are left out."""
+    requests: Requests
+    certificate_names: list[str]
+    """Name in the client certificate of each request that had one."""
 
     @property
     def port(self) -> int:
@@ -47,34 +47,34 @@ class Place:
         return (self.directory / name).read_text(encoding="utf-8")
 
     def write_credential(self) -> None:
-        """Write what a plugin says that gives the certificate of `ann`."""
+        """Write the output of a plugin that returns the certificate of `ann`."""
         certificate, key = self.read("client.pem"), self.read("client.key")
         status = {"clientCertificateData": certificate, "clientKeyData": key}
-        said = {"apiVersion": PLUGIN_USER["apiVersion"], "kind": "ExecCredential"}
-        text = json.dumps({**said, "status": status})
+        head = {"apiVersion": PLUGIN_USER["apiVersion"], "kind": "ExecCredential"}
+        text = json.dumps({**head, "status": status})
         (self.directory / "credential").write_text(text, encoding="utf-8")
 
     def write(self, name: str = "config", **parts: Any) -> Path:
-        return write(self.directory / name, parts.pop("server", self.server), **parts)
+        return write_kubeconfig(self.directory / name, parts.pop("server", self.server), **parts)
 
-    async def ask_as(self, environment: dict[str, str]) -> list[tuple[str, str]]:
-        """Send a request by both. Return the headers that say who asks, which must be the same."""
-        code, told = await kubectl(environment)
-        assert code == 0, told
-        await _ours()
-        (path, kubectls), (our_path, ours) = self.asked[-2:]
-        assert ours == kubectls
+    async def request_by_both(self, environment: dict[str, str]) -> list[tuple[str, str]]:
+        """Send a request by kubectl and by our client. Return the credentials, which are equal."""
+        code, errors = await run_kubectl(environment)
+        assert code == 0, errors
+        await _list_pods()
+        (path, kubectls_message), (our_path, our_message) = self.requests[-2:]
+        assert our_message == kubectls_message
         assert our_path == path
-        return ours
+        return our_message
 
 
-async def _ours() -> None:
+async def _list_pods() -> None:
     async with Api(await Connection.find()) as api:
         await api.get(PODS)
 
 
 @pytest.fixture
-async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
+async def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kubeconfigs]:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -82,12 +82,14 @@ async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     plugin.write_text(PLUGIN.format(directory=tmp_path), encoding="utf-8")
     plugin.chmod(0o700)
     (tmp_path / "token").write_text("from-file\n", encoding="utf-8")
-    async with noting_server(tmp_path) as (server, asked, shown):
-        yield Place(tmp_path, server, asked, shown)
+    async with recording_server(tmp_path) as (server, asked, certificate_names):
+        yield Kubeconfigs(tmp_path, server, asked, certificate_names)
 
 
-def named(monkeypatch: pytest.MonkeyPatch, *paths: Path | str, **more: str) -> dict[str, str]:
-    """Set $KUBECONFIG, and other variables, for ours and give them for kubectl."""
+def set_kubeconfig(
+    monkeypatch: pytest.MonkeyPatch, *paths: Path | str, **more: str
+) -> dict[str, str]:
+    """Set $KUBECONFIG and other variables for our client. Return them, for kubectl."""
     environment = {"KUBECONFIG": os.pathsep.join(map(str, paths)), **more}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -139,21 +141,23 @@ PLUGIN_USER = {
     ],
     ids=str,
 )
-async def test_both_ask_as_the_same_person(
-    place: Place, monkeypatch: pytest.MonkeyPatch, user: Any, who: Any
+async def test_our_client_sends_the_credentials_that_kubectl_sends(
+    configs: Kubeconfigs, monkeypatch: pytest.MonkeyPatch, user: Any, who: Any
 ) -> None:
-    environment = named(monkeypatch, place.write(user=user))
+    environment = set_kubeconfig(monkeypatch, configs.write(user=user))
 
-    assert await place.ask_as(environment) == who
+    assert await configs.request_by_both(environment) == who
 
 
-async def test_a_key_of_an_extra_is_escaped(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_key_of_an_extra_is_escaped(
+    configs: Kubeconfigs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     user = {"as": "ann", "as-user-extra": {"example.com/why": ["x"]}}
-    named(monkeypatch, place.write(user=user))
+    set_kubeconfig(monkeypatch, configs.write(user=user))
 
-    await _ours()
+    await _list_pods()
 
-    assert ("impersonate-extra-example.com%2fwhy", "x") in place.asked[-1][1]
+    assert ("impersonate-extra-example.com%2fwhy", "x") in configs.requests[-1][1]
 
 
 def contexts(name: str) -> dict[str, Any]:
@@ -161,20 +165,22 @@ def contexts(name: str) -> dict[str, Any]:
 
 
 async def test_several_files_are_merged_as_kubectl_merges_them(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    configs: Kubeconfigs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    empty, dashes = place.directory / "empty", place.directory / "dashes"
+    empty, dashes = configs.directory / "empty", configs.directory / "dashes"
     empty.touch()
     dashes.write_text("---\n# nothing\n", encoding="utf-8")
-    first = place.write("first", user={"token": "one"})
-    second = place.write("second", user={"token": "two", "as": "zed"})
-    of_others = place.write("sub/third", user={"tokenFile": "../token"}, **{"current-context": ""})
-    only_user = place.directory / "user"
+    first = configs.write("first", user={"token": "one"})
+    second = configs.write("second", user={"token": "two", "as": "zed"})
+    of_others = configs.write(
+        "sub/third", user={"tokenFile": "../token"}, **{"current-context": ""}
+    )
+    only_user = configs.directory / "user"
     only_user.write_text("users: [{name: a, user: {token: three}}]", encoding="utf-8")
     one, two = [("authorization", "Bearer one")], ("authorization", "Bearer two")
 
     async def by(*paths: Path | str) -> list[tuple[str, str]]:
-        return await place.ask_as(named(monkeypatch, *paths))
+        return await configs.request_by_both(set_kubeconfig(monkeypatch, *paths))
 
     assert await by(empty, first) == one
     assert await by(first, empty) == one
@@ -188,88 +194,98 @@ async def test_several_files_are_merged_as_kubectl_merges_them(
 
 @pytest.mark.parametrize("more", ["---\nkind: Config\nusers: []\n", "---\n{bad: [\n", "...\n"])
 async def test_the_first_document_of_a_file_counts(
-    place: Place, monkeypatch: pytest.MonkeyPatch, more: str
+    configs: Kubeconfigs, monkeypatch: pytest.MonkeyPatch, more: str
 ) -> None:
-    path = place.write(user={"token": "t"})
+    path = configs.write(user={"token": "t"})
     path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
 
-    assert await place.ask_as(named(monkeypatch, path)) == [("authorization", "Bearer t")]
+    assert await configs.request_by_both(set_kubeconfig(monkeypatch, path)) == [
+        ("authorization", "Bearer t")
+    ]
 
 
-async def test_json_is_read_however_it_is_indented(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+async def test_a_kubeconfig_may_be_json_indented_by_tabs(
+    configs: Kubeconfigs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = place.write(server=place.server.replace("https", "HTTPS"))
+    path = configs.write(server=configs.server.replace("https", "HTTPS"))
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     path.write_text("\ufeff" + json.dumps(content, indent="\t"), encoding="utf-8")
 
-    assert await place.ask_as(named(monkeypatch, path)) == [("authorization", "Bearer t")]
+    assert await configs.request_by_both(set_kubeconfig(monkeypatch, path)) == [
+        ("authorization", "Bearer t")
+    ]
 
 
-async def test_a_client_certificate_of_a_file_or_a_plugin_is_shown(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+async def test_the_client_certificate_of_a_file_or_a_plugin_is_sent(
+    configs: Kubeconfigs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.write_credential()
-    key = base64.b64encode(place.read("client.key").encode()).decode()
+    configs.write_credential()
+    key = base64.b64encode(configs.read("client.key").encode()).decode()
     of_file = {"client-certificate": "client.pem", "client-key-data": key}
-    plugin = place.directory / "plugin"
-    plugin.write_text(f"#!/bin/sh\ncat {place.directory}/credential", encoding="utf-8")
+    plugin = configs.directory / "plugin"
+    plugin.write_text(f"#!/bin/sh\ncat {configs.directory}/credential", encoding="utf-8")
 
     for user in (of_file, {"exec": PLUGIN_USER}):
-        await place.ask_as(named(monkeypatch, place.write(user=user)))
+        await configs.request_by_both(set_kubeconfig(monkeypatch, configs.write(user=user)))
 
-    assert place.shown == ["ann"] * 4
+    assert configs.certificate_names == ["ann"] * 4
 
 
-async def test_a_servers_path_is_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = place.write(server=f"{place.server}/k8s/clusters/c-1/", user={"token": "t"})
+async def test_the_path_in_a_servers_url_is_kept(
+    configs: Kubeconfigs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = configs.write(server=f"{configs.server}/k8s/clusters/c-1/", user={"token": "t"})
 
-    await place.ask_as(named(monkeypatch, path))
+    await configs.request_by_both(set_kubeconfig(monkeypatch, path))
 
-    assert place.asked[-1][0] == f"/k8s/clusters/c-1{PODS}"
+    assert configs.requests[-1][0] == f"/k8s/clusters/c-1{PODS}"
 
 
 async def test_the_servers_certificate_may_have_another_name(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    configs: Kubeconfigs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trusted = {"certificate-authority": "ca.pem"}
-    right = place.write(cluster={**trusted, "tls-server-name": NAME})
-    await place.ask_as(named(monkeypatch, right))
+    right = configs.write(cluster={**trusted, "tls-server-name": NAME})
+    await configs.request_by_both(set_kubeconfig(monkeypatch, right))
 
-    environment = named(monkeypatch, place.write("other", cluster=trusted))
-    assert (await kubectl(environment))[0] == 1
+    environment = set_kubeconfig(monkeypatch, configs.write("other", cluster=trusted))
+    assert (await run_kubectl(environment))[0] == 1
     with pytest.raises(UnreachableError, match="certificate"):
-        await _ours()
+        await _list_pods()
 
 
-async def test_the_kubeconfigs_proxy_is_used_also_for_this_machine(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+async def test_the_kubeconfigs_proxy_is_used_also_for_a_server_on_this_machine(
+    configs: Kubeconfigs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with tunnel(place.port) as (proxy, asked):
+    async with running_proxy(configs.port) as (proxy, requests):
         cluster = {
             "certificate-authority": "ca.pem",
             "proxy-url": proxy.replace("//", "//ann:secret@"),
         }
-        far = place.write(cluster=cluster, server=f"https://{NAME}:6443")
-        await place.ask_as(named(monkeypatch, far))
+        far = configs.write(cluster=cluster, server=f"https://{NAME}:6443")
+        await configs.request_by_both(set_kubeconfig(monkeypatch, far))
         near = {"insecure-skip-tls-verify": True, "proxy-url": proxy}
-        await place.ask_as(named(monkeypatch, place.write(cluster=near), NO_PROXY="*"))
+        await configs.request_by_both(
+            set_kubeconfig(monkeypatch, configs.write(cluster=near), NO_PROXY="*")
+        )
 
     there = f"CONNECT {NAME}:6443 Proxy-Authorization: Basic YW5uOnNlY3JldA=="
-    assert asked == [there, there, *[f"CONNECT 127.0.0.1:{place.port}"] * 2]
+    assert requests == [there, there, *[f"CONNECT 127.0.0.1:{configs.port}"] * 2]
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])
-async def test_the_environments_proxy_is_used_but_for_what_is_near(
-    place: Place, monkeypatch: pytest.MonkeyPatch, variable: str
+async def test_the_environments_proxy_is_not_used_for_a_server_on_this_machine(
+    configs: Kubeconfigs, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    async with tunnel(place.port) as (proxy, asked):
+    async with running_proxy(configs.port) as (proxy, requests):
         cluster = {"certificate-authority": "ca.pem"}
-        far = place.write(cluster=cluster, server=f"https://{NAME}:6443")
-        await place.ask_as(named(monkeypatch, far, **{variable: proxy}))
-        await place.ask_as(named(monkeypatch, place.write(), **{variable: proxy}))
+        far = configs.write(cluster=cluster, server=f"https://{NAME}:6443")
+        await configs.request_by_both(set_kubeconfig(monkeypatch, far, **{variable: proxy}))
+        await configs.request_by_both(
+            set_kubeconfig(monkeypatch, configs.write(), **{variable: proxy})
+        )
 
-    assert asked == [f"CONNECT {NAME}:6443"] * 2
+    assert requests == [f"CONNECT {NAME}:6443"] * 2
 
 
 REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str, str]] = {
@@ -382,22 +398,22 @@ REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
 async def test_a_kubeconfig_that_kubectl_refuses_is_refused_in_one_line(
-    place: Place, monkeypatch: pytest.MonkeyPatch, case: Any
+    configs: Kubeconfigs, monkeypatch: pytest.MonkeyPatch, case: Any
 ) -> None:
-    cluster, user, more, kubectls, ours = case
-    environment = named(monkeypatch, place.write(cluster=cluster, user=user, **more))
+    cluster, user, more, kubectls_message, our_message = case
+    environment = set_kubeconfig(monkeypatch, configs.write(cluster=cluster, user=user, **more))
 
-    code, told = await kubectl(environment)
+    code, errors = await run_kubectl(environment)
     assert code == 1
-    assert kubectls in told
+    assert kubectls_message in errors
     with pytest.raises(ConnectionConfigError) as raised:
-        await _ours()
-    assert ours in str(raised.value)
+        await _list_pods()
+    assert our_message in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("status", "ours"),
+    ("status", "our_message"),
     [
         ({"token": 5}, "'token' of status of it must be text, not of type int"),
         ({"token": ["t"]}, "'token' of status of it must be text, not of type list"),
@@ -412,55 +428,62 @@ async def test_a_kubeconfig_that_kubectl_refuses_is_refused_in_one_line(
     ids=str,
 )
 async def test_a_plugins_answer_that_is_not_a_credential_is_refused(
-    place: Place, status: Any, ours: str
+    configs: Kubeconfigs, status: Any, our_message: str
 ) -> None:
-    said = {"apiVersion": PLUGIN_USER["apiVersion"], "kind": "ExecCredential", "status": status}
-    (place.directory / "credential").write_text(json.dumps(said), encoding="utf-8")
-    plugin = place.directory / "plugin"
-    plugin.write_text(f"#!/bin/sh\ncat {place.directory}/credential", encoding="utf-8")
-    path = place.write(user={"exec": PLUGIN_USER})
+    answer = {"apiVersion": PLUGIN_USER["apiVersion"], "kind": "ExecCredential", "status": status}
+    (configs.directory / "credential").write_text(json.dumps(answer), encoding="utf-8")
+    plugin = configs.directory / "plugin"
+    plugin.write_text(f"#!/bin/sh\ncat {configs.directory}/credential", encoding="utf-8")
+    path = configs.write(user={"exec": PLUGIN_USER})
 
-    code, told = await kubectl({"KUBECONFIG": str(path)})
-    assert code == 1, told
+    code, errors = await run_kubectl({"KUBECONFIG": str(path)})
+    assert code == 1, errors
     with pytest.raises(ConnectionConfigError) as raised:
         await (await Connection.find(path)).authorization()
     assert "its plugin gave no ExecCredential" in str(raised.value)
-    assert ours in str(raised.value)
+    assert our_message in str(raised.value)
 
 
-async def test_a_plugin_is_asked_again_only_when_its_token_has_expired(place: Place) -> None:
-    plugin = place.directory / "plugin"
+async def test_a_plugin_is_asked_again_only_when_its_token_has_expired(
+    configs: Kubeconfigs,
+) -> None:
+    plugin = configs.directory / "plugin"
     said = '{"apiVersion": "client.authentication.k8s.io/v1", "status": {"token": "%s"%s}}'
     past = ', "expirationTimestamp": "2020-01-01T00:00:00Z"'
-    counting = f"#!/bin/sh\necho x >> {place.directory}/count\necho '{said}'\n"
-    path = place.write(user={"exec": PLUGIN_USER})
+    counting = f"#!/bin/sh\necho x >> {configs.directory}/count\necho '{said}'\n"
+    path = configs.write(user={"exec": PLUGIN_USER})
 
     async def asked(times: int, more: str) -> int:
-        (place.directory / "count").unlink(missing_ok=True)
+        (configs.directory / "count").unlink(missing_ok=True)
         plugin.write_text(counting % ("t", more), encoding="utf-8")
         connection = await Connection.find(path)
         for _ in range(times):
             await connection.authorization()
-        return len((place.directory / "count").read_text(encoding="utf-8").splitlines())
+        return len((configs.directory / "count").read_text(encoding="utf-8").splitlines())
 
     assert await asked(3, "") == 1
     assert await asked(3, past) > 3
 
 
-async def test_a_token_file_is_read_again_for_each_request(place: Place) -> None:
-    connection = await Connection.find(place.write(user={"tokenFile": "token"}))
-    (place.directory / "token").write_text("renewed\n", encoding="utf-8")
+async def test_a_token_file_is_read_again_for_each_request(configs: Kubeconfigs) -> None:
+    connection = await Connection.find(configs.write(user={"tokenFile": "token"}))
+    (configs.directory / "token").write_text("renewed\n", encoding="utf-8")
 
     assert await connection.authorization() == [("Authorization", "Bearer renewed")]
 
 
-async def test_credentials_that_are_gone_leave_a_request_unsent(place: Place) -> None:
-    connection = await Connection.find(place.write(user={"tokenFile": "token"}))
-    (place.directory / "token").unlink()
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["missing", "not UTF-8"])
+async def test_a_request_without_usable_credentials_is_not_sent(
+    configs: Kubeconfigs, content: bytes | None
+) -> None:
+    connection = await Connection.find(configs.write(user={"tokenFile": "token"}))
+    (configs.directory / "token").unlink()
+    if content is not None:
+        (configs.directory / "token").write_bytes(content)
 
     async with Api(connection) as api:
         with pytest.raises(
             UnreachableError, match=r"GET /api/v1/pods: not sent\. .* cannot be read"
         ):
             await api.get(PODS)
-    assert place.asked == []
+    assert configs.requests == []

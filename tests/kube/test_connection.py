@@ -1,4 +1,4 @@
-"""Kubeconfigs that people have: what is wrong with one is told with its name."""
+"""Finding the API server. The errors name the file and say what is wrong with it."""
 
 import base64
 from datetime import UTC, datetime
@@ -52,9 +52,9 @@ UNUSABLE = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), UNUSABLE.values(), ids=UNUSABLE)
-async def test_what_is_wrong_with_a_kubeconfig_is_told_in_one_line(
-    tmp_path: Path, text: str, told: str
+@pytest.mark.parametrize(("text", "message"), UNUSABLE.values(), ids=UNUSABLE)
+async def test_the_error_of_an_unusable_kubeconfig_is_one_line_with_the_reason(
+    tmp_path: Path, text: str, message: str
 ) -> None:
     path = tmp_path / "config"
     path.write_text(text, encoding="utf-8")
@@ -63,16 +63,16 @@ async def test_what_is_wrong_with_a_kubeconfig_is_told_in_one_line(
         await Connection.find(path)
 
     assert str(raised.value).startswith(f"The kubeconfig {path} cannot be used: ")
-    assert told in str(raised.value)
+    assert message in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
-async def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+async def test_the_error_names_a_missing_kubeconfig(tmp_path: Path) -> None:
     with pytest.raises(ConnectionConfigError, match=r"There is no kubeconfig .*/nowhere"):
         await Connection.find(tmp_path / "nowhere")
 
 
-async def test_one_of_several_files_may_be_missing(
+async def test_a_missing_file_among_several_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "config"
@@ -110,7 +110,7 @@ async def test_no_token_is_sent_unencrypted_to_another_machine(
 
 @pytest.fixture
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put this process into a pod: the directory of its ServiceAccount."""
+    """Make this process look as if in a pod. Return the directory of its ServiceAccount."""
     certificate = make_certificate("127.0.0.1", datetime.now(UTC)).certificate
     (tmp_path / "token").write_text("from-pod\n", encoding="utf-8")
     (tmp_path / "namespace").write_text("shop\n", encoding="utf-8")
@@ -124,7 +124,7 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-async def test_a_pod_asks_as_its_service_account(account: Path) -> None:
+async def test_a_pod_sends_the_present_token_of_its_service_account(account: Path) -> None:
     found = await Connection.find()
 
     assert (found.server, found.namespace) == ("https://10.0.0.1:443", "shop")
@@ -138,7 +138,7 @@ async def test_a_pod_asks_as_its_service_account(account: Path) -> None:
 @pytest.mark.parametrize(
     ("host", "server"), [("10.0.0.1", "https://10.0.0.1:443"), ("fd00::1", "https://[fd00::1]:443")]
 )
-async def test_a_pods_proxy_is_that_of_its_environment(
+async def test_a_pod_uses_the_proxy_of_its_environment(
     account: Path, monkeypatch: pytest.MonkeyPatch, host: str, server: str
 ) -> None:
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
@@ -151,7 +151,7 @@ async def test_a_pods_proxy_is_that_of_its_environment(
 
 
 @pytest.mark.parametrize("missing", ["namespace", "ca.crt", "KUBERNETES_SERVICE_HOST"])
-async def test_the_error_names_what_a_pod_lacks(
+async def test_the_error_names_the_missing_part_of_a_pods_configuration(
     account: Path, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     if missing.startswith("KUBERNETES"):

@@ -8,7 +8,7 @@ from grctl_local import LocalServer
 NAMESPACES = Resource("/api/v1", "namespaces")
 
 
-async def test_a_connection_that_was_given_up_is_closed_with_its_client(tmp_path: Path) -> None:
+async def test_an_abandoned_connection_is_closed_with_its_client(tmp_path: Path) -> None:
     async with LocalServer(kubeconfig_path=tmp_path / "kubeconfig") as server:
         async with Api(await Connection.find(server.kubeconfig_path)) as api:
             async for _ in api.watch(NAMESPACES.path(), {"resourceVersion": "0"}):

@@ -1,4 +1,4 @@
-"""The fence of the API client: what is sent, and what is not."""
+"""The fence of the API client: which writes are sent, and which are not."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,9 @@ from aiohttp.test_utils import TestServer
 from grctl.kube import Api, Connection, FencedError, UnreachableError
 
 
-class Fence:
+class FixedFence:
+    """A fence with given answers, of which the last one is repeated."""
+
     def __init__(self, *answers: float) -> None:
         self.answers = list(answers)
 
@@ -18,53 +20,55 @@ class Fence:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
-class Configuration:
-    """Of somebody who needs no token."""
+class NoCredentials:
+    """Credentials of a client that sends none."""
 
     async def headers(self) -> list[tuple[str, str]]:
         return []
 
 
-class Server:
+class RecordingServer:
+    """Records the methods of requests, and answers while `answers` is set."""
+
     def __init__(self) -> None:
-        self.came: list[str] = []
+        self.methods: list[str] = []
         self.answers = asyncio.Event()
         self.answers.set()
 
     async def handle(self, request: web.Request) -> web.Response:
-        self.came.append(request.method)
+        self.methods.append(request.method)
         await self.answers.wait()
         return web.json_response({})
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[tuple[Server, Api]]:
-    made = Server()
+async def server() -> AsyncIterator[tuple[RecordingServer, Api]]:
+    recording = RecordingServer()
     app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", made.handle)
+    app.router.add_route("*", "/{tail:.*}", recording.handle)
     async with TestServer(app) as listening:
         url = str(listening.make_url("")).rstrip("/")
-        async with Api(Connection(url, "default", None, Configuration())) as api:
-            yield made, api
-        made.answers.set()
+        async with Api(Connection(url, "default", None, NoCredentials())) as api:
+            yield recording, api
+        recording.answers.set()
 
 
-async def test_without_a_fence_everything_is_sent(server: tuple[Server, Api]) -> None:
-    made, api = server
+async def test_a_client_without_a_fence_sends_writes(server: tuple[RecordingServer, Api]) -> None:
+    recording, api = server
     await api.create("/things", {})
-    assert made.came == ["POST"]
+    assert recording.methods == ["POST"]
 
 
-async def test_while_the_fence_is_open_writes_are_sent(server: tuple[Server, Api]) -> None:
-    made, api = server
-    api.fence = Fence(60.0)
+async def test_an_open_fence_lets_writes_pass(server: tuple[RecordingServer, Api]) -> None:
+    recording, api = server
+    api.fence = FixedFence(60.0)
     await api.replace("/things/a", {})
-    assert made.came == ["PUT"]
+    assert recording.methods == ["PUT"]
 
 
-async def test_behind_a_closed_fence_only_reads_are_sent(server: tuple[Server, Api]) -> None:
-    made, api = server
-    api.fence = Fence(0.0)
+async def test_a_closed_fence_lets_only_reads_pass(server: tuple[RecordingServer, Api]) -> None:
+    recording, api = server
+    api.fence = FixedFence(0.0)
     for writing in (
         api.create("/things", {}),
         api.replace("/things/a", {}),
@@ -75,24 +79,24 @@ async def test_behind_a_closed_fence_only_reads_are_sent(server: tuple[Server, A
         with pytest.raises(FencedError, match="not sent"):
             await writing
     await api.get("/things")
-    assert made.came == ["GET"]
+    assert recording.methods == ["GET"]
 
 
 async def test_a_fence_that_closes_while_the_token_is_made_stops_the_write(
-    server: tuple[Server, Api],
+    server: tuple[RecordingServer, Api],
 ) -> None:
-    made, api = server
-    api.fence = Fence(60.0, -1.0)
+    recording, api = server
+    api.fence = FixedFence(60.0, -1.0)
     with pytest.raises(FencedError):
         await api.replace("/things/a", {})
-    assert made.came == []
+    assert recording.methods == []
 
 
-async def test_a_write_without_an_answer_is_given_up_when_the_fence_closes(
-    server: tuple[Server, Api],
+async def test_a_write_without_an_answer_fails_when_the_fence_closes(
+    server: tuple[RecordingServer, Api],
 ) -> None:
-    made, api = server
-    made.answers.clear()
-    api.fence = Fence(0.05)
+    recording, api = server
+    recording.answers.clear()
+    api.fence = FixedFence(0.05)
     with pytest.raises(UnreachableError):
         await api.replace("/things/a", {})

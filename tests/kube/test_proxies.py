@@ -1,4 +1,4 @@
-"""Which proxy a request goes through: the table is that of Go's clients, and so of kubectl."""
+"""Which proxy a request goes through: the same one as with Go's clients, and so with kubectl."""
 
 import pytest
 
@@ -26,14 +26,14 @@ API = "https://api.example.com:6443"
         ("https://10.0.0.1", {"HTTPS_PROXY": "http://a"}, "http://a"),
     ],
 )
-def test_the_environment_names_a_proxy(
+def test_the_proxy_is_that_of_the_environment(
     server: str, environment: dict[str, str], proxy: str | None
 ) -> None:
     assert proxy_of(server, "", environment) == proxy
 
 
 @pytest.mark.parametrize(
-    ("server", "names", "passed_over"),
+    ("server", "names", "is_direct"),
     [
         (API, "*", True),
         (API, "example.com", True),
@@ -55,15 +55,15 @@ def test_the_environment_names_a_proxy(
         (API, "10.0.0.0/8", False),
     ],
 )
-def test_no_proxy_names_what_is_asked_directly(
-    server: str, names: str, *, passed_over: bool
+def test_a_server_that_no_proxy_names_is_asked_directly(
+    server: str, names: str, *, is_direct: bool
 ) -> None:
     for variable in ("NO_PROXY", "no_proxy"):
         found = proxy_of(server, "", {"HTTPS_PROXY": "http://proxy", variable: names})
-        assert (found is None) is passed_over
+        assert (found is None) is is_direct
 
 
-def test_the_kubeconfigs_proxy_counts_before_all() -> None:
+def test_the_kubeconfigs_proxy_comes_first() -> None:
     environment = {"HTTPS_PROXY": "http://b", "NO_PROXY": "*"}
 
     assert proxy_of(API, "http://a", environment) == "http://a"
@@ -71,11 +71,11 @@ def test_the_kubeconfigs_proxy_counts_before_all() -> None:
 
 
 @pytest.mark.parametrize("url", ["ftp://a", "socks5://a:1", "a:3128", "http://"])
-def test_a_proxy_of_another_kind_is_refused(url: str) -> None:
+def test_a_proxy_of_an_unsupported_kind_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"its proxy-url is .*; a proxy is written http://HOST"):
         proxy_of(API, url, {})
 
 
-def test_a_proxy_of_the_environment_of_another_kind_is_refused_by_its_variable() -> None:
+def test_the_refusal_of_an_environments_proxy_names_the_variable() -> None:
     with pytest.raises(ValueError, match=r"\$HTTPS_PROXY is socks5://\.\.\.; a proxy is written"):
         proxy_of(API, "", {"https_proxy": "socks5://user:secret@a"})

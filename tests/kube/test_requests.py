@@ -24,11 +24,11 @@ NAMESPACES = Resource("/api/v1", "namespaces")
         ("GET", "/apis/grctl.dev/v1alpha1", "get", "/apis/grctl.dev/v1alpha1"),
     ],
 )
-def test_a_request_is_named_as_a_role_names_it(
+def test_a_request_has_the_verb_and_the_resource_of_a_role(
     method: str, path: str, verb: str, resource: str
 ) -> None:
     assert request_of(method, path) == (verb, resource)
 
 
-def test_a_list_that_goes_on_is_a_watch() -> None:
+def test_a_get_with_watch_has_the_verb_watch() -> None:
     assert request_of("GET", EVENTS.path(), watch=True) == ("watch", "workflowevents")

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from grctl.kube import RUNS, Api, Connection
-from grctl.kube.api import Json, Params
+from grctl.kube.api import Params
+from grctl.kube.bodies import Json
 from grctl.models import FINALIZER
 from grctl.models.directive import Complete, WaitForEvent
 from grctl_operator.let_go import let_go_of_all, main

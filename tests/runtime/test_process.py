@@ -19,7 +19,7 @@ from grctl_operator.runtime.leader.leadership import Leadership, LeadershipLostE
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.process import _session, serve
 from grctl_operator.runtime.settings import Settings
-from tests.kube.peer import NAME, noting_server, write
+from tests.kube.peer import NAME, recording_server, write_kubeconfig
 from tests.runtime.conftest import PATIENCE, Cluster
 
 MORE_THAN_KOPF_TRIES = 30
@@ -104,10 +104,10 @@ async def test_a_lease_that_another_operator_has_ends_the_process(
 
 
 async def test_kopf_asks_as_the_kubeconfig_says(tmp_path: Path) -> None:
-    async with noting_server(tmp_path) as (server, asked, _):
+    async with recording_server(tmp_path) as (server, asked, _):
         cluster = {"certificate-authority": "ca.pem", "tls-server-name": NAME}
         user = {"token": "t", "as": "ann", "as-groups": ["g1", "g2"]}
-        path = write(tmp_path / "config", server, cluster=cluster, user=user)
+        path = write_kubeconfig(tmp_path / "config", server, cluster=cluster, user=user)
         kopfs = await _session(await Connection.find(path))
         async with kopfs.aiohttp_session as session, session.get(f"{server}/api") as answer:
             assert answer.status == 200

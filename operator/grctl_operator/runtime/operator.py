@@ -21,7 +21,7 @@ from functools import partial
 from typing import NoReturn
 
 from grctl.kube import Api, ApiError, Connection, UnreachableError
-from grctl.kube.api import UNLIMITED
+from grctl.kube.api import UNLIMITED_POOL_SIZE
 from grctl.serving.probes import Probes
 from grctl_operator.engine import decide
 from grctl_operator.runtime.leader.candidate import candidate
@@ -192,7 +192,7 @@ class Operator:
 
     async def _open_api(self, connection: Connection) -> Api:
         api = await self._stack.enter_async_context(
-            Api(connection, user_agent=USER_AGENT, pool=UNLIMITED)
+            Api(connection, user_agent=USER_AGENT, pool=UNLIMITED_POOL_SIZE)
         )
         api.on_answer = self.clock.on_answer
         api.on_request = self.metrics.asked

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast
 from grctl.backoff import Backoff
 from grctl.client.errors import CrdsMissingError
 from grctl.kube import (
-    REQUEST_TIMEOUT,
+    API_REQUEST_TIMEOUT_S,
     Api,
     ApiError,
     ExpiredError,
@@ -194,7 +194,7 @@ def limits_of(request_timeout: float | None) -> tuple[float | None, float]:
         request_timeout: What was asked for; 0 for any length, None for what is usual.
     """
     if request_timeout is None:
-        return REQUEST_TIMEOUT, PATIENCE
+        return API_REQUEST_TIMEOUT_S, PATIENCE
     return (request_timeout, request_timeout) if request_timeout else (None, math.inf)
 
 

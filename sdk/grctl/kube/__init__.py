@@ -4,7 +4,7 @@ The official `kubernetes` package finds the API and the credentials (kubeconfig,
 OIDC, in-cluster); the objects go through plain aiohttp, which costs less than half of its models.
 """
 
-from grctl.kube.api import REQUEST_TIMEOUT, Api, Fence
+from grctl.kube.api import API_REQUEST_TIMEOUT_S, Api, Fence
 from grctl.kube.connection import Connection, ConnectionConfigError
 from grctl.kube.errors import (
     AlreadyExistsError,
@@ -33,11 +33,11 @@ from grctl.kube.resources import (
 
 __all__ = [
     "ACCESS_REVIEWS",
+    "API_REQUEST_TIMEOUT_S",
     "CORE_EVENTS",
     "CRDS",
     "EVENTS",
     "LEASES",
-    "REQUEST_TIMEOUT",
     "RUNS",
     "TOKEN_REVIEWS",
     "AlreadyExistsError",

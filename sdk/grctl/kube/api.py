@@ -1,17 +1,16 @@
 """Requests to the API server, and nothing about what they mean.
 
-1. An answer that is no success is an exception of `grctl.kube.errors`.
-2. No answer is `UnreachableError`: whether the write happened is then unknown, so only the
-   caller, who knows what it meant, may repeat it.
-3. Each answer's `Date` goes to `on_answer` with how long it took: deadlines are the API
-   server's, not this machine's.
-4. Each request goes to `on_request`, once, with the status of its answer: it is counted.
-5. Where there is a fence, it is asked directly before each write is sent, and what it leaves of
-   time limits the write: what is not sent by then never is. Reads go on.
+1. An answer with an error status is raised as an exception of `grctl.kube.errors`.
+2. A request without an answer raises `UnreachableError`. Whether a write happened is then unknown,
+   so only the caller may repeat it: the caller knows what the write means.
+3. The `Date` of each answer goes to `on_answer`, with the time that the answer took: deadlines are
+   of the API server's clock, not of this machine's.
+4. Each request goes to `on_request` once, with the status of its answer, so that it is counted.
+5. If there is a fence, it is asked directly before each write is sent. The time that it leaves
+   limits the write: a write that was not sent by then is never sent. Reads are not fenced.
 """
 
 import asyncio
-import io
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -23,14 +22,21 @@ from typing import Any, Protocol, Self
 
 import aiohttp
 
-from grctl.json.raw_json import dumps
-from grctl.json.reading import UnreadableJsonError, read_json
+from grctl.json.reading import UnreadableJsonError
+from grctl.kube.bodies import (
+    Json,
+    discard_body,
+    lines,
+    raise_for_refusal,
+    read_body,
+    read_watch_event,
+    write_body,
+)
 from grctl.kube.connection import Connection, ConnectionConfigError
 from grctl.kube.connector import Connector
 from grctl.kube.credentials import Headers
 from grctl.kube.errors import (
     FencedError,
-    LargeAnswerError,
     UnreachableError,
     UnreadableAnswerError,
     UntrustedServerError,
@@ -38,26 +44,24 @@ from grctl.kube.errors import (
 )
 from grctl.kube.requests import Request, request_of
 
-REQUEST_TIMEOUT = 30.0  # s: longer than the API server's own waits for etcd
-CONNECT_TIMEOUT = 5.0  # s
-AT_ONCE = 2**20  # bytes of a body: of more than this in one piece aiohttp warns
-POOL = 100  # connections for requests: more than a busy operator has under way
-UNLIMITED = 0  # connections for watches: each is held for minutes, and must not keep a write back
-TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+API_REQUEST_TIMEOUT_S = 30.0  # longer than the API server's own waits for etcd
+API_CONNECT_TIMEOUT_S = 5.0
+REQUEST_POOL_SIZE = 100  # connections: more than a busy operator has requests under way
+UNLIMITED_POOL_SIZE = 0  # for watches, which hold connections for minutes
+TABLE_MEDIA_TYPE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
-Json = dict[str, Any]
 Params = Mapping[str, str]
 OnAnswer = Callable[[float, datetime], None]
-"""Gets how many seconds the answer took, and its Date."""
+"""Receives the seconds that the answer took, and its Date."""
 OnRequest = Callable[[Request, int], None]
-"""Gets what was asked and the HTTP status of the answer; 0 where none came."""
+"""Receives the request and the HTTP status of its answer; 0 if no answer came."""
 
 
 class Fence(Protocol):
-    """Whether this process may write: one of several may, and it knows until when."""
+    """Whether this process may write. Of several processes one may, until a time that it knows."""
 
     def remaining(self) -> float:
-        """Give the seconds for which writes may still be sent; 0 or less: none may."""
+        """Return the seconds for which writes may still be sent; 0 or less if none may be."""
 
 
 class Api:
@@ -66,11 +70,11 @@ class Api:
     Use it as an async context manager.
 
     Args:
-        connection: Which API server, and as whom.
-        user_agent: What this program calls itself.
-        request_timeout: Seconds in which each request but a watch must be answered; None: for ever.
-        pool: How many requests may be under way, beside watches; UNLIMITED: the caller bounds them;
-            None: POOL.
+        connection: The API server, and the credentials for it.
+        user_agent: Name of this program, as the API server sees it.
+        request_timeout: Seconds in which each request but a watch must be answered. None: for ever.
+        pool: How many requests may be under way, beside watches. UNLIMITED_POOL_SIZE: the caller
+            bounds them. None: REQUEST_POOL_SIZE.
     """
 
     def __init__(
@@ -78,7 +82,7 @@ class Api:
         connection: Connection,
         *,
         user_agent: str = "grctl",
-        request_timeout: float | None = REQUEST_TIMEOUT,
+        request_timeout: float | None = API_REQUEST_TIMEOUT_S,
         pool: int | None = None,
     ) -> None:
         self.connection = connection
@@ -87,7 +91,7 @@ class Api:
         self.on_request: OnRequest | None = None
         self.fence: Fence | None = None
         self._user_agent = user_agent
-        self._limit = POOL if pool is None else pool
+        self._limit = REQUEST_POOL_SIZE if pool is None else pool
         self._session: aiohttp.ClientSession | None = None
         self._watching: aiohttp.ClientSession | None = None
 
@@ -98,7 +102,8 @@ class Api:
 
     async def __aenter__(self) -> Self:
         """Open the pools; no request is made."""
-        self._session, self._watching = self._open_pool(self._limit), self._open_pool(UNLIMITED)
+        self._session = self._open_pool(self._limit)
+        self._watching = self._open_pool(UNLIMITED_POOL_SIZE)
         return self
 
     def _open_pool(self, limit: int) -> aiohttp.ClientSession:
@@ -107,7 +112,9 @@ class Api:
             connector=connector,
             proxy=self.connection.proxy,
             headers={"User-Agent": self._user_agent, "Accept": "application/json"},
-            timeout=aiohttp.ClientTimeout(total=self.request_timeout, sock_connect=CONNECT_TIMEOUT),
+            timeout=aiohttp.ClientTimeout(
+                total=self.request_timeout, sock_connect=API_CONNECT_TIMEOUT_S
+            ),
         )
 
     async def __aexit__(
@@ -134,7 +141,9 @@ class Api:
     async def table(self, path: str, params: Params | None = None) -> list[Json]:
         """Read the printer columns of a collection: cells by the names of their columns."""
         wanted = {"includeObject": "None", **(params or {})}
-        answer = await self._request("GET", path, params=wanted, headers={"Accept": TABLE})
+        answer = await self._request(
+            "GET", path, params=wanted, headers={"Accept": TABLE_MEDIA_TYPE}
+        )
         names = [column["name"] for column in answer["columnDefinitions"]]
         rows = answer.get("rows") or []
         return [dict(zip(names, row["cells"], strict=True)) for row in rows]
@@ -144,7 +153,7 @@ class Api:
         return await self._request("POST", path, body=body, params=params)
 
     async def replace(self, path: str, body: Json, params: Params | None = None) -> Json:
-        """Put an object; with `metadata.resourceVersion` only over the version it names."""
+        """Replace an object. A `metadata.resourceVersion` names the only version to be replaced."""
         return await self._request("PUT", path, body=body, params=params)
 
     async def merge(self, path: str, patch: Json, params: Params | None = None) -> Json:
@@ -168,9 +177,9 @@ class Api:
         return await self._request("DELETE", path, body=options, params=params)
 
     async def delete_all(self, path: str, params: Params) -> None:
-        """Delete the objects of a collection that selectors in `params` name.
+        """Delete the objects of a collection that the selectors in `params` select.
 
-        The answer holds all of them, whatever their size: it is received and not kept.
+        The answer holds all deleted objects, so it may be large: it is received and not kept.
         """
         options: Json = {"kind": "DeleteOptions", "apiVersion": "v1"}
         await self._request("DELETE", path, body=options, params=params, kept=False)
@@ -183,16 +192,16 @@ class Api:
 
         Raises:
             ExpiredError: the revision asked for is no longer kept.
-            UnreachableError: the stream broke, or something else than watch events came.
+            UnreachableError: the stream broke, or something other than watch events came.
         """
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=API_CONNECT_TIMEOUT_S)
         try:
             async with self._open(
                 "GET", path, self._watching, params={**params, "watch": "true"}, timeout=timeout
             ) as response:
-                await _raise_for_refusal(response)
-                async for line in _lines(response.content):
-                    event = _watch_event(line)
+                await raise_for_refusal(response)
+                async for line in lines(response.content):
+                    event = read_watch_event(line)
                     if event["type"] == "ERROR":
                         raise api_error(500, event["object"])
                     yield event
@@ -216,7 +225,7 @@ class Api:
         left = self._time_left(method, path)
         if body is not None:
             headers = {"Content-Type": "application/json", **(headers or {})}
-        data = None if body is None else _written(body)
+        data = None if body is None else write_body(body)
         try:
             async with (
                 asyncio.timeout(left),
@@ -224,8 +233,8 @@ class Api:
                     method, path, self._session, params=params, data=data, headers=headers
                 ) as response,
             ):
-                await _raise_for_refusal(response)
-                answer = _object(await _body(response, at_most)) if kept else await _drop(response)
+                await raise_for_refusal(response)
+                answer = await (read_body(response, at_most) if kept else discard_body(response))
                 self._note_date(response, began)
                 return answer
         except UnreadableJsonError as error:
@@ -242,18 +251,18 @@ class Api:
         headers: Mapping[str, str] | None = None,
         **arguments: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Ask; the header that says who asks may need I/O itself."""
+        """Send a request. The credentials are made before, which may need I/O itself."""
         if session is None:
             raise RuntimeError("The Api is not open: use it as `async with Api(...) as api:`")
-        who = await self._authorization(method, path)
-        said = [*(headers or {}).items(), *who]
+        credentials = await self._authorization(method, path)
+        sent_headers = [*(headers or {}).items(), *credentials]
         url = self.connection.server + path
         name = self.connection.tls_server_name
-        self._time_left(method, path)  # again: finding out who asks may have taken its time
+        self._time_left(method, path)  # again: making the credentials may have taken time
         response = None
         try:
             response = await session.request(
-                method, url, headers=said, server_hostname=name, **arguments
+                method, url, headers=sent_headers, server_hostname=name, **arguments
             )
             self._count(method, path, arguments, response.status)
             yield response
@@ -276,10 +285,10 @@ class Api:
             self.on_request(request_of(method, path, watch=watch), status)
 
     def _time_left(self, method: str, path: str) -> float | None:
-        """Give in how many seconds a write must be done; None: whenever it is.
+        """Return the seconds in which a write must be done; None if it may take any time.
 
         Raises:
-            FencedError: it must not be sent.
+            FencedError: the write must not be sent.
         """
         if self.fence is None or method == "GET":
             return None
@@ -306,91 +315,17 @@ class Api:
         return UnreadableAnswerError(f"{asked}: the answer cannot be read: {error}")
 
 
-def _written(body: Json) -> bytes | io.BytesIO:
-    """Write a body, a large one so that it is sent in pieces."""
-    written = dumps(body)
-    return written if len(written) <= AT_ONCE else io.BytesIO(written)
-
-
-async def _body(response: aiohttp.ClientResponse, at_most: int | None) -> bytes:
-    """Read a whole answer, unless it is too large."""
-    if at_most is None:
-        return await response.read()
-    parts: list[bytes] = []
-    left = at_most
-    async for chunk in response.content.iter_any():
-        parts.append(chunk)
-        left -= len(chunk)
-        if left < 0:
-            raise LargeAnswerError(f"{response.url.path}: over {at_most} bytes")
-    return b"".join(parts)
-
-
-async def _drop(response: aiohttp.ClientResponse) -> Json:
-    """Receive an answer to its end, so that the connection can be used again."""
-    async for _ in response.content.iter_any():
-        pass
-    return {}
-
-
-def _object(data: bytes) -> Json:
-    """Read a JSON object.
-
-    Raises:
-        UnreadableJsonError: it is not one.
-    """
-    answer = read_json(data)
-    if not isinstance(answer, dict):
-        raise UnreadableJsonError(f"it is not an object but {type(answer).__name__}")
-    return answer
-
-
-def _watch_event(line: bytes) -> Json:
-    """Read a line of a watch: a type, and the object that it is about; empty if it is not one.
-
-    Raises:
-        UnreadableJsonError: it is not such a line.
-    """
-    event = _object(line)
-    if not isinstance(event.get("type"), str):
-        raise UnreadableJsonError("it is not a watch event")
-    if not isinstance(event.get("object"), dict):
-        event["object"] = {}
-    return event
-
-
 @lru_cache(maxsize=1)
 def _parse_date(date: str) -> datetime:
-    """Read a date as HTTP writes it: all answers of one second have the same."""
+    """Read a date as HTTP writes it. All answers of one second have the same one."""
     return parsedate_to_datetime(date)
 
 
 def _hang_up(response: aiohttp.ClientResponse) -> None:
-    """End a stream that is left early: a polite end of TLS waits for a server that only streams."""
-    connection = response.connection  # none once the body has come to its end
+    """Abort a stream that is left early.
+
+    A regular end of TLS would wait for the server, and a server that only streams never answers it.
+    """
+    connection = response.connection  # None once the whole body was received
     if connection is not None and connection.transport is not None:
         connection.transport.abort()
-
-
-async def _raise_for_refusal(response: aiohttp.ClientResponse) -> None:
-    if response.status < 400:
-        return
-    text = await response.read()
-    try:
-        body = read_json(text)
-    except UnreadableJsonError:
-        body = text.decode(errors="replace")
-    raise api_error(response.status, body)
-
-
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Split at newlines, without the length limit that `readline` has."""
-    kept: list[bytes] = []
-    async for chunk in content.iter_any():
-        *complete, rest = chunk.split(b"\n")
-        for line in complete:
-            kept.append(line)
-            yield b"".join(kept)
-            kept.clear()
-        if rest:
-            kept.append(rest)

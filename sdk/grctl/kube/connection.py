@@ -2,7 +2,7 @@
 
 1. An explicit kubeconfig, then the files of `$KUBECONFIG`, then `~/.kube/config`, then the pod's
    ServiceAccount.
-2. Who asks is said anew with each request: tokens renew themselves (`credentials`).
+2. The headers with the credentials are made anew for each request: tokens expire and are renewed.
 3. A setting of a kubeconfig that we do not support is refused, never ignored.
 """
 
@@ -48,9 +48,9 @@ class Connection:
     tls: ssl.SSLContext | None
     credentials: Credentials
     proxy: str | None = None
-    """URL of the proxy to it."""
+    """URL of the proxy to the server."""
     tls_server_name: str | None = None
-    """The name that its certificate must have, if that is not the server's."""
+    """The name that the server's certificate must have, if that is not the name in `server`."""
 
     @classmethod
     async def find(
@@ -59,9 +59,9 @@ class Connection:
         """Load the configuration as kubectl would.
 
         Raises:
-            ConnectionConfigError: none is there, or it cannot be used; says where it looked.
+            ConnectionConfigError: there is no configuration, or it cannot be used.
         """
-        paths = _paths(kubeconfig)
+        paths = _kubeconfig_paths(kubeconfig)
         if not paths and not (SERVICE_ACCOUNT / "token").exists():
             raise ConnectionConfigError(
                 "No Kubernetes API is configured: set KUBECONFIG, write ~/.kube/config, or run in"
@@ -72,28 +72,28 @@ class Connection:
         return await _from_kubeconfig(paths, context)
 
     async def authorization(self) -> Headers:
-        """Return the headers that say who asks.
+        """Return the headers with the credentials of a request.
 
-        As by kubectl, no token is sent unencrypted, but for a server on this machine.
+        As with kubectl, no token is sent unencrypted, except to a server on this machine.
 
         Raises:
-            ConnectionConfigError: a token cannot be had.
+            ConnectionConfigError: there is no usable token.
         """
         try:
             headers = await self.credentials.headers()
-        except (KubeconfigError, OSError) as error:
+        except (OSError, ValueError) as error:
             raise ConnectionConfigError(f"No credentials for {self.server}: {error}") from error
         return [each for each in headers if each[0] != AUTHORIZATION or self._is_private]
 
     @property
     def _is_private(self) -> bool:
-        """Whether nobody between this process and the server can read requests."""
+        """Whether nobody on the way to the server can read the requests."""
         parts = urlsplit(self.server)
         return parts.scheme == "https" or is_loopback(parts.hostname or "")
 
 
-def _paths(kubeconfig: str | os.PathLike[str] | None) -> list[Path]:
-    """Return the files to look at: one that is asked for, or as many as `$KUBECONFIG` names."""
+def _kubeconfig_paths(kubeconfig: str | os.PathLike[str] | None) -> list[Path]:
+    """Return the files to read: the given one, those that `$KUBECONFIG` names, or the default."""
     if kubeconfig:
         return [Path(kubeconfig).expanduser()]
     named = [each for each in os.environ.get("KUBECONFIG", "").split(os.pathsep) if each]
@@ -141,9 +141,9 @@ async def _load(paths: list[Path], context: str | None) -> Connection:
     server = f"{scheme.lower()}{separator}{rest}"
     if not server.startswith(("https://", "http://")):
         raise KubeconfigError(f"the server of {cluster.name} is not a URL: {server!r}")
-    plugin = ExecPlugin(user, _told_to_plugins(cluster)) if user.mapping("exec") else None
+    plugin = ExecPlugin(user, _cluster_for_plugins(cluster)) if user.mapping("exec") else None
     credentials = UserCredentials(user, plugin)
-    await credentials.headers()  # what is wrong with them is told here, once
+    await credentials.headers()  # unusable credentials are reported here, before any request
     return Connection(
         server,
         chosen.text("namespace") or "default",
@@ -154,7 +154,7 @@ async def _load(paths: list[Path], context: str | None) -> Connection:
     )
 
 
-def _told_to_plugins(cluster: Section) -> dict[str, Any]:
+def _cluster_for_plugins(cluster: Section) -> dict[str, Any]:
     return {name: value for name, value in cluster.fields.items() if name != "extensions"}
 
 
@@ -164,7 +164,7 @@ async def _tls_context(
     authority = _pem(cluster, "certificate-authority")
     context = ssl.create_default_context()
     if authority:
-        context = _trusting(authority, cluster)
+        context = _context_with_authority(authority, cluster)
     if cluster.flag("insecure-skip-tls-verify"):
         if authority:
             raise KubeconfigError(f"{cluster.name} has an authority, and wants none to be checked")
@@ -177,11 +177,11 @@ async def _tls_context(
     if bool(certificate) != bool(key):
         raise KubeconfigError(f"{user.name} has one of client-certificate and client-key, not both")
     if certificate:
-        _show(context, certificate, key, user)
+        _load_client_certificate(context, certificate, key, user)
     return context
 
 
-def _trusting(authority: bytes, cluster: Section) -> ssl.SSLContext:
+def _context_with_authority(authority: bytes, cluster: Section) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cadata=authority.decode("ascii", errors="replace"))
     except ssl.SSLError as error:
@@ -189,8 +189,10 @@ def _trusting(authority: bytes, cluster: Section) -> ssl.SSLContext:
         raise KubeconfigError(text) from error
 
 
-def _show(context: ssl.SSLContext, certificate: bytes, key: bytes, user: Section) -> None:
-    """Load a client certificate. Python takes it from files only."""
+def _load_client_certificate(
+    context: ssl.SSLContext, certificate: bytes, key: bytes, user: Section
+) -> None:
+    """Load a client certificate. Python reads it from files only."""
     try:
         with _file_of(certificate + b"\n" + key) as path:
             context.load_cert_chain(path)
@@ -209,7 +211,7 @@ def _file_of(content: bytes) -> Iterator[str]:
 
 
 def _pem(section: Section, key: str) -> bytes:
-    """Return what a field has as data, or the file has that it names; empty if neither is there."""
+    """Return the PEM in the field `KEY-data`, or in the file that the field KEY names; or b""."""
     data, path = section.text(f"{key}-data"), section.path(key)
     if not data:
         return path.read_bytes() if path else b""

@@ -1,10 +1,9 @@
-"""As whom requests are made: what a kubeconfig's user or a pod's ServiceAccount says.
+"""The credentials of requests: those of a kubeconfig's user or of a pod's ServiceAccount.
 
-1. Tokens are looked at for each request: files are read again, plugins and OIDC renew what has
-   expired.
-2. Of several ways the first counts: token (a file before the text), password, plugin,
-   auth-provider.
-3. Impersonation is said with each request. A client that left it out would have more rights than
+1. Tokens are looked up for each request: files are read again, plugins and OIDC renew expired ones.
+2. Of several kinds of credentials the first one counts: token (a file before the text), password,
+   plugin, auth-provider.
+3. Impersonation is part of each request. A client that left it out would have more rights than
    kubectl with the same file.
 """
 
@@ -19,16 +18,16 @@ from grctl.kube.kubeconfig import KubeconfigError, Section
 
 AUTHORIZATION = "Authorization"
 LEGAL_IN_HEADERS = "!#$&'*+-.^_`|~"
-"""Beside letters and digits; anything else of an extra's key is escaped."""
+"""Beside letters and digits; any other character in the key of an extra is escaped."""
 
 Headers = list[tuple[str, str]]
 
 
 class Credentials(Protocol):
-    """Says who asks."""
+    """The identity that requests are made with."""
 
     async def headers(self) -> Headers:
-        """Return the headers that say who asks; a name may be there several times."""
+        """Return the headers with the credentials; a name may occur several times."""
 
 
 class TokenFile:
@@ -38,7 +37,7 @@ class TokenFile:
         self._path = path
 
     async def headers(self) -> Headers:
-        """Return the header with the token as it is now."""
+        """Return the header with the present token."""
         return [_bearer(self._path.read_text(encoding="utf-8"))]
 
 
@@ -46,14 +45,14 @@ class UserCredentials:
     """The credentials of a kubeconfig's user."""
 
     def __init__(self, user: Section, plugin: ExecPlugin | None) -> None:
-        _check_one_way(user)
+        _check_one_kind(user)
         self._user = user
         self._plugin = plugin
         self._impersonation = list(_impersonation(user))
         self._provider = _AuthProvider(user) if user.mapping("auth-provider") else None
 
     async def headers(self) -> Headers:
-        """Return the headers that say who asks, and as whom."""
+        """Return the headers with the credentials, and those of impersonation."""
         return [*await self._authorization(), *self._impersonation]
 
     async def _authorization(self) -> Headers:
@@ -69,14 +68,14 @@ class UserCredentials:
 
 
 class _AuthProvider:
-    """OIDC, by the official client: kubectl takes other providers no more."""
+    """OIDC, by the official client: kubectl no longer supports other providers."""
 
     def __init__(self, user: Section) -> None:
         if (name := user.below("auth-provider").text("name")) != "oidc":
             raise KubeconfigError(f"{user.name} has the auth-provider {name!r}; there is only oidc")
         settings = user.below("auth-provider").below("config")
         for key in settings.fields:
-            settings.text(key)  # the official client takes each for text
+            settings.text(key)  # the official client expects each to be text
         self._user = user
         self._loader: Any = None
 
@@ -86,7 +85,7 @@ class _AuthProvider:
         from kubernetes.aio.config.kube_config import KubeConfigLoader
 
         if self._loader is None:
-            self._loader = KubeConfigLoader(_only(self._user.fields))
+            self._loader = KubeConfigLoader(_kubeconfig_of(self._user.fields))
         configuration = Configuration()
         try:
             await self._loader.load_and_set(configuration)  # renews a token that has expired
@@ -96,8 +95,8 @@ class _AuthProvider:
         return [_bearer(token.removeprefix("Bearer "))]
 
 
-def _only(user: dict[str, Any]) -> dict[str, Any]:
-    """Return a kubeconfig with nothing but one user's auth-provider, for the official client."""
+def _kubeconfig_of(user: dict[str, Any]) -> dict[str, Any]:
+    """Return a kubeconfig for the official client, with nothing but one user's auth-provider."""
     return {
         "current-context": "it",
         "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
@@ -120,14 +119,14 @@ def _token(user: Section) -> str:
         return written
     try:
         return path.read_text(encoding="utf-8").strip() or written
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         if written:
             return written
         raise KubeconfigError(f"the tokenFile of {user.name} cannot be read: {error}") from error
 
 
-def _check_one_way(user: Section) -> None:
-    """Raise KubeconfigError for two ways to authenticate, of which kubectl takes neither."""
+def _check_one_kind(user: Section) -> None:
+    """Raise KubeconfigError for two kinds of credentials of which kubectl accepts neither."""
     token = user.text("token") or user.text("tokenFile")
     if token and user.text("username"):
         raise KubeconfigError(f"{user.name} has a token and a username; only one can be")

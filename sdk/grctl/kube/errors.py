@@ -1,4 +1,4 @@
-"""What the API server refuses, as exceptions that keep status, reason and message."""
+"""The exceptions of requests: refusals with status, reason and message, and missing answers."""
 
 from typing import Any
 
@@ -8,18 +8,18 @@ class ApiError(Exception):
 
     Attributes:
         status: HTTP status code.
-        reason: Kubernetes' word for it, such as `NotFound`.
-        message: Its text for people.
+        reason: The reason as Kubernetes names it, such as `NotFound`.
+        message: The API server's text for people.
     """
 
     def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(status, reason, message)  # what a copy of it is made with
+        super().__init__(status, reason, message)  # copies are made with these
         self.status = status
         self.reason = reason
         self.message = message
 
     def __str__(self) -> str:
-        """Return the text for people; status and reason where there is none."""
+        """Return the text for people, or status and reason if there is none."""
         return self.message or f"{self.status} {self.reason}".rstrip()
 
     @property
@@ -29,7 +29,7 @@ class ApiError(Exception):
 
     @property
     def retriable(self) -> bool:
-        """Whether the same request may succeed later. A too large object's 500 may not."""
+        """Whether the same request may succeed later. That of a too large object may not."""
         if self.too_large:
             return False
         return self.status in {408, 429} or self.status >= 500
@@ -56,7 +56,7 @@ class ExpiredError(ApiError):
 
 
 class UnreachableError(Exception):
-    """The API server gave no answer. Whether it did what was asked is not known."""
+    """The API server did not answer. Whether it did what was asked is not known."""
 
 
 class FencedError(UnreachableError):
@@ -64,18 +64,18 @@ class FencedError(UnreachableError):
 
 
 class UnreadableAnswerError(UnreachableError):
-    """What came as an answer is not JSON of the kind that was asked for: no API server says it."""
+    """The answer is not JSON of the requested kind, so it does not come from an API server."""
 
 
 class LargeAnswerError(Exception):
-    """The answer is larger than was asked for; it was not read to its end."""
+    """The answer is larger than the caller allows; it was not read to its end."""
 
 
 class UntrustedServerError(UnreachableError):
-    """What answers there is not the API server that the kubeconfig's CA vouches for."""
+    """The answering server has no certificate of the authority that the kubeconfig names."""
 
 
-BY_REASON: dict[str, type[ApiError]] = {
+ERROR_BY_REASON: dict[str, type[ApiError]] = {
     "AlreadyExists": AlreadyExistsError,
     "Conflict": ConflictError,
     "Expired": ExpiredError,
@@ -86,7 +86,7 @@ BY_REASON: dict[str, type[ApiError]] = {
 }
 
 
-BY_STATUS: dict[int, type[ApiError]] = {
+ERROR_BY_STATUS: dict[int, type[ApiError]] = {
     400: InvalidError,
     404: NotFoundError,
     409: ConflictError,
@@ -96,11 +96,11 @@ BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def api_error(status: int, body: Any) -> ApiError:
-    """Make the exception for a `Status` object, or for any other refusing body."""
+    """Return the exception for a `Status` object, or for any other body of a refusal."""
     if not isinstance(body, dict):
         body = {"message": str(body)}
     reason, code = str(body.get("reason") or ""), body.get("code")
     if not isinstance(code, int) or not code:
         code = status
-    kind = BY_REASON.get(reason) or BY_STATUS.get(code, ApiError)
+    kind = ERROR_BY_REASON.get(reason) or ERROR_BY_STATUS.get(code, ApiError)
     return kind(code, reason, str(body.get("message") or ""))

@@ -1,7 +1,7 @@
-"""Credentials of a plugin that a kubeconfig names (`exec`), as kubectl asks it.
+"""Credentials of a plugin that a kubeconfig names (`exec`), run as kubectl runs it.
 
-It is run again when its credential has expired. It inherits standard error, where it may ask a
-person to log in.
+The plugin is run again when its credential has expired. It inherits standard error, where it may
+ask a person to log in.
 """
 
 import asyncio
@@ -17,12 +17,14 @@ from typing import Any
 from grctl.kube.kubeconfig import KubeconfigError, Section
 
 VERSIONS = frozenset({"client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"})
-RENEW_EARLY = timedelta(seconds=10)  # before it expires: the request is to arrive with it
+RENEW_EARLY = timedelta(
+    seconds=10
+)  # so that the credential is still valid when the request arrives
 
 
 @dataclass(frozen=True)
 class Credential:
-    """What a plugin gave."""
+    """What a plugin returned."""
 
     token: str = ""
     certificate: str = ""
@@ -31,11 +33,11 @@ class Credential:
 
 
 class ExecPlugin:
-    """A plugin, and the credential that it gave last.
+    """A plugin, and the credential that it returned last.
 
     Args:
         user: The kubeconfig's user that names the plugin.
-        cluster: What the plugin is told of the cluster if its settings ask for that.
+        cluster: The cluster's fields, which the plugin gets if its settings ask for them.
     """
 
     def __init__(self, user: Section, cluster: Mapping[str, Any]) -> None:
@@ -49,8 +51,8 @@ class ExecPlugin:
             known = ", ".join(sorted(VERSIONS))
             raise KubeconfigError(f"{self._settings.name} has no apiVersion of {known}")
         self._cluster = cluster if self._settings.flag("provideClusterInfo") else None
-        self._given: Credential | None = None
-        self._asking = asyncio.Lock()
+        self._credential: Credential | None = None
+        self._running = asyncio.Lock()
 
     async def credential(self) -> Credential:
         """Return the last credential or, if that has expired, a new one.
@@ -58,10 +60,10 @@ class ExecPlugin:
         Raises:
             KubeconfigError: the plugin cannot be run, fails, or does not give a credential.
         """
-        async with self._asking:
-            if self._given is None or _has_expired(self._given):
-                self._given = _read(self._name, self._version, await self._run())
-            return self._given
+        async with self._running:
+            if self._credential is None or _has_expired(self._credential):
+                self._credential = _read_credential(self._name, self._version, await self._run())
+            return self._credential
 
     async def _run(self) -> bytes:
         interactive = self._is_interactive()
@@ -84,10 +86,10 @@ class ExecPlugin:
         return output
 
     def _is_interactive(self) -> bool:
-        """Return whether the plugin gets our standard input, to ask a person.
+        """Return whether the plugin gets our standard input, so that it can ask a person.
 
         Raises:
-            KubeconfigError: it wants a terminal, and there is none.
+            KubeconfigError: the plugin needs a terminal, and there is none.
         """
         mode = self._settings.text("interactiveMode")
         interactive = mode != "Never" and sys.stdin is not None and sys.stdin.isatty()
@@ -96,7 +98,7 @@ class ExecPlugin:
         return interactive
 
     def _program(self) -> str:
-        """Return the command: found in $PATH, or relative to the kubeconfig."""
+        """Return the program: a name in $PATH, or a path relative to the kubeconfig."""
         has_directory = os.sep in self._command
         return str(self._settings.directory / self._command) if has_directory else self._command
 
@@ -109,16 +111,16 @@ class ExecPlugin:
         return {**os.environ, **own, "KUBERNETES_EXEC_INFO": json.dumps(info)}
 
 
-def _read(name: str, version: str, output: bytes) -> Credential:
+def _read_credential(name: str, version: str, output: bytes) -> Credential:
     try:
-        said = Section("it", dict(json.loads(output)), Path())
-        _check_version(said.text("apiVersion"), version)
-        status = said.below("status")
+        answer = Section("it", dict(json.loads(output)), Path())
+        _check_version(answer.text("apiVersion"), version)
+        status = answer.below("status")
         credential = Credential(
             token=status.text("token"),
             certificate=status.text("clientCertificateData"),
             key=status.text("clientKeyData"),
-            expires=_moment(status.text("expirationTimestamp")),
+            expires=_parse_time(status.text("expirationTimestamp")),
         )
     except (ValueError, TypeError) as error:
         why = f"{type(error).__name__}: {error}"
@@ -128,16 +130,16 @@ def _read(name: str, version: str, output: bytes) -> Credential:
     return credential
 
 
-def _check_version(said: str, wanted: str) -> None:
-    if said != wanted:
-        raise ValueError(f"it is of {said}, not {wanted}")
+def _check_version(version: str, wanted: str) -> None:
+    if version != wanted:
+        raise ValueError(f"it is of {version}, not {wanted}")
 
 
-def _moment(text: str) -> datetime | None:
-    moment = datetime.fromisoformat(text) if text else None
-    if moment is not None and moment.tzinfo is None:
+def _parse_time(text: str) -> datetime | None:
+    time = datetime.fromisoformat(text) if text else None
+    if time is not None and time.tzinfo is None:
         raise ValueError(f"its expirationTimestamp {text!r} has no time zone")
-    return moment
+    return time
 
 
 def _has_expired(credential: Credential) -> bool:

@@ -1,9 +1,9 @@
 """Kubeconfig files, read and merged as kubectl does.
 
-1. Of several files the first one that has a named entry, or a current context, counts. Entries are
-   not merged field by field. Missing and empty files are skipped.
-2. Of a file with several YAML documents the first counts.
-3. A relative path is relative to the file that it stands in.
+1. If several files have an entry of one name, or a current context, the first of them counts.
+   Entries are not merged field by field. Missing and empty files are skipped.
+2. Of a file with several YAML documents the first one counts.
+3. A relative path is relative to the directory of its file.
 """
 
 import json
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-KINDS = ("clusters", "users", "contexts")
+SECTION_KINDS = ("clusters", "users", "contexts")
 
 
 class KubeconfigError(ValueError):
@@ -25,7 +25,7 @@ class Section:
     """A cluster, a user or a context, with the directory that its paths are relative to."""
 
     name: str
-    """What it is called in errors: `its user 'admin'`."""
+    """Its name in errors, such as `its user 'admin'`."""
     fields: dict[str, Any]
     directory: Path
 
@@ -77,7 +77,7 @@ class Section:
 
 @dataclass
 class Kubeconfig:
-    """What the files say together."""
+    """The merged content of the files."""
 
     current: str = ""
     clusters: dict[str, Section] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Kubeconfig:
         """Return a context; None stands for the current one.
 
         Raises:
-            KubeconfigError: there is none of that name; says which there are.
+            KubeconfigError: there is none of that name; the message lists those that there are.
         """
         if not name and not self.current:
             raise KubeconfigError(f"it has no current-context; contexts: {_names(self.contexts)}")
@@ -110,16 +110,16 @@ def read(paths: Sequence[Path]) -> Kubeconfig:
     """Read files and merge them.
 
     Raises:
-        KubeconfigError: one is not a kubeconfig, or all are empty.
-        OSError: one cannot be read.
+        KubeconfigError: a file is not a kubeconfig, or all are empty.
+        OSError: a file cannot be read.
     """
     merged = Kubeconfig()
-    said = [(path, content) for path in paths if (content := _content(path))]
-    if not said:
+    contents = [(path, content) for path in paths if (content := _content(path))]
+    if not contents:
         raise KubeconfigError("it is empty")
-    for path, content in said:
+    for path, content in contents:
         merged.current = merged.current or content.text("current-context")
-        for kind in KINDS:
+        for kind in SECTION_KINDS:
             sections = getattr(merged, kind)
             for name, section in _sections(content, kind, path):
                 sections.setdefault(name, section)
@@ -136,10 +136,10 @@ def _content(path: Path) -> Section | None:
 
 
 def _first_document(text: str) -> Any:
-    import yaml  # takes a while, and a pod needs none of it
+    import yaml  # imported here: it takes a while, and a pod does not need it
 
     with suppress(ValueError):
-        return json.loads(text)  # it may be indented by tabs, which YAML has not
+        return json.loads(text)  # JSON may be indented by tabs, YAML may not
     try:
         return next(iter(yaml.safe_load_all(text)), None)
     except yaml.YAMLError as error:

@@ -1,10 +1,10 @@
-"""Which proxy a request to the API server goes through, as Go's clients find it.
+"""Which proxy a request to the API server goes through, found as Go's clients find it.
 
-1. The kubeconfig's `proxy-url` counts before all, also for this machine.
-2. Then `$HTTPS_PROXY` or `$https_proxy`, and for an `http:` server `$HTTP_PROXY` or `$http_proxy`.
-   Not for this machine, nor for what `$NO_PROXY` or `$no_proxy` names.
+1. The kubeconfig's `proxy-url` comes first, also for a server on this machine.
+2. Then `$HTTPS_PROXY` or `$https_proxy`; for an `http:` server `$HTTP_PROXY` or `$http_proxy`. They
+   do not count for a server on this machine, and for one that `$NO_PROXY` or `$no_proxy` names.
 
-Pure: the environment is given.
+Pure: the environment is an argument.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from grctl.serving.loopback import is_loopback
 
-SCHEMES = frozenset({"http", "https"})
-PORTS = {"http": 80, "https": 443}
+PROXY_SCHEMES = frozenset({"http", "https"})
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def proxy_of(server: str, configured: str, environment: Mapping[str, str]) -> str | None:
@@ -26,7 +26,7 @@ def proxy_of(server: str, configured: str, environment: Mapping[str, str]) -> st
         environment: The environment's variables.
 
     Raises:
-        ValueError: the proxy is not one that can be used; says where it was found.
+        ValueError: the proxy cannot be used; the message says where it was found.
 
     Example:
         >>> proxy_of("https://api.example.com", "", {"HTTPS_PROXY": "proxy:3128"})
@@ -37,33 +37,33 @@ def proxy_of(server: str, configured: str, environment: Mapping[str, str]) -> st
     parts = urlsplit(server)
     variable = f"{parts.scheme}_proxy"
     url = environment.get(variable.upper()) or environment.get(variable) or ""
-    passed_over = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
-    if not url or is_loopback(parts.hostname or "") or _is_named(parts, passed_over):
+    no_proxy = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
+    if not url or is_loopback(parts.hostname or "") or _is_excluded(parts, no_proxy):
         return None
     return _checked(url if "://" in url else f"http://{url}", f"${variable.upper()}")
 
 
 def _checked(url: str, where: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in SCHEMES or not parts.hostname:
+    if parts.scheme not in PROXY_SCHEMES or not parts.hostname:
         shown = f"{parts.scheme}://..." if parts.scheme in {"socks5", "socks5h"} else repr(url)
         raise ValueError(f"{where} is {shown}; a proxy is written http://HOST:PORT or https://...")
     return url
 
 
-def _is_named(server: SplitResult, names: str) -> bool:
-    return any(_fits(server, name.strip().lower()) for name in names.split(",") if name.strip())
+def _is_excluded(server: SplitResult, names: str) -> bool:
+    return any(_matches(server, name.strip().lower()) for name in names.split(",") if name.strip())
 
 
-def _fits(server: SplitResult, name: str) -> bool:
-    """Return whether an entry of `$NO_PROXY` names a server: all, a network, a host, a domain."""
+def _matches(server: SplitResult, name: str) -> bool:
+    """Whether an entry of `$NO_PROXY` (all, a network, a host, a domain) matches a server."""
     host = (server.hostname or "").lower()
     if name == "*":
         return True
     if "/" in name:
         return _is_within(host, name)
     named, port = _split_port(name)
-    if port and port != str(server.port or PORTS.get(server.scheme)):
+    if port and port != str(server.port or DEFAULT_PORTS.get(server.scheme)):
         return False
     if named.startswith("*."):
         named = named[1:]

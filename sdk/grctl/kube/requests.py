@@ -1,23 +1,23 @@
-"""What a request asks for, in the words of RBAC and of audit logs: a verb and a resource."""
+"""The verb and the resource of a request, named as in RBAC and in audit logs."""
 
 from typing import NamedTuple
 
-VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
-OF_ONE = {"GET": "get", "DELETE": "delete"}
-OF_MANY = {"GET": "list", "DELETE": "deletecollection"}
+VERB_BY_METHOD = {"POST": "create", "PUT": "update", "PATCH": "patch"}
+VERB_FOR_OBJECT = {"GET": "get", "DELETE": "delete"}
+VERB_FOR_COLLECTION = {"GET": "list", "DELETE": "deletecollection"}
 
 
 class Request(NamedTuple):
-    """One request, without the names in it."""
+    """A request, without the names of namespaces and objects."""
 
     verb: str
     """get, list, watch, create, update, patch, delete or deletecollection."""
     resource: str
-    """As in a Role: `workflowruns`, `workflowruns/status`; a path that is about none: itself."""
+    """As in a Role: `workflowruns`, `workflowruns/status`. A path without a resource: itself."""
 
 
 def request_of(method: str, path: str, *, watch: bool = False) -> Request:
-    """Say what a request asks for. Namespaces and objects' names are left out."""
+    """Return the verb and the resource of a request."""
     parts = path.strip("/").split("/")
     rest = parts[{"api": 2, "apis": 3}.get(parts[0], len(parts)) :]
     if not rest:
@@ -29,4 +29,4 @@ def request_of(method: str, path: str, *, watch: bool = False) -> Request:
 
 
 def _verb(method: str, *, named: bool) -> str:
-    return VERBS.get(method) or (OF_ONE if named else OF_MANY)[method]
+    return VERB_BY_METHOD.get(method) or (VERB_FOR_OBJECT if named else VERB_FOR_COLLECTION)[method]

@@ -1,4 +1,4 @@
-"""Where the kinds of objects live in the API."""
+"""The paths of the kinds of objects in the API."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -8,7 +8,7 @@ from grctl.models.base import API_VERSION
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One kind's place: `/apis/GROUP/VERSION/namespaces/NAMESPACE/PLURAL/NAME/SUBRESOURCE`."""
+    """The path of a kind: `/apis/GROUP/VERSION/namespaces/NAMESPACE/PLURAL/NAME/SUBRESOURCE`."""
 
     prefix: str
     plural: str
@@ -19,7 +19,7 @@ class Resource:
         """Return the path of an object, or of the collection where `name` is None.
 
         Raises:
-            ValueError: a name would lead to another place: `..` is not a name of an object.
+            ValueError: a name would lead to another path: `..` is not a name of an object.
         """
         parts = [self.prefix]
         if namespace:
@@ -30,7 +30,7 @@ class Resource:
 
 
 def _segment(name: str) -> str:
-    if name in {".", ".."}:  # whoever sends or reads the request would resolve it
+    if name in {".", ".."}:  # a client or a server would resolve it
         raise ValueError(f"{name!r} is not a name of an object")
     return quote(name, safe="")
 
