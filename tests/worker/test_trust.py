@@ -69,6 +69,17 @@ def test_a_token_goes_nowhere_else_unless_it_is_said_that_it_may(
     assert trust.authorization(url) == {"Authorization": "Bearer secret"}
 
 
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"\xff\xfe", "it is not UTF-8"), (b"a\nb", "a control character")]
+)
+def test_a_token_that_no_header_can_have_is_an_error_of_trust(
+    token: Path, content: bytes, message: str
+) -> None:
+    token.write_bytes(content)
+    with pytest.raises(TrustError, match=f"GRCTL_WORKER_TOKEN_FILE {token} .*{message}"):
+        trust.authorization("https://operator:8700")
+
+
 def test_an_authority_that_cannot_be_read_is_told_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(trust.CA_FILE, "/nowhere/ca.crt")
     with pytest.raises(TrustError, match=r"GRCTL_OPERATOR_CA_FILE /nowhere/ca\.crt cannot be used"):

@@ -51,14 +51,22 @@ def authorization(url: str) -> dict[str, str]:
     """Give the header that says who connects.
 
     Raises:
-        TrustError: it may not be sent to this address.
+        TrustError: it may not be sent to this address, or is not text that a header may have.
         OSError: the token cannot be read.
     """
     check_address(url)
     path = os.environ.get(TOKEN_FILE)
-    if not path:
-        return {}
-    return {"Authorization": f"Bearer {Path(path).read_text(encoding='utf-8').strip()}"}
+    return {"Authorization": f"Bearer {_token(path)}"} if path else {}
+
+
+def _token(path: str) -> str:
+    try:
+        token = Path(path).read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise TrustError(f"{TOKEN_FILE} {path} cannot be used: it is not UTF-8") from error
+    if not token.isprintable():
+        raise TrustError(f"{TOKEN_FILE} {path} has a control character in it")
+    return token
 
 
 def verification() -> ssl.SSLContext | bool:
