@@ -22,7 +22,7 @@ from benchmarks.starts import PATIENCE, Start
 from benchmarks.usage import cpu_of, memory_of
 from grctl.client import WorkflowHandle
 from grctl.kube import RUNS
-from tests.scenarios.processes import Process, eventually
+from tests.lab.processes import Process, eventually
 
 SEEDERS = 32
 NOBODY = "nobody"

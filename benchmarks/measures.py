@@ -21,7 +21,7 @@ from benchmarks.starts import Start
 from benchmarks.usage import cpu_of
 from grctl.client import WorkflowHandle
 from grctl.kube import RUNS
-from tests.scenarios.processes import Process
+from tests.lab.processes import Process
 
 ONE_RUN_AT_ONCE = 16
 MANY_RUNS_AT_ONCE = 64

@@ -26,8 +26,8 @@ from benchmarks.starts import FILE, Start, Starts
 from benchmarks.usage import Reading, api_server_cpu, api_server_pids, cpu_of, memory_of
 from grctl.client import Client
 from grctl.kube import EVENTS, RUNS, Api, Connection, Resource, UnreachableError
-from tests.scenarios.cluster import EmbeddedApi, install_resources
-from tests.scenarios.processes import GRCTL, ROOT, Process, Processes, bare_environment, free_port
+from tests.lab.api_server import EmbeddedApi, install_resources
+from tests.lab.processes import GRCTL, ROOT, Process, Processes, bare_environment, free_port
 
 NAMESPACES = Resource("/api/v1", "namespaces")
 WORKFLOWS = ("benchmarks.workflows:counter", "benchmarks.workflows:once")

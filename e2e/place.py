@@ -26,7 +26,7 @@ from tests.history.checks import CHECKS, executed_before_committed
 from tests.history.ledger import Ledger
 from tests.history.recorder import Recorder
 from tests.history.sender import NotingClient
-from tests.scenarios.following import followed
+from tests.lab.following import followed
 
 POLL = 0.5  # s
 PATIENCE = 60.0  # s: for one state to come; most come within a second

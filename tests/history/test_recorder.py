@@ -12,8 +12,8 @@ from grctl.models import API_VERSION
 from grctl.models.crds import all_crds
 from grctl_local import LocalServer
 from tests.history.recorder import Recorder
-from tests.scenarios.cluster import READY, EmbeddedApi
-from tests.scenarios.processes import Processes
+from tests.lab.api_server import READY, EmbeddedApi
+from tests.lab.processes import Processes
 
 PATH = EVENTS.path("default")
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from grctl.kube import Api, Connection
-from tests.scenarios.processes import POLL
+from tests.lab.processes import POLL
 
 
 class ApiTime:

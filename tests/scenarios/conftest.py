@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.cluster import EmbeddedApi, given_kubeconfig, install_resources
-from tests.scenarios.evidence import Measure, evidence
-from tests.scenarios.ground import Ground, new_ground
-from tests.scenarios.processes import Processes
-from tests.scenarios.stage import Stage, staged, staged_on
+from tests.lab.api_server import EmbeddedApi, given_kubeconfig, install_resources
+from tests.lab.evidence import Measure, evidence
+from tests.lab.lab import Lab, lab_in, new_lab
+from tests.lab.processes import Processes
+from tests.lab.sandbox import Sandbox, new_sandbox
 
 FAILED = pytest.StashKey[bool]()
 """Whether a scenario has failed by itself."""
@@ -34,50 +34,48 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-async def stage(
+async def lab(
     kubeconfig: Path, tmp_path: Path, request: pytest.FixtureRequest
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[Lab]:
     """A namespace of its own, and nothing running in it yet. In the end its history is checked."""
-    async with staged(kubeconfig, tmp_path) as stage:
-        yield stage
-        await _check_history(stage, request)
+    async with new_lab(kubeconfig, tmp_path) as lab:
+        yield lab
+        await _check_history(lab, request)
 
 
 @pytest.fixture(scope="module")
-def shared_ground(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+def shared_sandbox(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A namespace with an operator and a worker, for scenarios that leave them alone."""
-    directory = tmp_path_factory.mktemp("ground")
+    directory = tmp_path_factory.mktemp("sandbox")
     with asyncio.Runner() as runner:
-        context = new_ground(kubeconfig, directory)
-        ground = runner.run(context.__aenter__())
+        context = new_sandbox(kubeconfig, directory)
+        sandbox = runner.run(context.__aenter__())
         try:
-            runner.run(_play(ground))
-            yield ground
+            runner.run(_play(sandbox))
+            yield sandbox
         finally:
             runner.run(context.__aexit__(None, None, None))
 
 
-async def _play(ground: Ground) -> None:
-    await ground.play()
+async def _play(sandbox: Sandbox) -> None:
+    await sandbox.play()
 
 
 @pytest.fixture
-async def shared_stage(
-    shared_ground: Ground, request: pytest.FixtureRequest
-) -> AsyncIterator[Stage]:
-    """A stage on ground that others play on too, so ids and names must be a scenario's own."""
-    async with staged_on(shared_ground) as stage:
-        yield stage
-        await _check_history(stage, request)
+async def shared_lab(shared_sandbox: Sandbox, request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
+    """A lab on sandbox that others play on too, so ids and names must be a scenario's own."""
+    async with lab_in(shared_sandbox) as lab:
+        yield lab
+        await _check_history(lab, request)
 
 
-async def _check_history(stage: Stage, request: pytest.FixtureRequest) -> None:
+async def _check_history(lab: Lab, request: pytest.FixtureRequest) -> None:
     if request.node.stash.get(FAILED, False):
         return
     try:
-        await stage.check_history()
+        await lab.check_history()
     except AssertionError as error:
-        shown = (f"---- {title} ----\n{text}" for title, text in evidence(stage))
+        shown = (f"---- {title} ----\n{text}" for title, text in evidence(lab))
         raise AssertionError("\n".join([str(error), *shown])) from None
 
 
@@ -102,8 +100,8 @@ def pytest_runtest_makereport(
     """Add the evidence to the report of a scenario that failed."""
     report = yield
     given = getattr(item, "funcargs", {})
-    stage = given.get("stage") or given.get("shared_stage")
-    if isinstance(stage, Stage) and report.failed and call.when == "call":
+    lab = given.get("lab") or given.get("shared_lab")
+    if isinstance(lab, Lab) and report.failed and call.when == "call":
         item.stash[FAILED] = True
-        report.sections.extend(evidence(stage))
+        report.sections.extend(evidence(lab))
     return report

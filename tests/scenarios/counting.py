@@ -15,9 +15,9 @@ import aiohttp
 
 from grctl.kube import CORE_EVENTS
 from grctl.models import GROUP
-from tests.scenarios.cluster import audit_log_of
-from tests.scenarios.processes import eventually
-from tests.scenarios.stage import Stage
+from tests.lab.api_server import audit_log_of
+from tests.lab.lab import Lab
+from tests.lab.processes import eventually
 
 SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 LABEL = re.compile(r'(\w+)="([^"]*)"')
@@ -75,16 +75,16 @@ async def figures_when(port: int, name: str, least: float, **labels: str) -> Fig
     return seen[-1]
 
 
-async def writes_of(stage: Stage) -> Counter[str]:
+async def writes_of(lab: Lab) -> Counter[str]:
     """Count all writes to our resources, by whomever, as the API server counts them.
 
     Those of core Events too, where the API server tells which are in this namespace.
     """
-    log = audit_log_of(stage.kubeconfig)
+    log = audit_log_of(lab.kubeconfig)
     if log.exists():
-        return Counter(_audited_writes(log.read_text(encoding="utf-8"), stage.namespace))
+        return Counter(_audited_writes(log.read_text(encoding="utf-8"), lab.namespace))
     counted: Counter[str] = Counter()
-    for name, labels, value in _series(await stage.kubectl("get", "--raw", "/metrics")):
+    for name, labels, value in _series(await lab.kubectl("get", "--raw", "/metrics")):
         if name == "apiserver_request_total" and labels["group"] == GROUP:
             verb = WRITES.get(labels["verb"])
             resource = "/".join(filter(None, (labels["resource"], labels["subresource"])))

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Self
 
 from grctl.kube import ApiError, UnreachableError
-from tests.scenarios.processes import PATIENCE, eventually
-from tests.scenarios.stage import Stage
+from tests.lab.lab import Lab
+from tests.lab.processes import PATIENCE, eventually
 
 LONGEST = 3 * PATIENCE  # s: for all to be sent, whatever is down meanwhile
 PAUSE = 0.1  # s: before a send that was not answered is made again
@@ -21,16 +21,16 @@ class Load:
     """Runs that keep what is sent to them. Use it as an async context manager: it starts them.
 
     Args:
-        stage: Where.
+        lab: Where.
         runs: How many runs.
     """
 
-    def __init__(self, stage: Stage, runs: int) -> None:
+    def __init__(self, lab: Lab, runs: int) -> None:
         self.sent: dict[str, list[int]] = {f"run-{number}": [] for number in range(runs)}
         """What the API server has accepted, for each run in that order."""
         self._wanted = dict.fromkeys(self.sent, 0)
         """How many events are to be sent to each."""
-        self._stage = stage
+        self._lab = lab
         self._numbers = itertools.count()
         self._queues: dict[str, asyncio.Queue[int]] = {name: asyncio.Queue() for name in self.sent}
         self._senders: list[asyncio.Task[None]] = []
@@ -38,7 +38,7 @@ class Load:
     async def __aenter__(self) -> Self:
         """Start the runs, and a sender for each."""
         for name in self.sent:
-            await self._stage.client.start_workflow(workflow_type="Append", workflow_id=name)
+            await self._lab.client.start_workflow(workflow_type="Append", workflow_id=name)
         self._senders = [asyncio.create_task(self._send_all(name)) for name in self.sent]
         return self
 
@@ -69,7 +69,7 @@ class Load:
 
     async def kept(self) -> dict[str, list[object]]:
         """Give what each run has kept."""
-        runs = {name: await self._stage.run(name) for name in self.sent}
+        runs = {name: await self._lab.run(name) for name in self.sent}
         return {name: run.status.store.get("payloads", []) for name, run in runs.items()}
 
     def _all_sent(self) -> bool:
@@ -79,7 +79,7 @@ class Load:
         return all(len(self.sent[name]) == count for name, count in self._wanted.items())
 
     async def _until_committed(self, run: str, count: int) -> None:
-        await self._stage.until_run(run, lambda seen: seen.status.events.total >= count)
+        await self._lab.until_run(run, lambda seen: seen.status.events.total >= count)
 
     async def _send_all(self, run: str) -> None:
         while True:
@@ -90,7 +90,7 @@ class Load:
     async def _send_in_the_end(self, run: str, number: int) -> None:
         while True:
             try:
-                await self._stage.client.send(
+                await self._lab.client.send(
                     workflow_id=run, event_name="append", payload=number, name=f"{run}-{number}"
                 )
             except (ApiError, UnreachableError):

@@ -15,7 +15,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import hdrs, web
 
-from tests.scenarios.intermediary import Intermediary, broken_off, passing
+from tests.lab.api_proxy import Intermediary, broken_off, passing
 
 REASONS = {409: "Conflict", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
 

@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from grctl.client import WorkflowHandle
+from tests.lab.lab import Lab
+from tests.lab.processes import free_port
 from tests.scenarios.counting import Figures, figures_of, figures_when, writes_of
-from tests.scenarios.processes import free_port
-from tests.scenarios.stage import Stage
 
 EVENTS = 20
 SHOWN_AFTER = "0.25"  # s: what takes longer is shown to people, by one write more
@@ -17,19 +17,19 @@ TOOK = "grctl_dispatch_to_commit_seconds"
 pytestmark = pytest.mark.alone
 
 
-async def playing(stage: Stage) -> int:
+async def playing(lab: Lab) -> int:
     """Start an operator that can be asked, and a worker. Give the port to ask at."""
     port = free_port()
-    operator = stage.operator("--http-port", str(port)).start()
-    worker = stage.worker().start()
+    operator = lab.operator("--http-port", str(port)).start()
+    worker = lab.worker().start()
     await operator.until_said("operator ready")
     await worker.until_said("connected")
     return port
 
 
-async def waiting_run(stage: Stage, port: int) -> WorkflowHandle:
+async def waiting_run(lab: Lab, port: int) -> WorkflowHandle:
     """Give a run that waits, and has had its first event: that one may cost a list."""
-    handle = await stage.client.start_workflow(workflow_type="Append", workflow_id="a")
+    handle = await lab.client.start_workflow(workflow_type="Append", workflow_id="a")
     await handle.send("append", 0)
     await figures_when(port, SETTLED, 1)
     return handle
@@ -44,11 +44,11 @@ def quick(before: Figures, after: Figures) -> bool:
 
 
 async def test_an_event_costs_its_create_one_write_of_the_run_and_one_of_the_event(
-    stage: Stage,
+    lab: Lab,
 ) -> None:
-    port = await playing(stage)
-    handle = await waiting_run(stage, port)
-    begin, written = await figures_of(port), await writes_of(stage)
+    port = await playing(lab)
+    handle = await waiting_run(lab, port)
+    begin, written = await figures_of(port), await writes_of(lab)
     sent, counted, before = 0, 0, begin
     while counted < EVENTS:
         await handle.send("append", sent)
@@ -61,7 +61,7 @@ async def test_an_event_costs_its_create_one_write_of_the_run_and_one_of_the_eve
             counted += 1
         before = after
     views = int(before.value("grctl_views_total") - begin.value("grctl_views_total"))
-    assert await writes_of(stage) - written == {
+    assert await writes_of(lab) - written == {
         "create workflowevents": sent,
         "update workflowruns/status": sent + views,
         "update workflowevents/status": sent,
@@ -71,18 +71,18 @@ async def test_an_event_costs_its_create_one_write_of_the_run_and_one_of_the_eve
 
 
 async def test_nothing_is_asked_for_while_nothing_happens_but_the_lease_is_renewed(
-    stage: Stage,
+    lab: Lab,
 ) -> None:
-    port = await playing(stage)
-    await waiting_run(stage, port)
+    port = await playing(lab)
+    await waiting_run(lab, port)
     # Events are listed for the watch, for the new run, and once for what other operators left.
     lists = {"resource": "workflowevents", "verb": "list"}
     await figures_when(port, "grctl_api_requests_total", 3, **lists)
-    before, written = await figures_of(port), await writes_of(stage)
+    before, written = await figures_of(port), await writes_of(lab)
     renewed = before.value("grctl_api_requests_total", resource="leases", verb="update")
     after = await figures_when(
         port, "grctl_api_requests_total", renewed + 2, resource="leases", verb="update"
     )
     asked = after.requests - before.requests
     assert asked == Counter({"update leases": asked["update leases"]})
-    assert await writes_of(stage) - written == {}
+    assert await writes_of(lab) - written == {}

@@ -14,11 +14,11 @@ import pytest
 from grctl.client import SentEvent
 from grctl.kube import RUNS
 from grctl.models import EventPhase, EventReason, WorkflowRun
+from tests.lab.evidence import Measure
+from tests.lab.lab import Lab
+from tests.lab.processes import PATIENCE, eventually
 from tests.scenarios.api_time import ApiTime
-from tests.scenarios.evidence import Measure
-from tests.scenarios.processes import PATIENCE, eventually
 from tests.scenarios.proxy import Fault, Proxy
-from tests.scenarios.stage import Stage
 
 SECONDS = 2.0  # s: of a wait
 SECOND = timedelta(seconds=1)
@@ -32,35 +32,35 @@ TOO_LATE = {"approved": "too late", "expired": True}
 
 
 @pytest.fixture
-async def clock(stage: Stage) -> AsyncIterator[ApiTime]:
-    async with ApiTime.of(stage.kubeconfig) as clock:
+async def clock(lab: Lab) -> AsyncIterator[ApiTime]:
+    async with ApiTime.of(lab.kubeconfig) as clock:
         yield clock
 
 
-async def _waiting(stage: Stage, name: str, **given: object) -> datetime:
+async def _waiting(lab: Lab, name: str, **given: object) -> datetime:
     """Start a run that waits; give its deadline."""
-    await stage.client.start_workflow(
+    await lab.client.start_workflow(
         workflow_type="Deadline", workflow_id=name, workflow_input={"seconds": SECONDS, **given}
     )
-    run = await stage.until_run(name, lambda run: run.status.wait is not None)
+    run = await lab.until_run(name, lambda run: run.status.wait is not None)
     assert run.status.wait is not None
     assert run.status.wait.deadline is not None
     return run.status.wait.deadline
 
 
-async def _approve(stage: Stage, name: str) -> tuple[SentEvent, datetime]:
+async def _approve(lab: Lab, name: str) -> tuple[SentEvent, datetime]:
     """Send the approval; give the second that it is stamped with."""
-    sent = await stage.client.send(workflow_id=name, event_name="approve")
-    created = (await stage.event(sent.name)).metadata.creation_timestamp
+    sent = await lab.client.send(workflow_id=name, event_name="approve")
+    created = (await lab.event(sent.name)).metadata.creation_timestamp
     assert created is not None
     return sent, created
 
 
-async def _fate(stage: Stage, name: str, sent: SentEvent) -> dict[str, object]:
+async def _fate(lab: Lab, name: str, sent: SentEvent) -> dict[str, object]:
     """Give what a run says of its approval, once that is settled."""
     status = await sent.settled(timedelta(seconds=60))
     assert (status.phase, status.reason) == (EventPhase.PROCESSED, EventReason.HANDLED)
-    store = (await stage.run(name)).status.store
+    store = (await lab.run(name)).status.store
     return {key: store[key] for key in ("approved", "expired") if key in store}
 
 
@@ -72,15 +72,15 @@ def _expired(run: WorkflowRun) -> bool:
     ("offset", "fate"), [(-1, IN_TIME), (0, IN_TIME), (1, TOO_LATE)], ids=["before", "in", "after"]
 )
 async def test_the_second_of_its_creation_decides(
-    stage: Stage, clock: ApiTime, offset: int, fate: dict[str, object]
+    lab: Lab, clock: ApiTime, offset: int, fate: dict[str, object]
 ) -> None:
-    await stage.play()
+    await lab.play()
     for number in range(ROUNDS):
         name = f"order-{number}"
-        deadline = await _waiting(stage, name)
+        deadline = await _waiting(lab, name)
         await clock.until(deadline + offset * SECOND)
-        sent, created = await _approve(stage, name)
-        found = await _fate(stage, name, sent)
+        sent, created = await _approve(lab, name)
+        found = await _fate(lab, name, sent)
         assert found == (IN_TIME if created <= deadline else TOO_LATE)
         if created == deadline + offset * SECOND:
             assert found == fate
@@ -89,118 +89,114 @@ async def test_the_second_of_its_creation_decides(
 
 
 async def test_an_event_in_time_wins_although_the_operator_is_down_past_the_deadline(
-    stage: Stage, clock: ApiTime
+    lab: Lab, clock: ApiTime
 ) -> None:
-    operator, _ = await stage.play()
-    deadline = await _waiting(stage, "order")
+    operator, _ = await lab.play()
+    deadline = await _waiting(lab, "order")
     operator.kill()
-    sent, created = await _approve(stage, "order")
+    sent, created = await _approve(lab, "order")
     assert created <= deadline
     await clock.until(deadline + 2 * SECOND)
     operator.start()
-    assert await _fate(stage, "order", sent) == IN_TIME
+    assert await _fate(lab, "order", sent) == IN_TIME
 
 
 async def test_a_late_event_does_not_win_because_the_operator_was_down(
-    stage: Stage, clock: ApiTime
+    lab: Lab, clock: ApiTime
 ) -> None:
-    operator, _ = await stage.play()
-    deadline = await _waiting(stage, "order")
+    operator, _ = await lab.play()
+    deadline = await _waiting(lab, "order")
     operator.kill()
     await clock.until(deadline + SECOND)
-    sent, _ = await _approve(stage, "order")
+    sent, _ = await _approve(lab, "order")
     operator.start()
-    assert await _fate(stage, "order", sent) == TOO_LATE
+    assert await _fate(lab, "order", sent) == TOO_LATE
 
 
 @pytest.mark.parametrize("in_time", [True, False], ids=["in-time", "late"])
 async def test_a_stream_that_lags_changes_nothing(
-    stage: Stage, clock: ApiTime, *, in_time: bool
+    lab: Lab, clock: ApiTime, *, in_time: bool
 ) -> None:
     """It shows the event long after the deadline; the list past the deadline shows it then."""
     lagging = Fault(lambda asked: asked.is_watch_of("workflowevents"), delay=LAG)
-    async with Proxy(stage.kubeconfig, stage.directory, lagging) as proxy:
-        operator = stage.operator(kubeconfig=proxy.kubeconfig).start()
-        await stage.worker().start().until_said("connected")
+    async with Proxy(lab.kubeconfig, lab.directory, lagging) as proxy:
+        operator = lab.operator(kubeconfig=proxy.kubeconfig).start()
+        await lab.worker().start().until_said("connected")
         await operator.until_said("operator ready")
-        deadline = await _waiting(stage, "order")
+        deadline = await _waiting(lab, "order")
         await clock.until(deadline - SECOND if in_time else deadline + SECOND)
-        sent, created = await _approve(stage, "order")
-        assert await _fate(stage, "order", sent) == (IN_TIME if created <= deadline else TOO_LATE)
+        sent, created = await _approve(lab, "order")
+        assert await _fate(lab, "order", sent) == (IN_TIME if created <= deadline else TOO_LATE)
         operator.kill()
     assert lagging.met > 0
 
 
-async def test_a_rejected_event_leaves_the_deadline_where_it_was(
-    stage: Stage, clock: ApiTime
-) -> None:
-    await stage.play()
-    deadline = await _waiting(stage, "order")
-    sent = await stage.client.send(workflow_id="order", event_name="amount", payload="a lot")
-    stage.recorder.unfit.add(sent.name)
+async def test_a_rejected_event_leaves_the_deadline_where_it_was(lab: Lab, clock: ApiTime) -> None:
+    await lab.play()
+    deadline = await _waiting(lab, "order")
+    sent = await lab.client.send(workflow_id="order", event_name="amount", payload="a lot")
+    lab.recorder.unfit.add(sent.name)
     status = await sent.settled(timedelta(seconds=30))
     assert (status.phase, status.reason) == (EventPhase.REJECTED, EventReason.BAD_PAYLOAD)
-    run = await stage.run("order")
+    run = await lab.run("order")
     assert _expired(run) or (run.status.wait and run.status.wait.deadline == deadline)
-    await stage.until_run("order", _expired)
+    await lab.until_run("order", _expired)
     assert await clock.now() > deadline
 
 
-async def test_a_wait_entered_with_a_full_inbox_needs_no_timer(
-    stage: Stage, clock: ApiTime
-) -> None:
-    await stage.play()
-    handle = await stage.client.start_workflow(
+async def test_a_wait_entered_with_a_full_inbox_needs_no_timer(lab: Lab, clock: ApiTime) -> None:
+    await lab.play()
+    handle = await lab.client.start_workflow(
         workflow_type="Deadline",
         workflow_id="order",
         workflow_input={"seconds": SECONDS, "gate": "g"},
     )
     sent = [await handle.send("approve", number) for number in range(5)]
-    stage.gate("g").open()
+    lab.gate("g").open()
     for each in sent:
         assert (await each.settled(timedelta(seconds=30))).phase is EventPhase.PROCESSED
-    began = (await stage.run("order")).status.started_at
+    began = (await lab.run("order")).status.started_at
     assert began is not None
     await clock.until(began + timedelta(seconds=SECONDS + 2))
-    store = (await stage.run("order")).status.store
+    store = (await lab.run("order")).status.store
     assert store == {"payloads": [0, 1, 2, 3, 4], "approved": "in time"}
 
 
 async def test_a_thousand_waits_with_the_same_deadline(
-    stage: Stage, clock: ApiTime, measured: Measure
+    lab: Lab, clock: ApiTime, measured: Measure
 ) -> None:
     until = await clock.now() + HEAD_START
     names = [f"order-{number}" for number in range(MANY)]
-    await _start_many(stage, names, until)
-    await stage.play()
-    await eventually(lambda: _ended(stage) == MANY, "all waits have ended", patience=PATIENCE * 3)
-    deadlines = [deadline for _, deadline in _deadlines(stage)]
+    await _start_many(lab, names, until)
+    await lab.play()
+    await eventually(lambda: _ended(lab) == MANY, "all waits have ended", patience=PATIENCE * 3)
+    deadlines = [deadline for _, deadline in _deadlines(lab)]
     same = max(deadlines, key=deadlines.count)
     took = (await clock.now() - same).total_seconds()
     measured(f"{deadlines.count(same)} waits of the same second, until the last had ended", took)
     assert len(deadlines) == MANY
     stores = [
-        run["status"]["store"] for run in (await stage.api.get(RUNS.path(stage.namespace)))["items"]
+        run["status"]["store"] for run in (await lab.api.get(RUNS.path(lab.namespace)))["items"]
     ]
     assert stores == [{"expired": True}] * MANY
 
 
-def _ended(stage: Stage) -> int:
+def _ended(lab: Lab) -> int:
     """Count the runs that have committed their start, their timeout and the step after it."""
-    return len({run.name for run in stage.recorder.runs if run.commits == 3})
+    return len({run.name for run in lab.recorder.runs if run.commits == 3})
 
 
-def _deadlines(stage: Stage) -> set[tuple[str, datetime]]:
-    return {(run.name, run.deadline) for run in stage.recorder.runs if run.deadline is not None}
+def _deadlines(lab: Lab) -> set[tuple[str, datetime]]:
+    return {(run.name, run.deadline) for run in lab.recorder.runs if run.deadline is not None}
 
 
-async def _start_many(stage: Stage, names: list[str], until: datetime) -> None:
+async def _start_many(lab: Lab, names: list[str], until: datetime) -> None:
     """Start them before any worker is there, sixteen at a time."""
     waiting = iter(names)
 
     async def start() -> None:
         for name in waiting:
-            await stage.client.start_workflow(
+            await lab.client.start_workflow(
                 workflow_type="Deadline",
                 workflow_id=name,
                 workflow_input={"until": until.isoformat()},

@@ -18,12 +18,12 @@ from grctl.models import EventPhase, EventReason, RunPhase
 from grctl_operator.engine.dispatch import BACKOFF_LIMIT
 from grctl_operator.runtime.workers.dispatcher import CLOSED_GRACE
 from tests.history.executions import recorded
-from tests.scenarios.cluster import EmbeddedApi
-from tests.scenarios.evidence import Measure
+from tests.lab.api_server import EmbeddedApi
+from tests.lab.evidence import Measure
+from tests.lab.lab import Lab, new_lab
+from tests.lab.processes import PATIENCE, Process, Processes, eventually
 from tests.scenarios.load import Load
-from tests.scenarios.processes import PATIENCE, Process, Processes, eventually
 from tests.scenarios.proxy import Fault, Proxy
-from tests.scenarios.stage import Stage, staged
 
 BEAR_ONE_CRASH = '{"spec":{"backoffLimit":1}}'
 KILLS = 20
@@ -44,17 +44,17 @@ def moments() -> random.Random:
     return random.Random(seed)  # noqa: S311
 
 
-async def test_operator_killed_at_random_moments(stage: Stage, moments: random.Random) -> None:
-    operator, _ = await stage.play()
-    async with Load(stage, RUNS) as load:
+async def test_operator_killed_at_random_moments(lab: Lab, moments: random.Random) -> None:
+    operator, _ = await lab.play()
+    async with Load(lab, RUNS) as load:
         for _ in range(KILLS):
             await _kill_while_sending(load, operator, _life(moments, OLD))
         await _nothing_is_amiss(load)
 
 
-async def test_worker_killed_at_random_moments(stage: Stage, moments: random.Random) -> None:
-    _, worker = await stage.play()
-    async with Load(stage, RUNS) as load:
+async def test_worker_killed_at_random_moments(lab: Lab, moments: random.Random) -> None:
+    _, worker = await lab.play()
+    async with Load(lab, RUNS) as load:
         for _ in range(KILLS):
             await _kill_while_sending(load, worker, moments.uniform(*YOUNG))
             await load.until_kept()
@@ -65,65 +65,65 @@ async def test_api_server_killed_at_random_moments(tmp_path: Path, moments: rand
     with Processes(tmp_path) as processes:
         api = EmbeddedApi(processes, tmp_path)
         await api.start()
-        async with staged(api.kubeconfig, tmp_path, processes) as stage:
-            await stage.play()
-            async with Load(stage, RUNS) as load:
+        async with new_lab(api.kubeconfig, tmp_path, processes) as lab:
+            await lab.play()
+            async with Load(lab, RUNS) as load:
                 for _ in range(KILLS):
                     await _kill_while_sending(load, api.process, _life(moments, GROWN))
                 await _nothing_is_amiss(load)
-            await stage.check_history()
+            await lab.check_history()
 
 
-async def test_two_operators_at_once_commit_nothing_twice(stage: Stage) -> None:
+async def test_two_operators_at_once_commit_nothing_twice(lab: Lab) -> None:
     """Each leads by a Lease of its own, so both write, as when one was paused and comes back.
 
     One sees the runs before the events that their commits consumed: it must not trust its view. The
     other sees the runs later, so that each is the first at something: starts, and events.
     """
     async with (
-        _behind(stage, "workflowruns") as one,
-        _behind(stage, "workflowevents") as other,
+        _behind(lab, "workflowruns") as one,
+        _behind(lab, "workflowevents") as other,
     ):
         for number, kubeconfig in enumerate((one.kubeconfig, other.kubeconfig), 1):
-            operator = stage.operator(
+            operator = lab.operator(
                 "--lease-name", f"lease-{number}", name=f"operator-{number}", kubeconfig=kubeconfig
             )
             await operator.start().until_said("operator ready")
-            worker = stage.worker(name=f"worker-{number}", operator=operator.name)
+            worker = lab.worker(name=f"worker-{number}", operator=operator.name)
             await worker.start().until_said("connected")
-        await _load_for(stage, LOAD_SECONDS)
-        commits = [process.log.count(" committed ") for process in stage.processes.all]
+        await _load_for(lab, LOAD_SECONDS)
+        commits = [process.log.count(" committed ") for process in lab.processes.all]
         assert sum(count > 0 for count in commits) == 2, "both operators committed something"
-        stage.processes.kill(stage.processes.all)
+        lab.processes.kill(lab.processes.all)
 
 
-def _behind(stage: Stage, plural: str) -> Proxy:
+def _behind(lab: Lab, plural: str) -> Proxy:
     """Give a way to the API server on which one kind is seen late."""
-    directory = stage.directory / plural
+    directory = lab.directory / plural
     directory.mkdir()
-    return Proxy(stage.kubeconfig, directory, Fault(lambda it: it.is_watch_of(plural), delay=LAG))
+    return Proxy(lab.kubeconfig, directory, Fault(lambda it: it.is_watch_of(plural), delay=LAG))
 
 
-async def _load_for(stage: Stage, seconds: float) -> None:
+async def _load_for(lab: Lab, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
-    async with Load(stage, RUNS) as load:
+    async with Load(lab, RUNS) as load:
         while loop.time() < end:
             load.send(RUNS * 8)
             await load.until_kept()
         assert await load.kept() == load.sent
-    await stage.recorder.settled()
+    await lab.recorder.settled()
 
 
 async def test_the_next_event_after_a_worker_died_waits_for_no_grace(
-    stage: Stage, measured: Measure
+    lab: Lab, measured: Measure
 ) -> None:
     """Three deaths while it has nothing, three while it has an event: the quickest counts."""
-    operator, worker = await _play_with_records(stage)
-    handle = await stage.start("a")
-    await stage.until_run("a", lambda run: run.status.phase is RunPhase.WAIT_EVENT)
+    operator, worker = await _play_with_records(lab)
+    handle = await lab.start("a")
+    await lab.until_run("a", lambda run: run.status.phase is RunPhase.WAIT_EVENT)
     idle = [await _die_idle(handle, worker) for _ in range(3)]
-    busy = [await _die_busy(stage, handle, worker, gate) for gate in ("x", "y", "z")]
+    busy = [await _die_busy(lab, handle, worker, gate) for gate in ("x", "y", "z")]
     measured("idle worker killed and started at once, until the next event was settled", min(idle))
     measured("busy worker killed and started at once, until its event was settled", min(busy))
     connected = [_at(each) for each in operator.records("worker connected")][1:]
@@ -135,9 +135,9 @@ async def test_the_next_event_after_a_worker_died_waits_for_no_grace(
     assert min(waits[3:]) < CLOSED_GRACE
 
 
-async def _play_with_records(stage: Stage) -> tuple[Process, Process]:
-    operator = stage.operator("--log-level", "debug", "--log-format", "json").start()
-    worker = stage.worker().start()
+async def _play_with_records(lab: Lab) -> tuple[Process, Process]:
+    operator = lab.operator("--log-level", "debug", "--log-format", "json").start()
+    worker = lab.worker().start()
     await operator.until_said("operator ready")
     await worker.until_said("connected")
     return operator, worker
@@ -156,8 +156,8 @@ async def _die_idle(handle: WorkflowHandle, worker: Process) -> float:
     return time.monotonic() - began
 
 
-async def _die_busy(stage: Stage, handle: WorkflowHandle, worker: Process, name: str) -> float:
-    gate = stage.gate(name)
+async def _die_busy(lab: Lab, handle: WorkflowHandle, worker: Process, name: str) -> float:
+    gate = lab.gate(name)
     sent = await handle.send("gated", name)
     await eventually(lambda: gate.reached, "the handler is at the gate")
     worker.kill()
@@ -168,13 +168,13 @@ async def _die_busy(stage: Stage, handle: WorkflowHandle, worker: Process, name:
     return time.monotonic() - began
 
 
-async def test_a_handler_that_kills_its_worker_each_time_fails_the_run(stage: Stage) -> None:
-    _, worker = await stage.play()
-    handle = await stage.start("a")
+async def test_a_handler_that_kills_its_worker_each_time_fails_the_run(lab: Lab) -> None:
+    _, worker = await lab.play()
+    handle = await lab.start("a")
     async with worker.kept_alive():
         sent = await handle.send("kill", 1000)
         status = await sent.settled(PATIENCE)
-        run = await stage.until_run("a", lambda run: run.status.phase is RunPhase.FAILED)
+        run = await lab.until_run("a", lambda run: run.status.phase is RunPhase.FAILED)
     crashes = BACKOFF_LIMIT + 1
     text = (
         f"kill ended the process of its worker {crashes} times while nothing else ran there,"
@@ -184,26 +184,26 @@ async def test_a_handler_that_kills_its_worker_each_time_fails_the_run(stage: St
     assert status.message == text
     assert run.status.error is not None
     assert (run.status.error.type, run.status.error.message) == ("WorkerLost", text)
-    attempts = [each for each in recorded(stage.directory) if each.event == sent.uid]
+    attempts = [each for each in recorded(lab.directory) if each.event == sent.uid]
     assert [each.attempt for each in attempts] == [1, 2, 3, 4, 5]
     between = [later.at - earlier.at for earlier, later in pairwise(attempts)]
     assert all(wait >= least for wait, least in zip(between[1:], (1, 2, 4), strict=True)), between
-    assert "WorkerLost" in await stage.kubectl("describe", "wfr", "a")
+    assert "WorkerLost" in await lab.kubectl("describe", "wfr", "a")
 
 
 async def test_a_handler_that_kills_its_worker_does_not_fail_the_runs_beside_it(
-    stage: Stage,
+    lab: Lab,
 ) -> None:
-    _, worker = await stage.play()
-    beside = [await stage.start(f"beside-{number}") for number in range(20)]
-    killer = await stage.start("killer")
-    await stage.kubectl("patch", "wfr", "killer", "--type=merge", "-p", BEAR_ONE_CRASH)
-    gate = stage.gate("held")
+    _, worker = await lab.play()
+    beside = [await lab.start(f"beside-{number}") for number in range(20)]
+    killer = await lab.start("killer")
+    await lab.kubectl("patch", "wfr", "killer", "--type=merge", "-p", BEAR_ONE_CRASH)
+    gate = lab.gate("held")
     async with worker.kept_alive():
         held = [await each.send("gated", "held") for each in beside]
-        await eventually(lambda: _began(stage, *held) == len(held), "all are at the gate")
+        await eventually(lambda: _began(lab, *held) == len(held), "all are at the gate")
         sent = await killer.send("kill", 1000)
-        await eventually(lambda: _began(stage, sent) > 0, "the worker is killed")
+        await eventually(lambda: _began(lab, sent) > 0, "the worker is killed")
         gate.open()
         status = await sent.settled(PATIENCE)
         fates = [(await each.settled(PATIENCE)).phase for each in held]
@@ -211,20 +211,20 @@ async def test_a_handler_that_kills_its_worker_does_not_fail_the_runs_beside_it(
     assert fates == [EventPhase.PROCESSED] * len(held)
 
 
-def _began(stage: Stage, *sent: SentEvent) -> int:
+def _began(lab: Lab, *sent: SentEvent) -> int:
     """Count the executions of events."""
-    return sum(each.event in {event.uid for event in sent} for each in recorded(stage.directory))
+    return sum(each.event in {event.uid for event in sent} for each in recorded(lab.directory))
 
 
-async def test_a_handler_that_kills_its_worker_a_few_times_succeeds(stage: Stage) -> None:
-    _, worker = await stage.play()
-    handle = await stage.start("a")
+async def test_a_handler_that_kills_its_worker_a_few_times_succeeds(lab: Lab) -> None:
+    _, worker = await lab.play()
+    handle = await lab.start("a")
     async with worker.kept_alive():
         sent = await handle.send("kill", 2)
         await handle.send("append", "behind it")
         await handle.send("done")
         assert await handle.result(PATIENCE) == 3
-    attempts = [each.attempt for each in recorded(stage.directory) if each.event == sent.uid]
+    attempts = [each.attempt for each in recorded(lab.directory) if each.event == sent.uid]
     assert attempts == [1, 2, 3]
 
 

@@ -14,10 +14,10 @@ from grctl.client import (
 )
 from grctl.kube import EVENTS, RUNS
 from grctl.models import EventPhase, EventReason, RunPhase
+from tests.lab.lab import Lab
+from tests.lab.manifests import run_manifest
+from tests.lab.processes import eventually
 from tests.scenarios.api_time import ApiTime
-from tests.scenarios.manifests import run_manifest
-from tests.scenarios.processes import eventually
-from tests.scenarios.stage import Stage
 
 if TYPE_CHECKING:
     from grctl.models import RunStatus
@@ -34,169 +34,165 @@ def order() -> str:
     return f"order-{secrets.token_hex(3)}"
 
 
-async def _in_a_step(stage: Stage, order: str) -> WorkflowHandle:
+async def _in_a_step(lab: Lab, order: str) -> WorkflowHandle:
     """Start a run and have it in a step, at its gate; another event waits."""
-    handle = await stage.start(order)
+    handle = await lab.start(order)
     await handle.send("step_at", order)
-    await eventually(lambda: stage.gate(order).reached, f"{order} is at its gate")
+    await eventually(lambda: lab.gate(order).reached, f"{order} is at its gate")
     await handle.send("append", "waits", name=f"{order}-waits")
     return handle
 
 
-async def _ended(stage: Stage, order: str, phase: RunPhase) -> "RunStatus":
+async def _ended(lab: Lab, order: str, phase: RunPhase) -> "RunStatus":
     """Give what a run has come to; what waited for it is rejected."""
-    run = await stage.until_run(order, lambda run: run.status.phase.finished)
+    run = await lab.until_run(order, lambda run: run.status.phase.finished)
     assert run.status.phase is phase
     return run.status
 
 
-async def _waited_in_vain(stage: Stage, order: str) -> None:
-    await eventually(lambda: _is_settled(stage, f"{order}-waits"), f"{order}-waits is settled")
-    status = (await stage.event(f"{order}-waits")).status
+async def _waited_in_vain(lab: Lab, order: str) -> None:
+    await eventually(lambda: _is_settled(lab, f"{order}-waits"), f"{order}-waits is settled")
+    status = (await lab.event(f"{order}-waits")).status
     assert (status.phase, status.reason) == (EventPhase.REJECTED, EventReason.RUN_FINISHED)
 
 
-async def _is_settled(stage: Stage, event: str) -> bool:
-    return (await stage.event(event)).status.phase.settled
+async def _is_settled(lab: Lab, event: str) -> bool:
+    return (await lab.event(event)).status.phase.settled
 
 
-async def test_cancelled_in_a_wait_it_ends_at_once(shared_stage: Stage, order: str) -> None:
-    handle = await shared_stage.start(order)
-    await shared_stage.until_run(order, lambda run: run.status.phase is RunPhase.WAIT_EVENT)
+async def test_cancelled_in_a_wait_it_ends_at_once(shared_lab: Lab, order: str) -> None:
+    handle = await shared_lab.start(order)
+    await shared_lab.until_run(order, lambda run: run.status.phase is RunPhase.WAIT_EVENT)
     await handle.cancel()
     with pytest.raises(WorkflowCancelledError, match=f"{order} was cancelled. Cancelled by spec."):
         await handle.result(PATIENCE)
-    assert "Cancelled" in await shared_stage.kubectl("get", "wfr", order)
+    assert "Cancelled" in await shared_lab.kubectl("get", "wfr", order)
 
 
-async def test_cancelled_in_a_step_it_ends_after_the_step(shared_stage: Stage, order: str) -> None:
-    handle = await _in_a_step(shared_stage, order)
-    told = await shared_stage.grctl("cancel", order)
+async def test_cancelled_in_a_step_it_ends_after_the_step(shared_lab: Lab, order: str) -> None:
+    handle = await _in_a_step(shared_lab, order)
+    told = await shared_lab.grctl("cancel", order)
     assert order in told
     assert not (await handle.describe()).phase.finished
-    assert not shared_stage.gate(f"{order}-cancelled").is_open
-    shared_stage.gate(order).open()
+    assert not shared_lab.gate(f"{order}-cancelled").is_open
+    shared_lab.gate(order).open()
     with pytest.raises(WorkflowCancelledError, match="after gated_step"):
         await handle.result(PATIENCE)
-    status = await _ended(shared_stage, order, RunPhase.CANCELLED)
+    status = await _ended(shared_lab, order, RunPhase.CANCELLED)
     assert status.store["passed"] == order, "what the step did is kept"
-    await _waited_in_vain(shared_stage, order)
+    await _waited_in_vain(shared_lab, order)
 
 
 async def test_cancelled_by_kubectl_while_it_handles_an_event_it_keeps_what_that_did(
-    shared_stage: Stage, order: str
+    shared_lab: Lab, order: str
 ) -> None:
-    handle = await shared_stage.start(order)
+    handle = await shared_lab.start(order)
     sent = await handle.send("gated", order)
-    await eventually(lambda: shared_stage.gate(order).reached, f"{order} is at its gate")
+    await eventually(lambda: shared_lab.gate(order).reached, f"{order} is at its gate")
     patch = '{"spec":{"cancel":true}}'
-    await shared_stage.kubectl("patch", "wfr", order, "--type=merge", "-p", patch)
-    shared_stage.gate(order).open()
+    await shared_lab.kubectl("patch", "wfr", order, "--type=merge", "-p", patch)
+    shared_lab.gate(order).open()
     assert (await sent.settled(PATIENCE)).phase is EventPhase.PROCESSED
-    status = await _ended(shared_stage, order, RunPhase.CANCELLED)
+    status = await _ended(shared_lab, order, RunPhase.CANCELLED)
     assert status.store["payloads"] == [order]
 
 
 async def test_terminated_in_a_step_it_ends_at_once_and_the_handler_is_aborted(
-    shared_stage: Stage, order: str
+    shared_lab: Lab, order: str
 ) -> None:
-    handle = await _in_a_step(shared_stage, order)
+    handle = await _in_a_step(shared_lab, order)
     await handle.terminate()
     with pytest.raises(WorkflowTerminatedError, match="Terminated by spec"):
         await handle.result(PATIENCE)
-    aborted = shared_stage.gate(f"{order}-cancelled")
+    aborted = shared_lab.gate(f"{order}-cancelled")
     await eventually(lambda: aborted.is_open, "the handler was cancelled")
-    status = await _ended(shared_stage, order, RunPhase.TERMINATED)
+    status = await _ended(shared_lab, order, RunPhase.TERMINATED)
     assert "passed" not in status.store, "what the step did is void"
-    await _waited_in_vain(shared_stage, order)
+    await _waited_in_vain(shared_lab, order)
 
 
 async def test_terminated_while_it_handles_an_event_the_event_is_rejected(
-    shared_stage: Stage, order: str
+    shared_lab: Lab, order: str
 ) -> None:
-    handle = await shared_stage.start(order)
+    handle = await shared_lab.start(order)
     sent = await handle.send("gated", order)
-    await eventually(lambda: shared_stage.gate(order).reached, f"{order} is at its gate")
-    told = await shared_stage.grctl("terminate", order, "--wait")
+    await eventually(lambda: shared_lab.gate(order).reached, f"{order} is at its gate")
+    told = await shared_lab.grctl("terminate", order, "--wait")
     assert "Terminated" in told
     status = await sent.settled(PATIENCE)
     assert (status.phase, status.reason) == (EventPhase.REJECTED, EventReason.RUN_FINISHED)
-    assert (await shared_stage.run(order)).status.store == {}
-    shared_stage.gate(order).open()
+    assert (await shared_lab.run(order)).status.store == {}
+    shared_lab.gate(order).open()
 
 
-async def test_a_run_that_takes_too_long_times_out_in_a_wait(
-    shared_stage: Stage, order: str
-) -> None:
-    handle = await shared_stage.client.start_workflow(
+async def test_a_run_that_takes_too_long_times_out_in_a_wait(shared_lab: Lab, order: str) -> None:
+    handle = await shared_lab.client.start_workflow(
         workflow_type="Append", workflow_id=order, workflow_timeout=2 * SECOND
     )
     with pytest.raises(WorkflowTimedOutError, match="It did not finish within 2s"):
         await handle.result(PATIENCE)
-    run = await shared_stage.run(order)
+    run = await shared_lab.run(order)
     assert run.status.finished_at is not None
     assert run.metadata.creation_timestamp is not None
     assert run.status.finished_at - run.metadata.creation_timestamp >= 2 * SECOND
 
 
-async def test_a_run_that_takes_too_long_times_out_in_a_step(
-    shared_stage: Stage, order: str
-) -> None:
+async def test_a_run_that_takes_too_long_times_out_in_a_step(shared_lab: Lab, order: str) -> None:
     manifest = run_manifest(order, timeout="2s")
-    await shared_stage.kubectl("apply", "-f", "-", stdin=manifest)
-    handle = await shared_stage.client.get_workflow_handle(workflow_id=order)
+    await shared_lab.kubectl("apply", "-f", "-", stdin=manifest)
+    handle = await shared_lab.client.get_workflow_handle(workflow_id=order)
     await handle.send("step_at", order)
     with pytest.raises(WorkflowTimedOutError):
         await handle.result(PATIENCE)
-    status = await _ended(shared_stage, order, RunPhase.TIMED_OUT)
+    status = await _ended(shared_lab, order, RunPhase.TIMED_OUT)
     assert "passed" not in status.store
-    if shared_stage.gate(order).reached:
-        aborted = shared_stage.gate(f"{order}-cancelled")
+    if shared_lab.gate(order).reached:
+        aborted = shared_lab.gate(f"{order}-cancelled")
         await eventually(lambda: aborted.is_open, "the handler was cancelled")
-    shared_stage.gate(order).open()
+    shared_lab.gate(order).open()
 
 
 async def test_a_finished_run_goes_when_its_time_is_over_and_not_before(
-    shared_stage: Stage, order: str
+    shared_lab: Lab, order: str
 ) -> None:
-    handle = await shared_stage.client.start_workflow(
+    handle = await shared_lab.client.start_workflow(
         workflow_type="Append", workflow_id=order, ttl_after_finished=2 * SECOND
     )
     sent = await handle.send("done")
     assert await handle.result(PATIENCE) == 1
-    finished = (await shared_stage.run(order)).status.finished_at
+    finished = (await shared_lab.run(order)).status.finished_at
     assert finished is not None
-    await shared_stage.until_gone(RUNS, order)
-    async with ApiTime.of(shared_stage.kubeconfig) as clock:
+    await shared_lab.until_gone(RUNS, order)
+    async with ApiTime.of(shared_lab.kubeconfig) as clock:
         assert await clock.now() >= finished + 2 * SECOND
-    await shared_stage.until_gone(EVENTS, sent.name)
+    await shared_lab.until_gone(EVENTS, sent.name)
 
 
 async def test_the_time_that_a_finished_run_stays_can_be_set_later(
-    shared_stage: Stage, order: str
+    shared_lab: Lab, order: str
 ) -> None:
-    handle = await shared_stage.start(order)
+    handle = await shared_lab.start(order)
     await handle.send("done")
     await handle.result(PATIENCE)
     patch = '{"spec":{"ttlSecondsAfterFinished":0}}'
-    await shared_stage.kubectl("patch", "wfr", order, "--type=merge", "-p", patch)
-    await shared_stage.until_gone(RUNS, order)
+    await shared_lab.kubectl("patch", "wfr", order, "--type=merge", "-p", patch)
+    await shared_lab.until_gone(RUNS, order)
 
 
-async def test_of_the_settled_events_the_newest_stay(stage: Stage) -> None:
-    await stage.play()
-    handle = await stage.client.start_workflow(
+async def test_of_the_settled_events_the_newest_stay(lab: Lab) -> None:
+    await lab.play()
+    handle = await lab.client.start_workflow(
         workflow_type="Append", workflow_id="order", keep_events=KEPT
     )
     for number in range(SENT):
         await handle.send("append", number)
-    run = await stage.until_run("order", lambda run: run.status.events.processed == SENT)
+    run = await lab.until_run("order", lambda run: run.status.events.processed == SENT)
     assert run.status.store["payloads"] == list(range(SENT))
-    await eventually(lambda: _kept(stage, KEPT), f"{KEPT} events are left")
-    left = (await stage.api.get(EVENTS.path(stage.namespace)))["items"]
+    await eventually(lambda: _kept(lab, KEPT), f"{KEPT} events are left")
+    left = (await lab.api.get(EVENTS.path(lab.namespace)))["items"]
     numbers = sorted(item["status"]["sequence"] for item in left)
     assert numbers == list(range(SENT - KEPT + 1, SENT + 1))
 
 
-async def _kept(stage: Stage, count: int) -> bool:
-    return len((await stage.api.get(EVENTS.path(stage.namespace)))["items"]) == count
+async def _kept(lab: Lab, count: int) -> bool:
+    return len((await lab.api.get(EVENTS.path(lab.namespace)))["items"]) == count

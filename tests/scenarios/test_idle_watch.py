@@ -15,8 +15,8 @@ from grctl.kube import EVENTS
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.settings import Settings
 from grctl_operator.runtime.watch import list_watch
-from tests.scenarios.processes import eventually
-from tests.scenarios.stage import Stage
+from tests.lab.lab import Lab
+from tests.lab.processes import eventually
 
 SILENCES = 7
 ENDS = 3
@@ -33,9 +33,9 @@ def short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def two_operators(stage: Stage) -> AsyncIterator[list[Operator]]:
+async def two_operators(lab: Lab) -> AsyncIterator[list[Operator]]:
     """Yield one that leads and one that stands by."""
-    settings = Settings((stage.namespace,), kubeconfig=str(stage.kubeconfig), dispatcher_port=0)
+    settings = Settings((lab.namespace,), kubeconfig=str(lab.kubeconfig), dispatcher_port=0)
     async with AsyncExitStack() as stack:
         operators = []
         for _ in range(2):
@@ -67,20 +67,20 @@ def was_idle(operator: Operator) -> bool:
     )
 
 
-async def test_operators_on_an_idle_cluster_go_on(stage: Stage) -> None:
-    async with two_operators(stage) as operators:
-        await stage.client.start_workflow(workflow_type="Append", workflow_id="idle")
+async def test_operators_on_an_idle_cluster_go_on(lab: Lab) -> None:
+    async with two_operators(lab) as operators:
+        await lab.client.start_workflow(workflow_type="Append", workflow_id="idle")
         for operator in operators:
             await eventually(partial(was_idle, operator), "a quarter of an hour passes")
         assert [each.leading for each in operators] == [True, False]
         assert [each.ready for each in operators] == [True, True]
         assert not any(each.ended.is_set() or each.restored for each in operators)
-        stage.ports["operator"] = operators[0].port
-        stage.worker().start()
-        sent = await stage.client.send(workflow_id="idle", event_name="append", payload=1)
-        await eventually(lambda: is_processed(stage, sent.name), "its event is handled")
+        lab.ports["operator"] = operators[0].port
+        lab.worker().start()
+        sent = await lab.client.send(workflow_id="idle", event_name="append", payload=1)
+        await eventually(lambda: is_processed(lab, sent.name), "its event is handled")
 
 
-async def is_processed(stage: Stage, name: str) -> bool:
-    event = await stage.api.get(EVENTS.path(stage.namespace, name))
+async def is_processed(lab: Lab, name: str) -> bool:
+    event = await lab.api.get(EVENTS.path(lab.namespace, name))
     return bool(event["status"]["phase"] == "Processed")

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from tests.scenarios.processes import Process, eventually
-from tests.scenarios.stage import Stage
+from tests.lab.lab import Lab
+from tests.lab.processes import Process, eventually
 
 SECRET = "xk7-not-for-logs"
 TALKATIVE = ("--log-level", "debug", "--log-format", "json")
@@ -21,24 +21,24 @@ def said(process: Process) -> list[str]:
 
 
 async def test_each_event_is_followed_by_its_execution_and_no_payload_is_logged(
-    stage: Stage,
+    lab: Lab,
 ) -> None:
-    operator = stage.operator(*TALKATIVE).start()
-    worker = stage.worker(*TALKATIVE).start()
+    operator = lab.operator(*TALKATIVE).start()
+    worker = lab.worker(*TALKATIVE).start()
     await operator.until_said("operator ready")
     await worker.until_said("connected")
-    handle = await stage.client.start_workflow(workflow_type="Append", workflow_id="a")
+    handle = await lab.client.start_workflow(workflow_type="Append", workflow_id="a")
     sent = await handle.send("append", SECRET)
     unfit = await handle.send("number", SECRET)
-    stage.recorder.unfit.add(unfit.name)
+    lab.recorder.unfit.add(unfit.name)
     await handle.send("unheard_of", SECRET)
     await handle.send("done")
     await eventually(lambda: said(operator).count("settled") == 4, "all four are settled")
     story = [each for each in records(operator) if each.get("event") == sent.name]
     assert [each["message"] for each in story] == ["dispatched", "committed", "settled"]
     assert len({each["execution"] for each in story}) == 1
-    assert {each["run"] for each in story} == {f"{stage.namespace}/a"}
+    assert {each["run"] for each in story} == {f"{lab.namespace}/a"}
     assert [each.get("attempt") for each in story] == [1, 1, 1]
     assert [each.get("commits") for each in story] == [None, 2, 2]
     assert SECRET not in operator.log + worker.log
-    assert SECRET not in await stage.kubectl("get", "events", "-o", "yaml")
+    assert SECRET not in await lab.kubectl("get", "events", "-o", "yaml")

@@ -9,9 +9,9 @@ from grctl.client import InvalidNameError, WorkflowHandle
 from grctl.json.serialization import TooLargeError
 from grctl.models import EventPhase, EventReason, EventStatus, RunPhase
 from tests.history.executions import recorded
-from tests.scenarios.manifests import event_manifest
-from tests.scenarios.processes import eventually
-from tests.scenarios.stage import Stage
+from tests.lab.lab import Lab
+from tests.lab.manifests import event_manifest
+from tests.lab.processes import eventually
 
 PATIENCE = timedelta(seconds=45)
 KIB = 1024
@@ -23,88 +23,88 @@ def order() -> str:
     return f"order-{secrets.token_hex(3)}"
 
 
-async def _busy(stage: Stage, order: str) -> WorkflowHandle:
+async def _busy(lab: Lab, order: str) -> WorkflowHandle:
     """Start a run whose handler is at a gate, so that events wait behind it."""
-    handle = await stage.start(order)
+    handle = await lab.start(order)
     await handle.send("gated", order)
-    await eventually(lambda: stage.gate(order).reached, f"{order} is at its gate")
+    await eventually(lambda: lab.gate(order).reached, f"{order} is at its gate")
     return handle
 
 
-async def _finish(stage: Stage, handle: WorkflowHandle) -> list[object]:
+async def _finish(lab: Lab, handle: WorkflowHandle) -> list[object]:
     """Open the gate, let the run finish and its events be settled; give what it kept between."""
-    stage.gate(handle.workflow_id).open()
+    lab.gate(handle.workflow_id).open()
     await handle.send("done")
     await handle.result(PATIENCE)
-    await stage.recorder.settled()  # each says so itself a moment after the run
-    payloads: list[object] = (await stage.run(handle.workflow_id)).status.store["payloads"]
+    await lab.recorder.settled()  # each says so itself a moment after the run
+    payloads: list[object] = (await lab.run(handle.workflow_id)).status.store["payloads"]
     return payloads[1:-1]
 
 
-def _runs_of(stage: Stage, uid: str | None) -> int:
+def _runs_of(lab: Lab, uid: str | None) -> int:
     """Count how often a handler began with an event."""
-    return sum(each.event == uid for each in recorded(stage.directory))
+    return sum(each.event == uid for each in recorded(lab.directory))
 
 
-async def test_deleting_a_waiting_event_withdraws_it(shared_stage: Stage, order: str) -> None:
-    handle = await _busy(shared_stage, order)
+async def test_deleting_a_waiting_event_withdraws_it(shared_lab: Lab, order: str) -> None:
+    handle = await _busy(shared_lab, order)
     for number in (1, 2, 3):
         await handle.send("append", number, name=f"{order}-{number}")
-    assert "deleted" in await shared_stage.withdraw(f"{order}-2")
-    assert await _finish(shared_stage, handle) == [1, 3]
-    numbers = [(await shared_stage.event(f"{order}-{number}")).status.sequence for number in (1, 3)]
+    assert "deleted" in await shared_lab.withdraw(f"{order}-2")
+    assert await _finish(shared_lab, handle) == [1, 3]
+    numbers = [(await shared_lab.event(f"{order}-{number}")).status.sequence for number in (1, 3)]
     assert numbers == [2, 3], "the gated one was the first, and a withdrawal leaves no gap"
 
 
 @pytest.mark.parametrize("how", [(), ("--server-side",)], ids=["client-side", "server-side"])
 async def test_a_manifest_applied_again_and_again_is_handled_once(
-    shared_stage: Stage, order: str, how: tuple[str, ...]
+    shared_lab: Lab, order: str, how: tuple[str, ...]
 ) -> None:
-    handle = await _busy(shared_stage, order)
+    handle = await _busy(shared_lab, order)
     manifest = event_manifest(f"{order}-1", order, payload=1)
     apply = ("apply", *how, "-f", "-")
-    told = [await shared_stage.kubectl(*apply, stdin=manifest) for _ in range(3)]
+    told = [await shared_lab.kubectl(*apply, stdin=manifest) for _ in range(3)]
     await handle.send("append", 2)
-    await shared_stage.kubectl(*apply, stdin=manifest)
-    assert await _finish(shared_stage, handle) == [1, 2]
-    told.append(await shared_stage.kubectl(*apply, stdin=manifest))
-    event = await shared_stage.event(f"{order}-1")
+    await shared_lab.kubectl(*apply, stdin=manifest)
+    assert await _finish(shared_lab, handle) == [1, 2]
+    told.append(await shared_lab.kubectl(*apply, stdin=manifest))
+    event = await shared_lab.event(f"{order}-1")
     assert event.status.phase is EventPhase.PROCESSED
-    assert _runs_of(shared_stage, event.metadata.uid) == 1
+    assert _runs_of(shared_lab, event.metadata.uid) == 1
     again = "serverside-applied" if how else "unchanged"
     assert all(again in text for text in told[1:]), told
 
 
-async def test_a_label_on_a_waiting_event_does_not_move_it(shared_stage: Stage, order: str) -> None:
-    handle = await _busy(shared_stage, order)
+async def test_a_label_on_a_waiting_event_does_not_move_it(shared_lab: Lab, order: str) -> None:
+    handle = await _busy(shared_lab, order)
     for number in (1, 2, 3):
         await handle.send("append", number, name=f"{order}-{number}")
-    await shared_stage.kubectl("label", "wfe", f"{order}-1", "seen=yes")
-    await shared_stage.kubectl("annotate", "wfe", f"{order}-2", "seen=yes")
-    assert await _finish(shared_stage, handle) == [1, 2, 3]
+    await shared_lab.kubectl("label", "wfe", f"{order}-1", "seen=yes")
+    await shared_lab.kubectl("annotate", "wfe", f"{order}-2", "seen=yes")
+    assert await _finish(shared_lab, handle) == [1, 2, 3]
 
 
-async def test_an_event_that_was_sent_cannot_be_changed(shared_stage: Stage, order: str) -> None:
+async def test_an_event_that_was_sent_cannot_be_changed(shared_lab: Lab, order: str) -> None:
     name = f"{order}-1"
-    shared_stage.recorder.waiting.add(name)
-    await shared_stage.kubectl("create", "-f", "-", stdin=event_manifest(name, order, payload=1))
+    shared_lab.recorder.waiting.add(name)
+    await shared_lab.kubectl("create", "-f", "-", stdin=event_manifest(name, order, payload=1))
     changed = event_manifest(name, order, payload=2)
     for how in (("apply",), ("apply", "--server-side", "--force-conflicts"), ("replace",)):
-        told = await shared_stage.kubectl(*how, "-f", "-", stdin=changed, fails=True)
+        told = await shared_lab.kubectl(*how, "-f", "-", stdin=changed, fails=True)
         assert "the spec of a WorkflowEvent cannot be changed" in told
         assert "Create another one, under another name" in told
     patch = '{"spec":{"eventName":"other"}}'
-    told = await shared_stage.kubectl("patch", "wfe", name, "--type=merge", "-p", patch, fails=True)
+    told = await shared_lab.kubectl("patch", "wfe", name, "--type=merge", "-p", patch, fails=True)
     assert "it was sent by creating it, and may be handled already" in told
-    assert (await shared_stage.event(name)).spec.payload == 1
+    assert (await shared_lab.event(name)).spec.payload == 1
 
 
 async def test_a_mistyped_event_is_refused_by_the_command_line_and_rejected_otherwise(
-    shared_stage: Stage, order: str
+    shared_lab: Lab, order: str
 ) -> None:
-    handle = await shared_stage.start(order)
-    await shared_stage.until_run(order, lambda run: bool(run.status.event_names))
-    told = await shared_stage.grctl("send", order, "apend", fails=True)
+    handle = await shared_lab.start(order)
+    await shared_lab.until_run(order, lambda run: bool(run.status.event_names))
+    told = await shared_lab.grctl("send", order, "apend", fails=True)
     assert 'Append has no event handler "apend"' in told
     assert '"append"' in told
     assert "--force" in told
@@ -113,20 +113,20 @@ async def test_a_mistyped_event_is_refused_by_the_command_line_and_rejected_othe
     assert status.message is not None
     assert status.message.startswith('Append has no event handler "apend"; it has "append", ')
     assert status.message.endswith("The run goes on waiting.")
-    assert "UnknownEvent: Append has no event handler" in await _described(shared_stage, order)
-    assert (await shared_stage.run(order)).status.phase is RunPhase.WAIT_EVENT
+    assert "UnknownEvent: Append has no event handler" in await _described(shared_lab, order)
+    assert (await shared_lab.run(order)).status.phase is RunPhase.WAIT_EVENT
 
 
 def _verdict(status: EventStatus) -> tuple[EventPhase, str | None]:
     return status.phase, status.reason
 
 
-async def _described(stage: Stage, run: str) -> str:
+async def _described(lab: Lab, run: str) -> str:
     """Give what `kubectl describe` says of a run, once its core Event is there."""
     told = [""]
 
     async def announced() -> bool:
-        told[0] = await stage.kubectl("describe", "wfr", run)
+        told[0] = await lab.kubectl("describe", "wfr", run)
         return "UnknownEvent" in told[0]
 
     await eventually(announced, f"a core Event on {run}")
@@ -134,11 +134,11 @@ async def _described(stage: Stage, run: str) -> str:
 
 
 async def test_a_payload_that_does_not_fit_is_rejected_with_what_would(
-    shared_stage: Stage, order: str
+    shared_lab: Lab, order: str
 ) -> None:
-    handle = await shared_stage.start(order)
+    handle = await shared_lab.start(order)
     sent = await handle.send("number", "a lot")
-    shared_stage.recorder.unfit.add(sent.name)
+    shared_lab.recorder.unfit.add(sent.name)
     status = await sent.settled(PATIENCE)
     assert _verdict(status) == (EventPhase.REJECTED, EventReason.BAD_PAYLOAD)
     assert status.message is not None
@@ -147,12 +147,12 @@ async def test_a_payload_that_does_not_fit_is_rejected_with_what_would(
 
 
 async def test_an_event_of_a_handle_whose_run_is_gone_goes_to_no_other(
-    shared_stage: Stage, order: str
+    shared_lab: Lab, order: str
 ) -> None:
-    old = await shared_stage.start(order)
+    old = await shared_lab.start(order)
     await old.send("done")
     await old.result(PATIENCE)
-    new = await shared_stage.start(order)
+    new = await shared_lab.start(order)
     status = await (await old.send("append", "for the old one")).settled(PATIENCE)
     assert _verdict(status) == (EventPhase.REJECTED, EventReason.RUN_GONE)
     assert status.message == (
@@ -165,26 +165,26 @@ async def test_an_event_of_a_handle_whose_run_is_gone_goes_to_no_other(
 
 
 async def test_an_event_of_a_handle_whose_run_was_deleted_is_rejected_without_a_run(
-    shared_stage: Stage, order: str
+    shared_lab: Lab, order: str
 ) -> None:
-    old = await shared_stage.start(order)
-    await shared_stage.kubectl("delete", "wfr", order)
+    old = await shared_lab.start(order)
+    await shared_lab.kubectl("delete", "wfr", order)
     status = await (await old.send("append")).settled(PATIENCE)
     assert _verdict(status) == (EventPhase.REJECTED, EventReason.RUN_GONE)
     assert status.message == "The run that this event was sent to is gone."
 
 
 async def test_a_payload_that_is_too_large_is_refused_before_it_is_sent(
-    shared_stage: Stage, order: str
+    shared_lab: Lab, order: str
 ) -> None:
     with pytest.raises(TooLargeError, match=r"payload of 'append' is 600.0 KiB .* most 512.0 KiB"):
-        await shared_stage.client.send(
+        await shared_lab.client.send(
             workflow_id=order, event_name="append", payload="x" * (600 * KIB - 2)
         )
     huge = event_manifest(f"{order}-1", order, payload="x" * 1600 * KIB)
-    told = await shared_stage.kubectl("create", "-f", "-", stdin=huge, fails=True)
+    told = await shared_lab.kubectl("create", "-f", "-", stdin=huge, fails=True)
     assert "too large" in told
-    assert f"{order}-1" not in await shared_stage.kubectl("get", "wfe")
+    assert f"{order}-1" not in await shared_lab.kubectl("get", "wfe")
 
 
 @pytest.mark.parametrize(
@@ -199,38 +199,38 @@ async def test_a_payload_that_is_too_large_is_refused_before_it_is_sent(
     ids=["store", "result"],
 )
 async def test_what_a_handler_leaves_may_not_be_too_large(
-    shared_stage: Stage, order: str, event_name: str, told: str
+    shared_lab: Lab, order: str, event_name: str, told: str
 ) -> None:
-    handle = await shared_stage.start(order)
+    handle = await shared_lab.start(order)
     status = await (await handle.send(event_name, 300 * KIB)).settled(PATIENCE)
     assert _verdict(status) == (EventPhase.FAILED, EventReason.HANDLER_FAILED)
     assert status.message is not None
     assert told in status.message
-    run = await shared_stage.until_run(order, lambda run: run.status.phase is RunPhase.FAILED)
+    run = await shared_lab.until_run(order, lambda run: run.status.phase is RunPhase.FAILED)
     assert run.status.error is not None
     assert told in run.status.error.message
     assert "hoard" not in run.status.store
 
 
-async def test_an_event_to_an_id_that_is_no_name_is_refused(shared_stage: Stage) -> None:
+async def test_an_event_to_an_id_that_is_no_name_is_refused(shared_lab: Lab) -> None:
     with pytest.raises(InvalidNameError, match="'order-17' would fit"):
-        await shared_stage.client.send(workflow_id="Order_17", event_name="append")
-    told = await shared_stage.grctl("send", "Order_17", "append", fails=True)
+        await shared_lab.client.send(workflow_id="Order_17", event_name="append")
+    told = await shared_lab.grctl("send", "Order_17", "append", fails=True)
     assert "workflow_id 'Order_17' is no name of a Kubernetes object" in told
 
 
 async def test_an_event_for_a_run_that_is_not_there_waits_and_says_so(
-    shared_stage: Stage, order: str
+    shared_lab: Lab, order: str
 ) -> None:
     name = f"{order}-1"
-    told = await shared_stage.grctl("send", order, "append", "--payload", "1", "--name", name)
+    told = await shared_lab.grctl("send", order, "append", "--payload", "1", "--name", name)
     assert f"there is no run of '{order}'" in told
     assert "waits for it" in told
 
     async def announced() -> bool:
-        return "NoSuchRun" in await shared_stage.kubectl("describe", "wfe", name)
+        return "NoSuchRun" in await shared_lab.kubectl("describe", "wfe", name)
 
     await eventually(announced, "a core Event says that there is no such run")
-    handle = await shared_stage.start(order)
+    handle = await shared_lab.start(order)
     await handle.send("done")
     assert await handle.result(PATIENCE) == 2

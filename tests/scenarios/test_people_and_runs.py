@@ -9,9 +9,9 @@ import pytest
 from grctl.client import InvalidNameError, WorkflowAlreadyRunningError, WorkflowNotFoundError
 from grctl.json.serialization import TooLargeError
 from grctl.models import RunPhase
-from tests.scenarios.manifests import run_manifest
-from tests.scenarios.processes import eventually
-from tests.scenarios.stage import Stage
+from tests.lab.lab import Lab
+from tests.lab.manifests import run_manifest
+from tests.lab.processes import eventually
 
 PATIENCE = timedelta(seconds=45)
 KIB = 1024
@@ -24,66 +24,64 @@ def order() -> str:
 
 
 async def test_what_waits_for_a_deleted_run_reaches_no_later_one(
-    shared_stage: Stage, order: str
+    shared_lab: Lab, order: str
 ) -> None:
-    await shared_stage.start(order)
-    await shared_stage.client.send(workflow_id=order, event_name="gated", payload=order)
-    await eventually(lambda: shared_stage.gate(order).reached, f"{order} is at its gate")
+    await shared_lab.start(order)
+    await shared_lab.client.send(workflow_id=order, event_name="gated", payload=order)
+    await eventually(lambda: shared_lab.gate(order).reached, f"{order} is at its gate")
     waiting = [
-        await shared_stage.client.send(workflow_id=order, event_name="append", payload=number)
+        await shared_lab.client.send(workflow_id=order, event_name="append", payload=number)
         for number in range(3)
     ]
-    assert "deleted" in await shared_stage.kubectl("delete", "wfr", order)
-    seen = {each.uid: each for each in shared_stage.recorder.events if each.phase.settled}
+    assert "deleted" in await shared_lab.kubectl("delete", "wfr", order)
+    seen = {each.uid: each for each in shared_lab.recorder.events if each.phase.settled}
     assert {seen[sent.uid or ""].reason for sent in waiting} == {"RunDeleted"}
-    left = await shared_stage.kubectl("get", "wfe", "-o", "name")
+    left = await shared_lab.kubectl("get", "wfe", "-o", "name")
     assert order not in left, "a deleted run takes its settled events with it"
-    told = await shared_stage.kubectl("get", "events")
+    told = await shared_lab.kubectl("get", "events")
     assert f'RunDeleted: The run "{order}" was deleted.' in told
-    handle = await shared_stage.start(order)
+    handle = await shared_lab.start(order)
     await handle.send("done")
     assert await handle.result(PATIENCE) == 1
 
 
-async def test_an_id_that_is_active_is_not_started_again(shared_stage: Stage, order: str) -> None:
-    await shared_stage.start(order)
+async def test_an_id_that_is_active_is_not_started_again(shared_lab: Lab, order: str) -> None:
+    await shared_lab.start(order)
     with pytest.raises(WorkflowAlreadyRunningError) as caught:
-        await shared_stage.start(order)
-    told = [str(caught.value), await shared_stage.grctl("start", "Append", order, fails=True)]
+        await shared_lab.start(order)
+    told = [str(caught.value), await shared_lab.grctl("start", "Append", order, fails=True)]
     for text in told:
         assert f"A run of '{order}' (Append) is active" in text
         assert f"client.get_workflow_handle(workflow_id='{order}')" in text
         assert f"`grctl terminate {order}`" in text
         assert "or take another id" in text
     manifest = run_manifest(order)
-    refused = await shared_stage.kubectl("create", "-f", "-", stdin=manifest, fails=True)
+    refused = await shared_lab.kubectl("create", "-f", "-", stdin=manifest, fails=True)
     assert f'workflowruns.grctl.dev "{order}" already exists' in refused
 
 
-async def test_two_starts_of_one_id_at_once_start_one_run(shared_stage: Stage, order: str) -> None:
-    starts = (shared_stage.start(order) for _ in range(5))
+async def test_two_starts_of_one_id_at_once_start_one_run(shared_lab: Lab, order: str) -> None:
+    starts = (shared_lab.start(order) for _ in range(5))
     told = await asyncio.gather(*starts, return_exceptions=True)
     refused = [each for each in told if isinstance(each, WorkflowAlreadyRunningError)]
     assert len(refused) == 4
     assert all(order in str(each) for each in refused)
 
 
-async def test_an_id_whose_run_has_finished_is_started_anew(
-    shared_stage: Stage, order: str
-) -> None:
+async def test_an_id_whose_run_has_finished_is_started_anew(shared_lab: Lab, order: str) -> None:
     """The old run is deleted and waited for; what still waits for it is rejected before."""
-    old = await shared_stage.start(order)
+    old = await shared_lab.start(order)
     await old.send("append", "yesterday")
     await old.send("done")
     await old.result(PATIENCE)
     left = await old.send("append", "too late")
     assert (await left.settled(PATIENCE)).reason == "RunFinished"
-    new = await shared_stage.start(order)
+    new = await shared_lab.start(order)
     await new.send("append", "today")
-    await shared_stage.until_run(order, lambda run: run.status.events.processed == 1)
-    assert (await shared_stage.run(order)).status.store["payloads"] == ["today"]
-    await shared_stage.recorder.catch_up()
-    lives = [(each.uid, each.exists) for each in shared_stage.recorder.runs if each.name == order]
+    await shared_lab.until_run(order, lambda run: run.status.events.processed == 1)
+    assert (await shared_lab.run(order)).status.store["payloads"] == ["today"]
+    await shared_lab.recorder.catch_up()
+    lives = [(each.uid, each.exists) for each in shared_lab.recorder.runs if each.name == order]
     assert lives.index((old.uid, False)) < lives.index((new.uid, True))
     with pytest.raises(WorkflowNotFoundError, match="was deleted"):
         await old.describe()
@@ -91,72 +89,72 @@ async def test_an_id_whose_run_has_finished_is_started_anew(
 
 @pytest.mark.parametrize("how", [(), ("--server-side",)], ids=["client-side", "server-side"])
 async def test_a_run_applied_again_is_not_run_again(
-    shared_stage: Stage, order: str, how: tuple[str, ...]
+    shared_lab: Lab, order: str, how: tuple[str, ...]
 ) -> None:
     apply, manifest = ("apply", *how, "-f", "-"), run_manifest(order)
     for _ in range(2):
-        await shared_stage.kubectl(*apply, stdin=manifest)
-    handle = await shared_stage.client.get_workflow_handle(workflow_id=order)
+        await shared_lab.kubectl(*apply, stdin=manifest)
+    handle = await shared_lab.client.get_workflow_handle(workflow_id=order)
     await handle.send("done")
     assert await handle.result(PATIENCE) == 1
-    await shared_stage.kubectl(*apply, stdin=manifest)
-    run = await shared_stage.run(order)
+    await shared_lab.kubectl(*apply, stdin=manifest)
+    run = await shared_lab.run(order)
     assert (run.metadata.uid, run.status.phase) == (handle.uid, RunPhase.COMPLETED)
-    assert len({each.uid for each in shared_stage.recorder.runs if each.name == order}) == 1
+    assert len({each.uid for each in shared_lab.recorder.runs if each.name == order}) == 1
 
 
-async def test_what_is_run_cannot_be_changed(shared_stage: Stage, order: str) -> None:
-    await shared_stage.kubectl("create", "-f", "-", stdin=run_manifest(order, input={}))
+async def test_what_is_run_cannot_be_changed(shared_lab: Lab, order: str) -> None:
+    await shared_lab.kubectl("create", "-f", "-", stdin=run_manifest(order, input={}))
     for changed in (run_manifest(order, "Other", input={}), run_manifest(order, input={"x": 1})):
         for how in (("apply",), ("apply", "--server-side", "--force-conflicts")):
-            told = await shared_stage.kubectl(*how, "-f", "-", stdin=changed, fails=True)
+            told = await shared_lab.kubectl(*how, "-f", "-", stdin=changed, fails=True)
             assert "spec.workflow cannot be changed" in told
             assert "Delete this run first, or take another name" in told
-    await shared_stage.until_run(order, lambda run: run.status.phase is RunPhase.WAIT_EVENT)
+    await shared_lab.until_run(order, lambda run: run.status.phase is RunPhase.WAIT_EVENT)
 
 
 async def test_an_input_that_is_too_large_is_refused_before_it_is_written(
-    shared_stage: Stage, order: str
+    shared_lab: Lab, order: str
 ) -> None:
     with pytest.raises(TooLargeError, match=r"workflow_input is 600.0 KiB .* at most 512.0 KiB"):
-        await shared_stage.client.start_workflow(
+        await shared_lab.client.start_workflow(
             workflow_type="Append", workflow_id=order, workflow_input="x" * (600 * KIB - 2)
         )
-    assert "NotFound" in await shared_stage.kubectl("get", "wfr", order, fails=True)
+    assert "NotFound" in await shared_lab.kubectl("get", "wfr", order, fails=True)
 
 
 async def test_a_workflow_id_that_is_no_name_is_refused_with_one_that_is(
-    shared_stage: Stage,
+    shared_lab: Lab,
 ) -> None:
     with pytest.raises(InvalidNameError, match="'order-17' would fit"):
-        await shared_stage.client.start_workflow(workflow_type="Append", workflow_id="Order_17")
-    told = await shared_stage.grctl("start", "Append", "Order_17", fails=True)
+        await shared_lab.client.start_workflow(workflow_type="Append", workflow_id="Order_17")
+    told = await shared_lab.grctl("start", "Append", "Order_17", fails=True)
     assert "'order-17' would fit" in told
-    refused = await shared_stage.kubectl(
+    refused = await shared_lab.kubectl(
         "create", "-f", "-", stdin=run_manifest("Order_17"), fails=True
     )
     assert "metadata.name" in refused
     assert "RFC 1123 subdomain" in refused
 
 
-async def test_a_mistyped_workflow_type_is_told_on_the_run(shared_stage: Stage, order: str) -> None:
-    await shared_stage.grctl("start", "Apend", order)
+async def test_a_mistyped_workflow_type_is_told_on_the_run(shared_lab: Lab, order: str) -> None:
+    await shared_lab.grctl("start", "Apend", order)
     text = (
-        f'No worker serves workflow type "Apend" in namespace "{shared_stage.namespace}";'
+        f'No worker serves workflow type "Apend" in namespace "{shared_lab.namespace}";'
         ' those connected serve "Append", "Deadline".'
     )
-    run = await shared_stage.until_run(order, lambda run: run.status.message == text)
+    run = await shared_lab.until_run(order, lambda run: run.status.message == text)
     assert run.status.phase is RunPhase.PENDING
-    assert text in await shared_stage.kubectl("get", "wfr", order)
-    assert text in await shared_stage.grctl("describe", order)
-    assert "deleted" in await shared_stage.kubectl("delete", "wfr", order)
+    assert text in await shared_lab.kubectl("get", "wfr", order)
+    assert text in await shared_lab.grctl("describe", order)
+    assert "deleted" in await shared_lab.kubectl("delete", "wfr", order)
 
 
 async def test_a_run_that_is_not_there_is_told_with_how_to_start_it(
-    shared_stage: Stage, order: str
+    shared_lab: Lab, order: str
 ) -> None:
     with pytest.raises(WorkflowNotFoundError, match=f"no run of '{order}'"):
-        await shared_stage.client.get_workflow_handle(workflow_id=order)
-    told = await shared_stage.grctl("describe", order, fails=True)
+        await shared_lab.client.get_workflow_handle(workflow_id=order)
+    told = await shared_lab.grctl("describe", order, fails=True)
     assert "`grctl start`" in told
     assert "Traceback" not in told

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from grctl.kube import EVENTS, RUNS
-from tests.scenarios.processes import Process
+from tests.lab.processes import Process
+from tests.lab.relay import Relay
 from tests.torture.place import Part
 from tests.torture.proxy import FaultyProxy
-from tests.torture.relay import Relay
 from tests.torture.weather import CALM, FAIR, STORM, Weather
 
 AT_ONCE = 3

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grctl.kube import Api, ApiError, Connection, UnreachableError
-from tests.scenarios.cluster import READY, EmbeddedApi, install_resources
-from tests.scenarios.processes import PATIENCE, Processes, eventually
+from tests.lab.api_server import READY, EmbeddedApi, install_resources
+from tests.lab.processes import PATIENCE, Processes, eventually
 
 Act = Callable[[], Awaitable[None]]
 

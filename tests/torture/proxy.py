@@ -17,8 +17,8 @@ import aiohttp
 import orjson
 from aiohttp import web
 
-from tests.scenarios.intermediary import Intermediary, broken_off
-from tests.torture.times import translated, translated_date
+from tests.lab.api_proxy import Intermediary, broken_off
+from tests.lab.clock_shift import translated, translated_date
 from tests.torture.weather import (
     CALM,
     CONFLICT,

@@ -19,8 +19,8 @@ from grctl.kube import EVENTS
 from grctl.models import API_VERSION, EventPhase, RunPhase
 from grctl.models.limits import MAX_STORE_BYTES
 from tests.history.sender import NotingClient
-from tests.scenarios.processes import Process, free_port
-from tests.scenarios.stage import Stage, staged
+from tests.lab.lab import Lab, new_lab
+from tests.lab.processes import Process, free_port
 from tests.torture.place import placed
 from tests.torture.workflows import HANDLERS, WORKFLOWS
 
@@ -36,9 +36,12 @@ Told = Callable[[str, object], None]
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
     """An operator that tells its metrics, and nothing else running. In the end all is checked."""
-    async with placed(tmp_path) as place, staged(place.kubeconfig, tmp_path, place.processes) as it:
+    async with (
+        placed(tmp_path) as place,
+        new_lab(place.kubeconfig, tmp_path, place.processes) as it,
+    ):
         yield it
         await it.check_history(HANDLERS, PATIENCE)
 
@@ -46,9 +49,9 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 class Operator:
     """An operator, and what its metrics say."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, lab: Lab) -> None:
         self._port = free_port()
-        self.process = stage.operator("--http-port", str(self._port)).start()
+        self.process = lab.operator("--http-port", str(self._port)).start()
 
     async def counted(self, name: str) -> float:
         """Give a counter, over all its labels."""
@@ -60,22 +63,20 @@ class Operator:
         return sum(float(line.rsplit(" ", 1)[1]) for line in found)
 
 
-def worker(stage: Stage) -> Process:
-    return stage.worker(*WORKFLOWS).start()
+def worker(lab: Lab) -> Process:
+    return lab.worker(*WORKFLOWS).start()
 
 
-async def start(stage: Stage, run: str) -> None:
-    await stage.client.start_workflow(workflow_type="Ordeal", workflow_id=run)
+async def start(lab: Lab, run: str) -> None:
+    await lab.client.start_workflow(workflow_type="Ordeal", workflow_id=run)
 
 
-async def flood(
-    stage: Stage, plan: list[str], event: str = "append", payload: object = None
-) -> None:
+async def flood(lab: Lab, plan: list[str], event: str = "append", payload: object = None) -> None:
     """Send an event for each run in the plan, by several senders at once: numbers, or a payload."""
     left = iter(enumerate(plan))
 
     async def send() -> None:
-        async with NotingClient(stage.recorder, stage.namespace, stage.kubeconfig) as client:
+        async with NotingClient(lab.recorder, lab.namespace, lab.kubeconfig) as client:
             for number, run in left:
                 given = number % SMALL if payload is None else payload
                 await client.send(workflow_id=run, event_name=event, payload=given)
@@ -83,98 +84,92 @@ async def flood(
     await asyncio.gather(*(send() for _ in range(SENDERS)))
 
 
-async def handled(stage: Stage, run: str, count: int) -> None:
+async def handled(lab: Lab, run: str, count: int) -> None:
     """Wait until a run has handled so many events."""
-    await stage.until_run(run, lambda seen: seen.status.events.total >= count, PATIENCE)
+    await lab.until_run(run, lambda seen: seen.status.events.total >= count, PATIENCE)
 
 
-async def test_a_flood_before_the_worker_exists_is_drained_in_order(
-    stage: Stage, told: Told
-) -> None:
-    operator = Operator(stage)
-    await start(stage, "a")
-    await flood(stage, ["a"] * FLOOD)
-    full = await stage.until_run("a", lambda run: run.status.inbox_length == FLOOD)
+async def test_a_flood_before_the_worker_exists_is_drained_in_order(lab: Lab, told: Told) -> None:
+    operator = Operator(lab)
+    await start(lab, "a")
+    await flood(lab, ["a"] * FLOOD)
+    full = await lab.until_run("a", lambda run: run.status.inbox_length == FLOOD)
     assert len(full.status.inbox) <= SHOWN
-    worker(stage)
+    worker(lab)
     moments = [time.monotonic()]
     for done in range(FLOOD // 10, FLOOD + 1, FLOOD // 10):
-        await handled(stage, "a", done)
+        await handled(lab, "a", done)
         moments.append(time.monotonic())
     rates = [round(FLOOD / 10 / (late - soon)) for soon, late in itertools.pairwise(moments)]
     told(f"events/s in each tenth of {FLOOD}", rates)
-    await stage.recorder.settled(PATIENCE)
+    await lab.recorder.settled(PATIENCE)
     assert await operator.counted("grctl_inversions_total") == 0
 
 
-async def test_several_senders_to_many_runs_at_once(stage: Stage, told: Told) -> None:
-    operator = Operator(stage)
-    worker(stage)
+async def test_several_senders_to_many_runs_at_once(lab: Lab, told: Told) -> None:
+    operator = Operator(lab)
+    worker(lab)
     runs = [f"run-{number}" for number in range(max(10, FLOOD // 100))]
     each = 5 * FLOOD // len(runs)
     for run in runs:
-        await start(stage, run)
+        await start(lab, run)
     began = time.monotonic()
-    await flood(stage, runs * each)
+    await flood(lab, runs * each)
     for run in runs:
-        await handled(stage, run, each)
+        await handled(lab, run, each)
     told(f"events/s of {SENDERS} senders to {len(runs)} runs, {each} each",
          round(len(runs) * each / (time.monotonic() - began)))  # fmt: skip
-    await stage.recorder.settled(PATIENCE)
+    await lab.recorder.settled(PATIENCE)
     assert await operator.counted("grctl_inversions_total") == 0
 
 
-async def test_large_events_go_through_as_they_are(stage: Stage) -> None:
+async def test_large_events_go_through_as_they_are(lab: Lab) -> None:
     """The history tells: a handler keeps the digest of what it was given."""
-    Operator(stage)
-    await start(stage, "a")
+    Operator(lab)
+    await start(lab, "a")
     for number in range(20):
-        await stage.client.send(
+        await lab.client.send(
             workflow_id="a", event_name="append", payload=f"{number} {'x' * LARGE}"
         )
-    worker(stage)
-    await handled(stage, "a", 20)
+    worker(lab)
+    await handled(lab, "a", 20)
 
 
 async def test_a_store_that_would_be_too_large_fails_the_run_and_says_of_what(
-    stage: Stage,
+    lab: Lab,
 ) -> None:
-    Operator(stage)
-    worker(stage)
-    await start(stage, "a")
-    await stage.client.send(workflow_id="a", event_name="append", payload=1)
-    fits = await stage.client.send(
-        workflow_id="a", event_name="hoard", payload=MAX_STORE_BYTES // 2
-    )
-    hoards = await stage.client.send(
-        workflow_id="a", event_name="hoard", payload=2 * MAX_STORE_BYTES
-    )
-    behind = await stage.client.send(workflow_id="a", event_name="append", payload=2)
+    Operator(lab)
+    worker(lab)
+    await start(lab, "a")
+    await lab.client.send(workflow_id="a", event_name="append", payload=1)
+    fits = await lab.client.send(workflow_id="a", event_name="hoard", payload=MAX_STORE_BYTES // 2)
+    hoards = await lab.client.send(workflow_id="a", event_name="hoard", payload=2 * MAX_STORE_BYTES)
+    behind = await lab.client.send(workflow_id="a", event_name="append", payload=2)
     assert (await fits.settled(PATIENCE)).phase is EventPhase.PROCESSED
     failed = await hoards.settled(PATIENCE)
     assert failed.phase is EventPhase.FAILED
     assert "at most 256.0 KiB" in str(failed.message)
     assert "'hoard' 512.0 KiB" in str(failed.message)
     assert (await behind.settled(PATIENCE)).reason == "RunFinished"
-    run = await stage.run("a")
+    run = await lab.run("a")
     assert run.status.phase is RunPhase.FAILED
     assert len(run.status.store["hoard"]) == MAX_STORE_BYTES // 2
 
 
-async def test_a_flooded_run_does_not_delay_the_others(stage: Stage, told: Told) -> None:
-    Operator(stage)
+async def test_a_flooded_run_does_not_delay_the_others(lab: Lab, told: Told) -> None:
+    Operator(lab)
     for run in ("flooded", "other"):
-        await start(stage, run)
+        await start(lab, run)
     count = min(FLOOD, 400)
-    await flood(stage, ["flooded"] * count, "work", WORK)
-    worker(stage)
-    await handled(stage, "flooded", 1)
-    beside = await _latencies(stage.client)
-    there = (await stage.run("flooded")).status.events.total
+    await flood(lab, ["flooded"] * count, "work", WORK)
+    worker(lab)
+    await handled(lab, "flooded", 1)
+    beside = await _latencies(lab.client)
+    there = (await lab.run("flooded")).status.events.total
     assert there < count, "the others had to wait until the flood was over"
-    await handled(stage, "flooded", count)
+    await handled(lab, "flooded", count)
     told("seconds from send to settled, beside a flood and after it",
-         (beside, await _latencies(stage.client)))  # fmt: skip
+         (beside, await _latencies(lab.client)))  # fmt: skip
 
 
 async def _latencies(client: Client, count: int = 5) -> list[float]:
@@ -189,39 +184,39 @@ async def _latencies(client: Client, count: int = 5) -> list[float]:
 
 
 async def test_events_that_are_applied_again_and_again_keep_their_order(
-    stage: Stage, told: Told
+    lab: Lab, told: Told
 ) -> None:
-    operator = Operator(stage)
+    operator = Operator(lab)
     await operator.process.until_said("operator ready")
-    await start(stage, "a")
-    await flood(stage, ["a"] * (FLOOD // 3))
-    names = [answer.name for answer in stage.recorder.answers]
-    applying = asyncio.create_task(_apply_for_ever(stage, names))
-    worker(stage)
-    await handled(stage, "a", len(names))
+    await start(lab, "a")
+    await flood(lab, ["a"] * (FLOOD // 3))
+    names = [answer.name for answer in lab.recorder.answers]
+    applying = asyncio.create_task(_apply_for_ever(lab, names))
+    worker(lab)
+    await handled(lab, "a", len(names))
     applying.cancel()
     times = await asyncio.gather(applying, return_exceptions=True)
     assert isinstance(times[0], asyncio.CancelledError), times
-    await stage.recorder.settled(PATIENCE)
-    versions = sum(each.exists and not each.phase.settled for each in stage.recorder.events)
+    await lab.recorder.settled(PATIENCE)
+    versions = sum(each.exists and not each.phase.settled for each in lab.recorder.events)
     told("versions of waiting events", versions)
     assert versions > len(names)
     assert await operator.counted("grctl_inversions_total") == 0
 
 
-async def _apply_for_ever(stage: Stage, names: list[str]) -> None:
+async def _apply_for_ever(lab: Lab, names: list[str]) -> None:
     """Do as a GitOps tool does that wants another label each time; the last ones first."""
     for turn in itertools.count():
         for name in reversed(names):
-            if name in stage.recorder.unsettled:
-                await _apply(stage, name, turn)
+            if name in lab.recorder.unsettled:
+                await _apply(lab, name, turn)
         await asyncio.sleep(0)
 
 
-async def _apply(stage: Stage, name: str, turn: int) -> None:
+async def _apply(lab: Lab, name: str, turn: int) -> None:
     body = {
         "apiVersion": API_VERSION,
         "kind": "WorkflowEvent",
         "metadata": {"name": name, "labels": {"turn": str(turn)}},
     }
-    await stage.api.apply(EVENTS.path(stage.namespace, name), body, "gitops")
+    await lab.api.apply(EVENTS.path(lab.namespace, name), body, "gitops")

@@ -21,12 +21,12 @@ from grctl.models import RunPhase
 from tests.history.checks import violations
 from tests.history.executions import FILE, recorded
 from tests.history.sender import NotingClient
-from tests.scenarios.evidence import evidence
-from tests.scenarios.stage import Stage, staged
+from tests.lab.evidence import evidence
+from tests.lab.lab import Lab, new_lab
+from tests.lab.relay import Relay
 from tests.torture.demons import Demons
 from tests.torture.place import Place, placed
 from tests.torture.proxy import FaultyProxy
-from tests.torture.relay import Relay
 from tests.torture.senders import Wave
 from tests.torture.workflows import HANDLERS, WORKFLOWS
 
@@ -59,11 +59,11 @@ class Torture:
     """All that takes part."""
 
     def __init__(
-        self, stage: Stage, demons: Demons, clients: tuple[Client, ...], chance: random.Random
+        self, lab: Lab, demons: Demons, clients: tuple[Client, ...], chance: random.Random
     ) -> None:
         self.became: Counter[str] = Counter()
         """How many events and runs ended as what."""
-        self._stage = stage
+        self._lab = lab
         self._demons = demons
         self._clients = clients
         self._chance = chance
@@ -75,10 +75,10 @@ class Torture:
 
     async def play(self, number: int, events: int) -> int:
         """Play a wave, and check its history. Give how many events were sent."""
-        stage, recorder = self._stage, self._stage.recorder
+        lab, recorder = self._lab, self._lab.recorder
         await recorder.begin_anew()
-        (stage.directory / FILE).unlink(missing_ok=True)
-        wave = Wave(number, events, self._clients, stage.api, recorder, self._chance)
+        (lab.directory / FILE).unlink(missing_ok=True)
+        wave = Wave(number, events, self._clients, lab.api, recorder, self._chance)
         self._demons.begin()
         try:
             await wave.send_all()
@@ -91,10 +91,10 @@ class Torture:
         return wave.sent
 
     def _check(self, wave: Wave) -> None:
-        history = self._stage.recorder.history(recorded(self._stage.directory), HANDLERS)
+        history = self._lab.recorder.history(recorded(self._lab.directory), HANDLERS)
         found = violations(history)
         if found:
-            shown = [f"---- {title} ----\n{text}" for title, text in evidence(self._stage)]
+            shown = [f"---- {title} ----\n{text}" for title, text in evidence(self._lab)]
             raise AssertionError("\n".join([f"Wave {wave.number}: {len(found)}", *found, *shown]))
         last = {each.uid: each for each in history.events}
         self.became.update(each.phase.value for each in last.values() if each.exists)
@@ -106,18 +106,16 @@ class Torture:
     async def _remove_runs(self, wave: Wave) -> None:
         """Delete the wave's runs, which takes their events along."""
         for run in (*wave.runs, *wave.waits):
-            await self._stage.api.delete(RUNS.path(self._stage.namespace, run))
+            await self._lab.api.delete(RUNS.path(self._lab.namespace, run))
         for run in (*wave.runs, *wave.waits):
-            await self._stage.until_gone(RUNS, run, SETTLING)
+            await self._lab.until_gone(RUNS, run, SETTLING)
 
 
 @asynccontextmanager
 async def tortured(place: Place, directory: Path, seed: str) -> AsyncIterator[Torture]:
     """Start two operators with wrong clocks, two workers, and all that stands between."""
     async with AsyncExitStack() as stack:
-        stage = await stack.enter_async_context(
-            staged(place.kubeconfig, directory, place.processes)
-        )
+        lab = await stack.enter_async_context(new_lab(place.kubeconfig, directory, place.processes))
         proxies, relays, operators, workers = [], [], [], []
         for name, ahead in (("a", APART), ("b", -APART), ("senders", timedelta(0))):
             proxy = FaultyProxy(
@@ -129,22 +127,20 @@ async def tortured(place: Place, directory: Path, seed: str) -> AsyncIterator[To
             relays.append(relay)
             url = f"http://127.0.0.1:{relay.port}"
             operators.append(
-                stage.operator("--advertise-url", url, name=name, kubeconfig=proxy.kubeconfig)
+                lab.operator("--advertise-url", url, name=name, kubeconfig=proxy.kubeconfig)
             )
-            relay.target = stage.ports[name]
-            stage.ports[f"relay-{name}"] = relay.port
-            workers.append(
-                stage.worker(*WORKFLOWS, name=f"worker-{name}", operator=f"relay-{name}")
-            )
+            relay.target = lab.ports[name]
+            lab.ports[f"relay-{name}"] = relay.port
+            workers.append(lab.worker(*WORKFLOWS, name=f"worker-{name}", operator=f"relay-{name}"))
         for process in (*operators, *workers):
             process.start()
         for operator in operators:
             await operator.until_said("operator ready")
-        faulty = NotingClient(stage.recorder, stage.namespace, proxies[-1].kubeconfig)
-        clients = (stage.client, await stack.enter_async_context(faulty))
+        faulty = NotingClient(lab.recorder, lab.namespace, proxies[-1].kubeconfig)
+        clients = (lab.client, await stack.enter_async_context(faulty))
         demons = Demons(operators, workers, proxies, relays, place.parts, _chance(seed, "demons"))
         await stack.enter_async_context(demons)
-        yield Torture(stage, demons, clients, _chance(seed, "senders"))
+        yield Torture(lab, demons, clients, _chance(seed, "senders"))
 
 
 def _chance(seed: str, what: str) -> random.Random:

@@ -11,9 +11,9 @@ from grctl.models import Directive, HandlerKind
 from grctl.worker.context import Context
 from grctl.workflow import Workflow
 from tests.history.executions import record
-from tests.scenarios.gate import scenario_directory
-from tests.scenarios.workflows import HANDLERS as SCENARIOS
-from tests.scenarios.workflows import note
+from tests.lab.gate import lab_directory
+from tests.lab.workflows import HANDLERS as SCENARIOS
+from tests.lab.workflows import note
 
 Json = Any
 
@@ -23,7 +23,7 @@ ordeal = Workflow(workflow_type="Ordeal")
 
 @ordeal.start()
 async def start(ctx: Context) -> Directive:
-    record(ctx, scenario_directory())
+    record(ctx, lab_directory())
     return ctx.next.wait_for_event()
 
 
@@ -50,7 +50,7 @@ async def stride(ctx: Context, payload: Json) -> Directive:
 
 @ordeal.step()
 async def second_foot(ctx: Context) -> Directive:
-    record(ctx, scenario_directory())
+    record(ctx, lab_directory())
     return ctx.next.wait_for_event()
 
 
@@ -76,6 +76,6 @@ async def done(ctx: Context) -> Directive:
     return ctx.next.complete(len(await ctx.store.get("payloads")))
 
 
-WORKFLOWS = ("tests.torture.workflows:ordeal", "tests.scenarios.workflows:deadline")
+WORKFLOWS = ("tests.torture.workflows:ordeal", "tests.lab.workflows:deadline")
 HANDLERS = {**SCENARIOS, ordeal.workflow_type: frozenset(ordeal.names(HandlerKind.EVENT))}
 """Event names that each workflow type handles."""

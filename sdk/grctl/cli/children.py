@@ -64,7 +64,7 @@ class Children:
             env=environment,
             limit=LONGEST_LINE,
             start_new_session=True,
-            preexec_fn=_die_with(os.getpid()),
+            preexec_fn=die_with_parent(os.getpid()),
         )
         child = Child(name, process)
         child.tasks = [
@@ -126,7 +126,7 @@ def _signal(child: Child, number: signal.Signals) -> None:
             os.kill(child.process.pid, number)
 
 
-def _die_with(parent: int) -> Callable[[], None] | None:
+def die_with_parent(parent: int) -> Callable[[], None] | None:
     """Give what a new child does first: ask to be killed when its parent is."""
     if sys.platform != "linux":
         return None

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from tests.conformance.kubectl import KUBECTL
-from tests.scenarios.processes import GRCTL, ROOT, Process, Processes, bare_environment, free_port
+from tests.lab.processes import GRCTL, ROOT, Process, Processes, bare_environment, free_port
 
 READY = "Kubernetes API at"
 

@@ -22,7 +22,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from grctl.cli.children import _die_with
+from grctl.cli.children import die_with_parent
 
 ROOT = Path(__file__).parent.parent.parent
 GRCTL = (sys.executable, "-m", "grctl.cli")
@@ -91,7 +91,7 @@ class Process:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509  one system call
+                preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509  one system call
             )
         self.pids.append(self._process.pid)
         return self

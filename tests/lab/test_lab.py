@@ -1,4 +1,4 @@
-"""The scenarios' own ground: what they start, they end; what they wait for is seen."""
+"""The scenarios' own sandbox: what they start, they end; what they wait for is seen."""
 
 import asyncio
 import signal
@@ -8,22 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.processes import ROOT, Process, Processes, eventually, runs
-from tests.scenarios.stage import Stage, staged
+from tests.lab.lab import Lab, new_lab
+from tests.lab.processes import ROOT, Process, Processes, eventually, runs
 
 EVERYTHING = """
 import asyncio, sys
 from pathlib import Path
-from tests.scenarios.cluster import EmbeddedApi
-from tests.scenarios.processes import Processes
-from tests.scenarios.stage import staged
+from tests.lab.api_server import EmbeddedApi
+from tests.lab.processes import Processes
+from tests.lab.lab import new_lab
 
 async def play(directory):
     with Processes(directory) as processes:
         api = EmbeddedApi(processes, directory)
         await api.start()
-        async with staged(api.kubeconfig, directory, processes) as stage:
-            await stage.play()
+        async with new_lab(api.kubeconfig, directory, processes) as lab:
+            await lab.play()
             print(*[each.pid for each in processes.all], flush=True)
             sys.stdin.read()
 
@@ -31,23 +31,23 @@ asyncio.run(play(Path(sys.argv[1])))
 """
 
 
-async def test_an_event_goes_through_all_processes(stage: Stage) -> None:
-    await stage.play()
-    handle = await stage.start("a")
+async def test_an_event_goes_through_all_processes(lab: Lab) -> None:
+    await lab.play()
+    handle = await lab.start("a")
     await handle.send("append", "one")
-    await stage.grctl("send", "a", "append", "--payload", '"two"')
+    await lab.grctl("send", "a", "append", "--payload", '"two"')
     await (await handle.send("done")).settled()
     assert await handle.result() == 3
-    assert (await stage.run("a")).status.store["payloads"] == ["one", "two", None]
-    assert "Completed" in await stage.kubectl("get", "wfr", "a")
+    assert (await lab.run("a")).status.store["payloads"] == ["one", "two", None]
+    assert "Completed" in await lab.kubectl("get", "wfr", "a")
 
 
 async def test_a_scenario_that_fails_leaves_no_process(kubeconfig: Path, tmp_path: Path) -> None:
     started: list[Process] = []
 
     async def fail() -> None:
-        async with staged(kubeconfig, tmp_path) as stage:
-            started.extend(await stage.play())
+        async with new_lab(kubeconfig, tmp_path) as lab:
+            started.extend(await lab.play())
             started[0].signal(signal.SIGSTOP)
             raise ZeroDivisionError
 
@@ -74,8 +74,8 @@ def test_a_scenario_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
     asyncio.run(eventually(lambda: not any(map(runs, pids)), f"{pids} have ended"))
 
 
-async def test_a_process_killed_and_started_again_is_the_same_but_for_its_pid(stage: Stage) -> None:
-    operator, worker = await stage.play()
+async def test_a_process_killed_and_started_again_is_the_same_but_for_its_pid(lab: Lab) -> None:
+    operator, worker = await lab.play()
     operator.kill()
     assert not operator.running
     await operator.start().until_said("operator ready")

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.torture.relay import Relay
+from tests.lab.relay import Relay
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 ENDED = (ConnectionError, asyncio.IncompleteReadError)

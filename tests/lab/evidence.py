@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Callable, Iterator
 
 from tests.conformance.kubectl import KUBECTL
-from tests.scenarios.processes import bare_environment
-from tests.scenarios.stage import Stage
+from tests.lab.lab import Lab
+from tests.lab.processes import bare_environment
 
 Measure = Callable[[str, float], None]
 """Has a measured time shown when all is over: what it is of, and how many seconds."""
@@ -20,25 +20,25 @@ QUESTIONS = (
 )
 
 
-def evidence(stage: Stage) -> Iterator[tuple[str, str]]:
+def evidence(lab: Lab) -> Iterator[tuple[str, str]]:
     """Give titles and texts."""
     for question in QUESTIONS:
-        yield f"kubectl {' '.join(question)}", _end(_asked(stage, *question))
-    for process in stage.processes.all:
+        yield f"kubectl {' '.join(question)}", _end(_asked(lab, *question))
+    for process in lab.processes.all:
         state = "runs" if process.running else "ended"
         yield f"log of {process.name} ({state}, pids {process.pids})", _end(process.log)
 
 
-def _asked(stage: Stage, *question: str) -> str:
+def _asked(lab: Lab, *question: str) -> str:
     environment = {
         **bare_environment(),
-        "KUBECONFIG": str(stage.kubeconfig),
-        "HOME": str(stage.directory),
+        "KUBECONFIG": str(lab.kubeconfig),
+        "HOME": str(lab.directory),
         "PATH": os.environ.get("PATH", ""),
     }
     try:
         done = subprocess.run(
-            [KUBECTL, f"--namespace={stage.namespace}", "--request-timeout=5s", *question],
+            [KUBECTL, f"--namespace={lab.namespace}", "--request-timeout=5s", *question],
             env=environment,
             capture_output=True,
             text=True,

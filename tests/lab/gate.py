@@ -8,7 +8,7 @@ import asyncio
 import os
 from pathlib import Path
 
-DIRECTORY = "SCENARIO_DIRECTORY"
+DIRECTORY = "LAB_DIRECTORY"
 """Environment variable: where the scenario's files are."""
 POLL = 0.01  # s
 
@@ -22,7 +22,7 @@ class Gate:
     """
 
     def __init__(self, name: str, directory: Path | None = None) -> None:
-        place = directory or scenario_directory()
+        place = directory or lab_directory()
         self._here = place / f"{name}.here"
         self._open = place / f"{name}.open"
 
@@ -52,6 +52,6 @@ class Gate:
         self._here.unlink(missing_ok=True)
 
 
-def scenario_directory() -> Path:
+def lab_directory() -> Path:
     """Give the directory of the scenario that this worker belongs to."""
     return Path(os.environ[DIRECTORY])

@@ -1,4 +1,4 @@
-"""Ground: a namespace of its own, and the processes that live in it.
+"""Sandbox: a namespace of its own, and the processes that live in it.
 
 Nothing here belongs to an event loop, so scenarios that do not kill anything can share one.
 """
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grctl.kube import RUNS, Api, Connection, Resource
-from tests.scenarios.gate import DIRECTORY, Gate
-from tests.scenarios.processes import (
+from tests.lab.gate import DIRECTORY, Gate
+from tests.lab.processes import (
     GRCTL,
     ROOT,
     Process,
@@ -22,11 +22,11 @@ from tests.scenarios.processes import (
 )
 
 NAMESPACES = Resource("/api/v1", "namespaces")
-WORKFLOWS = ("tests.scenarios.workflows:append", "tests.scenarios.workflows:deadline")
+WORKFLOWS = ("tests.lab.workflows:append", "tests.lab.workflows:deadline")
 
 
 @dataclass
-class Ground:
+class Sandbox:
     """Where processes run."""
 
     kubeconfig: Path
@@ -40,7 +40,7 @@ class Ground:
     def operator(
         self, *flags: str, name: str = "operator", kubeconfig: Path | None = None
     ) -> Process:
-        """Describe an operator, by default one of the ground's own API server."""
+        """Describe an operator, by default one of the sandbox's own API server."""
         port = self.ports[name] = free_port()
         command = [*GRCTL, "operator", "--namespace", self.namespace, "--port", str(port), *flags]
         return self.processes.add(name, command, self.environment(kubeconfig))
@@ -65,7 +65,7 @@ class Ground:
         return Gate(name, self.directory)
 
     def environment(self, kubeconfig: Path | None = None) -> dict[str, str]:
-        """Give what a process of this ground is started with."""
+        """Give what a process of this sandbox is started with."""
         return {
             **bare_environment(),
             "KUBECONFIG": str(kubeconfig or self.kubeconfig),
@@ -76,10 +76,10 @@ class Ground:
 
 
 @asynccontextmanager
-async def new_ground(
+async def new_sandbox(
     kubeconfig: Path, directory: Path, processes: Processes | None = None
-) -> AsyncIterator[Ground]:
-    """Take new ground; leaving it ends all processes, and has the namespace go.
+) -> AsyncIterator[Sandbox]:
+    """Take new sandbox; leaving it ends all processes, and has the namespace go.
 
     Args:
         kubeconfig: Of an API server that knows our resources.
@@ -92,7 +92,7 @@ async def new_ground(
         async with Api(await Connection.find(kubeconfig)) as api:
             await api.create(NAMESPACES.path(), {"metadata": {"name": namespace}})
             try:
-                yield Ground(kubeconfig, namespace, directory, owned)
+                yield Sandbox(kubeconfig, namespace, directory, owned)
             finally:
                 owned.kill(owned.all[others:])
                 await _clear(api, namespace)

@@ -1,4 +1,4 @@
-"""Stage: what one scenario plays with: the ways to act, and the record of all that happens.
+"""Lab: what one scenario plays with: the ways to act, and the record of all that happens.
 
 1. A test acts as people do: by a stock kubectl, the command line and the SDK.
 2. All that happens is recorded; `check_history` says whether it may have happened so.
@@ -20,10 +20,10 @@ from tests.history.checks import violations
 from tests.history.executions import recorded
 from tests.history.recorder import Recorder
 from tests.history.sender import NotingClient
-from tests.scenarios.following import followed
-from tests.scenarios.ground import Ground, new_ground
-from tests.scenarios.processes import GRCTL, PATIENCE, ROOT, Processes
-from tests.scenarios.workflows import HANDLERS
+from tests.lab.following import followed
+from tests.lab.processes import GRCTL, PATIENCE, ROOT, Processes
+from tests.lab.sandbox import Sandbox, new_sandbox
+from tests.lab.workflows import HANDLERS
 
 Json = dict[str, Any]
 
@@ -39,8 +39,8 @@ class _Ways:
 
 
 @dataclass
-class Stage(Ground, _Ways):
-    """A ground, and the ways to act and to look on it."""
+class Lab(Sandbox, _Ways):
+    """A sandbox, and the ways to act and to look on it."""
 
     async def grctl(self, *arguments: str, fails: bool = False) -> str:
         """Run a command of `grctl`; give what it prints."""
@@ -118,21 +118,21 @@ class Stage(Ground, _Ways):
 
 
 @asynccontextmanager
-async def staged(
+async def new_lab(
     kubeconfig: Path, directory: Path, processes: Processes | None = None
-) -> AsyncIterator[Stage]:
-    """Set up a stage on ground of its own; takes what `new_ground` takes."""
-    async with new_ground(kubeconfig, directory, processes) as ground, staged_on(ground) as stage:
-        yield stage
+) -> AsyncIterator[Lab]:
+    """Set up a lab on sandbox of its own; takes what `new_sandbox` takes."""
+    async with new_sandbox(kubeconfig, directory, processes) as sandbox, lab_in(sandbox) as lab:
+        yield lab
 
 
 @asynccontextmanager
-async def staged_on(ground: Ground) -> AsyncIterator[Stage]:
-    """Set up a stage; what happened on its ground before is no part of its record."""
+async def lab_in(sandbox: Sandbox) -> AsyncIterator[Lab]:
+    """Set up a lab; what happened on its sandbox before is no part of its record."""
     async with (
-        Api(await Connection.find(ground.kubeconfig)) as api,
-        Recorder(api, ground.namespace) as recorder,
-        NotingClient(recorder, ground.namespace, ground.kubeconfig) as client,
+        Api(await Connection.find(sandbox.kubeconfig)) as api,
+        Recorder(api, sandbox.namespace) as recorder,
+        NotingClient(recorder, sandbox.namespace, sandbox.kubeconfig) as client,
     ):
-        kubectl = Kubectl(ground.kubeconfig, ground.namespace, ground.directory)
-        yield Stage(client, api, recorder, kubectl, **vars(ground))
+        kubectl = Kubectl(sandbox.kubeconfig, sandbox.namespace, sandbox.directory)
+        yield Lab(client, api, recorder, kubectl, **vars(sandbox))
