@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from grctl.models.phases import HandlerKind
-from grctl.models.wire import Catalogue, Execution, Handler, Hello
+from grctl.models.wire import Catalogue, Execution, Hello, OfferedHandler
 from grctl_operator.engine.observation import Key
 from grctl_operator.views.executions import ExecutionRegistry
 
@@ -22,8 +22,8 @@ GROUP = ("shop", "Order")
 CATALOGUE = Catalogue(
     type="Order",
     handlers=(
-        Handler(kind=HandlerKind.START, name="start"),
-        *(Handler(kind=HandlerKind.EVENT, name=f"event-{number}") for number in range(10)),
+        OfferedHandler(kind=HandlerKind.START, name="start"),
+        *(OfferedHandler(kind=HandlerKind.EVENT, name=f"event-{number}") for number in range(10)),
     ),
 )
 

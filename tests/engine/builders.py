@@ -30,7 +30,7 @@ from grctl.models.wire import (
     Catalogue,
     Execution,
     Failed,
-    Handler,
+    OfferedHandler,
     Outcome,
     Refused,
     Succeeded,
@@ -245,9 +245,9 @@ def worker(
 ) -> WorkerPresence:
     """A worker of the run's type. A connected one is seen at whatever time a test decides."""
     handlers = [
-        Handler(kind=HandlerKind.START, name="start"),
-        *(Handler(kind=HandlerKind.STEP, name=each) for each in steps),
-        *(Handler(kind=HandlerKind.EVENT, name=each) for each in events),
+        OfferedHandler(kind=HandlerKind.START, name="start"),
+        *(OfferedHandler(kind=HandlerKind.STEP, name=each) for each in steps),
+        *(OfferedHandler(kind=HandlerKind.EVENT, name=each) for each in events),
     ]
     catalogue = Catalogue(type="Order", handlers=tuple(handlers))
     at_last = seen or at("23:59:59")

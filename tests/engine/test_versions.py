@@ -5,7 +5,7 @@ from typing import Any
 
 from grctl.models import Complete, EventPhase, RunPhase, WaitForEvent
 from grctl.models.run import WorkflowRun
-from grctl.models.wire import Catalogue, Execution, Handler
+from grctl.models.wire import Catalogue, Execution, OfferedHandler
 from grctl_operator.engine import (
     AwaitWorker,
     Decision,
@@ -43,7 +43,7 @@ def version(name: str, **payload: Any) -> WorkerPresence:
     """A worker whose handlers take another payload than those of others."""
     made = worker(name)
     handlers = tuple(
-        Handler(kind=each.kind, name=each.name, payload={"properties": payload})
+        OfferedHandler(kind=each.kind, name=each.name, payload={"properties": payload})
         for each in made.catalogue.handlers
     )
     return replace(made, catalogue=Catalogue(type="Order", handlers=handlers))

@@ -16,7 +16,7 @@ from grctl.models.wire import (
     Declined,
     Execution,
     Failed,
-    Handler,
+    OfferedHandler,
     Outcome,
     Refused,
     Succeeded,
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 CATALOGUE = Catalogue(
     type="Order",
     handlers=(
-        Handler(kind=HandlerKind.START, name="start"),
-        Handler(kind=HandlerKind.STEP, name="fulfill"),
-        Handler(kind=HandlerKind.STEP, name="give_up"),
-        *(Handler(kind=HandlerKind.EVENT, name=name) for name in KNOWN_EVENTS),
+        OfferedHandler(kind=HandlerKind.START, name="start"),
+        OfferedHandler(kind=HandlerKind.STEP, name="fulfill"),
+        OfferedHandler(kind=HandlerKind.STEP, name="give_up"),
+        *(OfferedHandler(kind=HandlerKind.EVENT, name=name) for name in KNOWN_EVENTS),
     ),
 )
 OTHER_VERSION = Catalogue(

@@ -16,11 +16,11 @@ from grctl.models.wire import (
     Execution,
     Failed,
     Goodbye,
-    Handler,
     Hello,
+    OfferedHandler,
     Outcome,
     Refused,
-    Release,
+    ReleaseExecution,
     Succeeded,
     Welcome,
     encode,
@@ -47,10 +47,10 @@ EXECUTION = Execution(
 CATALOGUE = Catalogue(
     type="Order",
     handlers=(
-        Handler(kind=HandlerKind.START, name="begin", payload={"type": "object"}),
-        Handler(kind=HandlerKind.EVENT, name="approve"),
-        Handler(kind=HandlerKind.STEP, name="ship"),
-        Handler(kind=HandlerKind.EVENT, name="reject"),
+        OfferedHandler(kind=HandlerKind.START, name="begin", payload={"type": "object"}),
+        OfferedHandler(kind=HandlerKind.EVENT, name="approve"),
+        OfferedHandler(kind=HandlerKind.STEP, name="ship"),
+        OfferedHandler(kind=HandlerKind.EVENT, name="reject"),
     ),
 )
 ERROR = RunError(type="ValueError", message="no stock", stack_trace="line 1")
@@ -94,7 +94,7 @@ def test_what_a_worker_sends_is_what_the_operator_reads(message: Model) -> None:
         Welcome(operator="op-1"),
         Execute(execution=EXECUTION, payload={"n": [1, None]}, store={"kept": True, "null": None}),
         Execute(execution=EXECUTION),
-        Release(execution="e1", committed=False, message="the run went on without it"),
+        ReleaseExecution(execution="e1", committed=False, message="the run went on without it"),
         Goodbye(message="not the leader", redirect="ws://op-2"),
     ],
     ids=lambda message: type(message).__name__,

@@ -23,11 +23,11 @@ from grctl.models.wire import (
     Execution,
     Failed,
     Goodbye,
-    Handler,
     Hello,
+    OfferedHandler,
     Outcome,
     Refused,
-    Release,
+    ReleaseExecution,
     Succeeded,
     Welcome,
     encode,
@@ -41,9 +41,9 @@ Message = TypeVar("Message", bound=Model)
 
 
 def catalogue(workflow_type: str, *events: str, steps: tuple[str, ...] = ()) -> Catalogue:
-    handlers = [Handler(kind=HandlerKind.START, name="start")]
-    handlers += [Handler(kind=HandlerKind.STEP, name=name) for name in steps]
-    handlers += [Handler(kind=HandlerKind.EVENT, name=name) for name in events]
+    handlers = [OfferedHandler(kind=HandlerKind.START, name="start")]
+    handlers += [OfferedHandler(kind=HandlerKind.STEP, name=name) for name in steps]
+    handlers += [OfferedHandler(kind=HandlerKind.EVENT, name=name) for name in events]
     return Catalogue(type=workflow_type, handlers=tuple(handlers))
 
 
@@ -73,7 +73,7 @@ class PlayedWorker:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
         self._came: deque[str] = deque()
-        self.releases: list[Release] = []
+        self.releases: list[ReleaseExecution] = []
 
     async def say(self, message: Model) -> None:
         await self.socket.send_str(encode(message))
@@ -84,7 +84,7 @@ class PlayedWorker:
             if not self._came:
                 self._came += lines(await self.socket.receive_str(timeout=PATIENCE))
             message = from_operator.validate_json(self._came.popleft())
-            if isinstance(message, Release):
+            if isinstance(message, ReleaseExecution):
                 self.releases.append(message)
             if isinstance(message, kind):
                 return message

@@ -8,7 +8,7 @@ import pytest
 
 from grctl.kube import RUNS
 from grctl.models.directive import Complete, NextStep, WaitForEvent
-from grctl.models.wire import Execute, Release
+from grctl.models.wire import Execute, ReleaseExecution
 from grctl_operator.runtime.operator import Operator
 from tests.runtime.conftest import Cluster
 from tests.runtime.played_worker import PlayedWorker, connected
@@ -32,10 +32,10 @@ async def start_and_step(cluster: Cluster, worker: PlayedWorker) -> Execute:
     return await worker.executes()
 
 
-async def release_of(worker: PlayedWorker, execute: Execute) -> Release:
+async def release_of(worker: PlayedWorker, execute: Execute) -> ReleaseExecution:
     """Wait for the end of an execution as its worker is told."""
     while True:
-        release = await worker.hear(Release)
+        release = await worker.hear(ReleaseExecution)
         if release.execution == execute.execution.id:
             return release
 

@@ -7,7 +7,7 @@ import pytest
 
 from grctl.models.directive import Complete, WaitForEvent
 from grctl.models.phases import HandlerKind
-from grctl.models.wire import Catalogue, Handler, Hello
+from grctl.models.wire import Catalogue, Hello, OfferedHandler
 from grctl_operator.engine import dispatch
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.write import refresher
@@ -115,8 +115,8 @@ def both(cluster: Cluster, name: str, *fields: str) -> Hello:
     """A version whose handler of `both` takes some fields."""
     schema = {"type": "object", "properties": {each: {} for each in fields}}
     handlers = (
-        Handler(kind=HandlerKind.START, name="start"),
-        Handler(kind=HandlerKind.EVENT, name="both", payload=schema),
+        OfferedHandler(kind=HandlerKind.START, name="start"),
+        OfferedHandler(kind=HandlerKind.EVENT, name="both", payload=schema),
     )
     order = Catalogue(type="Order", handlers=handlers)
     return hello(order, namespace=cluster.namespace, worker=name)

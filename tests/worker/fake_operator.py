@@ -17,7 +17,7 @@ from grctl.models.wire import (
     Execute,
     Hello,
     Outcome,
-    Release,
+    ReleaseExecution,
     Welcome,
     encode,
     from_worker,
@@ -57,7 +57,9 @@ class Conversation:
         await self.say(execute)
 
     async def release(self, execution: str, *, committed: bool = True) -> None:
-        await self.say(Release(execution=execution, committed=committed, message="because"))
+        await self.say(
+            ReleaseExecution(execution=execution, committed=committed, message="because")
+        )
 
     async def end(self) -> None:
         await self._socket.close()

@@ -9,7 +9,7 @@ import pytest
 
 from grctl.models.protocol import SPOKEN
 from grctl.models.wire import UNREACHABLE, Goodbye, Hello, Welcome
-from grctl.worker.connection import Connection, Message
+from grctl.worker.connection import Message, OperatorConnection
 from tests.worker.conftest import cancel
 from tests.worker.fake_operator import FakeOperator, fake_operator
 
@@ -23,7 +23,7 @@ class Received:
 
     def __init__(self, url: str, **arguments: Any) -> None:
         self._came: asyncio.Queue[Message] = asyncio.Queue()
-        self.connection = Connection(url, lambda: HELLO, self._came.put, **arguments)
+        self.connection = OperatorConnection(url, lambda: HELLO, self._came.put, **arguments)
         self.task = asyncio.create_task(self.connection.run())
 
     async def next(self) -> Message:

@@ -4,12 +4,12 @@ import pytest
 
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import (
-    LARGEST_HELLO,
-    MOST_TYPES,
+    MAX_HELLO_BYTES,
+    MAX_TYPES_PER_WORKER,
     Catalogue,
     Execution,
-    Handler,
     Hello,
+    OfferedHandler,
     encode,
 )
 from grctl.worker.hello import check_size, fitting
@@ -31,13 +31,14 @@ def execution(number: int) -> Execution:
 def of_size(size: int) -> Catalogue:
     payload = {"description": "x" * size}
     return Catalogue(
-        type="Order", handlers=(Handler(kind=HandlerKind.START, name="start", payload=payload),)
+        type="Order",
+        handlers=(OfferedHandler(kind=HandlerKind.START, name="start", payload=payload),),
     )
 
 
 def test_a_hello_names_as_many_held_executions_as_there_is_room_for() -> None:
     few, many = [execution(n) for n in range(100)], [execution(n) for n in range(5_000)]
-    large = of_size(LARGEST_HELLO // 2 - 1000)
+    large = of_size(MAX_HELLO_BYTES // 2 - 1000)
     check_size((large,))
     said = Hello(
         worker="w",
@@ -50,12 +51,17 @@ def test_a_hello_names_as_many_held_executions_as_there_is_room_for() -> None:
     assert fitting(few) == tuple(few)
     assert said.held == tuple(many[: len(said.held)])
     assert 500 < len(said.held) < 5_000
-    assert len(encode(said)) <= LARGEST_HELLO
+    assert len(encode(said)) <= MAX_HELLO_BYTES
 
 
 def test_workflows_that_are_too_many_for_one_worker_are_refused_with_their_number() -> None:
-    with pytest.raises(ValueError, match=f"at most {MOST_TYPES} workflows, not {MOST_TYPES + 1}"):
-        check_size(tuple(Catalogue(type="Order", handlers=()) for _ in range(MOST_TYPES + 1)))
+    with pytest.raises(
+        ValueError,
+        match=f"at most {MAX_TYPES_PER_WORKER} workflows, not {MAX_TYPES_PER_WORKER + 1}",
+    ):
+        check_size(
+            tuple(Catalogue(type="Order", handlers=()) for _ in range(MAX_TYPES_PER_WORKER + 1))
+        )
 
 
 def test_workflows_that_are_too_large_for_one_worker_are_refused_with_their_size() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from grctl.worker import lag
 from grctl.worker.executor import execution_of
-from grctl.worker.lag import Blockage, LoopWatch
+from grctl.worker.lag import LoopBlockage, LoopWatch
 
 
 class Clock:
@@ -26,7 +26,7 @@ class Watched:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.reports: list[Blockage] = []
+        self.reports: list[LoopBlockage] = []
         self.watch = LoopWatch(self.reports.append, self.clock)
 
     @contextmanager

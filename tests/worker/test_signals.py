@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from grctl.worker.signals import SIGNALS, stopping_signals
+from grctl.worker.signals import STOP_SIGNALS, stopping_signals
 
 FORK = multiprocessing.get_context("fork")
 
@@ -39,7 +39,7 @@ async def the_loop_has_read_its_signals() -> None:
     asyncio.get_running_loop().remove_signal_handler(signal.SIGUSR2)
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", STOP_SIGNALS)
 async def test_a_signal_for_a_child_ends_the_child_and_not_the_worker(
     number: signal.Signals,
 ) -> None:
@@ -87,15 +87,15 @@ async def test_the_worker_is_stopped_by_its_own_signals_after_it_forked() -> Non
         async with asyncio.timeout(60):
             await stopped.wait()
 
-    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()).isdisjoint(SIGNALS)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()).isdisjoint(STOP_SIGNALS)
 
 
 async def test_the_handlers_of_before_are_back_afterwards() -> None:
-    before = [signal.getsignal(each) for each in SIGNALS]
+    before = [signal.getsignal(each) for each in STOP_SIGNALS]
     with stopping_signals(Stops()):
-        assert [signal.getsignal(each) for each in SIGNALS] != before
+        assert [signal.getsignal(each) for each in STOP_SIGNALS] != before
 
-    assert [signal.getsignal(each) for each in SIGNALS] == before
+    assert [signal.getsignal(each) for each in STOP_SIGNALS] == before
 
 
 def test_another_thread_than_the_main_one_takes_no_signals() -> None:

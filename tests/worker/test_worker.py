@@ -13,8 +13,8 @@ from grctl.models.wire import (
     Catalogue,
     Drain,
     Failed,
-    Handler,
     Hello,
+    OfferedHandler,
     Outcome,
     Succeeded,
 )
@@ -119,8 +119,8 @@ async def test_a_worker_says_who_it_is_and_what_it_can_run(
         Catalogue(
             type="ProcessOrder",
             handlers=(
-                Handler(kind=START, name="start"),
-                Handler(kind=EVENT, name="approve", payload=schema),
+                OfferedHandler(kind=START, name="start"),
+                OfferedHandler(kind=EVENT, name="approve", payload=schema),
             ),
         ),
     )
@@ -273,7 +273,7 @@ async def test_a_handler_that_cancels_the_task_of_its_execution_fails_its_run(
     @workflow.start()
     async def start(ctx: Context) -> Directive:
         for each in asyncio.all_tasks():
-            if each.get_coro().__qualname__ == "Executions._run":  # type: ignore[union-attr]
+            if each.get_coro().__qualname__ == "HeldExecutions._run":  # type: ignore[union-attr]
                 each.cancel()
         await asyncio.sleep(60)
         return ctx.next.complete()

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from grctl.json.raw_json import Carried, RawJson, Uncarriable, carried
-from grctl.models.base import LARGEST_COUNTED
+from grctl.models.base import MAX_BELIEVED_COUNT
 from grctl.models.run import WorkflowRun
 from grctl.models.salvage import contradiction, overcounted, salvage, what_is_broken
 from grctl_operator.engine.observation import Key
@@ -118,7 +118,7 @@ def _carrying(item: Json, bad_input: str | None) -> Json:
 
 def _carrying_status(status: Json) -> Json:
     if name := overcounted(status):
-        raise UnreadableError(f"status.{name} is beyond {LARGEST_COUNTED}")
+        raise UnreadableError(f"status.{name} is beyond {MAX_BELIEVED_COUNT}")
     made = dict(status)
     if status.get("result") is not None:
         made["result"] = _sound("status.result", status["result"])

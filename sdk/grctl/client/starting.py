@@ -22,8 +22,8 @@ from grctl.models.base import API_VERSION, LONGEST_DURATION, SHORTEST_DURATION
 from grctl.models.limits import MAX_PAYLOAD_BYTES
 from grctl.models.run import (
     FINALIZER,
-    LONGEST_TTL,
-    MOST_KEPT_EVENTS,
+    MAX_KEPT_EVENTS,
+    MAX_TTL_S,
     RunSpec,
     WorkflowRun,
     WorkflowSpec,
@@ -44,11 +44,11 @@ def run_spec(workflow: WorkflowSpec, keep_events: int | None, ttl: timedelta | N
     """
     if keep_events is not None and not _is_count(keep_events):
         raise ValueError(
-            f"keep_events must be a number of events from 0 to {MOST_KEPT_EVENTS}, not"
+            f"keep_events must be a number of events from 0 to {MAX_KEPT_EVENTS}, not"
             f" {keep_events!r}."
         )
     check_optional_duration("ttl_after_finished", ttl)
-    longest = timedelta(seconds=LONGEST_TTL)
+    longest = timedelta(seconds=MAX_TTL_S)
     if ttl is not None and not timedelta(0) <= ttl <= longest:
         raise ValueError(
             f"ttl_after_finished must be a time from 0 to {longest.days} days, not {ttl!r}."
@@ -58,7 +58,7 @@ def run_spec(workflow: WorkflowSpec, keep_events: int | None, ttl: timedelta | N
 
 
 def _is_count(number: Any) -> bool:
-    return type(number) is int and 0 <= number <= MOST_KEPT_EVENTS
+    return type(number) is int and 0 <= number <= MAX_KEPT_EVENTS
 
 
 def workflow_spec(

@@ -7,7 +7,7 @@ from pydantic import Secret, SecretBytes, SecretStr
 
 from grctl.json.core_schema import nodes_of
 
-KINDS = (Secret, SecretBytes, SecretStr)
+SECRET_TYPES = (Secret, SecretBytes, SecretStr)
 MASK = str(SecretStr("any"))
 REMEMBERED_CLASSES = 1_000  # whose answer is remembered
 
@@ -25,7 +25,7 @@ def hides_a_secret(value: Any, json: Any) -> bool:
 def _may_hold_secrets(kind: type) -> bool:
     schema = getattr(kind, "__pydantic_core_schema__", None)
     kinds = [kind, *(node["cls"] for node in nodes_of(schema) if "cls" in node)]
-    return any(isinstance(each, type) and issubclass(each, KINDS) for each in kinds)
+    return any(isinstance(each, type) and issubclass(each, SECRET_TYPES) for each in kinds)
 
 
 def _has_mask(json: Any) -> bool:

@@ -1,7 +1,7 @@
 """Reading JSON that others wrote: what is in it may be wrong, and stops nobody.
 
 An API server keeps JSON of 10,000 levels; orjson reads 1,024 and then refuses the whole text. Such
-a text is read without what lies deeper than KEPT_LEVELS: far more than MAX_JSON_LEVELS,
+a text is read without what lies deeper than MAX_READ_LEVELS: far more than MAX_JSON_LEVELS,
 so whoever checks what it holds still finds it too deep. Text that is not Unicode is read with
 replacement characters and integers beyond 64 bits as floats, as Kubernetes does; what no float can
 hold is null.
@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
-LONGEST_INTEGER = 20  # characters: what 64 bits take
-KEPT_LEVELS = 300  # more than orjson writes: it is refused again where it is to be carried
+MAX_INTEGER_CHARS = 20  # characters: what 64 bits take
+MAX_READ_LEVELS = 300  # more than orjson writes: it is refused again where it is to be carried
 
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 _ESCAPE = re.compile(
@@ -45,7 +45,7 @@ def _read_mended(data: bytes) -> Any:
     text = _ESCAPE.sub(_without_lone_surrogate, data.decode(errors="replace").encode())
     try:
         return json.loads(
-            prune(text, KEPT_LEVELS),
+            prune(text, MAX_READ_LEVELS),
             parse_float=_finite,
             parse_int=_integer,
             parse_constant=lambda _: None,
@@ -60,7 +60,7 @@ def _finite(text: str) -> float | None:
 
 
 def _integer(text: str) -> float | int | None:
-    number = int(text) if len(text) <= LONGEST_INTEGER else _finite(text)
+    number = int(text) if len(text) <= MAX_INTEGER_CHARS else _finite(text)
     return number if number is None or -(2**63) <= number < 2**64 else float(number)
 
 

@@ -14,19 +14,19 @@ from typing import Any
 import orjson
 
 from grctl.json.limits import MAX_JSON_INTEGER
-from grctl.logs.loggers import STANDARD
+from grctl.logs.loggers import STANDARD_RECORD_FIELDS
 from grctl.terminal import printable, printable_lines
 
-KOPF = frozenset({"settings", "k8s_skip", "k8s_ref"})
+KOPF_RECORD_FIELDS = frozenset({"settings", "k8s_skip", "k8s_ref"})
 """What kopf adds to its own records."""
-HIDDEN = frozenset({"execution", "kind"})
+FIELDS_HIDDEN_AT_CONSOLE = frozenset({"execution", "kind"})
 """Fields that a person at a console does not look for in a line; JSON has them."""
-QUOTED = re.compile(r'[ "=\n]|^$')
+NEEDS_QUOTES = re.compile(r'[ "=\n]|^$')
 """What a value must not have in a line, or it could not be told where it ends."""
-EXPECTED = {"attempt": 1}
+USUAL_FIELD_VALUES = {"attempt": 1}
 """Values that are worth a word at a console only when they are others."""
-INDENT = "  "
-DEEPEST_FIELD_LEVEL = 20  # levels of a field that are written as JSON
+LOG_INDENT = "  "
+MAX_FIELD_LEVELS = 20  # levels of a field that are written as JSON
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -34,7 +34,9 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     return {
         name: value
         for name, value in vars(record).items()
-        if name not in STANDARD and name not in KOPF and value is not None
+        if name not in STANDARD_RECORD_FIELDS
+        and name not in KOPF_RECORD_FIELDS
+        and value is not None
     }
 
 
@@ -68,14 +70,14 @@ class ConsoleFormatter(_Formatter):
         fields = "".join(
             f" {printable(str(name))}={_value(value)}"
             for name, value in fields_of(record).items()
-            if name not in HIDDEN and not _is_expected(name, value)
+            if name not in FIELDS_HIDDEN_AT_CONSOLE and not _is_expected(name, value)
         )
         time = f"{_time(record):%H:%M:%S.%f}"[:-3]
         level = printable(record.levelname.lower())
-        message = printable_lines(_message(record), INDENT)
+        message = printable_lines(_message(record), LOG_INDENT)
         line = f"{time} {level:7} {message:10}{fields}" if fields else f"{time} {level:7} {message}"
         below = self.traceback(record)
-        return line if not below else f"{line}\n{INDENT}{printable_lines(below, INDENT)}"
+        return line if not below else f"{line}\n{LOG_INDENT}{printable_lines(below, LOG_INDENT)}"
 
 
 class JsonFormatter(_Formatter):
@@ -117,13 +119,13 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _is_expected(name: str, value: Any) -> bool:
-    expected = EXPECTED.get(name)
+    expected = USUAL_FIELD_VALUES.get(name)
     return expected is not None and type(value) is type(expected) and bool(value == expected)
 
 
 def _value(value: Any) -> str:
     text = _text(value)
-    return printable(json.dumps(text, ensure_ascii=False) if QUOTED.search(text) else text)
+    return printable(json.dumps(text, ensure_ascii=False) if NEEDS_QUOTES.search(text) else text)
 
 
 def _text(value: Any) -> str:
@@ -137,7 +139,7 @@ def _json(entry: dict[str, Any]) -> str:
     try:
         return orjson.dumps(entry, default=_text).decode()
     except (TypeError, ValueError):  # what orjson does not write
-        return orjson.dumps(_plain(entry, DEEPEST_FIELD_LEVEL)).decode()
+        return orjson.dumps(_plain(entry, MAX_FIELD_LEVELS)).decode()
 
 
 def _plain(value: Any, levels: int) -> Any:

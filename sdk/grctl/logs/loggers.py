@@ -14,7 +14,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+STANDARD_RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+}
 """What every record has; all else on it was given as `extra`."""
 
 
@@ -32,7 +36,7 @@ def fields_from(extra: Any) -> dict[str, Any]:
     if not isinstance(extra, Mapping):
         return {"extra": extra}
     named = {str(name): value for name, value in extra.items()}
-    return {f"{name}_" if name in STANDARD else name: named[name] for name in named}
+    return {f"{name}_" if name in STANDARD_RECORD_FIELDS else name: named[name] for name in named}
 
 
 class OwnLogger(logging.Logger):

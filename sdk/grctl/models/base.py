@@ -44,7 +44,7 @@ LONGEST_DURATION = timedelta(days=36_500)
 
 LARGEST_COUNT = 2**53 - 1
 """The largest integer that every reader of JSON keeps exact."""
-LARGEST_COUNTED = 2**52
+MAX_BELIEVED_COUNT = 2**52
 """Nothing is counted so far. What is written beyond it leaves no room to go on counting."""
 
 

@@ -23,14 +23,14 @@ from grctl.models.run import WorkflowRun
 
 Schema = dict[str, Any]
 
-FREE: Schema = {"x-kubernetes-preserve-unknown-fields": True}
+FREE_JSON: Schema = {"x-kubernetes-preserve-unknown-fields": True}
 ONE_VALUE: Schema = {"x-kubernetes-map-type": "atomic"}
-FREE_MAP: Schema = {"type": "object", **FREE}
+FREE_MAP: Schema = {"type": "object", **FREE_JSON}
 FREE_STATUS: dict[str, Schema] = {
-    "conditions": FREE,
-    "inbox": FREE,
-    "settled": FREE,
-    "history": FREE,
+    "conditions": FREE_JSON,
+    "inbox": FREE_JSON,
+    "settled": FREE_JSON,
+    "history": FREE_JSON,
     "store": FREE_MAP,
 }
 
@@ -122,7 +122,7 @@ def _structural(schema: Schema) -> Schema:
     if "items" in made:
         made["items"] = _structural(made["items"])
     if "type" not in made:
-        made |= FREE
+        made |= FREE_JSON
     return made
 
 

@@ -26,14 +26,14 @@ FINALIZER = "grctl.dev/settle"
 """Keeps a deleted run until its events are settled (the SDK creates runs with it)."""
 
 
-LONGEST_TTL = 2**31 - 1
+MAX_TTL_S = 2**31 - 1
 """Seconds, as of a Job: beyond, what counts them may overflow."""
 
 
-MOST_KEPT_EVENTS = 2**31 - 1
+MAX_KEPT_EVENTS = 2**31 - 1
 """Settled events that a run may keep: more than any namespace can hold."""
 
-MOST_RETRIES = 100
+MAX_BACKOFF_LIMIT = 100
 """Of `backoffLimit`: with the back-off between them they take most of a working day."""
 
 
@@ -69,17 +69,17 @@ class RunSpec(Model):
     )
     ttl_seconds_after_finished: int | None = Field(
         default=None,
-        json_schema_extra={"minimum": 0, "maximum": LONGEST_TTL},
+        json_schema_extra={"minimum": 0, "maximum": MAX_TTL_S},
         description="The run is deleted so many seconds after it finished. Unset: it stays.",
     )
     keep_events: int | None = Field(
         default=None,
-        json_schema_extra={"minimum": 0, "maximum": MOST_KEPT_EVENTS},
+        json_schema_extra={"minimum": 0, "maximum": MAX_KEPT_EVENTS},
         description="How many of its settled events stay, the newest ones. Unset: 1000.",
     )
     backoff_limit: int | None = Field(
         default=None,
-        json_schema_extra={"minimum": 0, "maximum": MOST_RETRIES},
+        json_schema_extra={"minimum": 0, "maximum": MAX_BACKOFF_LIMIT},
         description="How often a handler is tried again after it ended the process of its worker"
         " while nothing else ran there; then the run fails. Unset: 4.",
     )

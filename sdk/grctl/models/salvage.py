@@ -11,7 +11,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from grctl.models.base import LARGEST_COUNTED
+from grctl.models.base import MAX_BELIEVED_COUNT
 from grctl.models.phases import HandlerKind, RunPhase
 from grctl.models.run import RunStatus, WorkflowRun
 
@@ -93,7 +93,9 @@ def _kinds_next(status: RunStatus) -> set[HandlerKind | None]:
 def overcounted(status: Json) -> str | None:
     """Return the field of a status with a number beyond what is ever counted."""
     for name, value in status.items():
-        if any(isinstance(each, int) and each > LARGEST_COUNTED for each in _counts(name, value)):
+        if any(
+            isinstance(each, int) and each > MAX_BELIEVED_COUNT for each in _counts(name, value)
+        ):
             return name
     return None
 

@@ -27,26 +27,26 @@ from grctl.models.run import RunError
 
 CONNECT_PATH = "/v1alpha1/worker"
 BLOCKED_PATH = "/v1alpha1/worker/blocked"
-LONGEST_PLACE = 300  # characters
-LARGEST_HELLO = 1024 * 1024
+MAX_PLACE_CHARS = 300  # characters
+MAX_HELLO_BYTES = 1024 * 1024
 """Bytes: what the operator reads of somebody whose permissions it has not asked for yet."""
-MOST_TYPES = 200
-MOST_HANDLERS = 2_000
+MAX_TYPES_PER_WORKER = 200
+MAX_HANDLERS_PER_TYPE = 2_000
 """Of one type."""
-LONGEST_NAME = 1024
+MAX_HANDLER_NAME_CHARS = 1024
 """Characters of a handler's name: more than a status shows, so that the longest ones are seen."""
-MOST_CAPACITY = 100_000
+MAX_WORKER_CAPACITY = 100_000
 LABEL_LENGTH = 63
 """Characters of a namespace, as Kubernetes limits it. An instance of a worker has no more."""
 UNREACHABLE = "Grctl-Unreachable"
 """Header of a connection: the address of the worker's last try, where nobody answered."""
 
 
-class Handler(Model):
+class OfferedHandler(Model):
     """A handler as a worker announces it."""
 
     kind: HandlerKind
-    name: str = Field(max_length=LONGEST_NAME)
+    name: str = Field(max_length=MAX_HANDLER_NAME_CHARS)
     payload: dict[str, Any] | None = None
     """JSON schema of what binds to its parameters; None: it takes no payload."""
 
@@ -55,7 +55,7 @@ class Catalogue(Model):
     """What a worker can run of one workflow type."""
 
     type: str = Field(min_length=1, max_length=NAME_LENGTH)
-    handlers: tuple[Handler, ...] = Field(max_length=MOST_HANDLERS)
+    handlers: tuple[OfferedHandler, ...] = Field(max_length=MAX_HANDLERS_PER_TYPE)
 
     def has(self, kind: HandlerKind, name: str) -> bool:
         """Say whether the handler is among them. A start handler goes by its kind alone."""
@@ -112,8 +112,8 @@ class Hello(Greeting):
     instance: str = Field(max_length=LABEL_LENGTH)
     """Another at each start of the process."""
     namespace: str = Field(max_length=LABEL_LENGTH)
-    capacity: int = Field(ge=0, le=MOST_CAPACITY)
-    catalogues: tuple[Catalogue, ...] = Field(max_length=MOST_TYPES)
+    capacity: int = Field(ge=0, le=MAX_WORKER_CAPACITY)
+    catalogues: tuple[Catalogue, ...] = Field(max_length=MAX_TYPES_PER_WORKER)
     held: tuple[Execution, ...] = ()
     """Executions that it runs, or whose outcome it holds."""
 
@@ -188,7 +188,7 @@ class Execute(Model):
     """The worker holds what it was built on: it runs behind that, with the store that it leaves."""
 
 
-class Release(Model):
+class ReleaseExecution(Model):
     """The execution is over for the operator: forget it, and stop it if it still runs."""
 
     kind: Literal["release"] = "release"
@@ -216,20 +216,22 @@ class Blocked(Model):
     """Whose handler blocks it, if that is known."""
     seconds: float = Field(ge=0, allow_inf_nan=False)
     """How long it has been blocked, or was."""
-    place: str = Field(max_length=LONGEST_PLACE)
+    place: str = Field(max_length=MAX_PLACE_CHARS)
     """Where in the users' code: file, line and function."""
     over: bool = False
     """Whether the loop runs again."""
 
 
 FromWorker = Annotated[Hello | Outcome | Declined | Drain, Field(discriminator="kind")]
-FromOperator = Annotated[Welcome | Execute | Release | Goodbye, Field(discriminator="kind")]
+FromOperator = Annotated[
+    Welcome | Execute | ReleaseExecution | Goodbye, Field(discriminator="kind")
+]
 
 QUIET = ConfigDict(hide_input_in_errors=True)
 """Errors do not quote what came: it may be a payload or a store, and errors are logged."""
 
 from_worker: TypeAdapter[Hello | Outcome | Declined | Drain] = TypeAdapter(FromWorker, config=QUIET)
-from_operator: TypeAdapter[Welcome | Execute | Release | Goodbye] = TypeAdapter(
+from_operator: TypeAdapter[Welcome | Execute | ReleaseExecution | Goodbye] = TypeAdapter(
     FromOperator, config=QUIET
 )
 

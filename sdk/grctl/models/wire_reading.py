@@ -29,7 +29,7 @@ from grctl.models.wire import (
     Hello,
     Outcome,
     Refused,
-    Release,
+    ReleaseExecution,
     Welcome,
     from_operator,
     from_worker,
@@ -62,7 +62,7 @@ def read_from_worker(line: str) -> Hello | Outcome | Declined | Drain:
         return _failed(execution, RunReason.BAD_OUTCOME, f"The outcome cannot be kept: {error}")
 
 
-def read_from_operator(line: str) -> Welcome | Execute | Release | Goodbye | Outcome:
+def read_from_operator(line: str) -> Welcome | Execute | ReleaseExecution | Goodbye | Outcome:
     """Return what an operator says.
 
     An Execute that cannot be read is answered: what is returned then is the Outcome to send.

@@ -18,13 +18,13 @@ from pydantic_core import ErrorDetails
 from grctl.json.core_schema import tags_of
 from grctl.json.equality import same_json
 from grctl.worker.validating import validate_json
-from grctl.workflow.parameter import MISSING, Parameter
+from grctl.workflow.parameter import ABSENT, Parameter
 from grctl.workflow.signature import Signature
 
-OF_OTHER_TYPES = frozenset({"enum", "is_instance_of", "literal_error", "none_required"})
+ERRORS_ABOUT_A_TYPE = frozenset({"enum", "is_instance_of", "literal_error", "none_required"})
 """pydantic's errors about the type of a value, beside those that end in `_type`."""
 OTHER_VALUE = {"grctl": ["no payload has this"]}
-LONGEST_VALUE = 60  # characters of a value that a message quotes
+MAX_QUOTED_VALUE_CHARS = 60  # characters of a value that a message quotes
 JSON_NAMES = {
     bool: "a boolean",
     int: "a number",
@@ -90,7 +90,7 @@ def _arguments(reading: Reading) -> dict[str, Any]:
 def _bind_one(signature: Signature, payload: Any) -> Reading:
     """Read a payload as rule 2 says; if that does not fit, in the other way."""
     (parameter,) = signature.parameters
-    if isinstance(payload, dict) and parameter.find(payload) is not MISSING:
+    if isinstance(payload, dict) and parameter.find(payload) is not ABSENT:
         named = _by_name(signature, payload)
         return named if not named.problems else _if_it_fits(parameter, payload) or named
     whole = _as_a_whole(parameter, payload)
@@ -135,14 +135,14 @@ def _by_name(signature: Signature, payload: Any) -> Reading:
 def _bind_field(parameter: Parameter, fields: dict[str, Any], reading: Reading) -> None:
     value = parameter.find(fields)
     problems: list[Problem] = []
-    if value is not MISSING:
+    if value is not ABSENT:
         value, problems = _validate(parameter, value)
     elif parameter.required:
         problems = [Problem(f"{parameter.shown}: is missing")]
     elif not reading.problems:  # a default may be made from the arguments before it
         value, problems = _default(parameter, reading.arguments)
     reading.problems.extend(problems)
-    if not problems and value is not MISSING:
+    if not problems and value is not ABSENT:
         reading.arguments[parameter.name] = value
 
 
@@ -153,7 +153,7 @@ def _default(parameter: Parameter, arguments: dict[str, Any]) -> tuple[Any, list
         why = error.errors(include_url=False)[0]["msg"]
     except Exception as error:  # noqa: BLE001  a factory of the user's
         why = f"{type(error).__name__}: {error}"
-    return MISSING, [Problem(f"{parameter.shown}: is missing, and its default fails: {why}")]
+    return ABSENT, [Problem(f"{parameter.shown}: is missing, and its default fails: {why}")]
 
 
 def _validate(parameter: Parameter, value: Any) -> tuple[Any, list[Problem]]:
@@ -186,7 +186,7 @@ def _problem(parameter: Parameter, value: Any, error: ErrorDetails) -> Problem:
 
 def _is_of_no_such_type(error: ErrorDetails) -> bool:
     """Return whether the error is about the JSON type of a value, not about the value itself."""
-    return error["type"].endswith("_type") or error["type"] in OF_OTHER_TYPES
+    return error["type"].endswith("_type") or error["type"] in ERRORS_ABOUT_A_TYPE
 
 
 def _came(value: Any) -> str:
@@ -198,6 +198,6 @@ def _came(value: Any) -> str:
         text = orjson.dumps(value, default=str).decode()
     except orjson.JSONEncodeError:
         return f"is {kind}, nested too deep to be shown"
-    if len(text) > LONGEST_VALUE:
-        text = f"{text[:LONGEST_VALUE]}..."
+    if len(text) > MAX_QUOTED_VALUE_CHARS:
+        text = f"{text[:MAX_QUOTED_VALUE_CHARS]}..."
     return f"is {kind}, {text}"

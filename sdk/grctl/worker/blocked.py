@@ -7,8 +7,8 @@ from typing import NamedTuple
 import aiohttp
 
 from grctl.logs.loggers import get_logger
-from grctl.models.wire import BLOCKED_PATH, LONGEST_PLACE, Blocked
-from grctl.worker.lag import Blockage
+from grctl.models.wire import BLOCKED_PATH, MAX_PLACE_CHARS, Blocked
+from grctl.worker.lag import LoopBlockage
 from grctl.worker.trouble import in_words
 from grctl.worker.trust import TrustError, authorization, verification
 
@@ -37,7 +37,7 @@ class Reporter:
         self._instance = instance
         self._destination = destination
 
-    def __call__(self, blockage: Blockage) -> None:
+    def __call__(self, blockage: LoopBlockage) -> None:
         """Tell it, or log why it cannot be told: then the worker is lost after a while."""
         to = self._destination()
         if to is None:
@@ -46,7 +46,7 @@ class Reporter:
             instance=self._instance,
             execution=blockage.execution.id if blockage.execution else None,
             seconds=blockage.seconds,
-            place=blockage.place[-LONGEST_PLACE:],
+            place=blockage.place[-MAX_PLACE_CHARS:],
             over=blockage.over,
         )
         try:

@@ -29,7 +29,7 @@ from grctl.models.wire import (
     Goodbye,
     Hello,
     Outcome,
-    Release,
+    ReleaseExecution,
     Welcome,
     encode,
     lines,
@@ -41,21 +41,23 @@ from grctl.worker.trust import TrustError, authorization, check_redirect, verifi
 
 logger = get_logger(__name__)
 
-FIRST_WAIT = 0.05  # s: at most; the first try after a loss is made at once
-LONGEST_REFUSAL = 10.0  # s: somebody must do something first, and looks at the log then
-LONGEST_WAIT = 1.0  # s: with a try of some milliseconds after it, well within two seconds
-CONNECT_TIMEOUT = 1.0  # s: an address that swallows packets must not cost the two seconds
-WELCOME_TIMEOUT = 5.0  # s: for the handshake, and again for the Welcome
-HEARTBEAT = 5.0  # s: a peer that does not answer a ping in half of that is gone
-CLOSE_TIMEOUT = 2.0  # s: for the peer to agree that it is over
-LARGEST_MESSAGE = 16 * 1024 * 1024  # bytes: a payload and a store, with much to spare
+FIRST_RECONNECT_S = 0.05  # s: at most; the first try after a loss is made at once
+LONGEST_RECONNECT_IF_REFUSED_S = (
+    10.0  # s: somebody must do something first, and looks at the log then
+)
+LONGEST_RECONNECT_S = 1.0  # s: with a try of some milliseconds after it, well within two seconds
+DIAL_TIMEOUT_S = 1.0  # s: an address that swallows packets must not cost the two seconds
+WELCOME_TIMEOUT_S = 5.0  # s: for the handshake, and again for the Welcome
+HEARTBEAT_S = 5.0  # s: a peer that does not answer a ping in half of that is gone
+CLOSE_TIMEOUT_S = 2.0  # s: for the peer to agree that it is over
+MAX_WIRE_MESSAGE_BYTES = 16 * 1024 * 1024  # bytes: a payload and a store, with much to spare
 
-Message = Welcome | Execute | Release | Goodbye
+Message = Welcome | Execute | ReleaseExecution | Goodbye
 Sleep = Callable[[float], Awaitable[None]]
 Socket = aiohttp.ClientWebSocketResponse
 
 
-class Connection:
+class OperatorConnection:
     """One worker's way to its operator.
 
     Args:
@@ -84,8 +86,8 @@ class Connection:
         self._receive = receive
         self._sleep = sleep
         self._now = now
-        self._backoff = Backoff(FIRST_WAIT, LONGEST_WAIT, uniform)
-        self._refusals = Backoff(LONGEST_WAIT, LONGEST_REFUSAL, uniform)
+        self._backoff = Backoff(FIRST_RECONNECT_S, LONGEST_RECONNECT_S, uniform)
+        self._refusals = Backoff(LONGEST_RECONNECT_S, LONGEST_RECONNECT_IF_REFUSED_S, uniform)
         self._refused = False
         self._socket: Socket | None = None
         self._redirect: str | None = None
@@ -111,7 +113,7 @@ class Connection:
 
     async def run(self) -> None:
         """Connect, and again whenever the connection ends, until cancelled."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=DIAL_TIMEOUT_S)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
                 await self._sleep(self._pause())
@@ -139,7 +141,7 @@ class Connection:
         url, self._redirect, self._refused = self._redirect or self._url, None, False
         nobody_at, self._unreachable = self._unreachable, None
         try:
-            async with asyncio.timeout(WELCOME_TIMEOUT):
+            async with asyncio.timeout(WELCOME_TIMEOUT_S):
                 socket = await self._open(session, url, nobody_at)
             async with socket:
                 await socket.send_str(encode(self._hello()))
@@ -161,15 +163,15 @@ class Connection:
             headers=headers | authorization(url),
             ssl=verification(),
             server_hostname=self._host if url != self._url else None,
-            heartbeat=HEARTBEAT,
-            max_msg_size=LARGEST_MESSAGE,
-            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT),
+            heartbeat=HEARTBEAT_S,
+            max_msg_size=MAX_WIRE_MESSAGE_BYTES,
+            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_S),
         )
 
     async def _read(self, socket: Socket, url: str) -> None:
         """Hand over messages until the connection ends."""
         while True:
-            frame = await socket.receive(WELCOME_TIMEOUT if self._socket is None else None)
+            frame = await socket.receive(WELCOME_TIMEOUT_S if self._socket is None else None)
             if frame.type is not aiohttp.WSMsgType.TEXT:
                 self._note_trouble(url, f"the connection ended ({socket.close_code})")
                 return

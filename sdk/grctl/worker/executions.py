@@ -24,7 +24,7 @@ from grctl.models.wire import (
     Failed,
     Outcome,
     Refused,
-    Release,
+    ReleaseExecution,
     Succeeded,
 )
 from grctl.worker.executor import carry_out
@@ -35,7 +35,7 @@ from grctl.workflow.workflow import Workflow
 logger = get_logger(__name__)
 
 RESULTS = ("succeeded", "failed", "refused")
-LAST_WORDS = 1.0  # s: for handlers to clean up after they were cancelled
+CLEAN_UP_S = 1.0  # s: for handlers to clean up after they were cancelled
 
 Values = dict[str, Any]
 
@@ -55,7 +55,7 @@ class _Held:
     """The store that it leaves, if the run then waits for an event."""
 
 
-class Executions:
+class HeldExecutions:
     """All that a worker runs, and the outcomes that it holds.
 
     Args:
@@ -102,7 +102,7 @@ class Executions:
         elif held.outcome is not None:
             await self._brought_back(held.outcome)
 
-    def release(self, release: Release) -> None:
+    def release(self, release: ReleaseExecution) -> None:
         """Forget an execution, and stop it if it still runs."""
         held = self._held.pop(release.execution, None)
         if held is None:
@@ -130,7 +130,7 @@ class Executions:
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=LAST_WORDS)
+            await asyncio.wait(self._tasks, timeout=CLEAN_UP_S)
         self._note_empty()
 
     async def _begin(self, execute: Execute) -> None:

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from grctl.logs.loggers import get_logger
-from grctl.worker.connection import Connection
-from grctl.worker.executions import Executions
+from grctl.worker.connection import OperatorConnection
+from grctl.worker.executions import HeldExecutions
 from grctl.worker.lag import LoopWatch
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 
-class Parts(NamedTuple):
+class WorkerParts(NamedTuple):
     """What tells how a worker is."""
 
-    connection: Connection
-    executions: Executions
+    connection: OperatorConnection
+    executions: HeldExecutions
     loop_watch: LoopWatch
 
 
@@ -31,7 +31,7 @@ class Parts(NamedTuple):
 async def probed(
     host: str,
     port: int | None,
-    parts: Parts,
+    parts: WorkerParts,
     stopping: Callable[[], bool],
 ) -> AsyncIterator[int]:
     """Answer probes while the context lasts, and give the port. `port` None: answer none.
@@ -59,7 +59,7 @@ async def probed(
         await probes.stop()
 
 
-def _exposition(parts: Parts) -> "Exposition | None":
+def _exposition(parts: WorkerParts) -> "Exposition | None":
     try:
         from grctl.worker.metrics import exposition
     except ModuleNotFoundError:

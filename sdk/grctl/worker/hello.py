@@ -1,4 +1,4 @@
-"""The size of a Hello: an operator reads LARGEST_HELLO of a worker that it does not know yet.
+"""The size of a Hello: an operator reads MAX_HELLO_BYTES of a worker that it does not know yet.
 
 1. The catalogues (what the worker can run) may fill half of that. A worker that has more does not
    start: its workflows must be split among several workers.
@@ -9,12 +9,14 @@
 from collections.abc import Iterable
 
 from grctl.logs.loggers import get_logger
-from grctl.models.wire import LARGEST_HELLO, MOST_TYPES, Catalogue, Execution, encode
+from grctl.models.wire import MAX_HELLO_BYTES, MAX_TYPES_PER_WORKER, Catalogue, Execution, encode
 
 logger = get_logger(__name__)
 
-CATALOGUES_BYTES = LARGEST_HELLO // 2  # bytes
-HELD_BYTES = LARGEST_HELLO - CATALOGUES_BYTES - 16 * 1024  # bytes: names and numbers have some room
+CATALOGUES_BYTES = MAX_HELLO_BYTES // 2  # bytes
+HELD_BYTES = (
+    MAX_HELLO_BYTES - CATALOGUES_BYTES - 16 * 1024
+)  # bytes: names and numbers have some room
 
 
 def check_size(catalogues: tuple[Catalogue, ...]) -> None:
@@ -24,10 +26,10 @@ def check_size(catalogues: tuple[Catalogue, ...]) -> None:
         ValueError: they do not.
     """
     size = sum(len(encode(each).encode()) for each in catalogues)
-    if len(catalogues) > MOST_TYPES:
+    if len(catalogues) > MAX_TYPES_PER_WORKER:
         raise ValueError(
-            f"One worker runs at most {MOST_TYPES} workflows, not {len(catalogues)}: start several"
-            " workers, each with some of them."
+            f"One worker runs at most {MAX_TYPES_PER_WORKER} workflows, not {len(catalogues)}:"
+            " start several workers, each with some of them."
         )
     if size > CATALOGUES_BYTES:
         raise ValueError(

@@ -18,7 +18,7 @@ from grctl.worker.trust import check_address
 
 DEFAULT_OPERATOR = "http://127.0.0.1:8700"
 POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-SLOTS = 1000  # processes on one machine
+MAX_WORKERS_PER_MACHINE = 1000  # processes on one machine
 
 
 def operator_url(argument: str | None) -> str:
@@ -69,7 +69,7 @@ def worker_name(argument: str | None) -> Iterator[str]:
 
 def _take_slot(directory: Path) -> tuple[int, int]:
     """Lock the first free slot; the lock ends with the process, however that ends."""
-    for slot in range(1, SLOTS):
+    for slot in range(1, MAX_WORKERS_PER_MACHINE):
         path = directory / f"grctl-worker-{os.getuid()}-{slot}.lock"
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -78,4 +78,6 @@ def _take_slot(directory: Path) -> tuple[int, int]:
             os.close(lock)
         else:
             return slot, lock
-    raise RuntimeError(f"{SLOTS} workers run on this machine; give each a name of its own.")
+    raise RuntimeError(
+        f"{MAX_WORKERS_PER_MACHINE} workers run on this machine; give each a name of its own."
+    )

@@ -38,7 +38,7 @@ logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Blockage:
+class LoopBlockage:
     """A loop that is blocked, or was until now."""
 
     seconds: float
@@ -48,7 +48,7 @@ class Blockage:
     over: bool = False
 
 
-Report = Callable[[Blockage], None]
+Report = Callable[[LoopBlockage], None]
 """Tells the operator, from the watching thread. It may take some seconds and must not raise."""
 
 
@@ -72,7 +72,7 @@ class LoopWatch:
         self._window_end = 0.0
         self._missed = 0.0
         """The longest lag that the loop itself noted since the last look."""
-        self._told: Blockage | None = None
+        self._told: LoopBlockage | None = None
         self._next_report = 0.0
         self._ended = threading.Event()
 
@@ -124,11 +124,11 @@ class LoopWatch:
             return
         lag = now - self._due
         if lag >= BLOCKED_AFTER_S:
-            self._tell_blocked(Blockage(lag, self._place(), _execution(loop)), now)
+            self._tell_blocked(LoopBlockage(lag, self._place(), _execution(loop)), now)
         elif missed >= BLOCKED_AFTER_S or self._told is not None:
             self._tell_over(missed)
 
-    def _tell_blocked(self, found: Blockage, now: float) -> None:
+    def _tell_blocked(self, found: LoopBlockage, now: float) -> None:
         known = self._told
         if known is None or known.execution != found.execution:
             logger.warning("event loop blocked", extra=_fields(found) | {"hint": HINT})
@@ -139,8 +139,8 @@ class LoopWatch:
             self._report(found)
 
     def _tell_over(self, missed: float) -> None:
-        last = self._told or Blockage(missed, "nowhere in Python: Python itself was held")
-        over = Blockage(max(missed, last.seconds), last.place, last.execution, over=True)
+        last = self._told or LoopBlockage(missed, "nowhere in Python: Python itself was held")
+        over = LoopBlockage(max(missed, last.seconds), last.place, last.execution, over=True)
         self._told = None
         logger.warning("event loop was blocked", extra=_fields(over))
         self._report(over)
@@ -154,6 +154,6 @@ def _execution(loop: asyncio.AbstractEventLoop) -> Execution | None:
     return execution_of(task) if task is not None else None
 
 
-def _fields(blockage: Blockage) -> dict[str, Any]:
+def _fields(blockage: LoopBlockage) -> dict[str, Any]:
     named = fields_of(blockage.execution) if blockage.execution else {}
     return named | {"seconds": round(blockage.seconds, 1), "at": blockage.place}

@@ -15,10 +15,10 @@ from prometheus_client.registry import Collector
 from grctl.models.phases import HandlerKind
 from grctl.serving.probes import Exposition
 from grctl.worker.executions import RESULTS
-from grctl.worker.health import Parts
+from grctl.worker.health import WorkerParts
 
 
-def exposition(parts: Parts) -> Exposition:
+def exposition(parts: WorkerParts) -> Exposition:
     """Give what writes all metrics of a worker."""
     registry = CollectorRegistry()
     registry.register(WorkerMetrics(parts))
@@ -34,7 +34,7 @@ def exposition(parts: Parts) -> Exposition:
 class WorkerMetrics(Collector):
     """Reads them from the worker's parts."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: WorkerParts) -> None:
         self._connection, self._executions, self._loop_watch = parts
 
     def collect(self) -> Iterable[Metric]:

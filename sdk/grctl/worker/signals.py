@@ -21,8 +21,8 @@ from typing import Any
 
 from grctl.logs.loggers import get_logger
 
-TAKE_AGAIN_S = 1.0
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+RECHECK_S = 1.0
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 logger = get_logger(__name__)
 
@@ -37,7 +37,7 @@ def stopping_signals(stop: Callable[[], None]) -> Iterator[None]:
         yield
         return
     loop = asyncio.get_running_loop()
-    before = {each: signal.getsignal(each) or signal.SIG_DFL for each in SIGNALS}
+    before = {each: signal.getsignal(each) or signal.SIG_DFL for each in STOP_SIGNALS}
     taken = _Taken(loop, stop)
     taken.take()
     _before.update(before)
@@ -63,12 +63,12 @@ class _Taken:
 
     def take(self) -> None:
         """Set the handlers, now and again every second."""
-        for each in SIGNALS:
+        for each in STOP_SIGNALS:
             if each in self._handlers and signal.getsignal(each) is not self._handlers[each]:
                 logger.warning("signal taken back from users' code", extra={"signal": each.name})
             self._loop.add_signal_handler(each, self._stop)  # sets the descriptor too
             self._handlers[each] = signal.getsignal(each)
-        self._timer = self._loop.call_later(TAKE_AGAIN_S, self.take)
+        self._timer = self._loop.call_later(RECHECK_S, self.take)
 
     def end(self) -> None:
         """Stop setting the handlers."""
@@ -98,7 +98,7 @@ _mask = _Mask()
 def _hold_back() -> None:
     """Block the signals while this thread forks: the child has our handlers for a moment."""
     if _before:
-        _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
 
 def _let_through() -> None:

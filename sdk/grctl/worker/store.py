@@ -19,7 +19,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 _MISSING = object()
-NAMED = 3  # keys: the largest ones, when a store is too large
+MAX_NAMED_KEYS = 3  # keys: the largest ones, when a store is too large
 
 
 class StoreKeyError(KeyError):
@@ -122,7 +122,7 @@ class Store:
         if size <= MAX_STORE_BYTES:
             return
         sizes = sorted(((size_of(each), key) for key, each in self._values.items()), reverse=True)
-        largest = ", ".join(f"{key!r} {in_kib(of)}" for of, key in sizes[:NAMED])
+        largest = ", ".join(f"{key!r} {in_kib(of)}" for of, key in sizes[:MAX_NAMED_KEYS])
         raise TooLargeError(
             f"ctx.store would hold {in_kib(size)} of JSON; at most {in_kib(MAX_STORE_BYTES)} are"
             f" kept. Its largest keys: {largest}. Keep large values elsewhere and put references to"

@@ -12,7 +12,7 @@ import aiohttp
 
 FIRST_REMINDER_S = 60.0
 LONGEST_REMINDER_S = 600.0
-MOST_CAUSES = 20  # kept of one outage; beyond, only reminders tell
+MAX_CAUSES_PER_OUTAGE = 20  # kept of one outage; beyond, only reminders tell
 
 
 class Trouble:
@@ -35,7 +35,7 @@ class Trouble:
         self.cause = cause
         if not self._told:
             self._reminder = self._now() + self._pause
-        if cause not in self._told and len(self._told) < MOST_CAUSES:
+        if cause not in self._told and len(self._told) < MAX_CAUSES_PER_OUTAGE:
             self._told.add(cause)
             return True
         if self._now() < self._reminder:

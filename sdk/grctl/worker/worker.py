@@ -16,30 +16,30 @@ from grctl.backoff import Uniform
 from grctl.logs.loggers import get_logger
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import (
-    MOST_CAPACITY,
+    MAX_WORKER_CAPACITY,
     Catalogue,
     Drain,
     Execute,
-    Handler,
     Hello,
-    Release,
+    OfferedHandler,
+    ReleaseExecution,
     Welcome,
 )
 from grctl.worker import identity
 from grctl.worker.blocked import Reporter
-from grctl.worker.connection import Connection, Message, Sleep
-from grctl.worker.executions import Executions
-from grctl.worker.health import Parts, probed
+from grctl.worker.connection import Message, OperatorConnection, Sleep
+from grctl.worker.executions import HeldExecutions
+from grctl.worker.health import WorkerParts, probed
 from grctl.worker.hello import check_size, fitting
 from grctl.worker.lag import LoopWatch
 from grctl.worker.signals import stopping_signals
-from grctl.workflow.handler import Handler as WorkflowHandler
+from grctl.workflow.handler import Handler
 from grctl.workflow.workflow import Workflow, workflow_of
 
 logger = get_logger(__name__)
 
-CAPACITY = 100  # handlers at once: they wait for I/O most of the time
-GRACE = 30.0  # s: what Kubernetes gives a pod between SIGTERM and SIGKILL
+DEFAULT_HANDLERS_PER_WORKER = 100  # handlers at once: they wait for I/O most of the time
+DEFAULT_GRACE_S = 30.0  # s: what Kubernetes gives a pod between SIGTERM and SIGKILL
 
 
 class Worker:
@@ -76,13 +76,13 @@ class Worker:
 
     def __init__(
         self,
-        workflows: Iterable[Workflow | WorkflowHandler[Any]],
+        workflows: Iterable[Workflow | Handler[Any]],
         operator_url: str | None = None,
         *,
-        capacity: int = CAPACITY,
+        capacity: int = DEFAULT_HANDLERS_PER_WORKER,
         name: str | None = None,
         namespace: str | None = None,
-        grace: float = GRACE,
+        grace: float = DEFAULT_GRACE_S,
         http_port: int | None = None,
         http_host: str = "127.0.0.1",
         uniform: Uniform = random.uniform,
@@ -106,7 +106,7 @@ class Worker:
         self._name = ""
         self._instance = uuid.uuid4().hex
         self._namespace = identity.namespace(namespace)
-        self._connection = Connection(
+        self._connection = OperatorConnection(
             identity.operator_url(operator_url),
             self._hello,
             self._receive,
@@ -114,7 +114,7 @@ class Worker:
             sleep=sleep,
         )
         self._loop_watch = LoopWatch(Reporter(self._instance, lambda: self._connection.welcomed_by))
-        self._executions = Executions(self._workflows, capacity, self._connection.send)
+        self._executions = HeldExecutions(self._workflows, capacity, self._connection.send)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._at_once = asyncio.Event()
@@ -129,7 +129,7 @@ class Worker:
         """
         self._loop = asyncio.get_running_loop()
         host, port = self._http
-        parts = Parts(self._connection, self._executions, self._loop_watch)
+        parts = WorkerParts(self._connection, self._executions, self._loop_watch)
         with (
             identity.worker_name(self._given_name) as self._name,
             stopping_signals(self._stop),
@@ -188,7 +188,7 @@ class Worker:
                 await self._catch_up()
             case Execute():
                 await self._executions.accept(message)
-            case Release():
+            case ReleaseExecution():
                 self._executions.release(message)
 
     async def _catch_up(self) -> None:
@@ -203,8 +203,8 @@ def _check_capacity(capacity: int) -> None:
     check_whole("capacity", capacity)
     if capacity < 1:
         raise ValueError(f"capacity must be at least 1, not {capacity}.")
-    if capacity > MOST_CAPACITY:
-        raise ValueError(f"capacity must be at most {MOST_CAPACITY}, not {capacity}.")
+    if capacity > MAX_WORKER_CAPACITY:
+        raise ValueError(f"capacity must be at most {MAX_WORKER_CAPACITY}, not {capacity}.")
 
 
 def _check_grace(grace: float) -> None:
@@ -214,7 +214,7 @@ def _check_grace(grace: float) -> None:
 
 
 def _by_type(candidates: Iterable[Any]) -> dict[str, Workflow]:
-    if isinstance(candidates, Workflow | WorkflowHandler):
+    if isinstance(candidates, Workflow | Handler):
         raise TypeError(f"workflows is a list: write Worker(workflows=[...]), not {candidates!r}.")
     if not isinstance(candidates, Iterable):
         raise wrong_type("workflows", candidates, "a list of workflows")
@@ -237,7 +237,7 @@ def _catalogue(workflow: Workflow) -> Catalogue:
     return Catalogue(
         type=workflow.workflow_type,
         handlers=tuple(
-            Handler(kind=each.kind, name=each.name, payload=each.signature.json_schema())
+            OfferedHandler(kind=each.kind, name=each.name, payload=each.signature.json_schema())
             for each in workflow.handlers
         ),
     )

@@ -14,7 +14,7 @@ from pydantic import AliasChoices, AliasPath, Field, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-MISSING = object()
+ABSENT = object()
 """Stands for a value that a payload does not have; null is a value."""
 
 
@@ -66,7 +66,7 @@ class Parameter:
         return ".".join(map(str, self.paths[0].path))
 
     def find(self, payload: dict[str, Any]) -> Any:
-        """Return its value in a payload, or MISSING."""
+        """Return its value in a payload, or ABSENT."""
         for each in self.paths:
             key = each.path[0]
             if key not in payload:
@@ -74,10 +74,10 @@ class Parameter:
             found = payload[key] if len(each.path) == 1 else each.search_dict_for_path(payload)
             if found is not PydanticUndefined:
                 return found
-        return MISSING
+        return ABSENT
 
     def default(self, arguments: Mapping[str, Any]) -> Any:
-        """Return its default, or MISSING: the function's own default holds.
+        """Return its default, or ABSENT: the function's own default holds.
 
         Args:
             arguments: The arguments before it, which a `default_factory` may take.
@@ -86,7 +86,7 @@ class Parameter:
             ValidationError: the default is to be validated, and does not fit.
         """
         if self._keeps_default:
-            return MISSING
+            return ABSENT
         value = self._field.get_default(call_default_factory=True, validated_data=dict(arguments))
         return self.adapter.validate_python(value) if self._field.validate_default else value
 

@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from grctl.models.wire import BLOCKED_PATH, LONGEST_PLACE, Blocked, Execution
+from grctl.models.wire import BLOCKED_PATH, MAX_PLACE_CHARS, Blocked, Execution
 from grctl_operator.runtime.workers import blocked_loops as module
 from tests.runtime.played_worker import PlayedWorker, connected, hello
 from tests.runtime.workers.test_dispatcher import KEY, ORDER, OTHER, Place
@@ -170,4 +170,4 @@ async def test_an_execution_of_another_namespace_is_not_named(place: Reporting) 
 
 def test_a_place_has_a_length() -> None:
     with pytest.raises(ValueError, match="at most 300"):
-        Blocked(instance="i1", seconds=1, place="x" * (LONGEST_PLACE + 1))
+        Blocked(instance="i1", seconds=1, place="x" * (MAX_PLACE_CHARS + 1))

@@ -15,7 +15,7 @@ from grctl.models.wire import (
     Declined,
     Goodbye,
     Hello,
-    Release,
+    ReleaseExecution,
     Welcome,
     from_operator,
     lines,
@@ -360,7 +360,7 @@ async def test_an_outcome_of_anothers_execution_is_void(place: Place) -> None:
         place.dispatch()
         execute = await worker.executes()
         await thief.succeeds(execute, Complete())
-        released = await thief.hear(Release)
+        released = await thief.hear(ReleaseExecution)
         assert (released.execution, released.committed) == (execute.execution.id, False)
         assert [(each.worker, each.outcome) for each in place.held()] == [("worker-1", None)]
 
@@ -371,7 +371,7 @@ async def test_anothers_execution_is_not_taken_over_by_a_hello(place: Place) -> 
         execute = await worker.executes()
         claim = hello(ORDER, worker="two", held=(execute.execution,))
         async with connected(place.port, claim, token="thief") as thief:
-            released = await thief.hear(Release)
+            released = await thief.hear(ReleaseExecution)
             assert (released.execution, released.committed) == (execute.execution.id, False)
             assert [each.worker for each in place.held()] == ["worker-1"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from grctl.models.wire import (
     CONNECT_PATH,
-    LARGEST_HELLO,
+    MAX_HELLO_BYTES,
     Goodbye,
     Hello,
     Welcome,
@@ -144,7 +144,7 @@ async def test_an_account_that_is_known_may_say_more_but_not_in_its_hello(place:
     async with connected(place.port, hello(ORDER), token="orders"):
         answer = await says(place, MANY_TYPES)
     assert isinstance(answer, Goodbye)
-    assert answer.message.startswith(f"A Hello has at most {LARGEST_HELLO} bytes, not 1")
+    assert answer.message.startswith(f"A Hello has at most {MAX_HELLO_BYTES} bytes, not 1")
 
 
 async def test_a_catalogue_of_too_many_types_is_refused_naming_the_bound(place: Place) -> None:

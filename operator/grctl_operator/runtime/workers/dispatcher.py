@@ -37,7 +37,7 @@ from grctl.models.wire import (
     Execution,
     Hello,
     Outcome,
-    Release,
+    ReleaseExecution,
 )
 from grctl.serving.web_pages import refuse_web_pages
 from grctl_operator.engine import decision
@@ -257,7 +257,7 @@ class Dispatcher:
             self._offer_room(group)
 
     def _tell_released(self, session: WorkerSession, effect: decision.Release) -> None:
-        message = Release(
+        message = ReleaseExecution(
             execution=effect.execution, committed=effect.committed, message=effect.message
         )
         if effect.committed:
@@ -422,7 +422,7 @@ class Dispatcher:
         )
         fields = {"execution": execution.id, "worker": hello.worker if hello else None}
         logger.warning("execution of another claimed", extra=fields)
-        session.send(Release(execution=execution.id, committed=False, message=message))
+        session.send(ReleaseExecution(execution=execution.id, committed=False, message=message))
         return True
 
     def _replace(self, instance: str, session: WorkerSession) -> None:

@@ -2,7 +2,7 @@
 
 1. A connection without a token is told so before it waits for anything.
 2. Nothing that a worker says is read before its token is known, and little before it is let in:
-   a Hello has at most LARGEST_HELLO bytes, and so has every message of an account that is new here.
+   a Hello has at most MAX_HELLO_BYTES, and so has every message of an account that is new here.
    (An account that is known may send larger ones on its next connection, and a worker whose
    outcome was too large for this one comes back by itself.)
 3. What who is not let in may cost is bounded: see `vestibule`.
@@ -10,7 +10,7 @@
 
 from collections.abc import Sequence
 
-from grctl.models.wire import LARGEST_HELLO, Hello
+from grctl.models.wire import MAX_HELLO_BYTES, Hello
 from grctl_operator.runtime.workers.admission import Admission
 from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, Identity
 from grctl_operator.runtime.workers.vestibule import Vestibule
@@ -72,7 +72,7 @@ class Entrance:
         self._vestibule.check(identity.name)
         await self._vestibule.begin_greeting(identity.name)
         self._greeting[session] = identity.name
-        return LARGEST_HELLO
+        return MAX_HELLO_BYTES
 
     async def permit(self, session: WorkerSession, hello: Hello) -> None:
         """Return if a worker may do what it offers.

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from grctl.models.base import Model
 from grctl.models.protocol import SPOKEN, disagreement
 from grctl.models.wire import (
-    LARGEST_HELLO,
+    MAX_HELLO_BYTES,
     UNREACHABLE,
     Declined,
     Drain,
@@ -264,9 +264,9 @@ async def _first(socket: web.WebSocketResponse) -> str | None:
         raise ProtocolError("The first message must be Hello, not binary data")
     if frame.type is not WSMsgType.TEXT:
         return None
-    if len(frame.data) > LARGEST_HELLO:
+    if len(frame.data) > MAX_HELLO_BYTES:
         raise ProtocolError(
-            f"A Hello has at most {LARGEST_HELLO} bytes, not {len(frame.data)}: have several"
+            f"A Hello has at most {MAX_HELLO_BYTES} bytes, not {len(frame.data)}: have several"
             " workers share the workflow types"
         )
     text: str = frame.data
