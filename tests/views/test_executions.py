@@ -42,7 +42,7 @@ def outcome(name: str, result: str = "first") -> Outcome:
 
 
 def registry(*greetings: Hello) -> ExecutionRegistry:
-    made = ExecutionRegistry(Clock())
+    made = ExecutionRegistry(Clock(), lambda: 0.0)
     for greeting in greetings:
         made.on_hello(greeting, "orders")
     return made
@@ -64,7 +64,7 @@ def free(made: ExecutionRegistry) -> list[int]:
 
 
 def test_what_a_worker_says_it_holds_is_taken_over() -> None:
-    made = ExecutionRegistry(Clock())
+    made = ExecutionRegistry(Clock(), lambda: 0.0)
     assert made.on_hello(hello(ORDER, held=(execution("x"),)), "orders") == (KEY,)
     assert held(made)["x"].worker == "worker-1"
     assert free(made) == [9]
@@ -166,7 +166,7 @@ def test_a_worker_back_after_its_grace_has_again_what_the_engine_has_not_dealt_w
 
 def test_a_worker_that_left_is_in_view_with_the_time_it_was_seen_and_later_forgotten() -> None:
     clock = Clock()
-    made = ExecutionRegistry(clock)
+    made = ExecutionRegistry(clock, lambda: 0.0)
     made.on_hello(hello(ORDER, instance="a"), "orders")
     left_at = clock.time
     made.on_disconnect("a")
@@ -180,7 +180,7 @@ def test_a_worker_that_left_is_in_view_with_the_time_it_was_seen_and_later_forgo
 
 def test_a_connected_worker_is_seen_now() -> None:
     clock = Clock()
-    made = ExecutionRegistry(clock)
+    made = ExecutionRegistry(clock, lambda: 0.0)
     made.on_hello(hello(ORDER), "orders")
     clock.time += timedelta(hours=1)
     assert made.get_view(KEY, "Order").workers[0].seen == clock.time

@@ -15,6 +15,7 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -71,7 +72,7 @@ class Operator:
 
     def __init__(self, settings: Settings) -> None:
         self.metrics = Metrics()
-        self.clock = ServerClock()
+        self.clock = ServerClock(time.monotonic)
         self.runs = RunCache()
         self.events = EventCaches(settings.namespaces)
         self.passed_over = PassedOver()
@@ -211,7 +212,7 @@ class Operator:
         namespaces, name = self._settings.namespaces, socket.gethostname()
         self.queue = WorkQueue()
         self.clock.on_jump = self._clock_jumped
-        self.registry = ExecutionRegistry(self.clock.now)
+        self.registry = ExecutionRegistry(self.clock.now, time.monotonic)
         journal = Journal(self.metrics, self.clock.now)
         self.dispatcher = Dispatcher(
             self.registry,

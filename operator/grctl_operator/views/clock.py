@@ -11,7 +11,6 @@
 Pure but for the local clock, which is given.
 """
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -26,16 +25,16 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class ServerClock:
     """Tells the API server's time from the dates of its answers."""
 
-    def __init__(self, local: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, monotonic: Callable[[], float]) -> None:
         self.on_jump: Callable[[timedelta], None] = lambda _by: None
-        self._local = local
+        self._monotonic = monotonic
         self._heard = 0.0
         self._bounds: tuple[float, float] | None = None
         """The server's clock minus ours, at least and at most, as known when last heard."""
 
     def on_answer(self, took: float, date: datetime) -> None:
         """Take the date of an answer that has just come, and how many seconds it took."""
-        local = self._local()
+        local = self._monotonic()
         stamp = (date - EPOCH).total_seconds()
         low, high = stamp - local, stamp + RESOLUTION - (local - took)
         known_low, known_high = self._aged(local) if self._bounds else (low, high)
@@ -55,7 +54,7 @@ class ServerClock:
         """Give a moment that is not after the API server's present time."""
         if self._bounds is None:
             raise RuntimeError("The API server has not answered yet: its time is not known")
-        local = self._local()
+        local = self._monotonic()
         return EPOCH + timedelta(seconds=local + self._aged(local)[0])
 
     def if_past(self, moment: datetime) -> datetime:

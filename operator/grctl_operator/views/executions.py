@@ -16,7 +16,6 @@
 Pure data: no I/O, and the clocks are given.
 """
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -56,12 +55,10 @@ class _Entry:
 class ExecutionRegistry:
     """All executions and all workers."""
 
-    def __init__(
-        self, now: Callable[[], datetime], seconds: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, now: Callable[[], datetime], monotonic: Callable[[], float]) -> None:
         self.accepting_since = now()
         self.now = now
-        self._seconds = seconds
+        self._monotonic = monotonic
         self.roster = Roster()
         self.on_clear: Callable[[Key], None] = lambda _key: None
         """Is told which run to look at as the worker that is kept for it changed."""
@@ -201,7 +198,7 @@ class ExecutionRegistry:
         entry = self._entries[key][outcome.execution.id]
         worker.declined = 0
         if entry.held.outcome is None:
-            took = timedelta(seconds=self._seconds() - entry.given_at_s)
+            took = timedelta(seconds=self._monotonic() - entry.given_at_s)
             as_given = outcome.model_copy(update={"execution": entry.held.execution})
             entry.held = replace(entry.held, outcome=as_given, took=took)
         return key
@@ -362,7 +359,7 @@ class ExecutionRegistry:
         if entry is None:
             catalogue = worker.catalogues.get(execution.workflow_type)
             held = Held(execution, worker.name, self.now(), catalogue=catalogue)
-            given = self._seconds()
+            given = self._monotonic()
             entry = entries[execution.id] = _Entry(held, worker.instance, worker.identity, given)
             self._keys[execution.id] = key
             entry.claimed_by = worker.instance

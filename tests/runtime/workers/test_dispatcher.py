@@ -1,6 +1,7 @@
 """A listening dispatcher and workers on real sockets; no API server."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -60,7 +61,7 @@ class Place:
     def __init__(self, *namespaces: str) -> None:
         self.door = Door()
         self.queue = WorkQueue()
-        self.registry = ExecutionRegistry(lambda: NOON)
+        self.registry = ExecutionRegistry(lambda: NOON, time.monotonic)
         self.journal = Journal(Metrics(), lambda: NOON)
         self.dispatcher = Dispatcher(
             self.registry,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -71,7 +72,7 @@ class Place:
     def __init__(self) -> None:
         self.door = Door()
         queue = WorkQueue()
-        self.registry = ExecutionRegistry(lambda: NOON)
+        self.registry = ExecutionRegistry(lambda: NOON, time.monotonic)
         journal = Journal(Metrics(), lambda: NOON)
         self.dispatcher = Dispatcher(self.registry, queue, journal, operator="op", door=self.door)
 
