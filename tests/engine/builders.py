@@ -187,7 +187,6 @@ def event(
         place=place,
         payload=payload,
         run_uid=run_uid,
-        version="1",
     )
 
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from grctl_operator.engine import Key, KnownRun
+from grctl_operator.engine import Key
 from grctl_operator.views.events import EventCache
+from grctl_operator.views.runs import KnownRun
 from tests.engine.builders import at
 
 Json = dict[str, Any]

@@ -21,7 +21,6 @@ from grctl_operator.engine import (
     Effect,
     Hold,
     KeepPlace,
-    KnownRun,
     LetGo,
     ListEvents,
     Purge,
@@ -34,6 +33,7 @@ from grctl_operator.engine import (
 from grctl_operator.engine.commit import RUN_GONE, UNKNOWN_FATE
 from grctl_operator.engine.observation import LONG_AGO
 from grctl_operator.views.events import EventCache
+from grctl_operator.views.runs import KnownRun
 from tests.engine.ledger import require
 from tests.engine.staff import Staff
 from tests.engine.world import KEY, Json, RefusalError, World
@@ -326,7 +326,7 @@ class Operator(Staff):
             case ReadRun():
                 self._look_for_run()
             case KeepPlace(event=event):
-                self._keep_place(event.uid, event.version, event.place)
+                self._keep_place(event.uid, event.place)
             case Trim(through=through):
                 self._plan_trim(through)
             case _:
@@ -388,8 +388,10 @@ class Operator(Staff):
             self.trimmed[uid] = through
         self.trims.clear()
 
-    def _keep_place(self, uid: str, version: str, place: int) -> None:
+    def _keep_place(self, uid: str, place: int) -> None:
+        known = self.cache.find(KEY, uid)
         try:
+            version = known.version if known else ""
             answer = self.world.put_event_status(uid, version, {"place": place})
         except RefusalError:
             return

@@ -5,6 +5,7 @@ A real client reads them from a server that says what it is told, and real cache
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from grctl.kube import Api, Connection
-from grctl_operator.engine.observation import NOT_KEPT, Key
+from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.watch.event_stream import EventStream
@@ -24,7 +25,7 @@ from grctl_operator.runtime.watch.run_stream import RunStream
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.views.clock import ServerClock
 from grctl_operator.views.event_caches import EventCaches
-from grctl_operator.views.events import PAYLOADS_KEPT
+from grctl_operator.views.payloads import KEPT_PAYLOAD_BYTES, NOT_KEPT
 from grctl_operator.views.reading import UnreadableError
 from grctl_operator.views.runs import RunCache
 from tests.fuzz.objects import event, metadata, run
@@ -84,7 +85,7 @@ class Caches:
 
     def __init__(self, api: Api) -> None:
         self.runs, self.events = RunCache(), EventCaches()
-        queue, clock, passed_over = WorkQueue(), ServerClock(), PassedOver()
+        queue, clock, passed_over = WorkQueue(), ServerClock(time.monotonic), PassedOver()
         api.on_answer = clock.on_answer
         journal = Journal(Metrics(), clock.now)
         self.of_runs = RunStream(api, self.runs, queue, passed_over=passed_over).watch
@@ -186,5 +187,6 @@ def test_payloads_that_wait_take_no_more_memory_than_their_budget() -> None:
     caches = asyncio.run(through_the_watches(listed, said))
     waiting = list(caches.events.of(HEALTHY).get_view(HEALTHY))
     assert len(waiting) == 81
-    assert sum(each.payload is NOT_KEPT for each in waiting) >= 80 - PAYLOADS_KEPT // len(payload)
-    assert caches.events.get(None).budget.kept <= PAYLOADS_KEPT
+    kept = KEPT_PAYLOAD_BYTES // len(payload)
+    assert sum(each.payload is NOT_KEPT for each in waiting) >= 80 - kept
+    assert caches.events.get(None).budget.kept <= KEPT_PAYLOAD_BYTES

@@ -7,7 +7,7 @@ import pytest
 
 from grctl.kube import RUNS
 from grctl.models.directive import Complete, WaitForEvent
-from grctl_operator.views import events
+from grctl_operator.views.payloads import PayloadBudget
 from tests.runtime.conftest import Cluster
 from tests.runtime.played_worker import PlayedWorker, connected
 from tests.runtime.test_operator import greeting, operating
@@ -80,7 +80,7 @@ async def test_a_run_that_cannot_be_read_says_so_and_others_go_on(
 async def test_a_payload_that_was_not_kept_is_read_when_its_turn_comes(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events.PayloadBudget, "has_room_for", lambda _self, _payload: False)
+    monkeypatch.setattr(PayloadBudget, "has_room_for", lambda _self, _payload: False)
     async with (
         operating(cluster) as operator,
         connected(operator.port, greeting(cluster)) as worker,

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from grctl_operator.engine.observation import Key, KnownRun
+from grctl_operator.engine.observation import Key
 from grctl_operator.views.event_caches import EventCaches
+from grctl_operator.views.runs import KnownRun
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SHOP, BANK = Key("shop", "order-1"), Key("bank", "order-1")

@@ -1,8 +1,9 @@
 """What lists make of each run's inbox, beside the watch. By the cache's rules 4 and 5."""
 
-from grctl_operator.engine import Key, KnownRun
+from grctl_operator.engine import Key
 from grctl_operator.engine.observation import LONG_AGO
 from grctl_operator.views.events import EventCache
+from grctl_operator.views.runs import KnownRun
 from tests.engine.builders import NOON
 from tests.engine.items import KEY, OTHER, RUN, cache_of, item, names, settled
 

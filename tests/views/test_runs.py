@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 
 from grctl.json.raw_json import RawJson, Uncarriable
-from grctl_operator.engine.observation import Key, KnownRun
+from grctl_operator.engine.observation import Key
 from grctl_operator.views import runs
 from grctl_operator.views.reading import UnreadableError, read_run
-from grctl_operator.views.runs import Listed, RunCache, kept, key_of
+from grctl_operator.views.runs import KnownRun, Listed, RunCache, kept_run_of, key_of
 
 Json = dict[str, Any]
 
@@ -27,7 +27,7 @@ def run(version: int, uid: str = "u1", name: str = "order-1", commits: int = 0) 
 
 
 def listed(*items: dict[str, Any]) -> Listed:
-    return {key_of(item): kept(item) for item in items}
+    return {key_of(item): kept_run_of(item) for item in items}
 
 
 def version(cache: RunCache) -> str | None:

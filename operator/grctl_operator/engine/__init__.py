@@ -29,7 +29,6 @@ from grctl_operator.engine.observation import (
     Executions,
     Held,
     Key,
-    KnownRun,
     Listing,
     WorkerPresence,
 )
@@ -49,7 +48,6 @@ __all__ = [
     "Hold",
     "KeepPlace",
     "Key",
-    "KnownRun",
     "LetGo",
     "ListEvents",
     "Listing",

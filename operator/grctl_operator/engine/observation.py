@@ -25,13 +25,6 @@ class Key(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
-class NotKept:
-    """Stands for a payload that was seen, and is read again when it is needed."""
-
-
-NOT_KEPT = NotKept()
-
-
 @dataclass(frozen=True, slots=True)
 class Event:
     """An unsettled WorkflowEvent."""
@@ -44,10 +37,8 @@ class Event:
     place: int
     """Its place in the total arrival order of its run (rule 2)."""
     payload: Any = None
-    """As it is carried: `RawJson`, `Uncarriable`, NOT_KEPT; None if it has none."""
+    """As it is carried; None if it has none. No rule looks into it, so it may be left out."""
     run_uid: str | None = None
-    version: str = ""
-    """resourceVersion, as last seen."""
 
     @property
     def misfit(self) -> str | None:
@@ -64,14 +55,6 @@ class Listing:
     """Uid and resourceVersion of the run as known when the list was asked for."""
     at: datetime
     """A moment not after the one at which the list was asked for."""
-
-
-class KnownRun(NamedTuple):
-    """The version of a run that was known when its events were listed."""
-
-    uid: str
-    version: str
-    commits: int
 
 
 @dataclass(frozen=True, slots=True)

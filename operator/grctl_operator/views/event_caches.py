@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from itertools import chain
 
 from grctl_operator.engine.observation import Key
-from grctl_operator.views.events import EventCache, PayloadBudget
+from grctl_operator.views.events import EventCache
+from grctl_operator.views.payloads import PayloadBudget
 
 
 class EventCaches:

@@ -19,70 +19,39 @@ from heapq import heappop, heappush
 from operator import attrgetter
 from typing import Any
 
-from grctl.json.raw_json import Carried, RawJson
+from grctl.json.raw_json import Carried
 from grctl.models.phases import SETTLED_PHASES
 from grctl_operator.engine.observation import (
     LONG_AGO,
-    NOT_KEPT,
     Event,
     Events,
     Key,
-    KnownRun,
     Listing,
 )
+from grctl_operator.views.payloads import NOT_KEPT, PayloadBudget
 from grctl_operator.views.reading import payload_of, slim_event
+from grctl_operator.views.runs import KnownRun
 
 Json = dict[str, Any]
 
-
-PAYLOADS_KEPT = 32 * 1024 * 1024
-"""Bytes: ten thousand events of 3 KiB."""
 
 FOREVER = 2**63
 """A revision that no watch reaches: of an event that is gone, we know not since when."""
 
 
-@dataclass(slots=True)
-class PayloadBudget:
-    """How many bytes of payloads are kept, in one cache or in several."""
+@dataclass(frozen=True, slots=True)
+class KnownEvent(Event):
+    """An event, and in which version it is known."""
 
-    limit: int = PAYLOADS_KEPT
-    kept: int = 0
-    reserved: int = 0
-    """Of lists whose pages are being read."""
-
-    def has_room_for(self, payload: Any) -> bool:
-        """Return whether a payload may be kept."""
-        size = _size(payload)
-        return not size or self.kept + self.reserved + size <= self.limit
-
-    def reserve(self, payload: Any) -> int:
-        """Count a payload that may be kept soon. Return its size."""
-        size = _size(payload)
-        self.reserved += size
-        return size
-
-    def admit(self, payload: Any) -> Any:
-        """Count a payload that is to be kept. Return it, or NOT_KEPT if there is no room."""
-        if not self.has_room_for(payload):
-            return NOT_KEPT
-        self.kept += _size(payload)
-        return payload
-
-    def release(self, payload: Any) -> None:
-        """Count a payload no more."""
-        self.kept -= _size(payload)
-
-
-def _size(payload: Any) -> int:
-    return len(payload) if isinstance(payload, RawJson) else 0
+    version: str = ""
+    """Its resourceVersion, as last seen."""
 
 
 @dataclass(slots=True)
 class _Inbox:
     """What is known of one workflow id's events. Invariant: `events` are in order of place."""
 
-    events: dict[str, Event]
+    events: dict[str, KnownEvent]
     budget: PayloadBudget
     moved: dict[str, None] = field(default_factory=dict)
     """Uids of those that somebody changed, and whose place is not kept in their status."""
@@ -107,7 +76,7 @@ class _Inbox:
             run_since=run_since,
         )
 
-    def change(self, event: Event, *, kept: bool) -> None:
+    def change(self, event: KnownEvent, *, kept: bool) -> None:
         """Note a change that somebody made; `kept`: the event's status holds its place."""
         known = self.events[event.uid]
         self.events[event.uid] = event
@@ -126,7 +95,7 @@ class _Inbox:
             self.budget.release(event.payload)
         return event is not None
 
-    def add(self, event: Event) -> bool:
+    def add(self, event: KnownEvent) -> bool:
         """Put an event in its place. Give whether others stood behind that place already."""
         last = next(reversed(self.events.values()), None)
         self.events[event.uid] = event
@@ -184,6 +153,17 @@ class EventCache:
         """Return the inbox of one workflow id. `run_since`: see `Events`."""
         inbox = self._inboxes.get(key)
         return inbox.view(run_since) if inbox else Events()
+
+    def find(self, key: Key, uid: str) -> KnownEvent | None:
+        """Return the waiting event of a uid."""
+        inbox = self._inboxes.get(key)
+        return inbox.events.get(uid) if inbox else None
+
+    def get_newest_revision(self, keys: Iterable[Key]) -> int:
+        """Return how far the watch has come, or some runs' events if an answer was newer."""
+        known = (self._inboxes[key] for key in keys if key in self._inboxes)
+        versions = (int(event.version) for inbox in known for event in inbox.events.values())
+        return max(self.revision, *versions, 0)
 
     def has_event(self, item: Json) -> bool:
         """Return whether an event is known already, in whatever version."""
@@ -401,9 +381,9 @@ def _payload(item: Json) -> Carried | None:
     return NOT_KEPT if payload is NOT_KEPT else payload_of(item["spec"])
 
 
-def _event(item: Json, place: int, payload: Any) -> Event:
+def _event(item: Json, place: int, payload: Any) -> KnownEvent:
     metadata, spec = item["metadata"], item["spec"]
-    return Event(
+    return KnownEvent(
         uid=metadata["uid"],
         name=metadata["name"],
         event_name=spec["eventName"],

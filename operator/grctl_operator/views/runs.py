@@ -16,14 +16,14 @@ import sys
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from grctl.json.raw_json import Uncarriable, carried, dumps
 from grctl.models.phases import FINISHED, RunPhase
 from grctl.models.run import WorkflowRun
-from grctl_operator.engine.observation import Key, KnownRun
+from grctl_operator.engine.observation import Key
 from grctl_operator.views.reading import UnreadableError, check_revision, read_run
 
 GRAVES = 10_000  # uids: more than are deleted while one answer is under way
@@ -35,8 +35,16 @@ BUSY = frozenset({RunPhase.PENDING.value, RunPhase.RUNNING.value})
 Json = dict[str, Any]
 
 
+class KnownRun(NamedTuple):
+    """Which version of a run is known, as it is noted when the run's events are listed."""
+
+    uid: str
+    version: str
+    commits: int
+
+
 @dataclass(slots=True)
-class Kept:
+class KeptRun:
     """One version of a run. Invariant: it is in `json`, or parsed, or both, or unreadable."""
 
     uid: str
@@ -53,7 +61,7 @@ class Kept:
     """Why it cannot be read, once that is known; `json` then has its metadata at least."""
 
 
-Listed = dict[Key, Kept]
+Listed = dict[Key, KeptRun]
 """What is kept of the runs of a list."""
 
 
@@ -70,7 +78,7 @@ def key_of(item: Json) -> Key:
     return Key(namespace, name)
 
 
-def kept(item: Json) -> Kept:
+def kept_run_of(item: Json) -> KeptRun:
     """Return what is kept of an object: 20,000 runs may be listed at once.
 
     Raises:
@@ -85,7 +93,7 @@ class RunCache:
     """All runs that are known, by key."""
 
     def __init__(self) -> None:
-        self._runs: dict[Key, Kept] = {}
+        self._runs: dict[Key, KeptRun] = {}
         self._parsed: OrderedDict[Key, WorkflowRun] = OrderedDict()
         """Those asked for last, the latest at the end; each in the version of `_runs`."""
         self._phases: Counter[str] = Counter()
@@ -206,17 +214,17 @@ class RunCache:
             self._take(key, version)
         return tuple(dict.fromkeys((*changed, *(key for key, _ in news))))
 
-    def _within(self, namespace: str | None) -> Iterator[tuple[Key, Kept]]:
+    def _within(self, namespace: str | None) -> Iterator[tuple[Key, KeptRun]]:
         for key, known in self._runs.items():
             if namespace in {None, key.namespace}:
                 yield key, known
 
-    def _is_news(self, key: Key, version: Kept) -> bool:
+    def _is_news(self, key: Key, version: KeptRun) -> bool:
         known = self._runs.get(key)
         older = known is not None and known.version >= version.version
         return version.uid not in self._gone and not older
 
-    def _take(self, key: Key, version: Kept) -> None:
+    def _take(self, key: Key, version: KeptRun) -> None:
         known = self._runs.get(key)
         version.since = version.version
         if known:
@@ -235,7 +243,7 @@ class RunCache:
             known = self._runs[other]
             _keep_json(known, idle.to_json())
 
-    def _put_aside(self, key: Key, known: Kept) -> None:
+    def _put_aside(self, key: Key, known: KeptRun) -> None:
         """Count and keep a version no more, before another takes its place or none."""
         self._phases[known.phase] -= 1
         self._parsed.pop(key, None)
@@ -251,14 +259,14 @@ def _metadata(item: Any) -> Json:
     return metadata if isinstance(metadata, dict) else {}
 
 
-def _version(item: Json) -> Kept:
+def _version(item: Json) -> KeptRun:
     metadata, status = _metadata(item), item.get("status")
     uid, version = metadata.get("uid"), check_revision(metadata.get("resourceVersion"))
     if not isinstance(uid, str):
         raise UnreadableError("metadata.uid is not a text")
     status = status if isinstance(status, dict) else {}
     phase, commits = status.get("phase"), status.get("commits")
-    return Kept(
+    return KeptRun(
         uid=uid,
         version=version,
         phase=phase if isinstance(phase, str) else RunPhase.PENDING,
@@ -267,7 +275,7 @@ def _version(item: Json) -> Kept:
     )
 
 
-def _read(known: Kept) -> WorkflowRun:
+def _read(known: KeptRun) -> WorkflowRun:
     """Read a version, once: what cannot be read stays so until it is changed."""
     if known.unreadable is not None:
         raise UnreadableError(known.unreadable)
@@ -278,7 +286,7 @@ def _read(known: Kept) -> WorkflowRun:
         raise
 
 
-def _keep_json(version: Kept, item: Json) -> None:
+def _keep_json(version: KeptRun, item: Json) -> None:
     """Keep an object as JSON: whole, without a bad input, or if nothing else helps its identity."""
     if version.json is not None:
         return
@@ -289,7 +297,7 @@ def _keep_json(version: Kept, item: Json) -> None:
         _keep_rest(version, item)
 
 
-def _keep_rest(version: Kept, item: Json) -> None:
+def _keep_rest(version: KeptRun, item: Json) -> None:
     try:
         version.json = _compact(item)
     except TypeError as error:
@@ -336,5 +344,5 @@ def _compact(item: Json) -> bytes:
     return bytes(memoryview(dumps({**item, "metadata": metadata})))
 
 
-def _as_known(known: Kept) -> KnownRun:
+def _as_known(known: KeptRun) -> KnownRun:
     return KnownRun(known.uid, str(known.version), known.commits)

@@ -147,8 +147,7 @@ class EventReader:
         except NotFoundError:
             if not await is_gone(self._api, EVENTS):
                 raise
-        versions = (int(event.version) for key in keys for event in self._cache.get_view(key))
-        return [], max(self._cache.revision, *versions, 0) + 1
+        return [], self._cache.get_newest_revision(keys) + 1
 
     async def _keep_for_later(self, error: UnreachableError | ApiError) -> None:
         self._wanted = self._reading | self._wanted

@@ -12,7 +12,7 @@ from typing import Any
 
 from grctl.kube import EVENTS
 from grctl.models.phases import UNSETTLED_SELECTOR
-from grctl_operator.engine.observation import Key, KnownRun
+from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.watch.list_watch import ListWatch, Source
 from grctl_operator.runtime.watch.listed_events import ListedEvents
@@ -21,7 +21,7 @@ from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.views.clock import EPOCH, ServerClock
 from grctl_operator.views.events import EventCache
 from grctl_operator.views.reading import UnreadableError, slim_event
-from grctl_operator.views.runs import RunCache
+from grctl_operator.views.runs import KnownRun, RunCache
 
 Json = dict[str, Any]
 Asked = tuple[Mapping[Key, KnownRun], datetime]

@@ -7,9 +7,9 @@
 
 from typing import Any
 
-from grctl_operator.engine.observation import NOT_KEPT
 from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.views.events import EventCache
+from grctl_operator.views.payloads import NOT_KEPT
 from grctl_operator.views.reading import UnreadableError, slim_event
 
 Json = dict[str, Any]

@@ -10,7 +10,7 @@ from grctl_operator.runtime.watch.list_watch import ListWatch, Source
 from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.views.reading import UnreadableError
-from grctl_operator.views.runs import Listed, RunCache, kept, key_of
+from grctl_operator.views.runs import Listed, RunCache, kept_run_of, key_of
 
 Json = dict[str, Any]
 
@@ -43,7 +43,7 @@ class RunStream:
         """Keep what is needed of a part of a list."""
         for item in items:
             try:
-                key, version = key_of(item), kept(item)
+                key, version = key_of(item), kept_run_of(item)
             except UnreadableError as error:
                 self._passed_over.add("WorkflowRun", item, str(error))
             else:

@@ -14,7 +14,7 @@ from typing import Any
 from grctl.kube import EVENTS, RUNS, Api, NotFoundError
 from grctl.models import WorkflowRun
 from grctl_operator.engine import decision
-from grctl_operator.engine.observation import NOT_KEPT, Event, Key
+from grctl_operator.engine.observation import Event, Key
 from grctl_operator.runtime.people.announcer import Announcer, involved_object
 from grctl_operator.runtime.people.notices import Notice
 from grctl_operator.runtime.watch.watches import Watches
@@ -26,6 +26,7 @@ from grctl_operator.runtime.write.purger import Purger
 from grctl_operator.runtime.write.trimmer import Trimmer
 from grctl_operator.views.clock import ServerClock
 from grctl_operator.views.event_caches import EventCaches
+from grctl_operator.views.payloads import NOT_KEPT
 from grctl_operator.views.reading import slim_event
 from grctl_operator.views.runs import RunCache
 

@@ -31,7 +31,7 @@ from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.write.turns import Turns
 from grctl_operator.views.event_caches import EventCaches
-from grctl_operator.views.events import is_settled
+from grctl_operator.views.events import KnownEvent, is_settled
 
 AT_ONCE = 16  # writes: as many as reconciles, so that neither crowds out the other
 AFTER_REFUSAL = 30.0  # s: no repetition mends it; a person may (an event that is too large)
@@ -129,7 +129,7 @@ class EventWriter:
         return True
 
     async def _try(self, key: Key, effect: Settle) -> None:
-        event = self._events.of(key).get_view(key).find(effect.settlement.uid)
+        event = self._events.of(key).find(key, effect.settlement.uid)
         version, place = _as_known(event)
         while True:
             try:
@@ -219,7 +219,7 @@ def final_status(effect: Settle, place: int | None) -> EventStatus:
     )
 
 
-def _as_known(event: Event | None) -> tuple[str | None, int | None]:
+def _as_known(event: KnownEvent | None) -> tuple[str | None, int | None]:
     """Give an event's version, and its place where the version does not tell it any more."""
     if event is None:
         return None, None
