@@ -30,7 +30,7 @@ CATALOGUE = Catalogue(
 
 def main() -> None:
     """Measure and print."""
-    registry = ExecutionRegistry(lambda: datetime.now(UTC), time.monotonic)
+    registry = ExecutionRegistry(lambda: datetime.now(UTC), time.monotonic, lambda _key: None)
     _report("to take a worker in", WORKERS, lambda number: _join(registry, number))
     _report("to look at a run", ROUNDS, lambda number: _look(registry, number))
     _report("to choose and give", ROUNDS, lambda number: _give(registry, number))

@@ -6,8 +6,8 @@ from grctl.models.directive import Complete
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Execution, Hello, Outcome, Succeeded
 from grctl_operator.engine.observation import Held, Key
-from grctl_operator.views.executions import MOST_CLAIMED, ExecutionRegistry
-from grctl_operator.views.roster import REMEMBERED
+from grctl_operator.views.executions import MAX_CLAIMED_EXECUTIONS, ExecutionRegistry
+from grctl_operator.views.roster import LEFT_WORKER_IN_VIEW
 from grctl_operator.views.team import Ending
 from tests.runtime.played_worker import catalogue, hello
 
@@ -41,8 +41,14 @@ def outcome(name: str, result: str = "first") -> Outcome:
     return Outcome(execution=execution(name), result=Succeeded(directive=Complete(result=result)))
 
 
-def registry(*greetings: Hello) -> ExecutionRegistry:
-    made = ExecutionRegistry(Clock(), lambda: 0.0)
+def ignore(_key: Key) -> None:
+    """Stand in for the queue of runs to be looked at."""
+
+
+def registry(*greetings: Hello, told: list[Key] | None = None) -> ExecutionRegistry:
+    """Return a registry that workers have joined; `told` gets the runs to be looked at."""
+    told = [] if told is None else told
+    made = ExecutionRegistry(Clock(), lambda: 0.0, told.append)
     for greeting in greetings:
         made.on_hello(greeting, "orders")
     return made
@@ -64,7 +70,7 @@ def free(made: ExecutionRegistry) -> list[int]:
 
 
 def test_what_a_worker_says_it_holds_is_taken_over() -> None:
-    made = ExecutionRegistry(Clock(), lambda: 0.0)
+    made = registry()
     assert made.on_hello(hello(ORDER, held=(execution("x"),)), "orders") == (KEY,)
     assert held(made)["x"].worker == "worker-1"
     assert free(made) == [9]
@@ -166,21 +172,21 @@ def test_a_worker_back_after_its_grace_has_again_what_the_engine_has_not_dealt_w
 
 def test_a_worker_that_left_is_in_view_with_the_time_it_was_seen_and_later_forgotten() -> None:
     clock = Clock()
-    made = ExecutionRegistry(clock, lambda: 0.0)
+    made = ExecutionRegistry(clock, lambda: 0.0, ignore)
     made.on_hello(hello(ORDER, instance="a"), "orders")
     left_at = clock.time
     made.on_disconnect("a")
     clock.time += timedelta(seconds=29)
     (presence,) = made.get_view(KEY, "Order").workers
     assert (presence.connected, presence.seen, presence.free) == (False, left_at, 0)
-    clock.time += REMEMBERED
+    clock.time += LEFT_WORKER_IN_VIEW
     made.on_hello(hello(catalogue("Other"), worker="other"), "orders")
     assert made.get_view(KEY, "Order").workers == ()
 
 
 def test_a_connected_worker_is_seen_now() -> None:
     clock = Clock()
-    made = ExecutionRegistry(clock, lambda: 0.0)
+    made = ExecutionRegistry(clock, lambda: 0.0, ignore)
     made.on_hello(hello(ORDER), "orders")
     clock.time += timedelta(hours=1)
     assert made.get_view(KEY, "Order").workers[0].seen == clock.time
@@ -320,7 +326,7 @@ APPROVE = (HandlerKind.EVENT, "approve")
 def give(made: ExecutionRegistry, name: str, run: str = "order-1", attempt: int = 1) -> None:
     """Dispatch an execution as the dispatcher does it."""
     given = execution(name, run).model_copy(update={"attempt": attempt})
-    choose = made.roster.clear_for if attempt > 1 else None
+    choose = made.roster.reserve_clear if attempt > 1 else None
     key = Key("shop", run)
     worker = choose(key, GROUP, *APPROVE) if choose else made.roster.choose(GROUP, *APPROVE)
     assert worker is not None
@@ -435,13 +441,12 @@ def test_while_a_second_attempt_runs_its_worker_is_given_nothing_else() -> None:
 
 
 def test_a_worker_that_is_kept_is_given_nothing_new_and_is_clear_when_it_is_empty() -> None:
-    made = registry(hello(ORDER, instance="a"))
     told: list[Key] = []
-    made.on_clear = told.append
+    made = registry(hello(ORDER, instance="a"), told=told)
     give(made, "x", "order-2")
     give(made, "y", "order-3")
     assert not clear(made)
-    assert made.roster.keep(KEY, GROUP, *APPROVE) is not None
+    assert made.roster.reserve(KEY, GROUP, *APPROVE) is not None
     assert made.roster.choose(GROUP, *APPROVE) is None
     made.forget_execution("x")
     assert (clear(made), told) == (False, [])
@@ -451,12 +456,11 @@ def test_a_worker_that_is_kept_is_given_nothing_new_and_is_clear_when_it_is_empt
 
 
 def test_a_run_that_waited_too_long_to_be_alone_runs_beside_others_and_proves_nothing() -> None:
-    made = registry(hello(ORDER, instance="a"))
     told: list[Key] = []
-    made.on_clear = told.append
+    made = registry(hello(ORDER, instance="a"), told=told)
     give(made, "endless", "order-2")
-    made.roster.keep(KEY, GROUP, *APPROVE)
-    made.lose_patience(KEY)
+    made.roster.reserve(KEY, GROUP, *APPROVE)
+    made.begin_beside_others(KEY)
     assert (clear(made), told) == (True, [KEY])
     give(made, "x", attempt=2)
     assert made.roster.choose(GROUP, *APPROVE) is None
@@ -468,7 +472,7 @@ def test_a_run_that_waited_too_long_to_be_alone_runs_beside_others_and_proves_no
 def test_of_several_workers_half_are_kept_at_most() -> None:
     made = registry(*(hello(ORDER, worker=name, instance=name) for name in "abcde"))
     runs = [Key("shop", f"suspect-{number}") for number in range(4)]
-    kept = [made.roster.keep(each, GROUP, *APPROVE) for each in runs]
+    kept = [made.roster.reserve(each, GROUP, *APPROVE) for each in runs]
     assert [each is not None for each in kept] == [True, True, False, False]
     assert len({each.instance for each in kept if each}) == 2
     assert not clear(made, runs[2])
@@ -478,26 +482,25 @@ def test_of_several_workers_half_are_kept_at_most() -> None:
 def test_a_worker_that_is_no_longer_wanted_takes_executions_again() -> None:
     made = registry(hello(ORDER, instance="a"))
     give(made, "x", "order-2")
-    made.roster.keep(KEY, GROUP, *APPROVE)
-    assert made.unkeep(KEY) == (GROUP,)
+    made.roster.reserve(KEY, GROUP, *APPROVE)
+    assert made.end_reservation(KEY) == (GROUP,)
     assert made.roster.choose(GROUP, *APPROVE) is not None
 
 
 @pytest.mark.parametrize("how", ["drains", "leaves"])
 def test_a_kept_worker_that_takes_nothing_any_more_is_kept_no_longer(how: str) -> None:
-    made = registry(*(hello(ORDER, worker=name, instance=name) for name in "ab"))
     told: list[Key] = []
-    made.on_clear = told.append
+    made = registry(*(hello(ORDER, worker=name, instance=name) for name in "ab"), told=told)
     give(made, "x", "order-2")
     give(made, "y", "order-3")
-    kept = made.roster.keep(KEY, GROUP, *APPROVE)
+    kept = made.roster.reserve(KEY, GROUP, *APPROVE)
     assert kept is not None
     if how == "drains":
         made.on_drain(kept.instance)
     else:
         made.on_disconnect(kept.instance)
     assert told == [KEY]
-    other = made.roster.keep(KEY, GROUP, *APPROVE)
+    other = made.roster.reserve(KEY, GROUP, *APPROVE)
     assert other is not None
     assert other is not kept
 
@@ -524,7 +527,7 @@ def test_one_worker_stands_for_all_that_are_alike() -> None:
 
 def test_a_clock_that_steps_back_leaves_every_length_of_time_as_it_was() -> None:
     clock, seconds = Clock(), [0.0]
-    made = ExecutionRegistry(clock, lambda: seconds[0])
+    made = ExecutionRegistry(clock, lambda: seconds[0], ignore)
     made.on_hello(hello(ORDER, instance="a"), "orders")
     dispatch(made, "x")
     made.on_disconnect("a")
@@ -542,7 +545,7 @@ def test_a_clock_that_steps_back_leaves_every_length_of_time_as_it_was() -> None
 
 def test_how_long_an_outcome_took_is_not_measured_by_a_clock_that_jumps() -> None:
     clock, seconds = Clock(), [0.0]
-    made = ExecutionRegistry(clock, lambda: seconds[0])
+    made = ExecutionRegistry(clock, lambda: seconds[0], ignore)
     made.on_hello(hello(ORDER, instance="a"), "orders")
     instance = dispatch(made, "x")
 
@@ -558,21 +561,21 @@ def test_a_version_that_refused_is_not_chosen_again() -> None:
     made = registry(hello(ORDER, instance="a"), hello(other, instance="b"))
     roster = made.roster
 
-    for name in ("choose", "keep", "clear_for"):
+    for name in ("choose", "reserve", "reserve_clear"):
         key = () if name == "choose" else (KEY,)
         worker = getattr(roster, name)(*key, GROUP, *APPROVE, [ORDER])
         assert worker.instance == "b"
-        roster.unkeep(KEY)
+        roster.end_reservation(KEY)
     assert roster.choose(GROUP, *APPROVE, [ORDER, other]) is None
 
 
 def test_a_worker_that_was_kept_is_not_kept_for_what_its_version_refused() -> None:
     other = catalogue("Order", "approve", "refund")
     made = registry(hello(ORDER, instance="a"), hello(other, instance="b"))
-    kept = made.roster.keep(KEY, GROUP, *APPROVE)
+    kept = made.roster.reserve(KEY, GROUP, *APPROVE)
     assert kept is not None
 
-    another = made.roster.keep(KEY, GROUP, *APPROVE, [kept.catalogues["Order"]])
+    another = made.roster.reserve(KEY, GROUP, *APPROVE, [kept.catalogues["Order"]])
 
     assert another is not None
     assert another is not kept
@@ -586,7 +589,7 @@ def test_an_execution_is_known_with_the_version_of_its_worker() -> None:
 
 def test_what_a_worker_says_it_has_is_bounded_until_it_is_released() -> None:
     made = registry(hello(ORDER, instance="a", capacity=100_000))
-    for number in range(MOST_CLAIMED):
+    for number in range(MAX_CLAIMED_EXECUTIONS):
         assert made.may_hold(execution(f"x{number}"), "a")
         made.on_outcome("a", outcome(f"x{number}"))
     assert not made.may_hold(execution("one-more"), "a")
@@ -597,6 +600,6 @@ def test_what_a_worker_says_it_has_is_bounded_until_it_is_released() -> None:
 
 def test_what_a_worker_is_given_does_not_count_as_said_by_it() -> None:
     made = registry(hello(ORDER, instance="a", capacity=100_000))
-    for number in range(MOST_CLAIMED + 1):
+    for number in range(MAX_CLAIMED_EXECUTIONS + 1):
         give(made, f"x{number}", f"order-{number}")
     assert made.may_hold(execution("unknown"), "a")

@@ -212,7 +212,7 @@ class Operator:
         namespaces, name = self._settings.namespaces, socket.gethostname()
         self.queue = WorkQueue()
         self.clock.on_jump = self._clock_jumped
-        self.registry = ExecutionRegistry(self.clock.now, time.monotonic)
+        self.registry = ExecutionRegistry(self.clock.now, time.monotonic, self.queue.add)
         journal = Journal(self.metrics, self.clock.now)
         self.dispatcher = Dispatcher(
             self.registry,

@@ -61,7 +61,7 @@ class Place:
     def __init__(self, *namespaces: str) -> None:
         self.door = Door()
         self.queue = WorkQueue()
-        self.registry = ExecutionRegistry(lambda: NOON, time.monotonic)
+        self.registry = ExecutionRegistry(lambda: NOON, time.monotonic, self.queue.add)
         self.journal = Journal(Metrics(), lambda: NOON)
         self.dispatcher = Dispatcher(
             self.registry,

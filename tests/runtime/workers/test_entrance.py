@@ -72,7 +72,7 @@ class Place:
     def __init__(self) -> None:
         self.door = Door()
         queue = WorkQueue()
-        self.registry = ExecutionRegistry(lambda: NOON, time.monotonic)
+        self.registry = ExecutionRegistry(lambda: NOON, time.monotonic, queue.add)
         journal = Journal(Metrics(), lambda: NOON)
         self.dispatcher = Dispatcher(self.registry, queue, journal, operator="op", door=self.door)
 

@@ -119,7 +119,6 @@ class Dispatcher:
         self._asked_alone: set[Key] = set()
         """Keys for which a worker is wanted in the reconcile under way."""
         self._rests: dict[str, asyncio.TimerHandle] = {}
-        registry.on_clear = queue.add
         self._listener: Listener | None = None
 
     @property
@@ -186,7 +185,7 @@ class Dispatcher:
         roster = self._registry.roster
         if not effect.alone:
             return roster.choose(group, effect.kind, effect.name, effect.but)
-        worker = roster.clear_for(key, group, effect.kind, effect.name, effect.but)
+        worker = roster.reserve_clear(key, group, effect.kind, effect.name, effect.but)
         if worker is not None:
             self._end_patience(key)
         return worker
@@ -225,7 +224,7 @@ class Dispatcher:
         """Keep a worker for a run that must run alone. The run is reconciled when it is clear."""
         group = (key.namespace, run.spec.workflow.type)
         self._asked_alone.add(key)
-        worker = self._registry.roster.keep(key, group, effect.kind, effect.name, effect.but)
+        worker = self._registry.roster.reserve(key, group, effect.kind, effect.name, effect.but)
         if worker is None or key in self._patience:
             return
         logger.info("worker kept for one run", extra={"worker": worker.name, "run": str(key)})
@@ -234,7 +233,7 @@ class Dispatcher:
 
     def _lose_patience(self, key: Key) -> None:
         self._patience.pop(key, None)
-        self._registry.lose_patience(key)
+        self._registry.begin_beside_others(key)
 
     def _end_patience(self, key: Key) -> None:
         timer = self._patience.pop(key, None)
@@ -282,7 +281,7 @@ class Dispatcher:
             self._asked_alone.discard(key)
             return
         self._end_patience(key)
-        for group in self._registry.unkeep(key):
+        for group in self._registry.end_reservation(key):
             self._offer_room(group)
 
     # What workers do.
