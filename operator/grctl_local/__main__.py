@@ -12,11 +12,11 @@ from grctl_local.server import LocalServer, PortTakenError
 from grctl_local.store import StoreError
 
 KUBECONFIG = Path(".grctl/kubeconfig")
-LAST_PORT = 65_535
+HIGHEST_PORT = 65_535
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; give its exit code."""
+    """Run the command. Return its exit code."""
     options = _parser().parse_args(arguments)
     try:
         asyncio.run(_serve(options))
@@ -52,13 +52,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    """Read a port.
+    """Return a port number.
 
     Raises:
-        ArgumentTypeError: there is none of that number.
+        ArgumentTypeError: the text is not a number from 0 to `HIGHEST_PORT`.
     """
-    if not text.isdecimal() or int(text) > LAST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to {LAST_PORT}")
+    if not text.isdecimal() or int(text) > HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to {HIGHEST_PORT}")
     return int(text)
 
 

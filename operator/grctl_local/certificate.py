@@ -1,6 +1,6 @@
-"""The server's certificate: signed by itself, for the loopback, kept with the data.
+"""The server's self-signed certificate for the loopback, which is kept with the data.
 
-Without TLS it would not do: kubectl sends a kubeconfig's token over https only.
+TLS is needed, because kubectl sends the token of a kubeconfig over https only.
 """
 
 import ssl
@@ -14,18 +14,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-LIFETIME = timedelta(days=3650)  # as long as any data file; nobody renews it
+CERTIFICATE_LIFETIME = timedelta(days=3650)  # longer than any data file is used: nobody renews it
 
 
 @dataclass(frozen=True)
-class Certificate:
+class ServerCertificate:
     """A certificate and its key, as PEM."""
 
     certificate: str
     key: str
 
     def server_context(self) -> ssl.SSLContext:
-        """Give the TLS settings of a server that has this certificate."""
+        """Return the TLS settings of a server that has this certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # ssl reads files only
             file.write(self.certificate + self.key)
@@ -34,8 +34,8 @@ class Certificate:
         return context
 
 
-def make_certificate(host: str, now: datetime) -> Certificate:
-    """Make a certificate for an address of this machine."""
+def make_certificate(host: str, now: datetime) -> ServerCertificate:
+    """Return a new self-signed certificate for an address of this machine."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "grctl-local")])
     names = [x509.IPAddress(IPv4Address(host)), x509.DNSName("localhost")]
@@ -43,7 +43,7 @@ def make_certificate(host: str, now: datetime) -> Certificate:
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + LIFETIME)
+        .not_valid_after(now + CERTIFICATE_LIFETIME)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(), critical=True)
@@ -60,7 +60,7 @@ def make_certificate(host: str, now: datetime) -> Certificate:
         serialization.NoEncryption(),
     )
     public = certificate.public_bytes(serialization.Encoding.PEM)
-    return Certificate(public.decode(), private.decode())
+    return ServerCertificate(public.decode(), private.decode())
 
 
 def _usage() -> x509.KeyUsage:

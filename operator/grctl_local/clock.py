@@ -1,4 +1,4 @@
-"""What time it is, by a clock that tests can set; and how Kubernetes writes times."""
+"""The server's clock, which tests can set, and the text forms of times and ages in Kubernetes."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,17 +7,17 @@ Clock = Callable[[], datetime]
 
 
 def system_clock() -> datetime:
-    """Give the time of this machine."""
+    """Return the time of this machine."""
     return datetime.now(UTC)
 
 
 def timestamp(moment: datetime) -> str:
-    """Write a time as in `creationTimestamp`: whole seconds, rounded down."""
+    """Return a time as it stands in `creationTimestamp`: whole seconds, rounded down."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_timestamp(text: str) -> datetime | None:
-    """Read an RFC 3339 time; None where it is none."""
+    """Return the time that an RFC 3339 text means, or None if the text is not one."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -26,7 +26,7 @@ def parse_timestamp(text: str) -> datetime | None:
 
 
 def human_duration(elapsed: timedelta) -> str:
-    """Write an age as kubectl does: two units at most, the coarser the older."""
+    """Return an age as kubectl prints it: two units at most, coarser ones for older objects."""
     seconds = int(elapsed.total_seconds())
     if seconds < 0:
         return "<invalid>" if seconds < -1 else "0s"

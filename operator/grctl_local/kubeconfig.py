@@ -1,8 +1,8 @@
 """The kubeconfig by which clients find the server: its URL, its certificate and the token.
 
-1. Only its owner can read it: whoever has the token may do everything.
-2. A file that leads to something else is not written over: neither the kubeconfig of a cluster, nor
-   that of another server of ours which still answers.
+1. Only the owner of the file can read it, because the token allows everything.
+2. The server does not overwrite the kubeconfig of a cluster, nor that of another embedded API that
+   still answers.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
-NAME = "grctl-local"
-AUTHORITY = "certificate-authority-data"
-ANSWER = 2.0  # s: for a server on this machine, also a busy one
+ENTRY_NAME = "grctl-local"
+AUTHORITY_KEY = "certificate-authority-data"
+PROBE_TIMEOUT_S = 2.0  # enough for a busy server on this machine
 
 
 class KubeconfigTakenError(Exception):
@@ -24,10 +24,10 @@ class KubeconfigTakenError(Exception):
 
 
 async def check_free(path: Path, server: str) -> None:
-    """See that nobody needs what is in the file, before the server of this URL writes it.
+    """Raise an error if the file is in use, before the server of this URL overwrites it.
 
     Raises:
-        KubeconfigTakenError: it is no kubeconfig of ours, or of another server that still runs.
+        KubeconfigTakenError: an embedded API did not write the file, or one that still runs did.
     """
     cluster = _own_cluster(path)
     if cluster and cluster["server"] != server and await _answers(cluster):
@@ -38,15 +38,15 @@ async def check_free(path: Path, server: str) -> None:
 
 
 def _own_cluster(path: Path) -> dict[str, str] | None:
-    """Give the cluster of a file that we wrote; None where there is nothing in it yet."""
-    if path.exists() and not path.is_file():  # a device would be gone, replaced by the file
+    """Return the cluster that an embedded API wrote into the file, or None if it is empty."""
+    if path.exists() and not path.is_file():  # writing would replace a device by a file
         raise KubeconfigTakenError(f"{path} is not a file: name one to write, --kubeconfig FILE")
     if not path.exists() or not path.stat().st_size:
         return None
     try:
         (named,) = yaml.safe_load(path.read_text(encoding="utf-8"))["clusters"]
         cluster: dict[str, str] = named["cluster"]
-        ours = named["name"] == NAME and {"server", AUTHORITY} <= cluster.keys()
+        ours = named["name"] == ENTRY_NAME and {"server", AUTHORITY_KEY} <= cluster.keys()
     except (OSError, ValueError, AttributeError, TypeError, KeyError, yaml.YAMLError):
         ours = False
     if not ours:
@@ -58,12 +58,12 @@ def _own_cluster(path: Path) -> dict[str, str] | None:
 
 
 async def _answers(cluster: dict[str, str]) -> bool:
-    """Say whether that very server is there: another may have its port by now."""
+    """Return whether the server of the file answers. Another server may have its port by now."""
     url = urlsplit(cluster["server"])
     try:
-        authority = base64.b64decode(cluster[AUTHORITY]).decode()
+        authority = base64.b64decode(cluster[AUTHORITY_KEY]).decode()
         context = ssl.create_default_context(cadata=authority)
-        async with asyncio.timeout(ANSWER):
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
             _, writer = await asyncio.open_connection(url.hostname, url.port, ssl=context)
     except (OSError, ValueError, TimeoutError):
         return False
@@ -72,22 +72,21 @@ async def _answers(cluster: dict[str, str]) -> bool:
 
 
 def write(path: Path, server: str, token: str, certificate: str) -> None:
-    """Write the kubeconfig, in one step: a client never reads half of it.
+    """Write the kubeconfig in one step, so that a client never reads half of it.
 
-    A link to a file stays one, and the file that it leads to is written.
+    A symbolic link stays a link: the file that it points to is written.
     """
     path = path.resolve()
     authority = base64.b64encode(certificate.encode()).decode()
-    cluster = {"server": server, AUTHORITY: authority}
+    cluster = {"server": server, AUTHORITY_KEY: authority}
+    context = {"cluster": ENTRY_NAME, "user": ENTRY_NAME, "namespace": "default"}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
-        "current-context": NAME,
-        "clusters": [{"name": NAME, "cluster": cluster}],
-        "users": [{"name": NAME, "user": {"token": token}}],
-        "contexts": [
-            {"name": NAME, "context": {"cluster": NAME, "user": NAME, "namespace": "default"}}
-        ],
+        "current-context": ENTRY_NAME,
+        "clusters": [{"name": ENTRY_NAME, "cluster": cluster}],
+        "users": [{"name": ENTRY_NAME, "user": {"token": token}}],
+        "contexts": [{"name": ENTRY_NAME, "context": context}],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")

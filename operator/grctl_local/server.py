@@ -1,7 +1,7 @@
-"""The server as a whole: file, socket, kubeconfig, garbage collector.
+"""The server as a whole: data file, socket, kubeconfig and garbage collector.
 
 1. It listens on the loopback only.
-2. With a data file, token and certificate are the same after a restart: running clients go on.
+2. The data file keeps token and certificate. So running clients go on after a restart.
 """
 
 import asyncio
@@ -18,21 +18,21 @@ from typing import Self
 from aiohttp import web
 
 from grctl_local import kubeconfig
-from grctl_local.certificate import Certificate, make_certificate
+from grctl_local.certificate import ServerCertificate, make_certificate
 from grctl_local.clock import Clock, system_clock
-from grctl_local.store import Store
+from grctl_local.store import ObjectStore
 from grctl_local.verbs.cluster import Cluster
 from grctl_local.verbs.garbage import GarbageCollector
 from grctl_local.wire.audit import AuditLog
-from grctl_local.wire.http import LARGEST_BODY, Http
+from grctl_local.wire.http import MAX_BODY_BYTES, RequestHandler
 
 HOST = "127.0.0.1"
-SHUTDOWN = 0.5  # s: for requests under way; watches are ended before
+SHUTDOWN_TIMEOUT_S = 0.5  # for open requests; watches have been ended before
 TOKEN_BYTES = 32
 
 
 class PortTakenError(Exception):
-    """Another process listens there."""
+    """The port cannot be used, most often because another process listens on it."""
 
 
 class LocalServer:
@@ -42,8 +42,8 @@ class LocalServer:
         data: file that keeps the objects; None keeps them in memory.
         port: 0 takes a free one.
         kubeconfig_path: where the kubeconfig is written; None takes a temporary file.
-        clock: what time it is; for tests.
-        audit_log: file to which each request is added; None: none.
+        clock: returns the current time; tests pass their own.
+        audit_log: file to which each request is added; None writes no log.
 
     Example:
         async with LocalServer() as server:
@@ -69,12 +69,12 @@ class LocalServer:
         self._closing = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Start, and be ready.
+        """Start the server. It takes requests when this returns.
 
         Raises:
             StoreError: the data file cannot be used.
-            KubeconfigTakenError: the kubeconfig file belongs to something else.
-            PortTakenError: the port is taken.
+            KubeconfigTakenError: the kubeconfig file belongs to another server or cluster.
+            PortTakenError: the port cannot be used.
             OSError: the audit log cannot be written.
         """
         listener = _listen(self._port)
@@ -92,11 +92,11 @@ class LocalServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop: end all watches, finish what is under way, close the file."""
+        """Stop the server: end all watches, finish open requests, close the files."""
         await self._closing.aclose()
 
     async def _start(self, listener: socket.socket) -> None:
-        store = Store(self._data)
+        store = ObjectStore(self._data)
         self._closing.callback(store.close)
         self.token = _token(store)
         certificate = _certificate(store)
@@ -131,21 +131,21 @@ class LocalServer:
         self._closing.push_async_callback(stop)
 
     async def _serve(self, listener: socket.socket, tls: ssl.SSLContext) -> None:
-        http = Http(self.cluster, self.token, self._open_audit_log())
+        handler = RequestHandler(self.cluster, self.token, self._open_audit_log())
         loop = asyncio.get_running_loop()
 
-        make_request = partial(web.BaseRequest, loop=loop, client_max_size=LARGEST_BODY)
+        make_request = partial(web.BaseRequest, loop=loop, client_max_size=MAX_BODY_BYTES)
         server = web.Server(
-            http.handle, request_factory=make_request, handler_cancellation=True, access_log=None
+            handler.handle, request_factory=make_request, handler_cancellation=True, access_log=None
         )
-        runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN)
+        runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
         await runner.setup()
         self._closing.push_async_callback(runner.cleanup)
-        self._closing.callback(http.end_watches)
+        self._closing.callback(handler.end_watches)
         await web.SockSite(runner, listener, ssl_context=tls).start()
 
 
-def _token(store: Store) -> str:
+def _token(store: ObjectStore) -> str:
     token = store.fact("token")
     if not token:
         token = secrets.token_urlsafe(TOKEN_BYTES)
@@ -153,10 +153,10 @@ def _token(store: Store) -> str:
     return token
 
 
-def _certificate(store: Store) -> Certificate:
+def _certificate(store: ObjectStore) -> ServerCertificate:
     certificate, key = store.fact("certificate"), store.fact("key")
     if certificate and key:
-        return Certificate(certificate, key)
+        return ServerCertificate(certificate, key)
     made = make_certificate(HOST, system_clock())
     store.set_fact("certificate", made.certificate)
     store.set_fact("key", made.key)

@@ -1,14 +1,14 @@
-"""All objects, and the log of their changes: what etcd is to an API server.
+"""All objects and the log of their changes: what etcd is to an API server.
 
-1. One counter numbers every write, whatever its kind: the revision.
-2. A write is in the file before anybody learns of it, and survives kill -9.
-3. Changes are kept, oldest dropped first, so that a watch can go on from any kept revision.
-4. The current objects are in memory as well: parsed once, serialized once. Whoever gets a
-   value must not change it.
-5. What is stored may be less than what is shown: a schema's defaults are filled in on reading.
+1. One counter, the revision, numbers the writes of all resources.
+2. A write is in the file before any client or watch sees it. It survives kill -9.
+3. The newest changes are kept, so that a watch can go on from any kept revision.
+4. The current objects are in memory too. Each is parsed once and serialized once. A caller must
+   not change a value that it gets.
+5. A stored object may lack defaults that clients see: they are filled in when it is read.
 
-The file is one table of changes. An object's last change is the object; compaction removes
-changes that are older than the kept ones and that a later one has superseded.
+The file is one table of changes. The last change of an object is the object. Compaction removes
+each change that is older than the kept ones and that a later change has replaced.
 """
 
 import sqlite3
@@ -26,16 +26,17 @@ ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 Key = tuple[str, str]
 """Namespace ("" for none) and name."""
 
-KEPT_CHANGES = 20_000  # about a minute at the rate this server is made for
-KEPT_BYTES = 128 << 20  # so that large objects do not fill the memory
-LARGEST_OBJECT = 1_572_864 - 512  # bytes: what etcd takes by default, less its own overhead
-COMPACT_EVERY = 1_000  # changes: one transaction for many deletions
+MAX_KEPT_CHANGES = 20_000  # about a minute at the rate that this server is made for
+MAX_KEPT_BYTES = 128 << 20  # so that large objects do not fill the memory
+MAX_OBJECT_BYTES = 1_572_864 - 512  # what etcd takes by default, less its own overhead
+COMPACTION_BATCH_SIZE = 1_000  # changes removed in one transaction
 
-EVERYTHING = "*"  # watches all resources
+ALL_RESOURCES = "*"
+"""In place of a resource: a watch of all resources."""
 
-APPLICATION_ID = 0x67726C6F  # "grlo": tells our files from other SQLite files
-FORMAT = 1
-SCHEMA = """
+APPLICATION_ID = 0x67726C6F  # "grlo": marks the SQLite files of this server
+FORMAT_VERSION = 1
+TABLES_SQL = """
 CREATE TABLE IF NOT EXISTS change (
     revision INTEGER PRIMARY KEY,
     type TEXT NOT NULL,
@@ -66,18 +67,18 @@ class Record:
 
     @property
     def value(self) -> Json:
-        """The object, parsed. Not to be changed."""
+        """The parsed object. The caller must not change it."""
         if self._value is None:
             self._value = orjson.loads(self.data)
         return self._value
 
-    def forget(self) -> None:
-        """Keep the bytes only: the object is not the current one any more."""
+    def drop_value(self) -> None:
+        """Drop the parsed object and keep the bytes: a later revision has replaced this one."""
         self._value = None
 
     @classmethod
     def of(cls, key: Key, revision: int, value: Json, stored: Json) -> "Record":
-        """Make the record of a value shown, where `stored` is what goes into the file."""
+        """Return the record of an object. Clients see `value`, the file gets `stored`."""
         data = dump(value)
         record = cls(key, revision, data if stored is value else dump(stored), data)
         record._value = value
@@ -86,7 +87,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One write. `record` of a deletion is the last state, at the deletion's revision."""
+    """One write. For a deletion, `record` is the last state, at the revision of the deletion."""
 
     type: ChangeType
     resource: str
@@ -99,7 +100,7 @@ OnChange = Callable[[Change], None]
 
 
 def dump(value: object) -> bytes:
-    """Serialize as the API server does: keys in order."""
+    """Return a value as JSON with sorted keys, as the API server writes it."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
@@ -111,8 +112,8 @@ def is_same(one: object, other: object) -> bool:
     return one is other or (one == other and dump(one) == dump(other))
 
 
-class Store:
-    """Objects of all resources."""
+class ObjectStore:
+    """The objects of all resources."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._database = _open(path)
@@ -125,46 +126,46 @@ class Store:
         self._load()
 
     def close(self) -> None:
-        """Write the rest and close the file."""
+        """Close the file."""
         self._database.close()
 
     def fact(self, name: str) -> str | None:
-        """Read a fact about this store."""
+        """Return a fact about this store, or None if it was never set."""
         row = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
     def set_fact(self, name: str, value: str) -> None:
-        """Note a fact about this store."""
+        """Write a fact about this store."""
         self._database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
 
     def get(self, resource: str, key: Key) -> Record | None:
-        """Give an object."""
+        """Return an object, or None if it does not exist."""
         return self._objects.get(resource, {}).get(key)
 
     def records(self, resource: str) -> dict[Key, Record]:
-        """Give all objects of a resource. Not to be changed."""
+        """Return all objects of a resource. The caller must not change the dict."""
         return self._objects.setdefault(resource, {})
 
     def resources(self) -> list[str]:
-        """Name the resources that there are objects of."""
+        """Return the resources that have at least one object."""
         return [resource for resource, records in self._objects.items() if records]
 
     def put(self, resource: str, key: Key, value: Json, stored: Json | None = None) -> Record:
-        """Write an object, at the next revision, which becomes its resourceVersion.
+        """Write an object at the next revision, which becomes its resourceVersion.
 
-        `stored` is the part of `value` that is to be kept, where that is not all.
+        `stored` is the object as the file keeps it, if that is less than `value`.
         """
         revision = self.revision + 1
         value["metadata"]["resourceVersion"] = str(revision)
         record = Record.of(key, revision, value, value if stored is None else stored)
-        if len(record.stored) > LARGEST_OBJECT:
+        if len(record.stored) > MAX_OBJECT_BYTES:
             raise too_large_object()
         previous = self.get(resource, key)
         self._commit(Change("MODIFIED" if previous else "ADDED", resource, record, previous))
         return record
 
     def delete(self, resource: str, key: Key) -> Record:
-        """Remove an object; give its last state, at the revision of the removal."""
+        """Remove an object. Return its last state, at the revision of the removal."""
         previous = self._objects[resource][key]
         revision = self.revision + 1
         metadata = {**previous.value["metadata"], "resourceVersion": str(revision)}
@@ -174,14 +175,17 @@ class Store:
         return record
 
     def reread(self, resource: str, decode: Decode) -> None:
-        """Fill in defaults anew: nothing is written, and no watch hears of it."""
+        """Decode the objects of a resource again. Write nothing and tell no watch.
+
+        This applies new defaults after a change of the schema.
+        """
         records = self.records(resource)
         for key, record in records.items():
             data = dump(decode(orjson.loads(record.stored)))
             records[key] = Record(key, record.revision, record.stored, data)
 
     def changes_since(self, revision: int) -> Iterator[Change]:
-        """Give the kept changes after a revision, oldest first."""
+        """Return the kept changes after a revision, oldest first."""
         newest_first = []
         for change in reversed(self._changes):
             if change.record.revision <= revision:
@@ -190,10 +194,10 @@ class Store:
         return reversed(newest_first)
 
     def snapshot(self, resource: str, revision: int) -> dict[Key, Record]:
-        """Give the objects of a resource as they were at a revision.
+        """Return the objects of a resource as they were at a revision.
 
         Raises:
-            ApiError: the changes since then are not all kept.
+            StatusError: some changes since then have been compacted.
         """
         if revision < self.compacted:
             raise expired("The resourceVersion for the provided list is too old.")
@@ -206,15 +210,18 @@ class Store:
         return records
 
     def watch(self, resource: str, on_change: OnChange) -> Callable[[], None]:
-        """Call `on_change` with each change, in order, at once. Gives what ends that."""
+        """Call `on_change` with each change, in order, within the write.
+
+        Return a function that ends the watch.
+        """
         watchers = self._watchers.setdefault(resource, [])
         watchers.append(on_change)
         return lambda: watchers.remove(on_change)
 
     def compact(self, keep: int) -> None:
-        """Drop all but the newest changes."""
+        """Drop all but the newest `keep` changes, and more if these are too large."""
         superseded: list[tuple[int]] = []
-        while len(self._changes) > keep or self._kept_bytes > KEPT_BYTES:
+        while len(self._changes) > keep or self._kept_bytes > MAX_KEPT_BYTES:
             change = self._changes.popleft()
             self.compacted = change.record.revision
             self._kept_bytes -= len(change.record.data)
@@ -238,13 +245,14 @@ class Store:
             (record.revision, change.type, change.resource, *record.key, record.stored),
         )
         self._apply(change)
-        if len(self._changes) >= KEPT_CHANGES + COMPACT_EVERY or self._kept_bytes > KEPT_BYTES:
-            self.compact(KEPT_CHANGES)
-        for resource in (change.resource, EVERYTHING):
+        too_many = len(self._changes) >= MAX_KEPT_CHANGES + COMPACTION_BATCH_SIZE
+        if too_many or self._kept_bytes > MAX_KEPT_BYTES:
+            self.compact(MAX_KEPT_CHANGES)
+        for resource in (change.resource, ALL_RESOURCES):
             for on_change in tuple(self._watchers.get(resource, ())):
                 on_change(change)
         if change.previous:
-            change.previous.forget()
+            change.previous.drop_value()
 
     def _apply(self, change: Change) -> None:
         record = change.record
@@ -283,24 +291,24 @@ def _open(path: Path | None) -> sqlite3.Connection:
         if path and path.exists() and not path.is_file():
             raise StoreError(f"The data file {path} cannot be opened: it is not a file.")
         if path:
-            path.touch(mode=0o600)  # it holds the token and the key
-        # A file is ours alone: nobody else may write, and a reader would see half of the truth.
+            path.touch(mode=0o600)  # the file holds the token and the private key
+        # The file belongs to one process: another would miss what this one holds in memory.
         database = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=1.0)
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
         _claim(database, path)
         database.execute("PRAGMA journal_mode = WAL")
-        # WAL without a sync per commit: survives the end of the process, not of the power.
+        # WAL without a sync per commit survives the end of the process, but not a power failure.
         database.execute("PRAGMA synchronous = NORMAL")
         database.execute("BEGIN EXCLUSIVE")
         database.execute("COMMIT")
-        database.executescript(SCHEMA)
+        database.executescript(TABLES_SQL)
     except OSError as error:
         raise StoreError(f"The data file {path} cannot be opened: {error.strerror}.") from error
     except sqlite3.OperationalError as error:
         why = "another process uses it" if "locked" in str(error) else str(error)
         raise StoreError(f"The data file {path} cannot be opened: {why}.") from error
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"The file {path} is no data file of this server: {error}.") from error
+        raise StoreError(f"The file {path} is not a data file of this server: {error}.") from error
     return database
 
 
@@ -313,12 +321,12 @@ def _claim(database: sqlite3.Connection, path: Path | None) -> None:
             "SELECT count(*) FROM sqlite_master",
         )
     )
-    if application == APPLICATION_ID and version == FORMAT:
+    if application == APPLICATION_ID and version == FORMAT_VERSION:
         return
     if tables or application:
         raise StoreError(
-            f"The file {path} is no data file of this server, or of another version of it."
+            f"The file {path} is not a data file of this server, or of another version of it."
             " Name another file."
         )
     database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    database.execute(f"PRAGMA user_version = {FORMAT}")
+    database.execute(f"PRAGMA user_version = {FORMAT_VERSION}")

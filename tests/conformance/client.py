@@ -1,4 +1,4 @@
-"""The least client that shows what an API server answers: status, headers, body, stream."""
+"""A small client that shows the answers of an API server: status, headers, body and stream."""
 
 import asyncio
 import io
@@ -13,29 +13,29 @@ import orjson
 
 from tests.conformance.kubeconfig import Access
 
-PATIENCE = 45.0  # s: a real cluster collects the garbage of a new kind after half a minute
-POLL = 0.05  # s
+TIMEOUT_S = 45.0  # a real cluster collects the garbage of a new kind after half a minute
+POLL_INTERVAL_S = 0.05
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """The answer to one request."""
 
     status: int
     headers: Mapping[str, str]
     body: Any
 
     def expect(self, status: int) -> Json:
-        """Give the body of an answer that must have this status."""
+        """Return the body of an answer that must have this status."""
         assert self.status == status, f"{self.status}, not {status}: {self.body}"
         body: Json = self.body
         return body
 
 
 class Api:
-    """One API server. Use it as an async context manager."""
+    """A client of one API server. Use it as an async context manager."""
 
     def __init__(self, access: Access) -> None:
         self.access = access
@@ -84,7 +84,7 @@ class Api:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send `body` as JSON, or as it is when it is bytes. A header of "" is not sent."""
+        """Send a request. `body` is sent as JSON unless it is bytes. A header of "" is not sent."""
         text = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         data = None if text is None else io.BytesIO(text)
         wanted = {"Content-Type": "application/json", **(headers or {})}
@@ -95,14 +95,14 @@ class Api:
         async with self._session.request(
             method, url, data=data, headers=sent, params=params, skip_auto_headers=left_out
         ) as response:
-            return Answer(response.status, response.headers, _decoded(await response.read()))
+            return Answer(response.status, response.headers, _decode(await response.read()))
 
     async def until_gone(self, path: str) -> None:
-        """Wait until there is no such object."""
+        """Wait until an object does not exist."""
         await self.until_status(path, 404)
 
-    async def eventually_marked(self, path: str) -> None:
-        """Wait until an object is marked as to be deleted."""
+    async def until_marked_as_deleted(self, path: str) -> None:
+        """Wait until an object is marked as being deleted."""
 
         async def marked() -> bool:
             return "deletionTimestamp" in (await self.get(path)).expect(200)["metadata"]
@@ -121,7 +121,7 @@ class Api:
     async def watch(
         self, path: str, *, accept: str | None = None, **params: str
     ) -> AsyncIterator["Watch"]:
-        """Open a watch; it ends with the block."""
+        """Open a watch. It ends with the block."""
         assert self._session
         async with self._session.get(
             self.access.server + path,
@@ -141,40 +141,40 @@ class Watch:
         self.status = response.status
         self._response = response
 
-    async def next(self, patience: float = PATIENCE) -> Json:
-        """Give the next event; one must come."""
-        async with asyncio.timeout(patience):
+    async def next(self, within_s: float = TIMEOUT_S) -> Json:
+        """Return the next event. One must come."""
+        async with asyncio.timeout(within_s):
             line = await self._response.content.readline()
         assert line, "the stream has ended"
         event: Json = orjson.loads(line)
         return event
 
     async def take(self, count: int) -> list[tuple[str, str]]:
-        """Give type and object name of the next events."""
+        """Return the type and the object's name of the next events."""
         events = [await self.next() for _ in range(count)]
         return [(event["type"], event["object"]["metadata"]["name"]) for event in events]
 
-    async def ended(self) -> bool:
-        """Say whether the server ends the stream without another event."""
-        async with asyncio.timeout(PATIENCE):
+    async def has_ended(self) -> bool:
+        """Return whether the server ends the stream without another event."""
+        async with asyncio.timeout(TIMEOUT_S):
             return await self._response.content.readline() == b""
 
 
 async def _hang_up(response: aiohttp.ClientResponse) -> None:
-    # A polite end of TLS waits for the server, which is not listening: it streams.
+    # An orderly end of TLS would wait for the server, which only writes to the stream.
     if response.connection and response.connection.transport:
         response.connection.transport.abort()
         await asyncio.sleep(0)  # the socket is closed in the loop's next round
 
 
 async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(PATIENCE):
+    """Wait until a check is true."""
+    async with asyncio.timeout(TIMEOUT_S):
         while not await check():  # noqa: ASYNC110  # a server cannot set our events
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
 
-def _decoded(text: bytes) -> Any:
+def _decode(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

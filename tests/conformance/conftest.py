@@ -1,6 +1,6 @@
-"""Where the suite runs: against $CONFORMANCE_KUBECONFIG, or a server that it starts itself.
+"""The API server of the suite: that of $CONFORMANCE_KUBECONFIG, or an embedded one that it starts.
 
-Nothing in the tests knows which of the two it is.
+The tests do not know which of the two it is.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ async def api(access: Access) -> AsyncIterator[Api]:
 
 @pytest.fixture(scope="session")
 def used_namespaces(access: Access) -> Iterator[list[str]]:
-    """Collect namespaces, to be deleted in the end: a cluster takes its time for each."""
+    """Collect namespaces and delete them at the end, because a cluster takes long for each."""
     names: list[str] = []
     yield names
     asyncio.run(_delete_namespaces(access, names))
@@ -84,10 +84,10 @@ def kubectl(kubeconfig: Path, namespace: str, tmp_path_factory: pytest.TempPathF
 async def _define(access: Access, group: str) -> None:
     async with Api(access) as api:
         (await api.post(CRDS, definition(group))).expect(201)
-        await eventually(lambda: _served(api, group))
+        await eventually(lambda: _is_served(api, group))
 
 
-async def _served(api: Api, group: str) -> bool:
+async def _is_served(api: Api, group: str) -> bool:
     documents = (await api.get("/openapi/v3")).expect(200)["paths"]
     listed = await api.get(f"/apis/{group}/v1/widgets")
     return listed.status == 200 and f"apis/{group}/v1" in documents
@@ -101,12 +101,12 @@ async def _delete_namespaces(access: Access, names: list[str]) -> None:
 
 async def _undefine(access: Access, group: str) -> None:
     async with Api(access) as api:
-        await _let_go(api, group)
+        await _remove_finalizers(api, group)
         await api.delete(f"{CRDS}/widgets.{group}")
 
 
-async def _let_go(api: Api, group: str) -> None:
-    """Take the finalizers off that tests have left, or their namespaces never go."""
+async def _remove_finalizers(api: Api, group: str) -> None:
+    """Remove the finalizers that tests left behind, which would keep their namespaces forever."""
     left = (await api.get(f"/apis/{group}/v1/widgets")).expect(200)["items"]
     for widget in left:
         if widget["metadata"].get("finalizers"):

@@ -1,4 +1,4 @@
-"""Read a kubeconfig as far as test clusters use it: certificates, a token, inline or as files."""
+"""Reads those parts of a kubeconfig that test clusters use: a token, and certificates."""
 
 import base64
 import ssl
@@ -12,7 +12,7 @@ import yaml
 
 @dataclass(frozen=True)
 class Access:
-    """Where an API server is, and how to be let in."""
+    """The address of an API server, and the credentials for it."""
 
     server: str
     token: str | None
@@ -20,17 +20,17 @@ class Access:
 
 
 def load(path: Path) -> Access:
-    """Give the access of the kubeconfig's current context."""
+    """Return the access of the current context of a kubeconfig."""
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    context = _named(config["contexts"], config["current-context"])["context"]
-    cluster = _named(config["clusters"], context["cluster"])["cluster"]
-    user = _named(config["users"], context["user"])["user"]
+    context = _find_entry(config["contexts"], config["current-context"])["context"]
+    cluster = _find_entry(config["clusters"], context["cluster"])["cluster"]
+    user = _find_entry(config["users"], context["user"])["user"]
     server = cluster["server"].rstrip("/")
     tls = _tls(cluster, user, path.parent) if server.startswith("https:") else None
     return Access(server, user.get("token"), tls)
 
 
-def _named(entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
+def _find_entry(entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
     return next(entry for entry in entries if entry["name"] == name)
 
 
@@ -40,7 +40,7 @@ def _tls(cluster: dict[str, Any], user: dict[str, Any], beside: Path) -> ssl.SSL
     certificate = _content(user, "client-certificate", beside)
     key = _content(user, "client-key", beside)
     if certificate and key:
-        with tempfile.NamedTemporaryFile() as file:  # the ssl module reads only files
+        with tempfile.NamedTemporaryFile() as file:  # ssl reads files only
             file.write(certificate + b"\n" + key)
             file.flush()
             context.load_cert_chain(file.name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orjson
 
-from tests.conformance.client import PATIENCE
+from tests.conformance.client import TIMEOUT_S
 
 KUBECTL = Path(sys.executable).parent / "kubectl"
 
@@ -20,13 +20,13 @@ class Kubectl:
     kubeconfig: Path
     namespace: str
     home: Path
-    """Where kubectl caches what it has discovered."""
+    """The directory in which kubectl caches discovery."""
 
     async def __call__(self, *arguments: str, stdin: object = None, fails: bool = False) -> str:
-        """Run kubectl; give what it prints. `stdin` is a manifest."""
+        """Run kubectl. Return what it prints. `stdin` is a manifest."""
         process = await self.start(*arguments)
         text = b"" if stdin is None else orjson.dumps(stdin)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_S):
             output, errors = await process.communicate(text)
         said = output.decode() + errors.decode()
         assert bool(process.returncode) == fails, f"kubectl {arguments}: {said}"

@@ -8,11 +8,13 @@ from tests.conformance.widgets import CRDS, Widgets, causes, definition
 UNCHECKED = "some validation rules were not checked because the object was invalid"
 
 
-async def test_a_rule_that_holds_says_nothing(widgets: Widgets) -> None:
+async def test_an_object_that_keeps_a_rule_is_accepted(widgets: Widgets) -> None:
     await widgets.create("a", low=1, high=2)
 
 
-async def test_a_broken_rule_refuses_with_its_message(widgets: Widgets) -> None:
+async def test_an_object_that_breaks_a_rule_is_refused_with_the_rules_message(
+    widgets: Widgets,
+) -> None:
     refusal = (await widgets.try_create("a", low=3, high=2)).expect(422)
 
     assert refusal["message"] == (
@@ -38,7 +40,7 @@ async def test_a_rule_holds_for_updates(widgets: Widgets) -> None:
         {"input": None},
     ],
 )
-async def test_what_is_locked_cannot_change(widgets: Widgets, change: Json) -> None:
+async def test_a_locked_field_cannot_change(widgets: Widgets, change: Json) -> None:
     await widgets.create("a", locked={"key": "k", "input": {"x": [1, {"y": 2}]}})
     answer = await widgets.api.patch(widgets.at("a"), {"spec": {"locked": change}})
 
@@ -47,14 +49,14 @@ async def test_what_is_locked_cannot_change(widgets: Widgets, change: Json) -> N
     }
 
 
-async def test_what_is_beside_a_lock_can_change(widgets: Widgets) -> None:
+async def test_a_field_beside_a_locked_one_can_change(widgets: Widgets) -> None:
     await widgets.create("a", locked={"key": "k", "input": [1, None, {"x": 0.5}]})
 
     assert (await widgets.set_spec("a", size=9))["spec"]["size"] == 9
     assert (await widgets.set_status("a", phase="Running"))["status"]["phase"] == "Running"
 
 
-async def test_a_lock_lets_the_same_value_pass(widgets: Widgets) -> None:
+async def test_a_locked_field_may_be_written_with_the_same_value(widgets: Widgets) -> None:
     locked = {"key": "k", "input": {"list": [1, "two", None, {"three": 3.5}], "empty": {}}}
     widget = await widgets.create("a", locked=locked)
     widget["spec"]["size"] = 9
@@ -63,21 +65,21 @@ async def test_a_lock_lets_the_same_value_pass(widgets: Widgets) -> None:
     (await widgets.api.put(widgets.at("a"), widget)).expect(200)
 
 
-async def test_a_lock_says_nothing_about_a_new_value(widgets: Widgets) -> None:
+async def test_a_locked_field_can_be_set_for_the_first_time(widgets: Widgets) -> None:
     await widgets.create("a")
 
     assert (await widgets.set_spec("a", locked={"key": "k"}))["spec"]["locked"] == {"key": "k"}
 
 
-async def test_rules_are_not_asked_about_what_does_not_fit(widgets: Widgets) -> None:
+async def test_rules_are_not_evaluated_for_a_value_of_the_wrong_type(widgets: Widgets) -> None:
     refusal = (await widgets.try_create("a", low="x", high=2)).expect(422)
 
     assert UNCHECKED in causes(refusal)["<nil>"]
     assert "spec" not in causes(refusal)
 
 
-def ruled(group: str, spec: Json, *rules: Json) -> Json:
-    """Give a definition whose spec has these rules."""
+def definition_with_rules(group: str, spec: Json, *rules: Json) -> Json:
+    """Return a definition whose spec has these rules."""
     manifest = definition(group)
     spec = {"type": "object", "properties": spec, "x-kubernetes-validations": list(rules)}
     version = manifest["spec"]["versions"][0]
@@ -99,7 +101,7 @@ async def test_a_rule_that_does_not_compile_is_refused(
     widgets: Widgets, rule: str, why: str
 ) -> None:
     fields = {"free": {"x-kubernetes-preserve-unknown-fields": True}, "n": {"type": "integer"}}
-    manifest = ruled(f"ruled.{widgets.group}", fields, {"rule": rule})
+    manifest = definition_with_rules(f"ruled.{widgets.group}", fields, {"rule": rule})
     refusal = (await widgets.api.post(CRDS, manifest, dryRun="All")).expect(422)
 
     [(field, message)] = causes(refusal).items()
@@ -120,7 +122,7 @@ async def test_rules_of_all_kinds_are_evaluated(widgets: Widgets) -> None:
             "additionalProperties": {"type": "integer"},
         },
     }
-    manifest = ruled(
+    manifest = definition_with_rules(
         f"ruled.{widgets.group}",
         fields,
         {"rule": "!has(self.name) || self.name.startsWith('w-')", "message": "name"},
@@ -152,10 +154,10 @@ async def test_rules_of_all_kinds_are_evaluated(widgets: Widgets) -> None:
     await widgets.api.delete(path)
 
 
-async def test_a_rule_that_cannot_be_evaluated_refuses_with_its_message(widgets: Widgets) -> None:
+async def test_a_rule_that_cannot_be_evaluated_refuses_the_object(widgets: Widgets) -> None:
     length = {"rule": "duration(self) > duration('1s')", "message": "over a second"}
     fields: Json = {"length": {"type": "string", "x-kubernetes-validations": [length]}}
-    manifest = ruled(f"timed.{widgets.group}", fields, {"rule": "true"})
+    manifest = definition_with_rules(f"timed.{widgets.group}", fields, {"rule": "true"})
     (await widgets.api.post(CRDS, manifest)).expect(201)
     path = f"{CRDS}/{manifest['metadata']['name']}"
     strict = Widgets(widgets.api, f"timed.{widgets.group}", widgets.namespace)
@@ -171,11 +173,11 @@ async def test_a_rule_that_cannot_be_evaluated_refuses_with_its_message(widgets:
     await widgets.api.delete(path)
 
 
-async def test_a_rule_that_comes_later_spares_what_is_left_alone_unless_it_cannot_be_evaluated(
+async def test_a_later_rule_spares_an_unchanged_value_unless_it_cannot_be_evaluated(
     widgets: Widgets,
 ) -> None:
     fields: Json = {"length": {"type": "string"}, "size": {"type": "integer"}}
-    manifest = ruled(f"later.{widgets.group}", fields, {"rule": "true"})
+    manifest = definition_with_rules(f"later.{widgets.group}", fields, {"rule": "true"})
     (await widgets.api.post(CRDS, manifest)).expect(201)
     path = f"{CRDS}/{manifest['metadata']['name']}"
     strict = Widgets(widgets.api, f"later.{widgets.group}", widgets.namespace)
@@ -186,7 +188,7 @@ async def test_a_rule_that_comes_later_spares_what_is_left_alone_unless_it_canno
 
     rule = {"rule": "duration(self) > duration('1s')", "message": "over a second"}
     fields["length"]["x-kubernetes-validations"] = [rule]
-    changed = ruled(f"later.{widgets.group}", fields, {"rule": "true"})
+    changed = definition_with_rules(f"later.{widgets.group}", fields, {"rule": "true"})
     (await widgets.api.patch(path, {"spec": changed["spec"]})).expect(200)
     refused = {**strict.new("new"), "spec": {"length": "1s"}}
     await eventually(lambda: is_refused(strict, refused))

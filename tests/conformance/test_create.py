@@ -1,4 +1,4 @@
-"""Create, get, replace: what every object goes through."""
+"""Create, read and replace an object."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from tests.conformance.widgets import Widgets, causes, revision
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-async def test_a_new_object_gets_what_only_the_server_knows(widgets: Widgets) -> None:
+async def test_a_new_object_gets_the_metadata_of_the_server(widgets: Widgets) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     widget = await widgets.create("a")
 
@@ -26,7 +26,7 @@ async def test_a_new_object_gets_what_only_the_server_knows(widgets: Widgets) ->
     assert before - timedelta(seconds=1) <= created <= datetime.now(UTC)
 
 
-async def test_what_was_created_is_read(widgets: Widgets) -> None:
+async def test_a_created_object_is_read_as_it_was_answered(widgets: Widgets) -> None:
     created = await widgets.create("a", size=4, free={"x": [1, None, {"y": 0.5}]})
 
     assert await widgets.get("a") == created
@@ -56,7 +56,7 @@ async def test_a_taken_name_is_refused(widgets: Widgets) -> None:
     assert refusal["details"] == {"name": "a", "group": widgets.group, "kind": "widgets"}
 
 
-async def test_what_is_not_there_is_not_found(widgets: Widgets) -> None:
+async def test_a_missing_object_is_not_found(widgets: Widgets) -> None:
     refusal = (await widgets.api.get(widgets.at("nobody"))).expect(404)
 
     assert refusal["reason"] == "NotFound"
@@ -80,7 +80,7 @@ async def test_a_name_of_253_characters_with_dots_is_fine(widgets: Widgets) -> N
     assert (await widgets.create(name))["metadata"]["name"] == name
 
 
-async def test_no_name_is_refused(widgets: Widgets) -> None:
+async def test_an_object_without_a_name_is_refused(widgets: Widgets) -> None:
     refusal = (await widgets.try_create("")).expect(422)
 
     assert causes(refusal)["metadata.name"] == ("Required value: name or generateName is required")
@@ -128,7 +128,7 @@ async def test_an_object_of_another_kind_is_refused(
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"", b"{'a': 1}"])
-async def test_a_body_that_is_no_object_is_refused(widgets: Widgets, body: bytes) -> None:
+async def test_a_body_that_is_not_an_object_is_refused(widgets: Widgets, body: bytes) -> None:
     refusal = (await widgets.api.post(widgets.path, body)).expect(400)
 
     assert refusal["reason"] == "BadRequest"
@@ -230,7 +230,7 @@ async def test_a_whole_number_is_an_integer_however_it_is_written(widgets: Widge
     assert widget["spec"]["size"] == 4
 
 
-async def test_a_put_replaces_all_but_what_is_the_servers(widgets: Widgets) -> None:
+async def test_a_put_replaces_all_but_the_metadata_of_the_server(widgets: Widgets) -> None:
     widget = await widgets.create("a", size=4, metadata={"labels": {"a": "b"}})
     changed = {**widgets.new("a", color="blue"), "metadata": {"name": "a"}}
     changed["metadata"]["resourceVersion"] = revision(widget)
@@ -286,7 +286,7 @@ async def test_a_put_under_another_name_is_refused(widgets: Widgets) -> None:
     )
 
 
-async def test_a_put_to_nothing_is_not_found(widgets: Widgets) -> None:
+async def test_a_put_of_a_missing_object_is_not_found(widgets: Widgets) -> None:
     answer = await widgets.api.put(widgets.at("a"), widgets.new("a"))
 
     assert answer.expect(404)["reason"] == "NotFound"
@@ -301,7 +301,7 @@ async def test_generation_counts_changes_of_the_spec_only(widgets: Widgets) -> N
     assert (await widgets.set_spec("a", size=5))["metadata"]["generation"] == 2
 
 
-async def test_a_write_that_changes_nothing_is_none(widgets: Widgets) -> None:
+async def test_an_update_that_changes_nothing_is_not_written(widgets: Widgets) -> None:
     await widgets.create("a", size=4)
     widget = await widgets.set_status("a", phase="Running")
     again = (await widgets.api.put(widgets.at("a"), widget)).expect(200)
@@ -319,11 +319,11 @@ async def test_revisions_grow_across_kinds(widgets: Widgets) -> None:
     assert int(revision(first)) < int(revision(second)) < int(revision(third))
 
 
-async def test_without_credentials_there_is_nothing(widgets: Widgets) -> None:
+async def test_a_request_without_credentials_is_refused(widgets: Widgets) -> None:
     headers = {"Authorization": "Bearer wrong"}
     answer = await widgets.api.request("GET", widgets.path, headers=headers)
 
-    if widgets.api.access.token:  # a client certificate says who we are whatever the header says
+    if widgets.api.access.token:  # a client certificate would authenticate the request
         assert answer.expect(401)["reason"] == "Unauthorized"
 
 
@@ -352,7 +352,7 @@ async def test_a_body_of_another_content_type_is_refused(
     assert "application/json" in refusal["message"]
 
 
-async def test_a_patch_must_say_what_kind_it_is(widgets: Widgets) -> None:
+async def test_a_patch_must_name_its_format(widgets: Widgets) -> None:
     await widgets.create("a")
     answer = await widgets.api.request(
         "PATCH", widgets.at("a"), body={"spec": {"size": 4}}, headers={"Content-Type": ""}

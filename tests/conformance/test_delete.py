@@ -1,4 +1,4 @@
-"""Delete, finalizers, preconditions, collections, namespaces."""
+"""Deletion: finalizers, preconditions, collections and namespaces."""
 
 import pytest
 
@@ -30,7 +30,7 @@ async def test_a_name_can_be_used_again(widgets: Widgets) -> None:
     assert first["metadata"]["uid"] != second["metadata"]["uid"]
 
 
-async def test_nothing_cannot_be_deleted(widgets: Widgets) -> None:
+async def test_a_missing_object_cannot_be_deleted(widgets: Widgets) -> None:
     assert (await widgets.api.delete(widgets.at("a"))).expect(404)["reason"] == "NotFound"
 
 
@@ -52,7 +52,7 @@ async def test_a_second_deletion_changes_nothing(widgets: Widgets) -> None:
     assert second == first
 
 
-async def test_an_object_goes_with_its_last_finalizer(widgets: Widgets) -> None:
+async def test_an_object_is_removed_with_its_last_finalizer(widgets: Widgets) -> None:
     await widgets.create("a", metadata={"finalizers": [FINALIZER, "x.example.com/y"]})
     await widgets.api.delete(widgets.at("a"))
     patch = {"metadata": {"finalizers": ["x.example.com/y"]}}
@@ -63,7 +63,7 @@ async def test_an_object_goes_with_its_last_finalizer(widgets: Widgets) -> None:
     assert (await widgets.api.get(widgets.at("a"))).status == 404
 
 
-async def test_a_put_can_take_off_the_last_finalizer(widgets: Widgets) -> None:
+async def test_a_put_can_remove_the_last_finalizer(widgets: Widgets) -> None:
     await widgets.create("a", metadata=HELD)
     marked = (await widgets.api.delete(widgets.at("a"))).expect(200)
     del marked["metadata"]["finalizers"]
@@ -72,7 +72,7 @@ async def test_a_put_can_take_off_the_last_finalizer(widgets: Widgets) -> None:
     assert (await widgets.api.get(widgets.at("a"))).status == 404
 
 
-async def test_what_is_being_deleted_can_still_change(widgets: Widgets) -> None:
+async def test_an_object_that_is_being_deleted_can_change(widgets: Widgets) -> None:
     await widgets.create("a", metadata=HELD)
     await widgets.api.delete(widgets.at("a"))
 
@@ -80,7 +80,7 @@ async def test_what_is_being_deleted_can_still_change(widgets: Widgets) -> None:
     assert (await widgets.set_status("a", phase="Ending"))["status"]["phase"] == "Ending"
 
 
-async def test_what_is_being_deleted_gets_no_new_finalizers(widgets: Widgets) -> None:
+async def test_an_object_that_is_being_deleted_gets_no_new_finalizers(widgets: Widgets) -> None:
     await widgets.create("a", metadata=HELD)
     await widgets.api.delete(widgets.at("a"))
     patch = {"metadata": {"finalizers": [FINALIZER, "late.example.com/x"]}}
@@ -89,7 +89,7 @@ async def test_what_is_being_deleted_gets_no_new_finalizers(widgets: Widgets) ->
     assert "no new finalizers can be added" in causes(refusal)["metadata.finalizers"]
 
 
-async def test_a_deletion_cannot_be_taken_back(widgets: Widgets) -> None:
+async def test_a_deletion_cannot_be_undone(widgets: Widgets) -> None:
     await widgets.create("a", metadata=HELD)
     await widgets.api.delete(widgets.at("a"))
     await widgets.api.patch(widgets.at("a"), {"metadata": {"deletionTimestamp": None}})
@@ -97,7 +97,7 @@ async def test_a_deletion_cannot_be_taken_back(widgets: Widgets) -> None:
     assert "deletionTimestamp" in (await widgets.get("a"))["metadata"]
 
 
-async def test_the_name_stays_taken_until_it_is_gone(widgets: Widgets) -> None:
+async def test_a_name_stays_taken_until_its_object_is_removed(widgets: Widgets) -> None:
     await widgets.create("a", metadata=HELD)
     await widgets.api.delete(widgets.at("a"))
     refusal = (await widgets.try_create("a")).expect(409)
@@ -189,14 +189,14 @@ async def test_options_that_cannot_be_read_are_refused(widgets: Widgets, body: b
     assert await widgets.names() == ["a"]
 
 
-async def test_a_namespace_takes_everything_along(widgets: Widgets) -> None:
+async def test_a_deleted_namespace_removes_its_objects(widgets: Widgets) -> None:
     path = f"/api/v1/namespaces/{widgets.namespace}"
     await widgets.create("a")
     await widgets.create("b", metadata=HELD)
     going = (await widgets.api.delete(path)).expect(200)
     assert going["status"]["phase"] == "Terminating"
 
-    await widgets.api.eventually_marked(widgets.at("b"))
+    await widgets.api.until_marked_as_deleted(widgets.at("b"))
     await widgets.api.until_gone(widgets.at("a"))
     refusal = (await widgets.try_create("late")).expect(403)
     assert refusal["reason"] == "Forbidden"
@@ -214,7 +214,7 @@ async def test_a_new_namespace_is_active(widgets: Widgets) -> None:
     assert found["metadata"]["labels"]["kubernetes.io/metadata.name"] == widgets.namespace
 
 
-async def test_there_are_namespaces_from_the_start(widgets: Widgets) -> None:
+async def test_the_system_namespaces_exist_from_the_start(widgets: Widgets) -> None:
     found = (await widgets.api.get("/api/v1/namespaces")).expect(200)
 
     names = {item["metadata"]["name"] for item in found["items"]}

@@ -1,4 +1,4 @@
-"""What there is, as clients find it out."""
+"""Discovery, OpenAPI and definitions: how clients learn what is served."""
 
 import pytest
 
@@ -16,7 +16,7 @@ async def test_a_group_is_listed_with_its_preferred_version(api: Api, group: str
     ]
 
 
-async def test_a_group_has_a_page_of_its_own(api: Api, group: str) -> None:
+async def test_a_group_has_a_document_of_its_own(api: Api, group: str) -> None:
     found = (await api.get(f"/apis/{group}")).expect(200)
 
     assert (found["kind"], found["name"]) == ("APIGroup", group)
@@ -55,7 +55,7 @@ async def test_a_resource_has_all_verbs(api: Api, group: str) -> None:
         ("/apis/coordination.k8s.io/v1", {"leases"}),
     ],
 )
-async def test_built_in_kinds_are_there(api: Api, path: str, plurals: set[str]) -> None:
+async def test_built_in_kinds_are_served(api: Api, path: str, plurals: set[str]) -> None:
     found = (await api.get(path)).expect(200)
 
     assert plurals <= {entry["name"] for entry in found["resources"]}
@@ -94,14 +94,14 @@ async def test_openapi_says_which_parameters_a_patch_takes(api: Api, group: str)
     assert {"dryRun", "fieldManager", "fieldValidation", "force"} <= taken
 
 
-async def test_version_is_told_without_a_name(api: Api) -> None:
+async def test_the_version_is_answered(api: Api) -> None:
     for path in ("/version", "/version/"):  # the official Python client asks for the second
         version = (await api.get(path)).expect(200)
         assert (version["major"], version["gitVersion"][:3]) == ("1", "v1.")
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz"])
-async def test_health_is_told(api: Api, path: str) -> None:
+async def test_health_is_answered(api: Api, path: str) -> None:
     answer = await api.get(path)
 
     assert (answer.status, answer.body) == (200, "ok")
@@ -110,7 +110,7 @@ async def test_health_is_told(api: Api, path: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/apis/nothing.example.com/v1/things", "/apis/{group}/v2/widgets", "/nothing"]
 )
-async def test_what_is_not_there_is_a_plain_404(api: Api, group: str, path: str) -> None:
+async def test_an_unknown_path_is_a_plain_404(api: Api, group: str, path: str) -> None:
     answer = await api.get(path.format(group=group))
 
     assert (answer.status, answer.body) == (404, "404 page not found\n")
@@ -132,7 +132,7 @@ async def test_a_definition_is_established_and_its_names_accepted(api: Api, grou
     assert found["spec"]["names"]["listKind"] == "WidgetList"
 
 
-async def test_a_deleted_definition_takes_its_objects_and_its_path_along(
+async def test_a_deleted_definition_removes_its_objects_and_its_path(
     api: Api, group: str, namespace: str
 ) -> None:
     gone = f"gone.{group}"
@@ -148,7 +148,7 @@ async def test_a_deleted_definition_takes_its_objects_and_its_path_along(
     await api.until_status(widgets.path, 404)
 
 
-async def test_a_definition_that_goes_takes_nothing_new(
+async def test_a_definition_that_is_being_deleted_accepts_no_new_objects(
     api: Api, group: str, namespace: str
 ) -> None:
     going = f"going.{group}"
@@ -158,7 +158,7 @@ async def test_a_definition_that_goes_takes_nothing_new(
     held = {"finalizers": ["conformance.grctl.dev/hold"]}
     await widgets.create("a", metadata=held)
     (await api.delete(f"{CRDS}/widgets.{going}")).expect(200)
-    await api.eventually_marked(widgets.at("a"))
+    await api.until_marked_as_deleted(widgets.at("a"))
 
     refusals = [
         await widgets.try_create("b"),

@@ -1,15 +1,17 @@
-"""A stock kubectl, for all that people do with it."""
+"""The commands of a stock kubectl."""
 
 import asyncio
 
 import orjson
 
-from tests.conformance.client import PATIENCE, eventually
+from tests.conformance.client import TIMEOUT_S, eventually
 from tests.conformance.kubectl import Kubectl
 from tests.conformance.widgets import Widgets, revision
 
 
-async def test_apply_creates_changes_and_leaves_alone(widgets: Widgets, kubectl: Kubectl) -> None:
+async def test_apply_creates_keeps_and_changes_an_object(
+    widgets: Widgets, kubectl: Kubectl
+) -> None:
     created = await kubectl("apply", "-f", "-", stdin=widgets.new("a", size=4))
     again = await kubectl("apply", "-f", "-", stdin=widgets.new("a", size=4))
     changed = await kubectl("apply", "-f", "-", stdin=widgets.new("a", label="abc"))
@@ -33,9 +35,7 @@ async def test_apply_server_side_twice_is_one_write(widgets: Widgets, kubectl: K
     assert revision(await widgets.get("a")) == before
 
 
-async def test_apply_refuses_what_the_schema_does_not_know(
-    widgets: Widgets, kubectl: Kubectl
-) -> None:
+async def test_apply_refuses_unknown_fields(widgets: Widgets, kubectl: Kubectl) -> None:
     manifest = widgets.new("a", colour="red")
     said = await kubectl("apply", "-f", "-", stdin=manifest, fails=True)
 
@@ -47,7 +47,7 @@ def _list_of(*items: object) -> dict[str, object]:
 
 
 async def _until_kubectl_knows(widgets: Widgets) -> None:
-    """Wait for `/openapi/v2`: a real API server adds a new kind some time after it serves it."""
+    """Wait for `/openapi/v2`. A real API server adds a kind some time after it serves the kind."""
 
     async def known() -> bool:
         document = (await widgets.api.get("/openapi/v2")).expect(200)
@@ -56,7 +56,7 @@ async def _until_kubectl_knows(widgets: Widgets) -> None:
     await eventually(known)
 
 
-async def test_apply_takes_a_list(widgets: Widgets, kubectl: Kubectl) -> None:
+async def test_apply_accepts_a_list(widgets: Widgets, kubectl: Kubectl) -> None:
     await _until_kubectl_knows(widgets)
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "runner"}}
     free = {"x": [1, {"y": "z"}], "z": {}}
@@ -68,7 +68,7 @@ async def test_apply_takes_a_list(widgets: Widgets, kubectl: Kubectl) -> None:
     assert (await widgets.get("a"))["spec"]["free"] == free
 
 
-async def test_apply_takes_what_get_printed(widgets: Widgets, kubectl: Kubectl) -> None:
+async def test_apply_accepts_the_output_of_get(widgets: Widgets, kubectl: Kubectl) -> None:
     await _until_kubectl_knows(widgets)
     counts, port = {"x": 1, "y": 2}, "http"
     await widgets.create("a", tags=["t"], parts=[{"name": "p", "count": 1}], counts=counts)
@@ -81,9 +81,7 @@ async def test_apply_takes_what_get_printed(widgets: Widgets, kubectl: Kubectl) 
     assert said.count(" created\n") == 2
 
 
-async def test_apply_refuses_a_list_with_what_the_schema_does_not_know(
-    widgets: Widgets, kubectl: Kubectl
-) -> None:
+async def test_apply_refuses_a_list_with_unknown_fields(widgets: Widgets, kubectl: Kubectl) -> None:
     await _until_kubectl_knows(widgets)
     manifests = [widgets.new("a"), widgets.new("b", colour="red")]
     said = await kubectl("apply", "-f", "-", stdin=_list_of(*manifests), fails=True)
@@ -92,7 +90,7 @@ async def test_apply_refuses_a_list_with_what_the_schema_does_not_know(
     assert await widgets.names() == []
 
 
-async def test_create_makes_a_name(widgets: Widgets, kubectl: Kubectl) -> None:
+async def test_create_generates_a_name(widgets: Widgets, kubectl: Kubectl) -> None:
     manifest = widgets.new("", metadata={"generateName": "gen-"})
     del manifest["metadata"]["name"]
     said = await kubectl("create", "-f", "-", stdin=manifest)
@@ -101,7 +99,7 @@ async def test_create_makes_a_name(widgets: Widgets, kubectl: Kubectl) -> None:
     assert said.endswith(" created\n")
 
 
-async def test_create_tells_why_not(widgets: Widgets, kubectl: Kubectl) -> None:
+async def test_create_prints_why_an_object_is_refused(widgets: Widgets, kubectl: Kubectl) -> None:
     said = await kubectl("create", "-f", "-", stdin=widgets.new("a", color="pink"), fails=True)
 
     assert 'spec.color: Unsupported value: "pink"' in said
@@ -118,7 +116,7 @@ async def test_get_prints_the_columns(widgets: Widgets, kubectl: Kubectl) -> Non
     assert wide[1].split()[-1] == '["x"]'
 
 
-async def test_get_of_nothing_says_so(widgets: Widgets, kubectl: Kubectl) -> None:
+async def test_get_prints_that_nothing_was_found(widgets: Widgets, kubectl: Kubectl) -> None:
     none = await kubectl("get", f"widgets.{widgets.group}")
     missing = await kubectl("get", f"widgets.{widgets.group}", "a", fails=True)
 
@@ -126,7 +124,7 @@ async def test_get_of_nothing_says_so(widgets: Widgets, kubectl: Kubectl) -> Non
     assert missing == f'Error from server (NotFound): widgets.{widgets.group} "a" not found\n'
 
 
-async def test_get_selects(widgets: Widgets, kubectl: Kubectl) -> None:
+async def test_get_selects_objects(widgets: Widgets, kubectl: Kubectl) -> None:
     await widgets.create("a", color="blue")
     await widgets.create("b", metadata={"labels": {"x": "y"}})
     resource = f"widgets.{widgets.group}"
@@ -142,7 +140,7 @@ async def test_get_knows_the_category(widgets: Widgets, kubectl: Kubectl) -> Non
     assert f"widget.{widgets.group}/a" in await kubectl("get", "things", "-o", "name")
 
 
-async def test_get_in_pages(widgets: Widgets, kubectl: Kubectl) -> None:
+async def test_get_reads_pages(widgets: Widgets, kubectl: Kubectl) -> None:
     for number in range(7):
         await widgets.create(f"w{number}")
     said = await kubectl("get", f"widgets.{widgets.group}", "--chunk-size=3", "-o", "name")
@@ -150,11 +148,11 @@ async def test_get_in_pages(widgets: Widgets, kubectl: Kubectl) -> None:
     assert len(said.splitlines()) == 7
 
 
-async def test_get_watches(widgets: Widgets, kubectl: Kubectl) -> None:
+async def test_get_watches_objects(widgets: Widgets, kubectl: Kubectl) -> None:
     process = await kubectl.start("get", f"widgets.{widgets.group}", "--watch", "--no-headers")
     assert process.stdout
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_S):
             await widgets.create("a")
             first = (await process.stdout.readline()).split()
             await widgets.set_status("a", phase="Running")

@@ -15,7 +15,7 @@ async def test_a_list_has_a_kind_and_a_revision(widgets: Widgets) -> None:
     assert int(revision(found)) >= int(revision(widget))
 
 
-async def test_a_list_comes_by_name(widgets: Widgets) -> None:
+async def test_a_list_is_sorted_by_name(widgets: Widgets) -> None:
     for name in ("c", "a", "b", "a.b", "a-b"):
         await widgets.create(name)
 
@@ -35,7 +35,7 @@ async def test_all_namespaces_come_in_one_list(widgets: Widgets) -> None:
     }
 
 
-async def test_pages_are_of_one_moment(widgets: Widgets) -> None:
+async def test_all_pages_show_one_revision(widgets: Widgets) -> None:
     for name in "abcde":
         await widgets.create(name)
     first = (await widgets.api.get(widgets.path, limit="2")).expect(200)
@@ -44,8 +44,8 @@ async def test_pages_are_of_one_moment(widgets: Widgets) -> None:
     await widgets.api.delete(widgets.at("c"))
     await widgets.set_spec("d", size=9)
     await widgets.create("dd")
-    rest = (await page(widgets, first, limit="2")).expect(200)
-    last = (await page(widgets, rest, limit="2")).expect(200)
+    rest = (await page_after(widgets, first, limit="2")).expect(200)
+    last = (await page_after(widgets, rest, limit="2")).expect(200)
 
     pages = [first, rest, last]
     names = [item["metadata"]["name"] for found in pages for item in found["items"]]
@@ -60,7 +60,7 @@ async def test_pages_can_be_selected(widgets: Widgets) -> None:
         await widgets.create(name, color="blue" if name in "ad" else "red")
     selector = "spec.color=blue"
     first = (await widgets.api.get(widgets.path, limit="1", fieldSelector=selector)).expect(200)
-    rest = (await page(widgets, first, limit="5", fieldSelector=selector)).expect(200)
+    rest = (await page_after(widgets, first, limit="5", fieldSelector=selector)).expect(200)
 
     assert [item["metadata"]["name"] for item in first["items"] + rest["items"]] == ["a", "d"]
 
@@ -71,7 +71,7 @@ async def test_a_bad_token_is_refused(widgets: Widgets) -> None:
     assert "continue" in answer.expect(400)["message"]
 
 
-async def test_a_list_can_be_of_an_earlier_moment(widgets: Widgets) -> None:
+async def test_a_list_can_show_an_earlier_revision(widgets: Widgets) -> None:
     early = revision(await widgets.create("a"))
     await widgets.create("b")
     params = {"resourceVersion": early, "resourceVersionMatch": "Exact"}
@@ -81,14 +81,14 @@ async def test_a_list_can_be_of_an_earlier_moment(widgets: Widgets) -> None:
     assert revision(found) == early
 
 
-async def test_a_list_may_be_newer_than_asked(widgets: Widgets) -> None:
+async def test_a_list_may_be_newer_than_requested(widgets: Widgets) -> None:
     early = revision(await widgets.create("a"))
     await widgets.create("b")
 
     assert await widgets.names(resourceVersion=early) == ["a", "b"]
 
 
-async def test_a_list_of_the_future_has_to_wait(widgets: Widgets) -> None:
+async def test_a_list_of_a_future_revision_is_refused(widgets: Widgets) -> None:
     answer = await widgets.api.get(widgets.path, resourceVersion="99999999999")
 
     refusal = answer.expect(504)
@@ -111,13 +111,15 @@ async def test_a_revision_must_be_a_number(widgets: Widgets) -> None:
         {"resourceVersionMatch": "Perhaps", "resourceVersion": "1"},
     ],
 )
-async def test_a_match_must_make_sense(widgets: Widgets, params: dict[str, str]) -> None:
+async def test_an_invalid_resource_version_match_is_refused(
+    widgets: Widgets, params: dict[str, str]
+) -> None:
     answer = await widgets.api.get(widgets.path, **params)
 
     assert "resourceVersionMatch" in causes(answer.expect(422))
 
 
-async def page(widgets: Widgets, found: Json, **params: str) -> Answer:
-    """Ask for what follows."""
+async def page_after(widgets: Widgets, found: Json, **params: str) -> Answer:
+    """Return the page of a list that comes after `found`."""
     token = {"continue": found["metadata"]["continue"]}
     return await widgets.api.get(widgets.path, **params, **token)

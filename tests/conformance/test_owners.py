@@ -1,6 +1,6 @@
-"""Owners: what goes with them, and what stays.
+"""Owners: the garbage collection of their dependents.
 
-A real cluster learns of a new kind's owners only after half a minute; so this comes late.
+A real cluster collects the garbage of a new kind only after half a minute.
 """
 
 from tests.conformance.client import Json
@@ -10,7 +10,7 @@ HELD = {"finalizers": ["conformance.grctl.dev/hold"]}
 
 
 def owned_by(owner: Json, **more: bool) -> Json:
-    """Give the metadata of an object with an owner."""
+    """Return the metadata of an object with an owner."""
     reference = {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
@@ -21,7 +21,7 @@ def owned_by(owner: Json, **more: bool) -> Json:
     return {"ownerReferences": [reference]}
 
 
-async def test_dependents_go_with_their_owner(widgets: Widgets) -> None:
+async def test_dependents_are_removed_with_their_owner(widgets: Widgets) -> None:
     owner = await widgets.create("owner")
     await widgets.create("child", metadata=owned_by(owner))
     grandchild = owned_by(await widgets.get("child"))
@@ -34,7 +34,7 @@ async def test_dependents_go_with_their_owner(widgets: Widgets) -> None:
     assert await widgets.names() == ["other"]
 
 
-async def test_dependents_of_a_kind_that_is_built_in_go_too(widgets: Widgets) -> None:
+async def test_dependents_of_a_built_in_kind_are_removed_too(widgets: Widgets) -> None:
     owner = await widgets.create("owner")
     path = f"/api/v1/namespaces/{widgets.namespace}/configmaps"
     config = {"metadata": {"name": "child", **owned_by(owner)}}
@@ -44,7 +44,7 @@ async def test_dependents_of_a_kind_that_is_built_in_go_too(widgets: Widgets) ->
     await widgets.api.until_gone(f"{path}/child")
 
 
-async def test_an_object_whose_owner_never_was_goes(widgets: Widgets) -> None:
+async def test_an_object_whose_owner_never_existed_is_removed(widgets: Widgets) -> None:
     owner = await widgets.create("owner")
     owner["metadata"]["uid"] = "00000000-0000-0000-0000-000000000000"
     await widgets.create("child", metadata=owned_by(owner))
@@ -52,7 +52,9 @@ async def test_an_object_whose_owner_never_was_goes(widgets: Widgets) -> None:
     await widgets.api.until_gone(widgets.at("child"))
 
 
-async def test_an_owner_that_waits_goes_after_its_dependents(widgets: Widgets) -> None:
+async def test_an_owner_deleted_in_the_foreground_is_removed_after_its_dependents(
+    widgets: Widgets,
+) -> None:
     owner = await widgets.create("owner")
     blocking = owned_by(owner, blockOwnerDeletion=True)
     await widgets.create("child", metadata={**blocking, **HELD})
@@ -60,14 +62,14 @@ async def test_an_owner_that_waits_goes_after_its_dependents(widgets: Widgets) -
         await widgets.api.delete(widgets.at("owner"), {"propagationPolicy": "Foreground"})
     ).expect(200)
     assert marked["metadata"]["finalizers"] == ["foregroundDeletion"]
-    await widgets.api.eventually_marked(widgets.at("child"))
+    await widgets.api.until_marked_as_deleted(widgets.at("child"))
     assert (await widgets.api.get(widgets.at("owner"))).status == 200
 
     await widgets.api.patch(widgets.at("child"), {"metadata": {"finalizers": None}})
     await widgets.api.until_gone(widgets.at("owner"))
 
 
-async def test_dependents_can_be_left_behind(widgets: Widgets) -> None:
+async def test_dependents_can_be_orphaned(widgets: Widgets) -> None:
     owner = await widgets.create("owner")
     await widgets.create("child", metadata=owned_by(owner))
     await widgets.api.delete(widgets.at("owner"), {"propagationPolicy": "Orphan"})

@@ -49,7 +49,7 @@ async def test_a_merge_patch_must_be_an_object(widgets: Widgets, body: bytes) ->
     assert refusal["message"].startswith("error decoding patch: ")
 
 
-async def test_a_patch_of_nothing_is_not_found(widgets: Widgets) -> None:
+async def test_a_patch_of_a_missing_object_is_not_found(widgets: Widgets) -> None:
     answer = await widgets.api.patch(widgets.at("a"), {"spec": {}})
 
     assert answer.expect(404)["reason"] == "NotFound"
@@ -69,14 +69,14 @@ async def test_a_patch_cannot_change_the_uid(widgets: Widgets) -> None:
     assert causes(refusal)["metadata.uid"] == 'Invalid value: "b": field is immutable'
 
 
-async def test_what_a_patch_makes_is_validated(widgets: Widgets) -> None:
+async def test_a_patched_object_is_validated(widgets: Widgets) -> None:
     await widgets.create("a")
     refusal = (await widgets.api.patch(widgets.at("a"), {"spec": {"size": 99}})).expect(422)
 
     assert "spec.size" in causes(refusal)
 
 
-async def test_a_json_patch_does_as_it_says(widgets: Widgets) -> None:
+async def test_each_operation_of_a_json_patch_is_applied(widgets: Widgets) -> None:
     await widgets.create("a", size=4, tags=["p"], free={"x/y": 1, "list": [1, 2]})
     answer = await json_patch(
         widgets,
@@ -128,7 +128,7 @@ async def test_a_json_patch_can_demand_a_version(widgets: Widgets) -> None:
 
 
 @pytest.mark.parametrize("kind", ["strategic-merge-patch+json", "json"])
-async def test_other_patches_are_refused(widgets: Widgets, kind: str) -> None:
+async def test_a_patch_of_another_format_is_refused(widgets: Widgets, kind: str) -> None:
     await widgets.create("a")
     refusal = (await widgets.api.patch(widgets.at("a"), {}, kind)).expect(415)
 
@@ -155,7 +155,7 @@ async def test_apply_creates(widgets: Widgets) -> None:
     assert entry["fieldsV1"] == {"f:spec": {"f:color": {}, "f:size": {}}}
 
 
-async def test_apply_of_the_same_is_no_write(widgets: Widgets) -> None:
+async def test_an_unchanged_apply_is_not_written(widgets: Widgets) -> None:
     await apply(widgets, "me", widgets.new("a", size=4, free={"x": [1]}))
     first = await widgets.set_status("a", phase="Running")
     second = (await apply(widgets, "me", widgets.new("a", size=4, free={"x": [1]}))).expect(200)
@@ -163,7 +163,7 @@ async def test_apply_of_the_same_is_no_write(widgets: Widgets) -> None:
     assert revision(second) == revision(first)
 
 
-async def test_apply_removes_what_its_manager_no_longer_says(widgets: Widgets) -> None:
+async def test_apply_removes_fields_that_its_manager_no_longer_sends(widgets: Widgets) -> None:
     await apply(widgets, "me", widgets.new("a", size=4, label="abc", free={"x": 1, "y": 2}))
     answer = await apply(widgets, "me", widgets.new("a", free={"y": 2}))
 
@@ -171,7 +171,7 @@ async def test_apply_removes_what_its_manager_no_longer_says(widgets: Widgets) -
     assert spec == {"color": "red", "size": 3, "greeting": "hello", "free": {"y": 2}}
 
 
-async def test_apply_leaves_what_others_said(widgets: Widgets) -> None:
+async def test_apply_keeps_fields_of_other_managers(widgets: Widgets) -> None:
     await apply(widgets, "me", widgets.new("a", size=4))
     await widgets.set_spec("a", label="abc")
     answer = await apply(widgets, "me", widgets.new("a", size=5))
@@ -180,7 +180,7 @@ async def test_apply_leaves_what_others_said(widgets: Widgets) -> None:
     assert (spec["label"], spec["size"]) == ("abc", 5)
 
 
-async def test_apply_conflicts_over_what_another_applied(widgets: Widgets) -> None:
+async def test_apply_conflicts_with_a_field_of_another_manager(widgets: Widgets) -> None:
     await apply(widgets, "me", widgets.new("a", size=4))
     manifest = widgets.new("a", size=5)
     refusal = (await apply(widgets, "you", manifest)).expect(409)
@@ -198,7 +198,7 @@ async def test_apply_conflicts_over_what_another_applied(widgets: Widgets) -> No
     assert "spec.size" not in str(await apply(widgets, "you", manifest))
 
 
-async def test_appliers_that_agree_share_a_field(widgets: Widgets) -> None:
+async def test_managers_that_apply_the_same_value_share_a_field(widgets: Widgets) -> None:
     await apply(widgets, "me", widgets.new("a", size=4))
     (await apply(widgets, "you", widgets.new("a", size=4))).expect(200)
     dropped = (await apply(widgets, "me", widgets.new("a"))).expect(200)
@@ -206,7 +206,7 @@ async def test_appliers_that_agree_share_a_field(widgets: Widgets) -> None:
     assert dropped["spec"]["size"] == 4
 
 
-async def test_a_map_that_is_one_value_is_owned_and_set_as_a_whole(widgets: Widgets) -> None:
+async def test_an_atomic_map_is_owned_and_set_as_a_whole(widgets: Widgets) -> None:
     first = await apply(widgets, "me", widgets.new("a", whole={"depth": 1, "width": 2}))
     less = widgets.new("a", whole={"depth": 1})
     refusal = (await apply(widgets, "you", less)).expect(409)

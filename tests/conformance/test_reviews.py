@@ -1,6 +1,6 @@
-"""Who somebody is, and what they may: questions that the API server answers.
+"""Reviews: whose a token is, and what a user may do.
 
-What it is asked for by name (a token's account, a role) it learns by watches: changes are awaited.
+A real API server learns of changed accounts and roles by watches. So the tests wait for the answer.
 """
 
 from typing import Any
@@ -14,10 +14,10 @@ CORE = "/api/v1/namespaces"
 TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
-OURS = "conformance.example.com"
+OUR_AUDIENCE = "conformance.example.com"
 
 
-async def account(api: Api, namespace: str, name: str = "orders") -> str:
+async def create_account(api: Api, namespace: str, name: str = "orders") -> str:
     path = f"{CORE}/{namespace}/serviceaccounts"
     (await api.post(path, {"metadata": {"name": name}})).expect(201)
     return f"{path}/{name}"
@@ -30,20 +30,20 @@ async def token_of(api: Api, account: str, *audiences: str) -> str:
     return token
 
 
-async def reviewed(api: Api, token: str, *audiences: str) -> Json:
+async def review_token(api: Api, token: str, *audiences: str) -> Json:
     spec = {"token": token, "audiences": list(audiences)}
     answer = (await api.post(TOKEN_REVIEWS, {"spec": spec})).expect(201)
     status: Json = answer["status"]
     return status
 
 
-async def test_a_token_tells_whose_it_is(api: Api, namespace: str) -> None:
-    token = await token_of(api, await account(api, namespace), OURS)
+async def test_a_review_of_a_token_names_its_account(api: Api, namespace: str) -> None:
+    token = await token_of(api, await create_account(api, namespace), OUR_AUDIENCE)
 
-    status = await reviewed(api, token, OURS, "elsewhere.example.com")
+    status = await review_token(api, token, OUR_AUDIENCE, "elsewhere.example.com")
 
     assert status["authenticated"] is True
-    assert status["audiences"] == [OURS]
+    assert status["audiences"] == [OUR_AUDIENCE]
     assert status["user"]["username"] == f"system:serviceaccount:{namespace}:orders"
     assert set(status["user"]["groups"]) == {
         "system:serviceaccounts",
@@ -52,61 +52,63 @@ async def test_a_token_tells_whose_it_is(api: Api, namespace: str) -> None:
     }
 
 
-async def test_a_token_is_worth_nothing_to_another_audience(api: Api, namespace: str) -> None:
-    token = await token_of(api, await account(api, namespace), OURS)
+async def test_a_token_is_not_valid_for_another_audience(api: Api, namespace: str) -> None:
+    token = await token_of(api, await create_account(api, namespace), OUR_AUDIENCE)
 
-    status = await reviewed(api, token, "elsewhere.example.com")
+    status = await review_token(api, token, "elsewhere.example.com")
 
     assert not status.get("authenticated")
     assert "audience" in status["error"]
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c"])
-async def test_what_is_no_token_is_nobodys(api: Api, token: str) -> None:
-    status = await reviewed(api, token, OURS)
+async def test_a_text_that_is_not_a_token_is_not_authenticated(api: Api, token: str) -> None:
+    status = await review_token(api, token, OUR_AUDIENCE)
 
     assert not status.get("authenticated")
     assert status["error"]
 
 
-async def test_a_token_ends_with_its_account(api: Api, namespace: str) -> None:
-    path = await account(api, namespace)
-    token = await token_of(api, path, OURS)
+async def test_a_token_is_not_valid_after_its_account_is_deleted(api: Api, namespace: str) -> None:
+    path = await create_account(api, namespace)
+    token = await token_of(api, path, OUR_AUDIENCE)
     (await api.delete(path)).expect(200)
 
     async def ended() -> bool:
-        return not (await reviewed(api, token, OURS)).get("authenticated")
+        return not (await review_token(api, token, OUR_AUDIENCE)).get("authenticated")
 
     await eventually(ended)
 
 
-async def test_a_new_account_of_the_same_name_is_another(api: Api, namespace: str) -> None:
-    path = await account(api, namespace)
-    token = await token_of(api, path, OURS)
+async def test_a_token_is_not_valid_for_a_new_account_of_the_same_name(
+    api: Api, namespace: str
+) -> None:
+    path = await create_account(api, namespace)
+    token = await token_of(api, path, OUR_AUDIENCE)
     (await api.delete(path)).expect(200)
-    await account(api, namespace)
+    await create_account(api, namespace)
 
     async def ended() -> bool:
-        return not (await reviewed(api, token, OURS)).get("authenticated")
+        return not (await review_token(api, token, OUR_AUDIENCE)).get("authenticated")
 
     await eventually(ended)
 
 
-async def test_a_token_of_nobody_is_not_made(api: Api, namespace: str) -> None:
+async def test_a_token_for_a_missing_account_is_not_made(api: Api, namespace: str) -> None:
     path = f"{CORE}/{namespace}/serviceaccounts/nobody/token"
-    refusal = (await api.post(path, {"spec": {"audiences": [OURS]}})).expect(404)
+    refusal = (await api.post(path, {"spec": {"audiences": [OUR_AUDIENCE]}})).expect(404)
 
     assert 'serviceaccounts "nobody" not found' in refusal["message"]
 
 
-async def test_a_token_lives_ten_minutes_at_least(api: Api, namespace: str) -> None:
-    path = f"{await account(api, namespace)}/token"
+async def test_a_token_lifetime_below_ten_minutes_is_refused(api: Api, namespace: str) -> None:
+    path = f"{await create_account(api, namespace)}/token"
     refusal = (await api.post(path, {"spec": {"expirationSeconds": 599}})).expect(422)
 
     assert "may not specify a duration less than 10 minutes" in refusal["message"]
 
 
-def executing(namespace: str, name: str = "Order", **changes: str) -> Json:
+def execute_access(namespace: str, name: str = "Order", **changes: str) -> Json:
     return {
         "namespace": namespace,
         "verb": "execute",
@@ -117,11 +119,11 @@ def executing(namespace: str, name: str = "Order", **changes: str) -> Json:
     }
 
 
-async def allowed(api: Api, namespace: str, wish: Json, user: str = "orders") -> bool:
+async def is_allowed(api: Api, namespace: str, access: Json, user: str = "orders") -> bool:
     spec = {
         "user": f"system:serviceaccount:{namespace}:{user}",
         "groups": ["system:serviceaccounts", f"system:serviceaccounts:{namespace}"],
-        "resourceAttributes": wish,
+        "resourceAttributes": access,
     }
     answer = (await api.post(ACCESS_REVIEWS, {"spec": spec})).expect(201)
     return bool(answer["status"]["allowed"])
@@ -152,45 +154,45 @@ async def bind(
 ORDERS = {"kind": "ServiceAccount", "name": "orders"}
 
 
-def of(namespace: str) -> Json:
+def orders_of(namespace: str) -> Json:
     return {**ORDERS, "namespace": namespace}
 
 
-async def test_nobody_may_what_no_role_says(api: Api, namespace: str) -> None:
-    assert not await allowed(api, namespace, executing(namespace))
+async def test_an_account_without_a_role_is_allowed_nothing(api: Api, namespace: str) -> None:
+    assert not await is_allowed(api, namespace, execute_access(namespace))
 
 
 async def test_a_role_allows_what_its_rule_says_and_no_more(api: Api, namespace: str) -> None:
-    await bind(api, namespace, of(namespace), rules=[rule()])
+    await bind(api, namespace, orders_of(namespace), rules=[rule()])
 
-    await eventually(lambda: allowed(api, namespace, executing(namespace)))
+    await eventually(lambda: is_allowed(api, namespace, execute_access(namespace)))
     for refused in (
-        executing(namespace, "Refund"),
-        executing("default"),
-        executing(namespace, verb="get"),
-        executing(namespace, resource="workflowevents"),
-        executing(namespace, group="example.com"),
-        executing(namespace, subresource="status"),
+        execute_access(namespace, "Refund"),
+        execute_access("default"),
+        execute_access(namespace, verb="get"),
+        execute_access(namespace, resource="workflowevents"),
+        execute_access(namespace, group="example.com"),
+        execute_access(namespace, subresource="status"),
     ):
-        assert not await allowed(api, namespace, refused)
-    assert not await allowed(api, namespace, executing(namespace), user="others")
+        assert not await is_allowed(api, namespace, refused)
+    assert not await is_allowed(api, namespace, execute_access(namespace), user="others")
 
 
-async def test_a_rule_without_names_is_for_all_and_a_star_for_everything(
+async def test_a_rule_without_names_allows_all_names_and_a_star_everything(
     api: Api, namespace: str
 ) -> None:
     rules = [rule(resourceNames=[], apiGroups=["*"], verbs=["*"])]
-    await bind(api, namespace, of(namespace), rules=rules)
+    await bind(api, namespace, orders_of(namespace), rules=rules)
 
-    await eventually(lambda: allowed(api, namespace, executing(namespace, "Refund")))
-    assert await allowed(api, namespace, executing(namespace, verb="get"))
+    await eventually(lambda: is_allowed(api, namespace, execute_access(namespace, "Refund")))
+    assert await is_allowed(api, namespace, execute_access(namespace, verb="get"))
 
 
 async def test_a_cluster_role_bound_in_a_namespace_counts_there(api: Api, namespace: str) -> None:
-    await bind(api, namespace, of(namespace), rules=[rule()], kind="ClusterRole")
+    await bind(api, namespace, orders_of(namespace), rules=[rule()], kind="ClusterRole")
     try:
-        await eventually(lambda: allowed(api, namespace, executing(namespace)))
-        assert not await allowed(api, namespace, executing("default"))
+        await eventually(lambda: is_allowed(api, namespace, execute_access(namespace)))
+        assert not await is_allowed(api, namespace, execute_access("default"))
     finally:
         await api.delete(f"{RBAC}/clusterroles/{namespace}-executor")
 
@@ -203,30 +205,30 @@ async def test_all_accounts_of_a_namespace_are_a_group(api: Api, namespace: str)
     }
     await bind(api, namespace, group, rules=[rule()])
 
-    await eventually(lambda: allowed(api, namespace, executing(namespace), user="anyone"))
+    await eventually(lambda: is_allowed(api, namespace, execute_access(namespace), user="anyone"))
 
 
-async def test_what_a_role_allows_ends_with_its_binding(api: Api, namespace: str) -> None:
-    await bind(api, namespace, of(namespace), rules=[rule()])
-    await eventually(lambda: allowed(api, namespace, executing(namespace)))
+async def test_a_role_allows_nothing_after_its_binding_is_deleted(api: Api, namespace: str) -> None:
+    await bind(api, namespace, orders_of(namespace), rules=[rule()])
+    await eventually(lambda: is_allowed(api, namespace, execute_access(namespace)))
     path = f"{RBAC}/namespaces/{namespace}/rolebindings/{namespace}-executor"
     (await api.delete(path)).expect(200)
 
     async def refused() -> bool:
-        return not await allowed(api, namespace, executing(namespace))
+        return not await is_allowed(api, namespace, execute_access(namespace))
 
     await eventually(refused)
 
 
-async def test_a_question_about_nobody_is_refused(api: Api, namespace: str) -> None:
-    spec = {"resourceAttributes": executing(namespace)}
+async def test_a_review_without_a_user_is_refused(api: Api, namespace: str) -> None:
+    spec = {"resourceAttributes": execute_access(namespace)}
     refusal = (await api.post(ACCESS_REVIEWS, {"spec": spec})).expect(422)
 
     assert "at least one of user or group must be specified" in refusal["message"]
 
 
 @pytest.mark.parametrize("path", [TOKEN_REVIEWS, ACCESS_REVIEWS])
-async def test_questions_are_not_kept(api: Api, path: str) -> None:
+async def test_reviews_are_not_stored(api: Api, path: str) -> None:
     assert (await api.get(path)).status == 405
 
 
@@ -247,12 +249,12 @@ async def test_kubectl_grants_a_verb_of_our_own(api: Api, kubectl: Kubectl, name
         "--role=executor",
         f"--serviceaccount={namespace}:orders",
     )
-    wish = executing(namespace, group="", resource="serviceaccounts")
+    access = execute_access(namespace, group="", resource="serviceaccounts")
 
     assert "role.rbac.authorization.k8s.io/executor created" in said
-    await eventually(lambda: allowed(api, namespace, wish))
-    token = await kubectl("create", "token", "orders", f"--audience={OURS}")
-    assert (await reviewed(api, token.strip(), OURS))["authenticated"]
+    await eventually(lambda: is_allowed(api, namespace, access))
+    token = await kubectl("create", "token", "orders", f"--audience={OUR_AUDIENCE}")
+    assert (await review_token(api, token.strip(), OUR_AUDIENCE))["authenticated"]
 
 
 SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
@@ -260,14 +262,14 @@ OWN_ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 U1 = {"Impersonate-User": "u1"}
 
 
-async def test_somebody_is_told_who_it_is(api: Api) -> None:
+async def test_a_user_can_ask_for_its_own_name(api: Api) -> None:
     answer = (await api.request("POST", SELF, body={}, headers=U1)).expect(201)
 
     found = answer["status"]["userInfo"]
     assert (found["username"], found["groups"]) == ("u1", ["system:authenticated"])
 
 
-async def test_an_account_that_is_acted_for_has_its_groups(api: Api, namespace: str) -> None:
+async def test_an_impersonated_account_has_its_groups(api: Api, namespace: str) -> None:
     headers = {"Impersonate-User": f"system:serviceaccount:{namespace}:orders"}
     answer = (await api.request("POST", SELF, body={}, headers=headers)).expect(201)
 
@@ -278,21 +280,21 @@ async def test_an_account_that_is_acted_for_has_its_groups(api: Api, namespace: 
     }
 
 
-async def test_somebody_may_ask_what_it_may(api: Api, namespace: str) -> None:
+async def test_a_user_can_ask_what_it_may_do(api: Api, namespace: str) -> None:
     await bind(api, namespace, {"kind": "User", "name": "u1"}, rules=[rule()])
 
-    async def may(wish: Json, headers: dict[str, str]) -> bool:
-        body = {"spec": {"resourceAttributes": wish}}
+    async def may(access: Json, headers: dict[str, str]) -> bool:
+        body = {"spec": {"resourceAttributes": access}}
         answer = await api.request("POST", OWN_ACCESS, body=body, headers=headers)
         return bool(answer.expect(201)["status"]["allowed"])
 
-    await eventually(lambda: may(executing(namespace), U1))
-    assert not await may(executing(namespace, "Refund"), U1)
-    assert not await may(executing(namespace), {"Impersonate-User": "u2"})
-    assert await may(executing(namespace, "Refund"), {})
+    await eventually(lambda: may(execute_access(namespace), U1))
+    assert not await may(execute_access(namespace, "Refund"), U1)
+    assert not await may(execute_access(namespace), {"Impersonate-User": "u2"})
+    assert await may(execute_access(namespace, "Refund"), {})
 
 
-async def test_who_is_acted_for_may_do_what_roles_allow_and_no_more(
+async def test_an_impersonated_user_may_do_what_roles_allow_and_no_more(
     api: Api, namespace: str
 ) -> None:
     rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "list"]}]
@@ -325,7 +327,7 @@ async def test_who_is_acted_for_may_do_what_roles_allow_and_no_more(
     )
 
 
-async def test_kubectl_tells_who_somebody_is_and_what_it_may(
+async def test_kubectl_prints_the_user_and_what_it_may_do(
     kubectl: Kubectl, api: Api, namespace: str
 ) -> None:
     rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]}]

@@ -1,4 +1,4 @@
-"""Schemas: pruning, defaulting, validation; and which schemas are none."""
+"""Schemas: pruning, defaulting and validation, and which schemas are refused."""
 
 from typing import Any
 
@@ -27,11 +27,11 @@ async def test_free_form_fields_are_kept(widgets: Widgets) -> None:
 
 
 @pytest.mark.parametrize("free", [[], {}, "", 0, False, [[1]], "text"])
-async def test_free_form_is_any_json(widgets: Widgets, free: object) -> None:
+async def test_a_free_form_field_takes_any_json(widgets: Widgets, free: object) -> None:
     assert (await widgets.create("a", free=free))["spec"]["free"] == free
 
 
-async def test_unknown_fields_are_warned_of(widgets: Widgets) -> None:
+async def test_an_unknown_field_is_a_warning(widgets: Widgets) -> None:
     answer = await widgets.try_create("a", unknown=1)
 
     assert answer.status == 201
@@ -65,7 +65,7 @@ async def test_unknown_fields_can_be_ignored(widgets: Widgets) -> None:
     assert "Warning" not in answer.headers
 
 
-async def test_there_is_no_other_validation(widgets: Widgets) -> None:
+async def test_another_field_validation_is_refused(widgets: Widgets) -> None:
     answer = await widgets.api.post(widgets.path, widgets.new("a"), fieldValidation="Lenient")
 
     assert "fieldValidation" in causes(answer.expect(422))
@@ -82,11 +82,11 @@ async def test_defaults_are_filled_in(widgets: Widgets) -> None:
     }
 
 
-async def test_a_default_below_a_missing_object_is_not(widgets: Widgets) -> None:
+async def test_a_default_below_a_missing_object_is_not_filled_in(widgets: Widgets) -> None:
     assert "nested" not in (await widgets.create("a"))["spec"]
 
 
-async def test_nulls_stay_only_where_they_may(widgets: Widgets) -> None:
+async def test_a_null_stays_only_in_a_nullable_field(widgets: Widgets) -> None:
     widget = await widgets.create("a", size=None, label=None, maybe=None, greeting=None)
 
     assert widget["spec"] == {"color": "red", "size": 3, "maybe": None, "greeting": None}
@@ -177,7 +177,7 @@ async def test_removing_a_field_brings_its_default_back(widgets: Widgets) -> Non
         ),
     ],
 )
-async def test_what_does_not_fit_is_refused(
+async def test_a_value_that_does_not_fit_the_schema_is_refused(
     widgets: Widgets, spec: dict[str, Any], field: str, message: str
 ) -> None:
     manifest = widgets.new("a")
@@ -192,13 +192,13 @@ async def test_what_does_not_fit_is_refused(
     assert (details["name"], details["kind"], details["group"]) == ("a", "Widget", widgets.group)
 
 
-async def test_all_that_is_wrong_is_said_at_once(widgets: Widgets) -> None:
+async def test_all_errors_are_answered_at_once(widgets: Widgets) -> None:
     refusal = (await widgets.try_create("a", size=99, flag="yes", tags=["a", "b", "c"])).expect(422)
 
     assert {"spec.size", "spec.flag", "spec.tags"} <= set(causes(refusal))
 
 
-async def test_a_missing_spec_is_said(widgets: Widgets) -> None:
+async def test_a_missing_spec_is_refused(widgets: Widgets) -> None:
     manifest = {**widgets.new("a")}
     del manifest["spec"]
     refusal = (await widgets.api.post(widgets.path, manifest)).expect(422)
@@ -219,18 +219,18 @@ async def test_a_time_is_kept_as_it_was_written(widgets: Widgets, when: str) -> 
 
 
 def changed(group: str, **version: Any) -> Json:
-    """Give the definition of Widget with its version changed."""
+    """Return the definition of Widget with changes to its version."""
     manifest = definition(f"bad.{group}")
     manifest["spec"]["versions"][0].update(version)
     return manifest
 
 
 async def define(widgets: Widgets, manifest: Json) -> Answer:
-    """Ask whether a definition would do."""
+    """Return the answer to a definition in a dry run."""
     return await widgets.api.post(CRDS, manifest, dryRun="All")
 
 
-async def test_a_stricter_schema_does_not_lock_what_is_there(widgets: Widgets) -> None:
+async def test_a_stricter_schema_does_not_lock_existing_objects(widgets: Widgets) -> None:
     group = f"stricter.{widgets.group}"
     (await widgets.api.post(CRDS, definition(group))).expect(201)
     path = f"{CRDS}/widgets.{group}"
@@ -277,7 +277,7 @@ async def test_a_kind_is_served_in_all_its_versions(widgets: Widgets) -> None:
     await widgets.api.delete(f"{CRDS}/widgets.versions.{widgets.group}")
 
 
-async def test_a_definition_that_fits_is_accepted(widgets: Widgets) -> None:
+async def test_a_valid_definition_is_accepted(widgets: Widgets) -> None:
     (await define(widgets, changed(widgets.group))).expect(201)
 
 
@@ -317,7 +317,7 @@ async def test_only_scalar_fields_can_be_selected(widgets: Widgets, path: str) -
     assert "spec.selectableFields[0].jsonPath" in causes(refusal)
 
 
-async def test_a_changed_schema_holds_for_what_is_there(widgets: Widgets) -> None:
+async def test_a_changed_schema_applies_to_existing_objects(widgets: Widgets) -> None:
     group = f"changing.{widgets.group}"
     (await widgets.api.post(CRDS, definition(group))).expect(201)
     path = f"{CRDS}/widgets.{group}"

@@ -7,7 +7,7 @@ from tests.conformance.widgets import Widgets
 
 @pytest.fixture
 async def four(widgets: Widgets) -> Widgets:
-    """Give widgets a (red, flagged), b (blue), c (green, size 7) and d (blue, team x)."""
+    """Create a (red, flagged), b (blue), c (green, size 7) and d (blue, team x)."""
     await widgets.create("a", color="red", flag=True)
     await widgets.create("b", color="blue", metadata={"labels": {"app": "one"}})
     await widgets.create("c", color="green", size=7, metadata={"labels": {"app": "two"}})
@@ -39,7 +39,7 @@ async def four(widgets: Widgets) -> Widgets:
         ("", "abcd"),
     ],
 )
-async def test_fields_select(four: Widgets, selector: str, names: str) -> None:
+async def test_fields_select_objects(four: Widgets, selector: str, names: str) -> None:
     assert await four.names(fieldSelector=selector) == list(names)
 
 
@@ -84,7 +84,7 @@ async def test_a_field_that_cannot_be_selected_is_refused(
         ("", "abcd"),
     ],
 )
-async def test_labels_select(four: Widgets, selector: str, names: str) -> None:
+async def test_labels_select_objects(four: Widgets, selector: str, names: str) -> None:
     assert await four.names(labelSelector=selector) == list(names)
 
 
@@ -104,7 +104,7 @@ async def test_labels_and_fields_select_together(four: Widgets) -> None:
         ),
     ],
 )
-async def test_a_label_selector_that_cannot_be_read_is_refused(
+async def test_a_label_selector_that_cannot_be_parsed_is_refused(
     widgets: Widgets, selector: str, message: str
 ) -> None:
     answer = await widgets.api.get(widgets.path, labelSelector=selector)
@@ -112,7 +112,7 @@ async def test_a_label_selector_that_cannot_be_read_is_refused(
     assert answer.expect(400)["message"] == message
 
 
-async def test_events_are_selected_by_what_they_are_about(widgets: Widgets) -> None:
+async def test_events_are_selected_by_their_object(widgets: Widgets) -> None:
     path = f"/api/v1/namespaces/{widgets.namespace}/events"
     for name in ("a", "b"):
         event = {

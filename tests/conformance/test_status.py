@@ -28,7 +28,7 @@ async def test_a_status_write_changes_nothing_else(widgets: Widgets) -> None:
     assert "labels" not in answer["metadata"]
 
 
-async def test_the_main_endpoint_leaves_status_alone(widgets: Widgets) -> None:
+async def test_the_main_endpoint_does_not_change_the_status(widgets: Widgets) -> None:
     await widgets.create("a")
     widget = await widgets.set_status("a", phase="Running")
     widget["status"] = {"phase": "Other"}
@@ -57,13 +57,13 @@ async def test_a_status_write_must_name_a_version(widgets: Widgets) -> None:
     assert "metadata.resourceVersion" in causes(refusal)
 
 
-async def test_a_status_of_nothing_is_not_found(widgets: Widgets) -> None:
+async def test_a_status_of_a_missing_object_is_not_found(widgets: Widgets) -> None:
     answer = await widgets.api.put(widgets.at("a", "status"), widgets.new("a"))
 
     assert answer.expect(404)["reason"] == "NotFound"
 
 
-async def test_the_same_status_again_is_no_write(widgets: Widgets) -> None:
+async def test_an_unchanged_status_is_not_written(widgets: Widgets) -> None:
     await widgets.create("a")
     first = await widgets.set_status("a", phase="Running", count=1)
     second = await widgets.set_status("a", phase="Running", count=1)
@@ -124,7 +124,7 @@ async def test_unknown_fields_of_a_status_are_dropped_with_a_warning(widgets: Wi
     assert answer.headers["Warning"] == '299 - "unknown field \\"status.bogus\\""'
 
 
-async def test_there_is_no_other_subresource(widgets: Widgets) -> None:
+async def test_another_subresource_is_not_found(widgets: Widgets) -> None:
     await widgets.create("a")
 
     assert (await widgets.api.get(widgets.at("a", "scale"))).status == 404

@@ -1,4 +1,4 @@
-"""Tables: what `kubectl get` prints."""
+"""Tables: the answers that `kubectl get` prints."""
 
 import pytest
 
@@ -9,7 +9,7 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 
 async def table(widgets: Widgets, path: str = "", **params: str) -> Json:
-    """Ask for a table."""
+    """Return the answer to a request for a table."""
     answer = await widgets.api.get(path or widgets.path, accept=TABLE, **params)
     return answer.expect(200)
 
@@ -46,7 +46,7 @@ async def test_columns_are_described(widgets: Widgets) -> None:
     )
 
 
-async def test_what_is_not_there_is_null(widgets: Widgets) -> None:
+async def test_a_missing_value_is_null(widgets: Widgets) -> None:
     await widgets.create("a")
     [row] = (await table(widgets))["rows"]
 
@@ -64,7 +64,7 @@ async def test_an_object_is_a_table_of_one_row(widgets: Widgets) -> None:
 @pytest.mark.parametrize(
     ("include", "kind"), [("", "PartialObjectMetadata"), ("Object", "Widget"), ("None", None)]
 )
-async def test_a_row_has_the_object_that_was_asked_for(
+async def test_a_row_has_the_object_in_the_requested_form(
     widgets: Widgets, include: str, kind: str | None
 ) -> None:
     await widgets.create("a")
@@ -74,7 +74,7 @@ async def test_a_row_has_the_object_that_was_asked_for(
     assert ("spec" in (row["object"] or {})) == (include == "Object")
 
 
-async def test_no_other_object_can_be_asked_for(widgets: Widgets) -> None:
+async def test_another_form_of_the_object_is_refused(widgets: Widgets) -> None:
     await widgets.create("a")
     answer = await widgets.api.get(widgets.path, accept=TABLE, includeObject="Some")
 
@@ -90,13 +90,13 @@ async def test_pages_are_tables_too(widgets: Widgets) -> None:
     assert [row["cells"][0] for row in first["rows"] + rest["rows"]] == ["a", "b", "c"]
 
 
-async def test_json_is_answered_where_it_comes_first(widgets: Widgets) -> None:
+async def test_json_is_answered_if_it_is_accepted_first(widgets: Widgets) -> None:
     answer = await widgets.api.get(widgets.path, accept=f"application/json,{TABLE}")
 
     assert answer.expect(200)["kind"] == "WidgetList"
 
 
-async def test_metadata_alone_is_a_list_as_well(widgets: Widgets) -> None:
+async def test_a_list_can_be_of_metadata_alone(widgets: Widgets) -> None:
     await widgets.create("a")
     accept = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
     found = (await widgets.api.get(widgets.path, accept=accept)).expect(200)

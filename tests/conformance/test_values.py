@@ -1,4 +1,4 @@
-"""Values that some languages call equal and JSON does not: a boolean is not a number."""
+"""Values that Python calls equal and JSON does not: a boolean is not a number."""
 
 from typing import Any
 
@@ -45,7 +45,9 @@ async def test_a_changed_value_of_the_status_is_written(
 
 
 @pytest.mark.parametrize(("before", "after"), CHANGES, ids=ids)
-async def test_a_lock_tells_values_apart(widgets: Widgets, before: Any, after: Any) -> None:
+async def test_a_locked_field_cannot_change_to_a_value_of_another_type(
+    widgets: Widgets, before: Any, after: Any
+) -> None:
     await widgets.create("a", locked={"key": "k", "input": {"x": before}})
     operation = {"op": "replace", "path": "/spec/locked/input/x", "value": after}
 
@@ -72,7 +74,7 @@ async def test_the_test_of_a_json_patch_compares_json(
     assert (await json_patch(widgets, operation)).status == status
 
 
-async def test_appliers_that_say_0_and_false_are_in_conflict(widgets: Widgets) -> None:
+async def test_managers_that_apply_0_and_false_conflict(widgets: Widgets) -> None:
     await apply(widgets, "me", widgets.new("a", free={"x": 0}))
     refusal = (await apply(widgets, "you", widgets.new("a", free={"x": False}))).expect(409)
 

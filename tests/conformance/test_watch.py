@@ -1,4 +1,4 @@
-"""Watches: what comes, in which order, and from where on."""
+"""Watches: their events, the order of these, and the revision from which they begin."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 
 async def latest(widgets: Widgets) -> str:
-    """Give the revision of now."""
+    """Return the current revision."""
     return revision((await widgets.api.get(widgets.path)).expect(200))
 
 
@@ -45,7 +45,7 @@ async def test_a_watch_goes_on_from_any_kept_revision(widgets: Widgets) -> None:
 
 
 @pytest.mark.parametrize("params", [{}, {"resourceVersion": "0"}])
-async def test_without_a_revision_all_objects_come_first(
+async def test_a_watch_without_a_revision_begins_with_all_objects(
     widgets: Widgets, params: dict[str, str]
 ) -> None:
     await widgets.create("b")
@@ -56,7 +56,7 @@ async def test_without_a_revision_all_objects_come_first(
         found = (await widgets.api.get(widgets.path, resourceVersion="0")).expect(200)
         return newest in {revision(item) for item in found["items"]}
 
-    await eventually(is_known_to_the_cache)  # "0" means: of any moment
+    await eventually(is_known_to_the_cache)  # "0" means any revision
     async with widgets.api.watch(widgets.path, **params) as watch:
         assert sorted(await watch.take(2)) == [("ADDED", "a"), ("ADDED", "b")]
         await widgets.create("c")
@@ -109,7 +109,7 @@ async def test_a_replayed_watch_selects_as_a_live_one_does(widgets: Widgets) -> 
         assert await watch.take(3) == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
 
 
-async def test_labels_select_too(widgets: Widgets) -> None:
+async def test_a_watch_selects_by_labels(widgets: Widgets) -> None:
     start = await latest(widgets)
     await widgets.create("a", metadata={"labels": {"team": "x"}})
     await widgets.create("b")
@@ -159,13 +159,13 @@ async def test_initial_events_need_a_match(widgets: Widgets) -> None:
     assert "sendInitialEvents requires setting resourceVersionMatch" in refusal["message"]
 
 
-async def test_a_watch_ends_when_its_time_is_over(widgets: Widgets) -> None:
+async def test_a_watch_ends_after_its_timeout(widgets: Widgets) -> None:
     start = await latest(widgets)
     async with widgets.api.watch(widgets.path, resourceVersion=start, timeoutSeconds="1") as watch:
-        assert await watch.ended()
+        assert await watch.has_ended()
 
 
-async def test_a_watch_of_the_future_is_silent(widgets: Widgets) -> None:
+async def test_a_watch_from_a_future_revision_is_silent(widgets: Widgets) -> None:
     future = str(int(await latest(widgets)) + 1_000_000)
     async with widgets.api.watch(widgets.path, resourceVersion=future) as watch:
         assert watch.status == 200
@@ -229,7 +229,7 @@ async def test_namespaces_can_be_watched(api: Api, namespace: str) -> None:
 
 async def assert_silence(watch: Watch) -> None:
     with pytest.raises(TimeoutError):
-        await watch.next(patience=0.3)
+        await watch.next(within_s=0.3)
 
 
 def size_of(event: Json) -> int:

@@ -1,4 +1,4 @@
-"""The custom resource that the suite is about, in a group of its own for each run."""
+"""The custom resource of the suite, in a group of its own for each run."""
 
 import copy
 import secrets
@@ -88,7 +88,7 @@ COLUMNS = [
 
 
 def definition(group: str) -> Json:
-    """Give the CustomResourceDefinition of Widget."""
+    """Return the CustomResourceDefinition of Widget."""
     schema = {
         "type": "object",
         "description": "A widget.",
@@ -124,7 +124,7 @@ def definition(group: str) -> Json:
 
 
 def fresh_group() -> str:
-    """Make the name of a group that no other run has."""
+    """Return the name of a group that no other run has."""
     return f"r{secrets.token_hex(4)}.conformance.grctl.dev"
 
 
@@ -138,15 +138,15 @@ class Widgets:
 
     @property
     def path(self) -> str:
-        """Where they are."""
+        """The path of the collection."""
         return f"/apis/{self.group}/v1/namespaces/{self.namespace}/widgets"
 
     def at(self, name: str, subresource: str = "") -> str:
-        """Say where one of them is."""
+        """Return the path of a widget, or of one of its subresources."""
         return f"{self.path}/{name}" + (f"/{subresource}" if subresource else "")
 
     def new(self, name: str, *, metadata: Json | None = None, **spec: Any) -> Json:
-        """Make a manifest."""
+        """Return the manifest of a widget."""
         return {
             "apiVersion": f"{self.group}/v1",
             "kind": "Widget",
@@ -155,11 +155,11 @@ class Widgets:
         }
 
     async def try_create(self, name: str, *, metadata: Json | None = None, **spec: Any) -> Answer:
-        """Ask for a widget."""
+        """Request a new widget. Return the answer, which may be a refusal."""
         return await self.api.post(self.path, self.new(name, metadata=metadata, **spec))
 
     async def create(self, name: str, *, metadata: Json | None = None, **spec: Any) -> Json:
-        """Make a widget."""
+        """Create a widget."""
         return (await self.try_create(name, metadata=metadata, **spec)).expect(201)
 
     async def get(self, name: str) -> Json:
@@ -167,29 +167,29 @@ class Widgets:
         return (await self.api.get(self.at(name))).expect(200)
 
     async def names(self, **params: str) -> list[str]:
-        """Name those that a list finds."""
+        """Return the names of the widgets that a list finds."""
         found = (await self.api.get(self.path, **params)).expect(200)
         return [item["metadata"]["name"] for item in found["items"]]
 
     async def set_status(self, name: str, **status: Any) -> Json:
-        """Replace a widget's status."""
+        """Replace the status of a widget."""
         widget = await self.get(name)
         widget["status"] = status
         return (await self.api.put(self.at(name, "status"), widget)).expect(200)
 
     async def set_spec(self, name: str, **spec: Any) -> Json:
-        """Change a widget's spec."""
+        """Change fields of a widget's spec."""
         return (await self.api.patch(self.at(name), {"spec": spec})).expect(200)
 
 
 def revision(value: Json) -> str:
-    """Give an object's or a list's resourceVersion."""
+    """Return the resourceVersion of an object or of a list."""
     version: str = value["metadata"]["resourceVersion"]
     return version
 
 
 def causes(status: Json) -> dict[str, str]:
-    """Give the fields that a Status blames, with the first message of each."""
+    """Return the invalid fields that a Status names, with the first message of each."""
     found: dict[str, str] = {}
     for cause in status["details"]["causes"]:
         found.setdefault(cause["field"], cause["message"])

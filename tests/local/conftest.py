@@ -1,4 +1,4 @@
-"""An embedded server in this process, with a clock that tests set."""
+"""An embedded API in this process, with a clock that tests set."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ GROUP = "local.grctl.dev"
 
 
 @dataclass
-class HandClock:
-    """A clock that moves when it is told to."""
+class ManualClock:
+    """A clock that only tests move."""
 
     now: datetime = datetime(2026, 1, 1, 12, 0, 0, 250_000, UTC)
 
@@ -25,17 +25,17 @@ class HandClock:
         return self.now
 
     def move(self, **duration: float) -> None:
-        """Let time pass."""
+        """Move the clock forward."""
         self.now += timedelta(**duration)
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-async def server(clock: HandClock, tmp_path: Path) -> AsyncIterator[LocalServer]:
+async def server(clock: ManualClock, tmp_path: Path) -> AsyncIterator[LocalServer]:
     async with LocalServer(kubeconfig_path=tmp_path / "kubeconfig", clock=clock) as server:
         yield server
 

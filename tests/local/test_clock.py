@@ -1,4 +1,4 @@
-"""Times and ages as Kubernetes writes them."""
+"""Times and ages in the text forms of Kubernetes."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -36,6 +36,6 @@ def test_a_timestamp_is_rounded_down_to_the_second() -> None:
     assert timestamp(datetime(2026, 1, 2, 3, 4, 5, 999_999, UTC)) == "2026-01-02T03:04:05Z"
 
 
-def test_a_time_without_a_zone_is_none() -> None:
+def test_a_text_without_a_zone_is_not_a_time() -> None:
     assert parse_timestamp("2026-01-02T03:04:05") is None
     assert parse_timestamp("yesterday") is None

@@ -1,4 +1,4 @@
-"""`python -m grctl_local`: how it starts, how it ends, what survives."""
+"""`python -m grctl_local`: how it starts and ends, and which data survives."""
 
 import json
 import os
@@ -17,7 +17,7 @@ CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 
 
 def start(directory: Path, *arguments: str) -> "subprocess.Popen[str]":
-    """Start the command; it has said where it is when this returns."""
+    """Start the command. It has printed its address when this returns."""
     process = subprocess.Popen(
         [sys.executable, "-m", "grctl_local", *arguments],
         cwd=directory,
@@ -30,8 +30,8 @@ def start(directory: Path, *arguments: str) -> "subprocess.Popen[str]":
     return process
 
 
-def refused(directory: Path, *arguments: str) -> str:
-    """Run the command where it cannot start; give what it says."""
+def error_of(directory: Path, *arguments: str) -> str:
+    """Run the command, which cannot start. Return its error message."""
     process = subprocess.run(
         [sys.executable, "-m", "grctl_local", *arguments],
         cwd=directory,
@@ -46,7 +46,7 @@ def refused(directory: Path, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_it_ends_though_it_is_watched(tmp_path: Path, number: signal.Signals) -> None:
+async def test_the_server_ends_while_it_is_watched(tmp_path: Path, number: signal.Signals) -> None:
     with start(tmp_path) as process:
         async with (
             Api(load(tmp_path / ".grctl" / "kubeconfig")) as api,
@@ -59,7 +59,7 @@ async def test_it_ends_though_it_is_watched(tmp_path: Path, number: signal.Signa
         assert process.communicate()[1] == ""
 
 
-async def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
+async def test_an_answered_write_survives_a_kill(tmp_path: Path) -> None:
     arguments = ("--data", "objects.db", "--kubeconfig", "config")
     with start(tmp_path, *arguments) as process:
         access = load(tmp_path / "config")
@@ -78,22 +78,22 @@ async def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     assert len(found["items"]) == 20
 
 
-def test_a_taken_port_and_a_taken_file_are_said_to_be_so(tmp_path: Path) -> None:
+def test_a_taken_port_and_a_taken_file_are_reported(tmp_path: Path) -> None:
     with start(tmp_path, "--data", "objects.db") as process:
         port = load(tmp_path / ".grctl" / "kubeconfig").server.rpartition(":")[2]
-        assert f"Port {port} of 127.0.0.1 cannot be used" in refused(tmp_path, "--port", port)
-        assert "another process uses it" in refused(tmp_path, "--data", "objects.db")
+        assert f"Port {port} of 127.0.0.1 cannot be used" in error_of(tmp_path, "--port", port)
+        assert "another process uses it" in error_of(tmp_path, "--data", "objects.db")
         process.terminate()
         process.communicate()
 
 
-def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("my notes\n" * 1000)
 
-    assert "no data file of this server" in refused(tmp_path, "--data", "notes.txt")
+    assert "not a data file of this server" in error_of(tmp_path, "--data", "notes.txt")
 
 
-async def test_an_audit_log_is_added_to(tmp_path: Path) -> None:
+async def test_lines_are_added_to_an_existing_audit_log(tmp_path: Path) -> None:
     (tmp_path / "audit.jsonl").write_text("before\n")
     with start(tmp_path, "--audit-log", "audit.jsonl") as process:
         async with Api(load(tmp_path / ".grctl" / "kubeconfig")) as api:
@@ -104,25 +104,23 @@ async def test_an_audit_log_is_added_to(tmp_path: Path) -> None:
     assert (before, json.loads(line)["resource"]) == ("before", "configmaps")
 
 
-def test_an_audit_log_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
-    assert "nowhere/audit.jsonl" in refused(tmp_path, "--audit-log", "nowhere/audit.jsonl")
+def test_an_audit_log_that_cannot_be_written_is_reported_in_one_line(tmp_path: Path) -> None:
+    assert "nowhere/audit.jsonl" in error_of(tmp_path, "--audit-log", "nowhere/audit.jsonl")
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "9" * 30, "9" * 5000, "x", "", "1.5"])
-def test_a_port_that_there_is_not_is_a_wrong_call(
-    port: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_invalid_port_is_a_usage_error(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([f"--port={port}"])
     assert "error: argument --port" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flag", ["--kubeconfig", "--data"])
-def test_what_is_no_file_is_left_as_it_is(tmp_path: Path, flag: str) -> None:
+def test_a_device_in_place_of_a_file_is_not_changed(tmp_path: Path, flag: str) -> None:
     device = tmp_path / "device"
     os.mkfifo(device)
     before = device.lstat()
-    told = refused(tmp_path, flag, str(device))
-    assert "is not a file" in told
+    written = error_of(tmp_path, flag, str(device))
+    assert "is not a file" in written
     assert device.lstat() == before
     assert [each.name for each in tmp_path.iterdir() if each.name != ".grctl"] == ["device"]

@@ -1,4 +1,4 @@
-"""The kubeconfig that is written: nothing that somebody still needs is lost by it."""
+"""The kubeconfig: writing it never destroys a file that is still in use."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from grctl_local.kubeconfig import KubeconfigTakenError, write
 from tests.conformance.kubeconfig import load
 
 
-async def test_the_kubeconfig_of_a_server_that_still_runs_is_left_to_it(tmp_path: Path) -> None:
+async def test_the_kubeconfig_of_a_running_server_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     async with LocalServer(kubeconfig_path=path) as first:
         with pytest.raises(KubeconfigTakenError, match=f"in use: .* runs at {first.url}"):
@@ -18,7 +18,7 @@ async def test_the_kubeconfig_of_a_server_that_still_runs_is_left_to_it(tmp_path
         assert load(path).server == first.url
 
 
-async def test_one_whose_server_is_gone_is_written_anew(tmp_path: Path) -> None:
+async def test_the_kubeconfig_of_a_stopped_server_is_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     async with LocalServer(kubeconfig_path=path):
         pass
@@ -26,7 +26,7 @@ async def test_one_whose_server_is_gone_is_written_anew(tmp_path: Path) -> None:
         assert load(path).server == second.url
 
 
-async def test_another_server_that_has_taken_the_port_since_is_not_taken_for_it(
+async def test_a_server_at_the_port_of_a_stopped_one_is_not_mistaken_for_it(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "kubeconfig"
@@ -45,7 +45,7 @@ async def test_another_server_that_has_taken_the_port_since_is_not_taken_for_it(
         "{",
     ],
 )
-async def test_what_is_not_ours_is_never_written_over(tmp_path: Path, text: str) -> None:
+async def test_a_file_of_others_is_never_overwritten(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(KubeconfigTakenError, match="not of `grctl local`: it is left as it is"):
@@ -61,7 +61,7 @@ async def test_an_empty_file_is_filled(tmp_path: Path) -> None:
         assert load(path).server == server.url
 
 
-async def test_a_restart_at_the_same_port_is_not_in_its_own_way(tmp_path: Path) -> None:
+async def test_a_restart_at_the_same_port_may_overwrite_its_own_kubeconfig(tmp_path: Path) -> None:
     path, data = tmp_path / "kubeconfig", tmp_path / "objects.db"
     async with LocalServer(data, kubeconfig_path=path) as first:
         port = int(first.url.rpartition(":")[2])
@@ -69,7 +69,7 @@ async def test_a_restart_at_the_same_port_is_not_in_its_own_way(tmp_path: Path) 
         assert load(path).server == first.url == second.url
 
 
-def test_a_link_to_the_file_stays_one(tmp_path: Path) -> None:
+def test_a_link_to_the_kubeconfig_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").touch()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     write(tmp_path / "link", "https://127.0.0.1:1", "token", "certificate")

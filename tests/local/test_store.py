@@ -1,4 +1,4 @@
-"""The store: revisions, the log, compaction, the file."""
+"""The store: revisions, the log of changes, compaction and the file."""
 
 import sqlite3
 from pathlib import Path
@@ -6,28 +6,28 @@ from typing import Any
 
 import pytest
 
-from grctl_local.errors import ApiError, Json
-from grctl_local.store import EVERYTHING, Change, Store, StoreError
+from grctl_local.errors import Json, StatusError
+from grctl_local.store import ALL_RESOURCES, Change, ObjectStore, StoreError
 
 THINGS = "things.example.com"
 
 
-def put(store: Store, name: str, resource: str = THINGS, **fields: Any) -> int:
-    """Write an object; give its revision."""
+def put(store: ObjectStore, name: str, resource: str = THINGS, **fields: Any) -> int:
+    """Write an object. Return its revision."""
     value: Json = {"metadata": {"name": name}, **fields}
     return store.put(resource, ("ns", name), value).revision
 
 
-def names(store: Store, revision: int) -> list[str]:
+def names(store: ObjectStore, revision: int) -> list[str]:
     return sorted(name for _, name in store.snapshot(THINGS, revision))
 
 
-def history(store: Store, since: int) -> list[tuple[str, str]]:
+def history(store: ObjectStore, since: int) -> list[tuple[str, str]]:
     return [(change.type, change.record.key[1]) for change in store.changes_since(since)]
 
 
 def test_one_counter_numbers_all_writes() -> None:
-    store = Store()
+    store = ObjectStore()
     revisions = [put(store, "a"), put(store, "b", "others.example.com"), put(store, "a", x=1)]
 
     assert revisions == [2, 3, 4]
@@ -35,7 +35,7 @@ def test_one_counter_numbers_all_writes() -> None:
 
 
 def test_an_objects_resource_version_is_the_revision_of_its_write() -> None:
-    store = Store()
+    store = ObjectStore()
     put(store, "a")
     record = store.get(THINGS, ("ns", "a"))
 
@@ -44,8 +44,8 @@ def test_an_objects_resource_version_is_the_revision_of_its_write() -> None:
     assert b'"resourceVersion":"2"' in record.data
 
 
-def test_the_log_tells_what_happened_since() -> None:
-    store = Store()
+def test_the_log_holds_the_changes_after_a_revision() -> None:
+    store = ObjectStore()
     start = put(store, "a")
     put(store, "b")
     put(store, "a", x=1)
@@ -54,8 +54,8 @@ def test_the_log_tells_what_happened_since() -> None:
     assert history(store, start) == [("ADDED", "b"), ("MODIFIED", "a"), ("DELETED", "b")]
 
 
-def test_a_snapshot_is_what_was() -> None:
-    store = Store()
+def test_a_snapshot_holds_the_objects_of_its_revision() -> None:
+    store = ObjectStore()
     put(store, "a", x=1)
     then = put(store, "b")
     put(store, "a", x=2)
@@ -68,7 +68,7 @@ def test_a_snapshot_is_what_was() -> None:
 
 
 def test_compaction_keeps_the_objects_and_the_newest_changes() -> None:
-    store = Store()
+    store = ObjectStore()
     for number in range(10):
         put(store, f"w{number}")
     put(store, "w0", x=1)
@@ -80,23 +80,23 @@ def test_compaction_keeps_the_objects_and_the_newest_changes() -> None:
 
 
 def test_a_compacted_revision_is_refused() -> None:
-    store = Store()
+    store = ObjectStore()
     then = put(store, "a")
     put(store, "b")
     put(store, "c")
     store.compact(keep=1)
 
-    with pytest.raises(ApiError, match="too old") as refused:
+    with pytest.raises(StatusError, match="too old") as refused:
         store.snapshot(THINGS, then)
     assert (refused.value.code, refused.value.reason) == (410, "Expired")
 
 
-def test_watchers_hear_of_their_resource_in_order() -> None:
-    store = Store()
+def test_a_watcher_gets_the_changes_of_its_resource_in_order() -> None:
+    store = ObjectStore()
     heard: list[Change] = []
     all_of_it: list[Change] = []
     stop = store.watch(THINGS, heard.append)
-    store.watch(EVERYTHING, all_of_it.append)
+    store.watch(ALL_RESOURCES, all_of_it.append)
     put(store, "a")
     put(store, "x", "others.example.com")
     store.delete(THINGS, ("ns", "a"))
@@ -107,24 +107,24 @@ def test_watchers_hear_of_their_resource_in_order() -> None:
     assert len(all_of_it) == 4
 
 
-def test_a_write_that_is_too_large_is_none() -> None:
-    store = Store()
-    with pytest.raises(ApiError, match="request is too large"):
+def test_a_too_large_object_is_not_written() -> None:
+    store = ObjectStore()
+    with pytest.raises(StatusError, match="request is too large"):
         put(store, "a", x="y" * 1_600_000)
 
     assert store.revision == 1
     assert store.get(THINGS, ("ns", "a")) is None
 
 
-def test_all_comes_back_from_the_file(tmp_path: Path) -> None:
+def test_objects_and_log_are_read_back_from_the_file(tmp_path: Path) -> None:
     path = tmp_path / "data"
-    store = Store(path)
+    store = ObjectStore(path)
     start = put(store, "a", x=1)
     put(store, "b")
     put(store, "a", x=2)
     store.delete(THINGS, ("ns", "b"))
     store.close()
-    again = Store(path)
+    again = ObjectStore(path)
 
     assert names(again, again.revision) == ["a"]
     assert again.get(THINGS, ("ns", "a")).value["x"] == 2  # type: ignore[union-attr]
@@ -134,25 +134,25 @@ def test_all_comes_back_from_the_file(tmp_path: Path) -> None:
     again.close()
 
 
-def test_a_compacted_file_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_compacted_file_keeps_its_revision(tmp_path: Path) -> None:
     path = tmp_path / "data"
-    store = Store(path)
+    store = ObjectStore(path)
     put(store, "a")
     put(store, "b")
     store.delete(THINGS, ("ns", "b"))
     store.delete(THINGS, ("ns", "a"))
     store.compact(keep=0)
     store.close()
-    again = Store(path)
+    again = ObjectStore(path)
 
     assert names(again, again.revision) == []
     assert (again.revision, again.compacted) == (5, 5)
     again.close()
 
 
-def test_compaction_removes_what_nobody_needs_from_the_file(tmp_path: Path) -> None:
+def test_compaction_removes_replaced_changes_from_the_file(tmp_path: Path) -> None:
     path = tmp_path / "data"
-    store = Store(path)
+    store = ObjectStore(path)
     for number in range(20):
         put(store, "a", x=number)
     store.compact(keep=2)
@@ -164,8 +164,8 @@ def test_compaction_removes_what_nobody_needs_from_the_file(tmp_path: Path) -> N
     assert count == 3  # two changes, and the state before them
 
 
-def test_what_is_shown_may_be_more_than_what_is_stored() -> None:
-    store = Store()
+def test_a_shown_object_may_have_more_fields_than_the_stored_one() -> None:
+    store = ObjectStore()
     stored: Json = {"metadata": {"name": "a"}}
     store.put(THINGS, ("ns", "a"), {**stored, "status": {"phase": "Pending"}}, stored)
     store.reread(THINGS, lambda value: {**value, "status": {"phase": "New"}})
@@ -177,7 +177,7 @@ def test_what_is_shown_may_be_more_than_what_is_stored() -> None:
 
 
 @pytest.mark.parametrize("content", [b"not a database at all, but text" * 40, None])
-def test_a_file_of_something_else_is_left_alone(tmp_path: Path, content: bytes | None) -> None:
+def test_a_file_of_another_program_is_not_changed(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "data"
     if content:
         path.write_bytes(content)
@@ -187,18 +187,18 @@ def test_a_file_of_something_else_is_left_alone(tmp_path: Path, content: bytes |
         database.close()
     before = path.read_bytes()
 
-    with pytest.raises(StoreError, match="no data file of this server"):
-        Store(path)
+    with pytest.raises(StoreError, match="not a data file of this server"):
+        ObjectStore(path)
     assert path.read_bytes() == before
 
 
-def test_a_file_has_one_owner(tmp_path: Path) -> None:
-    store = Store(tmp_path / "data")
+def test_a_file_is_used_by_one_process(tmp_path: Path) -> None:
+    store = ObjectStore(tmp_path / "data")
     with pytest.raises(StoreError, match="another process uses it"):
-        Store(tmp_path / "data")
+        ObjectStore(tmp_path / "data")
     store.close()
 
 
-def test_a_file_in_no_directory_is_said_to_be_so(tmp_path: Path) -> None:
+def test_a_file_in_a_missing_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be opened"):
-        Store(tmp_path / "nowhere" / "data")
+        ObjectStore(tmp_path / "nowhere" / "data")

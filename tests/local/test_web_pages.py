@@ -1,4 +1,4 @@
-"""What a page in a browser of this machine gets of the embedded API: nothing."""
+"""A web page in a browser of this machine has no access to the embedded API."""
 
 import ssl
 

@@ -1,7 +1,7 @@
-"""The kinds that are there without a CRD, as far as kubectl, kopf and client-go need them.
+"""The kinds that exist without a CRD, as far as kubectl, kopf and client-go need them.
 
-1. No schema: what a client sends is kept as it is.
-2. Columns as `kubectl get` expects them.
+1. They have no schema: what a client sends is stored as it is.
+2. Their columns are those that `kubectl get` expects.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ EVENT_FIELDS = (
 
 
 def builtin_kinds(clock: Clock) -> list[Kind]:
-    """Give the built-in kinds; columns with ages need a clock."""
+    """Return the built-in kinds. The clock is for the columns that show an age."""
     return [
         _namespaces(clock),
         _events(clock),
@@ -49,17 +49,17 @@ def builtin_kinds(clock: Clock) -> list[Kind]:
         _leases(clock),
         _definitions(),
         *_roles(clock),
-        _question("authentication.k8s.io", "TokenReview", "tokenreviews"),
-        _question("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews"),
-        _question("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews", own=True),
-        _question(
+        _review("authentication.k8s.io", "TokenReview", "tokenreviews"),
+        _review("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews"),
+        _review("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews", own=True),
+        _review(
             "authorization.k8s.io", "SelfSubjectAccessReview", "selfsubjectaccessreviews", own=True
         ),
     ]
 
 
 def text_at(path: str) -> FieldValue:
-    """Give what a field selector compares: the text at a path of fields."""
+    """Return the function that reads the text at a path of fields, for field selectors."""
     names = field_names(path if path.startswith(".") else f".{path}") or []
 
     def read(value: Json) -> str:
@@ -74,7 +74,7 @@ def text_at(path: str) -> FieldValue:
 
 
 def age_column(clock: Clock) -> Column:
-    """Give the column Age."""
+    """Return the column Age."""
     return _cell("Age", lambda value: _age(clock, value["metadata"].get("creationTimestamp")))
 
 
@@ -167,7 +167,7 @@ def _roles(clock: Clock) -> list[Kind]:
     ]
 
 
-def _question(group: str, kind: str, plural: str, *, own: bool = False) -> Kind:
+def _review(group: str, kind: str, plural: str, *, own: bool = False) -> Kind:
     singular = plural.removesuffix("s")
     return Kind(
         group,
@@ -178,7 +178,7 @@ def _question(group: str, kind: str, plural: str, *, own: bool = False) -> Kind:
         f"{kind}List",
         namespaced=False,
         verbs=("create",),
-        questions=True,
+        is_review=True,
         about_caller=own,
     )
 

@@ -1,9 +1,9 @@
-"""CustomResourceDefinitions: what they may say, and the kinds they make.
+"""CustomResourceDefinitions: their validation, and the kinds that follow from them.
 
-1. A definition that is wrong is refused when it comes, with the words of the API server; so a
+1. An invalid definition is refused when it is written, with the messages of the API server. So a
    schema that is served always compiles.
-2. Names are accepted and the kind is established at once.
-3. What a definition leaves out (listKind, singular, conversion) is filled in.
+2. The names are accepted and the kind is established at once.
+3. Fields that a definition leaves out (listKind, singular, conversion) are filled in.
 """
 
 from datetime import datetime
@@ -23,7 +23,7 @@ CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 
 
 def fill_in(definition: Json) -> None:
-    """Add what follows from the rest of a definition."""
+    """Fill in the fields that follow from the rest of a definition, in place."""
     spec = definition.setdefault("spec", {})
     names = spec.setdefault("names", {})
     kind = names.get("kind", "")
@@ -33,7 +33,7 @@ def fill_in(definition: Json) -> None:
 
 
 def establish(definition: Json, now: datetime) -> None:
-    """Say in its status that a definition is accepted and served."""
+    """Write into the status of a definition that it is accepted and served, in place."""
     spec, status = definition["spec"], dict(definition.get("status") or {})
     storage = storage_version(spec)
     stored = status.get("storedVersions") or []
@@ -49,12 +49,12 @@ def establish(definition: Json, now: datetime) -> None:
 
 
 def is_terminating(definition: Json) -> bool:
-    """Whether a definition is being deleted: it goes as soon as its objects have gone."""
+    """Return whether a definition is being deleted. It is removed after its last object."""
     return "deletionTimestamp" in definition["metadata"]
 
 
 def terminate(definition: Json, now: datetime) -> Json:
-    """Return a definition that says in its status that its objects are being deleted."""
+    """Return a definition whose status says that its objects are being deleted."""
     status = dict(definition.get("status") or {})
     others = [each for each in status.get("conditions", ()) if each["type"] != "Terminating"]
     message = "CustomResource deletion is in progress"
@@ -63,7 +63,7 @@ def terminate(definition: Json, now: datetime) -> Json:
 
 
 def kinds_of(definition: Json, clock: Clock) -> list[Kind]:
-    """Make the kinds of a definition: one for each version that is served."""
+    """Return the kinds of a definition: one for each version that is served."""
     spec = definition["spec"]
     verbs = TERMINATING_VERBS if is_terminating(definition) else SERVED_VERBS
     served = [version for version in spec["versions"] if version.get("served")]
@@ -71,12 +71,12 @@ def kinds_of(definition: Json, clock: Clock) -> list[Kind]:
 
 
 def storage_version(spec: Json) -> str:
-    """Name the version that objects are stored in."""
+    """Return the name of the version in which objects are stored."""
     return next(str(entry["name"]) for entry in spec["versions"] if entry.get("storage"))
 
 
 def validate_definition(definition: Json) -> list[Cause]:
-    """Say what is wrong with a definition."""
+    """Return what is wrong with a definition."""
     spec = definition["spec"]
     names = spec["names"]
     causes = [
@@ -120,7 +120,8 @@ def _schema_causes(version: Json, path: str, *, single: bool) -> list[Cause]:
     if not source:
         field = f"{path}.schema.openAPIV3Schema"
         return [Cause("FieldValueRequired", field, "Required value")]
-    # Upstream's internal form keeps what all versions share in one place, and says so.
+    # A kube-apiserver names this field if there is only one version: internally, it moves the
+    # parts that all versions share to one place.
     field = "spec.validation" if single else f"{path}.schema"
     causes = list(schema_causes(source, f"{field}.openAPIV3Schema"))
     return causes or _selectable_causes(version, source, "spec" if single else path)
@@ -169,7 +170,7 @@ def _kind(spec: Json, version: Json, verbs: tuple[str, ...], clock: Clock) -> Ki
 
 
 def _without_metadata(source: Json) -> Json:
-    """Metadata is not the schema's business, but for rules about names."""
+    """Return a schema without the fields that the server itself validates."""
     below = {
         name: node
         for name, node in source.get("properties", {}).items()

@@ -1,4 +1,4 @@
-"""What the server knows about one kind of object: names, schema, columns, selectable fields."""
+"""One kind of object in one version: its names, schema, columns and selectable fields."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,20 +15,20 @@ ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "up
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the kind's Table."""
+    """A column of the Table of a kind."""
 
     name: str
     type: str
     description: str
     path: Callable[[Json], Any] | Path
-    """Gives what the path finds, as a list; or the cell itself, where `cell` is set."""
+    """Returns the list of what the path finds, or the cell itself if `cell` is true."""
     cell: bool = False
     format: str = ""
     priority: int = 0
 
 
 FieldValue = Callable[[Json], str]
-"""Gives what a field selector compares: a field's text, "" where there is none."""
+"""Returns the text of a field, which a field selector compares; "" if the field is missing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,42 +52,42 @@ class Kind:
     has_status: bool = False
     """Whether status is a subresource."""
     storage_version: str = ""
-    """The apiVersion that objects are stored with; "" is this one."""
-    questions: bool = False
-    """Whether its objects are answered and not stored."""
+    """The apiVersion in which objects are stored; "" means the version of this kind."""
+    is_review: bool = False
+    """Whether its objects are answered and not stored, as a TokenReview."""
     about_caller: bool = False
-    """Whether they are questions of somebody about themselves, which everybody may ask."""
+    """Whether its reviews are about the user who asks. Every user may ask these."""
     custom: bool = False
-    """Whether a CRD brought it; the others are built in, and a little less strict."""
+    """Whether a CRD defines it. The built-in kinds are a little less strict."""
 
     @cached_property
     def resource(self) -> str:
-        """`widgets.example.com`: what the store and messages call it."""
+        """The name in the store and in messages: `widgets.example.com`."""
         return qualified(self.group, self.plural)
 
     @cached_property
     def api_version(self) -> str:
-        """`example.com/v1`, or `v1` in the core group."""
+        """The apiVersion: `example.com/v1`, or `v1` in the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @cached_property
     def stored_api_version(self) -> str:
-        """The apiVersion of stored objects, which may be another version of this kind."""
+        """The apiVersion of stored objects, which may be that of another version."""
         return self.storage_version or self.api_version
 
     @cached_property
     def counts_generations(self) -> bool:
-        """Whether `metadata.generation` counts the changes of what is desired."""
+        """Whether `metadata.generation` counts the changes of the desired state."""
         return self.custom or self.plural == "customresourcedefinitions"
 
     def decode(self, stored: Json) -> Json:
-        """Fill in what is shown but not stored: the schema's defaults."""
+        """Fill the defaults of the schema into a stored object, in place, and return it."""
         if self.schema:
             default(self.schema, stored)
         return stored
 
-    def shown(self, stored: Json) -> Json:
-        """Give what is shown of an object whose present parts have their defaults already."""
+    def with_defaults(self, stored: Json) -> Json:
+        """Return an object with its defaults, if those within its present fields are filled in."""
         if self.schema and any(name not in stored for name in self.schema.root_defaults):
             return self.decode(dict(stored))
         return stored

@@ -1,4 +1,4 @@
-"""`metadata`: which fields there are, which of them clients may set, and what the server sets."""
+"""`metadata`: its fields, which of them clients may set, and which the server sets."""
 
 import secrets
 import uuid
@@ -36,16 +36,16 @@ SERVERS_OWN = (
     "managedFields",
     "resourceVersion",
 )
-SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: no words by chance
+SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # without vowels no suffix is a word by chance
 SUFFIX_LENGTH = 5
-LONGEST_GENERATED_BASE = 63 - SUFFIX_LENGTH
+MAX_GENERATED_BASE_CHARS = 63 - SUFFIX_LENGTH
 
 
 def read_metadata(kind: str, version: str, found: Any) -> tuple[Json, list[str]]:
-    """Give metadata without what is empty or unknown, and the paths of what is unknown.
+    """Return metadata without empty and unknown fields, and the paths of the unknown ones.
 
     Raises:
-        ApiError: a field has the wrong type.
+        StatusError: a field has the wrong type.
     """
     if not isinstance(found, dict | None):
         raise _wrong_type(kind, version, found, "Object.metadata", "v1.ObjectMeta")
@@ -62,7 +62,7 @@ def read_metadata(kind: str, version: str, found: Any) -> tuple[Json, list[str]]
 
 
 def new_metadata(metadata: Json, now: datetime, *, generation: bool) -> Json:
-    """Give the metadata of a new object: what the client may say, and the server's own."""
+    """Return the metadata of a new object: what the client may set, and what the server sets."""
     kept = {name: value for name, value in metadata.items() if name not in SERVERS_OWN}
     if not kept.get("name") and kept.get("generateName"):
         kept["name"] = generated_name(kept["generateName"])
@@ -74,15 +74,15 @@ def new_metadata(metadata: Json, now: datetime, *, generation: bool) -> Json:
 
 
 def updated_metadata(metadata: Json, before: Json) -> Json:
-    """Give the metadata of a changed object: what clients may change, and the rest as it was."""
+    """Return the metadata of a changed object: only fields that clients may change are changed."""
     kept = {name: value for name, value in metadata.items() if name not in SERVERS_OWN}
     return kept | {name: before[name] for name in SERVERS_OWN if name in before}
 
 
 def generated_name(base: str) -> str:
-    """Make a name from `generateName`."""
+    """Return a new name that begins with `generateName`."""
     suffix = "".join(secrets.choice(SUFFIX_LETTERS) for _ in range(SUFFIX_LENGTH))
-    return base[:LONGEST_GENERATED_BASE] + suffix
+    return base[:MAX_GENERATED_BASE_CHARS] + suffix
 
 
 def _check_type(kind: str, version: str, name: str, value: Any) -> None:

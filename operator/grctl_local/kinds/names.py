@@ -1,4 +1,4 @@
-"""What names, labels, annotations, finalizers and owner references may look like."""
+"""Validation of names, labels, annotations, finalizers and owner references."""
 
 import re
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ LABEL_VALUE_WORDS = (
 
 
 def metadata_causes(metadata: Json, *, label_name: bool = False) -> Iterator[Cause]:
-    """Say what is wrong with an object's metadata."""
+    """Return what is wrong with the metadata of an object."""
     name = metadata.get("name", "")
     if not name:
         message = "Required value: name or generateName is required"
@@ -60,7 +60,7 @@ def metadata_causes(metadata: Json, *, label_name: bool = False) -> Iterator[Cau
 
 
 def name_errors(name: str, *, label: bool = False) -> Iterator[str]:
-    """Say what is wrong with a name: a DNS subdomain, or one label of it."""
+    """Return what is wrong with a name: it must be a DNS subdomain, or one label of it."""
     longest, pattern, words = (
         (63, LABEL, LABEL_WORDS) if label else (253, SUBDOMAIN, SUBDOMAIN_WORDS)
     )
@@ -71,7 +71,7 @@ def name_errors(name: str, *, label: bool = False) -> Iterator[str]:
 
 
 def key_errors(key: str) -> Iterator[str]:
-    """Say what is wrong with the key of a label or annotation."""
+    """Return what is wrong with the key of a label or an annotation."""
     prefix, slash, name = key.rpartition("/")
     if slash and not prefix:
         yield "prefix part must be non-empty"
@@ -86,7 +86,7 @@ def key_errors(key: str) -> Iterator[str]:
 
 
 def value_errors(value: str) -> Iterator[str]:
-    """Say what is wrong with the value of a label."""
+    """Return what is wrong with the value of a label."""
     if len(value) > 63:
         yield "must be no more than 63 characters"
     if not LABEL_VALUE.fullmatch(value):

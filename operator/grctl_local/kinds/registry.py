@@ -1,4 +1,4 @@
-"""Which kinds are served: the built-in ones, and one for each version of each established CRD."""
+"""The kinds that are served: the built-in ones, and one for each served version of each CRD."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,7 +6,7 @@ from grctl_local.kinds.kind import Kind
 
 
 class Registry:
-    """Kinds by where they are found."""
+    """The served kinds, by group, version and plural."""
 
     def __init__(self, builtin: Iterable[Kind]) -> None:
         self._kinds: dict[tuple[str, str, str], Kind] = {}
@@ -14,7 +14,7 @@ class Registry:
             self.add(kind)
 
     def add(self, kind: Kind) -> None:
-        """Serve a kind, in place of an earlier one of that name."""
+        """Serve a kind. It replaces an earlier one of the same name."""
         self._kinds[kind.group, kind.version, kind.plural] = kind
 
     def remove(self, group: str, plural: str) -> None:
@@ -23,26 +23,26 @@ class Registry:
             del self._kinds[key]
 
     def find(self, group: str, version: str, plural: str) -> Kind | None:
-        """Give a kind by its place in the URL."""
+        """Return the kind of a URL, or None."""
         return self._kinds.get((group, version, plural))
 
     def of_resource(self, resource: str) -> Kind | None:
-        """Give a kind, in some version, by its resource (`widgets.example.com`)."""
+        """Return a kind of a resource (`widgets.example.com`) in any version, or None."""
         return next((kind for kind in self if kind.resource == resource), None)
 
     def of_type(self, api_version: str, name: str) -> Kind | None:
-        """Give a kind by what an object says of itself."""
+        """Return the kind that an object names by `apiVersion` and `kind`, or None."""
         return next(
             (kind for kind in self if (kind.api_version, kind.kind) == (api_version, name)), None
         )
 
     def in_version(self, group: str, version: str) -> list[Kind]:
-        """Give the kinds of a group and version, by name."""
+        """Return the kinds of a group and version, sorted by name."""
         kinds = [kind for kind in self if (kind.group, kind.version) == (group, version)]
         return sorted(kinds, key=lambda kind: kind.plural)
 
     def groups(self) -> dict[str, list[str]]:
-        """Give all groups but the core one, with their versions, the preferred one first."""
+        """Return the versions of each group, the preferred one first. Leave out the core group."""
         groups: dict[str, list[str]] = {}
         for kind in self:
             versions = groups.setdefault(kind.group, [])

@@ -1,7 +1,7 @@
-"""Label and field selectors: read once, then asked for many objects.
+"""Label and field selectors: parsed once, then evaluated for many objects.
 
-1. A selector that cannot be read, or names a field that the kind cannot select by, is refused.
-2. A field that is not there counts as the empty text.
+1. A selector is refused if it cannot be parsed or names a field that the kind does not offer.
+2. A missing field counts as empty text.
 """
 
 import re
@@ -14,16 +14,16 @@ from grctl_local.kinds.names import key_errors, value_errors
 
 Selector = Callable[[Json], bool]
 
-TOKEN = re.compile(r"\s*(==|!=|=|!|,|\(|\)|<|>|[^\s=!,()<>]+)")
+LABEL_TOKEN = re.compile(r"\s*(==|!=|=|!|,|\(|\)|<|>|[^\s=!,()<>]+)")
 OPERATORS = frozenset({"=", "==", "!=", "in", "notin", ">", "<"})
-TERM = re.compile(r"((?:[^\\=!,]|\\.)*)(==|!=|=)(.*)", re.DOTALL)
+FIELD_TERM = re.compile(r"((?:[^\\=!,]|\\.)*)(==|!=|=)(.*)", re.DOTALL)
 
 
 def selector(kind: Kind, labels: str, fields: str) -> Selector | None:
-    """Combine a label and a field selector; None where every object fits.
+    """Return one selector for labels and fields, or None if every object fits.
 
     Raises:
-        ApiError: one of them is refused.
+        StatusError: a selector is refused.
     """
     found = [*_label_terms(labels), *_field_terms(kind, fields)]
     if not found:
@@ -35,7 +35,7 @@ def _field_terms(kind: Kind, text: str) -> Iterator[Selector]:
     for term in re.split(r"(?<!\\),", text):
         if not term or term in {"=", "=="}:
             continue
-        found = TERM.fullmatch(term)
+        found = FIELD_TERM.fullmatch(term)
         if not found:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
         name, operator, operand = found.groups()
@@ -155,24 +155,24 @@ def _unparsable(why: str) -> Exception:
 
 
 class _Tokens:
-    """The words and signs of a label selector, from left to right."""
+    """Reads the words and signs of a label selector from left to right."""
 
     def __init__(self, text: str) -> None:
-        self._tokens = TOKEN.findall(text)
+        self._tokens = LABEL_TOKEN.findall(text)
         self._next = 0
 
     def peek(self) -> str:
-        """Give the next token; "" at the end."""
+        """Return the next token, or "" at the end."""
         return self._tokens[self._next] if self._next < len(self._tokens) else ""
 
     def take(self, wanted: str) -> None:
-        """Step over a sign that must come now."""
+        """Skip the next token, which must be `wanted`."""
         if self.peek() != wanted:
             raise _unparsable(f"found '{self.peek()}' expected: '{wanted}'")
         self._next += 1
 
     def word(self) -> str:
-        """Give the word that must come now."""
+        """Return the next token, which must be a word, and skip it."""
         found = self.peek()
         if not found or not re.match(r"[^=!,()<>]", found):
             raise _unparsable(f"found '{found}', expected: identifier")

@@ -1,4 +1,4 @@
-"""Tables: the server's answer to `kubectl get`."""
+"""Tables: the form in which the server answers `kubectl get`."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +14,7 @@ NAME_DESCRIPTION = (
     " definition. Cannot be updated. More info:"
     " https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
 )
-NAME = Column(
+NAME_COLUMN = Column(
     "Name",
     "string",
     NAME_DESCRIPTION,
@@ -25,12 +25,12 @@ NAME = Column(
 
 
 def table(kind: Kind, values: Iterable[Json], metadata: Json, include: str) -> Json:
-    """Make the Table of some objects.
+    """Return the Table of some objects.
 
     Raises:
-        ApiError: `include` is not Metadata, Object or None.
+        StatusError: `include` is not Metadata, Object or None.
     """
-    columns = (NAME, *kind.columns) if kind.name_column else kind.columns
+    columns = (NAME_COLUMN, *kind.columns) if kind.name_column else kind.columns
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
@@ -44,7 +44,7 @@ def table(kind: Kind, values: Iterable[Json], metadata: Json, include: str) -> J
 
 
 def partial_metadata(value: Json) -> Json:
-    """Give the metadata of an object, as an object."""
+    """Return the metadata of an object as an object of its own."""
     return {
         "kind": "PartialObjectMetadata",
         "apiVersion": "meta.k8s.io/v1",
@@ -70,7 +70,7 @@ def _cell(column: Column, value: Json) -> Any:
 
 
 def _fit(type_: str, found: Any) -> Any:
-    """Give a value of the column's type; what does not fit is shown as nothing."""
+    """Return a value as the type of its column, or None if it does not fit the type."""
     if type_ == "string":
         return dump(found).decode() if isinstance(found, dict | list) else _text(found)
     if type_ == "boolean":

@@ -1,4 +1,4 @@
-"""The formats of strings that a schema can name. Unknown formats say nothing, as upstream."""
+"""The formats of strings that a schema can name. An unknown format allows every string."""
 
 import base64
 import binascii

@@ -1,6 +1,6 @@
 """The JSON paths of printer columns: `.spec.a`, `.spec['a']`, `.list[0]`, `.list[*].b`, filters.
 
-A path is read once; what it finds is a list, empty where there is nothing.
+A path is compiled once. It returns the list of the values that it finds in an object.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any
 Step = Callable[[Any], Iterator[Any]]
 Path = Callable[[Any], list[Any]]
 
-TOKEN = re.compile(
+PATH_TOKEN = re.compile(
     r"""\.(?P<name>[^.\[\]'"()]+)
       | \[\s*'(?P<quoted>(?:[^'\\]|\\.)*)'\s*\]
       | \[\s*"(?P<double>(?:[^"\\]|\\.)*)"\s*\]
@@ -23,15 +23,15 @@ TOKEN = re.compile(
 
 
 def compile_path(text: str) -> Path:
-    """Read a path, with or without its braces.
+    """Return the compiled path of a text with or without braces.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: the text is not a path.
     """
     rest = text.strip().removeprefix("{").removesuffix("}").removeprefix("$")
     steps: list[Step] = []
     while rest:
-        found = TOKEN.match(rest)
+        found = PATH_TOKEN.match(rest)
         if not found:
             raise ValueError(f"unrecognized character in path: {rest}")
         steps.append(_step(found))
@@ -40,8 +40,8 @@ def compile_path(text: str) -> Path:
 
 
 def field_names(text: str) -> list[str] | None:
-    """Give the names of a path that is nothing but fields: `.spec.color`; None for others."""
-    names = [found.group("name") for found in TOKEN.finditer(text)]
+    """Return the names of a path that has fields only, as `.spec.color`; None for other paths."""
+    names = [found.group("name") for found in PATH_TOKEN.finditer(text)]
     plain = [name for name in names if name]
     return plain if "".join(f".{name}" for name in plain) == text else None
 

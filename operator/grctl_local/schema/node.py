@@ -1,6 +1,6 @@
-"""Structural schemas: a CRD's `openAPIV3Schema`, read once into a tree that is quick to walk.
+"""Structural schemas: the `openAPIV3Schema` of a CRD, as a tree that is quick to walk.
 
-What is done with the tree has its own modules: pruning, defaulting, validation, rules.
+The other modules use the tree: pruning, defaulting and validation.
 """
 
 import re
@@ -12,13 +12,13 @@ from typing import Any
 from grctl_local.errors import Json
 from grctl_local.schema.rules import Rule
 
-MISSING: Any = object()
-"""Stands for a default that is not there; null is a default."""
+ABSENT_VALUE: Any = object()
+"""The value of a field, or of its default, that does not exist. A null does exist."""
 
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One schema, as far as values are concerned."""
+    """One schema: what validation, pruning and defaulting need of it."""
 
     source: Json
     type: str
@@ -35,27 +35,29 @@ class Node:
     pattern: re.Pattern[str] | None = None
     any_of: tuple["Node", ...] = field(default=())
     atomic: bool = False
-    """Whether a map is one value, which one writer sets as a whole."""
+    """Whether server-side apply takes a map as one value, which one manager sets as a whole."""
 
     @cached_property
     def children(self) -> tuple["Node", ...]:
-        """All schemas right below."""
+        """The schemas one level below."""
         below = (*self.properties.values(), self.additional, self.items)
         return tuple(node for node in below if node)
 
     @cached_property
     def has_defaults(self) -> bool:
-        """Whether there is a default here or below."""
-        return self.default is not MISSING or any(child.has_defaults for child in self.children)
+        """Whether this schema or one below it has a default."""
+        return self.default is not ABSENT_VALUE or any(
+            child.has_defaults for child in self.children
+        )
 
     @cached_property
     def has_rules(self) -> bool:
-        """Whether there is a rule here or below."""
+        """Whether this schema or one below it has a validation rule."""
         return bool(self.rules) or any(child.has_rules for child in self.children)
 
     @cached_property
     def is_free(self) -> bool:
-        """Whether every value is kept and none is looked at."""
+        """Whether every value fits and is kept as it is."""
         return self.preserve and not (
             self.children
             or self.type
@@ -66,17 +68,19 @@ class Node:
         )
 
     def below(self, name: str) -> "Node | None":
-        """Give the schema of what a map has under a name."""
+        """Return the schema of a field of a map, or None if the schema does not know it."""
         return self.properties.get(name) or self.additional
 
     @cached_property
     def root_defaults(self) -> tuple[str, ...]:
-        """The properties right below that have a default."""
-        return tuple(name for name, node in self.properties.items() if node.default is not MISSING)
+        """The properties one level below that have a default."""
+        return tuple(
+            name for name, node in self.properties.items() if node.default is not ABSENT_VALUE
+        )
 
 
 def compile_schema(source: Json) -> Node:
-    """Read a schema."""
+    """Return the tree of a schema."""
     additional = source.get("additionalProperties")
     items = source.get("items")
     return Node(
@@ -88,7 +92,7 @@ def compile_schema(source: Json) -> Node:
         additional=_additional(additional),
         items=compile_schema(items) if isinstance(items, dict) else None,
         required=tuple(source.get("required", ())),
-        default=source.get("default", MISSING),
+        default=source.get("default", ABSENT_VALUE),
         preserve=bool(source.get("x-kubernetes-preserve-unknown-fields")),
         int_or_string=bool(source.get("x-kubernetes-int-or-string")),
         nullable=bool(source.get("nullable")),
@@ -114,7 +118,7 @@ def _anything() -> Node:
         additional=None,
         items=None,
         required=(),
-        default=MISSING,
+        default=ABSENT_VALUE,
         preserve=True,
         int_or_string=False,
         nullable=True,

@@ -1,6 +1,7 @@
-"""Which fields of an object its schema does not know: they are dropped.
+"""Pruning: drop the fields of an object that its schema does not know.
 
-1. Below `x-kubernetes-preserve-unknown-fields` unknown fields stay; known ones are still pruned.
+1. Below `x-kubernetes-preserve-unknown-fields` unknown fields stay, but the values of known fields
+   are still pruned.
 2. `apiVersion`, `kind` and `metadata` are known at the root and in embedded resources.
 3. The object is changed in place.
 """
@@ -14,7 +15,7 @@ ALWAYS_KNOWN = frozenset({"apiVersion", "kind", "metadata"})
 
 
 def prune(root: Node, value: Json) -> list[str]:
-    """Drop unknown fields of an object; give their paths, in order."""
+    """Drop unknown fields of an object. Return their paths in order."""
     unknown: list[str] = []
     _prune_object(root, value, "", unknown, keep=ALWAYS_KNOWN)
     return unknown

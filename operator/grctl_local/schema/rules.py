@@ -1,8 +1,8 @@
-"""`x-kubernetes-validations`: CEL rules of a schema.
+"""`x-kubernetes-validations`: the validation rules of a schema, written in CEL.
 
-1. A rule that names `oldSelf` is a transition rule: it says nothing about a new value.
-2. If a rule cannot be evaluated, the object is refused with the engine's error and the rule's
-   message. That holds for a value that an update leaves alone, too.
+1. A rule that names `oldSelf` is a transition rule. It does not apply to a new value.
+2. If a rule cannot be evaluated, the object is refused with the error of the CEL engine and the
+   message of the rule. This holds for a value that an update does not change, too.
 """
 
 import functools
@@ -13,32 +13,32 @@ from grctl_local.errors import Json
 
 
 class Program(Protocol):
-    """A compiled expression."""
+    """A compiled CEL expression."""
 
     def execute(self, context: dict[str, Any] | None = None) -> Any:
-        """Evaluate with these variables."""
+        """Return the value of the expression with these variables."""
         ...
 
     def variables(self) -> list[str]:
-        """Name the variables it uses."""
+        """Return the names of the variables that the expression uses."""
         ...
 
 
 class RuleError(Exception):
-    """An expression does not compile."""
+    """A CEL expression does not compile."""
 
 
 class Failure(NamedTuple):
     """Why a value breaks a rule."""
 
     message: str
-    old_may_keep_it: bool
-    """Whether a value that an update leaves alone passes all the same."""
+    allowed_if_unchanged: bool
+    """Whether a value that an update does not change passes in spite of the failure."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule, compiled."""
+    """One compiled rule."""
 
     source: Json
     program: Program
@@ -47,10 +47,10 @@ class Rule:
 
     @classmethod
     def read(cls, source: Json) -> "Rule":
-        """Compile a rule.
+        """Return the compiled rule of a schema's entry.
 
         Raises:
-            RuleError: it is no CEL.
+            RuleError: an expression does not compile.
         """
         program = _compile(source.get("rule", ""))
         message = source.get("messageExpression")
@@ -64,10 +64,10 @@ class Rule:
             holds = self.program.execute(variables)
         except (TypeError, ValueError, KeyError, RuntimeError, ArithmeticError) as error:
             rule = self.source.get("message") or self.source["rule"]
-            return Failure(f"{error} evaluating rule: {rule.strip()}", old_may_keep_it=False)
+            return Failure(f"{error} evaluating rule: {rule.strip()}", allowed_if_unchanged=False)
         if holds is True:
             return None
-        return Failure(self._message(variables), old_may_keep_it=not self.transition)
+        return Failure(self._message(variables), allowed_if_unchanged=not self.transition)
 
     def _message(self, variables: dict[str, Any]) -> str:
         if self.message_program:
@@ -90,6 +90,6 @@ def _compile(expression: str) -> Program:
 
 @functools.cache
 def _engine() -> Any:
-    import cel  # noqa: PLC0415  # half a second on a cold start, and most commands have no rules
+    import cel  # noqa: PLC0415  # importing it takes half a second, and few commands need it
 
     return cel

@@ -1,4 +1,4 @@
-"""What makes a schema structural, and its rules compile: checked when a definition comes."""
+"""Check the schema of a new or changed definition: types, patterns and validation rules."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ SELF_FIELD = re.compile(
 
 
 def schema_causes(source: Json, path: str) -> Iterator[Cause]:
-    """Say what is wrong with a schema and all schemas below."""
+    """Return what is wrong with a schema and with all schemas below it."""
     if not source.get("type") and not any(source.get(mark) for mark in UNTYPED):
         message = "Required value: must not be empty for specified object fields"
         yield Cause("FieldValueRequired", f"{path}.type", message)
@@ -53,9 +53,9 @@ def _rule_causes(source: Json, path: str) -> Iterator[Cause]:
 
 
 def _is_typed_field(source: Json, name: str) -> bool:
-    """Say whether a rule can see a field: free-form ones are not there for CEL."""
+    """Return whether a CEL rule can read a field. CEL does not see fields of free form."""
     if source.get("type") != "object" or not source.get("properties"):
-        return True  # a map, or not ours to judge
+        return True  # a map, or a type that this check does not know
     below = source["properties"].get(name)
     if below is None:
         return name in {"metadata", "apiVersion", "kind"}
@@ -63,7 +63,7 @@ def _is_typed_field(source: Json, name: str) -> bool:
 
 
 def _undefined(found: re.Match[str]) -> str:
-    """Point at a field as CEL does: line, column, and an arrow under it."""
+    """Return the error of CEL for an unknown field: line, column, and an arrow below the field."""
     line, column = found.string.count("\n", 0, found.start("dot")) + 1, found.start("dot")
     text = found.string.split("\n")[line - 1]
     column -= found.string.rfind("\n", 0, found.start("dot")) + 1

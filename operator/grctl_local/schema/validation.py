@@ -1,10 +1,10 @@
-"""Whether a value fits its schema, in the API server's words.
+"""Validation: whether a value fits its schema, with the messages of the API server.
 
-1. All that is wrong is said at once.
-2. CEL rules are asked only where the value fits its types. Where it does not, a last cause says
-   that rules were left out.
-3. A part that an update leaves alone is not asked again: a rule or a limit that came later does
-   not lock old objects (upstream's ratcheting).
+1. All errors are returned at once.
+2. CEL rules are evaluated only if the value has the right types. Otherwise the last cause says that
+   rules were not checked.
+3. A part that an update does not change is not validated again. So a rule or a limit that was
+   added later does not lock old objects (Kubernetes calls this ratcheting).
 """
 
 import operator
@@ -31,16 +31,16 @@ BLOCKING = frozenset(
         "FieldValueTooMany",
     }
 )
-"""Reasons after which upstream runs no rules."""
+"""If one of these reasons was found, a kube-apiserver evaluates no rules."""
 
-INT32 = 1 << 31
+INT32_LIMIT = 1 << 31
 Check = Callable[[Node, Any, str], Iterator[Cause]]
 
 
 def validate(
     root: Node, value: Json, old: Json | None = None, known: Iterable[Cause] = ()
 ) -> list[Cause]:
-    """Say what is wrong with an object, after what is `known` to be; nothing is an empty list."""
+    """Return what is wrong with an object: first the causes in `known`, then those found here."""
     causes = [*known, *_check(root, value, old, "")]
     if root.has_rules:
         if any(cause.reason in BLOCKING for cause in causes):
@@ -61,7 +61,7 @@ def _check(node: Node, value: Any, old: Any, path: str) -> Iterator[Cause]:
     if isinstance(value, list):
         yield from below
     for cause in (*CHECKS[_json_type(value)](node, value, path), *_check_enum(node, value, path)):
-        if not _is_left_alone(value, old):
+        if not _is_unchanged(value, old):
             yield cause
     yield from below
 
@@ -85,7 +85,7 @@ def _check_rules(node: Node, value: Any, old: Any, path: str) -> Iterator[Cause]
         if rule.transition and old is None:
             continue
         failure = rule.failure(value, old)
-        if failure and not (failure.old_may_keep_it and _is_left_alone(value, old)):
+        if failure and not (failure.allowed_if_unchanged and _is_unchanged(value, old)):
             field = path + rule.source.get("fieldPath", "")
             reason = rule.source.get("reason") or "FieldValueInvalid"
             yield Cause(reason, field or "<nil>", f"Invalid value: {failure.message}")
@@ -100,7 +100,7 @@ def _check_rules(node: Node, value: Any, old: Any, path: str) -> Iterator[Cause]
             yield from _check_rules(node.items, item, None, f"{path}[{index}]")
 
 
-def _is_left_alone(value: Any, old: Any) -> bool:
+def _is_unchanged(value: Any, old: Any) -> bool:
     return old is not None and is_same(value, old)
 
 
@@ -151,7 +151,7 @@ def _check_number(node: Node, value: float, path: str) -> Iterator[Cause]:
         yield _invalid(value, path, f"should be a multiple of {source['multipleOf']}")
     yield from _check_limit(source, "minimum", value, path, beyond=operator.lt)
     yield from _check_limit(source, "maximum", value, path, beyond=operator.gt)
-    if source.get("format") == "int32" and not -INT32 <= value < INT32:
+    if source.get("format") == "int32" and not -INT32_LIMIT <= value < INT32_LIMIT:
         what = f"Checked value must be of type integer with format int32 in {path}"
         yield Cause("FieldValueInvalid", "<nil>", f'Invalid value: "": {what}')
 
@@ -185,7 +185,7 @@ def _check_unique(node: Node, value: list[Any], path: str) -> Iterator[Cause]:
     seen = set()
     for index, item in enumerate(value):
         if keys and not isinstance(item, dict):
-            continue  # of the wrong type, which is said elsewhere
+            continue  # the check of the items reports the wrong type
         mark = {key: item[key] for key in keys if key in item} if keys else item
         if (text := dump(mark)) in seen:
             message = f"Duplicate value: {text.decode()}"

@@ -1,1 +1,1 @@
-"""What a request does to the stored objects: one file for each verb, and who may use it."""
+"""The verbs of the API: what each does to the stored objects, and which users may use it."""

@@ -1,12 +1,12 @@
-"""Server-side apply: a manager says what it wants, and owns what it says.
+"""Server-side apply: a manager sends the fields that it wants, and owns them.
 
-1. What a manager says is set; what it said before and says no more is removed, unless another
-   manager says it too.
-2. A field that another applier owns with another value is a conflict; `force` takes it over.
-3. Who owns what stands in `metadata.managedFields`. Only appliers are kept there: other writers
-   own nothing here (a real API server lists them too).
-4. A list is one value (a real API server merges those that the schema calls maps or sets). So is a
-   map that the schema calls atomic: it is owned and set as a whole.
+1. The fields of the request are set. A field that the manager owned and no longer sends is removed,
+   unless another manager owns it too.
+2. A field that another manager owns with another value is a conflict. `force` takes it over.
+3. `metadata.managedFields` lists the owners. Only managers that apply are listed here (a real API
+   server lists other writers too).
+4. A list is one value (a real API server merges lists that the schema calls maps or sets). A map
+   that the schema calls atomic is one value too: it is owned and set as a whole.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from grctl_local.clock import timestamp
-from grctl_local.errors import ApiError, Cause, Json, bad_request, invalid
+from grctl_local.errors import Cause, Json, StatusError, bad_request, invalid
 from grctl_local.schema.node import Node
 from grctl_local.store import Record, is_same
 from grctl_local.verbs.cluster import Cluster
@@ -31,10 +31,10 @@ NEVER_OWNED = frozenset(
 
 
 def apply(cluster: Cluster, call: Call) -> tuple[int, Record]:
-    """Apply a manager's configuration: 201 where that creates the object.
+    """Apply the fields of a manager. Return the object and the status code: 201 if it is new.
 
     Raises:
-        ApiError: the configuration is refused, or another manager's.
+        StatusError: the object is refused, or another manager owns one of the fields.
     """
     manager = _manager(call)
     wanted = _read(call)
@@ -44,7 +44,7 @@ def apply(cluster: Cluster, call: Call) -> tuple[int, Record]:
     owned_before = managers.pop(manager, set())
     schema = call.kind.schema
     mine = {path for path in _leaves(wanted, schema) if path not in NEVER_OWNED}
-    _settle_conflicts(call, value, wanted, mine, managers)
+    _resolve_conflicts(call, value, wanted, mine, managers)
     others = set[Path]().union(*managers.values())
     for path in owned_before - mine - others:
         _remove(value, path)
@@ -79,14 +79,20 @@ def _read(call: Call) -> Json:
     return wanted
 
 
-def _settle_conflicts(
+def _resolve_conflicts(
     call: Call, value: Json, wanted: Json, mine: set[Path], managers: Managers
 ) -> None:
-    """Take contested fields from the other managers, or refuse."""
+    """Take contested fields from the other managers if the request forces it.
+
+    Raises:
+        StatusError: other managers own fields, and the request does not force it (409).
+    """
     conflicts = []
     for other, paths in [*managers.items()]:
         contested = {
-            path for path in paths & mine if not is_same(_at(value, path), _at(wanted, path))
+            path
+            for path in paths & mine
+            if not is_same(_value_at(value, path), _value_at(wanted, path))
         }
         if call.flag("force"):
             managers[other] = paths - contested
@@ -96,7 +102,7 @@ def _settle_conflicts(
         raise _conflict(conflicts)
 
 
-def _conflict(conflicts: list[tuple[str, Path]]) -> ApiError:
+def _conflict(conflicts: list[tuple[str, Path]]) -> StatusError:
     causes = [
         {
             "reason": "FieldManagerConflict",
@@ -108,7 +114,7 @@ def _conflict(conflicts: list[tuple[str, Path]]) -> ApiError:
     what = ", ".join(f"{cause['message']}: {cause['field']}" for cause in causes)
     plural = "s" if len(causes) > 1 else ""
     message = f"Apply failed with {len(causes)} conflict{plural}: {what}"
-    return ApiError(409, "Conflict", message, {"causes": causes})
+    return StatusError(409, "Conflict", message, {"causes": causes})
 
 
 def _managers(value: Json, subresource: str) -> Managers:
@@ -121,7 +127,7 @@ def _managers(value: Json, subresource: str) -> Managers:
 
 
 def _note_managers(cluster: Cluster, call: Call, value: Json, managers: Managers) -> None:
-    """Write who owns what; an entry that says the same as before keeps its time."""
+    """Write the owners of the fields. An entry that did not change keeps its time."""
     before = value["metadata"].get("managedFields", [])
     kept = [entry for entry in before if entry.get("subresource", "") != call.subresource]
     known = {
@@ -186,7 +192,7 @@ def _merge(value: Json, wanted: Json, schema: Node | None) -> None:
             value[name] = below
 
 
-def _at(value: Any, path: Path) -> Any:
+def _value_at(value: Any, path: Path) -> Any:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value

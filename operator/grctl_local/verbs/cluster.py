@@ -1,4 +1,4 @@
-"""What all verbs work on: the store, the kinds, the clock."""
+"""The state that all verbs work on: the store, the kinds and the clock."""
 
 from dataclasses import dataclass
 
@@ -13,25 +13,25 @@ from grctl_local.kinds.builtin import DEFINITIONS, FIRST_NAMESPACES, NAMESPACES,
 from grctl_local.kinds.definitions import is_terminating, kinds_of
 from grctl_local.kinds.metadata import new_metadata
 from grctl_local.kinds.registry import Registry
-from grctl_local.store import Change, Record, Store, is_same
+from grctl_local.store import Change, ObjectStore, Record, is_same
 from grctl_local.verbs.request import Call
 
 
 @dataclass
 class Cluster:
-    """One API server's state."""
+    """The state of one API server."""
 
-    store: Store
+    store: ObjectStore
     registry: Registry
     clock: Clock
 
     @classmethod
-    def of(cls, store: Store, clock: Clock = system_clock) -> "Cluster":
-        """Take up a store: serve what its definitions say, from now on and at any change."""
+    def of(cls, store: ObjectStore, clock: Clock = system_clock) -> "Cluster":
+        """Return the cluster of a store. It serves the definitions, also those of later writes."""
         cluster = cls(store, Registry(builtin_kinds(clock)), clock)
         for record in list(store.records(DEFINITIONS).values()):
             cluster.serve(record.value)
-        store.watch(DEFINITIONS, cluster._definition_changed)
+        store.watch(DEFINITIONS, cluster._on_definition_change)
         for name in FIRST_NAMESPACES:
             if not store.get(NAMESPACES, ("", name)):
                 metadata = new_metadata({"name": name}, clock(), generation=False)
@@ -39,7 +39,7 @@ class Cluster:
         return cluster
 
     def serve(self, definition: Json) -> None:
-        """Serve the kinds of a definition, as it is now."""
+        """Serve the kinds of a definition in place of the earlier ones."""
         spec = definition["spec"]
         self.registry.remove(spec["group"], spec["names"]["plural"])
         kinds = kinds_of(definition, self.clock)
@@ -50,10 +50,10 @@ class Cluster:
             self.store.reread(storage.resource, storage.decode)
 
     def record(self, call: Call) -> Record:
-        """Give the object that a request names.
+        """Return the object that a request names.
 
         Raises:
-            ApiError: there is none.
+            StatusError: the object does not exist (404).
         """
         record = self.store.get(call.kind.resource, call.key)
         if not record:
@@ -61,10 +61,10 @@ class Cluster:
         return record
 
     def check_namespace(self, call: Call, name: str) -> None:
-        """Refuse a new object in a namespace that is not there, or not for long.
+        """Raise an error for a new object if its namespace does not exist or is being deleted.
 
         Raises:
-            ApiError: so it is.
+            StatusError: the namespace does not exist (404) or is being deleted (403).
         """
         if not call.namespace:
             return
@@ -79,29 +79,29 @@ class Cluster:
         """Raise an error for a new object if the definition of its kind is being deleted.
 
         Raises:
-            ApiError: the definition is being deleted (403).
+            StatusError: the definition is being deleted (403).
         """
         definition = self.store.get(DEFINITIONS, ("", call.kind.resource))
         if definition and is_terminating(definition.value):
             raise definition_terminating(call.kind.group, call.kind.plural, name)
 
-    def _definition_changed(self, change: Change) -> None:
+    def _on_definition_change(self, change: Change) -> None:
         definition = change.record.value
         spec = definition["spec"]
         if change.type == "DELETED":
             self.registry.remove(spec["group"], spec["names"]["plural"])
-        elif not change.previous or _is_served_otherwise(change.previous.value, definition):
+        elif not change.previous or _changes_what_is_served(change.previous.value, definition):
             self.serve(definition)
 
 
-def _is_served_otherwise(before: Json, now: Json) -> bool:
+def _changes_what_is_served(before: Json, now: Json) -> bool:
     if not is_same(before["spec"], now["spec"]):
         return True
     return is_terminating(before) != is_terminating(now)
 
 
 def new_namespace(value: Json) -> Json:
-    """Add what every new namespace has."""
+    """Return a new namespace with the label, finalizer and phase that each one has."""
     metadata = value["metadata"]
     labels = {**metadata.get("labels", {}), "kubernetes.io/metadata.name": metadata["name"]}
     return {

@@ -1,9 +1,9 @@
-"""From the bytes of a request to an object of a kind.
+"""Decoding: make an object of a kind from the bytes of a request.
 
-1. What the schema does not know is dropped; `fieldValidation` says whether that is refused,
-   warned of, or passed over.
-2. A whole number is an integer, however it was written: 1.0 is 1.
-3. Defaults are filled in here, on the way in.
+1. Fields that the schema does not know are dropped. `fieldValidation` says whether they are an
+   error, a warning or neither.
+2. A whole number is an integer, however it is written: 1.0 is 1.
+3. The defaults of the schema are filled in here, before the object is stored.
 """
 
 import re
@@ -12,7 +12,14 @@ from typing import Any
 import orjson
 import yaml
 
-from grctl_local.errors import ApiError, Cause, Json, bad_request, invalid, unsupported_media_type
+from grctl_local.errors import (
+    Cause,
+    Json,
+    StatusError,
+    bad_request,
+    invalid,
+    unsupported_media_type,
+)
 from grctl_local.kinds.kind import Kind
 from grctl_local.kinds.metadata import read_metadata
 from grctl_local.schema.defaulting import default
@@ -20,41 +27,42 @@ from grctl_local.schema.pruning import prune
 from grctl_local.verbs.protobuf import decode as decode_protobuf
 from grctl_local.verbs.request import Call
 
-PROTOBUF = "application/vnd.kubernetes.protobuf"
-READABLE = ("application/json", "application/yaml", PROTOBUF)
-SHOWN_OF_UNKNOWN = 30  # bytes
-LARGEST_EXACT = 1e21  # from here on Go writes an exponent
-INTEGRAL = re.compile(rb"[0-9](?:\.0*|[eE][-+]?[0-9]+)\s*(?:[,}\]#\n]|$)")  # may be whole
+PROTOBUF_TYPE = "application/vnd.kubernetes.protobuf"
+READABLE = ("application/json", "application/yaml", PROTOBUF_TYPE)
+QUOTED_BODY_BYTES = 30
+GO_EXPONENT_LIMIT = 1e21  # from here on, Go writes a whole number with an exponent
+INTEGRAL = re.compile(rb"[0-9](?:\.0*|[eE][-+]?[0-9]+)\s*(?:[,}\]#\n]|$)")
+"""Finds numbers that are not written as integers and may be whole."""
 
 
 def read_object(call: Call) -> Json:
-    """Read the object in a request's body.
+    """Return the object in the body of a request.
 
     Raises:
-        ApiError: it is no object of the kind.
+        StatusError: the body is not an object of the kind.
     """
     return clean(call, _parse(call))
 
 
 def read_body(call: Call) -> Json:
-    """Read an object of another kind than the request's, as a subresource may take it.
+    """Return the object in a body whose kind is not that of the request: a subresource's.
 
     Raises:
-        ApiError: it is no object.
+        StatusError: the body is not an object.
     """
     return _parse(call)
 
 
 def json_error(body: bytes, error: orjson.JSONDecodeError) -> str:
-    """Say what is wrong with JSON, in upstream's words where it is only cut short."""
+    """Return what is wrong with JSON. Text that is only cut short gets the message of Go."""
     return "unexpected end of JSON input" if error.pos >= len(body) - 1 else str(error)
 
 
 def clean(call: Call, value: Json) -> Json:
-    """Bring an object into the form of its kind, in place: metadata, unknown fields, defaults.
+    """Return an object in the form of its kind: with defaults, without unknown fields.
 
     Raises:
-        ApiError: it is of another kind, or has unknown fields where none may be.
+        StatusError: the object is of another kind, or has unknown fields and may have none.
     """
     kind = call.kind
     treatment = call.field_validation
@@ -74,7 +82,10 @@ def clean(call: Call, value: Json) -> Json:
 
 
 def parse_yaml_or_json(body: bytes) -> Any:
-    """Read a body that may be either; JSON is tried first, as it is a hundred times quicker."""
+    """Return the value of a body that is YAML or JSON.
+
+    JSON is tried first, because it is a hundred times quicker to read.
+    """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -87,7 +98,7 @@ def parse_yaml_or_json(body: bytes) -> Any:
 def _parse(call: Call) -> Json:
     if call.content_type not in {"", *READABLE}:
         raise unsupported_media_type(READABLE)
-    if call.content_type == PROTOBUF:
+    if call.content_type == PROTOBUF_TYPE:
         return decode_protobuf(call.body)
     if call.content_type == "application/yaml":
         value = parse_yaml_or_json(call.body)
@@ -106,9 +117,9 @@ def _parse(call: Call) -> Json:
     return value
 
 
-def _unrecognized(call: Call, why: str) -> ApiError:
-    start = call.body[:SHOWN_OF_UNKNOWN].decode(errors="replace") or "<empty>"
-    start += " ..." if len(call.body) > SHOWN_OF_UNKNOWN else ""
+def _unrecognized(call: Call, why: str) -> StatusError:
+    start = call.body[:QUOTED_BODY_BYTES].decode(errors="replace") or "<empty>"
+    start += " ..." if len(call.body) > QUOTED_BODY_BYTES else ""
     return bad_request(
         f"the object provided is unrecognized (must be of type {call.kind.kind}): {why} ({start})"
     )
@@ -145,18 +156,18 @@ def _report(call: Call, unknown: list[str], treatment: str) -> None:
 
 
 def _whole(value: Any) -> Any:
-    """Make 1.0 to 1, as Go does when it writes JSON."""
+    """Return a value in which 1.0 is 1, as Go writes it in JSON."""
     if isinstance(value, dict):
         return {name: _whole(below) for name, below in value.items()}
     if isinstance(value, list):
         return [_whole(below) for below in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_EXACT:
+    if isinstance(value, float) and value.is_integer() and abs(value) < GO_EXPONENT_LIMIT:
         return int(value)
     return value
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it: times stay text."""
+    """Reads YAML as Kubernetes does: times stay text."""
 
 
 _PlainLoader.yaml_implicit_resolvers = {

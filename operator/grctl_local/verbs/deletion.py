@@ -1,8 +1,9 @@
-"""DELETE: of one object and of collections.
+"""DELETE of one object or of a collection.
 
-1. An object with finalizers is only marked; it goes when the last one is taken off (writing).
-2. Foreground and Orphan are finalizers too, which the garbage collector takes off.
-3. Preconditions are asked before anything happens.
+1. An object with finalizers is only marked. The write that removes its last finalizer removes it
+   (see writing.py).
+2. The policies Foreground and Orphan add a finalizer, which the garbage collector removes.
+3. Preconditions are checked before anything is changed.
 """
 
 from typing import Any
@@ -13,21 +14,21 @@ from grctl_local.clock import timestamp
 from grctl_local.errors import Json, bad_request, conflict, success
 from grctl_local.kinds.builtin import DEFINITIONS, NAMESPACES
 from grctl_local.kinds.definitions import CLEANUP, terminate
-from grctl_local.kinds.views import view
+from grctl_local.kinds.rendering import PlainRenderer
 from grctl_local.store import Record, dump
 from grctl_local.verbs.cluster import Cluster
 from grctl_local.verbs.decoding import json_error
-from grctl_local.verbs.reading import selected, sorted_records
+from grctl_local.verbs.reading import selector_of, sorted_records
 from grctl_local.verbs.request import Call
 
 FINALIZERS = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
 
 
 def delete(cluster: Cluster, call: Call) -> bytes:
-    """Delete an object; give the answer: the object that stays for now, or a Status.
+    """Delete an object. Return the answer: the marked object, or a Status if it is removed.
 
     Raises:
-        ApiError: there is none, or a precondition fails.
+        StatusError: the object does not exist, or a precondition fails.
     """
     options = read_options(call)
     record = cluster.record(call)
@@ -43,19 +44,19 @@ def delete_collection(cluster: Cluster, call: Call) -> bytes:
     """Delete the objects that the request selects. Return them as a list.
 
     Raises:
-        ApiError: the options or the selectors cannot be read.
+        StatusError: the options or the selectors cannot be read.
     """
-    options, fits = read_options(call), selected(call)
+    options, fits = read_options(call), selector_of(call)
     records = sorted_records(cluster.store.records(call.kind.resource), call.namespace)
     chosen = [record for record in records if not fits or fits(record.value)]
     for record in chosen:
         remove(cluster, call, record, options)
     metadata = {"resourceVersion": str(cluster.store.revision), "continue": ""}
-    return view(call.kind, "", "").many(chosen, metadata)
+    return PlainRenderer(call.kind).render_list(chosen, metadata)
 
 
 def remove(cluster: Cluster, call: Call, record: Record, options: Json) -> Record | None:
-    """Delete an object or mark it; give what remains."""
+    """Remove an object, or mark it as being deleted. Return the marked object, or None."""
     policy = options.get("propagationPolicy") or ""
     metadata = record.value["metadata"]
     finalizers = [*metadata.get("finalizers", ())]
@@ -71,7 +72,7 @@ def remove(cluster: Cluster, call: Call, record: Record, options: Json) -> Recor
         return None
     if "deletionTimestamp" in metadata and finalizers == metadata.get("finalizers", []):
         return record
-    marked = _marked(cluster, call, record, finalizers)
+    marked = _mark(cluster, call, record, finalizers)
     if is_namespace:
         marked = {**marked, "status": {**marked.get("status", {}), "phase": "Terminating"}}
     if call.kind.resource == DEFINITIONS:
@@ -82,10 +83,10 @@ def remove(cluster: Cluster, call: Call, record: Record, options: Json) -> Recor
 
 
 def read_options(call: Call) -> Json:
-    """Read DeleteOptions from body and query.
+    """Return the DeleteOptions of body and query.
 
     Raises:
-        ApiError: they cannot be read, or ask for what there is not.
+        StatusError: they cannot be read, or name an unknown policy.
     """
     options: Any = {}
     if call.body:
@@ -124,7 +125,7 @@ def _check_preconditions(call: Call, record: Record, preconditions: Json) -> Non
         raise conflict(kind.group, kind.kind, call.name, why)
 
 
-def _marked(cluster: Cluster, call: Call, record: Record, finalizers: list[str]) -> Json:
+def _mark(cluster: Cluster, call: Call, record: Record, finalizers: list[str]) -> Json:
     metadata = {**record.value["metadata"]}
     if finalizers:
         metadata["finalizers"] = finalizers

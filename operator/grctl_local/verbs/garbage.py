@@ -1,9 +1,11 @@
-"""What goes because something else went: dependents, contents of namespaces, custom resources.
+"""The garbage collector: it removes objects whose owner, namespace or definition was deleted.
 
-1. An object goes when none of the owners that it names exists; a kind that is not served says
-   nothing about its objects.
-2. A namespace goes when all that was in it is gone; a definition, when all of its objects are.
-3. Changes only put a name into the queue; a task looks what is to be done, as things are then.
+1. An object is removed if none of its owners exists. An owner of a kind that is not served counts
+   as existing.
+2. A deleted namespace is removed after the last object in it. A deleted definition is removed after
+   the last of its objects.
+3. A change only queues the name of an object. A task takes names from the queue and looks at the
+   current objects. So no change carries information that can get lost.
 """
 
 import asyncio
@@ -12,17 +14,17 @@ from collections import defaultdict
 from grctl_local.errors import Json
 from grctl_local.kinds.builtin import DEFINITIONS, NAMESPACES
 from grctl_local.kinds.definitions import CLEANUP
-from grctl_local.store import EVERYTHING, Change, Key, Record
+from grctl_local.store import ALL_RESOURCES, Change, Key, Record
 from grctl_local.verbs.cluster import Cluster
 from grctl_local.verbs.deletion import remove
 from grctl_local.verbs.request import Call
 
 Name = tuple[str, Key]
-"""Resource and key of an object."""
+"""The resource and the key of an object."""
 
 
 class GarbageCollector:
-    """Watches everything; `run` is its task."""
+    """Watches all resources. `run` is its task."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -31,11 +33,11 @@ class GarbageCollector:
         self._dependents: dict[str, set[Name]] = defaultdict(set)
         for resource in cluster.store.resources():
             for record in cluster.store.records(resource).values():
-                self._look(resource, record)
-        cluster.store.watch(EVERYTHING, self._take)
+                self._note_object(resource, record)
+        cluster.store.watch(ALL_RESOURCES, self._on_change)
 
     async def run(self) -> None:
-        """Collect until cancelled."""
+        """Remove objects until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -45,13 +47,13 @@ class GarbageCollector:
                 self._collect(*name)
                 await asyncio.sleep(0)  # requests go first
 
-    def _take(self, change: Change) -> None:
+    def _on_change(self, change: Change) -> None:
         if change.type == "DELETED":
-            self._gone(change)
+            self._on_deletion(change)
         else:
-            self._look(change.resource, change.record)
+            self._note_object(change.resource, change.record)
 
-    def _gone(self, change: Change) -> None:
+    def _on_deletion(self, change: Change) -> None:
         metadata = change.record.value["metadata"]
         for name in self._dependents.pop(metadata["uid"], ()):
             self._push(name)
@@ -62,7 +64,7 @@ class GarbageCollector:
         self._push((NAMESPACES, ("", change.record.key[0])))
         self._push((DEFINITIONS, ("", change.resource)))
 
-    def _look(self, resource: str, record: Record) -> None:
+    def _note_object(self, resource: str, record: Record) -> None:
         metadata = record.value["metadata"]
         for owner in metadata.get("ownerReferences", ()):
             self._dependents[owner["uid"]].add((resource, record.key))
@@ -84,7 +86,7 @@ class GarbageCollector:
         elif resource == DEFINITIONS:
             self._empty_definition(record)
         else:
-            self._let_go(resource, record)
+            self._release(resource, record)
 
     def _check_owners(self, resource: str, record: Record) -> None:
         owners = record.value["metadata"].get("ownerReferences", [])
@@ -118,22 +120,22 @@ class GarbageCollector:
         for record in list(records.values()):
             self._remove(resource, record)
         if not records:
-            self._take_off(DEFINITIONS, definition, CLEANUP)
+            self._remove_finalizer(DEFINITIONS, definition, CLEANUP)
 
-    def _let_go(self, resource: str, record: Record) -> None:
-        """Take off the finalizers that are ours, once what they stand for is done."""
+    def _release(self, resource: str, record: Record) -> None:
+        """Remove the finalizers of the server when the dependents have been dealt with."""
         metadata = record.value["metadata"]
         dependents = self._dependents.get(metadata["uid"], set())
         if "orphan" in metadata.get("finalizers", ()):
             for name in list(dependents):
                 self._disown(name, metadata["uid"])
-            self._take_off(resource, record, "orphan")
+            self._remove_finalizer(resource, record, "orphan")
         elif "foregroundDeletion" in metadata.get("finalizers", ()):
             for dependent_resource, key in list(dependents):
                 if dependent := self._cluster.store.get(dependent_resource, key):
                     self._remove(dependent_resource, dependent)
             if not self._dependents.get(metadata["uid"]):
-                self._take_off(resource, record, "foregroundDeletion")
+                self._remove_finalizer(resource, record, "foregroundDeletion")
             else:
                 self._push_later(resource, record)
 
@@ -153,7 +155,7 @@ class GarbageCollector:
             metadata["ownerReferences"] = owners
         self._cluster.store.put(resource, key, {**record.value, "metadata": metadata})
 
-    def _take_off(self, resource: str, record: Record, finalizer: str) -> None:
+    def _remove_finalizer(self, resource: str, record: Record, finalizer: str) -> None:
         metadata = dict(record.value["metadata"])
         left = [name for name in metadata.pop("finalizers", ()) if name != finalizer]
         if not left:

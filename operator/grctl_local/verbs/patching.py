@@ -1,8 +1,7 @@
-"""PATCH: what each kind of patch makes of an object.
+"""PATCH: change an object by a JSON patch, a merge patch or server-side apply.
 
-1. A patch is applied to a copy, then goes the way of every update.
-2. Without a resourceVersion in the patch there is nothing to conflict with: requests are handled
-   one after the other.
+1. A patch is applied to a copy of the object. The copy is then stored as any update.
+2. A patch without a resourceVersion cannot conflict: requests are handled one after the other.
 """
 
 import copy
@@ -10,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from grctl_local.errors import ApiError, Json, bad_request, unsupported_media_type
+from grctl_local.errors import Json, StatusError, bad_request, unsupported_media_type
 from grctl_local.store import Record, is_same
 from grctl_local.verbs.applying import apply
 from grctl_local.verbs.cluster import Cluster
@@ -25,10 +24,10 @@ APPLY_PATCH = "application/apply-patch+yaml"
 
 
 def patch(cluster: Cluster, call: Call) -> tuple[int, Record]:
-    """Change an object as a patch says; give the status code too, as apply may create one.
+    """Patch an object. Return it with the status code, because apply may create an object.
 
     Raises:
-        ApiError: the patch or its outcome is refused.
+        StatusError: the patch or the patched object is refused.
     """
     kind, content = call.kind, call.content_type
     accepted = [JSON_PATCH, MERGE_PATCH, APPLY_PATCH]
@@ -52,7 +51,7 @@ def merge_patch(value: Json, changes: Json) -> Json:
     """Apply a JSON merge patch (RFC 7386) in place."""
     for name, change in changes.items():
         if name.startswith("$"):
-            continue  # directives of strategic merge patches: of lists, which we replace
+            continue  # a directive of a strategic merge patch for lists; here lists are replaced
         if change is None:
             value.pop(name, None)
         elif isinstance(change, dict):
@@ -67,14 +66,14 @@ def json_patch(value: Any, operations: list[Json]) -> Any:
     """Apply a JSON patch (RFC 6902) in place.
 
     Raises:
-        ApiError: an operation does not fit the object, or a test fails.
+        StatusError: an operation does not fit the object, or a test fails.
     """
     try:
         for operation in operations:
             value = _apply(value, operation)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         message = "the server rejected our request due to an error in our request"
-        raise ApiError(422, "Invalid", message, {}) from error
+        raise StatusError(422, "Invalid", message, {}) from error
     return value
 
 
@@ -106,7 +105,7 @@ def _pointer(text: str) -> list[str]:
     if not text:
         return []
     if not text.startswith("/"):
-        raise ValueError(f"no JSON pointer: {text}")
+        raise ValueError(f"not a JSON pointer: {text}")
     return [part.replace("~1", "/").replace("~0", "~") for part in text[1:].split("/")]
 
 
@@ -139,7 +138,7 @@ def _take(value: Any, path: list[str]) -> Any:
 
 def _index(part: str) -> int:
     if not part.isdigit():
-        raise ValueError(f"no index: {part}")
+        raise ValueError(f"not an index: {part}")
     return int(part)
 
 

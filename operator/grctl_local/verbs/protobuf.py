@@ -1,7 +1,8 @@
-"""Protobuf bodies: kubectl creates ConfigMaps, Namespaces, Roles and more in no other form.
+"""Protobuf bodies: kubectl creates ConfigMaps, Namespaces, Roles and more in this form only.
 
-Only what it creates by itself can be read; answers are JSON, which it takes as well. An object
-comes in an envelope that names its kind. Numbers are those of the `.proto` files of Kubernetes.
+Only the kinds that kubectl creates by itself can be read. Answers are JSON, which it accepts too.
+The object is in an envelope that names its kind. The field numbers are those of the `.proto` files
+of Kubernetes.
 """
 
 import base64
@@ -19,7 +20,7 @@ Scalar = Literal["string", "bytes", "integer", "boolean", "time"]
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a message."""
+    """One field of a message type."""
 
     name: str
     type: "Scalar | Message" = "string"
@@ -29,7 +30,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Message:
-    """A message: its fields by number."""
+    """A message type: its fields by number."""
 
     fields: dict[int, Field] = field(default_factory=dict)
 
@@ -45,28 +46,7 @@ OBJECT_META = Message(
         14: Field("finalizers", many=True),
     }
 )
-METADATA = Field("metadata", OBJECT_META)
-MESSAGES = {
-    "Namespace": Message({1: METADATA}),
-    "ConfigMap": Message(
-        {
-            1: METADATA,
-            2: Field("data", map=True),
-            3: Field("binaryData", "bytes", map=True),
-            4: Field("immutable", "boolean"),
-        }
-    ),
-    "Secret": Message(
-        {
-            1: METADATA,
-            2: Field("data", "bytes", map=True),
-            3: Field("type"),
-            4: Field("stringData", map=True),
-            5: Field("immutable", "boolean"),
-        }
-    ),
-    "ServiceAccount": Message({1: METADATA}),
-}
+METADATA_FIELD = Field("metadata", OBJECT_META)
 RULE = Message(
     {
         1: Field("verbs", many=True),
@@ -78,9 +58,13 @@ RULE = Message(
 )
 SUBJECT = Message({1: Field("kind"), 2: Field("apiGroup"), 3: Field("name"), 4: Field("namespace")})
 ROLE_REFERENCE = Message({1: Field("apiGroup"), 2: Field("kind"), 3: Field("name")})
-ROLE = Message({1: METADATA, 2: Field("rules", RULE, many=True)})
+ROLE = Message({1: METADATA_FIELD, 2: Field("rules", RULE, many=True)})
 BINDING = Message(
-    {1: METADATA, 2: Field("subjects", SUBJECT, many=True), 3: Field("roleRef", ROLE_REFERENCE)}
+    {
+        1: METADATA_FIELD,
+        2: Field("subjects", SUBJECT, many=True),
+        3: Field("roleRef", ROLE_REFERENCE),
+    }
 )
 TOKEN_SPEC = Message({1: Field("audiences", many=True), 4: Field("expirationSeconds", "integer")})
 RESOURCE_ATTRIBUTES = Message(
@@ -95,14 +79,33 @@ RESOURCE_ATTRIBUTES = Message(
     }
 )
 ACCESS_SPEC = Message({1: Field("resourceAttributes", RESOURCE_ATTRIBUTES)})
-MESSAGES |= {
+MESSAGES = {
+    "Namespace": Message({1: METADATA_FIELD}),
+    "ConfigMap": Message(
+        {
+            1: METADATA_FIELD,
+            2: Field("data", map=True),
+            3: Field("binaryData", "bytes", map=True),
+            4: Field("immutable", "boolean"),
+        }
+    ),
+    "Secret": Message(
+        {
+            1: METADATA_FIELD,
+            2: Field("data", "bytes", map=True),
+            3: Field("type"),
+            4: Field("stringData", map=True),
+            5: Field("immutable", "boolean"),
+        }
+    ),
+    "ServiceAccount": Message({1: METADATA_FIELD}),
     "Role": ROLE,
     "ClusterRole": ROLE,
     "RoleBinding": BINDING,
     "ClusterRoleBinding": BINDING,
-    "SelfSubjectReview": Message({1: METADATA}),
-    "SelfSubjectAccessReview": Message({1: METADATA, 2: Field("spec", ACCESS_SPEC)}),
-    "TokenRequest": Message({1: METADATA, 2: Field("spec", TOKEN_SPEC)}),
+    "SelfSubjectReview": Message({1: METADATA_FIELD}),
+    "SelfSubjectAccessReview": Message({1: METADATA_FIELD, 2: Field("spec", ACCESS_SPEC)}),
+    "TokenRequest": Message({1: METADATA_FIELD, 2: Field("spec", TOKEN_SPEC)}),
 }
 TYPE = Message({1: Field("apiVersion"), 2: Field("kind")})
 ENVELOPE = Message({1: Field("type", TYPE), 2: Field("raw", "bytes")})
@@ -110,10 +113,10 @@ TIME = Message({1: Field("seconds", "integer")})
 
 
 def decode(body: bytes) -> Json:
-    """Read an object.
+    """Return the object of a protobuf body.
 
     Raises:
-        ApiError: it is of a kind that can be read as JSON only, or cut short.
+        StatusError: the body is cut short, or its kind can be read as JSON only.
     """
     try:
         envelope = _read(ENVELOPE, body.removeprefix(MAGIC))

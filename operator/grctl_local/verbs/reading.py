@@ -1,8 +1,8 @@
-"""GET: one object, or a list of them.
+"""GET of one object or of a list.
 
-1. Pages of a list are all of the revision of the first; the continue token says which, and where
-   to go on. It needs no memory, so it survives a restart.
-2. Objects come sorted by namespace and name, as etcd keeps them.
+1. All pages of a list show the revision of the first page. The continue token holds the revision
+   and the last object. So the server keeps no state for it, and it survives a restart.
+2. Objects are sorted by namespace and name, as etcd keeps them.
 """
 
 import base64
@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 
 from grctl_local.errors import Json, bad_request, too_large_resource_version
+from grctl_local.kinds.rendering import Renderer, choose_renderer
 from grctl_local.kinds.selectors import Selector, selector
-from grctl_local.kinds.views import view
 from grctl_local.store import Key, Record
 from grctl_local.verbs.cluster import Cluster
 from grctl_local.verbs.request import Call
@@ -24,24 +24,23 @@ MATCHES = ("", "Exact", "NotOlderThan")
 
 
 def get(cluster: Cluster, call: Call) -> bytes:
-    """Show an object.
+    """Return the answer with one object.
 
     Raises:
-        ApiError: there is none.
+        StatusError: the object does not exist.
     """
-    check_revision(cluster, asked_revision(call))
-    shown = view(call.kind, call.accept, call.query.get("includeObject", ""))
-    return shown.one(cluster.record(call))
+    check_revision(cluster, requested_revision(call))
+    return renderer_for(call).render_one(cluster.record(call))
 
 
 def list_objects(cluster: Cluster, call: Call) -> bytes:
-    """Show all objects that are selected, or a page of them.
+    """Return the answer with all selected objects, or with one page of them.
 
     Raises:
-        ApiError: the request cannot be read, or its revision is not there any more or not yet.
+        StatusError: the request is invalid, or its revision was compacted or does not exist yet.
     """
-    shown = view(call.kind, call.accept, call.query.get("includeObject", ""))
-    fits = selected(call)
+    renderer = renderer_for(call)
+    fits = selector_of(call)
     revision, start = _start(cluster, call)
     records = sorted_records(cluster.store.snapshot(call.kind.resource, revision), call.namespace)
     left = [record for record in records if record.key > start and (not fits or fits(record.value))]
@@ -54,14 +53,23 @@ def list_objects(cluster: Cluster, call: Call) -> bytes:
         metadata["continue"] = _token(revision, page[-1].key)
         if not fits:
             metadata["remainingItemCount"] = len(left) - len(page)
-    return shown.many(page, metadata)
+    return renderer.render_list(page, metadata)
 
 
-def selected(call: Call) -> Selector | None:
-    """Read the selectors of a request.
+def renderer_for(call: Call) -> Renderer:
+    """Return the renderer for the form that a request accepts.
 
     Raises:
-        ApiError: they are refused.
+        StatusError: this server has none of the accepted forms (406).
+    """
+    return choose_renderer(call.kind, call.accept, call.query.get("includeObject", ""))
+
+
+def selector_of(call: Call) -> Selector | None:
+    """Return the selector of a request, or None if it selects every object.
+
+    Raises:
+        StatusError: the selector is refused.
     """
     labels, fields = call.query.get("labelSelector", ""), call.query.get("fieldSelector", "")
     if call.name:
@@ -70,16 +78,16 @@ def selected(call: Call) -> Selector | None:
 
 
 def sorted_records(records: dict[Key, Record], namespace: str) -> list[Record]:
-    """Give the records of a namespace, or all, in order."""
+    """Return the records of a namespace in order. "" means all namespaces."""
     found = [record for key, record in records.items() if key[0] == namespace or not namespace]
     return sorted(found, key=lambda record: record.key)
 
 
-def asked_revision(call: Call) -> int:
-    """Give the resourceVersion of the query; 0 where there is none.
+def requested_revision(call: Call) -> int:
+    """Return the resourceVersion of the query, or 0 if it has none.
 
     Raises:
-        ApiError: it is no number.
+        StatusError: the resourceVersion is not a number.
     """
     text = call.query.get("resourceVersion", "")
     if not re.fullmatch("[0-9]*", text):
@@ -91,18 +99,18 @@ def asked_revision(call: Call) -> int:
 
 
 def check_revision(cluster: Cluster, revision: int) -> None:
-    """Refuse a revision of the future.
+    """Raise an error if a revision does not exist yet.
 
     Raises:
-        ApiError: it is one.
+        StatusError: the revision is larger than that of the last write (504).
     """
     if revision > cluster.store.revision:
         raise too_large_resource_version(revision, cluster.store.revision)
 
 
 def _start(cluster: Cluster, call: Call) -> tuple[int, Key]:
-    """Say at which revision, and after which object, a list begins."""
-    asked, match = asked_revision(call), _match(call)
+    """Return the revision of a list, and the key after which it begins."""
+    asked, match = requested_revision(call), _match(call)
     token = call.query.get("continue", "")
     if token:
         if call.query.get("resourceVersion", "0") != "0":

@@ -1,10 +1,10 @@
-"""One request, taken apart: which kind, which object, which options."""
+"""One request: its kind, its object and its options."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from grctl_local.errors import ApiError, Cause, bad_request, invalid, no_such_path
+from grctl_local.errors import Cause, StatusError, bad_request, invalid, no_such_path
 from grctl_local.kinds.kind import Kind
 from grctl_local.kinds.registry import Registry
 from grctl_local.store import Key
@@ -14,8 +14,8 @@ NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 FIELD_VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 
 
-class Place(NamedTuple):
-    """A resource path, before it is known whether there is such a resource."""
+class ResourcePath(NamedTuple):
+    """The parts of a path. The resource that it names may not exist."""
 
     group: str
     version: str
@@ -45,15 +45,15 @@ class Call:
 
     @property
     def key(self) -> Key:
-        """Where the object is stored."""
+        """The key of the object in the store."""
         return (self.namespace, self.name)
 
     @property
     def dry_run(self) -> bool:
-        """Whether nothing is to be written.
+        """Whether the request must not write anything.
 
         Raises:
-            ApiError: `dryRun` is anything but All.
+            StatusError: `dryRun` is another value than All.
         """
         value = self.query.get("dryRun", "")
         if value not in {"", "All"}:
@@ -63,10 +63,10 @@ class Call:
 
     @property
     def field_validation(self) -> str:
-        """What is to happen about unknown fields: Ignore, Warn or Strict.
+        """The treatment of unknown fields: Ignore, Warn or Strict.
 
         Raises:
-            ApiError: it is none of these.
+            StatusError: the query has another value.
         """
         value = self.query.get("fieldValidation", "")
         if value not in FIELD_VALIDATIONS:
@@ -76,10 +76,10 @@ class Call:
         return value or "Warn"
 
     def integer(self, name: str) -> int:
-        """Give a whole number of the query; 0 where it is not there.
+        """Return a whole number of the query, or 0 if the query does not have it.
 
         Raises:
-            ApiError: it is no number.
+            StatusError: the text is not a whole number.
         """
         text = self.query.get(name, "")
         try:
@@ -89,21 +89,21 @@ class Call:
             raise bad_request(message) from None
 
     def flag(self, name: str) -> bool:
-        """Give a yes or no of the query."""
+        """Return whether an option of the query is true."""
         return self.query.get(name, "").lower() in {"true", "1"}
 
-    def bad_option(self, name: str, message: str, *, options: str = "CreateOptions") -> ApiError:
-        """Make the refusal of an option."""
+    def bad_option(self, name: str, message: str, *, options: str = "CreateOptions") -> StatusError:
+        """Return the error for an invalid option."""
         reason = "FieldValueForbidden" if message.startswith("Forbidden") else ""
         cause = Cause(reason or "FieldValueNotSupported", name, message)
         return invalid("meta.k8s.io", options, "", [cause])
 
 
-def parse_path(path: str) -> Place:
-    """Take a resource path apart.
+def parse_path(path: str) -> ResourcePath:
+    """Return the parts of a resource path.
 
     Raises:
-        ApiError: it is no resource path.
+        StatusError: the path is not one of a resource (404).
     """
     parts = [part for part in path.split("/") if part]
     if parts[:1] == ["api"] and len(parts) > 2:
@@ -120,19 +120,19 @@ def parse_path(path: str) -> Place:
     if len(rest) > 3:
         raise no_such_path()
     plural, name, subresource = [*rest, "", ""][:3]
-    return Place(group, version, plural, namespace, name, subresource, watch)
+    return ResourcePath(group, version, plural, namespace, name, subresource, watch)
 
 
-def find_kind(registry: Registry, place: Place) -> Kind:
-    """Give the kind that a path is about.
+def find_kind(registry: Registry, path: ResourcePath) -> Kind:
+    """Return the kind that a path names.
 
     Raises:
-        ApiError: there is none, or not in this scope.
+        StatusError: the kind is not served, or not in this scope (404).
     """
-    kind = registry.find(place.group, place.version, place.plural)
-    if not kind or (place.namespace and not kind.namespaced):
+    kind = registry.find(path.group, path.version, path.plural)
+    if not kind or (path.namespace and not kind.namespaced):
         raise no_such_path()
-    if kind.namespaced and place.name and not place.namespace:
+    if kind.namespaced and path.name and not path.namespace:
         raise no_such_path()
     return kind
 

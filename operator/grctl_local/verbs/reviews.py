@@ -1,20 +1,20 @@
-"""Reviews: objects that are questions. They are answered, and nothing is stored."""
+"""Reviews: objects that ask about a token or an access. They are answered and not stored."""
 
 import hmac
 
-from grctl_local.errors import ApiError, Cause, Json, invalid
+from grctl_local.errors import Cause, Json, StatusError, invalid
 from grctl_local.verbs.cluster import Cluster
 from grctl_local.verbs.decoding import read_object
 from grctl_local.verbs.request import Call
-from grctl_local.verbs.roles import ADMIN, Subject, Wish, allowing
+from grctl_local.verbs.roles import ADMIN, AccessRequest, Subject, find_grant
 from grctl_local.verbs.tokens import BadTokenError, account_of
 
 
 def answer(cluster: Cluster, call: Call, admin_token: str) -> Json:
-    """Answer a question.
+    """Return a review with its answer in the status.
 
     Raises:
-        ApiError: it is none.
+        StatusError: the review is invalid.
     """
     review = read_object(call)
     spec = review.get("spec") or {}
@@ -46,7 +46,7 @@ def _user(subject: Subject) -> Json:
 
 
 def _subject(spec: Json) -> Subject:
-    """Return whom a question is about."""
+    """Return the user and groups that a review is about."""
     user, groups = spec.get("user") or "", tuple(spec.get("groups") or ())
     if not user and not groups and isinstance(spec.get("resourceAttributes"), dict):
         raise _wrong("spec.user", "at least one of user or group must be specified")
@@ -63,19 +63,19 @@ def _access_status(cluster: Cluster, spec: Json, subject: Subject) -> Json:
     resource = "/".join(
         part for part in (asked.get("resource", ""), asked.get("subresource")) if part
     )
-    wish = Wish(
+    access = AccessRequest(
         verb=asked.get("verb", ""),
         group=asked.get("group", ""),
         resource=resource,
         name=asked.get("name", ""),
         namespace=asked.get("namespace", ""),
     )
-    reason = allowing(cluster.store, subject, wish)
+    reason = find_grant(cluster.store, subject, access)
     if reason is None:
         return {"allowed": False}
     return {"allowed": True, "reason": reason} if reason else {"allowed": True}
 
 
-def _wrong(field: str, message: str) -> ApiError:
+def _wrong(field: str, message: str) -> StatusError:
     cause = Cause("FieldValueInvalid", field, f'Invalid value: "": {message}')
     return invalid("authorization.k8s.io", "SubjectAccessReview", "", [cause])

@@ -1,29 +1,29 @@
-"""Who may do what, by Roles and their bindings, as RBAC has it.
+"""Authorization by Roles and their bindings, as RBAC defines it.
 
-This server's one user may do everything. Roles are for those who ask by SubjectAccessReview, and
-for those for whom that user acts.
+The one user of this server may do everything. Roles matter for SubjectAccessReviews, and for users
+that the one user impersonates.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from grctl_local.errors import Json
-from grctl_local.store import Store
+from grctl_local.store import ObjectStore
 
-GROUP = "rbac.authorization.k8s.io"
-MASTERS = "system:masters"
-AUTHENTICATED = "system:authenticated"
+RBAC_GROUP = "rbac.authorization.k8s.io"
+MASTERS_GROUP = "system:masters"
+AUTHENTICATED_GROUP = "system:authenticated"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Somebody who may be allowed something."""
+    """A user and its groups, to whom Roles may allow an access."""
 
     user: str
     groups: Sequence[str]
 
     def is_bound(self, binding: Json, namespace: str) -> bool:
-        """Say whether a binding names it. `namespace`: the binding's own."""
+        """Return whether a binding in a namespace names this user or one of its groups."""
         return any(self._is(named, namespace) for named in binding.get("subjects") or ())
 
     def _is(self, named: Json, namespace: str) -> bool:
@@ -38,23 +38,23 @@ class Subject:
         return False
 
 
-ADMIN = Subject("grctl-local", (MASTERS, AUTHENTICATED))
-"""This server's one user."""
+ADMIN = Subject("grctl-local", (MASTERS_GROUP, AUTHENTICATED_GROUP))
+"""The one user of this server."""
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What somebody wants to do."""
+class AccessRequest:
+    """The access that a user asks for: a verb on a resource."""
 
     verb: str
     group: str
     resource: str
-    """With a subresource: `workflowruns/status`."""
+    """The plural, with the subresource if there is one: `workflowruns/status`."""
     name: str
     namespace: str
 
-    def is_covered(self, rule: Json) -> bool:
-        """Say whether a rule allows it."""
+    def is_allowed_by(self, rule: Json) -> bool:
+        """Return whether a rule of a Role allows the access."""
         names = rule.get("resourceNames") or ()
         return (
             _among(self.verb, rule.get("verbs"))
@@ -64,23 +64,25 @@ class Wish:
         )
 
 
-def allowing(store: Store, subject: Subject, wish: Wish) -> str | None:
-    """Say what allows somebody something; None: nothing does."""
-    if MASTERS in subject.groups:
+def find_grant(store: ObjectStore, subject: Subject, access: AccessRequest) -> str | None:
+    """Return why an access is allowed ("" for the one user), or None if it is not."""
+    if MASTERS_GROUP in subject.groups:
         return ""
-    for binding, rules in _bound(store, subject, wish.namespace):
-        if any(wish.is_covered(rule) for rule in rules):
+    for binding, rules in _bound(store, subject, access.namespace):
+        if any(access.is_allowed_by(rule) for rule in rules):
             return f"RBAC: allowed by {binding}"
     return None
 
 
-def _bound(store: Store, subject: Subject, namespace: str) -> Iterator[tuple[str, Iterable[Json]]]:
-    """Give the rules of each role that somebody has, everywhere or in a namespace."""
+def _bound(
+    store: ObjectStore, subject: Subject, namespace: str
+) -> Iterator[tuple[str, Iterable[Json]]]:
+    """Return each binding of a user, for a namespace or for all, with the rules of its role."""
     for kind, plural in (
         ("ClusterRoleBinding", "clusterrolebindings"),
         ("RoleBinding", "rolebindings"),
     ):
-        for (place, name), record in store.records(f"{plural}.{GROUP}").items():
+        for (place, name), record in store.records(f"{plural}.{RBAC_GROUP}").items():
             if place in {"", namespace} and subject.is_bound(record.value, place):
                 role = record.value["roleRef"]
                 yield (
@@ -89,10 +91,10 @@ def _bound(store: Store, subject: Subject, namespace: str) -> Iterator[tuple[str
                 )
 
 
-def _rules(store: Store, reference: Json, namespace: str) -> Iterable[Json]:
+def _rules(store: ObjectStore, reference: Json, namespace: str) -> Iterable[Json]:
     namespaced = reference["kind"] == "Role"
     plural, place = ("roles", namespace) if namespaced else ("clusterroles", "")
-    record = store.get(f"{plural}.{GROUP}", (place, reference["name"]))
+    record = store.get(f"{plural}.{RBAC_GROUP}", (place, reference["name"]))
     return (record.value.get("rules") or ()) if record else ()
 
 

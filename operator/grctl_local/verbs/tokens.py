@@ -1,8 +1,9 @@
-"""Tokens of ServiceAccounts: made on request, told from others.
+"""Tokens of ServiceAccounts: made by a TokenRequest, checked by a TokenReview.
 
-1. A token is a JWT, signed with a secret that is kept with the data: it outlives a restart.
-2. It is worth something for its audiences only, until it expires or its account is gone.
-3. It opens no door of this server, which has one user; it is for those who ask by TokenReview.
+1. A token is a JWT. The secret that signs it is kept with the data, so it survives a restart.
+2. A token is valid for its audiences only, until it expires or its account is deleted.
+3. This server, which has one user, takes no such token itself. Other servers, as the operator, have
+   it checked by a TokenReview.
 """
 
 import base64
@@ -19,34 +20,34 @@ import orjson
 
 from grctl_local.clock import timestamp
 from grctl_local.errors import Cause, Json, invalid, not_found
-from grctl_local.store import Store
+from grctl_local.store import ObjectStore
 from grctl_local.verbs.cluster import Cluster
 from grctl_local.verbs.request import Call
 
 ACCOUNTS = "serviceaccounts"
 API_AUDIENCE = "https://kubernetes.default.svc.cluster.local"
-SHORTEST, USUAL = 600, 3600  # s
-HEADER = {"alg": "HS256", "typ": "JWT"}
+SHORTEST_TOKEN_S, DEFAULT_TOKEN_S = 600, 3600  # s
+JWT_HEADER = {"alg": "HS256", "typ": "JWT"}
 
 
 class BadTokenError(Exception):
-    """A token is worth nothing; the text says why."""
+    """A token is not valid. The message says why."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """The ServiceAccount that a token is of."""
+    """The ServiceAccount of a token."""
 
     namespace: str
     name: str
     uid: str
     audiences: tuple[str, ...]
-    """Those of the token that were asked for."""
+    """The audiences that both the token and the review name."""
     credential: str
 
     @property
     def user(self) -> Json:
-        """Give the account as a user."""
+        """The account as the user of a TokenReview."""
         return {
             "username": f"system:serviceaccount:{self.namespace}:{self.name}",
             "uid": self.uid,
@@ -60,17 +61,17 @@ class Account:
 
 
 def request_token(cluster: Cluster, call: Call, value: Json) -> Json:
-    """Answer a TokenRequest for a ServiceAccount.
+    """Return the answer to a TokenRequest for a ServiceAccount, with the new token.
 
     Raises:
-        ApiError: there is no such account, or the token would live too shortly.
+        StatusError: the account does not exist, or the requested lifetime is too short.
     """
     account = cluster.store.get(ACCOUNTS, call.key)
     if account is None:
         raise not_found("", ACCOUNTS, call.name)
     spec = value.get("spec") or {}
-    seconds = int(spec.get("expirationSeconds") or USUAL)
-    if seconds < SHORTEST:
+    seconds = int(spec.get("expirationSeconds") or DEFAULT_TOKEN_S)
+    if seconds < SHORTEST_TOKEN_S:
         message = f"Invalid value: {seconds}: may not specify a duration less than 10 minutes"
         cause = Cause("FieldValueInvalid", "spec.expirationSeconds", message)
         raise invalid("authentication.k8s.io", "TokenRequest", "", [cause])
@@ -95,17 +96,17 @@ def request_token(cluster: Cluster, call: Call, value: Json) -> Json:
         "metadata": {"name": call.name, "namespace": call.namespace},
         "spec": {"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": None},
         "status": {
-            "token": _signed(claims, _secret(cluster.store)),
+            "token": _sign(claims, _secret(cluster.store)),
             "expirationTimestamp": timestamp(expires),
         },
     }
 
 
 def account_of(cluster: Cluster, token: str, audiences: Sequence[str]) -> Account:
-    """Give whose token it is.
+    """Return the account of a token.
 
     Raises:
-        BadTokenError: nobody's, for these audiences, at present.
+        BadTokenError: the token is not valid now, or not for these audiences.
     """
     claims = _claims(token, _secret(cluster.store))
     common = tuple(each for each in audiences or (API_AUDIENCE,) if each in claims["aud"])
@@ -124,7 +125,7 @@ def account_of(cluster: Cluster, token: str, audiences: Sequence[str]) -> Accoun
     return Account(namespace, name, uid, common, claims["jti"])
 
 
-def _secret(store: Store) -> bytes:
+def _secret(store: ObjectStore) -> bytes:
     secret = store.fact("token-key")
     if not secret:
         secret = secrets.token_hex(32)
@@ -132,8 +133,8 @@ def _secret(store: Store) -> bytes:
     return secret.encode()
 
 
-def _signed(claims: Json, secret: bytes) -> str:
-    text = f"{_encoded(HEADER)}.{_encoded(claims)}"
+def _sign(claims: Json, secret: bytes) -> str:
+    text = f"{_encode(JWT_HEADER)}.{_encode(claims)}"
     return f"{text}.{_signature(text, secret)}"
 
 
@@ -141,14 +142,14 @@ def _claims(token: str, secret: bytes) -> Any:
     text, _, signature = token.rpartition(".")
     if not hmac.compare_digest(signature.encode(), _signature(text, secret).encode()):
         raise BadTokenError("invalid bearer token")
-    return orjson.loads(_decoded(text.partition(".")[2]))
+    return orjson.loads(_decode(text.partition(".")[2]))
 
 
 def _signature(text: str, secret: bytes) -> str:
     return _base64(hmac.new(secret, text.encode(), hashlib.sha256).digest())
 
 
-def _encoded(value: Json) -> str:
+def _encode(value: Json) -> str:
     return _base64(orjson.dumps(value))
 
 
@@ -156,5 +157,5 @@ def _base64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _decoded(text: str) -> bytes:
+def _decode(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,43 +1,47 @@
-"""WATCH: a stream of changes from a revision on.
+"""WATCH: a stream of changes that begins at a revision.
 
-1. What a client has not seen it gets, in order and once: kept changes first, then live ones, with
-   no gap, because nothing else runs between the two.
-2. With a selector, an object that comes to fit is ADDED and one that ceases to fit is DELETED,
-   as it was when it last fitted.
+1. A client gets each change after its revision once and in order: first the kept changes, then the
+   live ones. No change is lost between the two, because no write can happen between them.
+2. With a selector, an object that begins to fit is ADDED. An object that ceases to fit is DELETED,
+   in its last state that fitted.
 3. Without a revision, or from 0, the stream begins with all objects as ADDED.
-4. A bookmark says up to where the client has seen everything.
-5. A client that does not read is cut off, and may come again from where it was.
+4. A bookmark tells the client the revision up to which it has seen everything.
+5. A client that does not read is disconnected. It may watch again from its last revision.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 
-from grctl_local.errors import ApiError, Json, expired
-from grctl_local.kinds.views import View, view
+from grctl_local.errors import Json, StatusError, expired
 from grctl_local.store import Change, Record, dump
 from grctl_local.verbs.cluster import Cluster
-from grctl_local.verbs.reading import asked_revision, selected, sorted_records
+from grctl_local.verbs.reading import (
+    renderer_for,
+    requested_revision,
+    selector_of,
+    sorted_records,
+)
 from grctl_local.verbs.request import Call
 
-BOOKMARK_EVERY = 55.0  # s: clients expect one a minute
-DEFAULT_TIMEOUT = 1800.0  # s: upstream's least
-LARGEST_BACKLOG = 50_000  # events: a client that is this far behind does not read
+BOOKMARK_INTERVAL_S = 55.0  # clients expect a bookmark each minute
+DEFAULT_WATCH_TIMEOUT_S = 1800.0  # the shortest that a kube-apiserver takes by default
+MAX_BACKLOG_COUNT = 50_000  # a client that is this many events behind does not read
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
 
 class Watch:
-    """One client's stream. The request is checked at once; `lines` is the stream."""
+    """The stream of one client. The constructor checks the request, `lines` is the stream."""
 
     def __init__(self, cluster: Cluster, call: Call) -> None:
         self._cluster = cluster
         self._call = call
-        self._fits = selected(call)
-        self._view: View = view(call.kind, call.accept, call.query.get("includeObject", ""))
+        self._fits = selector_of(call)
+        self._renderer = renderer_for(call)
         self._bookmarks = call.flag("allowWatchBookmarks")
         self._sends_initial = _sends_initial(call)
-        self._since = asked_revision(call)
-        self._timeout = call.integer("timeoutSeconds") or DEFAULT_TIMEOUT
+        self._since = requested_revision(call)
+        self._timeout = call.integer("timeoutSeconds") or DEFAULT_WATCH_TIMEOUT_S
         self._backlog: list[tuple[str, Record]] = []
         self._wake = asyncio.Event()
         self._ended = False
@@ -48,13 +52,13 @@ class Watch:
         self._wake.set()
 
     async def lines(self) -> AsyncIterator[bytes]:
-        """Give the stream, several lines at a time."""
+        """Yield the stream, several lines at a time."""
         store = self._cluster.store
         if self._since and self._since < store.compacted:
             yield self._expired()
             return
         with ExitStack() as stack:
-            stack.callback(store.watch(self._call.kind.resource, self._take))
+            stack.callback(store.watch(self._call.kind.resource, self._on_change))
             yield b"".join(self._first_lines())
             async for lines in self._live_lines():
                 yield lines
@@ -72,15 +76,15 @@ class Watch:
             return
         for change in store.changes_since(self._since):
             if change.resource == self._call.kind.resource:
-                self._take(change)
+                self._on_change(change)
         yield self._drain()
 
     async def _live_lines(self) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
-        end, next_bookmark = loop.time() + self._timeout, loop.time() + BOOKMARK_EVERY
+        end, next_bookmark = loop.time() + self._timeout, loop.time() + BOOKMARK_INTERVAL_S
         while not self._ended and (now := loop.time()) < end:
             if self._bookmarks and now >= next_bookmark:
-                next_bookmark = now + BOOKMARK_EVERY
+                next_bookmark = now + BOOKMARK_INTERVAL_S
                 yield self._drain() + self._bookmark()
             try:
                 async with asyncio.timeout_at(min(end, next_bookmark)):
@@ -90,22 +94,22 @@ class Watch:
             self._wake.clear()
             yield self._drain()
 
-    def _take(self, change: Change) -> None:
+    def _on_change(self, change: Change) -> None:
         record = change.record
         if self._call.namespace and record.key[0] != self._call.namespace:
             return
         if self._ended or record.revision <= self._since:
             return
-        seen = self._seen(change)
+        seen = self._event_for_client(change)
         if seen:
             self._backlog.append(seen)
             self._wake.set()
-        if len(self._backlog) > LARGEST_BACKLOG:
+        if len(self._backlog) > MAX_BACKLOG_COUNT:
             self._backlog.clear()
             self.end()
 
-    def _seen(self, change: Change) -> tuple[str, Record] | None:
-        """Say what a change is to this client, if it is anything."""
+    def _event_for_client(self, change: Change) -> tuple[str, Record] | None:
+        """Return the event that a change is for this client, or None if it is not one."""
         if not self._fits:
             return change.type, change.record
         fitted = change.previous is not None and self._fits(change.previous.value)
@@ -121,7 +125,10 @@ class Watch:
         return b"".join(self._line(type_, record) for type_, record in backlog)
 
     def _line(self, type_: str, record: Record) -> bytes:
-        return b'{"type":"%b","object":%b}\n' % (type_.encode(), self._view.streamed(record))
+        return b'{"type":"%b","object":%b}\n' % (
+            type_.encode(),
+            self._renderer.render_streamed(record),
+        )
 
     def _bookmark(self, *, initial: bool = False) -> bytes:
         metadata: Json = {"resourceVersion": str(self._cluster.store.revision)}
@@ -137,13 +144,13 @@ class Watch:
         return error_line(error)
 
 
-def error_line(error: ApiError) -> bytes:
-    """Give the event that ends a stream with an error."""
+def error_line(error: StatusError) -> bytes:
+    """Return the event that ends a stream with an error."""
     return b'{"type":"ERROR","object":%b}\n' % dump(error.status)
 
 
 def _at_revision(change: Change) -> Record:
-    """Give the object as it last fitted, at the revision of the change that ended that."""
+    """Return the last state that fitted, at the revision of the change that no longer fits."""
     if change.type == "DELETED" or not change.previous:
         return change.record
     before, revision = change.previous.value, change.record.revision

@@ -1,17 +1,17 @@
-"""Create and update: from a cleaned object to the stored one.
+"""Create and update: validate a decoded object and store it.
 
-1. Status changes only through its subresource, and the subresource changes nothing else.
-2. `metadata.generation` counts changes of anything but metadata and status.
-3. A write that changes nothing writes nothing: no new resourceVersion, no watch event.
-4. An object that is being deleted goes with its last finalizer.
+1. The status changes only through its subresource, and the subresource changes nothing else.
+2. `metadata.generation` counts the changes of all fields but metadata and status.
+3. A request that changes nothing writes nothing: no new resourceVersion and no event of a watch.
+4. An object that is being deleted is removed when its last finalizer is removed.
 """
 
 from typing import Any
 
 from grctl_local.errors import (
-    ApiError,
     Cause,
     Json,
+    StatusError,
     already_exists,
     bad_request,
     conflict,
@@ -28,24 +28,22 @@ from grctl_local.store import Record, is_same
 from grctl_local.verbs.cluster import Cluster, new_namespace
 from grctl_local.verbs.request import Call
 
-NAME_TRIES = 8  # generated names: two alike are rare, eight in a row are a bug
-
 
 def create(cluster: Cluster, call: Call, value: Json) -> Record:
     """Store a new object.
 
     Raises:
-        ApiError: it is refused.
+        StatusError: the object is refused.
     """
     kind = call.kind
     _check_namespace_field(call, value)
     if value["metadata"].get("resourceVersion"):
-        raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
+        raise StatusError(500, "", "resourceVersion should not be set on objects to be created")
     cluster.check_namespace(call, value["metadata"].get("name", ""))
     cluster.check_definition(call, value["metadata"].get("name", ""))
     new = _prepare_new(cluster, call, value)
     name = new["metadata"].get("name", "")
-    _refuse(kind, name, _causes(kind, new, None))
+    _raise_if_invalid(kind, name, _causes(kind, new, None))
     existing = cluster.store.get(kind.resource, (call.namespace, name))
     if existing:
         deleting = "deletionTimestamp" in existing.value["metadata"]
@@ -57,25 +55,29 @@ def update(cluster: Cluster, call: Call, value: Json, before: Record) -> Record:
     """Store a changed object in place of `before`.
 
     Raises:
-        ApiError: it is refused.
+        StatusError: the object is refused.
     """
     kind = call.kind
     _check_identity(call, value, before)
     new = _prepare_changed(call, value, before.value)
-    _refuse(kind, call.name, _changed_causes(kind, new, before.value))
+    _raise_if_invalid(kind, call.name, _update_causes(kind, new, before.value))
     if _is_same(new, before):
         return before
     metadata = new["metadata"]
-    if "deletionTimestamp" in metadata and not metadata.get("finalizers") and not _lives_on(new):
+    if (
+        "deletionTimestamp" in metadata
+        and not metadata.get("finalizers")
+        and not _has_spec_finalizers(new)
+    ):
         return _remove(cluster, call, new, before)
     return _store(cluster, call, before.key, new)
 
 
 def replace(cluster: Cluster, call: Call, value: Json, before: Record) -> Record:
-    """Store the object of a PUT, which must name the version that it replaces.
+    """Store the object of a PUT. It must name the resourceVersion that it replaces.
 
     Raises:
-        ApiError: it is refused.
+        StatusError: the object is refused.
     """
     kind = call.kind
     _check_name(call, value)
@@ -110,7 +112,7 @@ def _check_identity(call: Call, value: Json, before: Record) -> None:
     if uid not in {None, before.value["metadata"]["uid"]}:
         message = f'Invalid value: "{uid}": field is immutable'
         cause = Cause("FieldValueInvalid", "metadata.uid", message)
-        _refuse(call.kind, call.name, [cause])
+        _raise_if_invalid(call.kind, call.name, [cause])
     version = value["metadata"].get("resourceVersion", "")
     if version not in {"", "0", str(before.revision)}:
         raise modified(call.kind.group, call.kind.plural, call.name)
@@ -190,7 +192,7 @@ def _causes(kind: Kind, new: Json, before: Json | None) -> list[Cause]:
     return causes
 
 
-def _changed_causes(kind: Kind, new: Json, before: Json) -> list[Cause]:
+def _update_causes(kind: Kind, new: Json, before: Json) -> list[Cause]:
     causes = []
     if "deletionTimestamp" in before["metadata"]:
         old = before["metadata"].get("finalizers", ())
@@ -205,17 +207,17 @@ def _changed_causes(kind: Kind, new: Json, before: Json) -> list[Cause]:
     return causes + _causes(kind, new, before)
 
 
-def _refuse(kind: Kind, name: str, causes: list[Cause]) -> None:
+def _raise_if_invalid(kind: Kind, name: str, causes: list[Cause]) -> None:
     if causes:
         raise invalid(kind.group, kind.kind, name, causes)
 
 
 def _is_same(new: Json, before: Record) -> bool:
-    # A default that was only shown so far is stored now.
+    # If the stored object lacks defaults, write it with them.
     return before.stored == before.data and is_same(new, before.value)
 
 
-def _lives_on(value: Json) -> bool:
+def _has_spec_finalizers(value: Json) -> bool:
     finalizers: Any = (value.get("spec") or {}).get("finalizers")
     return value["kind"] == "Namespace" and bool(finalizers)
 
@@ -224,7 +226,7 @@ def _store(cluster: Cluster, call: Call, key: tuple[str, str], new: Json) -> Rec
     kind = call.kind
     if kind.resource == DEFINITIONS and call.subresource != "status":
         establish(new, cluster.clock())
-    shown = kind.shown(new)
+    shown = kind.with_defaults(new)
     if call.dry_run:
         revision = int(new["metadata"].get("resourceVersion", "0"))
         return Record.of(key, revision, shown, shown)

@@ -1,1 +1,1 @@
-"""HTTP: requests in, answers out, and the documents that describe the API."""
+"""HTTP: read requests, write answers, and serve the documents that describe the API."""

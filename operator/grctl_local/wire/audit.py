@@ -1,8 +1,9 @@
-"""The audit log: who asked for what and with which answer, one JSON object a line.
+"""The audit log: one JSON object a line for each request and its status code.
 
-1. Verbs and resources are those of RBAC, so the log tells what a Role must allow.
-2. A line is written with the answer; for a watch when it begins, not for what it brings.
-3. Nothing of any object but its name, and nothing of the query: no payload can be in it.
+1. Verbs and resources are those of RBAC, so the log shows what a Role must allow.
+2. A line is written with the answer. A watch has one line, which is written when it begins.
+3. A line holds the name of an object, nothing else of it, and nothing of the query. So no payload
+   can be in the log.
 """
 
 from pathlib import Path
@@ -11,17 +12,17 @@ from typing import TextIO
 from aiohttp import web
 
 from grctl_local.clock import Clock
-from grctl_local.errors import ApiError, Json
+from grctl_local.errors import Json, StatusError
 from grctl_local.store import dump
 from grctl_local.verbs.request import parse_path
 
-WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch"}
-OF_ONE = {"GET": "get", "HEAD": "get", "DELETE": "delete"}
-OF_MANY = {"GET": "list", "HEAD": "list", "DELETE": "deletecollection"}
+VERBS_OF_WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch"}
+VERBS_OF_ONE = {"GET": "get", "HEAD": "get", "DELETE": "delete"}
+VERBS_OF_MANY = {"GET": "list", "HEAD": "list", "DELETE": "deletecollection"}
 
 
 class AuditLog:
-    """The log in a file. It is added to what the file holds already.
+    """The log in a file. Lines are added after those that the file has.
 
     Raises:
         OSError: the file cannot be written.
@@ -35,31 +36,31 @@ class AuditLog:
         """Close the file."""
         self._file.close()
 
-    def answered(self, request: web.BaseRequest, code: int, *, watch: bool = False) -> None:
-        """Write a line."""
+    def record_answer(self, request: web.BaseRequest, code: int, *, watch: bool = False) -> None:
+        """Write the line of a request that was answered with a status code."""
         entry = {
             "time": self._clock().isoformat(timespec="milliseconds"),
-            **asked(request.method, request.path, watch=watch),
+            **describe_request(request.method, request.path, watch=watch),
             "userAgent": request.headers.get("User-Agent", ""),
             "code": code,
         }
         self._file.write(dump(entry).decode() + "\n")
 
 
-def asked(method: str, path: str, *, watch: bool = False) -> Json:
-    """Say what a request asks for: verb and resource, or the path where it is about none."""
+def describe_request(method: str, path: str, *, watch: bool = False) -> Json:
+    """Return the verb and resource of a request, or its path if it names no resource."""
     try:
-        place = parse_path(path)
-    except ApiError:
+        parts = parse_path(path)
+    except StatusError:
         return {"verb": method.lower(), "path": path}
-    by_name = OF_ONE if place.name else OF_MANY
-    verb = WRITES.get(method) or by_name.get(method, method.lower())
+    by_name = VERBS_OF_ONE if parts.name else VERBS_OF_MANY
+    verb = VERBS_OF_WRITES.get(method) or by_name.get(method, method.lower())
     named = {
-        "group": place.group,
-        "resource": place.plural,
-        "subresource": place.subresource,
-        "namespace": place.namespace,
-        "name": place.name,
+        "group": parts.group,
+        "resource": parts.plural,
+        "subresource": parts.subresource,
+        "namespace": parts.namespace,
+        "name": parts.name,
     }
     return {
         "verb": "watch" if watch else verb,

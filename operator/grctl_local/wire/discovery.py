@@ -1,13 +1,13 @@
-"""Discovery: which groups, versions and resources there are, in one document or several."""
+"""Discovery: the served groups, versions and resources, in one document or several."""
 
 from collections.abc import Iterable
 
 from grctl_local.errors import Json
 from grctl_local.kinds.kind import Kind
 from grctl_local.kinds.registry import Registry
-from grctl_local.kinds.views import media_types
+from grctl_local.kinds.rendering import media_types
 
-VERSION: Json = {
+SERVER_VERSION: Json = {
     "major": "1",
     "minor": "36",
     "gitVersion": "v1.36.0+grctl-local",
@@ -23,7 +23,7 @@ AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryLi
 
 
 def wants_aggregated(accept: str) -> bool:
-    """Say whether a client takes all of discovery in one document."""
+    """Return whether a client accepts all of discovery in one document."""
     return any(
         wanted.shape == "APIGroupDiscoveryList" and wanted.version == "v2"
         for wanted in media_types(accept)
@@ -31,25 +31,25 @@ def wants_aggregated(accept: str) -> bool:
 
 
 def core_versions(server: str) -> Json:
-    """Give `/api`."""
+    """Return the document `/api`."""
     addresses = [{"clientCIDR": "0.0.0.0/0", "serverAddress": server}]
     return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses}
 
 
 def group_list(registry: Registry) -> Json:
-    """Give `/apis`."""
+    """Return the document `/apis`."""
     groups = [_group(name, versions) for name, versions in registry.groups().items()]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
 def group(registry: Registry, name: str) -> Json | None:
-    """Give `/apis/GROUP`; None where there is no such group."""
+    """Return the document `/apis/GROUP`, or None if the group does not exist."""
     versions = registry.groups().get(name)
     return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, versions)} if versions else None
 
 
 def resource_list(registry: Registry, name: str, version: str) -> Json | None:
-    """Give `/apis/GROUP/VERSION` or `/api/v1`; None where there is no such version."""
+    """Return the document `/apis/GROUP/VERSION` or `/api/v1`, or None if it does not exist."""
     kinds = registry.in_version(name, version)
     if not kinds:
         return None
@@ -63,7 +63,7 @@ def resource_list(registry: Registry, name: str, version: str) -> Json | None:
 
 
 def aggregated(registry: Registry, *, core: bool) -> Json:
-    """Give all of `/api` or `/apis` in one document."""
+    """Return all of `/api` or `/apis` in one document."""
     groups = {"": ["v1"]} if core else registry.groups()
     return {
         "kind": "APIGroupDiscoveryList",

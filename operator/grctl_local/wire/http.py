@@ -1,8 +1,9 @@
-"""HTTP: what comes in goes to its verb, what comes out is JSON or a stream.
+"""HTTP: call the verb of each request, and answer with JSON or a stream.
 
-1. Requests are handled one after the other, from the read body to the answer: no verb awaits.
-2. Who has not the token gets nothing but health and version.
-3. Each answer goes to the audit log, where there is one.
+1. Requests are handled one after the other, from the read body to the answer, because no verb
+   awaits.
+2. A request without the token gets health and version only.
+3. Each answer is written to the audit log, if there is one.
 """
 
 import asyncio
@@ -14,9 +15,9 @@ from email.utils import format_datetime
 from aiohttp import web
 
 from grctl_local.errors import (
-    ApiError,
     Json,
     NoSuchPathError,
+    StatusError,
     bad_request,
     method_not_allowed,
     no_such_path,
@@ -24,14 +25,13 @@ from grctl_local.errors import (
     too_large_body,
     unauthorized,
 )
-from grctl_local.kinds.views import view
 from grctl_local.store import Record, dump
 from grctl_local.verbs.callers import caller_of, check_allowed
 from grctl_local.verbs.cluster import Cluster
 from grctl_local.verbs.decoding import read_body, read_object
 from grctl_local.verbs.deletion import delete, delete_collection
 from grctl_local.verbs.patching import patch
-from grctl_local.verbs.reading import get, list_objects
+from grctl_local.verbs.reading import get, list_objects, renderer_for
 from grctl_local.verbs.request import Call, find_kind, parse_path
 from grctl_local.verbs.reviews import answer
 from grctl_local.verbs.tokens import ACCOUNTS, request_token
@@ -40,14 +40,14 @@ from grctl_local.verbs.writing import create, replace
 from grctl_local.wire import discovery, openapi, openapi_v2
 from grctl_local.wire.audit import AuditLog
 
-LARGEST_BODY = 3 * 1024 * 1024  # bytes: the API server's own limit
+MAX_BODY_BYTES = 3 * 1024 * 1024  # the limit of a kube-apiserver
 OPEN_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 
 log = logging.getLogger(__name__)
 
 
-class Http:
-    """Handles requests."""
+class RequestHandler:
+    """Handles the HTTP requests to one cluster."""
 
     def __init__(self, cluster: Cluster, token: str, audit: AuditLog | None = None) -> None:
         self._cluster = cluster
@@ -57,26 +57,26 @@ class Http:
         self._date: tuple[int, str] = (0, "")
 
     def end_watches(self) -> None:
-        """End all streams: the server stops."""
+        """End the streams of all watches, because the server stops."""
         for watch in self._watches:
             watch.end()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request."""
+        """Return the answer to a request. Write it to the audit log."""
         response = await self._handle(request)
         if self._audit is not None and isinstance(response, web.Response):
-            self._audit.answered(request, response.status)
+            self._audit.record_answer(request, response.status)
         return response
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         warnings: list[str] = []
         try:
             return await self._answer(request, warnings)
-        except ApiError as error:
+        except StatusError as error:
             return self._refusal(error, warnings)
         except Exception:
             log.exception("request failed: %s %s", request.method, request.path)
-            return self._refusal(ApiError(500, "InternalError", "Internal error occurred"), [])
+            return self._refusal(StatusError(500, "InternalError", "Internal error occurred"), [])
 
     async def _answer(self, request: web.BaseRequest, warnings: list[str]) -> web.StreamResponse:
         path = request.path.rstrip("/")
@@ -95,7 +95,7 @@ class Http:
 
     def _open_path(self, path: str) -> web.Response:
         if path == "/version":
-            return self._json(dump(discovery.VERSION))
+            return self._json(dump(discovery.SERVER_VERSION))
         return web.Response(text="ok", headers=self._headers())
 
     def _check_token(self, request: web.BaseRequest) -> None:
@@ -104,56 +104,56 @@ class Http:
             raise unauthorized()
 
     async def _call(self, request: web.BaseRequest, warnings: list[str]) -> Call:
-        place = parse_path(request.path)
+        path = parse_path(request.path)
         query = dict(request.query)
-        kind = find_kind(self._cluster.registry, place)
-        watch = place.watch or query.get("watch", "").lower() in {"true", "1"}
+        kind = find_kind(self._cluster.registry, path)
+        watch = path.watch or query.get("watch", "").lower() in {"true", "1"}
         return Call(
             kind=kind,
-            namespace=place.namespace,
-            name=place.name,
-            subresource=place.subresource,
+            namespace=path.namespace,
+            name=path.name,
+            subresource=path.subresource,
             query=query,
             accept=request.headers.get("Accept", ""),
             content_type=_content_type(request),
             body=await _body(request) if request.body_exists else b"",
             user_agent=request.headers.get("User-Agent", ""),
-            watch=watch and request.method == "GET" and (place.watch or not place.name),
+            watch=watch and request.method == "GET" and (path.watch or not path.name),
             warnings=warnings,
             caller=caller_of(request.headers),
         )
 
     def _verb(self, method: str, call: Call) -> tuple[int, bytes]:
-        if call.kind.questions or (call.subresource == "token" and call.kind.plural == ACCOUNTS):
-            return 201, dump(self._answered(method, call))
+        if call.kind.is_review or (call.subresource == "token" and call.kind.plural == ACCOUNTS):
+            return 201, dump(self._answer_review(method, call))
         if call.subresource and not (call.subresource == "status" and call.kind.has_status):
             raise not_found(call.kind.group, call.kind.plural, call.name)
         match method:
             case "GET":
-                return 200, get(self._cluster, call) if call.name else self._list(call)
+                return 200, self._get(call)
             case "POST":
-                return self._shown(201, self._create(call), call)
+                return self._render(201, self._create(call), call)
             case "PUT":
-                return self._shown(200, self._replace(call), call)
+                return self._render(200, self._replace(call), call)
             case "PATCH":
                 if not call.name:
                     raise method_not_allowed()
-                return self._shown(*patch(self._cluster, call), call)
+                return self._render(*patch(self._cluster, call), call)
             case "DELETE":
                 return 200, self._delete(call)
             case _:
                 raise method_not_allowed()
 
-    def _answered(self, method: str, call: Call) -> Json:
-        """Answer what is asked by creating an object that is not kept."""
+    def _answer_review(self, method: str, call: Call) -> Json:
+        """Return the answer to a review or a TokenRequest. Neither is stored."""
         if method != "POST":
             raise method_not_allowed()
-        if call.kind.questions:
+        if call.kind.is_review:
             return answer(self._cluster, call, self._token.decode().removeprefix("Bearer "))
         return request_token(self._cluster, call, read_body(call))
 
-    def _list(self, call: Call) -> bytes:
-        return list_objects(self._cluster, call)
+    def _get(self, call: Call) -> bytes:
+        return get(self._cluster, call) if call.name else list_objects(self._cluster, call)
 
     def _create(self, call: Call) -> Record:
         if call.kind.namespaced and not call.namespace:
@@ -173,8 +173,8 @@ class Http:
     def _delete(self, call: Call) -> bytes:
         return delete(self._cluster, call) if call.name else delete_collection(self._cluster, call)
 
-    def _shown(self, status: int, record: Record, call: Call) -> tuple[int, bytes]:
-        return status, view(call.kind, call.accept, call.query.get("includeObject", "")).one(record)
+    def _render(self, status: int, record: Record, call: Call) -> tuple[int, bytes]:
+        return status, renderer_for(call).render_one(record)
 
     async def _stream(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
         watch = Watch(self._cluster, call)
@@ -183,7 +183,7 @@ class Http:
         response.enable_chunked_encoding()
         await response.prepare(request)
         if self._audit is not None:
-            self._audit.answered(request, response.status, watch=True)
+            self._audit.record_answer(request, response.status, watch=True)
         self._watches.add(watch)
         try:
             async for lines in watch.lines():
@@ -191,7 +191,7 @@ class Http:
                     await response.write(lines)
             await response.write_eof()
         except (ConnectionError, asyncio.CancelledError):
-            pass  # the client has gone, which is how most watches end
+            pass  # most watches end because the client disconnects
         finally:
             self._watches.discard(watch)
         return response
@@ -229,9 +229,9 @@ class Http:
 
     def _openapi_v2(self, accept: str) -> web.Response:
         document = openapi_v2.document(self._cluster.registry)
-        if openapi_v2.PROTOBUF in accept:
+        if openapi_v2.V2_PROTOBUF in accept:
             body = openapi_v2.encode(document)
-            return self._json(body, content_type=openapi_v2.ANSWERED_PROTOBUF)
+            return self._json(body, content_type=openapi_v2.V2_PROTOBUF_ANSWER)
         return self._json(dump(document))
 
     def _openapi(self, parts: list[str]) -> Json | None:
@@ -246,7 +246,7 @@ class Http:
             case _:
                 return None
 
-    def _refusal(self, error: ApiError, warnings: list[str]) -> web.Response:
+    def _refusal(self, error: StatusError, warnings: list[str]) -> web.Response:
         if isinstance(error, NoSuchPathError):
             return web.Response(text=error.message + "\n", status=404, headers=self._headers())
         response = self._json(dump(error.status), error.code, warnings)
@@ -278,7 +278,7 @@ class Http:
 
 
 def _content_type(request: web.BaseRequest) -> str:
-    """Return the Content-Type of a request; empty, which is taken for JSON, without one."""
+    """Return the Content-Type of a request, or "", which means JSON."""
     return request.content_type if request.headers.get("Content-Type") else ""
 
 
@@ -286,4 +286,4 @@ async def _body(request: web.BaseRequest) -> bytes:
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise too_large_body(LARGEST_BODY) from None
+        raise too_large_body(MAX_BODY_BYTES) from None

@@ -1,7 +1,7 @@
-"""OpenAPI v3: what `kubectl explain` prints, and what `kubectl apply` and `create` ask for.
+"""OpenAPI v3: `kubectl explain` prints it, and `kubectl apply` and `create` read it.
 
-A document per group and version. The paths say which query parameters an operation takes; the
-schemas are the definitions' own.
+There is one document for each group and version. Its paths name the query parameters of each
+operation. Its schemas are those of the definitions.
 """
 
 import hashlib
@@ -12,16 +12,16 @@ from grctl_local.kinds.kind import Kind
 from grctl_local.kinds.registry import Registry
 from grctl_local.store import dump
 
-API_VERSION = {
+API_VERSION_SCHEMA = {
     "type": "string",
     "description": "APIVersion defines the versioned schema of this representation of an object.",
 }
-KIND = {
+KIND_SCHEMA = {
     "type": "string",
     "description": "Kind is a string value representing the REST resource this object represents.",
 }
-METADATA_SCHEMA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
-METADATA: Json = {
+METADATA_SCHEMA_NAME = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+METADATA_SCHEMA: Json = {
     "type": "object",
     "description": "ObjectMeta is metadata that all persisted resources must have.",
     "properties": {
@@ -50,11 +50,11 @@ PATCHES = (
 
 
 TYPE_EXTENSION = "x-kubernetes-group-version-kind"
-INFO: Json = {"title": "Kubernetes", "version": "v1.36.0"}
+DOCUMENT_INFO: Json = {"title": "Kubernetes", "version": "v1.36.0"}
 
 
 def index(registry: Registry) -> Json:
-    """Give `/openapi/v3`: where the documents are."""
+    """Return `/openapi/v3`, the index of the documents."""
     paths = {}
     for path, group, version in _documents(registry):
         digest = hashlib.sha256(dump(document(registry, group, version))).hexdigest()
@@ -63,18 +63,18 @@ def index(registry: Registry) -> Json:
 
 
 def document(registry: Registry, group: str, version: str) -> Json | None:
-    """Give the document of a group and version; None where there is none."""
+    """Return the document of a group and version, or None if it does not exist."""
     kinds = registry.in_version(group, version)
     if not kinds:
         return None
     paths: Json = {}
-    schemas: Json = {METADATA_SCHEMA: METADATA}
+    schemas: Json = {METADATA_SCHEMA_NAME: METADATA_SCHEMA}
     for kind in kinds:
         schemas[schema_name(kind)] = schema(kind)
         paths |= _paths(kind)
     return {
         "openapi": "3.0.0",
-        "info": INFO,
+        "info": DOCUMENT_INFO,
         "paths": paths,
         "components": {"schemas": schemas},
     }
@@ -96,7 +96,7 @@ def schema_name(kind: Kind) -> str:
 
 
 def schema(kind: Kind) -> Json:
-    """Return a kind's schema, with the parts that all kinds have."""
+    """Return the schema of a kind, with the fields that all kinds have."""
     source: Json = (
         kind.schema.source
         if kind.schema
@@ -107,14 +107,14 @@ def schema(kind: Kind) -> Json:
     )
     metadata = {
         "description": "Standard object's metadata.",
-        "allOf": [{"$ref": f"#/components/schemas/{METADATA_SCHEMA}"}],
+        "allOf": [{"$ref": f"#/components/schemas/{METADATA_SCHEMA_NAME}"}],
     }
     properties = {**source.get("properties", {})}
     return {
         **source,
         "properties": {
-            "apiVersion": API_VERSION,
-            "kind": KIND,
+            "apiVersion": API_VERSION_SCHEMA,
+            "kind": KIND_SCHEMA,
             "metadata": metadata,
             **properties,
         },

@@ -1,8 +1,8 @@
-"""OpenAPI v2: what kubectl validates the items of a `kind: List` with.
+"""OpenAPI v2: kubectl validates the items of a `kind: List` by it.
 
-kubectl asks the server to validate all other objects. For a List it reads this document, and in
-protobuf alone (the message `openapi.v2.Document` of github.com/google/gnostic). It holds what
-kubectl looks at: the schema of each kind, as far as v2 can say it.
+The server validates all other objects for kubectl. For a List, kubectl reads this document itself,
+and in protobuf only (the message `openapi.v2.Document` of github.com/google/gnostic). The document
+has what kubectl reads: the schema of each kind, as far as version 2 can express it.
 """
 
 import orjson
@@ -11,12 +11,12 @@ from grctl_local.errors import Json
 from grctl_local.kinds.registry import Registry
 from grctl_local.wire import openapi
 
-PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
-ANSWERED_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-"""As a kube-apiserver answers: `@` may not stand in a content type."""
-REFERENCE = "#/definitions/"
-FREE = ("x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string", "nullable")
-"""A node with one of these takes values that a schema of v2 would refuse."""
+V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+V2_PROTOBUF_ANSWER = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+"""The content type of the answer, as a kube-apiserver sends it: it may not contain `@`."""
+REFERENCE_PREFIX = "#/definitions/"
+FREE_MARKS = ("x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string", "nullable")
+"""A schema with one of these accepts values that a schema of v2 would refuse."""
 
 # Field numbers of gnostic's messages.
 SWAGGER, INFO, DEFINITIONS = 1, 2, 9
@@ -27,19 +27,24 @@ NAME, VALUE, YAML, FIRST = 1, 2, 2, 1
 
 
 def document(registry: Registry) -> Json:
-    """Return `/openapi/v2`: a definition for each kind that is served."""
-    definitions = {openapi.METADATA_SCHEMA: _schema(openapi.METADATA)}
+    """Return `/openapi/v2`, with a definition for each kind that is served."""
+    definitions = {openapi.METADATA_SCHEMA_NAME: _schema(openapi.METADATA_SCHEMA)}
     for kind in registry:
         schema = openapi.schema(kind)
         definitions[openapi.schema_name(kind)] = {
             **_schema(schema),
             openapi.TYPE_EXTENSION: schema[openapi.TYPE_EXTENSION],
         }
-    return {"swagger": "2.0", "info": openapi.INFO, "paths": {}, "definitions": definitions}
+    return {
+        "swagger": "2.0",
+        "info": openapi.DOCUMENT_INFO,
+        "paths": {},
+        "definitions": definitions,
+    }
 
 
 def encode(document: Json) -> bytes:
-    """Return a document as gnostic's protobuf message."""
+    """Return a document as a protobuf message of gnostic."""
     info = _text(TITLE, document["info"]["title"]) + _text(VERSION, document["info"]["version"])
     definitions = _named(document["definitions"])
     return (
@@ -48,13 +53,13 @@ def encode(document: Json) -> bytes:
 
 
 def _schema(source: Json) -> Json:
-    """Return a node as v2 can say it; what is free for one reader must be free for all."""
+    """Return a schema as far as v2 can express it. A schema that v2 cannot express allows all."""
     node: Json = {"description": source["description"]} if "description" in source else {}
-    if any(source.get(name) for name in FREE):
+    if any(source.get(name) for name in FREE_MARKS):
         return node
     for part in source.get("allOf", ())[:1]:
         if "$ref" in part:
-            return {"$ref": REFERENCE + part["$ref"].rpartition("/")[2]}
+            return {"$ref": REFERENCE_PREFIX + part["$ref"].rpartition("/")[2]}
     node |= {name: source[name] for name in ("type", "format", "required") if source.get(name)}
     if source.get("properties"):
         properties = source["properties"].items()

@@ -1,4 +1,4 @@
-"""Formats of strings."""
+"""The formats of strings."""
 
 import pytest
 

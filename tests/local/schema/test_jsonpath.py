@@ -1,4 +1,4 @@
-"""The paths of printer columns."""
+"""The JSON paths of printer columns."""
 
 from typing import Any
 
@@ -30,12 +30,12 @@ VALUE: dict[str, Any] = {
         ('.status.conditions[?(@.type!="B")].status', ["x"]),
     ],
 )
-def test_a_path_finds(path: str, found: list[Any]) -> None:
+def test_a_path_finds_values(path: str, found: list[Any]) -> None:
     assert compile_path(path)(VALUE) == found
 
 
 @pytest.mark.parametrize("path", ["spec", ".spec[", ".spec[?(@.x)]"])
-def test_a_path_that_cannot_be_read_is_refused(path: str) -> None:
+def test_a_path_that_cannot_be_parsed_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="unrecognized character"):
         compile_path(path)
 

@@ -1,4 +1,4 @@
-"""Pruning, defaulting and validation, as far as no request shows it."""
+"""Pruning, defaulting and validation, where the conformance suite does not test them."""
 
 from typing import Any
 
@@ -17,14 +17,14 @@ def schema_of(spec: Json) -> Json:
     return {"type": "object", "properties": {"spec": spec}}
 
 
-def wrong(spec_schema: Json, spec: Any, old: Any = None) -> list[str]:
-    """Say which fields do not fit."""
+def invalid_fields(spec_schema: Json, spec: Any, old: Any = None) -> list[str]:
+    """Return the fields that do not fit."""
     root = compile_schema(schema_of(spec_schema))
     before = None if old is None else {"spec": old}
     return [cause.field for cause in validate(root, {"spec": spec}, before)]
 
 
-def test_known_fields_below_kept_ones_are_pruned_still() -> None:
+def test_known_fields_below_preserved_ones_are_still_pruned() -> None:
     inner = {"type": "object", "properties": {"x": {"type": "integer"}}}
     root = compile_schema(schema_of({"type": "object", **KEEP, "properties": {"inner": inner}}))
     value = {"spec": {"other": {"y": 1}, "inner": {"x": 1, "y": 2}}}
@@ -33,7 +33,7 @@ def test_known_fields_below_kept_ones_are_pruned_still() -> None:
     assert value == {"spec": {"other": {"y": 1}, "inner": {"x": 1}}}
 
 
-def test_an_embedded_resource_keeps_what_every_object_has() -> None:
+def test_an_embedded_resource_keeps_its_type_and_metadata() -> None:
     embedded = {"type": "object", "x-kubernetes-embedded-resource": True}
     root = compile_schema(schema_of(embedded))
     value = {"spec": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": {}}}
@@ -61,35 +61,35 @@ def test_items_get_their_defaults() -> None:
     assert value == {"spec": [{"n": 1}, {"n": 2}]}
 
 
-def test_a_set_has_nothing_twice() -> None:
+def test_a_set_refuses_a_duplicate() -> None:
     schema = {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}}
 
-    assert wrong(schema, ["a", "b", "a"]) == ["spec[2]"]
+    assert invalid_fields(schema, ["a", "b", "a"]) == ["spec[2]"]
 
 
 @pytest.mark.parametrize("value", [True, 1.5, "1", [1]])
-def test_an_enum_of_numbers_has_nothing_else(value: Any) -> None:
+def test_an_enum_of_numbers_accepts_no_other_value(value: Any) -> None:
     schema = {"x-kubernetes-preserve-unknown-fields": True, "enum": [1, 0]}
 
-    assert len(wrong(schema, value)) == 1
-    assert wrong(schema, 1) == []
+    assert len(invalid_fields(schema, value)) == 1
+    assert invalid_fields(schema, 1) == []
 
 
 @pytest.mark.parametrize(("value", "fits"), [(0, False), (0.5, True), (10, True), (10.5, False)])
-def test_limits_can_leave_themselves_out(value: float, *, fits: bool) -> None:
+def test_a_limit_can_be_exclusive(value: float, *, fits: bool) -> None:
     schema = {"type": "number", "minimum": 0, "exclusiveMinimum": True, "maximum": 10}
 
-    assert (wrong(schema, value) == []) is fits
+    assert (invalid_fields(schema, value) == []) is fits
 
 
-def test_true_is_no_number() -> None:
-    assert wrong({"type": "integer"}, spec=True) == ["spec"]
+def test_true_is_not_a_number() -> None:
+    assert invalid_fields({"type": "integer"}, spec=True) == ["spec"]
 
 
-def test_what_an_update_leaves_alone_is_not_asked_again() -> None:
+def test_a_value_that_an_update_does_not_change_is_not_validated_again() -> None:
     limited = {"type": "array", "maxItems": 1, "items": {"type": "string"}}
     schema = {"type": "object", "properties": {"list": limited, "n": {"type": "integer"}}}
     too_long = ["a", "b"]
 
-    assert wrong(schema, {"list": ["a", "b"], "n": 2}, {"list": too_long, "n": 1}) == []
-    assert wrong(schema, {"list": ["a", "c"]}, {"list": too_long}) == ["spec.list"]
+    assert invalid_fields(schema, {"list": ["a", "b"], "n": 2}, {"list": too_long, "n": 1}) == []
+    assert invalid_fields(schema, {"list": ["a", "c"]}, {"list": too_long}) == ["spec.list"]

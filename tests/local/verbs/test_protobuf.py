@@ -1,19 +1,19 @@
-"""Bodies in protobuf."""
+"""Protobuf bodies."""
 
 import pytest
 
-from grctl_local.errors import ApiError
+from grctl_local.errors import StatusError
 from grctl_local.verbs.protobuf import MAGIC, decode
 
 
 def part(number: int, content: bytes) -> bytes:
-    """Encode a field of bytes."""
+    """Return a field of bytes."""
     assert len(content) < 128
     return bytes([number << 3 | 2, len(content)]) + content
 
 
 def body(kind: str, raw: bytes) -> bytes:
-    """Encode the envelope."""
+    """Return an object in its envelope."""
     return MAGIC + part(1, part(1, b"v1") + part(2, kind.encode())) + part(2, raw)
 
 
@@ -38,7 +38,7 @@ def test_bytes_become_base64() -> None:
     assert decode(body("Secret", raw))["data"] == {"key": "/w=="}
 
 
-def test_fields_that_nobody_knows_are_passed_over() -> None:
+def test_unknown_fields_are_ignored() -> None:
     raw = METADATA + part(15, b"later")
 
     assert decode(body("Namespace", raw))["metadata"]["name"] == "c"
@@ -55,7 +55,7 @@ def test_fields_that_nobody_knows_are_passed_over() -> None:
         body("Namespace", METADATA)[:-2],
     ],
 )
-def test_what_cannot_be_read_is_refused(wrong: bytes) -> None:
-    with pytest.raises(ApiError, match="send JSON") as refused:
+def test_a_body_that_cannot_be_read_is_refused(wrong: bytes) -> None:
+    with pytest.raises(StatusError, match="send JSON") as refused:
         decode(wrong)
     assert refused.value.code == 400

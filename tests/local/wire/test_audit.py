@@ -1,4 +1,4 @@
-"""The audit log: what it says of each request, and what it never says."""
+"""The audit log: what its line of a request holds, and what it never holds."""
 
 import json
 from collections.abc import AsyncIterator
@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from grctl_local import LocalServer
-from grctl_local.wire.audit import asked
+from grctl_local.wire.audit import describe_request
 from tests.conformance.client import Api
 from tests.conformance.kubeconfig import load
-from tests.local.conftest import HandClock
+from tests.local.conftest import ManualClock
 
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 RUNS = "/apis/grctl.dev/v1alpha1/namespaces/shop/workflowruns"
@@ -32,7 +32,7 @@ class Audited:
 
 
 @pytest.fixture
-async def audited(tmp_path: Path, clock: HandClock) -> AsyncIterator[Audited]:
+async def audited(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Audited]:
     log = tmp_path / "audit.jsonl"
     async with (
         LocalServer(kubeconfig_path=tmp_path / "config", clock=clock, audit_log=log),
@@ -50,8 +50,8 @@ async def test_each_request_is_a_line_with_verb_resource_name_and_code(audited: 
         "namespace": "default",
         "time": "2026-01-01T12:00:00.250+00:00",
     }
-    told = [{key: line[key] for key in line if key != "userAgent"} for line in audited.lines]
-    assert told == [
+    written = [{key: line[key] for key in line if key != "userAgent"} for line in audited.lines]
+    assert written == [
         {"verb": "create", "code": 201, **common},
         {"verb": "get", "name": "c", "code": 200, **common},
         {"verb": "get", "name": "d", "code": 404, **common},
@@ -59,7 +59,7 @@ async def test_each_request_is_a_line_with_verb_resource_name_and_code(audited: 
     assert all(line["userAgent"].startswith("Python/") for line in audited.lines)
 
 
-async def test_a_watch_is_a_line_when_it_begins_and_none_for_what_it_brings(
+async def test_a_watch_is_one_line_which_is_written_when_it_begins(
     audited: Audited,
 ) -> None:
     async with audited.api.watch(CONFIGMAPS) as watch:
@@ -69,7 +69,7 @@ async def test_a_watch_is_a_line_when_it_begins_and_none_for_what_it_brings(
     assert [line["verb"] for line in audited.lines] == ["watch", "create"]
 
 
-async def test_nothing_of_an_object_or_of_a_query_is_in_it(audited: Audited) -> None:
+async def test_the_log_holds_nothing_of_a_body_or_a_query(audited: Audited) -> None:
     body = {"metadata": {"name": "c"}, "data": {"key": "secret"}}
     (await audited.api.post(CONFIGMAPS, body)).expect(201)
     (await audited.api.get(CONFIGMAPS, labelSelector="key=secret")).expect(200)
@@ -91,9 +91,9 @@ def test_verbs_and_resources_are_those_of_a_role(
     method: str, path: str, says: dict[str, str]
 ) -> None:
     place = {"group": "grctl.dev", "resource": "workflowruns", "namespace": "shop"}
-    assert asked(method, path) == place | says
+    assert describe_request(method, path) == place | says
 
 
 @pytest.mark.parametrize("path", ["/version", "/apis", "/openapi/v3/apis/grctl.dev/v1alpha1"])
-def test_what_is_about_no_resource_is_told_by_its_path(path: str) -> None:
-    assert asked("GET", path) == {"verb": "get", "path": path}
+def test_a_request_without_a_resource_is_logged_by_its_path(path: str) -> None:
+    assert describe_request("GET", path) == {"verb": "get", "path": path}

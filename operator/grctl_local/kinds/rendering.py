@@ -1,6 +1,6 @@
-"""How objects are shown: as they are, as a Table, or as metadata only.
+"""The forms in which objects are answered: as they are, as a Table, or as metadata only.
 
-The choice comes from `Accept`. As they are, the stored bytes go out untouched.
+The `Accept` header chooses. An object that is answered as it is goes out in its stored bytes.
 """
 
 from collections.abc import Iterable
@@ -26,113 +26,113 @@ class MediaType:
     version: str
 
 
-class View(Protocol):
-    """A way of showing objects of one kind."""
+class Renderer(Protocol):
+    """Writes objects of one kind in one form."""
 
-    def one(self, record: Record) -> bytes:
-        """Show an object."""
+    def render_one(self, record: Record) -> bytes:
+        """Return the answer with one object."""
         ...
 
-    def many(self, records: Iterable[Record], metadata: Json) -> bytes:
-        """Show a list."""
+    def render_list(self, records: Iterable[Record], metadata: Json) -> bytes:
+        """Return the answer with a list of objects."""
         ...
 
-    def streamed(self, record: Record) -> bytes:
-        """Show an object in a watch."""
+    def render_streamed(self, record: Record) -> bytes:
+        """Return an object as it stands in an event of a watch."""
         ...
 
 
 def media_types(accept: str) -> list[MediaType]:
-    """Read an Accept header."""
+    """Return the entries of an Accept header."""
     return [_media_type(entry) for entry in (accept or "*/*").split(",")]
 
 
-def view(kind: Kind, accept: str, include_object: str) -> View:
-    """Choose how to show objects.
+def choose_renderer(kind: Kind, accept: str, include_object: str) -> Renderer:
+    """Return the renderer for the first form that the client accepts.
 
     Raises:
-        ApiError: the client accepts nothing that we have.
+        StatusError: this server has none of the accepted forms.
     """
     if not accept or accept == JSON:
-        return PlainView(kind)
+        return PlainRenderer(kind)
     for wanted in media_types(accept):
         if wanted.name not in ACCEPTED:
             continue
         if not wanted.shape:
-            return PlainView(kind)
+            return PlainRenderer(kind)
         if wanted.group != "meta.k8s.io" or wanted.version not in {"v1", "v1beta1"}:
             continue
         if wanted.shape == "Table":
-            return TableView(kind, include_object)
+            return TableRenderer(kind, include_object)
         if wanted.shape in {"PartialObjectMetadata", "PartialObjectMetadataList"}:
-            return MetadataView()
+            return MetadataRenderer()
     raise not_acceptable()
 
 
-class PlainView:
-    """Objects as they are, in the version that was asked for."""
+class PlainRenderer:
+    """Writes objects as they are, in the requested version."""
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
         self._converts = kind.api_version != kind.stored_api_version
 
-    def one(self, record: Record) -> bytes:
-        """Show an object."""
+    def render_one(self, record: Record) -> bytes:
+        """Return an object."""
         if self._converts:
             return dump({**record.value, "apiVersion": self._kind.api_version})
         return record.data
 
-    streamed = one
+    render_streamed = render_one
 
-    def many(self, records: Iterable[Record], metadata: Json) -> bytes:
-        """Show a list."""
+    def render_list(self, records: Iterable[Record], metadata: Json) -> bytes:
+        """Return a list of objects."""
         return b'{"apiVersion":%b,"items":[%b],"kind":%b,"metadata":%b}' % (
             dump(self._kind.api_version),
-            b",".join(self.one(record) for record in records),
+            b",".join(self.render_one(record) for record in records),
             dump(self._kind.list_kind),
             dump(metadata),
         )
 
 
-class TableView:
-    """Rows of the kind's columns. A watch names the columns once."""
+class TableRenderer:
+    """Writes objects as rows of a table. A watch names the columns only once."""
 
     def __init__(self, kind: Kind, include_object: str) -> None:
         self._kind = kind
         self._include = include_object or "Metadata"
-        self._named = False
+        self._has_named_columns = False
 
-    def one(self, record: Record) -> bytes:
-        """Show an object as a table of one row."""
+    def render_one(self, record: Record) -> bytes:
+        """Return an object as a table of one row."""
         metadata = {"resourceVersion": str(record.revision)}
         return dump(table(self._kind, [record.value], metadata, self._include))
 
-    def many(self, records: Iterable[Record], metadata: Json) -> bytes:
-        """Show a list as a table."""
+    def render_list(self, records: Iterable[Record], metadata: Json) -> bytes:
+        """Return objects as a table."""
         values = [record.value for record in records]
         return dump(table(self._kind, values, metadata, self._include))
 
-    def streamed(self, record: Record) -> bytes:
-        """Show an object as a table of one row, with the columns in the first one only."""
+    def render_streamed(self, record: Record) -> bytes:
+        """Return an object as a table of one row. Only the first table names the columns."""
         metadata = {"resourceVersion": str(record.revision)}
         shown = table(self._kind, [record.value], metadata, self._include)
-        if self._named:
+        if self._has_named_columns:
             shown["columnDefinitions"] = None
-        self._named = True
+        self._has_named_columns = True
         return dump(shown)
 
 
-class MetadataView:
-    """Metadata and nothing else."""
+class MetadataRenderer:
+    """Writes only the metadata of objects."""
 
-    def one(self, record: Record) -> bytes:
-        """Show an object's metadata."""
+    def render_one(self, record: Record) -> bytes:
+        """Return the metadata of an object."""
         return dump(partial_metadata(record.value))
 
-    streamed = one
+    render_streamed = render_one
 
-    def many(self, records: Iterable[Record], metadata: Json) -> bytes:
-        """Show a list of metadata."""
+    def render_list(self, records: Iterable[Record], metadata: Json) -> bytes:
+        """Return a list of the metadata of objects."""
         return dump(
             {
                 "kind": "PartialObjectMetadataList",
