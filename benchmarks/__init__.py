@@ -1,1 +1,1 @@
-"""What an event costs, measured beside the bare API writes that it cannot do without."""
+"""Measures what an event costs, beside the bare API writes that it needs at least."""

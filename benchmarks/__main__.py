@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks import large, machine, measures, report
-from benchmarks.stand import ApiServer, api_server
+from benchmarks.testbed import ApiServer, api_server
 from benchmarks.usage import NotMeasurableError
 from grctl.kube import Api, Connection
 
 Measured = TypeVar("Measured")
-"""What one round gives."""
+"""The result of one round."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,7 +1,8 @@
-"""Who asks a real API server: a ServiceAccount with its token, as in a pod.
+"""The user of a real API server: a ServiceAccount with its token, as in a pod.
 
-An administrator's client certificate is verified anew at each request, which is a good part of what
-a small request costs; a token is not. Operators, workers and services in a cluster have tokens.
+A client certificate, as an administrator has, is verified again for each request. That is a large
+part of what a small request costs. A token is not verified again, and operators, workers and
+services in a cluster have tokens.
 """
 
 import base64
@@ -13,8 +14,8 @@ import yaml
 
 from grctl.kube import Api, Connection, Resource
 
-LASTS = 24 * 3600  # s
-ROLE = "cluster-admin"
+TOKEN_LIFETIME_S = 24 * 3600
+ADMIN_ROLE = "cluster-admin"
 ACCOUNTS = Resource("/api/v1", "serviceaccounts")
 BINDINGS = Resource("/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings")
 
@@ -22,12 +23,12 @@ Json = dict[str, Any]
 
 
 async def as_service_account(kubeconfig: Path, name: str, file: Path) -> Path:
-    """Make a ServiceAccount that may do everything, and write a kubeconfig with its token.
+    """Create a ServiceAccount that may do everything, and write a kubeconfig with its token.
 
     Args:
-        kubeconfig: An administrator's.
-        name: Of the ServiceAccount, and of its ClusterRoleBinding.
-        file: Where the new kubeconfig is written.
+        kubeconfig: The kubeconfig of an administrator.
+        name: The name of the ServiceAccount and of its ClusterRoleBinding.
+        file: The new kubeconfig.
     """
     async with Api(await Connection.find(kubeconfig)) as api:
         token = await _token(api, name)
@@ -36,8 +37,8 @@ async def as_service_account(kubeconfig: Path, name: str, file: Path) -> Path:
     return file
 
 
-async def forget(kubeconfig: Path, name: str) -> None:
-    """Remove the ServiceAccount; its token ends with it."""
+async def remove_service_account(kubeconfig: Path, name: str) -> None:
+    """Remove the ServiceAccount. Its token is not valid after that."""
     async with Api(await Connection.find(kubeconfig)) as api:
         await api.delete(BINDINGS.path(name=name))
         await api.delete(ACCOUNTS.path(api.connection.namespace, name))
@@ -47,12 +48,12 @@ async def _token(api: Api, name: str) -> str:
     namespace = api.connection.namespace
     await api.create(ACCOUNTS.path(namespace), {"metadata": {"name": name}})
     subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ROLE}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ADMIN_ROLE}
     binding = {"metadata": {"name": name}, "roleRef": role, "subjects": [subject]}
     await api.create(BINDINGS.path(), binding)
-    asked = {"spec": {"expirationSeconds": LASTS}}
-    given = await api.create(ACCOUNTS.path(namespace, name, "token"), asked)
-    token: str = given["status"]["token"]
+    request = {"spec": {"expirationSeconds": TOKEN_LIFETIME_S}}
+    answer = await api.create(ACCOUNTS.path(namespace, name, "token"), request)
+    token: str = answer["status"]["token"]
     return token
 
 

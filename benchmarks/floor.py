@@ -1,8 +1,8 @@
-"""The floor: the three bare writes of an event, by the same client, with nothing else going on.
+"""The floor: the three bare writes of an event, by the same client, and nothing else.
 
-What was written when events were handled is written again, with the same sizes: a create, a PUT of
-a run's status and a PUT of the event's status. So it says what the API server, its etcd and any
-client of this kind need for an event that is handled by three writes.
+The writes of handled events are repeated with the same sizes: a create, a PUT of a run's status and
+a PUT of the event's status. So the floor is what the API server, its etcd and a client of this kind
+need for an event that is handled by three writes.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from benchmarks.stand import Stand
+from benchmarks.testbed import Testbed
 from grctl.kube import EVENTS, RUNS, Api
 
 Json = dict[str, Any]
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Pattern:
-    """What was written: a run and a settled event, as the API server shows them."""
+    """The objects to write: a run and a settled event, as the API server shows them."""
 
     run: Json
     event: Json
@@ -38,7 +38,7 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Floor:
-    """What the three writes of an event cost."""
+    """The cost of the three writes of an event."""
 
     events: int
     rate: float
@@ -54,58 +54,60 @@ class Floor:
         return self.server + self.client
 
 
-async def pattern(stand: Stand, run: str) -> Pattern:
-    """Take a run whose events are settled, and one of these, for a pattern."""
+async def pattern(testbed: Testbed, run: str) -> Pattern:
+    """Return a run whose events are settled, and one of these events, as the pattern."""
     fields = f"spec.workflowId={run},status.phase=Processed"
     params = {"fieldSelector": fields, "limit": "1"}
-    events = await stand.api.get(EVENTS.path(stand.namespace), params)
+    events = await testbed.api.get(EVENTS.path(testbed.namespace), params)
     return Pattern(
-        await stand.api.get(RUNS.path(stand.namespace, run)),
+        await testbed.api.get(RUNS.path(testbed.namespace, run)),
         {"kind": "WorkflowEvent", "apiVersion": "grctl.dev/v1alpha1", **events["items"][0]},
     )
 
 
-async def floor(stand: Stand, like: Pattern, runs: int, each: int, pause: float = 0.0) -> Floor:
-    """Write so many events of each of several runs, all runs at the same time.
+async def floor(testbed: Testbed, like: Pattern, runs: int, each: int, pause: float = 0.0) -> Floor:
+    """Write `each` events of each of several runs, all runs at the same time.
 
     Args:
-        stand: Where: a namespace of its own.
-        like: What is written.
-        runs: How many runs there are, and so many writes are under way at once.
-        each: Events for each of them.
-        pause: Seconds between the last write of an event and the first one of the next: a processor
-            that rests between two requests uses more for each of them.
+        testbed: Where: a namespace of its own.
+        like: The pattern of the objects.
+        runs: The number of runs, which is also the number of concurrent writes.
+        each: The number of events of each run.
+        pause: Seconds between the last write of an event and the first write of the next. A
+            processor that rests between two requests uses more time for each of them.
     """
-    written = [await _create_run(stand, like, number) for number in range(runs)]
-    before = stand.api_server.cpu(), time.process_time(), time.monotonic()
-    await asyncio.gather(*(_write_events(stand, like, run, each, pause) for run in written))
-    after = stand.api_server.cpu(), time.process_time(), time.monotonic()
+    written = [await _create_run(testbed, like, number) for number in range(runs)]
+    before = testbed.api_server.cpu(), time.process_time(), time.monotonic()
+    await asyncio.gather(*(_write_events(testbed, like, run, each, pause) for run in written))
+    after = testbed.api_server.cpu(), time.process_time(), time.monotonic()
     events = runs * each
     server, client, took = (then - now for now, then in zip(before, after, strict=True))
     return Floor(events, events / took, server / events, client * 1000 / events)
 
 
-async def _create_run(stand: Stand, like: Pattern, number: int) -> Json:
+async def _create_run(testbed: Testbed, like: Pattern, number: int) -> Json:
     finalizers = like.run["metadata"].get("finalizers", [])
     body = {**like.run, "metadata": {"name": f"floor-{number}", "finalizers": finalizers}}
-    return await stand.api.create(RUNS.path(stand.namespace), body)
+    return await testbed.api.create(RUNS.path(testbed.namespace), body)
 
 
-async def _write_events(stand: Stand, like: Pattern, run: Json, each: int, pause: float) -> None:
+async def _write_events(
+    testbed: Testbed, like: Pattern, run: Json, each: int, pause: float
+) -> None:
     for number in range(each):
         name = f"{run['metadata']['name']}-{number:04}"
         body = {**like.event, "metadata": {"name": name}}
         body.pop("status")
-        event = await stand.api.create(EVENTS.path(stand.namespace), body)
+        event = await testbed.api.create(EVENTS.path(testbed.namespace), body)
         status = {**like.run["status"], "commits": number + 1}
-        run = await put_status(stand.api, RUNS.path(stand.namespace), run, status)
-        await put_status(stand.api, EVENTS.path(stand.namespace), event, like.event["status"])
+        run = await write_status(testbed.api, RUNS.path(testbed.namespace), run, status)
+        await write_status(testbed.api, EVENTS.path(testbed.namespace), event, like.event["status"])
         if pause:
             await asyncio.sleep(pause)
 
 
-async def put_status(api: Api, collection: str, item: Json, status: Json) -> Json:
-    """Write a status as the operator does: uid and version, and no spec."""
+async def write_status(api: Api, collection: str, item: Json, status: Json) -> Json:
+    """Write a status as the operator does: with uid and resourceVersion, without the spec."""
     metadata = item["metadata"]
     named = {key: metadata[key] for key in ("name", "namespace", "uid", "resourceVersion")}
     body = {**item, "metadata": named, "status": status}

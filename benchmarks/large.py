@@ -1,10 +1,10 @@
-"""What many runs and many events cost: memory, the time of a start, the time of a failover.
+"""The cost of many runs and many events: memory, the time of a start, the time of a failover.
 
-1. Idle runs are written as the operator leaves them, by bare writes: what is measured is how they
-   are carried, not how they came to be.
-2. A start counts from the operator's process to a handler; a failover from the signal to the
-   handler of an event that is sent then. The worker is there all the time.
-3. Memory is what the operator's process holds more than without them, long after the start.
+1. Idle runs are created by bare writes, in the state in which the operator leaves them. The cost of
+   keeping them is measured, not that of their history.
+2. A start counts from the start of the operator's process to that of a handler. A failover counts
+   from the signal to the handler of an event that is sent after it. The worker runs all the time.
+3. Memory is what the process of the operator holds more than without them, long after the start.
 """
 
 import asyncio
@@ -14,65 +14,65 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.floor import put_status
+from benchmarks.floor import write_status
 from benchmarks.measures import counter
 from benchmarks.pace import in_flight
-from benchmarks.stand import ApiServer, Stand, stand
-from benchmarks.starts import PATIENCE, Start
+from benchmarks.starts import START_TIMEOUT_S, Start
+from benchmarks.testbed import ApiServer, Testbed, open_testbed
 from benchmarks.usage import cpu_of, memory_of
 from grctl.client import WorkflowHandle
 from grctl.kube import RUNS
 from tests.lab.processes import Process, eventually
 
-SEEDERS = 32
-NOBODY = "nobody"
-"""A workflow id without a run: its events wait."""
-REST = 0.5  # s: without work for so long, an operator has nothing more to do
-WORK = 50.0  # ms of a processor in that time that are no work: heartbeats, and the Lease
+SEEDERS_COUNT = 32
+MISSING_RUN = "nobody"
+"""A workflow id without a run. Its events wait."""
+IDLE_CHECK_S = 0.5  # an operator that did no work for so long is idle
+IDLE_CPU_MS = 50.0  # what heartbeats and the Lease use in that time, at most
 FIFTH = 5
 
 Figures = dict[str, float]
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class LargeSizes:
-    """How much there is."""
+    """The numbers of runs and events."""
 
     runs: int = 20_000
     """idle runs"""
     events: int = 10_000
-    """events that wait for one run, and as many that wait for none"""
+    """events that wait for one run, and as many whose run does not exist"""
 
 
 SMALL = LargeSizes(runs=10, events=5)
 
 
-async def measure(server: ApiServer, directory: Path, sizes: LargeSizes, say: Say) -> Figures:
-    """Measure everything once."""
-    async with stand(server, directory) as ours:
-        operator = await _ready(ours.operator())
-        worker = await ours.worker().start().until_said("connected")
-        busy, idle = await counter(ours), await counter(ours)
+async def measure(server: ApiServer, directory: Path, sizes: LargeSizes, report: Report) -> Figures:
+    """Return the figures of one round."""
+    async with open_testbed(server, directory) as testbed:
+        operator = await _ready(testbed.operator())
+        worker = await testbed.worker().start().until_said("connected")
+        busy, idle = await counter(testbed), await counter(testbed)
         figures = {"memory with nothing, MB": await _memory(operator)}
-        figures |= await _one_inbox(ours, operator, busy, sizes, say)
-        figures |= await _pending(ours, operator, sizes, say)
-        figures |= await _many_runs(ours, operator, idle, sizes, say)
+        figures |= await _one_inbox(testbed, operator, busy, sizes, report)
+        figures |= await _pending(testbed, operator, sizes, report)
+        figures |= await _many_runs(testbed, operator, idle, sizes, report)
         worker.kill()
-        return figures | await _fail_over(ours, operator, say)
+        return figures | await _fail_over(testbed, operator, report)
 
 
 async def _one_inbox(
-    ours: Stand, operator: Process, busy: WorkflowHandle, sizes: LargeSizes, say: Say
+    testbed: Testbed, operator: Process, busy: WorkflowHandle, sizes: LargeSizes, report: Report
 ) -> Figures:
-    say(f"{sizes.events} events to one run while no operator is up")
+    report(f"{sizes.events} events to one run while no operator is up")
     await operator.terminate()
-    events = await _send(ours, busy.workflow_id, sizes.events)
-    say("an operator starts")
+    events = await _send(testbed, busy.workflow_id, sizes.events)
+    report("an operator starts")
     began = time.monotonic()
     await _ready(operator)
-    await ours.starts.until(events)
-    starts = sorted(ours.starts.first[event] for event in events)
+    await testbed.starts.until(events)
+    starts = sorted(testbed.starts.first[event] for event in events)
     fifth = len(starts) // FIFTH
     return {
         "start with pending events: first handler, s": starts[0] - began,
@@ -81,105 +81,111 @@ async def _one_inbox(
     }
 
 
-async def _pending(ours: Stand, operator: Process, sizes: LargeSizes, say: Say) -> Figures:
-    say(f"{sizes.events} events for a run that does not exist")
+async def _pending(
+    testbed: Testbed, operator: Process, sizes: LargeSizes, report: Report
+) -> Figures:
+    report(f"{sizes.events} events for a run that does not exist")
     before = await _memory_anew(operator)
     await operator.terminate()
-    await _send(ours, NOBODY, sizes.events)
+    await _send(testbed, MISSING_RUN, sizes.events)
     held = await _memory_anew(operator) - before
     return {"bytes of a pending event": held * 1e6 / sizes.events}
 
 
 async def _many_runs(
-    ours: Stand, operator: Process, like: WorkflowHandle, sizes: LargeSizes, say: Say
+    testbed: Testbed, operator: Process, like: WorkflowHandle, sizes: LargeSizes, report: Report
 ) -> Figures:
-    say(f"{sizes.runs} idle runs")
+    report(f"{sizes.runs} idle runs")
     before = await _memory_anew(operator)
     await operator.terminate()
-    await _write_runs(ours, like, sizes.runs)
-    event = await _send_one(ours, idle(0))
-    say("an operator starts")
+    await _write_runs(testbed, like, sizes.runs)
+    event = await _send_one(testbed, idle(0))
+    report("an operator starts")
     began = time.monotonic()
     await _ready(operator)
-    await ours.starts.until([event])
+    await testbed.starts.until([event])
     held = await _memory(operator) - before
     return {
-        "start with idle runs too: first handler, s": ours.starts.first[event] - began,
+        "start with idle runs too: first handler, s": testbed.starts.first[event] - began,
         "bytes of an idle run": held * 1e6 / sizes.runs,
     }
 
 
 def idle(number: int) -> str:
-    """Name an idle run."""
+    """Return the id of an idle run."""
     return f"idle-{number}"
 
 
 async def _ready(operator: Process) -> Process:
-    """Start an operator, and wait until it knows everything."""
+    """Start an operator and wait until it has listed all objects."""
     operator.start()
-    await eventually(lambda: "operator ready" in operator.said, "it is ready", patience=PATIENCE)
+    await eventually(
+        lambda: "operator ready" in operator.said, "it is ready", patience=START_TIMEOUT_S
+    )
     return operator
 
 
 async def _memory(operator: Process) -> float:
-    """Give the memory of an operator that has nothing more to do, in MB."""
-    used = -WORK
-    while (now := cpu_of([operator.pid])) - used > WORK:
+    """Wait until an operator is idle. Return its memory in MB."""
+    used = -IDLE_CPU_MS
+    while (now := cpu_of([operator.pid])) - used > IDLE_CPU_MS:
         used = now
-        await asyncio.sleep(REST)
+        await asyncio.sleep(IDLE_CHECK_S)
     return memory_of([operator.pid])
 
 
 async def _memory_anew(operator: Process) -> float:
-    """Give the memory of an operator that knows nothing of what was before its start."""
+    """Start an operator anew. Return its memory in MB, which then holds nothing from before."""
     if operator.running:
         await operator.terminate()
     return await _memory(await _ready(operator))
 
 
-async def _write_runs(ours: Stand, like: WorkflowHandle, count: int) -> None:
-    """Write idle runs that are like one that waits."""
-    pattern = await ours.api.get(RUNS.path(ours.namespace, like.workflow_id))
+async def _write_runs(testbed: Testbed, like: WorkflowHandle, count: int) -> None:
+    """Write idle runs that are copies of a waiting run."""
+    pattern = await testbed.api.get(RUNS.path(testbed.namespace, like.workflow_id))
     finalizers = pattern["metadata"]["finalizers"]
-    path = RUNS.path(ours.namespace)
+    path = RUNS.path(testbed.namespace)
 
     async def write(run: Start) -> None:
         body = {**pattern, "metadata": {"name": run.run, "finalizers": finalizers}}
-        item = await ours.api.create(path, body)
+        item = await testbed.api.create(path, body)
         status = {**pattern["status"], "forUID": item["metadata"]["uid"]}
-        await put_status(ours.api, path, item, status)
+        await write_status(testbed.api, path, item, status)
 
-    await in_flight(SEEDERS)([Start(idle(number), 0) for number in range(count)], write)
+    await in_flight(SEEDERS_COUNT)([Start(idle(number), 0) for number in range(count)], write)
 
 
-async def _send(ours: Stand, run: str, count: int) -> list[Start]:
-    """Send a run so many events."""
+async def _send(testbed: Testbed, run: str, count: int) -> list[Start]:
+    """Send so many events to a run."""
     events = [Start(run, number) for number in range(1, count + 1)]
-    await in_flight(SEEDERS)(events, ours.send)
+    await in_flight(SEEDERS_COUNT)(events, testbed.send)
     return events
 
 
-async def _send_one(ours: Stand, run: str) -> Start:
-    (event,) = await _send(ours, run, 1)
+async def _send_one(testbed: Testbed, run: str) -> Start:
+    (event,) = await _send(testbed, run, 1)
     return event
 
 
-async def _fail_over(ours: Stand, operator: Process, say: Say) -> Figures:
-    """Have the standby take over: from a leader that is asked to end, and from one that is killed.
+async def _fail_over(testbed: Testbed, operator: Process, report: Report) -> Figures:
+    """Measure a failover from a leader that is asked to end, and from one that is killed.
 
-    The worker knows the standby's address only, and is told the leader's. In a cluster it asks a
-    Service. The event is sent when the leader has the signal.
+    The worker knows only the address of the standby, which tells it that of the leader. In a
+    cluster it asks a Service. The event is sent after the signal to the leader.
     """
-    standby = await _ready(ours.operator("standby"))
-    await ours.worker("worker-2", operator="standby").start().until_said("connected")
+    standby = await _ready(testbed.operator("standby"))
+    await testbed.worker("worker-2", operator="standby").start().until_said("connected")
     figures: Figures = {}
     for run, number in (idle(1), signal.SIGTERM), (idle(2), signal.SIGKILL):
-        say(f"{number.name} to the leader")
+        report(f"{number.name} to the leader")
         began = time.monotonic()
         operator.signal(number)
-        event = await _send_one(ours, run)
-        await ours.starts.until([event])
-        figures[f"{number.name} to the leader: next handler, s"] = ours.starts.first[event] - began
+        event = await _send_one(testbed, run)
+        await testbed.starts.until([event])
+        figures[f"{number.name} to the leader: next handler, s"] = (
+            testbed.starts.first[event] - began
+        )
         await operator.ended()
         await _ready(operator)
         await standby.terminate()  # so that the first one leads again

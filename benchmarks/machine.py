@@ -1,4 +1,4 @@
-"""Where and with what was measured: without this a figure says nothing."""
+"""The machine and the versions of a measurement, without which a figure means nothing."""
 
 import importlib.metadata
 import os
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 
 async def describe(api: Api) -> dict[str, Any]:
-    """Say what a reader needs to judge the figures, and to repeat them."""
+    """Return what a reader needs to judge the figures and to repeat them."""
     version = await api.get("/version")
     return {
         "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
@@ -32,7 +32,7 @@ async def describe(api: Api) -> dict[str, Any]:
 
 
 def _commit() -> str:
-    """Give the commit, and whether files differ from it."""
+    """Return the commit, and whether files differ from it."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=12"],
         cwd=ROOT,

@@ -2,8 +2,9 @@
 
 Run it by `python -m benchmarks.many_workers`.
 
-Microseconds for each: to take one in, to look at a run, to choose a worker and give it something,
-and to take that back. All are of one namespace and type, as the replicas of a large Deployment.
+It prints microseconds: to accept a worker, to look at a run, to choose a worker and dispatch an
+execution to it, and to remove the execution. All workers are of one namespace and type, as the
+replicas of a large Deployment.
 """
 
 import sys
@@ -16,9 +17,9 @@ from grctl.models.wire import Catalogue, Execution, Hello, OfferedHandler
 from grctl_operator.engine.observation import Key
 from grctl_operator.views.executions import ExecutionRegistry
 
-WORKERS = 10_000
-ROUNDS = 1_000
-GROUP = ("shop", "Order")
+WORKERS_COUNT = 10_000
+ROUNDS_COUNT = 1_000
+WORKER_GROUP = ("shop", "Order")
 CATALOGUE = Catalogue(
     type="Order",
     handlers=(
@@ -31,10 +32,10 @@ CATALOGUE = Catalogue(
 def main() -> None:
     """Measure and print."""
     registry = ExecutionRegistry(lambda: datetime.now(UTC), time.monotonic, lambda _key: None)
-    _report("to take a worker in", WORKERS, lambda number: _join(registry, number))
-    _report("to look at a run", ROUNDS, lambda number: _look(registry, number))
-    _report("to choose and give", ROUNDS, lambda number: _give(registry, number))
-    _report("to take back", ROUNDS, lambda number: registry.forget_execution(f"x{number}"))
+    _report("to take a worker in", WORKERS_COUNT, lambda number: _join(registry, number))
+    _report("to look at a run", ROUNDS_COUNT, lambda number: _look(registry, number))
+    _report("to choose and give", ROUNDS_COUNT, lambda number: _dispatch(registry, number))
+    _report("to take back", ROUNDS_COUNT, lambda number: registry.forget_execution(f"x{number}"))
 
 
 def _report(what: str, times: int, act: Callable[[int], object]) -> None:
@@ -61,8 +62,8 @@ def _look(registry: ExecutionRegistry, number: int) -> None:
     view.connected_with(HandlerKind.EVENT, "event-7")
 
 
-def _give(registry: ExecutionRegistry, number: int) -> None:
-    worker = registry.roster.choose(GROUP, HandlerKind.EVENT, "event-7")
+def _dispatch(registry: ExecutionRegistry, number: int) -> None:
+    worker = registry.roster.choose(WORKER_GROUP, HandlerKind.EVENT, "event-7")
     if worker is None:
         raise RuntimeError("No worker has room")
     execution = Execution(

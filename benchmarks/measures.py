@@ -1,8 +1,9 @@
-"""One round: everything that is measured, once, in new processes.
+"""One round: every measurement once, in new processes.
 
-The loads are those by which others are measured (docs/benchmarks.md): W1 is events to one run with
-16 sends in flight, W2 is many runs at once with 64 in flight, W3 is one event after another. W3
-comes first: of the others' events the oldest are still being removed when they are over.
+The loads are those by which other systems are measured (docs/benchmarks.md). W1 sends events to one
+run with 16 sends in flight. W2 sends to many runs at once with 64 in flight. W3 sends one event
+after another. W3 comes first, because old events of the other loads are still removed after their
+end.
 """
 
 import asyncio
@@ -12,27 +13,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.beside import beside_a_flood
+from benchmarks.beside import latency_beside_flood
 from benchmarks.floor import Floor, Pattern, floor, pattern
 from benchmarks.loads import Load, load
-from benchmarks.pace import apart, at_rate, in_flight
-from benchmarks.stand import ApiServer, Stand, stand
+from benchmarks.pace import at_rate, in_flight, in_sequence
 from benchmarks.starts import Start
+from benchmarks.testbed import ApiServer, Testbed, open_testbed
 from benchmarks.usage import cpu_of
 from grctl.client import WorkflowHandle
 from grctl.kube import RUNS
 from tests.lab.processes import Process
 
-ONE_RUN_AT_ONCE = 16
-MANY_RUNS_AT_ONCE = 64
+W1_SENDS_COUNT = 16
+W2_SENDS_COUNT = 64
 AT_ONCE, ONE_BY_ONE = "at once", "one by one"
-PAUSE = 0.005  # s: between an answer and the next event of W3
-POLL = 0.01  # s
+W3_PAUSE_S = 0.005  # between an answer and the next event of W3
+POLL_INTERVAL_S = 0.01
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured."""
+    """The numbers of events and runs."""
 
     one_run: tuple[int, ...] = (500, 2000)
     """events of W1"""
@@ -51,7 +52,7 @@ class Sizes:
 
 
 SMALL = Sizes((5,), 5, 2, 2, 5, 5, 2, 2, 3)
-"""Enough to see that everything runs; as a measurement worthless."""
+"""Enough to see that everything runs. As a measurement it is worthless."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Round:
 
     loads: dict[str, Load]
     floors: dict[str, Floor]
-    """The bare writes, by the pace: AT_ONCE, or as those of W3, ONE_BY_ONE"""
+    """The bare writes, by the pace: AT_ONCE, or ONE_BY_ONE as W3"""
     finished: float
     """runs/s that were started and finished"""
     killed: float
@@ -71,159 +72,159 @@ class Round:
     """ms from a send to its handler at the median, while another run's full inbox is drained"""
     event_bytes: int
     run_bytes: int
-    """As the API server shows them, managed fields included: what it stores is about as large."""
+    """As the API server shows them, with managed fields. What it stores is about as large."""
     memory: dict[str, float]
     """MB, by the process, at the end"""
 
 
 async def measure(
-    server: ApiServer, directory: Path, sizes: Sizes, say: Callable[[str], None]
+    server: ApiServer, directory: Path, sizes: Sizes, report: Callable[[str], None]
 ) -> Round:
     """Measure everything once."""
     loads: dict[str, Load] = {}
-    async with stand(server, directory) as ours:
-        worker = await _play(ours)
-        say("W3, one event after another")
-        one = await counter(ours)
-        loads["W3"] = await load(ours, [one], sizes.one_by_one, apart(PAUSE))
-        seen = await pattern(ours, one.workflow_id)
+    async with open_testbed(server, directory) as testbed:
+        worker = await _start_processes(testbed)
+        report("W3, one event after another")
+        one = await counter(testbed)
+        loads["W3"] = await load(testbed, [one], sizes.one_by_one, in_sequence(W3_PAUSE_S))
+        seen = await pattern(testbed, one.workflow_id)
         for events in sizes.one_run:
-            say(f"W1, {events} events to one run")
+            report(f"W1, {events} events to one run")
             loads[f"W1 {events}"] = await load(
-                ours, [await counter(ours)], events, in_flight(ONE_RUN_AT_ONCE)
+                testbed, [await counter(testbed)], events, in_flight(W1_SENDS_COUNT)
             )
-        say("W2, many runs")
+        report("W2, many runs")
         loads["W2"] = await load(
-            ours, await _counters(ours, sizes.runs), sizes.each, in_flight(MANY_RUNS_AT_ONCE)
+            testbed, await _counters(testbed, sizes.runs), sizes.each, in_flight(W2_SENDS_COUNT)
         )
-        say("W2 at half of that rate")
+        report("W2 at half of that rate")
         loads["W2 at half"] = await load(
-            ours, await _counters(ours, sizes.runs), sizes.each, at_rate(loads["W2"].rate / 2)
+            testbed, await _counters(testbed, sizes.runs), sizes.each, at_rate(loads["W2"].rate / 2)
         )
-        say("runs that finish at once")
-        finished = await _finish(ours, sizes.finished)
-        memory = ours.memory()
-        say("a worker is killed")
-        killed = await _kill(ours, worker)
-        say("a worker is killed in the middle of events")
-        repeated = await _kill_in_the_middle(ours, worker, sizes.one_run[0])
-    say("a full inbox")
-    async with stand(server, directory) as ours:
-        loads["full inbox"] = await _full_inbox(ours, sizes.full_inbox)
-    say("one run beside a full inbox")
-    async with stand(server, directory) as ours:
-        beside = await _beside(ours, sizes.full_inbox)
-    floors = await _floors(server, directory, sizes, seen, say)
+        report("runs that finish at once")
+        finished = await _finish(testbed, sizes.finished)
+        memory = testbed.memory()
+        report("a worker is killed")
+        killed = await _kill(testbed, worker)
+        report("a worker is killed in the middle of events")
+        repeated = await _kill_in_the_middle(testbed, worker, sizes.one_run[0])
+    report("a full inbox")
+    async with open_testbed(server, directory) as testbed:
+        loads["full inbox"] = await _full_inbox(testbed, sizes.full_inbox)
+    report("one run beside a full inbox")
+    async with open_testbed(server, directory) as testbed:
+        beside = await _beside(testbed, sizes.full_inbox)
+    floors = await _floors(server, directory, sizes, seen, report)
     sizes_seen = seen.event_bytes, seen.run_bytes
     return Round(loads, floors, finished, killed, repeated, beside, *sizes_seen, memory)
 
 
 async def _floors(
-    server: ApiServer, directory: Path, sizes: Sizes, seen: Pattern, say: Callable[[str], None]
+    server: ApiServer, directory: Path, sizes: Sizes, seen: Pattern, report: Callable[[str], None]
 ) -> dict[str, Floor]:
-    """Make the bare writes at both paces."""
-    say("the bare writes, many at once")
-    async with stand(server, directory) as bare:
+    """Measure the bare writes at both paces."""
+    report("the bare writes, many at once")
+    async with open_testbed(server, directory) as bare:
         at_once = await floor(bare, seen, sizes.floor_runs, sizes.floor_each)
-    say("the bare writes, one event after another")
-    async with stand(server, directory) as bare:
-        one_by_one = await floor(bare, seen, 1, sizes.floor_one_by_one, PAUSE)
+    report("the bare writes, one event after another")
+    async with open_testbed(server, directory) as bare:
+        one_by_one = await floor(bare, seen, 1, sizes.floor_one_by_one, W3_PAUSE_S)
     return {AT_ONCE: at_once, ONE_BY_ONE: one_by_one}
 
 
-async def _play(ours: Stand) -> Process:
-    """Start an operator and a worker; give the worker."""
-    operator = ours.operator().start()
-    worker = ours.worker().start()
+async def _start_processes(testbed: Testbed) -> Process:
+    """Start an operator and a worker. Return the worker."""
+    operator = testbed.operator().start()
+    worker = testbed.worker().start()
     await operator.until_said("operator ready")
     await worker.until_said("connected")
     return worker
 
 
-async def _counters(ours: Stand, count: int) -> list[WorkflowHandle]:
-    return list(await asyncio.gather(*(counter(ours) for _ in range(count))))
+async def _counters(testbed: Testbed, count: int) -> list[WorkflowHandle]:
+    return list(await asyncio.gather(*(counter(testbed) for _ in range(count))))
 
 
-async def counter(ours: Stand, *, waits: bool = True) -> WorkflowHandle:
-    """Start a run; wait until it waits for its first event."""
+async def counter(testbed: Testbed, *, waits: bool = True) -> WorkflowHandle:
+    """Start a run. Wait until it waits for its first event."""
     name = f"counter-{secrets.token_hex(4)}"
-    handle = await ours.client.start_workflow(workflow_type="Counter", workflow_id=name)
+    handle = await testbed.client.start_workflow(workflow_type="Counter", workflow_id=name)
     if waits:
-        await ours.starts.until([Start(name, 0)])
+        await testbed.starts.until([Start(name, 0)])
     return handle
 
 
-async def _full_inbox(ours: Stand, events: int) -> Load:
-    """Have events wait for a worker that does not exist yet."""
-    operator = ours.operator().start()
+async def _full_inbox(testbed: Testbed, events: int) -> Load:
+    """Send events before a worker exists, then start the worker."""
+    operator = testbed.operator().start()
     await operator.until_said("operator ready")
-    worker = ours.worker()
+    worker = testbed.worker()
 
     async def serve() -> float:
         await worker.start().until_said("connected")
         return cpu_of([worker.pid])
 
-    handle = await counter(ours, waits=False)
-    return await load(ours, [handle], events, in_flight(ONE_RUN_AT_ONCE), then=serve)
+    handle = await counter(testbed, waits=False)
+    return await load(testbed, [handle], events, in_flight(W1_SENDS_COUNT), then=serve)
 
 
-async def _beside(ours: Stand, events: int) -> float:
-    operator = ours.operator().start()
+async def _beside(testbed: Testbed, events: int) -> float:
+    operator = testbed.operator().start()
     await operator.until_said("operator ready")
-    flooded, other = [await counter(ours, waits=False) for _ in range(2)]
-    return await beside_a_flood(ours, flooded.workflow_id, other.workflow_id, events)
+    flooded, other = [await counter(testbed, waits=False) for _ in range(2)]
+    return await latency_beside_flood(testbed, flooded.workflow_id, other.workflow_id, events)
 
 
-async def _finish(ours: Stand, count: int) -> float:
-    """Start runs that complete at once; give how many are started and finished in a second."""
+async def _finish(testbed: Testbed, count: int) -> float:
+    """Start runs that complete at once. Return how many start and finish in a second."""
     names = [Start(f"once-{number}", 0) for number in range(count)]
 
     async def start(run: Start) -> None:
-        await ours.client.start_workflow(workflow_type="Once", workflow_id=run.run)
+        await testbed.client.start_workflow(workflow_type="Once", workflow_id=run.run)
 
     began = time.monotonic()
-    await in_flight(ONE_RUN_AT_ONCE)(names, start)
-    await ours.starts.until(names)
-    while not await _all_completed(ours, names):  # noqa: ASYNC110  the API server's event is no asyncio one
-        await asyncio.sleep(POLL)
+    await in_flight(W1_SENDS_COUNT)(names, start)
+    await testbed.starts.until(names)
+    while not await _all_completed(testbed, names):  # noqa: ASYNC110  a server cannot set our events
+        await asyncio.sleep(POLL_INTERVAL_S)
     return count / (time.monotonic() - began)
 
 
-async def _all_completed(ours: Stand, runs: list[Start]) -> bool:
-    """Look at the runs that were started last: they finish about in this order."""
-    for run in runs[-ONE_RUN_AT_ONCE:]:
-        item = await ours.api.get(RUNS.path(ours.namespace, run.run))
+async def _all_completed(testbed: Testbed, runs: list[Start]) -> bool:
+    """Return whether the last runs are completed. Runs finish about in the order of their start."""
+    for run in runs[-W1_SENDS_COUNT:]:
+        item = await testbed.api.get(RUNS.path(testbed.namespace, run.run))
         if item["status"]["phase"] != "Completed":
             return False
     return True
 
 
-async def _kill(ours: Stand, worker: Process) -> float:
-    """Kill the worker and start it again at once; give the seconds until an event is handled."""
-    handle = await counter(ours)
+async def _kill(testbed: Testbed, worker: Process) -> float:
+    """Kill the worker and start it again at once. Return the seconds until an event is handled."""
+    handle = await counter(testbed)
     event = Start(handle.workflow_id, 1)
     worker.kill()
     killed = time.monotonic()
     worker.start()
     await handle.send("add", event.payload)
-    await ours.starts.until([event])
-    return ours.starts.first[event] - killed
+    await testbed.starts.until([event])
+    return testbed.starts.first[event] - killed
 
 
-async def _kill_in_the_middle(ours: Stand, worker: Process, events: int) -> int:
-    """Kill the worker while it handles events. Give how many handlers began more than once.
+async def _kill_in_the_middle(testbed: Testbed, worker: Process, events: int) -> int:
+    """Kill the worker while it handles events. Return how many handlers began more than once.
 
     Raises:
         LostCountError: an event was lost, or committed twice.
     """
-    handle = await counter(ours)
+    handle = await counter(testbed)
 
     async def kill() -> None:
-        await ours.starts.until([Start(handle.workflow_id, events // 2)])
+        await testbed.starts.until([Start(handle.workflow_id, events // 2)])
         worker.kill()
         worker.start()
 
     killing = asyncio.create_task(kill())
-    found = await load(ours, [handle], events, in_flight(ONE_RUN_AT_ONCE))
+    found = await load(testbed, [handle], events, in_flight(W1_SENDS_COUNT))
     await killing
     return found.repeated

@@ -1,8 +1,8 @@
-"""How sends follow each other: so many at once, one after another, or at a rate.
+"""The pace of sends: a number of them at once, one after another, or at a rate.
 
-Each gives the moment from which the latency of an event counts, in seconds of the monotonic clock:
-that of the call; at a rate the moment at which it was due, so that a slow API server does not make
-itself look better by being asked later.
+A pace returns, for each event, the moment from which its latency counts, in seconds of the
+monotonic clock. That is the call of the send. At a rate it is the moment at which the send was due:
+otherwise a slow API server would look better, because it is asked later.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ Pace = Callable[[Sequence[Start], Send], Awaitable[Moments]]
 
 
 def in_flight(limit: int) -> Pace:
-    """Have so many sends under way at any time."""
+    """Return a pace with at most `limit` open sends at any time."""
 
     async def pace(events: Sequence[Start], send: Send) -> Moments:
         moments: Moments = {}
@@ -34,8 +34,8 @@ async def _work_off(line: Iterator[Start], send: Send, moments: Moments) -> None
         await send(event)
 
 
-def apart(pause: float) -> Pace:
-    """Send one after another, with so many seconds between an answer and the next call."""
+def in_sequence(pause: float) -> Pace:
+    """Return a pace with one send after another, and a pause in seconds after each answer."""
 
     async def pace(events: Sequence[Start], send: Send) -> Moments:
         moments: Moments = {}
@@ -49,7 +49,7 @@ def apart(pause: float) -> Pace:
 
 
 def at_rate(rate: float) -> Pace:
-    """Send so many a second, evenly, whether or not those before were answered."""
+    """Return a pace of so many sends a second, evenly. It does not wait for answers."""
 
     async def pace(events: Sequence[Start], send: Send) -> Moments:
         began = time.monotonic()

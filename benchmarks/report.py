@@ -1,4 +1,4 @@
-"""Medians of the rounds, as a table for people and as JSON for programs."""
+"""The medians of the rounds, as a table for people and as JSON for programs."""
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measures import AT_ONCE, ONE_BY_ONE, Round
-from benchmarks.stand import PARTS, ApiServer
+from benchmarks.testbed import PARTS, ApiServer
 
 Value = Callable[[Round], float]
 
 
 def median(rounds: Sequence[Round], value: Value) -> str:
-    """Write the median of a figure, and its range."""
+    """Return the text of the median of a figure and its range."""
     return _median([value(each) for each in rounds])
 
 
@@ -66,7 +66,7 @@ def _loads(rounds: Sequence[Round]) -> Table:
 
 FIELDS = ("rate", "drained", "p50", "p99", "requests", "repeated")
 NO_MEANING = {("full inbox", field) for field in ("rate", "p50", "p99")}
-"""Its events wait for a worker to be started, which is not what is measured."""
+"""Its events wait until a worker has started, and that time is not what is measured."""
 
 
 def _field(load: str, field: str) -> Value:
@@ -74,9 +74,9 @@ def _field(load: str, field: str) -> Value:
 
 
 def _processors(rounds: Sequence[Round]) -> Table:
-    """Show what each part uses for an event, and all of them in bare writes of the same round.
+    """Return the table of what each part uses for an event, and the ratio to the bare writes.
 
-    Each load is beside the bare writes at its own pace.
+    Each load is compared with the bare writes of the same round and at its own pace.
     """
     table = _table("CPU-ms an event", *PARTS, "all", "x floor")
     for name in rounds[0].loads:

@@ -1,8 +1,8 @@
-"""Processor time and memory of processes, as this machine's kernel counts them (Linux only).
+"""Processor time and memory of processes, as the kernel of this machine counts them (Linux only).
 
-The API server of a real cluster is found by the names of its processes on this machine; where it
-runs elsewhere, $BENCH_CPU_COMMAND names a command that prints what its components used, as JSON:
-processor milliseconds by the names of the components.
+The API server of a real cluster is found by the names of its processes on this machine. If it runs
+elsewhere, $BENCH_CPU_COMMAND is a command that prints what its components used: processor
+milliseconds by component, as JSON.
 """
 
 import json
@@ -13,31 +13,31 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 PROC = Path("/proc")
-TICK = 1000 / os.sysconf("SC_CLK_TCK")  # ms
-CPU_COMMAND = "BENCH_CPU_COMMAND"
-API_SERVER = ("kube-apiserver", "etcd")
-"""The components of a real cluster that events cost something."""
+TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
+CPU_COMMAND_VARIABLE = "BENCH_CPU_COMMAND"
+API_SERVER_COMPONENTS = ("kube-apiserver", "etcd")
+"""The components of a real cluster that use processor time for events."""
 
 Reading = Callable[[], float]
-"""Gives processor milliseconds used so far."""
+"""Returns the processor milliseconds that were used so far."""
 
 
 class NotMeasurableError(Exception):
-    """Nothing says what the API server uses."""
+    """The processor time of the API server cannot be measured."""
 
 
 def cpu_of(pids: Iterable[int]) -> float:
-    """Give the processor milliseconds that processes have used, all their threads together."""
+    """Return the processor milliseconds that processes have used, in all their threads."""
     return sum(map(_cpu, pids))
 
 
 def _cpu(pid: int) -> float:
     fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * TICK
+    return (int(fields[11]) + int(fields[12])) * TICK_MS
 
 
 def memory_of(pids: Iterable[int]) -> float:
-    """Give the memory that processes hold now, in MB: what only they use, and what they share."""
+    """Return the resident memory of processes in MB, shared memory included."""
     return sum(map(_memory, pids))
 
 
@@ -48,38 +48,43 @@ def _memory(pid: int) -> float:
 
 
 def api_server_pids() -> tuple[int, ...]:
-    """Find the processes of a real API server on this machine; none: it runs elsewhere."""
-    return tuple(int(each.name) for each in PROC.glob("[0-9]*") if _component(each) in API_SERVER)
+    """Return the processes of a real API server; none if it runs on another machine."""
+    return tuple(
+        int(each.name) for each in PROC.glob("[0-9]*") if _component(each) in API_SERVER_COMPONENTS
+    )
 
 
 def _component(process: Path) -> str | None:
-    """Say which component a process is: `kube-apiserver ...`, or `anything kube-apiserver ...`."""
+    """Return the component of a process: `kube-apiserver ...` or `anything kube-apiserver ...`."""
     try:
         words = (process / "cmdline").read_text().split("\0")[:2]
     except OSError:
         return None  # it has ended
-    return next((name for word in words if (name := Path(word).name) in API_SERVER), None)
+    return next(
+        (name for word in words if (name := Path(word).name) in API_SERVER_COMPONENTS), None
+    )
 
 
 def api_server_cpu() -> Reading:
-    """Give a way to read what the API server and its etcd use.
+    """Return the function that reads what the API server and its etcd have used.
 
     Raises:
-        NotMeasurableError: there is none.
+        NotMeasurableError: their processes are not here, and no command is set.
     """
-    command = os.environ.get(CPU_COMMAND)
+    command = os.environ.get(CPU_COMMAND_VARIABLE)
     if command:
-        return lambda: _asked(command)
+        return lambda: _run_cpu_command(command)
     pids = api_server_pids()
     if not pids:
         raise NotMeasurableError(
-            f"No {' or '.join(API_SERVER)} runs on this machine. Set {CPU_COMMAND} to a command"
-            ' that prints what they used in processor milliseconds: {"kube-apiserver": 1200, ...}'
+            f"No {' or '.join(API_SERVER_COMPONENTS)} runs on this machine. Set"
+            f" {CPU_COMMAND_VARIABLE} to a command that prints what they used in processor"
+            ' milliseconds: {"kube-apiserver": 1200, ...}'
         )
     return lambda: cpu_of(pids)
 
 
-def _asked(command: str) -> float:
+def _run_cpu_command(command: str) -> float:
     said = subprocess.run(shlex.split(command), capture_output=True, check=True).stdout
     used = json.loads(said)
-    return sum(float(used.get(name, 0)) for name in API_SERVER)
+    return sum(float(used.get(name, 0)) for name in API_SERVER_COMPONENTS)

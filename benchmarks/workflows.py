@@ -1,25 +1,25 @@
-"""The workflows that are measured. Each handler first notes when it starts; then it does little."""
+"""The workflows that are measured. Each handler notes its start first and then does little."""
 
-from benchmarks.starts import note
+from benchmarks.starts import note_start
 from grctl.models import Directive
 from grctl.worker.context import Context
 from grctl.workflow import Workflow
 
 counter = Workflow(workflow_type="Counter")
-"""Counts its events, for ever."""
+"""Counts its events and never ends."""
 
 
 @counter.start()
 async def begin(ctx: Context) -> Directive:
-    note(ctx.run.workflow_id, 0)
+    note_start(ctx.run.workflow_id, 0)
     ctx.store.put("count", 0)
     return ctx.next.wait_for_event()
 
 
 @counter.event()
 async def add(ctx: Context, number: int, text: str) -> Directive:  # noqa: ARG001
-    """Count one. `number` says which event of the run it is, from 1; `text` only has a size."""
-    note(ctx.run.workflow_id, number)
+    """Count one event. `number` is its number in the run, from 1. `text` only has a size."""
+    note_start(ctx.run.workflow_id, number)
     ctx.store.put("count", await ctx.store.get("count") + 1)
     return ctx.next.wait_for_event()
 
@@ -30,5 +30,5 @@ once = Workflow(workflow_type="Once")
 
 @once.start()
 async def complete(ctx: Context) -> Directive:
-    note(ctx.run.workflow_id, 0)
+    note_start(ctx.run.workflow_id, 0)
     return ctx.next.complete("done")

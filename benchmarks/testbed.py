@@ -1,9 +1,9 @@
-"""Stand: what a round of the benchmark runs on: an API server, an operator, a worker, a client.
+"""The testbed of a round: an API server, an operator, a worker and a client.
 
-1. Operator and worker are processes of their own, as a person starts them; so is the API server
-   where no kubeconfig names another. The sender is this process.
-2. Each round has a namespace of its own and new processes: nothing is warm that would not be.
-3. `sample` says what each of them has used so far; differences of samples are the measurements.
+1. Operator and worker are processes of their own, as a person starts them. So is the API server if
+   no kubeconfig names another. The sender is this process.
+2. Each round has a namespace of its own and new processes, so no cache is warm.
+3. `sample` returns what each process has used so far. The measurements are differences of samples.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.account import as_service_account, forget
-from benchmarks.starts import FILE, Start, Starts
+from benchmarks.account import as_service_account, remove_service_account
+from benchmarks.starts import STARTS_FILE_VARIABLE, Start, Starts
 from benchmarks.usage import Reading, api_server_cpu, api_server_pids, cpu_of, memory_of
 from grctl.client import Client
 from grctl.kube import EVENTS, RUNS, Api, Connection, Resource, UnreachableError
@@ -31,8 +31,8 @@ from tests.lab.processes import GRCTL, ROOT, Process, Processes, bare_environmen
 
 NAMESPACES = Resource("/api/v1", "namespaces")
 WORKFLOWS = ("benchmarks.workflows:counter", "benchmarks.workflows:once")
-LAST_WORDS = 30  # lines
-CLEARERS = 16
+LOG_TAIL_LINES = 30
+CLEARING_TASKS_COUNT = 16
 PARTS = ("API server", "operator", "worker", "sender")
 
 Json = dict[str, Any]
@@ -43,27 +43,27 @@ class ApiServer:
     """The API server that is measured."""
 
     kind: str
-    """`embedded`, or `real`: of a given kubeconfig."""
+    """`embedded`, or `real` if it is that of a kubeconfig."""
     kubeconfig: Path
     cpu: Reading
     pids: tuple[int, ...]
-    """Its processes, as far as they run on this machine."""
+    """Its processes on this machine."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What was used and done so far."""
+    """What the parts have used and done so far."""
 
     cpu: dict[str, float]
     """ms, by the part that used them"""
     requests: Counter[str]
-    """What the operator asked the API server about runs and events, by the verb."""
+    """The operator's requests about runs and events, by the verb."""
     settled: float
     """Events whose final phase the operator has written."""
 
 
 @dataclass
-class Stand:
+class Testbed:
     """One namespace, and the processes that serve it."""
 
     api_server: ApiServer
@@ -74,10 +74,10 @@ class Stand:
     client: Client
     starts: Starts
     operators: dict[str, tuple[Process, int, int]] = field(default_factory=dict)
-    """Each with the port for workers and that of its metrics."""
+    """Each operator with its port for workers and its port for metrics."""
 
     def operator(self, name: str = "operator") -> Process:
-        """Describe an operator of the namespace."""
+        """Add an operator of the namespace. The caller starts it."""
         port, http_port = free_port(), free_port()
         command = [*GRCTL, "operator", "--namespace", self.namespace]
         command += ["--port", str(port), "--http-port", str(http_port)]
@@ -86,18 +86,18 @@ class Stand:
         return process
 
     def worker(self, name: str = "worker", operator: str = "operator") -> Process:
-        """Describe a worker that knows the address of one operator."""
+        """Add a worker that knows the address of one operator. The caller starts it."""
         url = f"http://127.0.0.1:{self.operators[operator][1]}"
         command = [*GRCTL, "worker", *WORKFLOWS, "--operator-url", url, "--name", name]
         command += ["--namespace", self.namespace]
         return self.processes.add(name, command, self._environment())
 
     async def send(self, event: Start) -> None:
-        """Send a run an event, also one that no run is there for."""
+        """Send an event. Its run need not exist."""
         await self.client.send(workflow_id=event.run, event_name="add", payload=event.payload)
 
     async def sample(self, operator: str = "operator") -> Sample:
-        """Say what was used and done so far."""
+        """Return what the parts have used and done so far."""
         process, _, http_port = self.operators[operator]
         requests, settled = await scrape(http_port)
         workers = [each.pid for each in self.processes.all if each.name == "worker" and each.pids]
@@ -110,7 +110,7 @@ class Stand:
         return Sample(dict(zip(PARTS, used, strict=True)), requests, settled)
 
     def memory(self) -> dict[str, float]:
-        """Give the memory of each process, in MB."""
+        """Return the memory of each process, in MB."""
         pids = {each.name: [each.pid] for each in self.processes.all if each.running}
         known = {"API server": self.api_server.pids, **pids}
         return {name: memory_of(of) for name, of in known.items() if of and name != "api"}
@@ -121,12 +121,12 @@ class Stand:
             "KUBECONFIG": str(self.api_server.kubeconfig),
             "HOME": str(self.directory),
             "PYTHONPATH": str(ROOT),
-            FILE: str(self.directory / "starts"),
+            STARTS_FILE_VARIABLE: str(self.directory / "starts"),
         }
 
 
 async def scrape(port: int) -> tuple[Counter[str], float]:
-    """Read an operator's metrics: its requests about runs and events, and what it settled."""
+    """Return an operator's requests about runs and events, and how many events it has settled."""
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"http://127.0.0.1:{port}/metrics") as response,
@@ -145,7 +145,7 @@ async def scrape(port: int) -> tuple[Counter[str], float]:
 
 @asynccontextmanager
 async def api_server(kubeconfig: Path | None, directory: Path) -> AsyncIterator[ApiServer]:
-    """Give the API server of a kubeconfig, or an embedded one for as long as it is needed."""
+    """Yield the API server of a kubeconfig, or an embedded one that ends with the block."""
     if kubeconfig is not None:
         install_resources(kubeconfig, directory)
         account = f"bench-{secrets.token_hex(4)}"
@@ -153,7 +153,7 @@ async def api_server(kubeconfig: Path | None, directory: Path) -> AsyncIterator[
         try:
             yield ApiServer("real", ours, api_server_cpu(), api_server_pids())
         finally:
-            await forget(kubeconfig, account)
+            await remove_service_account(kubeconfig, account)
         return
     with Processes(directory) as processes:
         embedded = EmbeddedApi(processes, directory)
@@ -163,8 +163,8 @@ async def api_server(kubeconfig: Path | None, directory: Path) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def stand(server: ApiServer, directory: Path) -> AsyncIterator[Stand]:
-    """Set up a stand, with nothing running on it yet; leaving it ends and removes everything."""
+async def open_testbed(server: ApiServer, directory: Path) -> AsyncIterator[Testbed]:
+    """Yield a testbed without running processes. Its end removes everything."""
     namespace = f"bench-{secrets.token_hex(4)}"
     directory = directory / namespace
     directory.mkdir()
@@ -176,7 +176,7 @@ async def stand(server: ApiServer, directory: Path) -> AsyncIterator[Stand]:
         ):
             await api.create(NAMESPACES.path(), {"metadata": {"name": namespace}})
             try:
-                yield Stand(server, namespace, directory, processes, api, client, starts)
+                yield Testbed(server, namespace, directory, processes, api, client, starts)
             except Exception:
                 _show_logs(processes)
                 raise
@@ -187,30 +187,35 @@ async def stand(server: ApiServer, directory: Path) -> AsyncIterator[Stand]:
 
 
 def _show_logs(processes: Processes) -> None:
-    """Show the last words of each process to who has to find out why it failed."""
+    """Print the end of the log of each process, to show why a round failed."""
     for process in processes.all:
-        words = "\n".join(process.log.splitlines()[-LAST_WORDS:]) if process.pids else "not started"
+        words = (
+            "\n".join(process.log.splitlines()[-LOG_TAIL_LINES:]) if process.pids else "not started"
+        )
         print(f"---- {process.name}\n{words}", file=sys.stderr)
 
 
 async def _clear(api: Api, namespace: str) -> None:
-    """Remove all, and wait until it is gone: what an API server still removes would be measured."""
+    """Remove all objects and wait until they are gone, or the next round would measure that."""
     runs = iter((await api.get(RUNS.path(namespace)))["items"])
-    await asyncio.gather(*(_let_go(api, namespace, runs) for _ in range(CLEARERS)))
+    await asyncio.gather(
+        *(_remove_finalizers(api, namespace, runs) for _ in range(CLEARING_TASKS_COUNT))
+    )
     for resource in (RUNS, EVENTS):
-        while await _some_left(api, resource, namespace):
-            with contextlib.suppress(UnreachableError):  # so many take longer than a request may
+        while await _has_any(api, resource, namespace):
+            # To delete many objects takes longer than a request may.
+            with contextlib.suppress(UnreachableError):
                 await api.delete(resource.path(namespace))
     with contextlib.suppress(Exception):
         await api.delete(NAMESPACES.path(name=namespace))
 
 
-async def _let_go(api: Api, namespace: str, runs: Iterator[Json]) -> None:
-    """Take the finalizer off runs: no operator is left who would."""
+async def _remove_finalizers(api: Api, namespace: str, runs: Iterator[Json]) -> None:
+    """Remove the finalizer of runs, because no operator is left that would."""
     for run in runs:
         path = RUNS.path(namespace, run["metadata"]["name"])
         await api.merge(path, {"metadata": {"finalizers": None}})
 
 
-async def _some_left(api: Api, resource: Resource, namespace: str) -> bool:
+async def _has_any(api: Api, resource: Resource, namespace: str) -> bool:
     return bool((await api.get(resource.path(namespace), {"limit": "1"}))["items"])
