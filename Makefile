@@ -29,7 +29,7 @@ $(READY): requirements-dev.lock pyproject.toml
 		--no-build-isolation --editable .
 	@touch $@
 
-PLAIN := tools sdk/grctl/kube tests/kube operator/grctl_local tests/local tests/conformance benchmarks tests/benchmarks
+PLAIN := tools sdk/grctl/kube tests/kube operator/grctl_local tests/local tests/conformance benchmarks tests/benchmarks examples tests/charts tests/gitops charts
 # Where the language and the names are checked (tools/language.py).
 
 demo: $(READY) ## Run the page's order on the embedded API, and show it with kubectl

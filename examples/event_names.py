@@ -1,4 +1,4 @@
-"""An event whose name is not its function's: `order.rejected` runs `handle_rejection`.
+"""ReviewOrder: an event whose name differs from its function: `order.rejected`.
 
 Run it: `grctl worker examples.event_names:order`
 """

@@ -1,4 +1,4 @@
-"""An approval that is waited for no longer than a day.
+"""AutoApproveOrder: waits a day for an approval, then approves the order itself.
 
 Run it: `grctl worker examples.timeout:order`
 """

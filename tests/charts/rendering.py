@@ -1,4 +1,4 @@
-"""The charts as Helm renders them, without a cluster: `lookup` finds nothing."""
+"""Renders the charts as Helm does. There is no cluster, so `lookup` finds nothing."""
 
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ WORKER_VALUES: Json = {
     "types": ["ProcessOrder"],
     "operator": {"ca": {"pem": "-----BEGIN CERTIFICATE-----\n"}},
 }
-"""The least that a worker needs."""
+"""The required values of a worker."""
 
 
 def merged(base: Json, change: Json) -> Json:
-    """Lay a change over values, as Helm does with several files of values."""
+    """Return values with a change, merged as Helm merges several files of values."""
     both = {**base, **change}
     for key in base.keys() & change.keys():
         if isinstance(base[key], dict) and isinstance(change[key], dict):
@@ -31,31 +31,31 @@ def merged(base: Json, change: Json) -> Json:
 
 
 def templates(chart: Path, values: Json, namespace: str = "grctl-system") -> dict[str, str]:
-    """Give the text of each template that is not empty."""
+    """Return the text of each template that is not empty."""
     with helm_python.Chart.load(chart) as loaded:
         rendered = loaded.render(values, name="grctl", namespace=namespace)
     return {Path(name).name: text for name, text in rendered.items() if text.strip()}
 
 
 def objects(chart: Path, values: Json | None = None) -> list[Json]:
-    """Give every object that the chart makes."""
+    """Return every object that a chart creates."""
     texts = templates(chart, values or {})
     manifests = (text for name, text in texts.items() if name != "NOTES.txt")
     return [each for text in manifests for each in yaml.safe_load_all(text) if each]
 
 
 def of_kind(found: list[Json], kind: str) -> list[Json]:
-    """Give the objects of one kind."""
+    """Return the objects of one kind."""
     return [each for each in found if each["kind"] == kind]
 
 
 def one(found: list[Json], kind: str) -> Json:
-    """Give the only object of a kind."""
+    """Return the only object of a kind."""
     (only,) = of_kind(found, kind)
     return only
 
 
 def environment(deployment: Json) -> dict[str, Any]:
-    """Give the variables of a Deployment's container: the value, or where it comes from."""
+    """Return the variables of a Deployment's container: the value, or its source."""
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     return {each["name"]: each.get("value", each.get("valueFrom")) for each in container["env"]}

@@ -1,4 +1,4 @@
-"""Whatever the values, Helm takes the charts and Kubernetes takes what they make."""
+"""Helm accepts the charts with all kinds of values, and Kubernetes accepts their objects."""
 
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,9 @@ import yaml
 
 from tests.charts.rendering import OPERATOR, WORKER, WORKER_VALUES, Json, merged, objects
 
-OLDEST, NEWEST = "1.31.0", "1.36.0"  # Kubernetes: of Chart.yaml, and what end-to-end tests ran on
+OLDEST, NEWEST = "1.31.0", "1.36.0"  # that of Chart.yaml, and that of the end-to-end tests
 OTHERS = ("monitoring.coreos.com", "cert-manager.io", "apiextensions.k8s.io")
-"""API groups without a schema at hand. Our own definitions are installed by other tests."""
+"""API groups without a schema here. Other tests install our own definitions."""
 
 PLACEMENT: Json = {
     "podLabels": {"team": "blue"},
@@ -71,11 +71,11 @@ def validate(chart: Path, values: Json, version: str) -> None:
 
 
 @pytest.mark.parametrize(("chart", "values"), VALUES)
-def test_helm_finds_nothing_to_warn_of(chart: Path, values: Json) -> None:
+def test_helm_lint_reports_nothing(chart: Path, values: Json) -> None:
     report = helm_python.lint(chart, complete(chart, values), strict=True)
 
-    told = [each for each in report["messages"] if each["error"] != "icon is recommended"]
-    assert (report["errors"], told) == ([], [])
+    warnings = [each for each in report["messages"] if each["error"] != "icon is recommended"]
+    assert (report["errors"], warnings) == ([], [])
 
 
 @pytest.mark.parametrize(("chart", "values"), VALUES)
@@ -84,7 +84,7 @@ def test_kubernetes_knows_every_field(chart: Path, values: Json) -> None:
 
 
 @pytest.mark.parametrize("chart", [OPERATOR, WORKER])
-def test_the_oldest_kubernetes_that_is_served_knows_every_field(chart: Path) -> None:
+def test_the_oldest_supported_kubernetes_knows_every_field(chart: Path) -> None:
     validate(chart, PLACEMENT, OLDEST)
 
 
@@ -109,7 +109,7 @@ def test_every_pod_fits_the_restricted_pod_security_standard(chart: Path, values
 
 
 @pytest.mark.parametrize("chart", [OPERATOR, WORKER])
-def test_every_object_is_made_where_the_release_is_and_bears_its_name(chart: Path) -> None:
+def test_every_object_is_in_the_releases_namespace_and_has_its_name(chart: Path) -> None:
     for each in objects(chart, complete(chart, {})):
         metadata = each["metadata"]
         if each["kind"].startswith(("Cluster", "CustomResource")):

@@ -1,4 +1,4 @@
-"""The chart of the operator: what the values turn on and off."""
+"""The operator's chart: the effects of its values."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def test_an_upgrade_changes_the_definitions_and_an_uninstall_keeps_them() -> Non
     assert not (OPERATOR / "crds").exists()
 
 
-def test_a_second_release_brings_neither_definitions_nor_roles_for_people() -> None:
+def test_a_second_release_can_leave_out_definitions_and_roles_for_people() -> None:
     values = {"crds": {"install": False}, "aggregatedRoles": False}
 
     found = objects(OPERATOR, values)
@@ -80,7 +80,7 @@ def test_an_operator_of_some_namespaces_may_act_in_those_only() -> None:
     assert environment(one(found, "Deployment"))["GRCTL_NAMESPACE"] == "blue,green"
 
 
-def test_every_variable_is_one_that_the_operator_reads() -> None:
+def test_the_operator_reads_every_variable_of_the_chart() -> None:
     variables = environment(one(objects(OPERATOR, {"namespaces": ["blue"]}), "Deployment"))
 
     given = {name for name in variables if name.startswith("GRCTL_")}
@@ -89,7 +89,7 @@ def test_every_variable_is_one_that_the_operator_reads() -> None:
     assert (settings.namespaces, settings.authenticates) == (("blue",), True)
 
 
-def test_nobody_may_ever_do_everything() -> None:
+def test_no_role_allows_everything() -> None:
     for values in ({}, {"namespaces": ["blue"]}):
         for role in objects(OPERATOR, values):
             if role["kind"].endswith("Role"):
@@ -105,7 +105,7 @@ def test_nobody_may_ever_do_everything() -> None:
         ("grctl-executor", "admin", ("grctl.dev/workflowruns", "execute"), "get"),
     ],
 )
-def test_people_get_their_rights_by_kubernetes_own_roles(
+def test_people_get_their_rights_by_the_roles_of_kubernetes(
     role: str, into: str, may: tuple[str, str], may_not: str
 ) -> None:
     found = role_named(objects(OPERATOR), role)
@@ -115,12 +115,12 @@ def test_people_get_their_rights_by_kubernetes_own_roles(
     assert may_not not in {verb for _, verb in rules(found)}
 
 
-def test_a_budget_that_would_block_every_drain_is_not_made() -> None:
+def test_a_single_replica_gets_no_disruption_budget() -> None:
     assert len(of_kind(objects(OPERATOR), "PodDisruptionBudget")) == 1
     assert of_kind(objects(OPERATOR, {"replicas": 1}), "PodDisruptionBudget") == []
 
 
-def test_the_certificate_bears_every_name_of_the_service() -> None:
+def test_the_certificate_has_every_name_of_the_service() -> None:
     issuer = {"kind": "ClusterIssuer", "name": "ours"}
     tls = {"source": "certManager", "certManager": {"issuerRef": issuer}, "extraNames": ["flows"]}
 
@@ -135,7 +135,7 @@ def test_the_certificate_bears_every_name_of_the_service() -> None:
     assert certificate["issuerRef"] == issuer
 
 
-def test_the_made_certificate_can_be_checked_with_what_everybody_may_read() -> None:
+def test_the_charts_certificate_can_be_verified_by_the_public_configmap() -> None:
     from base64 import b64decode
 
     from cryptography.x509 import load_pem_x509_certificate
@@ -150,7 +150,7 @@ def test_the_made_certificate_can_be_checked_with_what_everybody_may_read() -> N
     assert b64decode(data["ca.crt"]).decode() == public
 
 
-def test_without_tls_no_secret_is_mounted_and_workers_are_told_another_address() -> None:
+def test_without_tls_no_secret_is_mounted_and_the_advertised_address_is_http() -> None:
     found = objects(OPERATOR, {"tls": {"source": "none"}})
 
     deployment = one(found, "Deployment")
@@ -177,7 +177,7 @@ def test_prometheus_finds_the_metrics_by_the_service() -> None:
         ({"workersFrom": [{"podSelector": {}}]}, [{"podSelector": {}}]),
     ],
 )
-def test_a_network_policy_lets_in_who_is_named(values: Json, expected: list[Any]) -> None:
+def test_a_network_policy_allows_only_the_named_peers(values: Json, expected: list[Any]) -> None:
     policy = one(objects(OPERATOR, {"networkPolicy": {"enabled": True, **values}}), "NetworkPolicy")
 
     workers, metrics = policy["spec"]["ingress"]
@@ -185,7 +185,7 @@ def test_a_network_policy_lets_in_who_is_named(values: Json, expected: list[Any]
     assert metrics == {"ports": [{"port": "http"}], "from": [{"namespaceSelector": {}}]}
 
 
-def test_runs_are_let_go_after_the_operator_lost_its_rights() -> None:
+def test_an_uninstall_removes_the_finalizers_after_the_operators_rights() -> None:
     found = objects(OPERATOR, {"namespaces": ["blue"]})
 
     hooks = [each for each in found if "helm.sh/hook" in each["metadata"].get("annotations", {})]
@@ -196,7 +196,7 @@ def test_runs_are_let_go_after_the_operator_lost_its_rights() -> None:
     assert objects(OPERATOR, {"letGoOnUninstall": False}) != found
 
 
-def test_the_notes_tell_the_commands_that_come_next() -> None:
+def test_the_notes_print_the_next_commands() -> None:
     notes = templates(OPERATOR, {})["NOTES.txt"]
 
     assert "kubectl -n grctl-system rollout status deployment/grctl-operator" in notes
@@ -205,7 +205,7 @@ def test_the_notes_tell_the_commands_that_come_next() -> None:
     assert "not authenticated" not in notes
 
 
-def test_the_notes_warn_of_workers_that_nobody_asks_who_they_are() -> None:
+def test_the_notes_warn_of_workers_without_authentication() -> None:
     notes = templates(OPERATOR, {"workers": {"authentication": "none"}})["NOTES.txt"]
 
     assert "not authenticated" in notes

@@ -1,4 +1,4 @@
-"""What can be set: a mistake in a value is an error that names it, before anything is installed."""
+"""The values: a mistake is an error that names the value, before anything is installed."""
 
 import json
 from collections.abc import Iterator
@@ -56,7 +56,9 @@ def refusal(chart: Path, values: Json) -> str:
         (OPERATOR, {"image": {"tag": ["1"]}}, "/image/tag"),
     ],
 )
-def test_a_mistake_is_refused_by_its_name(chart: Path, values: Json, named: str) -> None:
+def test_a_mistake_is_refused_with_the_name_of_the_value(
+    chart: Path, values: Json, named: str
+) -> None:
     assert named in refusal(chart, values)
 
 
@@ -77,11 +79,11 @@ def test_a_tag_may_be_a_number(chart: Path, written: str, tag: str) -> None:
 
 
 @pytest.mark.parametrize("chart", [OPERATOR, WORKER])
-def test_a_large_number_stays_one(chart: Path) -> None:
+def test_a_large_number_is_not_rendered_with_an_exponent(chart: Path) -> None:
     """Helm reads each number of a file of values as a float."""
     base = WORKER_VALUES if chart == WORKER else {}
     schema = json.loads((chart / "values.schema.json").read_text(encoding="utf-8"))
-    paths = list(numbers(schema))
+    paths = list(integer_paths(schema))
     assert paths
     for path in paths:
         value: Json = {"tls": {"source": "none"}} if chart == OPERATOR else {}
@@ -96,37 +98,37 @@ def test_a_large_number_stays_one(chart: Path) -> None:
 
 
 @pytest.mark.parametrize("chart", [OPERATOR, WORKER])
-def test_the_schema_knows_exactly_the_values_that_there_are(chart: Path) -> None:
+def test_the_schema_and_the_values_have_the_same_names(chart: Path) -> None:
     schema = json.loads((chart / "values.schema.json").read_text(encoding="utf-8"))
     values = yaml.safe_load((chart / "values.yaml").read_text(encoding="utf-8"))
 
-    assert sorted(settable(schema)) == sorted(written(values, schema))
+    assert sorted(schema_paths(schema)) == sorted(value_paths(values, schema))
 
 
-def settable(schema: Json, prefix: str = "") -> Iterator[str]:
-    """Give the path of each value that the schema names; `global` is Helm's own."""
+def schema_paths(schema: Json, prefix: str = "") -> Iterator[str]:
+    """Yield the path of each value that the schema names. `global` belongs to Helm."""
     for name, inner in schema["properties"].items():
         if "properties" in inner and name not in {"resources", "issuerRef"}:
             assert inner["additionalProperties"] is False, f"{prefix}{name} takes any name"
-            yield from settable(inner, f"{prefix}{name}.")
+            yield from schema_paths(inner, f"{prefix}{name}.")
         elif name != "global":
             yield f"{prefix}{name}"
 
 
-def numbers(schema: Json, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def integer_paths(schema: Json, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Yield the path of each value that is an integer without an upper bound."""
     for name, inner in schema["properties"].items():
         if inner.get("type") == "integer" and "maximum" not in inner:
             yield (*path, name)
         elif "properties" in inner:
-            yield from numbers(inner, (*path, name))
+            yield from integer_paths(inner, (*path, name))
 
 
-def written(values: Any, schema: Json, prefix: str = "") -> Iterator[str]:
-    """Give the path of each value in values.yaml, as deep as the schema looks."""
+def value_paths(values: Any, schema: Json, prefix: str = "") -> Iterator[str]:
+    """Yield the path of each value in values.yaml, as deep as the schema describes them."""
     for name, inner in values.items():
         deeper = schema["properties"].get(name, {})
         if "properties" in deeper and name not in {"resources", "issuerRef"}:
-            yield from written(inner, deeper, f"{prefix}{name}.")
+            yield from value_paths(inner, deeper, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"

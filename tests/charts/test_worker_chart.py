@@ -1,4 +1,4 @@
-"""The chart of a worker: what the values turn on and off."""
+"""The worker's chart: the effects of its values."""
 
 import helm_python
 import pytest
@@ -37,7 +37,7 @@ def test_a_worker_may_execute_its_types_and_nothing_else() -> None:
     ]
 
 
-def test_a_worker_has_no_token_but_the_one_for_the_operator() -> None:
+def test_a_worker_has_only_the_token_for_the_operator() -> None:
     found = worker()
 
     assert pod(found)["automountServiceAccountToken"] is False
@@ -51,17 +51,17 @@ def test_a_worker_has_no_token_but_the_one_for_the_operator() -> None:
     )
 
 
-def test_it_runs_the_workflows_that_are_named() -> None:
+def test_a_worker_runs_the_named_workflows() -> None:
     found = worker({"workflows": ["orders:order", "greet:greet"]})
 
     assert pod(found)["containers"][0]["args"] == ["grctl", "worker", "orders:order", "greet:greet"]
 
 
-def test_without_names_it_runs_what_the_image_says() -> None:
+def test_a_worker_without_named_workflows_runs_the_command_of_the_image() -> None:
     assert "args" not in pod(worker({"workflows": []}))["containers"][0]
 
 
-def test_an_autoscaler_is_not_fought_about_the_number_of_workers() -> None:
+def test_an_autoscaled_deployment_sets_no_number_of_replicas() -> None:
     found = worker({"autoscaling": {"enabled": True, "maxReplicas": 5}})
 
     assert "replicas" not in one(found, "Deployment")["spec"]
@@ -90,7 +90,7 @@ def test_a_worker_that_needs_no_certificates_gets_none(operator: Json) -> None:
     assert "GRCTL_OPERATOR_CA_FILE" not in environment(one(found, "Deployment"))
 
 
-def test_where_nothing_can_be_looked_up_it_says_what_to_give_instead() -> None:
+def test_a_failed_lookup_names_the_value_to_set_instead() -> None:
     with pytest.raises(helm_python.HelmRenderError) as caught:
         worker({"operator": {"ca": {"pem": ""}}})
 
@@ -101,14 +101,14 @@ def test_where_nothing_can_be_looked_up_it_says_what_to_give_instead() -> None:
 @pytest.mark.parametrize(
     ("period", "grace"), [(40, "30"), (3600, "3590"), (20, "15"), (8, "6"), (3, "3"), (1, "1")]
 )
-def test_handlers_get_the_pods_grace_period_but_for_a_margin(period: int, grace: str) -> None:
+def test_handlers_get_the_pods_grace_period_without_a_margin(period: int, grace: str) -> None:
     deployment = one(worker({"terminationGracePeriodSeconds": period}), "Deployment")
 
     assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == period
     assert environment(deployment)["GRCTL_WORKER_GRACE"] == grace
 
 
-def test_a_token_goes_over_plain_http_only_where_somebody_says_so() -> None:
+def test_a_token_is_sent_by_plain_http_only_if_a_value_allows_it() -> None:
     def variables(operator: Json) -> Json:
         return environment(one(worker({"operator": operator}), "Deployment"))
 

@@ -1,4 +1,4 @@
-"""Runs and events as the operator makes them, in each phase that a GitOps tool may meet."""
+"""Runs and events as the operator writes them, in each phase that a GitOps tool may see."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="session")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Json]:
-    """Real objects, by what they are: `waiting`, `completed`, ..., `rejected event`."""
+    """Real objects by their state: `waiting`, `completed`, ..., `rejected event`."""
     return asyncio.run(_find(tmp_path_factory.mktemp("gitops")))
 
 
@@ -28,7 +28,7 @@ async def _find(directory: Path) -> dict[str, Json]:
         await _start(stage, "failed", workflow_input={"wrong": 1})
         for name in ("waiting", "completed", "cancelled", "terminated"):
             await _start(stage, name)
-        await _bring_there(stage)
+        await _bring_into_states(stage)
         runs = {name: await stage.api.get(RUNS.path("default", name)) for name in PHASES}
         events = {
             f"{each['metadata']['name']} event": each
@@ -47,8 +47,8 @@ PHASES = {
 }
 
 
-async def _bring_there(stage: Stage) -> None:
-    """Bring each run where its name says, and each event too."""
+async def _bring_into_states(stage: Stage) -> None:
+    """Bring each run and each event into the state that its name says."""
     client = stage.client
     await client.send(workflow_id="completed", event_name="approve", name="processed")
     await client.send(workflow_id="waiting", event_name="aprove", name="rejected")
@@ -57,7 +57,7 @@ async def _bring_there(stage: Stage) -> None:
         handle = await client.get_workflow_handle(workflow_id=name)
         await getattr(handle, end)()
     for name, phase in PHASES.items():
-        await _until(stage, RUNS.path("default", name), partial(_is, phase))
+        await _until(stage, RUNS.path("default", name), partial(_is_in_phase, phase))
     for name, word in (("processed", "Processed"), ("rejected", "Rejected")):
         await _until(stage, EVENTS.path("default", name), partial(_is_settled, word))
 
@@ -66,8 +66,8 @@ def _is_settled(phase: str, event: Json) -> bool:
     return bool(event["status"]["phase"] == phase)
 
 
-def _is(phase: str, item: Json) -> bool:
-    """Say whether a run is in a phase, and its status says all that it will say."""
+def _is_in_phase(phase: str, item: Json) -> bool:
+    """Return whether a run is in a phase and its status is complete."""
     status: Json = item["status"]
     seen = status["observedGeneration"] == item["metadata"]["generation"]
     return seen and status.get("phase", "Pending") == phase and "message" in status
@@ -75,7 +75,7 @@ def _is(phase: str, item: Json) -> bool:
 
 async def _until(stage: Stage, path: str, holds: Callable[[Json], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not holds(await stage.api.get(path)):  # noqa: ASYNC110  local, and brief
+        while not holds(await stage.api.get(path)):  # noqa: ASYNC110  the server is local
             await asyncio.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""Argo CD's Lua, run as Argo CD runs it: without libraries, given the object as `obj`."""
+"""The Lua scripts for Argo CD, run as it runs them: without libraries, with the object as `obj`."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -31,7 +31,7 @@ def run_lua(script: str, obj: Json) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Make Python's of Lua's: a table that counts from 1 is a list."""
+    """Return the Python value of a Lua value. A table whose keys count from 1 is a list."""
     if lua51.lua_type(value) != "table":
         return value
     pairs = {key: plain(each) for key, each in value.items()}
@@ -68,7 +68,7 @@ def enabled(obj: Json) -> set[str]:
         ("rejected event", "Degraded", 'no event handler "aprove"'),
     ],
 )
-def test_health_says_what_a_person_should_do(
+def test_the_health_of_each_object_tells_what_a_person_should_do(
     found: dict[str, Json], name: str, status: str, says: str
 ) -> None:
     shown = health(found[name])
@@ -77,7 +77,7 @@ def test_health_says_what_a_person_should_do(
     assert says in shown["message"]
 
 
-def test_a_run_that_nobody_has_seen_is_progressing(found: dict[str, Json]) -> None:
+def test_a_run_that_the_operator_has_not_seen_is_progressing(found: dict[str, Json]) -> None:
     fresh = {key: value for key, value in found["waiting"].items() if key != "status"}
     changed = deepcopy(found["completed"])
     changed["metadata"]["generation"] += 1
@@ -102,14 +102,14 @@ def test_a_restored_run_is_degraded_whatever_its_phase(found: dict[str, Json]) -
         ("failed", set()),
     ],
 )
-def test_only_what_would_be_handled_is_offered(
+def test_only_actions_that_would_be_handled_are_offered(
     found: dict[str, Json], name: str, offered: set[str]
 ) -> None:
     assert enabled(found[name]) == offered
 
 
 @pytest.mark.parametrize("name", ["approve", "reject"])
-def test_a_button_sends_an_event_to_this_very_run(found: dict[str, Json], name: str) -> None:
+def test_an_action_sends_an_event_to_the_run_of_this_uid(found: dict[str, Json], name: str) -> None:
     run = found["waiting"]
 
     (made,) = act(name, run)
@@ -121,7 +121,7 @@ def test_a_button_sends_an_event_to_this_very_run(found: dict[str, Json], name: 
     assert event.metadata.namespace == run["metadata"]["namespace"]
 
 
-def test_a_button_pressed_twice_makes_one_event_and_a_later_wait_another(
+def test_a_repeated_action_creates_one_event_and_an_action_in_a_later_wait_another(
     found: dict[str, Json],
 ) -> None:
     later = deepcopy(found["waiting"])
@@ -137,7 +137,7 @@ def test_a_button_pressed_twice_makes_one_event_and_a_later_wait_another(
 
 
 @pytest.mark.parametrize("name", ["cancel", "terminate"])
-def test_a_button_ends_the_run_and_changes_nothing_else(found: dict[str, Json], name: str) -> None:
+def test_an_action_ends_the_run_and_changes_nothing_else(found: dict[str, Json], name: str) -> None:
     run = found["waiting"]
 
     changed = act(name, run)

@@ -1,4 +1,4 @@
-"""Flux's expressions: exactly one of current, inProgress and failed holds for every object."""
+"""The expressions for Flux: one of current, inProgress and failed is true for each object."""
 
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def test_a_changed_run_is_in_progress_until_it_is_seen(found: dict[str, Json]) -
     assert states({**run, "metadata": metadata}) == ["inProgress"]
 
 
-def test_a_run_as_the_api_server_first_answers_it_is_in_progress(found: dict[str, Json]) -> None:
+def test_a_run_in_its_first_answer_is_in_progress(found: dict[str, Json]) -> None:
     status = {"phase": "Pending", "observedGeneration": 0}
 
     assert states({**found["pending"], "status": status}) == ["inProgress"]

@@ -1,4 +1,4 @@
-"""The repository layout of the guide, applied as GitOps tools apply it."""
+"""The repository layout of the guide, applied as GitOps tools do."""
 
 import asyncio
 import json
@@ -35,12 +35,12 @@ async def versions(stage: Stage) -> list[str]:
 
 
 @pytest.mark.parametrize("how", [SERVER_SIDE, ("apply", "-k", str(LAYOUT))])
-async def test_what_is_applied_runs_and_applied_again_changes_nothing(
+async def test_an_applied_run_completes_and_a_second_apply_changes_nothing(
     stage: Stage, kubectl: Kubectl, how: tuple[str, ...]
 ) -> None:
     await kubectl(*how)
     info = await stage.until("order-abc", RunPhase.COMPLETED)
-    await settled(stage)
+    await wait_until_settled(stage)
     before = await versions(stage)
 
     await kubectl(*how)
@@ -50,14 +50,16 @@ async def test_what_is_applied_runs_and_applied_again_changes_nothing(
 
 
 @pytest.mark.parametrize("flags", [(), ("--server-side",)])
-async def test_there_is_no_drift(stage: Stage, kubectl: Kubectl, flags: tuple[str, ...]) -> None:
+async def test_an_applied_run_shows_no_drift(
+    stage: Stage, kubectl: Kubectl, flags: tuple[str, ...]
+) -> None:
     await kubectl("apply", *flags, "-k", str(LAYOUT))
     await stage.until("order-abc", RunPhase.COMPLETED)
 
     assert await kubectl("diff", *flags, "-k", str(LAYOUT)) == ""
 
 
-async def test_an_event_that_waits_and_is_applied_again_keeps_its_place(
+async def test_a_waiting_event_that_is_applied_again_keeps_its_place(
     stage: Stage, kubectl: Kubectl
 ) -> None:
     approve = ("apply", "--server-side", "-f", str(LAYOUT / "order-abc-approve.yaml"))
@@ -69,10 +71,10 @@ async def test_an_event_that_waits_and_is_applied_again_keeps_its_place(
     await kubectl("apply", "-f", str(LAYOUT / "order-abc.yaml"))
 
     info = await stage.until("order-abc", RunPhase.COMPLETED)
-    assert info.store["status"] == "fulfilled"  # approved first, whatever came between
+    assert info.store["status"] == "fulfilled"  # the approval stayed first
 
 
-async def test_a_waiting_event_changes_once_at_most_however_often_it_is_applied(
+async def test_a_waiting_event_changes_at_most_once_by_repeated_applies(
     stage: Stage, kubectl: Kubectl
 ) -> None:
     # The API server keeps the default of `status` when an object is changed first (see the guide).
@@ -80,7 +82,7 @@ async def test_a_waiting_event_changes_once_at_most_however_often_it_is_applied(
     path = EVENTS.path("default", "order-abc-approve")
     for _ in range(2):
         await kubectl(*approve)
-    await placed(stage, path)
+    await wait_until_placed(stage, path)
     before = (await stage.api.get(path))["metadata"]["resourceVersion"]
 
     await kubectl(*approve)
@@ -88,19 +90,19 @@ async def test_a_waiting_event_changes_once_at_most_however_often_it_is_applied(
     assert (await stage.api.get(path))["metadata"]["resourceVersion"] == before
 
 
-async def test_what_is_pruned_is_gone(stage: Stage, kubectl: Kubectl) -> None:
+async def test_pruned_objects_are_removed(stage: Stage, kubectl: Kubectl) -> None:
     await kubectl(*SERVER_SIDE)
     await stage.until("order-abc", RunPhase.COMPLETED)
 
-    # A run takes its settled events along: who prunes may find one gone already.
+    # A deleted run removes its settled events, so a tool that prunes may find one gone already.
     await kubectl("delete", "--ignore-not-found", "-k", str(LAYOUT))
 
     left = json.loads(await kubectl("get", "wfr,wfe", "-o", "json"))
     assert left["items"] == []
 
 
-async def settled(stage: Stage) -> None:
-    """Wait until the outbox is empty and the event says what became of it."""
+async def wait_until_settled(stage: Stage) -> None:
+    """Wait until the run has its result and the event is settled."""
     handle = await stage.client.get_workflow_handle(workflow_id="order-abc")
     await handle.result()
     path = EVENTS.path("default", "order-abc-approve")
@@ -109,8 +111,8 @@ async def settled(stage: Stage) -> None:
             await asyncio.sleep(0.02)
 
 
-async def placed(stage: Stage, path: str) -> None:
-    """Wait until the operator has kept the place of an event that was changed."""
+async def wait_until_placed(stage: Stage, path: str) -> None:
+    """Wait until the operator has written the place of a changed event."""
     async with asyncio.timeout(PATIENCE):
         while "place" not in (await stage.api.get(path))["status"]:  # noqa: ASYNC110
             await asyncio.sleep(0.02)

@@ -1,10 +1,10 @@
-{{- /* Names, labels and what several templates share. */ -}}
+{{- /* Names, labels and other parts that several templates share. */ -}}
 
 {{- define "worker.fullname" -}}
 {{ .Values.fullnameOverride | default .Release.Name | trunc 48 | trimSuffix "-" }}
 {{- end }}
 
-{{- /* The tag as it was written: a number of values.yaml is a float here, and would become 1e+06. */ -}}
+{{- /* The tag as it was written. A number of values.yaml is a float here and would become 1e+06. */ -}}
 {{- define "worker.tag" -}}
 {{- if kindIs "float64" .Values.image.tag }}{{ int64 .Values.image.tag }}{{ else }}{{ .Values.image.tag }}{{ end }}
 {{- end }}
@@ -28,7 +28,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
-{{- /* Whether the operator's certificate is checked with certificates of ours: "yes" or nothing. */ -}}
+{{- /* "yes" if a mounted CA certificate verifies the operator, or nothing. */ -}}
 {{- define "worker.hasCa" -}}
 {{- if and (hasPrefix "https:" .Values.operator.url) (not .Values.operator.ca.public) -}}yes{{- end -}}
 {{- end }}

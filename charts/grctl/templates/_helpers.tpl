@@ -1,4 +1,4 @@
-{{- /* Names, labels and what several templates share. */ -}}
+{{- /* Names, labels and other parts that several templates share. */ -}}
 
 {{- define "grctl.fullname" -}}
 {{- if .Values.fullnameOverride -}}
@@ -14,7 +14,7 @@
 {{ include "grctl.fullname" . }}-operator
 {{- end }}
 
-{{- /* Of what has no namespace: two releases of one name may live in one cluster. */ -}}
+{{- /* The name of objects without a namespace: two releases may have one name in one cluster. */ -}}
 {{- define "grctl.clusterName" -}}
 {{ .Release.Namespace }}:{{ include "grctl.operator" . }}
 {{- end }}
@@ -35,7 +35,7 @@
 {{ ternary "http" "https" (eq .Values.tls.source "none") }}://{{ include "grctl.operator" . }}.{{ .Release.Namespace }}:8700
 {{- end }}
 
-{{- /* The names in the certificate, as JSON: the Service's, from short to long, and the extra ones. */ -}}
+{{- /* The names in the certificate, as JSON: those of the Service, and the extra ones. */ -}}
 {{- define "grctl.tlsNames" -}}
 {{- $service := printf "%s.%s" (include "grctl.operator" .) .Release.Namespace -}}
 {{- $names := list $service (printf "%s.svc" $service) (printf "%s.svc.cluster.local" $service) -}}
@@ -55,7 +55,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
-{{- /* The tag as it was written: a number of values.yaml is a float here, and would become 1e+06. */ -}}
+{{- /* The tag as it was written. A number of values.yaml is a float here and would become 1e+06. */ -}}
 {{- define "grctl.tag" -}}
 {{- if kindIs "float64" .Values.image.tag }}{{ int64 .Values.image.tag }}{{ else }}{{ .Values.image.tag }}{{ end }}
 {{- end }}
