@@ -28,7 +28,7 @@ async def test_a_version_lists_resources_and_their_subresources(api: Api, group:
     assert found["groupVersion"] == f"{group}/v1"
     resources = {entry["name"]: entry for entry in found["resources"]}
     assert set(resources) == {"widgets", "widgets/status"}
-    assert _described(resources["widgets"]) == ("widget", "Widget", True, ["wd"], ["things"])
+    assert _description(resources["widgets"]) == ("widget", "Widget", True, ["wd"], ["things"])
     assert set(resources["widgets/status"]["verbs"]) == {"get", "patch", "update"}
 
 
@@ -81,7 +81,7 @@ async def test_openapi_holds_the_schema_of_the_definition(api: Api, group: str) 
     [schema] = [
         schema
         for schema in document["components"]["schemas"].values()
-        if _names(schema, group, "Widget")
+        if _has_type(schema, group, "Widget")
     ]
     assert schema["properties"]["spec"]["properties"]["color"]["enum"] == ["red", "green", "blue"]
 
@@ -185,20 +185,20 @@ async def test_a_definition_that_is_being_deleted_accepts_no_new_objects(
 
 
 async def test_openapi_v2_holds_a_definition_for_each_kind(api: Api, group: str) -> None:
-    async def found() -> bool:
+    async def is_listed() -> bool:
         document = (await api.get("/openapi/v2")).expect(200)
         assert document["swagger"] == "2.0"
         schemas = document["definitions"].values()
-        return any(_names(schema, group, "Widget") for schema in schemas)
+        return any(_has_type(schema, group, "Widget") for schema in schemas)
 
-    await eventually(found)
+    await eventually(is_listed)
 
 
-def _described(entry: Json) -> tuple[str, str, bool, list[str], list[str]]:
+def _description(entry: Json) -> tuple[str, str, bool, list[str], list[str]]:
     names = (entry["singularName"], entry["kind"], entry["namespaced"])
     return (*names, entry["shortNames"], entry["categories"])
 
 
-def _names(schema: Json, group: str, kind: str) -> bool:
+def _has_type(schema: Json, group: str, kind: str) -> bool:
     types = schema.get("x-kubernetes-group-version-kind", [])
     return {"group": group, "version": "v1", "kind": kind} in types

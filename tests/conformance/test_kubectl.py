@@ -49,11 +49,11 @@ def _list_of(*items: object) -> dict[str, object]:
 async def _until_kubectl_knows(widgets: Widgets) -> None:
     """Wait for `/openapi/v2`. A real API server adds a kind some time after it serves the kind."""
 
-    async def known() -> bool:
+    async def is_known() -> bool:
         document = (await widgets.api.get("/openapi/v2")).expect(200)
         return any(widgets.group in path for path in orjson.dumps(document).decode().split('"'))
 
-    await eventually(known)
+    await eventually(is_known)
 
 
 async def test_apply_accepts_a_list(widgets: Widgets, kubectl: Kubectl) -> None:

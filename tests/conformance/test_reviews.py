@@ -74,10 +74,10 @@ async def test_a_token_is_not_valid_after_its_account_is_deleted(api: Api, names
     token = await token_of(api, path, OUR_AUDIENCE)
     (await api.delete(path)).expect(200)
 
-    async def ended() -> bool:
+    async def is_rejected() -> bool:
         return not (await review_token(api, token, OUR_AUDIENCE)).get("authenticated")
 
-    await eventually(ended)
+    await eventually(is_rejected)
 
 
 async def test_a_token_is_not_valid_for_a_new_account_of_the_same_name(
@@ -88,10 +88,10 @@ async def test_a_token_is_not_valid_for_a_new_account_of_the_same_name(
     (await api.delete(path)).expect(200)
     await create_account(api, namespace)
 
-    async def ended() -> bool:
+    async def is_rejected() -> bool:
         return not (await review_token(api, token, OUR_AUDIENCE)).get("authenticated")
 
-    await eventually(ended)
+    await eventually(is_rejected)
 
 
 async def test_a_token_for_a_missing_account_is_not_made(api: Api, namespace: str) -> None:
@@ -214,10 +214,10 @@ async def test_a_role_allows_nothing_after_its_binding_is_deleted(api: Api, name
     path = f"{RBAC}/namespaces/{namespace}/rolebindings/{namespace}-executor"
     (await api.delete(path)).expect(200)
 
-    async def refused() -> bool:
+    async def is_refused() -> bool:
         return not await is_allowed(api, namespace, execute_access(namespace))
 
-    await eventually(refused)
+    await eventually(is_refused)
 
 
 async def test_a_review_without_a_user_is_refused(api: Api, namespace: str) -> None:
@@ -283,15 +283,15 @@ async def test_an_impersonated_account_has_its_groups(api: Api, namespace: str) 
 async def test_a_user_can_ask_what_it_may_do(api: Api, namespace: str) -> None:
     await bind(api, namespace, {"kind": "User", "name": "u1"}, rules=[rule()])
 
-    async def may(access: Json, headers: dict[str, str]) -> bool:
+    async def may_access(access: Json, headers: dict[str, str]) -> bool:
         body = {"spec": {"resourceAttributes": access}}
         answer = await api.request("POST", OWN_ACCESS, body=body, headers=headers)
         return bool(answer.expect(201)["status"]["allowed"])
 
-    await eventually(lambda: may(execute_access(namespace), U1))
-    assert not await may(execute_access(namespace, "Refund"), U1)
-    assert not await may(execute_access(namespace), {"Impersonate-User": "u2"})
-    assert await may(execute_access(namespace, "Refund"), {})
+    await eventually(lambda: may_access(execute_access(namespace), U1))
+    assert not await may_access(execute_access(namespace, "Refund"), U1)
+    assert not await may_access(execute_access(namespace), {"Impersonate-User": "u2"})
+    assert await may_access(execute_access(namespace, "Refund"), {})
 
 
 async def test_an_impersonated_user_may_do_what_roles_allow_and_no_more(
@@ -301,10 +301,10 @@ async def test_an_impersonated_user_may_do_what_roles_allow_and_no_more(
     await bind(api, namespace, {"kind": "User", "name": "u1"}, rules=rules)
     path = f"{CORE}/{namespace}/configmaps"
 
-    async def listed() -> bool:
+    async def may_list() -> bool:
         return (await api.request("GET", path, headers=U1)).status == 200
 
-    await eventually(listed)
+    await eventually(may_list)
     body = {"metadata": {"name": "a"}}
     (await api.request("POST", path, body=body, headers=U1)).expect(201)
     refusals = [

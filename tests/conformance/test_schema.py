@@ -218,7 +218,7 @@ async def test_a_time_is_kept_as_it_was_written(widgets: Widgets, when: str) -> 
     assert (await widgets.create("a", when=when))["spec"]["when"] == when
 
 
-def changed(group: str, **version: Any) -> Json:
+def changed_definition(group: str, **version: Any) -> Json:
     """Return the definition of Widget with changes to its version."""
     manifest = definition(f"bad.{group}")
     manifest["spec"]["versions"][0].update(version)
@@ -278,11 +278,11 @@ async def test_a_kind_is_served_in_all_its_versions(widgets: Widgets) -> None:
 
 
 async def test_a_valid_definition_is_accepted(widgets: Widgets) -> None:
-    (await define(widgets, changed(widgets.group))).expect(201)
+    (await define(widgets, changed_definition(widgets.group))).expect(201)
 
 
 async def test_a_definition_must_be_named_for_its_resource(widgets: Widgets) -> None:
-    manifest = changed(widgets.group)
+    manifest = changed_definition(widgets.group)
     manifest["metadata"]["name"] = "something.else"
     refusal = (await define(widgets, manifest)).expect(422)
 
@@ -291,7 +291,9 @@ async def test_a_definition_must_be_named_for_its_resource(widgets: Widgets) -> 
 
 async def test_every_field_needs_a_type(widgets: Widgets) -> None:
     schema = {"type": "object", "properties": {"x": {}}}
-    manifest = changed(widgets.group, schema={"openAPIV3Schema": schema}, selectableFields=[])
+    manifest = changed_definition(
+        widgets.group, schema={"openAPIV3Schema": schema}, selectableFields=[]
+    )
     refusal = (await define(widgets, manifest)).expect(422)
 
     assert causes(refusal) == {
@@ -302,7 +304,7 @@ async def test_every_field_needs_a_type(widgets: Widgets) -> None:
 
 
 async def test_a_version_needs_a_schema(widgets: Widgets) -> None:
-    manifest = changed(widgets.group, selectableFields=[])
+    manifest = changed_definition(widgets.group, selectableFields=[])
     del manifest["spec"]["versions"][0]["schema"]
     refusal = (await define(widgets, manifest)).expect(422)
 
@@ -311,7 +313,7 @@ async def test_a_version_needs_a_schema(widgets: Widgets) -> None:
 
 @pytest.mark.parametrize("path", [".spec.nope", ".spec.free", ".spec.tags"])
 async def test_only_scalar_fields_can_be_selected(widgets: Widgets, path: str) -> None:
-    manifest = changed(widgets.group, selectableFields=[{"jsonPath": path}])
+    manifest = changed_definition(widgets.group, selectableFields=[{"jsonPath": path}])
     refusal = (await define(widgets, manifest)).expect(422)
 
     assert "spec.selectableFields[0].jsonPath" in causes(refusal)

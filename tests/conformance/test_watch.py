@@ -10,13 +10,15 @@ from tests.conformance.widgets import Widgets, revision
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 
-async def latest(widgets: Widgets) -> str:
+async def latest_revision(widgets: Widgets) -> str:
     """Return the current revision."""
     return revision((await widgets.api.get(widgets.path)).expect(200))
 
 
 async def test_changes_come_in_order_with_their_revisions(widgets: Widgets) -> None:
-    async with widgets.api.watch(widgets.path, resourceVersion=await latest(widgets)) as watch:
+    async with widgets.api.watch(
+        widgets.path, resourceVersion=await latest_revision(widgets)
+    ) as watch:
         created = await widgets.create("a")
         changed = await widgets.set_spec("a", size=5)
         with_status = await widgets.set_status("a", phase="Running")
@@ -33,7 +35,7 @@ async def test_changes_come_in_order_with_their_revisions(widgets: Widgets) -> N
 
 
 async def test_a_watch_goes_on_from_any_kept_revision(widgets: Widgets) -> None:
-    start = await latest(widgets)
+    start = await latest_revision(widgets)
     await widgets.create("a")
     middle = await widgets.create("b")
     await widgets.create("c")
@@ -65,7 +67,7 @@ async def test_a_watch_without_a_revision_begins_with_all_objects(
 
 async def test_a_watch_sees_its_namespace_only(widgets: Widgets) -> None:
     everywhere = f"/apis/{widgets.group}/v1/widgets"
-    start = await latest(widgets)
+    start = await latest_revision(widgets)
     async with (
         widgets.api.watch(everywhere, resourceVersion=start) as all_of_them,
         widgets.api.watch(
@@ -79,7 +81,7 @@ async def test_a_watch_sees_its_namespace_only(widgets: Widgets) -> None:
 
 async def test_a_status_write_that_ends_a_match_is_a_deletion(widgets: Widgets) -> None:
     selector = "status.phase!=Done,status.phase!=Failed"
-    start = await latest(widgets)
+    start = await latest_revision(widgets)
     async with widgets.api.watch(
         widgets.path, resourceVersion=start, fieldSelector=selector
     ) as watch:
@@ -97,7 +99,7 @@ async def test_a_status_write_that_ends_a_match_is_a_deletion(widgets: Widgets) 
 
 
 async def test_a_replayed_watch_selects_as_a_live_one_does(widgets: Widgets) -> None:
-    start = await latest(widgets)
+    start = await latest_revision(widgets)
     await widgets.create("a")
     await widgets.set_spec("a", color="blue")
     await widgets.set_spec("a", size=5)
@@ -110,7 +112,7 @@ async def test_a_replayed_watch_selects_as_a_live_one_does(widgets: Widgets) -> 
 
 
 async def test_a_watch_selects_by_labels(widgets: Widgets) -> None:
-    start = await latest(widgets)
+    start = await latest_revision(widgets)
     await widgets.create("a", metadata={"labels": {"team": "x"}})
     await widgets.create("b")
     async with widgets.api.watch(
@@ -122,7 +124,7 @@ async def test_a_watch_selects_by_labels(widgets: Widgets) -> None:
 
 
 async def test_one_object_can_be_watched(widgets: Widgets) -> None:
-    start = await latest(widgets)
+    start = await latest_revision(widgets)
     async with widgets.api.watch(
         widgets.path, resourceVersion=start, fieldSelector="metadata.name=b"
     ) as watch:
@@ -160,13 +162,13 @@ async def test_initial_events_need_a_match(widgets: Widgets) -> None:
 
 
 async def test_a_watch_ends_after_its_timeout(widgets: Widgets) -> None:
-    start = await latest(widgets)
+    start = await latest_revision(widgets)
     async with widgets.api.watch(widgets.path, resourceVersion=start, timeoutSeconds="1") as watch:
         assert await watch.has_ended()
 
 
 async def test_a_watch_from_a_future_revision_is_silent(widgets: Widgets) -> None:
-    future = str(int(await latest(widgets)) + 1_000_000)
+    future = str(int(await latest_revision(widgets)) + 1_000_000)
     async with widgets.api.watch(widgets.path, resourceVersion=future) as watch:
         assert watch.status == 200
         await widgets.create("a")
@@ -174,7 +176,7 @@ async def test_a_watch_from_a_future_revision_is_silent(widgets: Widgets) -> Non
 
 
 async def test_a_watch_shows_tables_with_their_columns_once(widgets: Widgets) -> None:
-    start = await latest(widgets)
+    start = await latest_revision(widgets)
     async with widgets.api.watch(widgets.path, accept=TABLE, resourceVersion=start) as watch:
         await widgets.create("a", size=4)
         await widgets.set_spec("a", size=5)
@@ -207,7 +209,7 @@ async def test_a_watch_with_an_unknown_field_is_refused(widgets: Widgets) -> Non
 
 
 async def test_many_watches_see_the_same(widgets: Widgets) -> None:
-    start = await latest(widgets)
+    start = await latest_revision(widgets)
 
     async def see() -> list[tuple[str, str]]:
         async with widgets.api.watch(widgets.path, resourceVersion=start) as watch:

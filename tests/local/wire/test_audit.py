@@ -17,7 +17,7 @@ CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 RUNS = "/apis/grctl.dev/v1alpha1/namespaces/shop/workflowruns"
 
 
-class Audited:
+class AuditedApi:
     def __init__(self, api: Api, log: Path) -> None:
         self.api = api
         self._log = log
@@ -32,16 +32,16 @@ class Audited:
 
 
 @pytest.fixture
-async def audited(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Audited]:
+async def audited(tmp_path: Path, clock: ManualClock) -> AsyncIterator[AuditedApi]:
     log = tmp_path / "audit.jsonl"
     async with (
         LocalServer(kubeconfig_path=tmp_path / "config", clock=clock, audit_log=log),
         Api(load(tmp_path / "config")) as api,
     ):
-        yield Audited(api, log)
+        yield AuditedApi(api, log)
 
 
-async def test_each_request_is_a_line_with_verb_resource_name_and_code(audited: Audited) -> None:
+async def test_each_request_is_a_line_with_verb_resource_name_and_code(audited: AuditedApi) -> None:
     (await audited.api.post(CONFIGMAPS, {"metadata": {"name": "c"}})).expect(201)
     (await audited.api.get(f"{CONFIGMAPS}/c")).expect(200)
     (await audited.api.get(f"{CONFIGMAPS}/d")).expect(404)
@@ -60,7 +60,7 @@ async def test_each_request_is_a_line_with_verb_resource_name_and_code(audited: 
 
 
 async def test_a_watch_is_one_line_which_is_written_when_it_begins(
-    audited: Audited,
+    audited: AuditedApi,
 ) -> None:
     async with audited.api.watch(CONFIGMAPS) as watch:
         assert [line["verb"] for line in audited.lines] == ["watch"]
@@ -69,7 +69,7 @@ async def test_a_watch_is_one_line_which_is_written_when_it_begins(
     assert [line["verb"] for line in audited.lines] == ["watch", "create"]
 
 
-async def test_the_log_holds_nothing_of_a_body_or_a_query(audited: Audited) -> None:
+async def test_the_log_holds_nothing_of_a_body_or_a_query(audited: AuditedApi) -> None:
     body = {"metadata": {"name": "c"}, "data": {"key": "secret"}}
     (await audited.api.post(CONFIGMAPS, body)).expect(201)
     (await audited.api.get(CONFIGMAPS, labelSelector="key=secret")).expect(200)
