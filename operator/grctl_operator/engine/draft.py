@@ -74,8 +74,9 @@ class Draft:
     def change(self, **fields: Any) -> None:
         """Change the status; what is so already costs no copy."""
         known = vars(self.status)
-        if not USER_VALUES & fields.keys() and all(
-            known[name] == value for name, value in fields.items()
+        if not any(
+            known[name] is not value and (name in USER_VALUES or known[name] != value)
+            for name, value in fields.items()
         ):
             return
         if self.status is self._situation.run.status:

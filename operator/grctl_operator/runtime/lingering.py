@@ -19,8 +19,6 @@ LINGER_S = 0.5  # a hundred times what a reconcile with a write takes
 MOST_PER_SUSPECT = 4
 SUSPECTED_S = 60.0
 
-Timers = dict[Hashable, asyncio.TimerHandle]
-
 
 class Gate(Protocol):
     """Gives out the turns."""
@@ -43,8 +41,10 @@ class Lingering:
     def __init__(self, gate: Gate, on_turn_left: Callable[[], None]) -> None:
         self._gate = gate
         self._on_turn_left = on_turn_left
-        self._timers: Timers = {}
-        """Of work that has its turn."""
+        self._begun_s: dict[Hashable, float] = {}
+        """When work with a turn began, by the loop's clock; the oldest first."""
+        self._timer: asyncio.TimerHandle | None = None
+        """One for all work, set for the oldest: one for each piece would cost more."""
         self._namespaces: dict[Hashable, str] = {}
         """Of all work that is under way."""
         self._under_way: Counter[str] = Counter()
@@ -55,34 +55,44 @@ class Lingering:
 
     def begin(self, work: Hashable, namespace: str) -> None:
         """Note that work has a turn."""
-        loop = asyncio.get_running_loop()
-        self._timers[work] = loop.call_later(LINGER_S, self._linger, work)
+        self._begun_s[work] = asyncio.get_running_loop().time()
+        if self._timer is None:
+            self._set_timer()
         self._namespaces[work] = namespace
         self._under_way[namespace] += 1
         self._judge(namespace)
 
     def linger(self, work: Hashable) -> None:
         """Note that work goes on without a turn from now on, as it will last."""
-        timer = self._timers.get(work)
-        if timer is not None:
-            timer.cancel()
+        if work in self._begun_s:
             self._linger(work)
 
     def end(self, work: Hashable) -> bool:
         """Note that work has ended. Return whether it lingered, so that its turn is another's."""
         namespace = self._namespaces.pop(work)
-        timer = self._timers.pop(work, None)
+        lingered = self._begun_s.pop(work, None) is None
         self._count(self._under_way, namespace, -1)
-        if timer is not None:
-            timer.cancel()
-        else:
+        if lingered:
             self._count(self._lingering, namespace, -1)
             self._forget_later(namespace)
         self._judge(namespace)
-        return timer is None
+        return lingered
+
+    def _set_timer(self) -> None:
+        oldest_s = next(iter(self._begun_s.values()))
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(oldest_s + LINGER_S, self._look_for_lingering)
+
+    def _look_for_lingering(self) -> None:
+        self._timer = None
+        since_s = asyncio.get_running_loop().time() - LINGER_S
+        for work in [work for work, begun_s in self._begun_s.items() if begun_s <= since_s]:
+            self._linger(work)
+        if self._begun_s and self._timer is None:
+            self._set_timer()
 
     def _linger(self, work: Hashable) -> None:
-        del self._timers[work]
+        del self._begun_s[work]
         namespace = self._namespaces[work]
         self._count(self._lingering, namespace, 1)
         self._suspect(namespace, None)

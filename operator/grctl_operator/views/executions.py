@@ -368,13 +368,15 @@ class ExecutionRegistry:
         worker = self.roster.find(entry.instance)
         if worker is None or entry.held.lost:
             return
+        runs_held = len(worker.held)
         self._in_flight += change
         worker.held[entry.key] += change
         if worker.held[entry.key] <= 0:
             del worker.held[entry.key]
         if change > 0:
             self._note_company(entry, worker)
-        self.roster.update(worker)
+        if len(worker.held) != runs_held:  # what is handed over ahead takes no room
+            self.roster.update(worker)
         if worker.is_clear and worker.reserved_for and not worker.held[worker.reserved_for]:
             self._on_clear(worker.reserved_for)
 

@@ -26,6 +26,9 @@ from grctl_operator.engine.observation import Key
 LONGEST_REVISION = 20  # digits: what 64 bits take
 LONGEST_WHY = 300  # characters: it goes into a core Event
 
+TEXT_OR_NONE = (str, type(None))
+NUMBER_OR_NONE = (int, type(None))
+
 Json = dict[str, Any]
 
 
@@ -155,7 +158,8 @@ def _slim_metadata(metadata: Json) -> Json:
     for name in ("name", "uid", "resourceVersion", "creationTimestamp"):
         kept[name] = metadata.get(name)
     for name, value in kept.items():
-        _check(f"metadata.{name}", value, str)
+        if not isinstance(value, str):  # the hot path writes no text for an error
+            _check(f"metadata.{name}", value, str)
     check_revision(kept["resourceVersion"])
     _check_time("metadata.creationTimestamp", kept["creationTimestamp"])
     if "deletionTimestamp" in metadata:
@@ -167,14 +171,14 @@ def _slim_spec(spec: Json) -> Json:
     kept = {name: spec.get(name) for name in ("workflowId", "eventName", "runUid")}
     _check("spec.workflowId", kept["workflowId"], str)
     _check("spec.eventName", kept["eventName"], str)
-    _check("spec.runUid", kept["runUid"], str | None)
+    _check("spec.runUid", kept["runUid"], TEXT_OR_NONE)
     return {**kept, "payload": payload_of(spec)}
 
 
 def _slim_status(status: Json) -> Json:
     phase, place = status.get("phase"), status.get("place")
-    _check("status.phase", phase, str | None)
-    _check("status.place", place, int | None)
+    _check("status.phase", phase, TEXT_OR_NONE)
+    _check("status.place", place, NUMBER_OR_NONE)
     return {"phase": phase, "place": place}
 
 

@@ -122,12 +122,16 @@ class Roster:
         reserved = self._reserved.get(key)
         if reserved is not None:
             shown[reserved.instance] = reserved
-        serving = (each for each in shown.values() if group in each.groups)
-        return tuple(self._presence(each, group, key, now) for each in serving)
+        return tuple(
+            self._presence(each, group, key, now)
+            for each in shown.values()
+            if group[1] in each.catalogues and group[0] == each.namespace
+        )
 
     def other_types(self, group: Group) -> tuple[str, ...]:
         """Return the other types that connected workers of the namespace serve."""
-        return tuple(sorted(set(self._types.get(group[0], ())) - {group[1]}))
+        types = self._types.get(group[0], ())
+        return tuple(sorted(each for each in types if each != group[1]))
 
     # The worker for an execution.
 
@@ -225,13 +229,14 @@ class Roster:
         return catalogue.has(kind, name) and worker.serves
 
     def _presence(self, worker: Worker, group: Group, key: Key, now: datetime) -> WorkerPresence:
-        idle = worker.free > 0 and not worker.held and self._may_reserve(key, group)
+        free = worker.free
+        idle = free > 0 and not worker.held and self._may_reserve(key, group)
         return WorkerPresence(
             name=worker.name,
             catalogue=worker.catalogues[group[1]],
             connected=worker.connected,
             seen=now if worker.connected else worker.seen,
-            free=worker.free,
+            free=free,
             clear=worker.is_clear if worker.reserved_for == key else idle,
             blocked=worker.blocked,
         )

@@ -89,8 +89,9 @@ class Worker:
     @property
     def is_clear(self) -> bool:
         """Whether the run that it is reserved for may begin."""
-        alone = all(key == self.reserved_for for key in self.held)
-        return self.serves and self.reserved_for is not None and (alone or self.overdue)
+        if self.reserved_for is None or not self.serves:
+            return False
+        return self.overdue or all(key == self.reserved_for for key in self.held)
 
 
 class Team:
