@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -54,10 +54,28 @@ class Stage:
 
 
 @asynccontextmanager
+async def directly(port: int) -> AsyncIterator[int]:
+    """Have the worker connect to the operator itself."""
+    yield port
+
+
+@asynccontextmanager
 async def staged(
-    directory: Path, *workflows: Workflow | Handler[Any], clock: Clock = system_clock
+    directory: Path,
+    *workflows: Workflow | Handler[Any],
+    clock: Clock = system_clock,
+    through: Callable[[int], AbstractAsyncContextManager[int]] = directly,
 ) -> AsyncIterator[Stage]:
-    """Run everything; workers had time to return, so that a mistyped event is rejected at once."""
+    """Run API, operator, worker and client.
+
+    The operator counts as started long ago: it rejects a mistyped event at once.
+
+    Args:
+        directory: Where the kubeconfig is written.
+        workflows: What the worker serves.
+        clock: The API server's clock.
+        through: Yields the port that the worker connects to, given the operator's port.
+    """
     async with (
         LocalServer(kubeconfig_path=directory / "kubeconfig", clock=clock) as server,
         Api(await Connection.find(server.kubeconfig_path)) as api,
@@ -66,7 +84,8 @@ async def staged(
             await api.create(CRDS.path(), crd)
         async with (
             _operating(server.kubeconfig_path) as operator,
-            _working(Worker(workflows, f"http://127.0.0.1:{operator.port}")),
+            through(operator.port) as port,
+            _working(Worker(workflows, f"http://127.0.0.1:{port}")),
             Client(kubeconfig=server.kubeconfig_path) as client,
         ):
             yield Stage(client, operator, api, server.kubeconfig_path)
