@@ -32,6 +32,8 @@ $(READY): requirements-dev.lock pyproject.toml
 PLAIN := tools sdk/grctl/kube tests/kube operator/grctl_local tests/local tests/conformance benchmarks tests/benchmarks examples tests/charts tests/gitops charts
 # Where the language and the names are checked (tools/language.py).
 
+PLAIN += docs README.md CONTRIBUTING.md CHANGELOG.md tests/docs tests/examples tests/tools
+
 demo: $(READY) ## Run the page's order on the embedded API, and show it with kubectl
 	@$(BIN)/python tools/demo.py
 

@@ -1,4 +1,4 @@
-"""Write the files that are made from code, or say which of them differ: `--check`."""
+"""Write the files that are made from code, or list those that differ: `--check`."""
 
 import argparse
 import ast
@@ -22,21 +22,22 @@ ROOT = Path(__file__).parent.parent
 PHASES_HEAD = """<!-- Generated from the engine's transitions.py by `make fix`. Do not edit. -->
 # Phases of a run
 
-Pending until its start handler is with a worker; Running while a handler runs or is due; WaitEvent
-while it waits for an event. An event leaves Pending once: Processed, Failed or Rejected.
+A run is Pending until its start handler is with a worker, Running while a handler runs or is due,
+and WaitEvent while it waits for an event. An event leaves Pending once: for Processed, Failed or
+Rejected.
 """
 REASONS_HEAD = """<!-- Generated from sdk/grctl/models/reasons.py by `make fix`. Do not edit. -->
 # Reasons
 
 A reason is one word in a status, a condition or a core Event. It never changes its meaning; the
-message beside it is for people and may.
+message beside it may change.
 """
 METRICS_HEAD = """<!-- Generated from the operator's metrics.py by `make fix`. Do not edit. -->
 # Metrics of the operator
 
 At `/metrics` of `grctl operator --http-port`, in the formats of Prometheus and OpenMetrics. Every
-series is there at 0 from the start, and no label holds what users name. Beside these there are the
-usual `process_*` of Python processes. What to watch: [operations](../guide/operations.md).
+series exists at 0 from the start, and no label holds a name that users chose. The usual
+`process_*` of Python processes are there too. [Operations](../guide/operations.md) has alerts.
 """
 HEADER = "# Generated from the models in sdk/grctl/models by `make fix`. Do not edit.\n"
 
@@ -130,9 +131,9 @@ def differing(files: dict[Path, str]) -> list[Path]:
 
 
 def main() -> int:
-    """Write, or check with `--check`; exit status 1 on a difference."""
+    """Write the files, or check them with `--check`. Return 1 if one differs then."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only say what differs")
+    parser.add_argument("--check", action="store_true", help="only list the files that differ")
     check = parser.parse_args().check
     files = generated_files()
     paths = differing(files)

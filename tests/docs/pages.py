@@ -1,12 +1,13 @@
 """A page of documentation as a story that can be run: its blocks, in order.
 
-1. `python` without a top-level await defines; all of it is there before anything else happens.
-2. `python` with one acts, as in `python -m asyncio`; a `text` block after it is what it prints.
-3. `yaml` is a file, named by a comment in its first line; the API server must take it.
-4. `console` has commands after `$ ` and what they print.
-5. `<!-- later: 25h -->` moves the API server's clock; `<!-- not run: why -->` excepts the next
+1. `python` without a top-level await only defines; all definitions run before everything else.
+2. `python` with a top-level await acts, as in `python -m asyncio`; a `text` block after it is its
+   output.
+3. `yaml` is a file, named by a comment in its first line; the API server must accept it.
+4. `console` has commands after `$ `, and their output.
+5. `<!-- later: 25h -->` moves the API server's clock; `<!-- not run: why -->` excludes the next
    block.
-6. Ages, moments and random names are compared as such; `...` stands for anything.
+6. Of ages, moments and random names only the form is compared; `...` stands for anything.
 """
 
 import ast
@@ -31,10 +32,10 @@ VOLATILE = (
 
 @dataclass(frozen=True)
 class Block:
-    """Something to do, and where it is written."""
+    """One block of a page, and its place there."""
 
     kind: str
-    """A language of rule 1 to 4, or `later`."""
+    """A language of notes 1 to 4, or `later`."""
     text: str
     place: str
 
@@ -45,7 +46,7 @@ class Block:
 
 
 def blocks_of(page: Path, section: str = "") -> Iterator[Block]:
-    """Give the blocks of a page that are run, or those under one of its headings."""
+    """Yield the blocks of a page that are run, or those under one of its headings."""
     written, excepted = page.read_text(encoding="utf-8"), False
     first = written.index(section)
     last = written.find("\n## ", first + 1) if section else len(written)
@@ -62,7 +63,7 @@ def blocks_of(page: Path, section: str = "") -> Iterator[Block]:
 
 
 def commands_of(console: str) -> Iterator[tuple[str, str]]:
-    """Give each command of a console block, and what it is said to print."""
+    """Yield each command of a console block, and the output that the page shows."""
     for part in re.split(r"^\$ ", console, flags=re.MULTILINE)[1:]:
         lines = part.splitlines(keepends=True)
         end = next(n for n, line in enumerate(lines) if not line.endswith("\\\n")) + 1
@@ -70,7 +71,7 @@ def commands_of(console: str) -> Iterator[tuple[str, str]]:
 
 
 def says(told: str, printed: str) -> bool:
-    """Say whether something printed what the page tells."""
+    """Whether a command printed what the page shows."""
     return doctest.OutputChecker().check_output(_stable(told), _stable(printed), FLAGS)
 
 
@@ -81,7 +82,7 @@ def _stable(text: str) -> str:
 
 
 def _awaits(tree: ast.AST) -> bool:
-    """Say whether there is an await outside of functions."""
+    """Whether there is an await outside of functions."""
     for child in ast.iter_child_nodes(tree):
         if isinstance(child, ast.Await | ast.AsyncWith | ast.AsyncFor):
             return True

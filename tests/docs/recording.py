@@ -42,7 +42,7 @@ class Recording:
         self._outcomes_pass.clear()
 
     def pass_outcomes(self) -> None:
-        """Give outcomes to the operator, also those that were held."""
+        """Pass outcomes to the operator, also those that were held."""
         self._outcomes_pass.set()
 
     def has_run(self, phase: str) -> bool:

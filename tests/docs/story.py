@@ -1,4 +1,4 @@
-"""Running a page: its workflows have a worker, its code a loop, its commands a shell."""
+"""Run a page: its workflows have a worker, its code an event loop, its commands a shell."""
 
 import ast
 import asyncio
@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -20,25 +19,15 @@ from pydantic import TypeAdapter
 from grctl.models.base import Duration
 from grctl.workflow import Workflow
 from tests.docs.pages import Block, commands_of, says
-from tests.examples.conftest import Stage, staged
+from tests.examples.conftest import MovableClock, Stage, staged
 from tests.news import without_news
 
-PATIENCE = 90.0  # s: for one command on a busy machine
-LOOKING = 60.0  # s: for a state to come that a page shows
+COMMAND_DEADLINE_S = 90.0  # for one command on a busy machine
+STATE_DEADLINE_S = 60.0  # for a state to come that a page shows
 LOOKS = ("kubectl get ", "grctl list", "grctl describe ")
 PROGRAMS = Path(sys.executable).parent
 
 Names = dict[str, Any]
-
-
-class SetClock:
-    """The API server's clock: it goes as ours does, and can be moved ahead."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta(0)
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
 
 
 @dataclass
@@ -47,14 +36,14 @@ class Story:
 
     stage: Stage
     directory: Path
-    clock: SetClock
+    clock: MovableClock
     names: Names
     printed: str = ""
     files: int = 0
     environment: dict[str, str] = field(default_factory=dict)
 
-    async def tell(self, block: Block) -> None:
-        """Do what a block says."""
+    async def run(self, block: Block) -> None:
+        """Run one block."""
         match block.kind:
             case "python":
                 await self._act(block)
@@ -64,17 +53,17 @@ class Story:
                 await self._check_file(block)
             case "console":
                 for command, told in commands_of(block.text):
-                    await self._run(command, told, block.place)
+                    await self._run_command(command, told, block.place)
             case "later":
                 await self._move_clock(block.text)
 
     async def _act(self, block: Block) -> None:
         if block.defines:
-            return  # it was run before everything else
+            return  # it ran before everything else
         with _output() as printed:
             done = eval(_compiled(block, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), self.names)  # noqa: S307
             if inspect.isawaitable(done):
-                await asyncio.wait_for(done, PATIENCE)
+                await asyncio.wait_for(done, COMMAND_DEADLINE_S)
         self.printed = printed.getvalue()
 
     async def _check_file(self, block: Block) -> None:
@@ -83,11 +72,11 @@ class Story:
         name = first[2:] if first.endswith(".yaml") else f"{self.files}.yaml"
         (self.directory / name).write_text(block.text, encoding="utf-8")
         command = f"kubectl create --dry-run=server -o name -f {name}"
-        await self._run(command, "...", block.place)
+        await self._run_command(command, "...", block.place)
 
-    async def _run(self, command: str, told: str, place: str) -> None:
-        """Run a command; one that only looks is repeated until it shows what the page shows."""
-        deadline = asyncio.get_running_loop().time() + LOOKING
+    async def _run_command(self, command: str, told: str, place: str) -> None:
+        """Run a command. Repeat one that only looks until it shows what the page shows."""
+        deadline = asyncio.get_running_loop().time() + STATE_DEADLINE_S
         printed = await self._output_of(command)
         while command.startswith(LOOKS) and not says(told, printed):
             if asyncio.get_running_loop().time() > deadline:
@@ -103,11 +92,11 @@ class Story:
             cwd=self.directory,
             env=os.environ | self.environment,
         )
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(COMMAND_DEADLINE_S):
             return without_news((await process.communicate())[0].decode())
 
     async def _move_clock(self, length: str) -> None:
-        """Let time pass, and the operator see that it has."""
+        """Move the clock ahead, and make the operator see it."""
         self.clock.ahead += TypeAdapter(Duration).validate_python(length)
         await self.stage.operator.api.get("/version")
 
@@ -119,12 +108,12 @@ async def run_page(page: str, blocks: list[Block], directory: Path) -> None:
         if block.defines:
             exec(_compiled(block), names)  # noqa: S102
     workflows = {id(each): each for each in names.values() if isinstance(each, Workflow)}
-    clock = SetClock()
+    clock = MovableClock()
     async with staged(directory, *workflows.values(), clock=clock) as stage:
         story = Story(stage, directory, clock, names, environment=_environment(stage, directory))
         with _environ(story.environment):
             for block in blocks:
-                await story.tell(block)
+                await story.run(block)
 
 
 def _compiled(block: Block, flags: int = 0) -> CodeType:

@@ -1,8 +1,10 @@
 """The commands of the pages about clusters, which no story runs.
 
-1. `helm install` and `helm upgrade` are read as Helm reads them, and rendered.
+1. The arguments of `helm install` and `helm upgrade` are read as Helm reads them, and the charts
+   are rendered.
 2. kubectl commands that need no pods run on the embedded API.
-3. The rest is done elsewhere, by a file that this one names: a command that nobody runs is found.
+3. Each other command is run by another file, which this one names. A command that no file runs
+   fails the test.
 """
 
 import argparse
@@ -29,9 +31,9 @@ PAGES = [
     *sorted(ROOT.glob("charts/*/README.md")),
 ]
 KUBERNETES = "1.36"
-PATIENCE = 60.0  # s: for one kubectl on a busy machine
+COMMAND_DEADLINE_S = 60.0  # for one kubectl on a busy machine
 PEM = {"operator": {"ca": {"pem": "-----BEGIN CERTIFICATE-----\n"}}}
-"""Nothing can be looked up here: the certificates are given."""
+"""No cluster can be asked for the certificate here, so it is given."""
 ON_THE_EMBEDDED_API = ("kubectl create ", "kubectl -n blue get ")
 NAMESPACES = ("blue", "shop")
 ELSEWHERE = {
@@ -52,11 +54,11 @@ ELSEWHERE = {
     "kubectl delete namespace ": ("e2e/installation.py", "namespace"),
     "helm uninstall ": ("e2e/test_uninstall.py", "uninstall"),
 }
-"""By how a command begins: the file that does it, and what shows that it does."""
+"""By the beginning of a command: the file that runs it, and a text in it that proves so."""
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    """Yield each console command of the pages, with where it is written."""
+    """Yield each console command of the pages, with its place."""
     for page in PAGES:
         for block in blocks_of(page):
             if block.kind == "console":
@@ -69,7 +71,7 @@ def beginning(*texts: str) -> list[tuple[str, str]]:
 
 
 def helm_parser() -> argparse.ArgumentParser:
-    """Return what takes the flags that the pages use, and no other."""
+    """Return a parser that accepts the flags that the pages use, and no other."""
     parser = argparse.ArgumentParser()
     parser.add_argument("helm")
     parser.add_argument("verb", choices=["install", "upgrade"])
@@ -112,7 +114,7 @@ async def test_the_kubectl_commands_of_the_docs_run_as_they_are_written(tmp_path
 
 
 @pytest.mark.parametrize(("place", "command"), list(commands()))
-def test_each_command_of_the_docs_is_run_somewhere(place: str, command: str) -> None:
+def test_each_command_of_the_docs_is_run_by_some_file(place: str, command: str) -> None:
     done_here = ("helm install", "helm upgrade", *ON_THE_EMBEDDED_API)
     if command.startswith(done_here):
         return
@@ -140,7 +142,7 @@ class Shell:
             cwd=ROOT,
             env=self._environment,
         )
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(COMMAND_DEADLINE_S):
             printed = (await process.communicate())[0].decode()
         assert process.returncode == 0, f"`{command}` printed:\n{printed}"
         return printed

@@ -1,11 +1,11 @@
-"""API, operator and worker in this process, and a client: what an example needs to run."""
+"""API, operator, worker and client in this process: everything that an example needs."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,22 @@ from grctl_local.clock import Clock, system_clock
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.settings import Settings
 
-PATIENCE = 60.0  # s: for one state to come; most come within milliseconds
+STATE_DEADLINE_S = 60.0  # for one state to come; most come within milliseconds
+
+
+class MovableClock:
+    """The API server's clock: it goes as ours does, and can be moved ahead."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where an example runs."""
+    """Everything around an example that runs."""
 
     client: Client
     operator: Operator
@@ -38,7 +48,7 @@ class Stage:
         """Wait until a run has a phase."""
         path = RUNS.path("default")
         handle = await self.client.get_workflow_handle(workflow_id=workflow_id)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(STATE_DEADLINE_S):
             version = (await self.api.get(path))["metadata"]["resourceVersion"]
             while (info := await handle.describe()).phase is not phase:
                 version = await self._next_change(path, version)
@@ -55,7 +65,7 @@ class Stage:
 
 @asynccontextmanager
 async def directly(port: int) -> AsyncIterator[int]:
-    """Have the worker connect to the operator itself."""
+    """Yield the operator's own port: the worker connects to it without a relay."""
     yield port
 
 

@@ -1,6 +1,6 @@
-"""The wait of 24 hours: by a clock that the test sets, and once for real with hours of 40 ms."""
+"""The wait of 24 hours: by a clock that the test moves, and once for real with hours of 40 ms."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,17 +9,7 @@ from examples import timeout
 from grctl.client import WorkflowHandle
 from grctl.kube import RUNS
 from grctl.models import RunPhase
-from tests.examples.conftest import Stage, staged
-
-
-class SetClock:
-    """The API server's clock: it goes as ours does, and can be moved ahead."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta(0)
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+from tests.examples.conftest import MovableClock, Stage, staged
 
 
 async def start(stage: Stage) -> WorkflowHandle:
@@ -33,14 +23,14 @@ async def start(stage: Stage) -> WorkflowHandle:
 
 
 async def look_again(stage: Stage) -> None:
-    """Let the operator learn the time, and have it look at the run, as any change does."""
+    """Show the operator the time, and change the run, so that it looks at the run again."""
     await stage.operator.api.get("/version")
     change = {"metadata": {"annotations": {"looked-at": "again"}}}
     await stage.api.merge(RUNS.path("default", "order-abc"), change)
 
 
 async def test_after_24_hours_the_order_is_approved_by_itself(tmp_path: Path) -> None:
-    clock = SetClock()
+    clock = MovableClock()
     async with staged(tmp_path, timeout.order, clock=clock) as stage:
         handle = await start(stage)
         clock.ahead = timedelta(hours=24, seconds=3)
@@ -49,8 +39,8 @@ async def test_after_24_hours_the_order_is_approved_by_itself(tmp_path: Path) ->
         assert (await handle.describe()).store["status"] == "auto-approved"
 
 
-async def test_after_23_hours_it_still_waits_and_takes_an_approval(tmp_path: Path) -> None:
-    clock = SetClock()
+async def test_after_23_hours_the_order_still_accepts_an_approval(tmp_path: Path) -> None:
+    clock = MovableClock()
     async with staged(tmp_path, timeout.order, clock=clock) as stage:
         handle = await start(stage)
         clock.ahead = timedelta(hours=23)

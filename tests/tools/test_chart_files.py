@@ -1,4 +1,4 @@
-"""The tables of values say what values.yaml says."""
+"""The tables of values have the paths, defaults and comments of values.yaml."""
 
 import sys
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_a_value_without_a_comment_is_an_error_that_names_it() -> None:
         value_rows(f"{VALUES}image:\n  tag: 1\n")
 
 
-def test_the_text_around_the_table_stays(tmp_path: Path) -> None:
+def test_the_text_around_the_table_is_kept(tmp_path: Path) -> None:
     (tmp_path / "values.yaml").write_text(VALUES, encoding="utf-8")
     readme = tmp_path / "README.md"
     text = "# Chart\n<!-- values: made by `make fix` -->\nold\n<!-- end of values -->\nMore.\n"

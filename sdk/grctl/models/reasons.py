@@ -1,6 +1,6 @@
 """Every reason a person can meet in a status, a condition or a core Event, and what to do about it.
 
-A reason is one word that never changes its meaning; the message beside it is for people and may.
+A reason is one word that never changes its meaning; the message beside it may change.
 The docstring under each constant is the text of `docs/reference/reasons.md`.
 """
 
@@ -50,27 +50,28 @@ class RunReason(StrEnum):
     WORKERS_BUSY = "WorkersBusy"
     """All workers that could go on with it are at their capacity. Add workers, or wait."""
     SETTLING = "Settling"
-    """So many events wait for their final status that no more are handled before. The API server is
-    slow, or refuses it; the operator's log says why."""
+    """Too many handled events still wait for their final status, so no more are handled for now.
+    The API server is slow, or refuses the writes; the operator's log says why."""
     WORKER_LOST = "WorkerLost"
     """A worker went away while it ran a handler. That is tried again, alone on its worker. The
     run fails if that ends the worker's process more often than `spec.backoffLimit` allows."""
     LOOP_BLOCKED = "LoopBlocked"
     """A handler blocks the event loop of its worker, and nothing else runs there. The message names
-    it and the line. Give what blocks to `asyncio.to_thread`."""
+    it and the line. Run the call that blocks by `asyncio.to_thread`."""
     SLOWED_DOWN = "SlowedDown"
-    """Many of its steps in a row were caused by no event: a step returns itself. It goes on, ten
-    steps a second. Let the step wait for an event, or for time, before it goes on."""
+    """Many of its steps in a row were not caused by an event: a step returns itself. It goes on,
+    ten steps a second. Make the step wait for an event, or for a timeout, before it goes on."""
     COMPLETED = "Completed"
     """It completed; `status.result` holds what it returned."""
     HANDLER_FAILED = "HandlerFailed"
     """A handler raised. `status.error` holds type, message and stack trace."""
     BAD_INPUT = "BadInput"
-    """`spec.workflow.input` does not fit the start handler. Delete the run, start it with a fit."""
+    """`spec.workflow.input` does not fit the start handler. Delete the run, and start it with an
+    input that fits."""
     BAD_OUTCOME = "BadOutcome"
-    """A handler gave what cannot be kept: no Directive, a value that is no JSON, or too much."""
+    """A handler's outcome cannot be kept: no Directive, a value that is not JSON, or too much."""
     FAILED = "Failed"
-    """It failed; the message and `status.error` say why. Start it anew once the cause is mended."""
+    """It failed; the message and `status.error` say why. Remove the cause, then start it anew."""
     REJECTED = "Rejected"
     """Events sent to it were rejected; each says why in its own status."""
     TOO_LARGE = "TooLarge"
@@ -82,13 +83,13 @@ class RunReason(StrEnum):
     TIMED_OUT = "TimedOut"
     """`spec.workflow.timeout` passed before it finished."""
     DELETING = "Deleting"
-    """Somebody deleted it; its events are settled, then it goes. Nothing to do."""
+    """Somebody deleted it; its events are settled, then it is removed. Nothing to do."""
     RESTORED = "Restored"
     """The status belongs to another object (a backup, a copy). Delete it, or clear its status."""
     RECONCILE_FAILED = "ReconcileFailed"
     """The operator could not work on it; it tries again. The message holds the error."""
     UNREADABLE = "Unreadable"
-    """The operator cannot read the object, and passes it over until it is changed. The message says
-    what is wrong. Correct that, or delete the object."""
+    """The operator cannot read the object, and skips it until it is changed. The message says what
+    is wrong. Correct that, or delete the object."""
     NO_SUCH_RUN = "NoSuchRun"
     """An event waits for a run that does not exist. Start the run, or delete the event."""

@@ -210,7 +210,7 @@ class Metrics:
             "Watches opened anew. ended: the API server ended it, as it does about every five"
             " minutes. broken: the connection failed. expired: the API server does not have its"
             " revision, so everything is listed. silent: nothing came for two minutes, which is"
-            " normal where nothing happens; everything is listed.",
+            " normal on an idle cluster; everything is listed.",
             resource=("workflowruns", "workflowevents"),
             cause=("ended", "broken", "expired", "silent"),
         )
@@ -224,7 +224,7 @@ class Metrics:
 
     def _make_gauges(self) -> None:
         self.is_leader = self._gauge(
-            "grctl_is_leader", "1 where this operator decides, 0 where it stands by."
+            "grctl_is_leader", "1 while this operator leads, 0 while it stands by."
         )
         self.namespaces_left_out = self._gauge(
             "grctl_namespaces_left_out",
@@ -263,11 +263,11 @@ class Metrics:
         )
         self.create_to_dispatch = self._histogram(
             "grctl_event_create_to_dispatch_seconds",
-            "Time from an event's creation until a worker is first given it: whatever it waited"
-            " for, its run, its turn, a worker. Measured from the moment at which the operator's"
-            " watch showed it. Where its creation stamp proves it older (the operator was away,"
-            " the watch late), by the stamp: the API server's clock, in whole seconds, so that up"
-            " to 1 s may be missing. Never too long.",
+            "Time from an event's creation to its first dispatch: the wait for its run, its turn"
+            " and a worker. It begins when the operator's watch showed the event. If the creation"
+            " stamp proves a longer time (the operator was away, the watch was late), it begins"
+            " with the stamp: the API server's clock, in whole seconds. So up to 1 s may be"
+            " missing; it is never too long.",
             LATENCY_BUCKETS,
         )
         self.dispatch_to_commit = self._histogram(
