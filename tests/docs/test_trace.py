@@ -56,6 +56,11 @@ class Names:
         return known == real and list(self.real.values()).count(real) == 1
 
 
+def section_of(text: str, heading: str) -> str:
+    """Return the section under a heading."""
+    return text.split(f"{heading}\n", 1)[1].split("\n## ", 1)[0]
+
+
 def order_workflow() -> Any:
     """Return the workflow of the README."""
     block = next(blocks_of(ROOT / "README.md", "## A workflow, and its event"))
@@ -130,3 +135,22 @@ def test_the_loop_of_the_page_uses_what_a_decision_has() -> None:
     }
     assert {"before", "status", "after"} <= used
     assert used <= {each.name for each in fields(Decision)}
+
+
+def test_each_room_and_each_test_of_the_page_exists() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:operator|sdk|tests)/[\w/]+(?:\.py)?)`", text)
+    assert len(paths) > 20
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_each_file_to_read_first_is_in_its_room() -> None:
+    rooms = section_of(PAGE.read_text(encoding="utf-8"), "## Where things are")
+    rows = re.findall(r"^\| (`[^|]+) \| [^|]+ \| ([^|]+) \|$", rooms, re.MULTILINE)
+    named = [
+        (re.findall(r"`([^`]+)`", room), re.findall(r"`([^`]+)`", file)) for room, file in rows
+    ]
+    assert len(named) > 10
+    for folders, files in named:
+        for folder, file in zip(folders, files, strict=False):
+            assert (ROOT / folder / file).is_file(), f"{folder}/{file}"
