@@ -11,7 +11,7 @@ import pytest
 from examples import orders
 from grctl.kube import EVENTS, RUNS
 from grctl.models import RunPhase
-from tests.examples.conftest import PATIENCE, Stage, staged
+from tests.examples.conftest import STATE_DEADLINE_S, Stage, staged
 
 Json = dict[str, Any]
 
@@ -74,7 +74,7 @@ def _is_in_phase(phase: str, item: Json) -> bool:
 
 
 async def _until(stage: Stage, path: str, holds: Callable[[Json], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(STATE_DEADLINE_S):
         while not holds(await stage.api.get(path)):  # noqa: ASYNC110  the server is local
             await asyncio.sleep(0.02)
 

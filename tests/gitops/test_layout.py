@@ -11,7 +11,7 @@ from examples import orders
 from grctl.kube import EVENTS, RUNS
 from grctl.models import RunPhase
 from tests.conformance.kubectl import Kubectl
-from tests.examples.conftest import PATIENCE, Stage, staged
+from tests.examples.conftest import STATE_DEADLINE_S, Stage, staged
 
 LAYOUT = Path(__file__).parent.parent.parent / "examples" / "gitops" / "orders"
 SERVER_SIDE = ("apply", "--server-side", "-k", str(LAYOUT))
@@ -106,13 +106,13 @@ async def wait_until_settled(stage: Stage) -> None:
     handle = await stage.client.get_workflow_handle(workflow_id="order-abc")
     await handle.result()
     path = EVENTS.path("default", "order-abc-approve")
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(STATE_DEADLINE_S):
         while (await stage.api.get(path))["status"]["phase"] != "Processed":  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
 async def wait_until_placed(stage: Stage, path: str) -> None:
     """Wait until the operator has written the place of a changed event."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(STATE_DEADLINE_S):
         while "place" not in (await stage.api.get(path))["status"]:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
