@@ -1,22 +1,35 @@
 """The engine holds the design's invariants in every interleaving that hypothesis finds."""
 
 import os
+from datetime import datetime
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from grctl_operator.engine import decide
+from grctl.models import WorkflowRun
+from grctl_operator.engine import Decision, Events, Executions, decide
+from grctl_operator.engine.invariants import check_decision
 from tests.engine.machine import CLIMATES, SteppingBack, machine_for
 
 EXAMPLES = int(os.environ.get("GRCTL_STATEFUL_EXAMPLES", "60"))
 """In each climate. `make stateful` runs a hundred times as many."""
 
 
+def checked_decide(
+    run: WorkflowRun | None, events: Events, executions: Executions, now: datetime
+) -> Decision:
+    """Decide, and check the decision as the operator does: by its own view of the events."""
+    decision = decide(run, events, executions, now)
+    if run is not None:
+        check_decision(run, decision, events, now)
+    return decision
+
+
 @pytest.mark.parametrize("climate", CLIMATES)
 def test_the_invariants_hold_and_everything_settles_where(climate: str) -> None:
     run_state_machine_as_test(
-        machine_for(decide, climate),
+        machine_for(checked_decide, climate),
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=60,

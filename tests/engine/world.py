@@ -14,7 +14,7 @@ from grctl.models.meta import ObjectMeta
 from grctl.models.run import RunSpec, WorkflowSpec
 from grctl.models.salvage import contradiction
 from grctl.models.wire import Catalogue
-from grctl_operator.engine.observation import Key, whole_second
+from grctl_operator.engine.observation import Event, Key, whole_second
 from grctl_operator.engine.retention import KEPT
 from tests.engine import ledger
 from tests.engine.ledger import Consumption, require
@@ -54,6 +54,18 @@ class EventRecord:
     @property
     def created(self) -> datetime:
         return datetime.fromisoformat(self.item["metadata"]["creationTimestamp"])
+
+    @property
+    def event(self) -> Event:
+        """The event as an operator would know it."""
+        return Event(
+            uid=self.uid,
+            name=self.uid,
+            event_name=self.item["spec"]["eventName"],
+            created=self.created,
+            place=self.created_revision,
+            run_uid=self.item["spec"].get("runUid"),
+        )
 
 
 @dataclass

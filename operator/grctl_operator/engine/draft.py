@@ -23,7 +23,6 @@ from grctl_operator.engine.decision import (
 )
 from grctl_operator.engine.observation import Event, Executions, Held
 from grctl_operator.engine.situation import Situation
-from grctl_operator.engine.transitions import check_transition
 
 SHOWN_AFTER = timedelta(seconds=0.25)
 """What lasts this long is worth a write of its own for people; what does not costs nothing."""
@@ -168,12 +167,7 @@ class Draft:
         self.after.append(Announce(reason, message, event, warning, times=times))
 
     def decision(self) -> Decision:
-        """Give the answer.
-
-        Raises:
-            ValueError: a rule changed the phase as the table of phases does not allow.
-        """
-        check_transition(self._situation.run.status.phase, self.status.phase)
+        """Return what was decided."""
         changed = (
             self.status is not self._situation.run.status
             and self.status != self._situation.run.status

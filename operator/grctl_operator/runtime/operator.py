@@ -42,6 +42,7 @@ from grctl_operator.runtime.workers.dispatcher import Dispatcher
 from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, OpenDoor, TokenDoor
 from grctl_operator.runtime.write.effects import Effects
 from grctl_operator.runtime.write.event_writer import EventWriter
+from grctl_operator.runtime.write.guard import guarded
 from grctl_operator.runtime.write.leftovers import Leftovers
 from grctl_operator.runtime.write.purger import Purger
 from grctl_operator.runtime.write.refresher import Refresher
@@ -270,7 +271,9 @@ class Operator:
             metrics=self.metrics,
             refresher=self._refresher,
             passed_over=self.passed_over,
-            decide=partial(decide, orphan_timeout=self._settings.orphan_timeout),
+            decide=guarded(
+                partial(decide, orphan_timeout=self._settings.orphan_timeout), self.metrics
+            ),
         )
         self.dispatcher.on_other_handlers = self._refresher.note_change
         self._reconciler.on_turn_left = self._begin_to_reconcile

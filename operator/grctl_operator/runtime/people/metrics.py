@@ -27,6 +27,7 @@ from prometheus_client.registry import Collector
 from grctl.kube import Request
 from grctl.models.phases import SETTLED_PHASES, EventPhase, HandlerKind, RunPhase
 from grctl.models.reasons import EventReason
+from grctl_operator.engine.invariants import CHECKED_INVARIANTS
 
 RECONCILE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 """s: most reconciles need no request, the others one or two of some milliseconds."""
@@ -171,6 +172,12 @@ class Metrics:
             "Reconciles that ended early and are tried again. conflict: another write came first."
             " api: the API server was away or in trouble. fault: anything else; the log has it.",
             cause=("conflict", "api", "fault"),
+        )
+        self.invariant_violations = self._counter(
+            "grctl_invariant_violations",
+            "Decisions that would have broken an invariant (docs/architecture.md). Nothing of them"
+            " was done; the log has what was wrong. Expected to stay 0.",
+            invariant=CHECKED_INVARIANTS,
         )
         self.event_lists = self._counter(
             "grctl_event_lists",
