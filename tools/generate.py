@@ -3,7 +3,7 @@
 import argparse
 import ast
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from cli_page import cli_page
 from grctl.models import reasons
 from grctl.models.crds import all_crds
 from grctl.models.phases import FINISHED
+from grctl_operator.engine.rules import ADDING, ADDING_LAST, CLOSING, Adding, Closing, Fact
 from grctl_operator.engine.transitions import TRANSITIONS
 from grctl_operator.runtime.people.metrics import Metrics
 
@@ -31,6 +32,14 @@ REASONS_HEAD = """<!-- Generated from sdk/grctl/models/reasons.py by `make fix`.
 
 A reason is one word in a status, a condition or a core Event. It never changes its meaning; the
 message beside it may change.
+"""
+RULES_HEAD = """<!-- Generated from the engine's rules.py by `make fix`. Do not edit. -->
+# Rules
+
+`decide` (`operator/grctl_operator/engine/decide.py`) applies these rules to one run. First each
+rule that adds; then the closing rules in order, until one closes the matter: it is decided anew
+once the write is made. If none closes it, the last two rules hand over what is due. A rule
+applies only if all that it needs is true of the run.
 """
 METRICS_HEAD = """<!-- Generated from the operator's metrics.py by `make fix`. Do not edit. -->
 # Metrics of the operator
@@ -53,6 +62,7 @@ def generated_files() -> dict[Path, str]:
     files[ROOT / "docs" / "reference" / "cli.md"] = cli_page()
     files[ROOT / "docs" / "reference" / "phases.md"] = phases_page()
     files[ROOT / "docs" / "reference" / "metrics.md"] = metrics_page()
+    files[ROOT / "docs" / "reference" / "rules.md"] = rules_page()
     return files | chart_files(ROOT / "charts")
 
 
@@ -89,6 +99,27 @@ def reasons_table(node: ast.ClassDef) -> str:
                 ast.Expr(value=ast.Constant(value=str(said))),
             ):
                 lines.append(f"| `{name}` | {' '.join(said.split())} |")
+    return "\n".join(lines) + "\n"
+
+
+def rules_page() -> str:
+    """Draw the tables of the engine's rules."""
+    tables: dict[str, Sequence[Adding | Closing]] = {
+        "Rules that add": ADDING,
+        "Rules that close the matter": CLOSING,
+        "Rules that add if nothing closed the matter": ADDING_LAST,
+    }
+    return RULES_HEAD + "".join(rules_table(title, rows) for title, rows in tables.items())
+
+
+def rules_table(title: str, rows: Sequence[Adding | Closing]) -> str:
+    """Make one table: a row for each rule, with what it does and what it needs."""
+    lines = [f"\n## {title}\n", "| Rule | What it does | What it needs |", "|---|---|---|"]
+    for rule, needs in rows:
+        file = rule.__module__.rpartition(".")[2]
+        does = (rule.__doc__ or "").partition("\n")[0]
+        needed = "; ".join(fact for fact in Fact if fact in needs) or "nothing"
+        lines.append(f"| `{file}.{rule.__name__}` | {does} | {needed} |")
     return "\n".join(lines) + "\n"
 
 

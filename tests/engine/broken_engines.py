@@ -451,11 +451,10 @@ def a_finished_run_is_not_looked_at_when_its_time_is_over(
 
 @broken("little is kept")
 def the_newest_events_are_removed_as_well(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    def trim(situation: Situation, draft: Draft) -> bool:
+    def trim(situation: Situation, draft: Draft) -> None:
         total = situation.run.status.events.total
         if situation.run.spec.keep_events is not None and total:
             draft.before.append(Trim(total))
-        return False
 
     return _with_rule(patch, retention.trim, trim)
 
@@ -472,8 +471,9 @@ def an_event_of_the_outbox_counts_as_settled(patch: pytest.MonkeyPatch) -> Calla
 def a_finished_run_keeps_all_its_events(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = retention.trim
 
-    def trim(situation: Situation, draft: Draft) -> bool:
-        return not situation.run.status.phase.finished and right(situation, draft)
+    def trim(situation: Situation, draft: Draft) -> None:
+        if not situation.run.status.phase.finished:
+            right(situation, draft)
 
     return _with_rule(patch, right, trim)
 
@@ -505,9 +505,10 @@ def a_cancelled_run_goes_on_waiting(patch: pytest.MonkeyPatch) -> Callable[..., 
 @broken("people wish the end of runs")
 def an_outcome_beats_a_termination(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     module = _module_of(decide)
-    rules = [rule for rule in module.RULES if rule is not desired.obey_spec]
-    rules.insert(rules.index(commit.commit_outcomes) + 1, desired.obey_spec)
-    patch.setattr(module, "RULES", tuple(rules))
+    (termination,) = (row for row in module.CLOSING if row.rule is desired.obey_spec)
+    rows = [row for row in module.CLOSING if row is not termination]
+    rows.insert([row.rule for row in rows].index(commit.commit_outcomes) + 1, termination)
+    patch.setattr(module, "CLOSING", tuple(rows))
     return decide
 
 
@@ -527,9 +528,11 @@ def a_back_off_waits_for_a_clock_that_stepped_back(
 
 def _with_rule(patch: pytest.MonkeyPatch, right: Any, wrong: Any) -> Callable[..., Decision]:
     module = _module_of(decide)
-    rules = tuple(wrong if rule is right else rule for rule in module.RULES)
-    assert rules != module.RULES
-    patch.setattr(module, "RULES", rules)
+    for table in ("ADDING", "CLOSING"):
+        rows = getattr(module, table)
+        broken_rows = tuple(row._replace(rule=wrong) if row.rule is right else row for row in rows)
+        patch.setattr(module, table, broken_rows)
+    assert wrong in {row.rule for row in (*module.ADDING, *module.CLOSING)}
     return decide
 
 

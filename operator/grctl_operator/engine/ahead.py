@@ -27,29 +27,23 @@ AHEAD = 16
 QUICK: timedelta = SHOWN_AFTER
 
 
-def dispatch_ahead(situation: Situation, draft: Draft) -> bool:
+def dispatch_ahead(situation: Situation, draft: Draft) -> None:
     """Hand over the next events behind those in flight, if those before them were quick."""
-    room = _room(situation, draft)
+    room = _room(situation)
     if room <= 0:
-        return False
+        return
     last = situation.in_flight[-1]
     events = tuple(
         event for event, _ in zip(_next_events(situation, draft, last), range(room), strict=False)
     )
     if events:
         draft.before.append(_dispatch(last, events))
-    return False
 
 
-def _room(situation: Situation, draft: Draft) -> int:
+def _room(situation: Situation) -> int:
     """Say how many more events may be handed over."""
     flying = situation.in_flight
-    if (
-        not flying
-        or draft.status.wait is None
-        or situation.run.spec.cancel
-        or not situation.run.held
-    ):
+    if not flying:
         return 0
     if len({held.execution.commits for held in flying}) < len(flying):
         return 0  # two attempts at the same: nobody knows which one commits

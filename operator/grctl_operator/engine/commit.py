@@ -30,7 +30,7 @@ RUN_GONE = "the run that it was given for is gone"
 UNKNOWN_FATE = "the run has gone on; whether with this outcome or with another is not known here"
 
 
-def release_void(situation: Situation, draft: Draft) -> bool:
+def release_void(situation: Situation, draft: Draft) -> None:
     """Let workers forget executions that cannot be committed any more."""
     idle = [held for held in situation.executions.held if not situation.is_in_flight(held)]
     committed = _committed_before(situation) if idle else {}
@@ -44,7 +44,6 @@ def release_void(situation: Situation, draft: Draft) -> bool:
             draft.before.append(Release(execution.id, False, "the event was withdrawn"))
         elif situation.is_late(held):
             draft.before.append(Release(execution.id, False, "the deadline came before it"))
-    return False
 
 
 def _committed_before(situation: Situation) -> dict[str, int]:
@@ -79,8 +78,6 @@ def _why_void(situation: Situation, held: Held, committed: dict[str, int]) -> st
 
 def commit_outcomes(situation: Situation, draft: Draft) -> bool:
     """Commit the outcomes that are there, each behind the one that it was built on."""
-    if not situation.run.held:
-        return False
     committed: list[Execution] = []
     while outcome := _next_outcome(situation, draft, committed):
         _take(situation, draft, outcome, len(committed))

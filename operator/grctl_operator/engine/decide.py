@@ -8,55 +8,32 @@ The invariants are numbered as in docs/architecture.md ("What must always hold")
 3. Nothing here reads a clock, makes a name, or remembers: everything comes in and goes out.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from grctl.models.run import WorkflowRun
-from grctl_operator.engine.ahead import dispatch_ahead, may_wait_behind
-from grctl_operator.engine.commit import commit_outcomes, release_void
+from grctl_operator.engine.ahead import may_wait_behind
+from grctl_operator.engine.commit import commit_outcomes
 from grctl_operator.engine.decision import Decision
-from grctl_operator.engine.desired import obey_spec
-from grctl_operator.engine.dispatch import await_timeout_step, dispatch_due, retry_lost
 from grctl_operator.engine.display import display
 from grctl_operator.engine.draft import Draft
-from grctl_operator.engine.ending import empty_deleted, reject_leftovers
-from grctl_operator.engine.identity import decide_broken, hold, is_broken, stop_restored
-from grctl_operator.engine.inbox import keep_places, reject_unfit
-from grctl_operator.engine.misfit import fail_misfit_input
+from grctl_operator.engine.identity import decide_broken, is_broken
 from grctl_operator.engine.observation import Events, Executions
 from grctl_operator.engine.orphans import ORPHAN_TIMEOUT, decide_without_run
-from grctl_operator.engine.outbox import settle_consumed
-from grctl_operator.engine.retention import expire, trim
+from grctl_operator.engine.rules import (
+    ADDING,
+    ADDING_LAST,
+    CLOSING,
+    Adding,
+    Closing,
+    Fact,
+    facts_of,
+)
 from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.size import fail_refused
 from grctl_operator.engine.telling import tell
-from grctl_operator.engine.wait import end_wait
 
-Rule = Callable[[Situation, Draft], bool]
-"""Adds to the draft. True: the matter is closed, no later rule applies."""
-
-RULES: tuple[Rule, ...] = (
-    keep_places,
-    stop_restored,
-    settle_consumed,
-    release_void,
-    empty_deleted,
-    expire,
-    trim,
-    reject_leftovers,
-    hold,
-    obey_spec,
-    dispatch_ahead,
-    commit_outcomes,
-    retry_lost,
-    reject_unfit,
-    fail_misfit_input,
-    end_wait,
-    dispatch_due,
-    await_timeout_step,
-)
-
-AHEAD_RULES = RULES[: RULES.index(commit_outcomes)]
+BEFORE_OUTCOMES = CLOSING[: [row.rule for row in CLOSING].index(commit_outcomes)]
 
 
 def decide(
@@ -82,9 +59,7 @@ def decide(
         return decide_broken(run, executions)
     situation = Situation(run, events, executions, now)
     draft = Draft(situation)
-    for rule in RULES:
-        if rule(situation, draft):
-            break
+    apply_rules(situation, draft)
     return _decision(situation, draft)
 
 
@@ -98,8 +73,9 @@ def decide_ahead(
     """
     situation = Situation(run, events, executions, now)
     draft = Draft(situation)
-    closed = any(rule(situation, draft) for rule in AHEAD_RULES)
-    if closed or not may_wait_behind(situation, draft):
+    facts = facts_of(situation)
+    _add(ADDING, facts, situation, draft)
+    if _close(BEFORE_OUTCOMES, facts, situation, draft) or not may_wait_behind(situation, draft):
         return None
     return draft.decision()
 
@@ -121,3 +97,25 @@ def _decision(situation: Situation, draft: Draft) -> Decision:
     tell(situation, draft)
     display(situation, draft)
     return draft.decision()
+
+
+def apply_rules(situation: Situation, draft: Draft) -> None:
+    """Apply the rules whose needs are facts: those that add, then the first that closes."""
+    facts = facts_of(situation)
+    _add(ADDING, facts, situation, draft)
+    if not _close(CLOSING, facts, situation, draft):
+        _add(ADDING_LAST, facts, situation, draft)
+
+
+def _add(
+    rows: Iterable[Adding], facts: frozenset[Fact], situation: Situation, draft: Draft
+) -> None:
+    for rule, needs in rows:
+        if needs <= facts:
+            rule(situation, draft)
+
+
+def _close(
+    rows: Iterable[Closing], facts: frozenset[Fact], situation: Situation, draft: Draft
+) -> bool:
+    return any(needs <= facts and rule(situation, draft) for rule, needs in rows)

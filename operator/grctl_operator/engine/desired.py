@@ -18,20 +18,17 @@ from grctl_operator.engine.wait import deadline_after, is_past
 
 def obey_spec(situation: Situation, draft: Draft) -> bool:
     """End the run if its spec or its age says so."""
-    if not situation.run.held:
-        return False
     if situation.run.spec.terminate:
         return _end(
             situation, draft, RunPhase.TERMINATED, RunReason.TERMINATED, "Terminated by spec."
         )
-    if _is_over_time(situation, draft):
+    if is_over_time(situation):
         text = f"It did not finish within {situation.run.spec.workflow.to_json()['timeout']}."
         return _end(situation, draft, RunPhase.TIMED_OUT, RunReason.TIMED_OUT, text)
-    if (
-        situation.run.spec.cancel
-        and not situation.in_flight
-        and not may_be_with_a_worker(situation, draft)
-    ):
+    if deadline := run_deadline(situation):
+        draft.wake(deadline + SECOND)
+    is_idle = not situation.in_flight
+    if situation.run.spec.cancel and is_idle and not may_be_with_a_worker(situation, draft):
         return _end(situation, draft, RunPhase.CANCELLED, RunReason.CANCELLED, cancel_message(None))
     return False
 
@@ -43,21 +40,15 @@ def cancel_message(handler: str | None) -> str:
 
 def run_deadline(situation: Situation) -> datetime | None:
     """Give the second after which the run is too old, by its own timeout."""
-    timeout, created = (
-        situation.run.spec.workflow.timeout,
-        situation.run.metadata.creation_timestamp,
-    )
+    run = situation.run
+    timeout, created = run.spec.workflow.timeout, run.metadata.creation_timestamp
     return None if timeout is None or created is None else deadline_after(created, timeout)
 
 
-def _is_over_time(situation: Situation, draft: Draft) -> bool:
+def is_over_time(situation: Situation) -> bool:
+    """Return whether the run's own timeout is over."""
     deadline = run_deadline(situation)
-    if deadline is None:
-        return False
-    if is_past(situation.now, deadline):
-        return True
-    draft.wake(deadline + SECOND)
-    return False
+    return deadline is not None and is_past(situation.now, deadline)
 
 
 def _end(situation: Situation, draft: Draft, phase: RunPhase, reason: RunReason, text: str) -> bool:

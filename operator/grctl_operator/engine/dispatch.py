@@ -102,15 +102,15 @@ def _created(situation: Situation) -> datetime:
     return situation.run.metadata.creation_timestamp or situation.second
 
 
-def dispatch_due(situation: Situation, draft: Draft) -> bool:
+def dispatch_due(situation: Situation, draft: Draft) -> None:
     """Dispatch what is due, if it may be and a worker can take it."""
     due = due_handler(situation, draft)
     if due is None or at_work(situation):
-        return False
+        return
     if due.event and not _may_consume(situation, draft, due.event):
-        return False
+        return
     if due.kind is HandlerKind.START and isinstance(situation.run.spec.workflow.input, Uncarriable):
-        return False
+        return
     not_before = max(
         backed_off(due, situation.now),
         returned(situation, due),
@@ -118,9 +118,8 @@ def dispatch_due(situation: Situation, draft: Draft) -> bool:
     )
     if situation.now < not_before:
         draft.wake(not_before)
-        return False
+        return
     _dispatch(situation, draft, due)
-    return False
 
 
 def _may_consume(situation: Situation, draft: Draft, event: Event) -> bool:
@@ -181,11 +180,11 @@ def _await_worker(situation: Situation, draft: Draft, due: Due) -> None:
         _tell_in_time(situation, draft, said, waits_since)
 
 
-def await_timeout_step(situation: Situation, draft: Draft) -> bool:
+def await_timeout_step(situation: Situation, draft: Draft) -> None:
     """Tell that no worker has the step that a wait times out to: now, not when its time is over."""
     wait, name = draft.status.wait, missing_timeout_step(situation, draft)
-    if wait is None or name is None or situation.in_flight:
-        return False
+    if wait is None or name is None:
+        return
     if not any(isinstance(effect, AwaitWorker) for effect in draft.before):
         draft.before.append(AwaitWorker())
     since = _missing_since(situation, Due(HandlerKind.STEP, name, wait.since))
@@ -196,7 +195,6 @@ def await_timeout_step(situation: Situation, draft: Draft) -> bool:
     )
     told = Announce(RunReason.NO_TIMEOUT_STEP, text, warning=True, since=since)
     _tell_in_time(situation, draft, told, since)
-    return False
 
 
 def missing_timeout_step(situation: Situation, draft: Draft) -> str | None:
@@ -296,7 +294,7 @@ def retry_lost(situation: Situation, draft: Draft) -> bool:
         and not situation.is_withdrawn(held)
     ]
     due = due_handler(situation, draft)
-    if not lost or not situation.run.held:
+    if not lost:
         return False
     gone = tuple(Release(held.execution.id, False, "its worker was lost") for held in lost)
     latest = max(lost, key=lambda held: held.execution.attempt)

@@ -6,7 +6,7 @@ resourceVersion proves that the run is still this one: it may have been started 
 
 from grctl.models.phases import EventPhase
 from grctl.models.reasons import EventReason
-from grctl_operator.engine.decision import Hold, LetGo, Purge, Release
+from grctl_operator.engine.decision import LetGo, Purge, Release
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.inbox import is_for_another_run, unconsumed
 from grctl_operator.engine.observation import Event
@@ -19,8 +19,6 @@ def empty_deleted(situation: Situation, draft: Draft) -> bool:
     The last look is a list taken after this very version of the run was read, so no event that
     came before it can reach the next run of that id.
     """
-    if not situation.run.deleting:
-        return False
     if not situation.run.held:
         return True
     for held in situation.in_flight:
@@ -37,11 +35,7 @@ def empty_deleted(situation: Situation, draft: Draft) -> bool:
 
 
 def reject_leftovers(situation: Situation, draft: Draft) -> bool:
-    """Reject what waits for a run that has finished, and hold it: it takes its events along."""
-    if not situation.run.status.phase.finished:
-        return False
-    if not situation.run.held:
-        draft.before.append(Hold())
+    """Reject the events that wait for a run that has finished."""
     name, phase = situation.run.metadata.name, situation.run.status.phase
     text = f'The run "{name}" had finished ({phase}). Start it anew, then send the event again.'
     _reject_all(situation, draft, EventReason.RUN_FINISHED, text)

@@ -15,8 +15,6 @@ from grctl_operator.engine.situation import Situation
 
 def stop_restored(situation: Situation, draft: Draft) -> bool:
     """Do nothing about a run whose status belongs to another object, until a person decides."""
-    if not is_restored(situation) or situation.run.deleting:
-        return False
     for held in situation.executions.held:
         draft.before.append(Release(held.execution.id, False, "the run was restored"))
     text = (
@@ -58,8 +56,7 @@ def is_restored(situation: Situation) -> bool:
     return situation.run.status.for_uid not in {None, situation.run.metadata.uid}
 
 
-def hold(situation: Situation, draft: Draft) -> bool:
-    """Add the finalizer where it is missing; commits wait for it."""
+def hold(situation: Situation, draft: Draft) -> None:
+    """Add the finalizer if it is missing: commits and the end of a finished run wait for it."""
     if not situation.run.held:
         draft.before.append(Hold())
-    return False

@@ -19,11 +19,10 @@ RECONNECTED = timedelta(seconds=5)
 """Workers are back this long after the operator started, also those that had to back off."""
 
 
-def keep_places(situation: Situation, draft: Draft) -> bool:
+def keep_places(situation: Situation, draft: Draft) -> None:
     """Write down the place of an event that somebody else changed, before it is forgotten."""
     moved = (event for event in situation.events.moved if event.uid not in draft.consumed)
     draft.before += [KeepPlace(event) for event in moved]
-    return False
 
 
 def unconsumed(situation: Situation, draft: Draft) -> Iterator[Event]:
@@ -58,8 +57,6 @@ def next_event(situation: Situation, draft: Draft) -> Event | None:
 
 def reject_unfit(situation: Situation, draft: Draft) -> bool:
     """Reject the events at the head of the inbox that no handler will take, in one commit."""
-    if draft.status.wait is None or situation.in_flight or not situation.run.held:
-        return False
     unfit = list(_unfit_at_head(situation, draft))
     for event, reason, message in unfit:
         draft.consume(event, EventPhase.REJECTED, reason, message)

@@ -16,7 +16,7 @@ from grctl_operator.engine.situation import Situation
 def fail_misfit_input(situation: Situation, draft: Draft) -> bool:
     """Fail a run whose start handler is due and cannot be given its input."""
     given = situation.run.spec.workflow.input
-    if not isinstance(given, Uncarriable) or not situation.run.held or situation.in_flight:
+    if not isinstance(given, Uncarriable):
         return False
     due = due_handler(situation, draft)
     if due is None or due.kind is not HandlerKind.START:

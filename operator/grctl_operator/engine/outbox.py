@@ -9,9 +9,8 @@ from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.situation import Situation
 
 
-def settle_consumed(situation: Situation, draft: Draft) -> bool:
+def settle_consumed(situation: Situation, draft: Draft) -> None:
     """Settle what the written status says was consumed and the cache still shows waiting."""
     for entry in situation.run.status.settled:
         if situation.events.find(entry.uid):
             draft.before.append(Settle(entry, situation.run.metadata.uid))
-    return False

@@ -9,7 +9,7 @@
 
 from datetime import datetime, timedelta
 
-from grctl_operator.engine.decision import Delete, Hold, Trim
+from grctl_operator.engine.decision import Delete, Trim
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.observation import SECOND
 from grctl_operator.engine.situation import Situation
@@ -27,23 +27,26 @@ def expire(situation: Situation, draft: Draft) -> bool:
     if not is_past(situation.now, until):
         draft.wake(until + SECOND)
         return False
-    draft.before.append(
-        Delete() if situation.run.held else Hold()
-    )  # held, it takes its events along
+    if situation.run.held:  # else it would not take its events along
+        draft.before.append(Delete())
     return True
 
 
+def is_expired(situation: Situation) -> bool:
+    """Return whether a finished run has stayed for as long as it is to stay."""
+    until = _stays_until(situation)
+    return until is not None and is_past(situation.now, until)
+
+
 def _stays_until(situation: Situation) -> datetime | None:
-    seconds, finished = (
-        situation.run.spec.ttl_seconds_after_finished,
-        situation.run.status.finished_at,
-    )
-    if seconds is None or finished is None or not situation.run.status.phase.finished:
+    run = situation.run
+    seconds, finished = run.spec.ttl_seconds_after_finished, run.status.finished_at
+    if seconds is None or finished is None:
         return None
     return deadline_after(finished, timedelta(seconds=seconds))
 
 
-def trim(situation: Situation, draft: Draft) -> bool:
+def trim(situation: Situation, draft: Draft) -> None:
     """Remove settled events beyond those that are kept; where only a list can tell, ask for one."""
     kept = situation.run.spec.keep_events
     surplus = situation.run.status.events.total - (KEPT if kept is None else max(kept, 0))
@@ -52,7 +55,6 @@ def trim(situation: Situation, draft: Draft) -> bool:
         draft.read_events()
     if min(surplus, settled) > 0:
         draft.before.append(Trim(min(surplus, settled)))
-    return False
 
 
 def _settled_through(situation: Situation) -> int:

@@ -40,7 +40,7 @@ def end_wait(situation: Situation, draft: Draft) -> bool:
     wait = draft.status.wait
     if wait is None or wait.deadline is None or wait.timeout_step is None:
         return False
-    if situation.in_flight or next_event(situation, draft) or not situation.run.held:
+    if next_event(situation, draft):
         return False
     if not is_past(situation.now, wait.deadline):
         draft.wake(wait.deadline + SECOND)
