@@ -1,4 +1,4 @@
-"""News of a run, which a command tells while it waits: left out where time decides on them."""
+"""Removes the progress lines that a command prints while it waits, because they depend on time."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Certificates for tests, signed by themselves."""
+"""Self-signed certificates for tests."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ class Pair:
 
 
 def write_pair(directory: Path, *names: str) -> Pair:
-    """Write a new certificate for some names and addresses, over the one that was there."""
+    """Write a new certificate for some names and addresses. It replaces an older one."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     began = datetime.now(UTC) - timedelta(days=1)

@@ -1,4 +1,4 @@
-"""All exceptions of ours: they go through a process pool, a queue or a copy as what they are."""
+"""Our exceptions survive a process pool, a queue and a copy."""
 
 import copy
 import importlib
@@ -28,7 +28,7 @@ GIVEN: dict[str, Any] = {
     "dict[str, typing.Any] | None": {"kind": "pods"},
     "grctl.models.run.RunError | None": RunError(type="E", message="m", stack_trace="s"),
 }
-"""Something of each type that an exception is made with."""
+"""A value for each type of an exception's arguments."""
 
 
 def classes() -> list[type[Exception]]:
@@ -52,7 +52,7 @@ def modules(package: ModuleType) -> Iterator[ModuleType]:
 
 
 def made(kind: type[Exception]) -> Exception:
-    """Make an exception as our code does."""
+    """Return an exception that is made as our code makes it."""
     if inspect.isfunction(kind.__init__):  # one of ours
         _, *parameters = inspect.signature(kind.__init__).parameters.values()
         named = [each for each in parameters if each.kind is each.KEYWORD_ONLY]
@@ -72,14 +72,14 @@ def pickled(error: Exception) -> Any:
     return pickle.loads(pickle.dumps(error))  # noqa: S301  our own
 
 
-def test_there_are_exceptions_of_each_package() -> None:
+def test_each_package_defines_exceptions() -> None:
     roots = {each.__module__.partition(".")[0] for each in classes()}
     assert roots == {package.__name__ for package in PACKAGES}
 
 
 @pytest.mark.parametrize("kind", classes(), ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 @pytest.mark.parametrize("way", [pickled, copy.copy])
-def test_an_exception_comes_back_as_it_was(kind: type[Exception], way: Any) -> None:
+def test_a_copied_or_pickled_exception_is_unchanged(kind: type[Exception], way: Any) -> None:
     error = made(kind)
     back = way(error)
     assert type(back) is kind

@@ -1,4 +1,4 @@
-"""What the image is made of, as far as it shows without building it; `e2e/` builds and runs it."""
+"""The parts of the image, without building it. `e2e/` builds and runs it."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ def pins(lock: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_every_pinned_package_has_hashes_and_none_an_address(lock: str) -> None:
+def test_every_pinned_package_has_hashes_and_no_address(lock: str) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")
 
     entries = re.split(r"^(?=[a-z0-9-]+==)", text, flags=re.MULTILINE)[1:]

@@ -21,7 +21,7 @@ from grctl.terminal import OBEYED, json_escaped, printable, printable_lines
         ("a line\u2028more", r"a line\u2028more"),
     ],
 )
-def test_no_terminal_obeys_what_is_shown(text: str, shown: str) -> None:
+def test_no_terminal_obeys_a_printed_text(text: str, shown: str) -> None:
     assert printable(text) == shown
     assert printable_lines(text) == shown
 
@@ -52,7 +52,7 @@ ORDERS = [
 
 
 @pytest.mark.parametrize("text", ORDERS, ids=ascii)
-def test_what_gives_an_order_is_shown_as_its_code(text: str) -> None:
+def test_a_control_character_is_shown_as_its_code(text: str) -> None:
     assert not OBEYED.search(printable(text))
     assert "\\" in printable(text)
 
@@ -60,26 +60,26 @@ def test_what_gives_an_order_is_shown_as_its_code(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["審査 👍🏽 é naïve", "👩‍👩‍👧", "می‌خواهم", "e\u0301", "שלום", "🏴\U000e0067\U000e007f"]
 )
-def test_what_people_write_stays_as_it_is(text: str) -> None:
+def test_the_text_of_people_stays_as_it_is(text: str) -> None:
     assert printable(text) == text
 
 
 @given(st.text())
-def test_it_is_one_line_however_often_it_is_done(text: str) -> None:
+def test_a_printed_text_is_one_line_however_often_it_is_printed(text: str) -> None:
     once = printable(text)
     assert printable(once) == once
     assert len(once.splitlines()) <= 1
 
 
 @given(st.text())
-def test_lines_stay_lines_and_nothing_else_breaks_them(text: str) -> None:
+def test_only_line_breaks_of_the_text_break_lines(text: str) -> None:
     lines = printable_lines(text).split("\n")
     assert len(lines) == text.count("\n") + 1
     assert all(len(line.splitlines()) <= 1 for line in lines)
 
 
 @given(st.text(st.characters(exclude_categories=[])))
-def test_json_says_the_same_when_it_is_escaped(text: str) -> None:
+def test_escaped_json_has_the_same_value(text: str) -> None:
     written = json_escaped(json.dumps({text: text}, ensure_ascii=False, indent=2))
     assert json.loads(written) == {text: text}
     assert not OBEYED.search(written.replace("\n", ""))

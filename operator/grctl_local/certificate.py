@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-CERTIFICATE_LIFETIME = timedelta(days=3650)  # longer than any data file is used: nobody renews it
+CERTIFICATE_LIFETIME = timedelta(days=3650)  # it is not renewed, so it outlasts every data file
 
 
 @dataclass(frozen=True)

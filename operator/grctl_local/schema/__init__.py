@@ -1,1 +1,1 @@
-"""Schemas of definitions, and what is done to a value by one: check it, prune it, fill it in."""
+"""The schemas of definitions: validation, pruning and defaults of a value."""
