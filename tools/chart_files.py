@@ -1,8 +1,8 @@
 """The files of the Helm charts that are made from others: CRD templates, and the tables of values.
 
 1. A CRD is a template, not a file of `crds/`: Helm installs those and never changes them.
-2. A value is documented where it stands, by a comment that begins with `# --`; one that has none is
-   an error. Where a mapping has one, its inside is the reader's.
+2. A comment that begins with `# --` documents the value below it. A value without one is an error.
+   A mapping with one is a single row: its fields are the user's.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""The page of the command line: what `--help` says, command by command.
+"""The page of the command line: the output of `--help`, command by command.
 
-1. A person who reads the page and one who types `--help` read the same.
-2. Two commands hand over to programs of their own, which are asked themselves.
+1. The page and `--help` have the same text.
+2. Two commands hand over to programs of their own; their `--help` comes from these programs.
 """
 
 import contextlib
@@ -25,20 +25,20 @@ HEAD = """<!-- Generated from sdk/grctl/cli by `make fix`. Do not edit. -->
 Settings come from flags, then from `GRCTL_*` variables; the Kubernetes API from `--kubeconfig`,
 `KUBECONFIG`, `~/.kube/config` or the pod's ServiceAccount, as for kubectl. `--namespace`,
 `--context`, `--kubeconfig`, `--output` and `--request-timeout` may stand before the command:
-`grctl -n shop list`. What a command was asked for goes to standard output, whatever else it says to
-standard error.
+`grctl -n shop list`. The result of a command goes to standard output, everything else to standard
+error.
 
 | Exit code | |
 |---|---|
 | 0 | Done. With `--wait`: the run completed, the event was processed, the run ended as asked. |
-| 1 | It failed, or what was waited for did not come; standard error says why. The run goes on. |
-| 2 | A wrong call: an unknown flag, JSON that is none, a duration that is none. |
-| 130 | Interrupted. What was asked for goes on. |
+| 1 | It failed, or the awaited state did not come; standard error says why. The run goes on. |
+| 2 | A wrong call: an unknown flag, invalid JSON, an invalid duration. |
+| 130 | Interrupted. Whatever the command has sent stays. |
 
-`start`, `send`, `cancel` and `terminate` end with the exit code of what they did: if their report
-cannot be written to standard output, standard error has it. If the output is what was asked for
-(`list`, `describe`, a result) and cannot be written, the exit code is 1. Characters that the
-encoding of the output does not have are escaped.
+The exit code of `start`, `send`, `cancel` and `terminate` says what they did: if their report
+cannot be written to standard output, standard error has it. If the output is the purpose of the
+command (`list`, `describe`, a result) and cannot be written, the exit code is 1. Characters that
+the encoding of the output does not have are escaped.
 
 `-o json` and `-o yaml` print the fields of the SDK's `RunInfo`, or of a WorkflowEvent's status with
 its `name`, `workflowId` and `eventName`; `grctl list` prints a list of them.
@@ -49,7 +49,7 @@ event names of a run. `GRCTL_DEBUG=1` shows the stack trace of an unexpected err
 
 
 def cli_page() -> str:
-    """Make the page."""
+    """Return the text of the page."""
     with patch.dict(os.environ, {"COLUMNS": WIDTH}):
         sections = [_section("grctl", _help())]
         for command in app.registered_commands:

@@ -1,7 +1,7 @@
 """`make demo`: an order waits for its approval, gets it and completes, all with a stock kubectl.
 
-Each command is shown before it runs, and can be typed just so. Everything lives in a temporary
-directory and ends with this program. Exit code 1 if anything is not as it should be.
+Each command is shown as a person would type it, before it runs. Everything lives in a temporary
+directory and ends with this program. The exit code is 1 if a command or its output is wrong.
 """
 
 import contextlib
@@ -30,12 +30,12 @@ BOLD, DIM, RED, GREEN = "1", "2", "31", "32"
 
 
 class DemoError(Exception):
-    """Something was not as it should be."""
+    """A command failed, or its output was not as expected."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command, why it is run, and what its output must hold."""
+    """A command, its explanation, and texts that its output must hold."""
 
     command: str
     why: str = ""
@@ -86,7 +86,7 @@ STORY = (
 
 
 def main() -> int:
-    """Tell the story. Give the exit code."""
+    """Run the demonstration. Return the exit code."""
     began = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended in order, as by Ctrl-C
     try:
@@ -119,7 +119,7 @@ def _play(directory: Path) -> None:
 
 
 def _environment(directory: Path) -> dict[str, str]:
-    """Return an environment in which nothing of this machine's own clusters is touched."""
+    """Return an environment without the kubeconfig and settings of this machine's user."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GRCTL_")}
     return {
         **kept,
@@ -187,7 +187,7 @@ def _lines(log: Path) -> list[str]:
 
 
 def _take(step: Step, environment: dict[str, str]) -> None:
-    """Run a command of the story, show its output, and look at it."""
+    """Run a command, show its output, and check it."""
     if step.why:
         explain(step.why)
     prompt(step.command)
