@@ -86,7 +86,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class StoredChange:
     """One write. For a deletion, `record` is the last state, at the revision of the deletion."""
 
     type: ChangeType
@@ -96,7 +96,7 @@ class Change:
 
 
 Decode = Callable[[Json], Json]
-OnChange = Callable[[Change], None]
+OnChange = Callable[[StoredChange], None]
 
 
 def dump(value: object) -> bytes:
@@ -118,7 +118,7 @@ class ObjectStore:
     def __init__(self, path: Path | None = None) -> None:
         self._database = _open(path)
         self._objects: dict[str, dict[Key, Record]] = {}
-        self._changes: deque[Change] = deque()
+        self._changes: deque[StoredChange] = deque()
         self._kept_bytes = 0
         self._watchers: dict[str, list[OnChange]] = {}
         self.compacted = int(self.fact("compacted") or 0)
@@ -161,7 +161,7 @@ class ObjectStore:
         if len(record.stored) > MAX_OBJECT_BYTES:
             raise too_large_object()
         previous = self.get(resource, key)
-        self._commit(Change("MODIFIED" if previous else "ADDED", resource, record, previous))
+        self._commit(StoredChange("MODIFIED" if previous else "ADDED", resource, record, previous))
         return record
 
     def delete(self, resource: str, key: Key) -> Record:
@@ -171,7 +171,7 @@ class ObjectStore:
         metadata = {**previous.value["metadata"], "resourceVersion": str(revision)}
         last = {**previous.value, "metadata": metadata}
         record = Record.of(key, revision, last, last)
-        self._commit(Change("DELETED", resource, record, previous))
+        self._commit(StoredChange("DELETED", resource, record, previous))
         return record
 
     def reread(self, resource: str, decode: Decode) -> None:
@@ -184,7 +184,7 @@ class ObjectStore:
             data = dump(decode(orjson.loads(record.stored)))
             records[key] = Record(key, record.revision, record.stored, data)
 
-    def changes_since(self, revision: int) -> Iterator[Change]:
+    def changes_since(self, revision: int) -> Iterator[StoredChange]:
         """Return the kept changes after a revision, oldest first."""
         newest_first = []
         for change in reversed(self._changes):
@@ -238,7 +238,7 @@ class ObjectStore:
         self.set_fact("revision", str(self.revision))
         self._database.execute("COMMIT")
 
-    def _commit(self, change: Change) -> None:
+    def _commit(self, change: StoredChange) -> None:
         record = change.record
         self._database.execute(
             "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?)",
@@ -254,7 +254,7 @@ class ObjectStore:
         if change.previous:
             change.previous.drop_value()
 
-    def _apply(self, change: Change) -> None:
+    def _apply(self, change: StoredChange) -> None:
         record = change.record
         self.revision = record.revision
         self._changes.append(change)
@@ -273,13 +273,13 @@ class ObjectStore:
             record = Record((namespace, name), revision, body, body)
             previous = self.get(resource, record.key)
             if revision > self.compacted:
-                self._apply(Change(type_, resource, record, previous))
+                self._apply(StoredChange(type_, resource, record, previous))
             else:
                 self.records(resource)[record.key] = record
         self.revision = max(self.revision, self.compacted)
 
 
-def _undo(records: dict[Key, Record], change: Change) -> None:
+def _undo(records: dict[Key, Record], change: StoredChange) -> None:
     if change.previous:
         records[change.record.key] = change.previous
     else:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from grctl_local.errors import Json, StatusError
-from grctl_local.store import ALL_RESOURCES, Change, ObjectStore, StoreError
+from grctl_local.store import ALL_RESOURCES, ObjectStore, StoredChange, StoreError
 
 THINGS = "things.example.com"
 
@@ -93,8 +93,8 @@ def test_a_compacted_revision_is_refused() -> None:
 
 def test_a_watcher_gets_the_changes_of_its_resource_in_order() -> None:
     store = ObjectStore()
-    heard: list[Change] = []
-    all_of_it: list[Change] = []
+    heard: list[StoredChange] = []
+    all_of_it: list[StoredChange] = []
     stop = store.watch(THINGS, heard.append)
     store.watch(ALL_RESOURCES, all_of_it.append)
     put(store, "a")

@@ -13,7 +13,7 @@ from grctl_local.kinds.builtin import DEFINITIONS, FIRST_NAMESPACES, NAMESPACES,
 from grctl_local.kinds.definitions import is_terminating, kinds_of
 from grctl_local.kinds.metadata import new_metadata
 from grctl_local.kinds.registry import Registry
-from grctl_local.store import Change, ObjectStore, Record, is_same
+from grctl_local.store import ObjectStore, Record, StoredChange, is_same
 from grctl_local.verbs.request import Call
 
 
@@ -85,7 +85,7 @@ class Cluster:
         if definition and is_terminating(definition.value):
             raise definition_terminating(call.kind.group, call.kind.plural, name)
 
-    def _on_definition_change(self, change: Change) -> None:
+    def _on_definition_change(self, change: StoredChange) -> None:
         definition = change.record.value
         spec = definition["spec"]
         if change.type == "DELETED":

@@ -14,7 +14,7 @@ from collections import defaultdict
 from grctl_local.errors import Json
 from grctl_local.kinds.builtin import DEFINITIONS, NAMESPACES
 from grctl_local.kinds.definitions import CLEANUP
-from grctl_local.store import ALL_RESOURCES, Change, Key, Record
+from grctl_local.store import ALL_RESOURCES, Key, Record, StoredChange
 from grctl_local.verbs.cluster import Cluster
 from grctl_local.verbs.deletion import remove
 from grctl_local.verbs.request import Call
@@ -47,13 +47,13 @@ class GarbageCollector:
                 self._collect(*name)
                 await asyncio.sleep(0)  # requests go first
 
-    def _on_change(self, change: Change) -> None:
+    def _on_change(self, change: StoredChange) -> None:
         if change.type == "DELETED":
             self._on_deletion(change)
         else:
             self._note_object(change.resource, change.record)
 
-    def _on_deletion(self, change: Change) -> None:
+    def _on_deletion(self, change: StoredChange) -> None:
         metadata = change.record.value["metadata"]
         for name in self._dependents.pop(metadata["uid"], ()):
             self._push(name)

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 
 from grctl_local.errors import Json, StatusError, expired
-from grctl_local.store import Change, Record, dump
+from grctl_local.store import Record, StoredChange, dump
 from grctl_local.verbs.cluster import Cluster
 from grctl_local.verbs.reading import (
     renderer_for,
@@ -94,7 +94,7 @@ class Watch:
             self._wake.clear()
             yield self._drain()
 
-    def _on_change(self, change: Change) -> None:
+    def _on_change(self, change: StoredChange) -> None:
         record = change.record
         if self._call.namespace and record.key[0] != self._call.namespace:
             return
@@ -108,7 +108,7 @@ class Watch:
             self._backlog.clear()
             self.end()
 
-    def _event_for_client(self, change: Change) -> tuple[str, Record] | None:
+    def _event_for_client(self, change: StoredChange) -> tuple[str, Record] | None:
         """Return the event that a change is for this client, or None if it is not one."""
         if not self._fits:
             return change.type, change.record
@@ -149,7 +149,7 @@ def error_line(error: StatusError) -> bytes:
     return b'{"type":"ERROR","object":%b}\n' % dump(error.status)
 
 
-def _at_revision(change: Change) -> Record:
+def _at_revision(change: StoredChange) -> Record:
     """Return the last state that fitted, at the revision of the change that no longer fits."""
     if change.type == "DELETED" or not change.previous:
         return change.record
