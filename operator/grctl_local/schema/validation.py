@@ -124,7 +124,9 @@ def _wrong_type(node: Node, value: Any, path: str) -> Cause:
 
 def _check_enum(node: Node, value: Any, path: str) -> Iterator[Cause]:
     options = node.source.get("enum")
-    if options is not None and not any(is_same(value, option) for option in options):
+    if options is None or (isinstance(value, str) and value in options):
+        return
+    if not any(is_same(value, option) for option in options):
         supported = ", ".join(_quoted(option) for option in options)
         message = f"Unsupported value: {_quoted(value)}: supported values: {supported}"
         yield Cause("FieldValueNotSupported", path, message)

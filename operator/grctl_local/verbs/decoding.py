@@ -6,7 +6,6 @@
 3. The defaults of the schema are filled in here, before the object is stored.
 """
 
-import re
 from typing import Any
 
 import orjson
@@ -31,8 +30,6 @@ PROTOBUF_TYPE = "application/vnd.kubernetes.protobuf"
 READABLE = ("application/json", "application/yaml", PROTOBUF_TYPE)
 QUOTED_BODY_BYTES = 30
 GO_EXPONENT_LIMIT = 1e21  # from here on, Go writes a whole number with an exponent
-INTEGRAL = re.compile(rb"[0-9](?:\.0*|[eE][-+]?[0-9]+)\s*(?:[,}\]#\n]|$)")
-"""Finds numbers that are not written as integers and may be whole."""
 
 
 def read_object(call: Call) -> Json:
@@ -71,7 +68,7 @@ def clean(call: Call, value: Json) -> Json:
     value["metadata"] = metadata
     value["apiVersion"] = kind.stored_api_version
     value["kind"] = kind.kind
-    if INTEGRAL.search(call.body):
+    if _has_float(value):
         value = _whole(value)
     if kind.schema:
         unknown += prune(kind.schema, value)
@@ -153,6 +150,20 @@ def _report(call: Call, unknown: list[str], treatment: str) -> None:
         )
     if treatment == "Warn":
         call.warnings += [f'unknown field "{path}"' for path in unknown]
+
+
+def _has_float(value: Any) -> bool:
+    """Return whether there is a float anywhere in a value. Most objects have none."""
+    found = [value]
+    while found:
+        each = found.pop()
+        if isinstance(each, dict):
+            found.extend(each.values())
+        elif isinstance(each, list):
+            found.extend(each)
+        elif isinstance(each, float):
+            return True
+    return False
 
 
 def _whole(value: Any) -> Any:
