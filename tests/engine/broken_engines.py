@@ -54,8 +54,8 @@ def broken(climate: str) -> Callable[[Break], Break]:
 
 @broken("no faults but time")
 def the_newest_event_goes_first(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    right = inbox.unconsumed
-    patch.setattr(inbox, "unconsumed", lambda *asked: reversed(list(right(*asked))))
+    right = inbox.unconsumed_events
+    patch.setattr(inbox, "unconsumed_events", lambda *asked: reversed(list(right(*asked))))
     return decide
 
 
@@ -75,7 +75,7 @@ def an_event_takes_the_place_of_its_last_change(
 
 @broken("no faults but time")
 def an_outbox_entry_goes_with_the_next_commit(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    patch.setattr(Situation, "unconfirmed", ())
+    patch.setattr(Situation, "unconfirmed_entries", ())
     return decide
 
 
@@ -251,16 +251,18 @@ def a_timeout_swallows_the_next_event(patch: pytest.MonkeyPatch) -> Callable[...
 def an_event_from_after_the_deadline_ends_the_wait(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
-    patch.setattr(inbox, "eligible", inbox.unconsumed)
+    patch.setattr(inbox, "eligible_events", inbox.unconsumed_events)
     for module in (inbox, dispatch):
-        patch.setattr(module, "next_event", lambda *asked: next(inbox.unconsumed(*asked), None))
+        patch.setattr(
+            module, "next_event", lambda *asked: next(inbox.unconsumed_events(*asked), None)
+        )
     return decide
 
 
 @broken("no faults but time")
 def a_rejection_does_not_wait_for_its_turn(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def unfit(situation: Situation, draft: Draft) -> Iterator[tuple[Event, str, str]]:
-        for event in inbox.unconsumed(situation, draft):
+        for event in inbox.unconsumed_events(situation, draft):
             verdict = inbox._unfit(situation, draft, event)
             if verdict and situation.trusts(event):
                 yield event, *verdict
@@ -313,7 +315,7 @@ def a_version_that_refused_is_asked_again(patch: pytest.MonkeyPatch) -> Callable
 def names_are_forgotten_when_no_worker_has_them(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
-    patch.setattr(names, "PAST_NAMES", -1)
+    patch.setattr(names, "MAX_PAST_EVENT_NAMES", -1)
     return decide
 
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from grctl_operator.engine.dispatch import RETURNED
-from grctl_operator.engine.inbox import RECONNECTED
+from grctl_operator.engine.dispatch import RETURN_TIME
+from grctl_operator.engine.inbox import RECONNECT_TIME
 from tests.engine.ledger import KNOWN_EVENTS
 from tests.engine.operators import Operator
 from tests.engine.rounds import (
@@ -66,7 +66,7 @@ class Races(Rounds):
         self.world.create_event(KNOWN_EVENTS[1])
         for worker in self.workers:
             worker.connect(ahead)
-        self.world.advance(RETURNED.total_seconds())
+        self.world.advance(RETURN_TIME.total_seconds())
         for _ in range(6):
             self._round(ahead, WAIT)
         if anew and "new runs" in self.climate:
@@ -190,7 +190,7 @@ class Races(Rounds):
             operator.start()
             operator.finish_start()
         worker.connect(operator)
-        self.world.advance(RECONNECTED.total_seconds())
+        self.world.advance(RECONNECT_TIME.total_seconds())
         for _ in range(2):
             self.an_operator_goes_on(to, ALL, ALL, True, True)
 
@@ -202,7 +202,7 @@ class Races(Rounds):
         self.world.create_run()
         for worker in self.workers:
             worker.connect(operator)
-        self.world.advance(RETURNED.total_seconds())
+        self.world.advance(RETURN_TIME.total_seconds())
 
     def _only_worker_of(self, operator: Operator, worker: Worker) -> None:
         self.world.create_run()
@@ -210,7 +210,7 @@ class Races(Rounds):
         for each in self.workers:
             each.disconnect()
         worker.connect(operator)
-        self.world.advance(RETURNED.total_seconds())
+        self.world.advance(RETURN_TIME.total_seconds())
         for _ in range(3):
             self._round(operator, WAIT)
 
@@ -274,7 +274,7 @@ class Races(Rounds):
         self.world.touch_event(uid, watched=all(each.has_seen(uid) for each in self.operators))
         for worker in self.workers:
             worker.connect(operator)
-        self.world.advance(RETURNED.total_seconds())
+        self.world.advance(RETURN_TIME.total_seconds())
         for _ in range(5):
             self._round(operator, WAIT, events=0)
         operator.see_events(seen)

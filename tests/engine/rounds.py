@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from grctl.models.directive import Complete, NextStep, WaitForEvent
 from grctl.models.run import WorkflowRun
 from grctl_operator.engine import Decision
-from grctl_operator.engine.dispatch import RETURNED
+from grctl_operator.engine.dispatch import RETURN_TIME
 from tests.engine.ledger import KNOWN_EVENTS, UNKNOWN_EVENT, require
 from tests.engine.operators import Operator
 from tests.engine.workers import (
@@ -122,8 +122,8 @@ class Rounds(RuleBasedStateMachine):
             operator.finish_start()
         if worker.operator is None:
             worker.connect(operator)
-        if operator.now < operator.accepting_since + RETURNED:
-            self.world.advance(RETURNED.total_seconds())
+        if operator.now < operator.accepting_since + RETURN_TIME:
+            self.world.advance(RETURN_TIME.total_seconds())
         for each in self.workers:
             operator.grace_passes(each.name)
         for _ in range(rounds):
@@ -227,7 +227,7 @@ class Rounds(RuleBasedStateMachine):
     @rule(index=which)
     @precondition(lambda self: not all(each.all_back for each in self.operators))
     def an_operator_believes_that_all_workers_are_back(self, index: int) -> None:
-        """It need not be true: somebody else may have come instead (see RETURNED)."""
+        """It need not be true: somebody else may have come instead (see RETURN_TIME)."""
         operator = self.operator(index)
         operator.all_back = operator.woken = True
 

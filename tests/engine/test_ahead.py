@@ -85,7 +85,7 @@ def test_behind_a_slow_outcome_nothing_is_handed_over() -> None:
     assert ahead(decide(run, view(run, *events), executions(first), NOON)) == []
 
 
-def test_twice_as_many_are_ahead_as_were_quick_up_to_a_limit() -> None:
+def test_twice_as_many_events_are_ahead_as_outcomes_were_quick_up_to_a_limit() -> None:
     run, events = waiting_run(), many("approve", 60)
     chain = [execution(run, events[0])]
     for number in range(1, 20):
@@ -113,7 +113,7 @@ def test_a_commit_may_be_written_with_the_next_while_all_events_are_with_the_wor
 
 
 @pytest.mark.parametrize(("back", "may_wait"), [(WITH_NEXT, True), (WITH_NEXT + 1, False)])
-def test_where_many_outcomes_are_back_their_write_does_not_wait(back: int, may_wait: bool) -> None:
+def test_the_write_of_many_outcomes_does_not_wait(back: int, may_wait: bool) -> None:
     run, events = waiting_run(), many("approve", back)
     chain = [execution(run, events[0])]
     for number in range(1, back):
@@ -125,7 +125,7 @@ def test_where_many_outcomes_are_back_their_write_does_not_wait(back: int, may_w
     assert decision.with_next is may_wait
 
 
-def test_no_more_are_ahead_than_the_outbox_has_room_for() -> None:
+def test_no_more_events_are_ahead_than_the_outbox_has_room_for() -> None:
     run, events = waiting_run(), many("approve", 9)
     unsettled = many("reject", OUTBOX_LIMIT - 2)
     entries = tuple(settlement(each, number) for number, each in enumerate(unsettled, 1))
@@ -226,7 +226,7 @@ def test_outcomes_behind_the_end_of_a_wait_do_not_commit(result: Any) -> None:
     assert [each.name for each in status_of(decision).settled] == ["approve-1"]
 
 
-def test_what_was_built_on_a_lost_execution_is_void() -> None:
+def test_an_execution_built_on_a_lost_one_is_void() -> None:
     run, events = waiting_run(), many("approve", 2)
     one = execution(run, events[0])
     two = quick(behind(one, run, events[1], "e2"))
@@ -237,7 +237,7 @@ def test_what_was_built_on_a_lost_execution_is_void() -> None:
     assert status_of(decision).commits == run.status.commits
 
 
-def test_what_was_built_on_a_withdrawn_events_execution_is_void() -> None:
+def test_an_execution_built_on_that_of_a_withdrawn_event_is_void() -> None:
     run, events = waiting_run(), many("approve", 2)
     one = execution(run, events[0])
     two = quick(behind(one, run, events[1], "e2"))
@@ -342,14 +342,16 @@ def test_while_outcomes_wait_the_next_events_are_handed_over_as_ever() -> None:
     ],
     ids=["unknown event", "one more than goes ahead", "step", "complete", "failed"],
 )
-def test_what_does_not_wait_is_not_left_for_later(result: Any, waiting: list[Event]) -> None:
+def test_an_outcome_that_may_not_wait_is_not_left_for_later(
+    result: Any, waiting: list[Event]
+) -> None:
     run, handled = waiting_run(), many("approve", 1)[0]
     held = executions(quick(execution(run, handled), result))
 
     assert decide_ahead(run, view(run, handled, *waiting), held, NOON) is None
 
 
-def test_where_no_outcome_is_back_nothing_is_left_for_later() -> None:
+def test_a_run_without_an_outcome_leaves_nothing_for_later() -> None:
     run, (handled,) = waiting_run(), many("approve", 1)
     running = executions(runs(execution(run, handled)))
 
@@ -357,7 +359,7 @@ def test_where_no_outcome_is_back_nothing_is_left_for_later() -> None:
 
 
 @pytest.mark.parametrize("ends", [{"terminate": True}, {"cancel": True}])
-def test_who_asks_for_the_end_of_a_run_does_not_wait_for_outcomes_that_do(ends: Any) -> None:
+def test_a_request_for_the_end_of_a_run_does_not_wait_for_deferred_outcomes(ends: Any) -> None:
     run, events = waiting_run(), many("approve", 2)
     asked = run.model_copy(update={"spec": run.spec.model_copy(update=ends)})
     held = executions(quick(execution(run, events[0])))

@@ -8,7 +8,7 @@ import pytest
 from grctl.models import HandlerKind, Step, WaitForEvent, WorkflowRun
 from grctl.models.directive import NextStep
 from grctl_operator.engine import Announce, Dispatch, decide
-from grctl_operator.engine.chain import SLOWED, STEPS_A_SECOND, STEPS_AT_ONCE
+from grctl_operator.engine.chain import MAX_UNSLOWED_STEPS, SLOWED, SLOWED_STEPS_PER_S
 from tests.engine.builders import (
     NOON,
     brought,
@@ -58,25 +58,25 @@ def steps_in(run: WorkflowRun, span: timedelta, took: timedelta) -> int:
 
 def test_a_step_that_returns_itself_is_slowed_down_to_so_many_a_second() -> None:
     count = steps_in(chained(None), timedelta(seconds=60), timedelta(milliseconds=3))
-    assert STEPS_AT_ONCE < count <= STEPS_AT_ONCE + (60 + 1) * STEPS_A_SECOND
+    assert MAX_UNSLOWED_STEPS < count <= MAX_UNSLOWED_STEPS + (60 + 1) * SLOWED_STEPS_PER_S
 
 
 def test_a_chain_of_quick_steps_is_not_slowed_down() -> None:
     run = chained(None)
-    for _ in range(STEPS_AT_ONCE):
+    for _ in range(MAX_UNSLOWED_STEPS):
         assert every(Dispatch, decide(run, view(run), executions(), NOON).before)
         run, told = after_one_more(run, NOON)
         assert told == []
 
 
 def test_a_loop_that_takes_its_time_is_never_slowed_down() -> None:
-    took = timedelta(seconds=1.25) / STEPS_A_SECOND
+    took = timedelta(seconds=1.25) / SLOWED_STEPS_PER_S
     count = steps_in(chained(None), timedelta(seconds=600), took)
     assert count == timedelta(seconds=600) / took
 
 
-def test_people_are_told_when_a_chain_is_slowed_down() -> None:
-    run, told = after_one_more(chained(STEPS_AT_ONCE), NOON)
+def test_a_chain_that_is_slowed_down_is_announced() -> None:
+    run, told = after_one_more(chained(MAX_UNSLOWED_STEPS), NOON)
     assert told == [Announce("SlowedDown", SLOWED, warning=True)]
     assert run.status.message == f"Goes on with step handler ship. {SLOWED}"
     _, told = after_one_more(run, NOON)
@@ -84,10 +84,10 @@ def test_people_are_told_when_a_chain_is_slowed_down() -> None:
 
 
 def test_a_chain_is_never_held_back_for_longer_than_its_length_says() -> None:
-    run = chained(STEPS_AT_ONCE + 5)
+    run = chained(MAX_UNSLOWED_STEPS + 5)
     decision = decide(run, view(run), executions(), NOON)
     assert every(Dispatch, decision.before) == []
-    assert decision.wake_at == NOON + seconds(5 / STEPS_A_SECOND)
+    assert decision.wake_at == NOON + seconds(5 / SLOWED_STEPS_PER_S)
 
 
 def test_an_event_begins_a_new_chain() -> None:
@@ -100,18 +100,18 @@ def test_an_event_begins_a_new_chain() -> None:
 
 
 def test_a_wait_ends_a_chain() -> None:
-    run = chained(STEPS_AT_ONCE + 50)
+    run = chained(MAX_UNSLOWED_STEPS + 50)
     waits = brought(execution(run, "ship"), WaitForEvent())
     assert status_of(decide(run, view(run), executions(waits), NOON)).step is None
 
 
 @pytest.mark.parametrize("how", ["runs", "lost"])
 def test_a_chain_is_remembered_while_its_step_runs_and_when_it_is_lost(how: str) -> None:
-    run = chained(STEPS_AT_ONCE + 50)
+    run = chained(MAX_UNSLOWED_STEPS + 50)
     held = {"runs": runs, "lost": lost}[how](execution(run, "ship"))
     step = status_of(decide(run, view(run), executions(held), NOON)).step
     assert step is not None
-    assert step.chain == STEPS_AT_ONCE + 50
+    assert step.chain == MAX_UNSLOWED_STEPS + 50
 
 
 def test_a_clock_that_goes_back_makes_a_chain_no_longer() -> None:

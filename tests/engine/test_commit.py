@@ -387,7 +387,7 @@ def test_another_attempt_beside_outcomes_whose_commit_has_no_answer_is_void() ->
     ]
 
 
-def test_an_outcome_whose_fate_nobody_here_knows_is_not_called_void_for_sure() -> None:
+def test_an_outcome_whose_fate_is_not_known_is_not_called_void() -> None:
     run, events = waiting_run(), many("approve", 2)
     first, last = chain(run, *events)
     run = written(run, decide(run, view(run, *events), executions(first, last), NOON))
@@ -474,7 +474,7 @@ def test_nothing_is_committed_before_the_finalizer_holds_the_run() -> None:
     assert every(Release, (*decision.before, *decision.after)) == []
 
 
-def test_sequence_numbers_have_no_gaps_whatever_becomes_of_the_events() -> None:
+def test_sequence_numbers_have_no_gaps_whatever_the_phases_of_the_events() -> None:
     counts = EventCounts(processed=4, failed=0, rejected=2)
     run = waiting_run(status={"events": counts})
     first, typo = event("approve"), event("aprove")

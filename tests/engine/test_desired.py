@@ -74,7 +74,7 @@ def test_the_end_is_announced_and_noted() -> None:
     assert [each.reason for each in every(Announce, decision.after)] == ["Terminated"]
 
 
-def test_cancelling_leaves_what_runs_alone() -> None:
+def test_a_cancellation_leaves_a_running_handler_alone() -> None:
     run = stepping_run("ship", cancel=True)
 
     decision = decide(run, view(run), executions(runs(execution(run, "ship"))), NOON)
@@ -83,7 +83,7 @@ def test_cancelling_leaves_what_runs_alone() -> None:
     assert every(Release, (*decision.before, *decision.after)) == []
 
 
-def test_a_cancelled_run_commits_the_outcome_of_what_ran_and_then_ends() -> None:
+def test_a_cancelled_run_commits_the_outcome_of_its_running_handler_and_then_ends() -> None:
     run = stepping_run("pay", cancel=True)
     done = brought(execution(run, "pay"), NextStep(step="ship"))
 
@@ -143,7 +143,7 @@ def test_cancelling_waits_for_workers_that_may_still_run_the_handler_after_a_res
     assert decision.status is None or decision.status.phase is RunPhase.RUNNING
 
 
-def test_terminating_voids_what_runs_and_tells_its_worker_after_the_commit() -> None:
+def test_a_termination_voids_the_running_handler_and_releases_it_after_the_commit() -> None:
     run = stepping_run("ship", terminate=True)
 
     decision = decide(run, view(run), executions(runs(execution(run, "ship"))), NOON)
@@ -266,7 +266,7 @@ def test_a_handler_whose_worker_was_lost_is_not_tried_again_when_cancelled() -> 
 
 
 @pytest.mark.parametrize("wish", WISHES)
-def test_a_wish_does_not_wait_for_the_end_of_a_back_off(wish: dict[str, Any]) -> None:
+def test_a_cancellation_does_not_wait_for_the_end_of_a_back_off(wish: dict[str, Any]) -> None:
     run = stepping_run("pay", attempt=5, since=NOON, **wish)
 
     status = status_of(decide(run, view(run), executions(), NOON))
@@ -293,7 +293,9 @@ def test_a_cancellation_that_was_taken_back_in_time_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("held", [runs, lambda made: brought(made, Complete())])
-def test_who_is_cancelled_and_terminated_is_terminated(held: Callable[[Execution], Held]) -> None:
+def test_a_run_that_is_cancelled_and_terminated_is_terminated(
+    held: Callable[[Execution], Held],
+) -> None:
     run = stepping_run("pay", cancel=True, terminate=True)
 
     status = status_of(decide(run, view(run), executions(held(execution(run, "pay"))), NOON))
@@ -325,7 +327,7 @@ def test_a_worker_that_comes_back_after_the_termination_is_told_that_it_is_void(
 
 
 @pytest.mark.parametrize("wish", WISHES)
-def test_a_deletion_comes_before_a_wish(wish: dict[str, Any]) -> None:
+def test_a_deletion_comes_before_a_cancellation(wish: dict[str, Any]) -> None:
     run = deleted(waiting_run(**wish))
 
     decision = decide(run, view(run, event("approve")), executions(), NOON)
@@ -386,7 +388,7 @@ def test_a_timeout_of_zero_ends_the_run_at_once() -> None:
     assert (status.phase, status.message) == (RunPhase.TIMED_OUT, "It did not finish within 0s.")
 
 
-def test_a_run_whose_timeout_nobody_can_count_starts_and_is_terminated() -> None:
+def test_a_run_whose_timeout_is_beyond_the_calendar_starts_and_can_be_terminated() -> None:
     run = new_run(timeout=timedelta.max)
 
     assert every(Dispatch, decide(run, view(run), executions(), NOON).before)

@@ -13,7 +13,7 @@ from grctl_operator.engine import (
     ListEvents,
     decide,
 )
-from grctl_operator.engine.telling import TOLD_OF
+from grctl_operator.engine.telling import MAX_ANNOUNCED_EVENTS
 from tests.engine.builders import (
     NOON,
     at,
@@ -93,7 +93,7 @@ def test_a_step_needs_no_list_of_events() -> None:
     assert [type(effect) for effect in decision.before] == [Dispatch]
 
 
-def test_nothing_is_dispatched_beside_what_runs() -> None:
+def test_nothing_is_dispatched_while_a_handler_runs() -> None:
     run = waiting_run()
     approve, second = event("approve"), event("approve", "second")
 
@@ -104,7 +104,7 @@ def test_nothing_is_dispatched_beside_what_runs() -> None:
     assert every(Dispatch, decision.before) == []
 
 
-def test_what_runs_by_an_older_commit_does_not_hold_up_the_next() -> None:
+def test_an_execution_of_an_older_commit_does_not_hold_up_the_next() -> None:
     run = waiting_run(commits=4)
     approve = event("approve")
     old = runs(execution(run, approve, commits=3))
@@ -163,7 +163,7 @@ def test_a_list_made_for_the_run_before_does_not_tell_of_an_old_event() -> None:
     assert decision.before == (ListEvents(),)
 
 
-def test_what_no_worker_can_take_waits_for_one_and_people_are_told() -> None:
+def test_a_handler_without_a_worker_waits_and_is_announced() -> None:
     run = stepping_run("ship")
     nobody = executions(workers=[], other_types=["Refund"])
 
@@ -178,7 +178,7 @@ def test_what_no_worker_can_take_waits_for_one_and_people_are_told() -> None:
     assert status_of(decision).message == text
 
 
-def test_what_the_connected_version_does_not_have_waits_and_people_are_told() -> None:
+def test_a_handler_that_the_connected_version_lacks_waits_and_is_announced() -> None:
     run = stepping_run("ship")
     old = executions(workers=[worker(steps=["remind"])])
 
@@ -191,7 +191,7 @@ def test_what_the_connected_version_does_not_have_waits_and_people_are_told() ->
     assert decision.before == (AwaitWorker(), told)
 
 
-def test_an_event_that_waits_for_a_worker_is_told_so_too() -> None:
+def test_a_missing_worker_is_announced_on_the_waiting_event_too() -> None:
     run, approve = waiting_run(), event("approve", created_at=at("11:00"))
     late = event("reject", created_at=at("11:59:57"))
 
@@ -205,17 +205,17 @@ def test_an_event_that_waits_for_a_worker_is_told_so_too() -> None:
     assert decision.wake_at == at("12:00:02")
 
 
-def test_of_many_events_that_wait_for_a_worker_some_are_told() -> None:
+def test_a_missing_worker_is_announced_on_a_few_of_many_events() -> None:
     run = new_run()
-    crowd = many("approve", TOLD_OF + 20)
+    crowd = many("approve", MAX_ANNOUNCED_EVENTS + 20)
 
     decision = decide(run, view(run, *crowd), executions(workers=[]), NOON)
 
     told = [each.event for each in every(Announce, decision.before) if each.event]
-    assert told == crowd[:TOLD_OF]
+    assert told == crowd[:MAX_ANNOUNCED_EVENTS]
 
 
-def test_a_worker_that_is_replaced_within_five_seconds_is_no_news() -> None:
+def test_a_worker_that_is_replaced_within_five_seconds_is_not_announced() -> None:
     run = stepping_run("ship")
     gone = worker(connected=False, seen=at("11:59:56"))
 
@@ -227,7 +227,7 @@ def test_a_worker_that_is_replaced_within_five_seconds_is_no_news() -> None:
     assert [each.since for each in every(Announce, missing.before)] == [gone.seen]
 
 
-def test_nobody_is_missed_while_workers_come_back_to_a_new_operator() -> None:
+def test_no_missing_worker_is_announced_while_workers_reconnect_to_a_new_operator() -> None:
     run = stepping_run("ship")
     fresh = executions(workers=[], accepting_since=at("11:59:57"))
 
@@ -239,7 +239,7 @@ def test_nobody_is_missed_while_workers_come_back_to_a_new_operator() -> None:
     assert len(every(Announce, late.before)) == 1
 
 
-def test_busy_workers_are_waited_for_without_an_alarm() -> None:
+def test_busy_workers_are_not_announced_as_missing() -> None:
     run = stepping_run("ship")
 
     decision = decide(run, view(run), executions(workers=[worker(free=0)]), NOON)
@@ -324,7 +324,7 @@ def test_a_back_off_is_full_though_its_begin_was_rounded_up() -> None:
     assert decision.wake_at == at("12:00:03")
 
 
-def test_a_missing_worker_is_told_of_although_the_clock_stepped_back() -> None:
+def test_a_missing_worker_is_announced_although_the_clock_stepped_back() -> None:
     run = stepping_run("ship", since=at("13:00"))
 
     decision = decide(run, view(run), executions(workers=[]), NOON)
@@ -332,7 +332,7 @@ def test_a_missing_worker_is_told_of_although_the_clock_stepped_back() -> None:
     assert [each.reason for each in every(Announce, decision.before)] == ["NoWorker"]
 
 
-def test_work_from_before_a_step_back_is_held_back_like_any_that_is_older() -> None:
+def test_work_from_before_the_clock_stepped_back_is_held_back_like_older_work() -> None:
     run = stepping_run("ship", since=at("13:00"))
     started = executions(accepting_since=at("11:59:59"))
 

@@ -4,7 +4,7 @@ import pytest
 
 from grctl.models import Complete, HandlerKind, RunPhase, RunStatus, WaitForEvent, WorkflowRun
 from grctl_operator.engine import Decision, Dispatch, decide
-from grctl_operator.engine.display import INBOX_SHOWN
+from grctl_operator.engine.display import MAX_SHOWN_INBOX_ENTRIES
 from tests.engine.builders import (
     NOON,
     at,
@@ -148,12 +148,14 @@ def test_a_worker_that_comes_back_late_does_not_turn_back_the_attempt() -> None:
 
 def test_the_inbox_shows_its_head_and_its_length() -> None:
     run = stepping_run("ship")
-    crowd = many("approve", INBOX_SHOWN + 5)
+    crowd = many("approve", MAX_SHOWN_INBOX_ENTRIES + 5)
 
     status = status_of(decide(run, view(run, *crowd), executions(), NOON))
 
-    assert [each.name for each in status.inbox] == [each.name for each in crowd[:INBOX_SHOWN]]
-    assert status.inbox_length == INBOX_SHOWN + 5
+    assert [each.name for each in status.inbox] == [
+        each.name for each in crowd[:MAX_SHOWN_INBOX_ENTRIES]
+    ]
+    assert status.inbox_length == MAX_SHOWN_INBOX_ENTRIES + 5
     assert (status.inbox[0].event_name, status.inbox[0].since) == ("approve", at("11:00"))
 
 
@@ -200,7 +202,7 @@ def test_without_a_worker_a_wait_names_no_event() -> None:
     assert (status.message, status.event_names) == ("Waits for an event.", ())
 
 
-def test_an_idle_wait_keeps_the_event_names_for_who_wants_to_send() -> None:
+def test_an_idle_wait_shows_the_event_names_to_senders() -> None:
     run = waiting_run()
 
     status = status_of(decide(run, view(run), executions(), NOON))
@@ -248,7 +250,7 @@ def test_a_run_that_came_while_no_operator_was_up_is_shown_at_once() -> None:
     assert status.message == "Goes on with the start handler."
 
 
-def test_what_was_shown_stays_while_workers_may_come_back_to_a_new_operator() -> None:
+def test_a_shown_message_stays_while_workers_may_reconnect_to_a_new_operator() -> None:
     run = stepping_run("ship", since=at("11:59"))
     ship = execution(run, "ship")
     seen = shown(run, view(run), executions(runs(ship, since=at("11:59"))), at("11:59:01"))

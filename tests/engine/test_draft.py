@@ -36,7 +36,7 @@ def test_a_change_for_people_is_written_a_little_later() -> None:
     assert made.decision().write_by == NOON + seconds(0.25)
 
 
-def test_what_only_we_know_is_written_at_once() -> None:
+def test_a_change_that_only_the_operator_knows_is_written_at_once() -> None:
     made = draft()
     made.write_first(phase=RunPhase.RUNNING)
 
@@ -105,7 +105,7 @@ def test_a_consumed_event_is_numbered_counted_and_put_into_the_outbox() -> None:
     assert [(each.uid, each.sequence, each.at) for each in made.status.settled] == [
         (approve.uid, 1, NOON)
     ]
-    assert approve.uid in made.consumed
+    assert approve.uid in made.consumed_uids
 
 
 def test_a_list_is_asked_for_once() -> None:
@@ -116,7 +116,7 @@ def test_a_list_is_asked_for_once() -> None:
     assert made.decision().before == (ListEvents(),)
 
 
-def test_the_earliest_wish_wakes() -> None:
+def test_the_earliest_of_several_moments_wakes() -> None:
     made = draft()
     for moment in ("12:30", "12:10", "12:20"):
         made.wake(at(moment))

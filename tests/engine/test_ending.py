@@ -36,7 +36,7 @@ from tests.engine.builders import (
 )
 
 
-def test_a_finished_run_rejects_what_waits_in_order_and_says_what_to_do() -> None:
+def test_a_finished_run_rejects_waiting_events_in_order_and_says_what_to_do() -> None:
     run = finished_run()
 
     status = status_of(decide(run, view(run, event("b"), event("a")), executions(), NOON))
@@ -106,7 +106,7 @@ def test_a_finished_run_without_leftovers_is_left_alone() -> None:
     assert (decision.status, decision.before, decision.wake_at) == (None, (), None)
 
 
-def test_a_deleted_run_first_rejects_what_waits() -> None:
+def test_a_deleted_run_first_rejects_its_waiting_events() -> None:
     run = deleted(waiting_run())
 
     decision = decide(run, view(run, event("approve")), executions(), NOON)
@@ -187,7 +187,7 @@ def test_a_deleted_run_with_a_full_outbox_rejects_the_rest_later() -> None:
     assert decision.status is None or decision.status.commits == run.status.commits
 
 
-def test_a_deleted_run_releases_what_runs_and_dispatches_nothing() -> None:
+def test_a_deleted_run_releases_its_running_handler_and_dispatches_nothing() -> None:
     run = deleted(waiting_run())
     approve = event("approve")
 
@@ -197,7 +197,7 @@ def test_a_deleted_run_releases_what_runs_and_dispatches_nothing() -> None:
     assert every(Dispatch, decision.before) == []
 
 
-def test_a_deleted_run_that_is_not_ours_to_hold_is_left_alone() -> None:
+def test_a_deleted_run_without_our_finalizer_is_left_alone() -> None:
     run = deleted(new_run(held=False))
 
     decision = decide(run, view(run, event("approve")), executions(), NOON)
@@ -214,7 +214,7 @@ def test_a_deleted_run_does_not_say_that_it_goes_on(run: WorkflowRun) -> None:
     assert "Waits for an event" not in status_of(decision).message
 
 
-def test_a_finished_run_that_nothing_holds_is_held_again() -> None:
+def test_a_finished_run_without_the_finalizer_gets_it_again() -> None:
     run = with_metadata(finished_run(), finalizers=())
 
     decision = decide(run, view(run), executions(), NOON)

@@ -160,7 +160,7 @@ def test_no_event_is_unknown_in_the_first_five_seconds_of_an_operator() -> None:
     assert decision.wake_at == NOON + seconds(1)
 
 
-def test_five_seconds_after_its_start_an_operator_rejects_what_nobody_knows() -> None:
+def test_five_seconds_after_its_start_an_operator_rejects_an_unknown_event() -> None:
     run = waiting_run()
     later = executions(accepting_since=NOON - seconds(5))
 
@@ -227,7 +227,7 @@ def test_an_unknown_event_created_after_the_deadline_is_not_judged_in_this_wait(
     assert status_of(decision).settled == ()
 
 
-def test_order_comes_before_the_deadline_where_a_clock_went_back() -> None:
+def test_order_comes_before_the_deadline_if_a_clock_went_back() -> None:
     run = waiting_run(deadline=NOON, timeout_step="remind")
     ahead = event("reject", created_at=at("12:00:03"))
     behind = event("approve", created_at=at("11:59"))

@@ -184,7 +184,7 @@ def test_a_handler_that_ended_five_processes_alone_fails_its_run() -> None:
 
 
 @pytest.mark.parametrize("attempt", [5, 50, 5000])
-def test_a_lost_worker_that_is_no_crash_of_its_own_never_fails_the_run(attempt: int) -> None:
+def test_a_lost_worker_whose_handler_did_not_crash_it_never_fails_the_run(attempt: int) -> None:
     run = crashing(attempt=attempt, crashes=4)
     gone = lost(execution(run, "ship", attempt=attempt))
 
@@ -195,7 +195,7 @@ def test_a_lost_worker_that_is_no_crash_of_its_own_never_fails_the_run(attempt: 
     assert status.step.crashes == 4
 
 
-def test_a_crash_of_its_own_is_counted_in_the_first_attempt_too() -> None:
+def test_a_crash_is_counted_in_the_first_attempt_too() -> None:
     run = stepping_run("ship")
 
     status = status_of(decide(run, view(run), executions(crashed(execution(run, "ship"))), NOON))
@@ -218,7 +218,7 @@ def test_the_backoff_limit_says_how_many_crashes_are_borne(limit: int, crashes: 
     assert phases == [RunPhase.FAILED, RunPhase.RUNNING]
 
 
-def test_what_runs_says_how_often_it_crashed_before() -> None:
+def test_a_running_handler_shows_how_often_it_crashed_before() -> None:
     run = crashing(attempt=3, crashes=2)
     third = runs(execution(run, "ship", attempt=3))
 
@@ -285,7 +285,7 @@ def test_nothing_is_tried_again_before_the_finalizer_holds_the_run() -> None:
     assert every(Release, (*decision.before, *decision.after)) == []
 
 
-def test_a_worker_lost_with_its_loop_blocked_is_told_with_what_blocked_it() -> None:
+def test_the_loss_of_a_worker_with_a_blocked_loop_names_what_blocked_it() -> None:
     run = stepping_run("ship")
     blocked = Blockage(at("11:55"), "/app/orders.py:7 in ship", "e1", "ship of order")
     gone = worker(connected=False, blocked=blocked)
@@ -302,7 +302,7 @@ def test_a_worker_lost_with_its_loop_blocked_is_told_with_what_blocked_it() -> N
     )
 
 
-def test_a_blocked_loop_is_told_on_the_run_that_blocks_it_only() -> None:
+def test_a_blocked_loop_is_announced_only_on_the_run_that_blocks_it() -> None:
     run = stepping_run("ship")
     blocked = Blockage(at("11:59:50"), "/app/orders.py:7 in ship", "e1", "ship of order")
     workers = [worker(connected=False, blocked=blocked)]

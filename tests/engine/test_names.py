@@ -3,7 +3,7 @@
 from grctl.models import HandlerKind, Step, WaitForEvent
 from grctl.models.limits import MAX_SHOWN_NAMES
 from grctl_operator.engine import Announce, AwaitWorker, Decision, Dispatch, decide
-from grctl_operator.engine.names import PAST_NAMES
+from grctl_operator.engine.names import MAX_PAST_EVENT_NAMES
 from tests.engine.builders import (
     NOON,
     at,
@@ -75,7 +75,7 @@ def test_a_name_stays_known_after_it_is_not_shown_any_more() -> None:
     assert rejected(decision) == []
 
 
-def test_a_name_that_a_worker_has_again_is_a_past_one_no_more() -> None:
+def test_a_name_that_a_worker_has_again_is_not_a_past_one() -> None:
     run = waiting_run(
         status={"event_names": ("approve",), "past_event_names": ("refund", "reject")}
     )
@@ -92,7 +92,7 @@ def test_a_new_operator_rejects_nothing_that_the_run_knows() -> None:
     assert rejected(decide(run, view(run, REFUND), started, NOON)) == []
 
 
-def test_a_name_that_nobody_had_is_unknown() -> None:
+def test_a_name_that_no_worker_had_is_unknown() -> None:
     run = waiting_run(status={"event_names": ("approve",), "past_event_names": ("reject",)})
 
     decision = decide(run, view(run, REFUND), executions(workers=[OLD]), NOON)
@@ -194,7 +194,7 @@ def test_a_run_without_a_connected_worker_keeps_its_names() -> None:
 
 
 def test_past_names_are_bounded_and_the_newest_stay() -> None:
-    past = tuple(f"event-{number}" for number in range(PAST_NAMES))
+    past = tuple(f"event-{number}" for number in range(MAX_PAST_EVENT_NAMES))
     run = waiting_run(status={"event_names": ("approve", "refund"), "past_event_names": past})
 
     status = status_of(decide(run, view(run), executions(workers=[OLD]), NOON))
@@ -214,7 +214,9 @@ def test_a_run_that_runs_a_step_learns_names_in_the_background() -> None:
 
 
 def test_a_name_beyond_those_that_a_status_holds_is_dispatched_all_the_same() -> None:
-    many_names = [f"event-{number}" for number in range(MAX_SHOWN_NAMES + PAST_NAMES + 10)]
+    many_names = [
+        f"event-{number}" for number in range(MAX_SHOWN_NAMES + MAX_PAST_EVENT_NAMES + 10)
+    ]
     last = event(many_names[-1])
     half = len(many_names) // 2
     versions = (many_names[:half], many_names[half:])

@@ -21,7 +21,7 @@ from grctl_operator.engine import (
     decide,
 )
 from grctl_operator.engine.orphans import ORPHAN_TIMEOUT
-from grctl_operator.engine.telling import TOLD_OF
+from grctl_operator.engine.telling import MAX_ANNOUNCED_EVENTS
 from tests.engine.builders import (
     NOON,
     at,
@@ -72,7 +72,7 @@ def test_an_event_that_is_rejected_needs_no_place_before() -> None:
     assert len(every(Settle, decision.before)) == 1
 
 
-def test_people_are_told_of_a_waiting_event_after_five_seconds() -> None:
+def test_a_waiting_event_is_announced_after_five_seconds() -> None:
     early = event("approve", created_at=NOON)
 
     before = decide(None, without_run(early), executions(), at("12:00:04.999"))
@@ -86,12 +86,12 @@ def test_people_are_told_of_a_waiting_event_after_five_seconds() -> None:
     assert after.wake_at == NOON + ORPHAN_TIMEOUT + timedelta(seconds=1)
 
 
-def test_people_are_not_flooded() -> None:
-    crowd = many("approve", TOLD_OF + 20)
+def test_of_many_waiting_events_a_few_are_announced() -> None:
+    crowd = many("approve", MAX_ANNOUNCED_EVENTS + 20)
 
     decision = decide(None, without_run(*crowd), executions(), NOON)
 
-    assert [each.event for each in every(Announce, decision.before)] == crowd[:TOLD_OF]
+    assert [each.event for each in every(Announce, decision.before)] == crowd[:MAX_ANNOUNCED_EVENTS]
 
 
 def test_an_event_that_any_run_may_take_stays_although_a_read_found_none() -> None:
@@ -139,11 +139,11 @@ def test_a_run_that_is_gone_needs_its_executions_no_more() -> None:
     assert decision.before == (Release("e1", False, "the run is gone"),)
 
 
-def test_where_there_is_nothing_nothing_is_done() -> None:
+def test_without_a_run_and_without_events_nothing_is_done() -> None:
     assert decide(None, Events(), executions(), NOON) == Decision()
 
 
-def test_an_event_without_a_run_is_told_of_although_the_clock_stepped_back() -> None:
+def test_an_event_without_a_run_is_announced_although_the_clock_stepped_back() -> None:
     waits = event("approve", created_at=at("13:00"))
 
     decision = decide(None, Events({waits.uid: waits}), executions(), NOON)

@@ -84,7 +84,7 @@ def test_entries_whose_settling_is_known_do_not_fill_the_outbox() -> None:
     assert [each.event for each in every(Dispatch, decision.before)] == [approve]
 
 
-def test_rejections_stop_where_the_outbox_is_full() -> None:
+def test_rejections_stop_when_the_outbox_is_full() -> None:
     run = waiting_run()
     typos = many("aprove", OUTBOX_LIMIT + 10)
 

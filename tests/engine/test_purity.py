@@ -76,7 +76,7 @@ def test_the_input_is_not_changed(situation: Situation) -> None:
 
 
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
-def test_a_status_is_to_be_written_exactly_where_there_is_a_time_for_it(
+def test_a_decision_has_a_time_to_write_exactly_if_it_has_a_status(
     situation: Situation,
 ) -> None:
     decision = decide(*situation)

@@ -65,7 +65,7 @@ def test_a_finished_run_stays_its_whole_time_and_is_looked_at_after_it() -> None
     assert decision.wake_at == at("12:00:01")
 
 
-def test_no_time_at_all_is_the_rest_of_the_second() -> None:
+def test_a_time_of_zero_lasts_for_the_rest_of_the_second() -> None:
     run = finished_run(ttl=0)
 
     assert every(Delete, decide(run, view(run), executions(), at("11:00")).before) == []
@@ -99,7 +99,7 @@ def test_a_run_whose_status_does_not_say_when_it_finished_stays() -> None:
     assert every(Delete, decide(run, view(run), executions(), NOON).before) == []
 
 
-def test_what_waits_is_rejected_by_the_deletion() -> None:
+def test_waiting_events_are_rejected_by_the_deletion() -> None:
     run = finished_run(ttl=0)
     waiting = event("approve")
 
@@ -133,7 +133,7 @@ def test_a_restored_run_is_not_deleted() -> None:
     assert every(Delete, decide(run, view(run), executions(), NOON).before) == []
 
 
-def test_who_runs_something_of_an_expired_run_is_told_all_the_same() -> None:
+def test_the_worker_of_an_expired_run_is_told_all_the_same() -> None:
     run = finished_run(ttl=0)
     late = runs(execution(new_run()))
 

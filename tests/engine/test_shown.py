@@ -13,7 +13,7 @@ import pytest
 
 from grctl.models import RunPhase
 from grctl_operator.engine import Decision, decide, dispatch
-from grctl_operator.engine.dispatch import RETURNED
+from grctl_operator.engine.dispatch import RETURN_TIME
 from grctl_operator.runtime.write.pace import Pace
 from tests.engine.ledger import UNKNOWN_EVENT
 from tests.engine.operators import Operator
@@ -35,7 +35,7 @@ class Stage:
         self.operator.finish_start()
         self.first, self.second = Worker("w0"), Worker("w1")
         self.first.connect(self.operator)
-        self.go_on(RETURNED.total_seconds())
+        self.go_on(RETURN_TIME.total_seconds())
 
     def _decide(self, *what: Any) -> Decision:
         self.decided = decide(*what)
@@ -243,7 +243,7 @@ def a_takeover_while_it_runs(stage: Stage) -> None:
     stage.first.take()
     _take_over(stage)
     stage.first.connect(stage.operator)
-    stage.go_on(RETURNED.total_seconds())
+    stage.go_on(RETURN_TIME.total_seconds())
 
 
 def a_takeover_whose_workers_are_gone(stage: Stage) -> None:
@@ -251,7 +251,7 @@ def a_takeover_whose_workers_are_gone(stage: Stage) -> None:
     stage.first.crash()
     _take_over(stage)
     stage.second.connect(stage.operator)
-    stage.go_on(RETURNED.total_seconds() + 0.1)
+    stage.go_on(RETURN_TIME.total_seconds() + 0.1)
 
 
 def a_takeover_by_which_it_waits_for_its_first_dispatch(stage: Stage) -> None:
@@ -260,7 +260,7 @@ def a_takeover_by_which_it_waits_for_its_first_dispatch(stage: Stage) -> None:
     stage.send("approve")
     _take_over(stage)
     stage.second.connect(stage.operator)
-    stage.go_on(RETURNED.total_seconds() + 0.1)
+    stage.go_on(RETURN_TIME.total_seconds() + 0.1)
 
 
 def _take_over(stage: Stage) -> None:
@@ -402,7 +402,7 @@ def a_restart_of_the_operator_without_a_worker(stage: Stage) -> None:
     stage.go_on(LASTS)
     stage.first.crash()
     _take_over(stage)
-    stage.go_on(RETURNED.total_seconds())
+    stage.go_on(RETURN_TIME.total_seconds())
 
 
 QUIET: tuple[tuple[Callable[[Stage], None], str], ...] = (
@@ -420,7 +420,7 @@ QUIET: tuple[tuple[Callable[[Stage], None], str], ...] = (
 
 
 @pytest.mark.parametrize(("way", "message"), QUIET, ids=lambda each: getattr(each, "__name__", ""))
-def test_a_run_of_which_nothing_runs_says_so_after(
+def test_a_run_without_a_running_handler_says_so_after(
     way: Callable[[Stage], None], message: str
 ) -> None:
     stage = Stage()

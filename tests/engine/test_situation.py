@@ -33,7 +33,7 @@ def test_an_entry_is_confirmed_when_a_complete_view_shows_it_no_more() -> None:
 
     made = situation(unknown, settled=[known, unknown])
 
-    assert [each.name for each in made.unconfirmed] == ["b"]
+    assert [each.name for each in made.unconfirmed_entries] == ["b"]
     assert made.outbox_room == OUTBOX_LIMIT - 1
 
 
@@ -42,7 +42,7 @@ def test_an_incomplete_view_confirms_nothing() -> None:
 
     made = Situation(run, view(run, complete=False), executions(), NOON)
 
-    assert [each.name for each in made.unconfirmed] == ["a"]
+    assert [each.name for each in made.unconfirmed_entries] == ["a"]
 
 
 def test_a_run_without_commits_has_consumed_nothing() -> None:
@@ -80,7 +80,7 @@ def test_nothing_is_current_for_a_finished_run() -> None:
     assert not Situation(run, view(run), executions(), NOON).is_current(execution(run))
 
 
-def test_in_flight_is_what_a_worker_has_and_may_bring_back() -> None:
+def test_an_execution_that_a_worker_may_bring_back_is_in_flight() -> None:
     run = waiting_run()
     approve = event("approve")
     running = runs(execution(run, approve, "running"))
@@ -103,7 +103,7 @@ def test_an_event_is_not_taken_for_withdrawn_by_an_incomplete_view() -> None:
     assert made.in_flight == (running,)
 
 
-def test_what_is_stamped_is_a_whole_second() -> None:
+def test_the_time_that_is_written_is_a_whole_second() -> None:
     run = waiting_run()
 
     assert Situation(run, view(run), executions(), at("12:00:00.999")).second == NOON
@@ -141,7 +141,7 @@ def test_a_run_whose_age_is_unknown_trusts_a_list_only() -> None:
     assert not made.trusts(approve)
 
 
-def test_a_run_of_which_the_first_revision_is_unknown_trusts_a_list_only() -> None:
+def test_a_run_whose_first_revision_is_unknown_trusts_a_list_only() -> None:
     run = waiting_run()
     approve = event("approve", place=8)
 

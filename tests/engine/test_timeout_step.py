@@ -27,7 +27,7 @@ def told(decision: Decision) -> list[tuple[str, str]]:
     return [(each.reason, each.message) for each in every(Announce, decision.before)]
 
 
-def test_a_timeout_step_that_no_connected_worker_has_is_told_at_once() -> None:
+def test_a_timeout_step_that_no_connected_worker_has_is_announced_at_once() -> None:
     decision = decide(RUN, view(RUN), OTHER_VERSION, NOON)
 
     text = (
@@ -59,7 +59,7 @@ def test_a_version_that_has_the_timeout_step_ends_the_warning_in_the_background(
 
 
 @pytest.mark.parametrize("workers", [[], [worker(connected=False)], [worker()]])
-def test_a_timeout_step_is_not_missed_where_a_worker_has_it_or_nobody_is_there(
+def test_a_timeout_step_is_not_announced_if_a_worker_has_it_or_none_is_connected(
     workers: list[WorkerPresence],
 ) -> None:
     decision = decide(RUN, view(RUN), executions(workers=workers), NOON)
@@ -68,7 +68,7 @@ def test_a_timeout_step_is_not_missed_where_a_worker_has_it_or_nobody_is_there(
     assert every(AwaitWorker, decision.before) == []
 
 
-def test_a_worker_that_is_replaced_is_not_told_as_a_missing_timeout_step() -> None:
+def test_a_worker_that_is_replaced_is_not_announced_as_a_missing_timeout_step() -> None:
     left = worker("w0", connected=False, seen=NOON - seconds(2))
 
     decision = decide(RUN, view(RUN), executions(workers=[left, worker(steps=["ship"])]), NOON)
@@ -77,7 +77,7 @@ def test_a_worker_that_is_replaced_is_not_told_as_a_missing_timeout_step() -> No
     assert decision.wake_at == NOON + seconds(3)
 
 
-def test_a_missing_timeout_step_is_not_told_while_an_event_is_handled() -> None:
+def test_a_missing_timeout_step_is_not_announced_while_an_event_is_handled() -> None:
     approve = event("approve")
     running = executions(runs(execution(RUN, approve)), workers=[worker(steps=["ship"])])
 

@@ -15,7 +15,7 @@ from grctl.models.run import RunSpec, WorkflowSpec
 from grctl.models.salvage import contradiction
 from grctl.models.wire import Catalogue
 from grctl_operator.engine.observation import Event, Key, whole_second
-from grctl_operator.engine.retention import KEPT
+from grctl_operator.engine.retention import DEFAULT_KEPT_EVENTS_COUNT
 from tests.engine import ledger
 from tests.engine.ledger import Consumption, require
 
@@ -300,4 +300,4 @@ class World:
 def surplus_through(run: WorkflowRun) -> int:
     """Up to which sequence a run's settled events are too many."""
     keep = run.spec.keep_events
-    return run.status.events.total - (KEPT if keep is None else keep)
+    return run.status.events.total - (DEFAULT_KEPT_EVENTS_COUNT if keep is None else keep)

@@ -16,7 +16,7 @@ from grctl.models.run import WorkflowRun
 from grctl.models.wire import Outcome, Refused, Succeeded
 from grctl_operator.engine.decision import Dispatch
 from grctl_operator.engine.draft import SHOWN_AFTER, Draft, goes_on
-from grctl_operator.engine.inbox import eligible, is_for_another_run
+from grctl_operator.engine.inbox import eligible_events, is_for_another_run
 from grctl_operator.engine.names import is_written
 from grctl_operator.engine.observation import Event, Events, Executions, Held
 from grctl_operator.engine.situation import Situation
@@ -97,7 +97,7 @@ def may_wait(run: WorkflowRun, events: Events, executions: Executions) -> bool:
 def _next_events(situation: Situation, draft: Draft, last: Held) -> Iterator[Event]:
     """Give the events behind those in flight, as long as the same worker takes each of them."""
     flying = {held.execution.event_uid for held in situation.in_flight}
-    for event in eligible(situation, draft):
+    for event in eligible_events(situation, draft):
         if event.uid in flying:
             continue
         if is_for_another_run(situation, event) or event.misfit or not situation.trusts(event):

@@ -1,8 +1,9 @@
-"""Making an outcome true: once, and only if the run is still as it was when the handler started.
+"""The commit of outcomes: once, and only if the run is still as it was when the handler started.
 
-Rule 4. The fence is the run's uid, its `commits` and `lastExecution`; the write carries the
-resourceVersion (rule 5). What does not pass the fence is void, and its worker is told so.
-Outcomes that wait behind each other are committed in order, in one write.
+I4 (one commit): the fence is the run's uid, its `commits` and its `lastExecution`. The write
+carries the resourceVersion: I5 (guarded writes). An outcome that does not pass the fence is void,
+and its worker is told so. Outcomes that were built on each other are committed in order, in one
+write.
 """
 
 from typing import Any
@@ -19,7 +20,7 @@ from grctl_operator.engine.chain import next_in_chain, note_long_chain
 from grctl_operator.engine.decision import Release
 from grctl_operator.engine.desired import cancel_message
 from grctl_operator.engine.draft import Draft
-from grctl_operator.engine.inbox import eligible, unconsumed
+from grctl_operator.engine.inbox import eligible_events, unconsumed_events
 from grctl_operator.engine.observation import Event, Held
 from grctl_operator.engine.situation import Situation, follows
 from grctl_operator.engine.size import ELSEWHERE, oversize
@@ -31,7 +32,7 @@ UNKNOWN_FATE = "the run has gone on; whether with this outcome or with another i
 
 
 def release_void(situation: Situation, draft: Draft) -> None:
-    """Let workers forget executions that cannot be committed any more."""
+    """Release executions that cannot be committed any more: their workers forget them."""
     idle = [held for held in situation.executions.held if not situation.is_in_flight(held)]
     committed = _committed_before(situation) if idle else {}
     for held in idle:
@@ -49,9 +50,9 @@ def release_void(situation: Situation, draft: Draft) -> None:
 def _committed_before(situation: Situation) -> dict[str, int]:
     """Return the executions that workers hold and whose outcomes are committed: id to `commits`.
 
-    One write commits several outcomes, and `lastExecution` names only the last. An execution
-    commits behind the one that it was built on or never (rule 4), so those that the last one was
-    built on are committed too.
+    One write may commit several outcomes, and `lastExecution` names only the last of them. An
+    execution commits after the one that it was built on, or never: I4 (one commit). So the
+    executions that the last one was built on are committed too.
     """
     uid = situation.run.metadata.uid
     held = {each.execution.id: each.execution for each in situation.executions.held}
@@ -64,7 +65,7 @@ def _committed_before(situation: Situation) -> dict[str, int]:
 
 
 def _why_void(situation: Situation, held: Held, committed: dict[str, int]) -> str:
-    """Return why nothing comes of an execution; whether something came of it, if that is unknown.
+    """Return why an execution is void, or that its fate is not known.
 
     An operator that took over may not know the executions between this one and the last.
     """
@@ -77,10 +78,10 @@ def _why_void(situation: Situation, held: Held, committed: dict[str, int]) -> st
 
 
 def commit_outcomes(situation: Situation, draft: Draft) -> bool:
-    """Commit the outcomes that are there, each behind the one that it was built on."""
+    """Commit the outcomes that have come, each after the one that it was built on."""
     committed: list[Execution] = []
     while outcome := _next_outcome(situation, draft, committed):
-        _take(situation, draft, outcome, len(committed))
+        _add_outcome(situation, draft, outcome, len(committed))
         committed.append(outcome.execution)
     if not committed:
         return False
@@ -93,7 +94,7 @@ def commit_outcomes(situation: Situation, draft: Draft) -> bool:
 
 def _next_outcome(situation: Situation, draft: Draft, committed: list[Execution]) -> Outcome | None:
     if committed and draft.status.wait is None:
-        return None  # the run finished, or goes on with a step: who waits for events is void
+        return None  # the run finished or goes on with a step: executions of events are void
     for held in situation.in_flight:
         execution = held.execution
         behind = follows(execution, committed[-1]) if committed else situation.is_current(execution)
@@ -105,18 +106,18 @@ def _next_outcome(situation: Situation, draft: Draft, committed: list[Execution]
 
 
 def _may_commit(situation: Situation, draft: Draft, execution: Execution) -> bool:
-    """Say whether the event of an outcome is still to be consumed; ask for a list to know."""
+    """Return whether the event of an outcome is to be consumed; if in doubt, ask for a list."""
     if execution.event_uid is None:
         return True
     event = situation.events.find(execution.event_uid)
     if event is None or not situation.trusts(event):
         draft.read_events()
         return False
-    return event in eligible(situation, draft)
+    return event in eligible_events(situation, draft)
 
 
-def _take(situation: Situation, draft: Draft, outcome: Outcome, before: int) -> None:
-    """Add an outcome to the commit, behind those of `before` others."""
+def _add_outcome(situation: Situation, draft: Draft, outcome: Outcome, before: int) -> None:
+    """Add an outcome to the commit, after `before` other outcomes."""
     event = situation.events.find(outcome.execution.event_uid)
     draft.change(started_at=draft.status.started_at or situation.second)
     match outcome.result:
@@ -145,7 +146,7 @@ def _succeed_if_it_fits(
 
 
 def _store_after(draft: Draft, result: Succeeded) -> dict[str, Any]:
-    """Return what the store holds with an outcome: the same object if the outcome changes none."""
+    """Return the store with an outcome applied: the same object if the outcome changes nothing."""
     if not result.put and not result.delete:
         return draft.status.store
     kept = {key: value for key, value in draft.status.store.items() if key not in result.delete}
@@ -158,7 +159,7 @@ def _oversize(situation: Situation, draft: Draft, store: dict[str, Any], value: 
 
 
 def _overlong(result: Succeeded) -> str | None:
-    """Return what is wrong with the step that a directive names: a status holds no longer name."""
+    """Return what is wrong with the step that a directive names, if its name is too long."""
     match result.directive:
         case NextStep(step=name) | WaitForEvent(timeout_step=str(name)) if len(name) > NAME_LENGTH:
             return f"The name of the next step has {len(name)} characters, at most {NAME_LENGTH}."
@@ -170,7 +171,7 @@ def _succeed(
 ) -> None:
     if event:
         draft.consume(event, EventPhase.PROCESSED, EventReason.HANDLED)
-    _follow(situation, draft, execution.handler_kind, result)
+    _apply_directive(situation, draft, execution.handler_kind, result)
 
 
 def _cancel(draft: Draft, handler: str) -> None:
@@ -178,10 +179,12 @@ def _cancel(draft: Draft, handler: str) -> None:
     draft.finish(RunPhase.CANCELLED, RunReason.CANCELLED, text)
 
 
-def _follow(situation: Situation, draft: Draft, kind: HandlerKind, result: Succeeded) -> None:
+def _apply_directive(
+    situation: Situation, draft: Draft, kind: HandlerKind, result: Succeeded
+) -> None:
     match result.directive:
         case WaitForEvent() as directive:
-            head = next(unconsumed(situation, draft), None)
+            head = next(unconsumed_events(situation, draft), None)
             wait = begin_wait(
                 directive, max(situation.now, head.created) if head else situation.now
             )
@@ -204,7 +207,7 @@ def _fail(draft: Draft, result: Failed, event: Event | None) -> None:
 
 
 def _cut(error: RunError) -> RunError:
-    """Cut an error to what a run keeps, whatever a worker sends."""
+    """Cut an error to the size that a status may hold."""
     trace = error.stack_trace and cut(error.stack_trace, MAX_STACK_TRACE_BYTES)
     texts = {
         "type": cut(error.type, MAX_MESSAGE_BYTES),
@@ -214,7 +217,7 @@ def _cut(error: RunError) -> RunError:
 
 
 def _refuse(draft: Draft, result: Refused, event: Event | None) -> None:
-    """Reject an event whose payload does not bind; the wait goes on as it was (rule 8)."""
+    """Reject an event whose payload does not bind. The wait goes on: I8 (bad input)."""
     if event is None:
         error = RunError(type=RunReason.BAD_INPUT, message=result.message)
         _fail(draft, Failed(reason=RunReason.BAD_INPUT, error=error), None)
@@ -231,11 +234,11 @@ def _entry(situation: Situation, outcome: Outcome, before: int) -> HistoryEntry:
         handler=execution.handler_name,
         kind=execution.handler_kind.value,
         event=execution.event,
-        outcome=_said(outcome),
+        outcome=_text_of(outcome),
     )
 
 
-def _said(outcome: Outcome) -> str:
+def _text_of(outcome: Outcome) -> str:
     match outcome.result:
         case Succeeded(directive=NextStep(step=name)):
             return f"step {name} is next"

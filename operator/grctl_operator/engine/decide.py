@@ -1,11 +1,8 @@
-"""What to write and to do about one run: the rules, in the order in which they apply.
+"""The decision about one run: what to write and what to do, by the tables of `rules`.
 
-The invariants are numbered as in docs/architecture.md ("What must always hold").
-
-1. A rule looks at the draft and either leaves it, adds to it, or ends the matter: what comes
-   after a commit is decided again from what the API server then says.
-2. A rule acts on a cache only as far as the cache may be trusted, and asks for a list otherwise.
-3. Nothing here reads a clock, makes a name, or remembers: everything comes in and goes out.
+1. Same input, same Decision. Nothing here reads a clock, makes a name or remembers anything.
+2. A rule acts on a cache only as far as the cache may be trusted; otherwise it asks for a list.
+3. A decision is checked (`invariants`) before anything is done about it.
 """
 
 from collections.abc import Iterable
@@ -44,13 +41,13 @@ def decide(
     *,
     orphan_timeout: timedelta = ORPHAN_TIMEOUT,
 ) -> Decision:
-    """Say what to write and do about one run. Same input, same Decision.
+    """Return what to write and to do about one run. Same input, same Decision.
 
     Args:
-        run: The run as last read or written; None: there is none of that id.
-        events: Its unsettled events, and how far that view may be trusted.
-        executions: What workers hold of it, and which workers there are.
-        now: A moment not after the API server's present time.
+        run: The run as it was last read or written; None if there is no run of that id.
+        events: Its unsettled events, and how far this view may be trusted.
+        executions: Its executions, and the workers of its type.
+        now: A moment that is not later than the API server's time.
         orphan_timeout: How long an event waits for a run of its id.
     """
     if run is None:
@@ -83,9 +80,9 @@ def decide_ahead(
 def decide_refused(
     run: WorkflowRun, events: Events, executions: Executions, now: datetime
 ) -> Decision:
-    """Say what to write of a run whose decided status was refused as too large.
+    """Return what to write of a run whose decided status was refused as too large.
 
-    No status: there is nothing smaller that would be true.
+    The decision has no status if nothing smaller would be true.
     """
     situation = Situation(run, events, executions, now)
     draft = Draft(situation)

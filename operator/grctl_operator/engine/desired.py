@@ -1,6 +1,6 @@
-"""What people ask of a run through its spec: to be cancelled, terminated, or to end in time.
+"""The desired state: a run is cancelled or terminated by its spec, or ends by its own timeout.
 
-Rule 4: each is a commit, so an execution that was under way is void.
+I4 (one commit): each end is a commit, so an execution that was under way is void.
 """
 
 from datetime import datetime
@@ -34,12 +34,12 @@ def obey_spec(situation: Situation, draft: Draft) -> bool:
 
 
 def cancel_message(handler: str | None) -> str:
-    """Say when the cancellation took effect."""
+    """Return the message that says when a cancellation took effect."""
     return f"Cancelled by spec, after {handler}." if handler else "Cancelled by spec."
 
 
 def run_deadline(situation: Situation) -> datetime | None:
-    """Give the second after which the run is too old, by its own timeout."""
+    """Return the second at which the run's own timeout ends."""
     run = situation.run
     timeout, created = run.spec.workflow.timeout, run.metadata.creation_timestamp
     return None if timeout is None or created is None else deadline_after(created, timeout)

@@ -1,11 +1,11 @@
-"""Giving the handler that is due to a worker, and once more when the worker was lost.
+"""The dispatch of the handler that is due, and its retry after its worker was lost.
 
-Rules 4 and 6, "Three writes an event": what an API object already says (a new run, an arrived
-event, a committed step) is dispatched at once, without a write. A further attempt is known to us
-only, so it is written first.
+I4 (one commit), I6 (level-triggered). What an API object already says (a new run, an event that
+arrived, a committed step) is dispatched at once, without a write. Only the operator knows of a
+further attempt, so that is written first.
 
-A process that ends takes every execution on it along, and nobody knows which of them ended it. So
-from its second attempt on a handler runs alone: on a worker that has nothing else to do. Only a
+When a worker's process ends, all its executions are lost, and which of them ended it is not known.
+So from its second attempt on, a handler runs alone: on a worker that has nothing else to do. Only a
 crash of a worker on which nothing else ran counts towards `spec.backoffLimit`.
 """
 
@@ -17,7 +17,7 @@ from grctl.json.raw_json import Uncarriable
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import RunError, Step
-from grctl_operator.engine.chain import chain_of, in_turn
+from grctl_operator.engine.chain import chain_of, slowed_until
 from grctl_operator.engine.decision import (
     Announce,
     AwaitClearWorker,
@@ -26,7 +26,7 @@ from grctl_operator.engine.decision import (
     Release,
 )
 from grctl_operator.engine.draft import SHOWN_AFTER, Draft
-from grctl_operator.engine.inbox import has_begun, is_for_another_run, next_event, unconsumed
+from grctl_operator.engine.inbox import has_begun, is_for_another_run, next_event, unconsumed_events
 from grctl_operator.engine.names import is_written, note_names
 from grctl_operator.engine.observation import (
     LONG_AGO,
@@ -39,20 +39,20 @@ from grctl_operator.engine.observation import (
     whole_second,
 )
 from grctl_operator.engine.situation import Situation
-from grctl_operator.engine.telling import TOLD_AFTER, TOLD_OF
+from grctl_operator.engine.telling import MAX_ANNOUNCED_EVENTS, TOLD_AFTER
 from grctl_operator.engine.versions import at_work, refused_by
 
 BACKOFF_LIMIT = 4
-"""Retries after crashes, where `spec.backoffLimit` says nothing."""
-RETURNED = timedelta(seconds=2)
-"""Workers that kept running are back with what they hold this long after an operator's start.
+"""Retries after crashes if `spec.backoffLimit` is not set."""
+RETURN_TIME = timedelta(seconds=2)
+"""Workers that kept running have reconnected, with their executions, so long after a start.
 
-Where the operator before us left word of how many there were, no longer than until these are back.
-Should another come in their place, something is executed twice, and committed once (rule 4).
+If the operator before left the number of its workers, the wait ends once as many are connected. If
+other workers came instead, a handler may run twice; its outcome commits once: I4 (one commit).
 """
 LONGEST_BACK_OFF = timedelta(minutes=5)
-"""As a container's that crashes: what is lost again and again, by whatever cause, costs little."""
-MOST_DOUBLINGS = 20
+"""As for a container that crashes: a handler that is lost again and again costs little."""
+MAX_BACK_OFF_DOUBLINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,12 @@ class Due:
 
     @property
     def runs_alone(self) -> bool:
-        """Whether it may be what ended the process of a worker: nothing else runs beside it."""
+        """Whether nothing else may run beside it: it may have ended the process of a worker."""
         return self.attempt > 1
 
 
 def due_handler(situation: Situation, draft: Draft) -> Due | None:
-    """Say which handler is next, by what is committed."""
+    """Return the handler that is next according to the drafted status."""
     status = draft.status
     if status.wait is not None:
         event = next_event(situation, draft)
@@ -103,7 +103,7 @@ def _created(situation: Situation) -> datetime:
 
 
 def dispatch_due(situation: Situation, draft: Draft) -> None:
-    """Dispatch what is due, if it may be and a worker can take it."""
+    """Dispatch the handler that is due, if it may begin and a worker can take it."""
     due = due_handler(situation, draft)
     if due is None or at_work(situation):
         return
@@ -112,9 +112,9 @@ def dispatch_due(situation: Situation, draft: Draft) -> None:
     if due.kind is HandlerKind.START and isinstance(situation.run.spec.workflow.input, Uncarriable):
         return
     not_before = max(
-        backed_off(due, situation.now),
-        returned(situation, due),
-        in_turn(draft.status.step, due.kind, situation.now),
+        back_off_end(due, situation.now),
+        return_deadline(situation, due),
+        slowed_until(draft.status.step, due.kind, situation.now),
     )
     if situation.now < not_before:
         draft.wake(not_before)
@@ -123,7 +123,7 @@ def dispatch_due(situation: Situation, draft: Draft) -> None:
 
 
 def _may_consume(situation: Situation, draft: Draft, event: Event) -> bool:
-    """Say whether an event may go to a handler now; where only a list can tell, ask for one."""
+    """Return whether an event may go to a handler now; if in doubt, ask for a list."""
     if is_for_another_run(situation, event) or event.misfit:
         return False
     if not situation.trusts(event):
@@ -133,7 +133,7 @@ def _may_consume(situation: Situation, draft: Draft, event: Event) -> bool:
 
 
 def _dispatch(situation: Situation, draft: Draft, due: Due) -> None:
-    if not takes(situation, due):
+    if not has_taker(situation, due):
         _await_worker(situation, draft, due)
         return
     if due.event and not is_written(situation, due.name):
@@ -152,11 +152,11 @@ def _dispatch(situation: Situation, draft: Draft, due: Due) -> None:
         but=refused_by(situation),
     )
     draft.before.append(dispatch)
-    draft.wake(situation.now + SHOWN_AFTER)  # if it still runs then, people are to see it
+    draft.wake(situation.now + SHOWN_AFTER)  # if it still runs then, the status shows it
 
 
-def takes(situation: Situation, due: Due) -> bool:
-    """Return whether a worker takes now what is due."""
+def has_taker(situation: Situation, due: Due) -> bool:
+    """Return whether a worker can take the handler that is due now."""
     refused = refused_by(situation)
     able = situation.executions.connected_with(due.kind, due.name)
     able = tuple(worker for worker in able if worker.catalogue not in refused)
@@ -172,7 +172,7 @@ def _await_worker(situation: Situation, draft: Draft, due: Due) -> None:
         return
     since = _missing_since(situation, due)
     _tell_in_time(situation, draft, Announce(reason, message, warning=True, since=since), since)
-    for event in islice(unconsumed(situation, draft), TOLD_OF):
+    for event in islice(unconsumed_events(situation, draft), MAX_ANNOUNCED_EVENTS):
         waits_since = max(since, event.created)
         said = Announce(
             reason, f"{message} The event waits.", event, warning=True, since=waits_since
@@ -181,7 +181,7 @@ def _await_worker(situation: Situation, draft: Draft, due: Due) -> None:
 
 
 def await_timeout_step(situation: Situation, draft: Draft) -> None:
-    """Tell that no worker has the step that a wait times out to: now, not when its time is over."""
+    """Announce that no worker has the timeout step of the present wait, before the step is due."""
     wait, name = draft.status.wait, missing_timeout_step(situation, draft)
     if wait is None or name is None:
         return
@@ -198,11 +198,11 @@ def await_timeout_step(situation: Situation, draft: Draft) -> None:
 
 
 def missing_timeout_step(situation: Situation, draft: Draft) -> str | None:
-    """Return the step that the wait times out to if connected workers have others, but not it."""
+    """Return the timeout step of the wait if workers are connected and none of them has it."""
     wait, workers = draft.status.wait, situation.executions.workers
     if wait is None or wait.deadline is None or wait.timeout_step is None:
         return None
-    unserved = not any(worker.connected for worker in workers)  # then nobody knows
+    unserved = not any(worker.connected for worker in workers)  # then the step is not known
     has_it = situation.executions.connected_with(HandlerKind.STEP, wait.timeout_step)
     return None if unserved or has_it else wait.timeout_step
 
@@ -220,13 +220,13 @@ def _tell_in_time(
 
 
 def _missing_since(situation: Situation, due: Due) -> datetime:
-    """Say since when a handler is due and no worker has it, as far as workers are remembered."""
+    """Return since when a handler is due and no remembered worker has it."""
     seen = situation.executions.seen_with(due.kind, due.name, LONG_AGO)
     return max(due.since, seen.seen) if seen else due.since
 
 
 def missing_worker(situation: Situation, due: Due) -> tuple[RunReason, str]:
-    """Say why nobody takes what is due."""
+    """Return why no worker takes the handler that is due: a reason and its message."""
     workflow = situation.run.spec.workflow.type
     named = due.kind is not HandlerKind.START
     what = f'{due.kind} handler "{due.name}"' if named else "start handler"
@@ -246,7 +246,7 @@ def missing_worker(situation: Situation, due: Due) -> tuple[RunReason, str]:
 
 
 def _way_out(situation: Situation, due: Due) -> str:
-    """Return what else a person can do where the version that has a handler will not come back."""
+    """Return what a person can do if the version that has the handler will not come back."""
     if due.event is None:
         return ""
     text = f", or delete the WorkflowEvent {due.event.name} to withdraw it"
@@ -254,27 +254,27 @@ def _way_out(situation: Situation, due: Due) -> str:
     return f"{text}; its handler began on a worker that was lost" if began else text
 
 
-def backed_off(due: Due, now: datetime) -> datetime:
-    """Return when an attempt may begin: the second at once, then after 1, 2, 4 s and so on."""
+def back_off_end(due: Due, now: datetime) -> datetime:
+    """Return when an attempt may begin: the second at once, later ones after 1, 2, 4, ... s."""
     if due.attempt <= 2:
         return LONG_AGO
-    doubled: timedelta = SECOND * 2 ** min(due.attempt - 3, MOST_DOUBLINGS)
+    doubled: timedelta = SECOND * 2 ** min(due.attempt - 3, MAX_BACK_OFF_DOUBLINGS)
     return over_at(due.since, min(doubled, LONGEST_BACK_OFF), now)
 
 
-def returned(situation: Situation, due: Due) -> datetime:
-    """Say until when an earlier operator's dispatch of the same may still come back to us."""
+def return_deadline(situation: Situation, due: Due) -> datetime:
+    """Return until when a worker may still reconnect with an earlier operator's dispatch of it."""
     accepting = situation.executions.accepting_since
     began_with_us = due.since >= whole_second(accepting) and not is_ahead(due.since, situation.now)
     if situation.executions.all_back or began_with_us:
         return LONG_AGO
-    return accepting + RETURNED
+    return accepting + RETURN_TIME
 
 
 def may_be_with_a_worker(situation: Situation, draft: Draft) -> bool:
-    """Say whether what is due may have been dispatched by the operator before us; wake later."""
+    """Return whether the operator before may have dispatched what is due; if so, wake later."""
     due = due_handler(situation, draft)
-    if due is None or situation.now >= (until := returned(situation, due)):
+    if due is None or situation.now >= (until := return_deadline(situation, due)):
         return False
     draft.wake(until)
     return True
@@ -283,7 +283,7 @@ def may_be_with_a_worker(situation: Situation, draft: Draft) -> bool:
 def retry_lost(situation: Situation, draft: Draft) -> bool:
     """Write a further attempt for an execution whose worker was lost, or fail the run.
 
-    The run fails only by crashes that its handler is known to have caused.
+    Only crashes that its handler is known to have caused fail a run.
     """
     lost = [
         held
@@ -311,13 +311,13 @@ def retry_lost(situation: Situation, draft: Draft) -> bool:
 
 
 def backoff_limit(situation: Situation) -> int:
-    """Return how often a handler is tried again that ended its worker's process."""
+    """Return how often a handler that crashed its worker's process is tried again."""
     limit = situation.run.spec.backoff_limit
     return BACKOFF_LIMIT if limit is None else limit
 
 
 def _is_due(due: Due, held: Held) -> bool:
-    """Say whether what was lost is what is due, and its next attempt not yet written."""
+    """Return whether a lost execution is the last attempt at the handler that is due."""
     execution = held.execution
     same_event = execution.event_uid == (due.event.uid if due.event else None)
     return same_event and execution.attempt >= due.attempt
@@ -332,18 +332,18 @@ def _try_again(situation: Situation, draft: Draft, due: Due, lost: Held, crashes
         chain=chain_of(draft.status.step, due.kind),
         event=due.event.name if due.event else None,
         event_uid=due.event.uid if due.event else None,
-        since=round_up(situation.now),  # the back-off counts from here, and must not be shorter
+        since=round_up(situation.now),  # the back-off begins here and must not become shorter
     )
     draft.write_first(step=step)
     text = f"Worker {lost.worker} was lost in attempt {lost.execution.attempt} of {due.name}."
     if lost.crashed:
         text += " Its process ended, and nothing else ran there."
-    text += _blocked(situation, lost)
+    text += _blockage_text(situation, lost)
     draft.announce(RunReason.WORKER_LOST, text, warning=True)
 
 
-def _blocked(situation: Situation, lost: Held) -> str:
-    """Name what blocked the event loop of a worker when it was lost."""
+def _blockage_text(situation: Situation, lost: Held) -> str:
+    """Return what blocked the event loop of a worker when it was lost, as a sentence."""
     named = (each.blocked for each in situation.executions.workers if each.name == lost.worker)
     found = next((each for each in named if each is not None), None)
     if found is None:

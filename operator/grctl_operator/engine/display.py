@@ -1,7 +1,6 @@
-"""What people see of a run: phase, message, step, inbox and conditions.
+"""The part of a status that people read: phase, message, step, inbox and conditions.
 
-Derived from what is committed and what is in flight, so it is never wrong for longer than a
-moment, and nothing depends on it.
+It is derived from what is committed and from what is in flight. Nothing depends on it.
 """
 
 from itertools import islice
@@ -16,7 +15,7 @@ from grctl.models.run import InboxEntry, Step
 from grctl_operator.engine import message
 from grctl_operator.engine.chain import chain_of
 from grctl_operator.engine.decision import Announce
-from grctl_operator.engine.dispatch import Due, due_handler, returned
+from grctl_operator.engine.dispatch import Due, due_handler, return_deadline
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.identity import is_restored
 from grctl_operator.engine.names import are_noted, note_names
@@ -24,12 +23,12 @@ from grctl_operator.engine.observation import Blockage, Event, Held, whole_secon
 from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.versions import at_work
 
-INBOX_SHOWN = 10
+MAX_SHOWN_INBOX_ENTRIES = 10
 NEEDS_A_PERSON = frozenset({RunPhase.FAILED, RunPhase.TIMED_OUT})
 
 
 def display(situation: Situation, draft: Draft) -> None:
-    """Make the readable part of the status say what is so."""
+    """Bring the readable part of the status up to date."""
     _show_inbox(situation, draft)
     reason = _show_progress(situation, draft)
     draft.change(
@@ -43,8 +42,8 @@ def display(situation: Situation, draft: Draft) -> None:
 def _show_what_workers_have(situation: Situation, draft: Draft, reason: str) -> None:
     """Bring up to date what the status says of the workers' catalogues.
 
-    With a write that is made anyway, or else in the background: it changes for every run of a type
-    when a new version is deployed.
+    A deployment of a new version changes the catalogues for all runs of a type at once. So this is
+    written together with another change, or else in the background.
     """
     if draft.status.phase.finished or situation.run.deleting or is_restored(situation):
         return
@@ -62,14 +61,16 @@ def _show_what_workers_have(situation: Situation, draft: Draft, reason: str) -> 
 
 
 def _waiting_text(situation: Situation, draft: Draft) -> str:
-    return cut(message.waiting(situation, draft), MAX_MESSAGE_BYTES)
+    return cut(message.waiting_text(situation, draft), MAX_MESSAGE_BYTES)
 
 
 def _show_inbox(situation: Situation, draft: Draft) -> None:
     consumed = {entry.uid for entry in draft.status.settled}
     handled = {held.execution.event_uid for held in situation.in_flight}
     hidden = consumed | handled
-    shown = islice((event for event in situation.events if event.uid not in hidden), INBOX_SHOWN)
+    shown = islice(
+        (event for event in situation.events if event.uid not in hidden), MAX_SHOWN_INBOX_ENTRIES
+    )
     known = {entry.name: entry for entry in situation.run.status.inbox}
     entries = tuple(_as_shown(event, known.get(event.name)) for event in shown)
     length = len(situation.events) - sum(1 for uid in hidden if situation.events.find(uid))
@@ -77,7 +78,7 @@ def _show_inbox(situation: Situation, draft: Draft) -> None:
 
 
 def _as_shown(event: Event, known: InboxEntry | None) -> InboxEntry:
-    """Give an event's entry; most were shown before, and making one costs more than looking."""
+    """Return an event's entry. Most are shown already; a comparison is cheaper than a new entry."""
     if known and (known.event_name, known.since) == (event.event_name, event.created):
         return known
     return InboxEntry(name=event.name, event_name=event.event_name, since=event.created)
@@ -88,7 +89,7 @@ def _show_progress(situation: Situation, draft: Draft) -> str:
     if is_restored(situation):
         return RunReason.RESTORED
     if situation.run.deleting:
-        draft.change(message=message.deleting(situation))
+        draft.change(message=message.deleting_text(situation))
         return _reason_of_end(situation, draft) if status.phase.finished else RunReason.DELETING
     if status.phase.finished:
         return _reason_of_end(situation, draft)
@@ -100,7 +101,7 @@ def _show_progress(situation: Situation, draft: Draft) -> str:
 
 
 def _reason_of_end(situation: Situation, draft: Draft) -> str:
-    """Give why the run ended: it was said in the condition written with the end."""
+    """Return why the run ended, from the condition that was written with the end."""
     failed = draft.status.phase is RunPhase.FAILED
     otherwise = RunReason.HANDLER_FAILED if failed else draft.status.phase
     return draft.ended_by or _reason_shown(situation) or otherwise.value
@@ -112,7 +113,7 @@ def _reason_shown(situation: Situation) -> str | None:
 
 
 def _show_running(situation: Situation, draft: Draft, held: Held) -> RunReason:
-    """Show what runs. The attempt written stays: a worker may come back with an earlier one."""
+    """Show the handler that runs. A written attempt stays: a worker may bring an earlier one."""
     execution, due = held.execution, due_handler(situation, draft)
     step = Step(
         name=execution.handler_name,
@@ -130,7 +131,7 @@ def _show_running(situation: Situation, draft: Draft, held: Held) -> RunReason:
     draft.change(
         phase=RunPhase.RUNNING,
         step=step,
-        message=message.running(situation, step),
+        message=message.running_text(situation, step),
         started_at=draft.status.started_at or step.since,
     )
     blocked = message.blockage(situation, step.worker)
@@ -138,9 +139,9 @@ def _show_running(situation: Situation, draft: Draft, held: Held) -> RunReason:
 
 
 def _tell_blocked(situation: Situation, draft: Draft, step: Step, blocked: Blockage) -> RunReason:
-    """Tell of a blocked event loop, on the run whose handler blocks it."""
-    if message.is_of(situation, blocked):
-        text = message.running(situation, step)
+    """Announce a blocked event loop on the run whose handler blocks it."""
+    if message.is_own_blockage(situation, blocked):
+        text = message.running_text(situation, step)
         told = Announce(RunReason.LOOP_BLOCKED, text, warning=True, since=blocked.since)
         draft.before.append(told)
     return RunReason.LOOP_BLOCKED
@@ -151,13 +152,13 @@ def _show_idle(situation: Situation, draft: Draft, *, committed: bool) -> str:
     if due is None:
         return _show_waiting(situation, draft)
     shown = _reason_shown(situation)
-    if shown and not committed and situation.now < returned(situation, due):
-        return shown  # it may be as it was before our start
+    if shown and not committed and situation.now < return_deadline(situation, due):
+        return shown  # the handler may still run, as before the operator's start
     return _show_due(situation, draft, due, committed=committed)
 
 
 def _show_waiting(situation: Situation, draft: Draft) -> RunReason:
-    """Show an idle wait. What it says is made once: workers that come and go do not rewrite it."""
+    """Show an idle wait. Its message is made once: workers that come and go do not rewrite it."""
     shown = situation.run.status
     same_wait = shown.phase is RunPhase.WAIT_EVENT and shown.wait == draft.status.wait
     draft.change(phase=RunPhase.WAIT_EVENT, step=None)
@@ -173,13 +174,13 @@ def _show_due(situation: Situation, draft: Draft, due: Due, *, committed: bool) 
         phase = RunPhase.WAIT_EVENT
         if due.attempt == 1:
             draft.change(step=None)
-    reason, text = message.due_next(situation, draft, due, committed=committed)
+    reason, text = message.due_text(situation, draft, due, committed=committed)
     draft.change(phase=phase, message=cut(text, MAX_MESSAGE_BYTES))
     return reason
 
 
 def _conditions(situation: Situation, draft: Draft, reason: str) -> tuple[Condition, ...]:
-    """Say what is so in the words of kstatus: Reconciling and Stalled are there only while true."""
+    """Return the conditions, as kstatus defines them: Reconciling and Stalled only while true."""
     phase, finished = draft.status.phase, draft.status.phase.finished
     succeeded: ConditionStatus = "Unknown"
     if finished:

@@ -1,7 +1,7 @@
-"""A Decision in the making: the status as the rules change it, and the effects they ask for.
+"""A decision in the making: the status as the rules change it, and the effects they ask for.
 
-Invariant: `commits` grows with each status that makes something true, and never otherwise: by the
-number of outcomes in it, and at least by one.
+`commits` grows only with a status that makes something true: by the number of outcomes in it, and
+at least by one.
 """
 
 from collections.abc import Sequence
@@ -34,44 +34,44 @@ WITH_NEXT = 8
 
 
 USER_VALUES = frozenset({"store", "result"})
-"""Fields of the status that hold JSON of users. They are never compared: to Python `False == 0`,
-so a store that changed would count as unchanged. They change only within a commit, which is
-written in any case."""
+"""Fields of the status that hold JSON of users. They are never compared: in Python `False == 0`, so
+a changed store could count as unchanged. They change only within a commit, which is written in
+any case."""
 
 
 class Draft:
-    """What the rules have decided so far. Rules write it; what is so they ask the Situation."""
+    """What the rules have decided so far. They only write it; they ask the Situation."""
 
     def __init__(self, situation: Situation) -> None:
         self._situation = situation
         self.status: RunStatus = situation.run.status
-        """The status as it will be."""
+        """The status with all changes so far."""
         self.before: list[Effect] = []
         self.after: list[Effect] = []
         self.ended_by: str | None = None
-        """Why the run ends with this draft."""
-        self.consumed = set(situation.consumed)
-        """Uids of the events that commits have consumed, with those of the present commit."""
+        """The reason of the run's end, if this draft ends it."""
+        self.consumed_uids = set(situation.consumed_uids)
+        """Uids of the consumed events: those of written commits and those of this draft's."""
         self.background = False
-        """Only what the workers' catalogues say is shown anew."""
+        """Whether only the workers' catalogues changed."""
         self._must_write = False
         self._so_since = situation.now
-        """Since when the part of the status that only people read has been true."""
+        """Since when the readable part of the status has been true."""
         self._wake_at: datetime | None = None
 
     def read_events(self) -> None:
-        """Ask for a consistent list. None tells what becomes of an event that is in doubt."""
+        """Ask for a consistent list, unless an event is in doubt: no list can settle that."""
         if self._situation.events.in_doubt:
             return
         if ListEvents() not in self.before:
             self.before.append(ListEvents())
 
     def wake(self, moment: datetime) -> None:
-        """Look again at that time, or earlier."""
+        """Ask for another decision at that moment, or earlier."""
         self._wake_at = min(moment, self._wake_at or moment)
 
     def change(self, **fields: Any) -> None:
-        """Change the status; what is so already costs no copy."""
+        """Change fields of the status. Fields that have these values already cost no copy."""
         known = vars(self.status)
         if not any(
             known[name] is not value and (name in USER_VALUES or known[name] != value)
@@ -81,10 +81,12 @@ class Draft:
         if self.status is self._situation.run.status:
             self.status = self._situation.run.status.model_copy(update=fields)
         else:
-            known.update(fields)  # that copy is nobody else's yet; another one at each rule is dear
+            known.update(
+                fields
+            )  # the draft owns that copy: a second one for each rule would be costly
 
     def show_since(self, moment: datetime) -> None:
-        """Note since when what the status newly shows is so: it is shown once it has lasted."""
+        """Note since when the readable part of the status is true: it is written if it lasts."""
         self._so_since = min(moment, self._situation.now)
 
     def write_first(self, **fields: Any) -> None:
@@ -95,23 +97,23 @@ class Draft:
     def commit(
         self, execution: Execution | None = None, *, outcomes: int = 1, **fields: Any
     ) -> None:
-        """Make something true, once: the write is fenced, and `commits` moves with it.
+        """Make something true once: the write is fenced, and `commits` grows with it.
 
-        Outbox entries whose settling is known go with it (rule "When an outbox entry may go").
-        `execution` is the last of those whose outcomes are committed.
+        Outbox entries whose events are known to be settled are dropped. `execution` is the last of
+        those whose outcomes are committed.
         """
         last = execution.id if execution else self.status.last_execution
         self.write_first(
             commits=self._situation.run.status.commits + outcomes,
             last_execution=last,
-            settled=self._situation.unconfirmed + self._newly_settled,
+            settled=self._situation.unconfirmed_entries + self._newly_settled,
             **fields,
         )
 
     def consume(
         self, event: Event, phase: EventPhase, reason: str, message: str | None = None
     ) -> None:
-        """Give an event its final phase, with the commit under way."""
+        """Add an event to the present commit, with its final phase."""
         counts = self.status.events.count(phase)
         settlement = Settlement(
             uid=event.uid,
@@ -123,7 +125,7 @@ class Draft:
             at=self._situation.second,
         )
         self.change(events=counts, settled=(*self.status.settled, settlement))
-        self.consumed.add(event.uid)
+        self.consumed_uids.add(event.uid)
         self.after.append(Settle(settlement, self._situation.run.metadata.uid))
 
     @property
@@ -131,11 +133,11 @@ class Draft:
         return self.status.settled[len(self._situation.run.status.settled) :]
 
     def record(self, entry: HistoryEntry) -> None:
-        """Add to the tail of commits that people see."""
+        """Add an entry to the history, of which the newest entries are kept."""
         self.change(history=(*self.status.history, entry)[-HISTORY_LENGTH:])
 
     def record_rejection(self, events: Sequence[Event]) -> None:
-        """Add the commit under way, which rejects events and does nothing else."""
+        """Add a commit to the history that only rejects events."""
         what = events[0].event_name if len(events) == 1 else f"{len(events)} events"
         entry = HistoryEntry(
             commit=self._situation.run.status.commits + 1,
@@ -148,7 +150,7 @@ class Draft:
         self.record(entry)
 
     def finish(self, phase: RunPhase, reason: str, message: str, **fields: Any) -> None:
-        """End the run, within a commit. `reason` is what its conditions say from then on."""
+        """End the run within a commit. `reason` stays the reason of its conditions."""
         self.ended_by = reason
         text = cut(message, MAX_MESSAGE_BYTES)
         self.change(phase=phase, message=text, finished_at=self._situation.second, **fields)
@@ -163,7 +165,7 @@ class Draft:
         warning: bool = False,
         times: int = 1,
     ) -> None:
-        """Tell people, once what it says is true."""
+        """Ask for a core Event once the status is written."""
         self.after.append(Announce(reason, message, event, warning, times=times))
 
     def decision(self) -> Decision:
@@ -189,15 +191,16 @@ class Draft:
 
     @property
     def _rests(self) -> bool:
-        """Whether the run waits for an event, and no worker has yet to get one that is there."""
+        """Whether the run waits for an event, and each event that is there was handed over."""
         return self.status.phase is RunPhase.WAIT_EVENT and self.all_given
 
     @property
     def all_given(self) -> bool:
-        """Whether no worker has yet to get an event that is there."""
+        """Whether each event that is there was handed over or consumed."""
         given = {held.execution.event_uid for held in self._situation.in_flight} | self._given_now
         return all(
-            event.uid in given or event.uid in self.consumed for event in self._situation.events
+            event.uid in given or event.uid in self.consumed_uids
+            for event in self._situation.events
         )
 
     @property

@@ -1,23 +1,23 @@
-"""What becomes of events that no handler will see: of a run that finished, or is being deleted.
+"""The end of events that no handler will get: their run has finished or is being deleted.
 
-Rules 1 and 8. They are rejected, in order, as many at a time as the outbox holds. The commit's
-resourceVersion proves that the run is still this one: it may have been started anew.
+I1 (no loss). They are rejected in order, as many at a time as the outbox can hold. The commit
+carries the run's resourceVersion, so the run cannot have been started anew in between.
 """
 
 from grctl.models.phases import EventPhase
 from grctl.models.reasons import EventReason
 from grctl_operator.engine.decision import LetGo, Purge, Release
 from grctl_operator.engine.draft import Draft
-from grctl_operator.engine.inbox import is_for_another_run, unconsumed
+from grctl_operator.engine.inbox import is_for_another_run, unconsumed_events
 from grctl_operator.engine.observation import Event
 from grctl_operator.engine.situation import Situation
 
 
 def empty_deleted(situation: Situation, draft: Draft) -> bool:
-    """Empty a run that is being deleted, then let it go.
+    """Reject the events of a run that is being deleted, then remove its finalizer.
 
-    The last look is a list taken after this very version of the run was read, so no event that
-    came before it can reach the next run of that id.
+    The finalizer goes only after a list that was requested once this very version of the run was
+    read. So no event that came before can reach the next run of that id.
     """
     if not situation.run.held:
         return True
@@ -29,7 +29,7 @@ def empty_deleted(situation: Situation, draft: Draft) -> bool:
         return True
     if not _listed_this_version(situation):
         draft.read_events()
-    elif not situation.unconfirmed and not situation.events:
+    elif not situation.unconfirmed_entries and not situation.events:
         draft.before += [Purge(), LetGo()]
     return True
 
@@ -43,7 +43,7 @@ def reject_leftovers(situation: Situation, draft: Draft) -> bool:
 
 
 def _reject_all(situation: Situation, draft: Draft, reason: EventReason, text: str) -> bool:
-    leftovers = list(unconsumed(situation, draft))
+    leftovers = list(unconsumed_events(situation, draft))
     if not leftovers:
         return False
     if not all(situation.trusts(event) for event in leftovers):

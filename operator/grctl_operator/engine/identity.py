@@ -1,7 +1,8 @@
-"""Whose status this is, and that nobody deletes the run under us.
+"""The identity of a run: to which object its status belongs, and the finalizer that holds it.
 
-Rules 1 and 4. A status made for another object (a backup, a copy) is not acted upon. A run is held
-by our finalizer before its first commit, so "deleted" and "not yet created" cannot be confused.
+I1 (no loss), I4 (one commit). A status that was made for another object (a backup, a copy) is not
+acted upon. The finalizer is there before the first commit, so a deleted run cannot be taken for one
+that was not created yet.
 """
 
 from grctl.models.reasons import RunReason
@@ -14,7 +15,7 @@ from grctl_operator.engine.situation import Situation
 
 
 def stop_restored(situation: Situation, draft: Draft) -> bool:
-    """Do nothing about a run whose status belongs to another object, until a person decides."""
+    """Leave a run whose status belongs to another object to a person."""
     for held in situation.executions.held:
         draft.before.append(Release(held.execution.id, False, "the run was restored"))
     text = (
@@ -30,16 +31,16 @@ def stop_restored(situation: Situation, draft: Draft) -> bool:
 def is_broken(run: WorkflowRun) -> bool:
     """Return whether a part of the status is missing on which the next handler depends.
 
-    A run that is to be deleted or terminated needs no more of its status than could be read.
+    A run that ends, by its deletion, its spec or its phase, does not need that part.
     """
     ends = run.deleting or run.spec.terminate or run.status.phase.finished
     return bool(run.unreadable) and not ends
 
 
 def decide_broken(run: WorkflowRun, executions: Executions) -> Decision:
-    """Do nothing about a run with a broken status until a person decides.
+    """Leave a run with a broken status to a person.
 
-    Its status is not written either: that would drop for good what could not be read.
+    Its status is not written: that would remove for good what could not be read.
     """
     text = unreadable_message(run.unreadable or "")
     released = [
@@ -52,7 +53,7 @@ def decide_broken(run: WorkflowRun, executions: Executions) -> Decision:
 
 
 def is_restored(situation: Situation) -> bool:
-    """Say whether the status was made for another object."""
+    """Return whether the status was made for another object."""
     return situation.run.status.for_uid not in {None, situation.run.metadata.uid}
 
 

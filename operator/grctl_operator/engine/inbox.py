@@ -1,7 +1,8 @@
-"""Which events wait for the run, which is next, and which cannot be handled.
+"""The inbox: which events wait for the run, which is next, and which cannot be handled.
 
-Rules 2, 3, 7 and 8. An event is judged when its turn comes and not before: a rejection is a commit
-like any other, in order. A rejected event neither ends a wait nor moves its deadline.
+I2 (one order), I3 (early events), I7 (deadlines), I8 (bad input). An event is judged in its turn
+and not before: a rejection is a commit like any other, in order. A rejected event neither ends a
+wait nor moves its deadline.
 """
 
 from collections.abc import Iterator
@@ -15,29 +16,29 @@ from grctl_operator.engine.names import connected_event_names, is_known
 from grctl_operator.engine.observation import Event
 from grctl_operator.engine.situation import Situation
 
-RECONNECTED = timedelta(seconds=5)
-"""Workers are back this long after the operator started, also those that had to back off."""
+RECONNECT_TIME = timedelta(seconds=5)
+"""All workers have reconnected so long after the operator's start, also those that backed off."""
 
 
 def keep_places(situation: Situation, draft: Draft) -> None:
-    """Write down the place of an event that somebody else changed, before it is forgotten."""
-    moved = (event for event in situation.events.moved if event.uid not in draft.consumed)
+    """Write the place of an event that somebody changed into its status."""
+    moved = (event for event in situation.events.moved if event.uid not in draft.consumed_uids)
     draft.before += [KeepPlace(event) for event in moved]
 
 
-def unconsumed(situation: Situation, draft: Draft) -> Iterator[Event]:
-    """Give the waiting events that no commit has consumed, in order."""
-    return (event for event in situation.events if event.uid not in draft.consumed)
+def unconsumed_events(situation: Situation, draft: Draft) -> Iterator[Event]:
+    """Return the waiting events that no commit has consumed, in order."""
+    return (event for event in situation.events if event.uid not in draft.consumed_uids)
 
 
-def eligible(situation: Situation, draft: Draft) -> Iterator[Event]:
-    """Give the events that may end the present wait, in order.
+def eligible_events(situation: Situation, draft: Draft) -> Iterator[Event]:
+    """Return the events that may end the present wait, in order.
 
-    Past its deadline these are the events created up to it (rule 7). Creation is stamped in whole
-    seconds, rounded down: in the deadline's own second the event wins. Where a clock went back, an
-    earlier event stands behind a later one; then both go, as order comes first.
+    These are the events created up to its deadline: I7 (deadlines). Creation times are whole
+    seconds, rounded down, so an event in the deadline's own second is in time. If the clock went
+    back, a late event may stand before one that is in time. Then it counts too: I2 (one order).
     """
-    events = unconsumed(situation, draft)
+    events = unconsumed_events(situation, draft)
     deadline = draft.status.wait.deadline if draft.status.wait else None
     if deadline is None:
         yield from events
@@ -51,12 +52,12 @@ def eligible(situation: Situation, draft: Draft) -> Iterator[Event]:
 
 
 def next_event(situation: Situation, draft: Draft) -> Event | None:
-    """Give the event whose turn it is."""
-    return next(eligible(situation, draft), None)
+    """Return the first of the events that may end the present wait."""
+    return next(eligible_events(situation, draft), None)
 
 
 def reject_unfit(situation: Situation, draft: Draft) -> bool:
-    """Reject the events at the head of the inbox that no handler will take, in one commit."""
+    """Reject the events at the head of the inbox that no handler can take, in one commit."""
     unfit = list(_unfit_at_head(situation, draft))
     for event, reason, message in unfit:
         draft.consume(event, EventPhase.REJECTED, reason, message)
@@ -68,7 +69,7 @@ def reject_unfit(situation: Situation, draft: Draft) -> bool:
 
 def _unfit_at_head(situation: Situation, draft: Draft) -> Iterator[tuple[Event, str, str]]:
     room = situation.outbox_room
-    for event in eligible(situation, draft):
+    for event in eligible_events(situation, draft):
         verdict = _unfit(situation, draft, event)
         if verdict is None or room <= 0:
             return
@@ -93,21 +94,21 @@ def _unfit(situation: Situation, draft: Draft, event: Event) -> tuple[str, str] 
 
 
 def is_for_another_run(situation: Situation, event: Event) -> bool:
-    """Say whether the sender meant another run of this id."""
+    """Return whether the event was sent to another run of this id."""
     return event.run_uid not in {None, situation.run.metadata.uid}
 
 
 def is_unknown(situation: Situation, draft: Draft, event: Event) -> bool:
-    """Return whether no worker of the type has, or ever had, a handler for it.
+    """Return whether no worker of the type has, or ever had, a handler for the event.
 
-    Without a connected worker nobody knows; so shortly after the operator's start, when those
-    that know may not be back yet. An event whose handler began is never unknown.
+    This is not known without a connected worker, nor shortly after the operator's start, when
+    workers may not have reconnected yet. An event whose handler began is never unknown.
     """
     if not any(worker.connected for worker in situation.executions.workers):
         return False
     if is_known(situation, event.event_name) or has_begun(situation, event):
         return False
-    known_from = situation.executions.accepting_since + RECONNECTED
+    known_from = situation.executions.accepting_since + RECONNECT_TIME
     if situation.now < known_from:
         draft.wake(known_from)
         return False
@@ -115,7 +116,7 @@ def is_unknown(situation: Situation, draft: Draft, event: Event) -> bool:
 
 
 def has_begun(situation: Situation, event: Event) -> bool:
-    """Return whether the status says that a handler began with the event."""
+    """Return whether the status says that the event's handler began."""
     step = situation.run.status.step
     return step is not None and step.event_uid == event.uid
 

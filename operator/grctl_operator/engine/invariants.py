@@ -27,11 +27,11 @@ from grctl_operator.engine.decision import (
     Trim,
 )
 from grctl_operator.engine.observation import Event, Events, whole_second
+from grctl_operator.engine.retention import DEFAULT_KEPT_EVENTS_COUNT
 from grctl_operator.engine.transitions import check_transition
 
 MAX_OUTBOX_LENGTH = 65
 """The limit of consumed events, and one whose handler began before the limit was reached."""
-DEFAULT_KEPT_EVENTS_COUNT = 1000
 
 NAMES = {
     "I1": "I1 (no loss)",

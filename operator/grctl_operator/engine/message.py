@@ -1,7 +1,7 @@
-"""What `status.message` says: what a run does, or what it waits for, in every state.
+"""The texts of `status.message`: what a run does, or what it waits for, in every state.
 
-The reason beside it is what its conditions say. A text changes only when what it tells of does:
-each change that lasts is a write.
+Each text has a reason for the conditions. A text changes only with what it describes, because each
+change that lasts is a write.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from grctl.models.run import Step
 from grctl_operator.engine.chain import SLOWED, is_slowed
 from grctl_operator.engine.dispatch import (
     Due,
-    backed_off,
+    back_off_end,
     backoff_limit,
+    has_taker,
     missing_timeout_step,
     missing_worker,
-    takes,
 )
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.observation import Blockage
@@ -26,13 +26,13 @@ from grctl_operator.engine.situation import Situation
 WAITS = "Waits for an event"
 
 
-def running(situation: Situation, step: Step) -> str:
-    """Say what runs where, and what follows it if people asked for something."""
+def running_text(situation: Situation, step: Step) -> str:
+    """Return which handler runs on which worker, and what follows if the run is cancelled."""
     attempt = _attempt(situation, step.attempt, step.crashes)
     text = f"Runs {_handler(step.kind, step.name)} on worker {step.worker}{attempt}"
     blocked = blockage(situation, step.worker)
     if blocked is not None:
-        text += _blocks(situation, blocked)
+        text += _blockage_clause(situation, blocked)
     elif _is_away(situation, step.worker):
         text += ", which is disconnected and may come back"
     if situation.run.spec.cancel:
@@ -40,8 +40,8 @@ def running(situation: Situation, step: Step) -> str:
     return f"{text}."
 
 
-def waiting(situation: Situation, draft: Draft) -> str:
-    """Say what would end a wait."""
+def waiting_text(situation: Situation, draft: Draft) -> str:
+    """Return what would end the wait."""
     names = ", ".join(draft.status.event_names)
     wait = draft.status.wait
     text = f"{WAITS}: {names}." if names else f"{WAITS}."
@@ -53,19 +53,19 @@ def waiting(situation: Situation, draft: Draft) -> str:
     return text
 
 
-def due_next(
+def due_text(
     situation: Situation, draft: Draft, due: Due, *, committed: bool
 ) -> tuple[RunReason, str]:
-    """Say what is next, and why it is not done yet."""
-    handler, begins = _handler(due.kind, due.name), backed_off(due, situation.now)
+    """Return what is next, and why it has not begun: a reason and its message."""
+    handler, begins = _handler(due.kind, due.name), back_off_end(due, situation.now)
     if situation.now < begins:
         attempt = _attempt(situation, due.attempt, due.crashes, begins)
         return RunReason.WORKER_LOST, f"Goes on with {handler}{attempt}: its worker was lost."
     if due.event and situation.outbox_room <= 0:
-        count = len(situation.unconfirmed)
+        count = len(situation.unconfirmed_entries)
         return RunReason.SETTLING, f"Goes on with {handler} when {count} events are settled."
     attempt = _attempt(situation, due.attempt, due.crashes)
-    if committed or takes(situation, due):
+    if committed or has_taker(situation, due):
         going_on = RunReason.STARTING if due.kind is HandlerKind.START else RunReason.RUNNING
         slowed = f" {SLOWED}" if is_slowed(draft.status.step, due.kind) else ""
         return going_on, f"Goes on with {handler}{attempt}.{slowed}"
@@ -77,8 +77,8 @@ def due_next(
     return missing_worker(situation, due)
 
 
-def deleting(situation: Situation) -> str:
-    """Say what keeps a run that somebody deleted."""
+def deleting_text(situation: Situation) -> str:
+    """Return what keeps a run that is being deleted."""
     if situation.run.held:
         return "Is being deleted: its events are settled first."
     return f"Is being deleted: waits for {_listed(situation.run.metadata.finalizers)}."
@@ -105,23 +105,23 @@ def _is_away(situation: Situation, worker: str | None) -> bool:
 
 
 def blockage(situation: Situation, worker: str | None) -> Blockage | None:
-    """Return what blocks the event loop of a worker that executes something of the run."""
+    """Return what blocks the event loop of a worker."""
     named = [each for each in situation.executions.workers if each.name == worker]
     if any(each.connected and each.blocked is None for each in named):
-        return None  # it goes on, or another process of it does
+        return None  # this process goes on, or another process of the same name
     return next((each.blocked for each in named if each.blocked is not None), None)
 
 
-def _blocks(situation: Situation, blocked: Blockage) -> str:
+def _blockage_clause(situation: Situation, blocked: Blockage) -> str:
     since = f"since {blocked.since:%H:%M:%SZ} ({blocked.place})"
-    if is_of(situation, blocked):
+    if is_own_blockage(situation, blocked):
         return f", and has blocked that worker's event loop {since}: nothing else runs there"
     by = f" by {blocked.handler}" if blocked.handler else ""
     return f", whose event loop has been blocked{by} {since}"
 
 
-def is_of(situation: Situation, blocked: Blockage) -> bool:
-    """Return whether it is a handler of this run that blocks."""
+def is_own_blockage(situation: Situation, blocked: Blockage) -> bool:
+    """Return whether a handler of this run blocks the event loop."""
     return any(each.execution.id == blocked.execution for each in situation.executions.held)
 
 

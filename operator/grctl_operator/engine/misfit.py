@@ -1,7 +1,7 @@
-"""What no handler can be given: a payload or an input that cannot be carried to a worker.
+"""Payloads and inputs that cannot be carried to a worker.
 
-Rule 8. Such an event is rejected in its turn, like one that no handler takes (see `inbox`); such a
-run fails. Both are commits like any other, in order and fenced.
+I8 (bad input). An event with such a payload is rejected in its turn (see `inbox`); a run with such
+an input fails. Both are commits like any other, in order and fenced.
 """
 
 from grctl.json.raw_json import Uncarriable
@@ -14,7 +14,7 @@ from grctl_operator.engine.situation import Situation
 
 
 def fail_misfit_input(situation: Situation, draft: Draft) -> bool:
-    """Fail a run whose start handler is due and cannot be given its input."""
+    """Fail a run whose start handler is due and whose input cannot be carried to it."""
     given = situation.run.spec.workflow.input
     if not isinstance(given, Uncarriable):
         return False

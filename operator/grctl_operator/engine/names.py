@@ -1,13 +1,13 @@
-"""Which event names a run knows: those that a worker of its type has, or once had.
+"""The event names that a run knows: those that a worker of its type has, or once had.
 
-1. A known name stays known: an event of that name waits for a worker that has it (rule 8). Only a
-   name that no worker had while the run lived is unknown. So a rollout without a handler rejects no
-   event that a rollback would take, nor does the restart of the only worker that has the handler.
-2. The status keeps the names, as what is in memory may be gone tomorrow: `eventNames` are those of
-   the connected workers, `pastEventNames` those that only workers before them had.
-3. A name is in the status before an event of it is given to a worker: an event whose handler began
-   has a known name, whatever happens to the worker and to us.
-4. `eventNames` are compared without their order: workers that reconnect change nothing.
+1. A known name stays known: an event of that name waits for a worker that has it, I8 (bad input).
+   Only a name that no worker had during the run's life is unknown. So neither a rollout without a
+   handler nor a restart of the only worker that has it rejects an event.
+2. The status holds the names, so that they survive the operator: `eventNames` are those of the
+   connected workers, `pastEventNames` those that only earlier workers had.
+3. A name is written into the status before an event of that name is given to a worker. So an event
+   whose handler began has a known name, even if the worker and the operator crash.
+4. `eventNames` are compared without their order: a worker that reconnects changes nothing.
 """
 
 from collections.abc import Container, Iterable
@@ -19,8 +19,8 @@ from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.observation import WorkerPresence
 from grctl_operator.engine.situation import Situation
 
-PAST_NAMES = 100
-"""Of the names that no connected worker has: more than a workflow's events in years."""
+MAX_PAST_EVENT_NAMES = 100
+"""Names that no connected worker has. A workflow has fewer events in years."""
 
 
 def is_known(situation: Situation, name: str) -> bool:
@@ -40,7 +40,7 @@ def connected_event_names(situation: Situation) -> tuple[str, ...]:
 
 
 def are_noted(situation: Situation) -> bool:
-    """Return whether all workers are of the version that the status shows; most of the time so."""
+    """Return whether all workers are of the version that the status shows: the usual case."""
     names, workers = situation.run.status.event_names, situation.executions.workers
     return bool(workers) and all(
         worker.connected and worker.catalogue.event_names == names for worker in workers
@@ -48,25 +48,25 @@ def are_noted(situation: Situation) -> bool:
 
 
 def note_names(situation: Situation, draft: Draft, due: str | None = None) -> bool:
-    """Change the status to the names that are known now. Return whether that is a change.
+    """Put the names that are known now into the status. Return whether that changes it.
 
-    `due` is the name of an event that is to be given to a worker: it is among them in any case.
+    `due` is the name of an event that is to be given to a worker: it is kept in any case.
     """
     status, shown = (
         draft.status,
         _shown_names(situation, draft),
     )  # it may have been noted in this decision
     before = (*status.past_event_names, *status.event_names, *((due,) if due else ()))
-    past = _without(before, shown)[-PAST_NAMES:]
+    past = _without(before, shown)[-MAX_PAST_EVENT_NAMES:]
     others = _without(_names(situation.executions.workers), {*shown, *past})
-    past = (*past, *others[: PAST_NAMES - len(past)])
+    past = (*past, *others[: MAX_PAST_EVENT_NAMES - len(past)])
     draft.change(event_names=shown, past_event_names=past)
     written = situation.run.status
     return (shown, past) != (written.event_names, written.past_event_names)
 
 
 def _shown_names(situation: Situation, draft: Draft) -> tuple[str, ...]:
-    """Return the names to be shown; those shown before if no worker is connected."""
+    """Return the names for `eventNames`: the present ones if no worker is connected."""
     workers, shown = situation.executions.workers, draft.status.event_names
     if any(worker.connected for worker in workers):
         names = connected_event_names(situation)[:MAX_SHOWN_NAMES]
@@ -80,6 +80,6 @@ def _without(names: Iterable[str], others: Container[str]) -> tuple[str, ...]:
 
 
 def _names(workers: Iterable[WorkerPresence]) -> tuple[str, ...]:
-    """Return the event names of workers that can be sent."""
+    """Return the event names of workers, without those too long for an event."""
     names = chain.from_iterable(worker.catalogue.event_names for worker in workers)
     return tuple(dict.fromkeys(name for name in names if len(name) <= NAME_LENGTH))

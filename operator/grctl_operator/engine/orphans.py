@@ -1,13 +1,13 @@
-"""Events of an id that has no run.
+"""Orphans: events of an id that has no run.
 
-Rules 1, 2 and 3. An event may come before its run: it waits in its place, and a person is told
-after a while. One that names a run's uid waits for nothing once that run is gone: a uid never comes
-back. The others wait as long as the operator is told, and are then rejected.
+I1 (no loss), I2 (one order), I3 (early events). An event may come before its run: it waits in its
+place, and a core Event says so after a while. An event that names the uid of a run that is gone is
+rejected: a uid never comes back. The others wait for a configured time and are then rejected.
 
-No run consumed an event that is rejected here, so no commit fences the rejection. Instead a read
-that is asked for past the end of the event's time must find no run. From then on the event is in
-doubt until its status is written: a run that is created at that moment gets the event only if that
-write is refused.
+No commit fences such a rejection, because no run consumed the event. Instead, a read that was
+requested after the end of the event's time must find no run. From then on the event is in doubt
+until its status is written: a run that is created at that moment gets the event only if that write
+is refused.
 """
 
 from collections.abc import Iterable, Iterator
@@ -35,19 +35,19 @@ from grctl_operator.engine.observation import (
     over_at,
     whole_second,
 )
-from grctl_operator.engine.telling import TOLD_AFTER, TOLD_OF
+from grctl_operator.engine.telling import MAX_ANNOUNCED_EVENTS, TOLD_AFTER
 from grctl_operator.engine.wait import deadline_after, is_past
 
 ORPHAN_TIMEOUT = timedelta(days=30)
-"""How long an event waits for a run of its id, if the operator is told nothing else."""
-AT_A_TIME = 64
-"""Events that are rejected by one decision."""
+"""How long an event waits for a run of its id, unless configured."""
+MAX_REJECTIONS_PER_DECISION = 64
+"""Events that one decision rejects at most."""
 
 
 def decide_without_run(
     events: Events, executions: Executions, now: datetime, timeout: timedelta = ORPHAN_TIMEOUT
 ) -> Decision:
-    """Return what to do where there is no run. `timeout`: how long an event waits for one."""
+    """Return what to do about the events of an id without a run, which they await for `timeout`."""
     addressed = [event for event in events if event.run_uid]
     effects: list[Effect] = [
         Release(held.execution.id, False, "the run is gone") for held in executions.held
@@ -61,7 +61,7 @@ def decide_without_run(
     others = [event for event in events if not event.run_uid]
     effects += _give_up(others, events, now, timeout)
     waiting = [event for event in others if not _is_over(event, now, timeout)]
-    untold = waiting[:TOLD_OF]
+    untold = waiting[:MAX_ANNOUNCED_EVENTS]
     told = [event for event in untold if now >= over_at(event.created, TOLD_AFTER, now)]
     effects += [_tell(event, timeout) for event in told]
     moments = [event.created + TOLD_AFTER for event in untold if event not in told]
@@ -76,9 +76,11 @@ def _is_over(event: Event, moment: datetime, timeout: timedelta) -> bool:
 def _give_up(
     others: Iterable[Event], events: Events, now: datetime, timeout: timedelta
 ) -> Iterator[Effect]:
-    """Reject events whose time is over, once a read past its end has found no run."""
+    """Reject events whose time is over, once a read from after that time has found no run."""
     over = [event for event in others if _is_over(event, now, timeout)]
-    over = [event for event in over if event.uid not in events.in_doubt][:AT_A_TIME]
+    over = [event for event in over if event.uid not in events.in_doubt][
+        :MAX_REJECTIONS_PER_DECISION
+    ]
     looked = events.looked_at or LONG_AGO
     sure = [event.uid in events.orphans and _is_over(event, looked, timeout) for event in over]
     if not all(sure):

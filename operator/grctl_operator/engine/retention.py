@@ -1,10 +1,11 @@
-"""How long what is over stays: a finished run, and the settled events of any run.
+"""Retention: how long a finished run stays, and the settled events of any run.
 
-1. A finished run is deleted when `spec.ttlSecondsAfterFinished` has passed, never earlier. That is
-   a deletion as a person's: what waits is rejected, then the run goes (`ending.empty_deleted`).
-2. Of a run's settled events the newest `spec.keepEvents` stay, by their sequence. One that is in
-   the outbox and not known settled stays in any case, and so does what comes after it.
-3. What was removed before is not known here: the same is asked for again, and done once.
+1. A finished run is deleted after `spec.ttlSecondsAfterFinished`, and not earlier. Like a run that
+   a person deletes, it rejects its waiting events first (`ending.empty_deleted`).
+2. The newest `spec.keepEvents` settled events of a run stay, by their sequence. An event in the
+   outbox that is not known to be settled stays, and so do the events after it.
+3. Which events were removed already is not known here: the same removal is asked for again, and the
+   runtime makes it once.
 """
 
 from datetime import datetime, timedelta
@@ -15,19 +16,19 @@ from grctl_operator.engine.observation import SECOND
 from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.wait import deadline_after, is_past
 
-KEPT = 1000
-"""Settled events of a run that stay where its spec does not say how many."""
+DEFAULT_KEPT_EVENTS_COUNT = 1000
+"""Settled events of a run that stay if its spec does not say how many."""
 
 
 def expire(situation: Situation, draft: Draft) -> bool:
-    """Delete a finished run whose time is over; wake when it will be."""
+    """Delete a finished run whose time is over, or look again when it will be over."""
     until = _stays_until(situation)
     if until is None:
         return False
     if not is_past(situation.now, until):
         draft.wake(until + SECOND)
         return False
-    if situation.run.held:  # else it would not take its events along
+    if situation.run.held:  # without the finalizer its events would stay behind
         draft.before.append(Delete())
     return True
 
@@ -47,9 +48,11 @@ def _stays_until(situation: Situation) -> datetime | None:
 
 
 def trim(situation: Situation, draft: Draft) -> None:
-    """Remove settled events beyond those that are kept; where only a list can tell, ask for one."""
+    """Remove settled events beyond those to be kept; if in doubt, ask for a list."""
     kept = situation.run.spec.keep_events
-    surplus = situation.run.status.events.total - (KEPT if kept is None else max(kept, 0))
+    surplus = situation.run.status.events.total - (
+        DEFAULT_KEPT_EVENTS_COUNT if kept is None else max(kept, 0)
+    )
     settled = _settled_through(situation)
     if surplus > settled and not situation.events_complete:
         draft.read_events()
@@ -58,6 +61,8 @@ def trim(situation: Situation, draft: Draft) -> None:
 
 
 def _settled_through(situation: Situation) -> int:
-    """Give the sequence up to which every event is known to be settled."""
-    open_ = (entry.sequence for entry in situation.unconfirmed if entry.sequence is not None)
+    """Return the sequence up to which all events are known to be settled."""
+    open_ = (
+        entry.sequence for entry in situation.unconfirmed_entries if entry.sequence is not None
+    )
     return min(open_, default=situation.run.status.events.total + 1) - 1

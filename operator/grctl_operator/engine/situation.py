@@ -1,7 +1,7 @@
-"""What is so about one run: the facts that the rules decide upon, and the questions asked of them.
+"""The situation of one run: the facts that a decision is made from, and questions about them.
 
-Nothing here changes while a decision is made. A question whose answer several rules need is
-answered once.
+A situation does not change while a decision is made. The answer to a question that several rules
+ask is cached.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from grctl.models.wire import Execution
 from grctl_operator.engine.observation import Event, Events, Executions, Held, whole_second
 
 OUTBOX_LIMIT = 64
-"""Entries of `status.settled`. Each costs about 200 bytes in every write of the run."""
+"""Entries of `status.settled`. Each adds about 200 bytes to every write of the run."""
 
 
 @dataclass(frozen=True)
@@ -28,25 +28,26 @@ class Situation:
 
     @cached_property
     def second(self) -> datetime:
-        """The present whole second: what is written for people and compared with stamps."""
+        """The present whole second, as it is written for people and compared with stamps."""
         return whole_second(self.now)
 
     @cached_property
-    def consumed(self) -> frozenset[str]:
-        """Uids of the outbox's events: a written commit has consumed them."""
+    def consumed_uids(self) -> frozenset[str]:
+        """Uids of the events in the outbox: a written commit has consumed them."""
         return frozenset(entry.uid for entry in self.run.status.settled)
 
     @cached_property
     def events_complete(self) -> bool:
-        """Whether every event that the run has consumed is known as consumed (I4)."""
+        """Whether the view of the events shows none that the run has consumed: I4 (one commit)."""
         return self.events.complete(self.run.metadata.uid, self.run.status.commits)
 
     def trusts(self, event: Event) -> bool:
         """Return whether a waiting event is known not to be consumed already.
 
-        An event that was there before the run may have been consumed by an earlier run of that id,
-        whose end we did not watch; only a list taken after this run was read tells. It came after
-        the run if both its stamp and its place say so (docs/decisions/0035).
+        An event that was there before the run may have been consumed by an earlier run of that id
+        whose end this operator did not see. Only a list that was taken after this run was read can
+        show that. An event came after the run if both its stamp and its place say so
+        (docs/decisions/0035).
         """
         uid, created = self.run.metadata.uid, self.run.metadata.creation_timestamp
         listing, since = self.events.listing, self.events.run_since
@@ -57,10 +58,10 @@ class Situation:
         return certain and self.events_complete and (listed or younger)
 
     def is_current(self, execution: Execution) -> bool:
-        """Return whether an execution was built on the run as it is: the fence of I4.
+        """Return whether an execution was built on the run as it is: the fence of I4 (one commit).
 
-        Only a wait takes events: one that was handed over ahead, behind a handler that then went
-        on with a step, is void.
+        Only a wait takes events. If an event was handed over ahead, and the handler before it went
+        on with a step, the execution of that event is void.
         """
         status = self.run.status
         handles_event = execution.handler_kind is HandlerKind.EVENT
@@ -77,8 +78,8 @@ class Situation:
     def in_flight(self) -> tuple[Held, ...]:
         """Executions that a worker has and may bring back, or has brought, and that may commit.
 
-        Built on the run as it is, or behind one of these: what an execution was built on comes
-        before it. If that one is void, lost or withdrawn, so is the execution.
+        Each is built on the run as it is, or on another execution in flight, which stands before
+        it. An execution that was built on a void, lost or withdrawn one is not in flight.
         """
         usable = [
             held
@@ -105,7 +106,7 @@ class Situation:
         return held.execution.id in self._ids_in_flight
 
     def is_withdrawn(self, held: Held) -> bool:
-        """Return whether the event that an execution handles is gone, and was not consumed."""
+        """Return whether the event of an execution was deleted before it was consumed."""
         uid = held.execution.event_uid
         return uid is not None and self.events_complete and self.events.find(uid) is None
 
@@ -113,7 +114,8 @@ class Situation:
         """Return whether the event of an execution came after the deadline of the present wait.
 
         Only an event that was handed over ahead can be late: the wait began when the execution
-        before it ended. If a clock went back, an event is in time if one behind it is (I7).
+        before it ended. If the clock went back, an event is in time if one behind it is:
+        I7 (deadlines).
         """
         wait, event = self.run.status.wait, self.events.find(held.execution.event_uid)
         deadline = wait.deadline if wait else None
@@ -121,12 +123,12 @@ class Situation:
             return False
         behind = (each for each in self.events if each.place > event.place)
         return not any(
-            each.created <= deadline and each.uid not in self.consumed for each in behind
+            each.created <= deadline and each.uid not in self.consumed_uids for each in behind
         )
 
     @cached_property
-    def unconfirmed(self) -> tuple[Settlement, ...]:
-        """Outbox entries that must stay: the event cache does not know them settled yet."""
+    def unconfirmed_entries(self) -> tuple[Settlement, ...]:
+        """Outbox entries that must stay: their events are not known to be settled yet."""
         settled = self.run.status.settled
         if not self.events_complete:
             return settled
@@ -135,11 +137,11 @@ class Situation:
     @property
     def outbox_room(self) -> int:
         """How many more events may be consumed."""
-        return OUTBOX_LIMIT - len(self.unconfirmed)
+        return OUTBOX_LIMIT - len(self.unconfirmed_entries)
 
 
 def follows(execution: Execution, base: Execution) -> bool:
-    """Return whether an execution was built on what another one leaves (I4)."""
+    """Return whether an execution was built on another one: I4 (one commit)."""
     return (
         execution.base == base.id
         and execution.commits == base.commits + 1

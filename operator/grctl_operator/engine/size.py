@@ -1,11 +1,11 @@
-"""Whether a run still fits into one object, and what becomes of one that does not.
+"""The size of a run: whether it still fits into one object, and what happens if it does not.
 
-1. An outcome that would make the run larger than it may be fails the run, by a message that says
-   what is how large; store and result stay as they were before (`commit`).
-2. What we cannot measure (annotations, managed fields) has half a megabyte beside that. Where the
-   API server refuses a status all the same, the run fails without store and history: that frees the
-   room that settling its events needs.
-3. All else of a status is cut to what fits: messages, stack traces, and the tails of lists.
+1. An outcome that would make the run too large fails the run, with a message that names the size of
+   each part. Store and result stay as they were before (`commit`).
+2. Half a megabyte is left for what cannot be measured here (annotations, managed fields). If the
+   API server refuses a status all the same, the run fails without store and history. That frees
+   the room which the settling of its events needs.
+3. Everything else in a status is cut to its limit: messages, stack traces, the tails of lists.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ ELSEWHERE = "Keep large values elsewhere (an object store, a database) and pass 
 
 
 def oversize(run: WorkflowRun, status: RunStatus, store: dict[str, Any], result: Any) -> str | None:
-    """Say what of a run would be too large with another store and result; None where it fits."""
+    """Return why a run would be too large with this store and result; None if it fits."""
     parts = {
         "its input": size_of(run.spec.workflow.input),
         "its store": size_of(store),

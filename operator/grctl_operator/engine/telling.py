@@ -1,11 +1,12 @@
-"""What people are told by core Events: what an object's status says too, where they look first.
+"""Core Events about commits: they repeat what a status says, where people look first.
 
-1. A run's end is told on the run, by the name of its phase.
-2. An event that no handler took is told on the event; all that a commit rejects also on the run,
-   together: a person looks there first, and ten thousand mistakes are one line.
-3. A state (no worker, no run) is told once it has lasted, with the moment since which it does:
-   a rolling update, a run created after its events, are no news.
-4. Never a payload: more people may read core Events than runs and events.
+1. A run's end is announced on the run, with its phase as the reason.
+2. An event that no handler took is announced on the event. All events that one commit rejects are
+   announced on the run too, together: people look there first, and ten thousand mistakes are one
+   line.
+3. A state (no worker, no run) is announced once it has lasted, with the moment at which it began.
+   A rolling update, or a run created after its events, is not worth a message.
+4. A message never holds a payload: more people may read core Events than runs and events.
 """
 
 from datetime import timedelta
@@ -17,10 +18,10 @@ from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.situation import Situation
 
 TOLD_AFTER = timedelta(seconds=5)
-"""What is over by then is not told: workers that are replaced, a run created with its events."""
+"""A state that ends earlier is not announced: workers are replaced, a run follows its events."""
 
-TOLD_OF = 10
-"""Of so many events that wait at most; more would flood the reader."""
+MAX_ANNOUNCED_EVENTS = 10
+"""Waiting events that are announced one by one; more would flood the reader."""
 
 WITHOUT_PAYLOAD = {
     EventReason.BAD_PAYLOAD: "its payload does not fit the handler; its status.message says why"
@@ -28,11 +29,11 @@ WITHOUT_PAYLOAD = {
 """Texts for reasons whose message may quote the payload."""
 
 GOOD_ENDS = frozenset({RunPhase.COMPLETED, RunPhase.CANCELLED, RunPhase.TERMINATED})
-"""Of these somebody knows already."""
+"""Ends that are not a warning: a person asked for them."""
 
 
 def tell(situation: Situation, draft: Draft) -> None:
-    """Tell of what the commit under way makes true."""
+    """Announce what the present commit makes true."""
     known = {entry.uid for entry in situation.run.status.settled}
     settled = [entry for entry in draft.status.settled if entry.uid not in known]
     missed = [entry for entry in settled if entry.phase is not EventPhase.PROCESSED]
@@ -48,7 +49,7 @@ def tell(situation: Situation, draft: Draft) -> None:
 
 
 def _why(entry: Settlement) -> str:
-    """Say why an event was not handled."""
+    """Return why an event was not handled."""
     text = WITHOUT_PAYLOAD.get(EventReason(entry.reason), entry.message)
     return f"{entry.reason}: {text}"
 

@@ -1,4 +1,4 @@
-"""Which phase of a run may follow which. What is not in the table is a defect of a rule.
+"""The table of phases: which may follow which. A change that it does not have is a defect.
 
 `docs/reference/phases.md` is drawn from it. A final phase is followed by none.
 """
@@ -7,7 +7,7 @@ from grctl.models.phases import FINISHED, RunPhase
 
 TRANSITIONS: dict[RunPhase, frozenset[RunPhase]] = {
     RunPhase.PENDING: frozenset({RunPhase.RUNNING, RunPhase.WAIT_EVENT}) | FINISHED,
-    # Back to Pending: the worker of the start handler was lost, and nothing is committed yet.
+    # Back to Pending: the worker of the start handler was lost before the first commit.
     RunPhase.RUNNING: frozenset({RunPhase.PENDING, RunPhase.WAIT_EVENT}) | FINISHED,
     RunPhase.WAIT_EVENT: frozenset({RunPhase.RUNNING}) | FINISHED,
     **{phase: frozenset() for phase in FINISHED},
@@ -15,7 +15,7 @@ TRANSITIONS: dict[RunPhase, frozenset[RunPhase]] = {
 
 
 def check_transition(before: RunPhase, after: RunPhase) -> None:
-    """Refuse a change of phase that the table does not have.
+    """Raise if the table does not have a change of phase.
 
     Raises:
         ValueError: it names both phases, and what may follow the first.

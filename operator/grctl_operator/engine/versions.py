@@ -1,12 +1,13 @@
-"""Workers of several versions of a workflow: what one refuses, another may take.
+"""Versions of a workflow: a payload that one version refuses may be taken by another.
 
-1. A payload that does not fit is rejected only when each version that is connected and has the
-   handler has refused it (rule 8). A version is a catalogue: what its workers say of themselves.
-   None counts as the newest: after a rollback the older one is.
-2. Until then the refusal is open: nothing is committed for the event, and it goes to a worker of
-   another version. Both executions are built on the same commit, so one outcome commits (rule 4).
-3. Each version is asked once, so this ends. It ends early if no other version is connected any
-   more, or if the run is to be cancelled.
+1. A payload is rejected only after each connected version that has the handler has refused it:
+   I8 (bad input). A version is a catalogue, the handlers that a worker names. No version counts as
+   the newest one: after a rollback the older version is.
+2. Until then the refusal is open. Nothing is committed for the event, and a worker of another
+   version gets it. Both executions are built on the same commit, so only one outcome commits:
+   I4 (one commit).
+3. Each version is asked once. The search ends early if no other version is connected any more, or
+   if the run is to be cancelled.
 4. The same holds for a run's input and its start handler.
 """
 
@@ -20,7 +21,7 @@ from grctl_operator.engine.situation import Situation
 
 
 def is_refusal(outcome: Outcome) -> bool:
-    """Return whether the payload or the input did not fit, so that no handler ran."""
+    """Return whether the handler did not run because its payload or input did not fit."""
     match outcome.result:
         case Refused():
             return True
@@ -30,13 +31,13 @@ def is_refusal(outcome: Outcome) -> bool:
 
 
 def is_open(situation: Situation, held: Held) -> bool:
-    """Return whether an outcome is a refusal beside which another version is to be asked."""
+    """Return whether an outcome is a refusal, and another version is still to be asked."""
     if held.outcome is None or held.catalogue is None or not is_refusal(held.outcome):
         return False
     execution = held.execution
     same = [each for each in situation.executions.held if _same(each.execution, execution)]
     if any(_may_take_it(each) for each in same if each.catalogue != held.catalogue):
-        return True  # another version is at it, or took it
+        return True  # another version runs it, or has taken it
     refused = [each.catalogue for each in same if each.outcome and is_refusal(each.outcome)]
     if situation.run.spec.cancel:
         return False
@@ -50,7 +51,7 @@ def at_work(situation: Situation) -> tuple[Held, ...]:
 
 
 def refused_by(situation: Situation) -> tuple[Catalogue, ...]:
-    """Return the versions that refused what is due, and are not to be asked again."""
+    """Return the versions that refused the handler that is due, and are not asked again."""
     return tuple(_refused_by(situation))
 
 
@@ -69,7 +70,7 @@ def _may_take_it(held: Held) -> bool:
 
 
 def _same(execution: Execution, other: Execution) -> bool:
-    """Return whether two executions are attempts at the same, built on the same commit."""
+    """Return whether two executions handle the same event, built on the same commit."""
     return (
         execution.run_uid == other.run_uid
         and execution.commits == other.commits

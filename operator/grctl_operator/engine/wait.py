@@ -1,9 +1,9 @@
-"""When a wait ends by its timeout.
+"""Waits, and how a wait ends by its timeout.
 
-Rule 7. A timeout is written only after a consistent list, asked for past the deadline, shows no
-event created up to it. Past means the deadline's own second is over: until then an event may
-still be stamped with it. One that is stamped and not stored yet is in no list: its sender
-has no answer, and it may lose (decision 0017).
+I7 (deadlines). A timeout is written only after a consistent list, requested past the deadline,
+shows no event created up to it. "Past" means that the deadline's own second is over: until then the
+API server may still stamp an event with it. An event that is stamped and not stored yet is in no
+list. Its sender has no answer yet, and the timeout may win (decision 0017).
 """
 
 from datetime import datetime, timedelta
@@ -19,16 +19,16 @@ from grctl_operator.engine.situation import Situation
 
 
 def begin_wait(directive: WaitForEvent, now: datetime) -> Wait:
-    """Make the wait that a directive asks for. Its deadline is a whole second, rounded up."""
+    """Return the wait that a directive asks for. Its deadline is a whole second, rounded up."""
     timeout = directive.timeout if directive.timeout_step else None
     deadline = None if timeout is None else deadline_after(now, timeout)
     return Wait(since=whole_second(now), deadline=deadline, timeout_step=directive.timeout_step)
 
 
 def deadline_after(moment: datetime, timeout: timedelta) -> datetime:
-    """Return the whole second, rounded up, at which a timeout ends: at the latest the calendar's.
+    """Return the whole second, rounded up, at which a timeout ends.
 
-    A timeout below zero has ended already.
+    A timeout below zero has ended already. One beyond the calendar ends with the calendar.
     """
     if timeout >= END_OF_CALENDAR - moment:
         return END_OF_CALENDAR
@@ -36,7 +36,7 @@ def deadline_after(moment: datetime, timeout: timedelta) -> datetime:
 
 
 def end_wait(situation: Situation, draft: Draft) -> bool:
-    """End a wait whose time is over and that no event ended; wake when it may be."""
+    """End a wait whose deadline has passed without an event, or look again when it will have."""
     wait = draft.status.wait
     if wait is None or wait.deadline is None or wait.timeout_step is None:
         return False
@@ -53,7 +53,7 @@ def end_wait(situation: Situation, draft: Draft) -> bool:
 
 
 def is_past(moment: datetime, deadline: datetime) -> bool:
-    """Say whether nothing can be stamped with the deadline's second any more."""
+    """Return whether the deadline's second is over: no event can be stamped with it any more."""
     return whole_second(moment) > deadline
 
 

@@ -22,7 +22,7 @@ from grctl.models.wire import (
     lines,
 )
 from grctl_operator.engine import decision
-from grctl_operator.engine.dispatch import RETURNED
+from grctl_operator.engine.dispatch import RETURN_TIME
 from grctl_operator.engine.observation import Event, Held, Key
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
@@ -214,7 +214,7 @@ async def test_a_worker_with_other_handlers_is_news_for_the_runs_of_its_type(
 
 async def test_what_is_held_back_for_workers_is_looked_at_when_all_are_back(place: Place) -> None:
     place.registry.accept_workers(awaited=2)
-    place.queue.add_in(KEY, RETURNED.total_seconds())
+    place.queue.add_in(KEY, RETURN_TIME.total_seconds())
     place.queue.add_in(OTHER, 3600)
     async with connected(place.port, hello(ORDER, worker="worker-1")):
         assert not len(place.queue)

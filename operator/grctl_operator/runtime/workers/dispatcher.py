@@ -41,7 +41,7 @@ from grctl.models.wire import (
 )
 from grctl.serving.web_pages import refuse_web_pages
 from grctl_operator.engine import decision
-from grctl_operator.engine.dispatch import RETURNED
+from grctl_operator.engine.dispatch import RETURN_TIME
 from grctl_operator.engine.observation import Event, Key
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.work_queue import WorkQueue
@@ -309,7 +309,7 @@ class Dispatcher:
         for key in self._registry.on_hello(hello, self._entrance.identity(session).name):
             self._queue.add(key)
         if self._registry.all_back and not were_back:
-            self._queue.wake_within(RETURNED.total_seconds())  # what was held back for them
+            self._queue.wake_within(RETURN_TIME.total_seconds())  # what was held back for them
         for execution in hello.held:
             self._void_if_anothers(session, execution)
         self._wake_waiting(hello.instance)
