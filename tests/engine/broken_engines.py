@@ -1,6 +1,7 @@
-"""Engines that are broken on purpose, each in one rule: the stateful test must catch every one.
+"""Engines that are broken on purpose, each in one rule: the stateful test must catch each of them.
 
-A stateful test that cannot fail proves nothing. Each entry says what somebody might have written.
+A stateful test that cannot fail proves nothing. Each function is named by what its engine does
+wrong.
 """
 
 import sys
@@ -39,11 +40,11 @@ from grctl_operator.views.events import EventCache
 
 Break = Callable[[pytest.MonkeyPatch], Callable[..., Decision]]
 BROKEN: dict[str, tuple[str, Break]] = {}
-"""By name: the climate in which it shows, and what breaks the engine."""
+"""By name: the climate in which the defect shows, and the function that breaks the engine."""
 
 
 def broken(climate: str) -> Callable[[Break], Break]:
-    """Register it under its name."""
+    """Register a broken engine under the name of its function."""
 
     def register(make: Break) -> Break:
         BROKEN[make.__name__] = (climate, make)
@@ -100,7 +101,7 @@ def an_event_is_trusted_for_its_stamp(patch: pytest.MonkeyPatch) -> Callable[...
 
 
 def _is_stamped_later(situation: Situation, event: Event) -> bool:
-    """Decide by the API server's clock, which may step back."""
+    """Return whether an event is younger than its run by the clock, which may step back."""
     created, listing = situation.run.metadata.creation_timestamp, situation.events.listing
     listed = listing is not None and listing.run_uid == situation.run.metadata.uid
     younger = created is not None and event.created > created
@@ -130,7 +131,7 @@ def an_outcome_of_the_deleted_run_is_accepted(patch: pytest.MonkeyPatch) -> Call
 
 
 @broken("a worker goes ahead")
-def an_event_that_was_handed_over_ahead_stands_for_a_step(
+def an_event_handed_over_ahead_commits_in_place_of_a_step(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
     def is_current(situation: Situation, execution: Any) -> bool:
@@ -144,7 +145,7 @@ def an_event_that_was_handed_over_ahead_stands_for_a_step(
 
 
 @broken("a worker goes ahead")
-def what_was_built_on_a_lost_execution_commits(
+def an_execution_built_on_a_lost_one_commits(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
     def is_current(situation: Situation, execution: Any) -> bool:
@@ -196,7 +197,7 @@ def an_event_goes_ahead_of_the_one_before_it(patch: pytest.MonkeyPatch) -> Calla
 
 
 @broken("no faults but time")
-def no_wake_up_is_asked_for(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
+def the_engine_asks_for_no_wake_up(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     def forgetful(run: Any, events: Events, executions: Executions, now: datetime) -> Decision:
         return replace(decide(run, events, executions, now), wake_at=None)
 
@@ -377,7 +378,9 @@ def a_lost_execution_is_not_tried_again(patch: pytest.MonkeyPatch) -> Callable[.
 
 
 @broken("runs are made anew")
-def an_unseen_run_is_taken_for_a_gone_one(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
+def a_run_that_was_not_seen_yet_counts_as_gone(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
     right = orphans.decide_without_run
 
     def hasty(
@@ -391,7 +394,7 @@ def an_unseen_run_is_taken_for_a_gone_one(patch: pytest.MonkeyPatch) -> Callable
 
 
 @broken("events are touched")
-def the_watch_brings_back_what_our_own_answer_ended(
+def the_watch_brings_back_an_event_that_our_own_answer_ended(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
     patch.setattr(EventCache, "_remember_gone", lambda cache, uid, revision: None)
@@ -399,7 +402,9 @@ def the_watch_brings_back_what_our_own_answer_ended(
 
 
 @broken("two operators that lag")
-def the_watch_brings_back_what_a_list_ended(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
+def the_watch_brings_back_an_event_that_a_list_ended(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
     right = EventCache.on_run_list
 
     def on_run_list(cache: EventCache, key: Any, *arguments: Any) -> None:
@@ -481,7 +486,7 @@ def a_finished_run_keeps_all_its_events(patch: pytest.MonkeyPatch) -> Callable[.
 
 
 @broken("people wish the end of runs")
-def a_cancellation_voids_what_runs(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
+def a_cancellation_voids_a_running_handler(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     right = desired.obey_spec
 
     def hasty(situation: Situation, draft: Draft) -> bool:

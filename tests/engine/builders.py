@@ -55,7 +55,7 @@ DAY = date(2026, 11, 23)
 
 
 def at(clock: str) -> datetime:
-    """Give a moment of the tests' day: `12:00`, `12:00:01`, `12:00:00.250`."""
+    """Return a moment of the tests' day: `12:00`, `12:00:01`, `12:00:00.250`."""
     return datetime.combine(DAY, time.fromisoformat(clock), UTC)
 
 

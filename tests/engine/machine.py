@@ -1,6 +1,6 @@
-"""Every interleaving that hypothesis can think of: operators, workers, senders, faults, clocks.
+"""The state machine of hypothesis: operators, workers, senders, faults and clocks, interleaved.
 
-`machine_for(decide)` gives the state machine around an engine; the broken ones get the same.
+`machine_for(decide, climate)` returns the machine around an engine. Broken engines get the same.
 """
 
 from datetime import timedelta
@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis.stateful import rule
 
-from tests.engine.ledger import KNOWN_EVENTS
+from tests.engine.checks import KNOWN_EVENTS
 from tests.engine.races import Races
 from tests.engine.rounds import ALL, Decide, seldom
 
@@ -54,25 +54,25 @@ CLIMATES: dict[str, frozenset[str]] = {
         }
     ),
 }
-"""Few things that go wrong together find their traces sooner than all at once."""
+"""The kinds of faults that a search combines. A few at a time are found sooner than all at once."""
 
 
 class SteppingBack(Races):
-    """A machine of its own: a rule that is there and never fits makes the search longer."""
+    """The races with a clock that steps back: a class of its own, as an unused rule costs time."""
 
     @rule(sure=seldom)
     def the_api_servers_clock_steps_back(self, sure: bool) -> None:
-        """By an hour: whoever waits for a length of time must not wait for that hour."""
+        """Set the clock back by an hour: no wait for a length of time may become longer by it."""
         if sure:
             self._step_back()
 
     @rule()
     def the_clock_steps_back_while_an_attempt_waits(self) -> None:
-        """What was lost again and again is tried again later: by then an hour is to come again."""
+        """Lose a handler several times, then set the clock back while its back-off lasts."""
         operator = self.operator(0)
         if not self._may_play(operator):
             return
-        self.world.create_event(KNOWN_EVENTS[0])
+        self.server.create_event(KNOWN_EVENTS[0])
         for _ in range(3):
             self._all_serve(operator)
             self.an_operator_goes_on(0, ALL, ALL, True, True)
@@ -83,13 +83,13 @@ class SteppingBack(Races):
         self._step_back()
 
     def _step_back(self) -> None:
-        self.world.step_back(HOUR)
+        self.server.step_back(HOUR)
         for operator in self.operators:
             operator.on_jump(-HOUR)
 
 
 def machine_for(decide: Decide, climate: str) -> type[Races]:
-    """Give the state machine around an engine, in one climate."""
+    """Return the state machine around an engine, in one climate."""
     members: dict[str, Any] = {
         "decide": staticmethod(decide),
         "climate": CLIMATES[climate],

@@ -1,8 +1,9 @@
 """An operator around the real engine, for the stateful test.
 
-Everything that takes time in the real ones takes two steps here, so that anything can come between
-or never come: asking and getting a list, a write and its answer, a message and its arrival.
-An operator reconciles only when something woke it: a wake-up that the engine forgets is lost.
+Everything that takes time in a real operator takes two steps here: a request of a list and the
+list, a write and its answer, a message and its arrival. So anything can happen in between, and the
+second step may never come. An operator reconciles only when something woke it: a wake-up that the
+engine does not ask for is lost.
 """
 
 from collections.abc import Callable
@@ -34,9 +35,9 @@ from grctl_operator.engine.commit import RUN_GONE, UNKNOWN_FATE
 from grctl_operator.engine.observation import LONG_AGO
 from grctl_operator.views.events import EventCache
 from grctl_operator.views.runs import KnownRun
-from tests.engine.ledger import require
-from tests.engine.staff import Staff
-from tests.engine.world import KEY, Json, RefusalError, World
+from tests.engine.api_server import KEY, ApiServer, Json, RefusalError
+from tests.engine.checks import require
+from tests.engine.worker_registry import WorkerRegistry
 
 
 @dataclass
@@ -53,15 +54,15 @@ class _Listing:
     answer: tuple[list[Json], int] | None = None
 
 
-class Operator(Staff):
-    """The shell around the engine: its caches, its registry of executions, its writes."""
+class Operator(WorkerRegistry):
+    """An operator: its caches, its registry of workers and executions, its writes."""
 
-    def __init__(self, world: World, decide: Callable[..., Decision]) -> None:
-        self.world = world
+    def __init__(self, server: ApiServer, decide: Callable[..., Decision]) -> None:
+        self.server = server
         self.decide = decide
         self.lag = timedelta()
         self.runs_lag = False
-        """The watch of runs shows nothing new for now."""
+        """Whether the watch of runs shows nothing new for now."""
         self.events_lag = False
         super().__init__()
         self.start()
@@ -69,13 +70,13 @@ class Operator(Staff):
     # life
 
     def start(self) -> None:
-        """Start anew: all runs first; the list of events comes with `finish_start`."""
+        """Start anew: read all runs first. The list of events comes with `finish_start`."""
         self.forget_workers()
         self.first_seen: tuple[str, int] = ("", 0)
-        """Uid of the run that is known, and the version of it that was seen first."""
-        self._know(self.world.run)
-        self.run_position = len(self.world.run_log)
-        self.run_floor = self.world.revision
+        """Uid of the known run, and its version that was seen first."""
+        self._know(self.server.run)
+        self.run_position = len(self.server.run_log)
+        self.run_floor = self.server.revision
         self.cache = EventCache()
         self.event_position: int | None = None
         self.started = self._known_run(), self.now
@@ -89,7 +90,7 @@ class Operator(Staff):
         """By uid of the run: up to which sequence its events were removed since the start."""
         self.planned: _Writing | None = None
         self.waits = False
-        """Whether a write was put off."""
+        """Whether a write was deferred."""
         self.writing: _Writing | None = None
         self.listing: _Listing | None = None
         self.list_again = False
@@ -97,10 +98,10 @@ class Operator(Staff):
 
     def finish_start(self) -> None:
         known, at = self.started
-        self.world.forget_places()
-        items, revision = self.world.list_events()
+        self.server.forget_places()
+        items, revision = self.server.list_events()
         self.cache.on_list(items, revision, {KEY: known} if known else {}, at)
-        self.event_position = len(self.world.event_log)
+        self.event_position = len(self.server.event_log)
         self.woken = True
 
     @property
@@ -109,19 +110,19 @@ class Operator(Staff):
 
     @property
     def now(self) -> datetime:
-        return self.world.clock - self.lag
+        return self.server.clock - self.lag
 
     @property
     def awake(self) -> bool:
         return self.woken or (self.wake_at is not None and self.now >= self.wake_at)
 
     def has_seen(self, uid: str) -> bool:
-        """Whether it watched the event before now, at its first place."""
+        """Return whether it saw the event at its first place."""
         event = self.cache.get_view(KEY).find(uid)
-        return event is not None and event.place == self.world.events[uid].created_revision
+        return event is not None and event.place == self.server.events[uid].created_revision
 
     def on_jump(self, by: timedelta) -> None:
-        """Note that the API server's clock jumped: nobody knows when a list was asked for."""
+        """Note that the API server's clock jumped: the times of earlier lists are not known now."""
         super().on_jump(by)
         self.cache.on_jump()
         self.started = self.started[0], LONG_AGO
@@ -130,15 +131,15 @@ class Operator(Staff):
                 listing.at = LONG_AGO
 
     def relist(self) -> None:
-        """Have the watch of events end: it begins anew with a list (a takeover, a 410)."""
+        """End the watch of events: it begins anew with a list (a takeover, a 410)."""
         if self.ready and self.relisting is None:
             self.relisting = _Listing(self._known_run(), self.now)
 
     def read_relist(self) -> None:
         relisting = self.relisting
         if relisting and relisting.answer is None:
-            relisting.answer = self.world.list_events()
-            self.event_position = len(self.world.event_log)
+            relisting.answer = self.server.list_events()
+            self.event_position = len(self.server.event_log)
 
     def get_relist(self) -> None:
         relisting = self.relisting
@@ -153,17 +154,17 @@ class Operator(Staff):
     # what it is shown
 
     def see_runs(self, most: int) -> None:
-        """Be shown the next changes of the watch of runs, at most so many."""
-        news = [] if self.runs_lag else self.world.run_log[self.run_position :][:most]
+        """Read the next changes from the watch of runs, at most so many."""
+        news = [] if self.runs_lag else self.server.run_log[self.run_position :][:most]
         self.run_position += len(news)
         for revision, uid, run in news:
             self._observe(revision, uid, run)
 
     def see_events(self, most: int) -> None:
-        """Be shown the next changes of the watch of events, at most so many."""
+        """Read the next changes from the watch of events, at most so many."""
         if self.event_position is None or self.events_lag or self.relisting:
             return
-        news = self.world.event_log[self.event_position :][:most]
+        news = self.server.event_log[self.event_position :][:most]
         self.event_position += len(news)
         for change, item in news:
             if change == "DELETED":
@@ -186,8 +187,8 @@ class Operator(Staff):
 
     def _read_run(self) -> None:
         """Read the run afresh."""
-        self._know(self.world.run)
-        self.run_floor = self.world.revision
+        self._know(self.server.run)
+        self.run_floor = self.server.revision
         self.woken = True
 
     def _known_run(self) -> KnownRun | None:
@@ -199,7 +200,7 @@ class Operator(Staff):
     # reconcile: decide, write, then do what follows from the write
 
     def reconcile(self, *, show: bool, wait: bool = False) -> None:
-        """Decide. `show`: what is only for people is due as well. `wait`: what may wait does."""
+        """Decide. `show`: a write for people is due. `wait`: one that may be deferred is not."""
         if not self.ready or self.planned or self.writing or not self.awake:
             return
         self.woken, self.wake_at = False, None
@@ -207,7 +208,7 @@ class Operator(Staff):
         decision = self._ask(ahead=wait and self.waits)
         for effect in decision.after:
             withdrawn = isinstance(effect, Settle) and effect.settlement.uid in self.seen_gone
-            require(not withdrawn, "W: an event is consumed that was seen to be withdrawn")
+            require(not withdrawn, "withdrawal: an event is consumed that was seen to be withdrawn")
         self._check_cancellation(decision)
         self._check_rejections(decision)
         if decision.wake_at:
@@ -233,7 +234,7 @@ class Operator(Staff):
         return self.decide(self.run, *views)
 
     def _check_cancellation(self, decision: Decision) -> None:
-        """Cancelling waits for what runs; only terminating and a timeout void it."""
+        """Check that a cancellation waits for the handler that runs: only other ends void it."""
         new, run = decision.status, self.run
         if new is None or run is None or new.phase is not RunPhase.CANCELLED:
             return
@@ -247,10 +248,10 @@ class Operator(Staff):
                 execution.event_uid
             )
             runs = current and waits and (held.outcome or not held.lost)
-            require(not runs, "D: a cancellation voids what runs")
+            require(not runs, "spec: a cancellation voids a running handler")
 
     def _check_rejections(self, decision: Decision) -> None:
-        """An event is rejected only if no worker that is known might have taken it."""
+        """Check that no known worker might have taken an event that is rejected."""
         for effect in decision.after:
             if isinstance(effect, Settle) and effect.settlement.reason == "UnknownEvent":
                 self._check_unknown(effect.settlement.uid)
@@ -258,27 +259,30 @@ class Operator(Staff):
                 self._check_refused(effect.settlement.uid)
 
     def _check_unknown(self, uid: str) -> None:
-        name = self.world.events[uid].item["spec"]["eventName"]
+        name = self.server.events[uid].item["spec"]["eventName"]
         has = any(name in catalogue.event_names for catalogue in self.catalogues.values())
-        require(not has, f"8: {uid} is unknown, and a worker has {name}")
+        require(not has, f"I8 (bad input): {uid} is unknown, and a worker has {name}")
 
     def _check_refused(self, uid: str) -> None:
-        name, refusals = self.world.events[uid].item["spec"]["eventName"], self.world.refusals
+        name, refusals = self.server.events[uid].item["spec"]["eventName"], self.server.refusals
         able = [
             each.catalogue for each in self.workers.values() if name in each.catalogue.event_names
         ]
         others = [each for each in able if each not in refusals.get(uid, ())]
         cancelled = self.run is not None and self.run.spec.cancel
-        require(not others or cancelled, f"8: {uid} is refused, and another version was not asked")
+        require(
+            not others or cancelled,
+            f"I8 (bad input): {uid} is refused, and another version was not asked",
+        )
 
     def begin_write(self) -> None:
-        """Send the write; its answer comes with `finish_write`."""
+        """Send the write. Its answer comes with `finish_write`."""
         planned, self.planned = self.planned, None
         if planned is None or planned.decision.status is None:
             return
         metadata = planned.base.metadata
         try:
-            planned.answer = self.world.put_run_status(
+            planned.answer = self.server.put_run_status(
                 metadata.uid, metadata.resource_version, planned.decision.status
             )
         except RefusalError:
@@ -289,10 +293,10 @@ class Operator(Staff):
 
     def _note_committed(self, decision: Decision) -> None:
         releases = [each for each in decision.after if isinstance(each, Release)]
-        self.world.committed.update(each.execution for each in releases if each.committed)
+        self.server.committed.update(each.execution for each in releases if each.committed)
 
     def finish_write(self, *, answer_lost: bool) -> None:
-        """Get the answer of the write; or not, and read the run."""
+        """Get the answer of the write, or lose it and read the run."""
         writing, self.writing = self.writing, None
         if writing is None:
             return
@@ -333,11 +337,13 @@ class Operator(Staff):
                 self._perform_on_run(effect)
 
     def _check_release(self, release: Release) -> None:
-        """Who sees the run as it is calls an outcome void only where it was not committed."""
+        """Check that an operator with a fresh run calls no committed outcome void."""
         certain = not release.committed and release.message not in {RUN_GONE, UNKNOWN_FATE}
-        certain = certain and self.run is not None and self.run == self.world.run
-        false = certain and release.execution in self.world.committed
-        require(not false, f"4: {release.execution} is called void, and was committed")
+        certain = certain and self.run is not None and self.run == self.server.run
+        false = certain and release.execution in self.server.committed
+        require(
+            not false, f"I4 (one commit): {release.execution} is called void, and was committed"
+        )
 
     def _perform_on_run(self, effect: Effect) -> None:
         match effect:
@@ -346,7 +352,7 @@ class Operator(Staff):
             case Delete():
                 self._expire()
             case Purge():
-                self.world.purge_events()
+                self.server.purge_events()
             case _:
                 assert isinstance(effect, Announce | AwaitClearWorker | AwaitWorker)
 
@@ -361,18 +367,18 @@ class Operator(Staff):
         metadata = self.run.metadata
         finalizers = (FINALIZER,) if isinstance(effect, Hold) else ()
         try:
-            self.world.put_finalizers(metadata.uid, metadata.resource_version, finalizers)
+            self.server.put_finalizers(metadata.uid, metadata.resource_version, finalizers)
         except RefusalError:
             self._read_run()
             return
-        if self.world.run is not None:
+        if self.server.run is not None:
             self._read_run()
 
     def _expire(self) -> None:
         assert self.run is not None
         metadata = self.run.metadata
         with suppress(RefusalError):
-            self.world.expire_run(metadata.uid, metadata.resource_version)
+            self.server.expire_run(metadata.uid, metadata.resource_version)
         self._read_run()
 
     def _plan_trim(self, through: int) -> None:
@@ -382,9 +388,9 @@ class Operator(Staff):
             self.trims[uid] = through
 
     def trim_all(self) -> None:
-        """Remove what is planned: what a list shows settled now, and never again."""
+        """Remove the planned events that a list shows as settled, once."""
         for uid, through in self.trims.items():
-            self.world.trim_events(uid, through)
+            self.server.trim_events(uid, through)
             self.trimmed[uid] = through
         self.trims.clear()
 
@@ -392,7 +398,7 @@ class Operator(Staff):
         known = self.cache.find(KEY, uid)
         try:
             version = known.version if known else ""
-            answer = self.world.put_event_status(uid, version, {"place": place})
+            answer = self.server.put_event_status(uid, version, {"place": place})
         except RefusalError:
             return
         self.cache.on_answer(answer)
@@ -405,7 +411,7 @@ class Operator(Staff):
 
     def read_list(self) -> None:
         if self.listing and self.listing.answer is None:
-            self.listing.answer = self.world.list_events()
+            self.listing.answer = self.server.list_events()
 
     def get_list(self) -> None:
         listing = self.listing
@@ -420,9 +426,9 @@ class Operator(Staff):
             self.ask_for_list()
 
     def write_settle(self, uid: str) -> None:
-        """Write an event's final status; its answer comes later, or never."""
+        """Write an event's final status. Its answer comes later, or never."""
         effect = self.settles[uid]
-        record = self.world.events[uid]
+        record = self.server.events[uid]
         settlement = effect.settlement
         status = {
             **record.item.get("status", {}),
@@ -436,7 +442,7 @@ class Operator(Staff):
             return
         try:
             version = record.item["metadata"]["resourceVersion"]
-            answer = self.world.put_event_status(uid, version, status)
+            answer = self.server.put_event_status(uid, version, status)
         except RefusalError:
             self.answers.append((uid, None))
         else:
@@ -457,7 +463,7 @@ class Operator(Staff):
         self.woken = True
 
     def settle_all(self) -> None:
-        """Settle what is to be settled, and get the answers."""
+        """Settle all events that are to be settled, and get the answers."""
         for uid in sorted(self.settles):
             self.write_settle(uid)
         while self.answers:

@@ -1,6 +1,6 @@
-"""Races that are known to break naive rules, each as one rule: rare if left to chance.
+"""Races that break naive rules, each as one rule of the machine: chance alone finds them rarely.
 
-And what people do to runs and events meanwhile.
+And what people do to runs and events at the same time.
 """
 
 from datetime import timedelta
@@ -10,7 +10,7 @@ from hypothesis.stateful import precondition, rule
 
 from grctl_operator.engine.dispatch import RETURN_TIME
 from grctl_operator.engine.inbox import RECONNECT_TIME
-from tests.engine.ledger import KNOWN_EVENTS
+from tests.engine.checks import KNOWN_EVENTS
 from tests.engine.operators import Operator
 from tests.engine.rounds import (
     ALL,
@@ -35,38 +35,40 @@ cuts = st.sampled_from(["", "", "break", "crash"])
 
 
 class Races(Rounds):
-    """The rules of the machine that each play a race."""
+    """The rules of the machine that each play one race."""
 
     @rule(index=which, seconds=st.sampled_from([0.0, 1.0, 3.0]), touch=st.booleans())
     @precondition(lambda self: "lags" in self.climate)
     def something_happens_unseen(self, index: int, seconds: float, touch: bool) -> None:
-        """The watch of events lags, then an event comes or is touched, then time passes."""
+        """Create or change an event while the watch of events lags, then pass time."""
         self.operator(index).events_lag = True
-        waiting = [uid for uid, record in self.world.events.items() if record.waits]
+        waiting = [uid for uid, record in self.server.events.items() if record.waits]
         if touch and waiting and "touches" in self.climate:
             watched = all(operator.has_seen(waiting[0]) for operator in self.operators)
-            self.world.touch_event(waiting[0], watched=watched)
-        elif len(self.world.events) < TOO_MANY_EVENTS:
-            self.world.create_event(KNOWN_EVENTS[0])
-        self.world.advance(seconds if "deadlines" in self.climate else 0.0)
+            self.server.touch_event(waiting[0], watched=watched)
+        elif len(self.server.events) < TOO_MANY_EVENTS:
+            self.server.create_event(KNOWN_EVENTS[0])
+        self.server.advance(seconds if "deadlines" in self.climate else 0.0)
 
     @rule(index=which, seen=st.sampled_from([0, 1, ALL]), anew=rarely)
     @precondition(lambda self: len(self.operators) == 2)
     def an_operator_falls_behind_and_takes_over(self, index: int, seen: int, anew: bool) -> None:
-        """Two events come; one operator sees the first of them and then no more events, the other
-        handles both; then all workers turn to the first."""
+        """Handle two events by one operator, then take over by one that lags behind.
+
+        All workers connect to it then.
+        """
         behind, ahead = self.operator(index), self.operator(index + 1)
-        if not (behind.ready and ahead.ready) or len(self.world.events) > TOO_MANY_EVENTS:
+        if not (behind.ready and ahead.ready) or len(self.server.events) > TOO_MANY_EVENTS:
             return
-        self.world.create_run()
+        self.server.create_run()
         behind.events_lag = ahead.events_lag = False
         behind.see_events(ALL)
-        self.world.create_event(KNOWN_EVENTS[0])
+        self.server.create_event(KNOWN_EVENTS[0])
         behind.see_events(seen)
-        self.world.create_event(KNOWN_EVENTS[1])
+        self.server.create_event(KNOWN_EVENTS[1])
         for worker in self.workers:
             worker.connect(ahead)
-        self.world.advance(RETURN_TIME.total_seconds())
+        self.server.advance(RETURN_TIME.total_seconds())
         for _ in range(6):
             self._round(ahead, WAIT)
         if anew and "new runs" in self.climate:
@@ -79,7 +81,7 @@ class Races(Rounds):
     @rule(index=which)
     @precondition(lambda self: "lags" in self.climate)
     def a_list_is_overtaken_by_the_watch(self, index: int) -> None:
-        """A list is read, its events are handled and seen to be settled, then it arrives."""
+        """Read a list, handle its events and see them settled; then the list arrives."""
         operator = self.operator(index)
         if not self._may_play(operator):
             return
@@ -87,8 +89,8 @@ class Races(Rounds):
         operator.runs_lag = operator.events_lag = False
         for _ in range(4):
             self._round(operator, WAIT)
-        self.world.create_event(KNOWN_EVENTS[0])
-        self.world.create_event(KNOWN_EVENTS[1])
+        self.server.create_event(KNOWN_EVENTS[0])
+        self.server.create_event(KNOWN_EVENTS[1])
         operator.ask_for_list()
         operator.read_list()
         for _ in range(5):
@@ -100,30 +102,30 @@ class Races(Rounds):
     @rule(index=which, after=st.sampled_from([-0.5, 0.0, 0.5, 1.0, 1.5]), event=st.booleans())
     @precondition(lambda self: "deadlines" in self.climate)
     def a_deadline_comes(self, index: int, after: float, event: bool) -> None:
-        """The clock reaches a wait's deadline, or nearly; an event comes just then."""
-        wait = self.world.run.status.wait if self.world.run else None
+        """Advance the clock to about a wait's deadline, and send an event just then."""
+        wait = self.server.run.status.wait if self.server.run else None
         if wait is None or wait.deadline is None:
             return
-        self.world.clock = max(self.world.clock, wait.deadline + timedelta(seconds=after))
-        if event and len(self.world.events) <= TOO_MANY_EVENTS:
-            self.world.create_event(KNOWN_EVENTS[0])
+        self.server.clock = max(self.server.clock, wait.deadline + timedelta(seconds=after))
+        if event and len(self.server.events) <= TOO_MANY_EVENTS:
+            self.server.create_event(KNOWN_EVENTS[0])
         for _ in range(3):  # it asks for a list, gets it, and fires or not
             self._round(self.operator(index), TIMED)
 
     @rule(index=which)
     @precondition(lambda self: "lags" in self.climate)
     def a_commit_is_refused(self, index: int) -> None:
-        """Somebody changes the run after an operator decided, and before it writes."""
+        """Change the run between an operator's decision and its write."""
         operator = self.operator(index)
         if not self._may_play(operator):
             return
         self._all_serve(operator)
-        self.world.create_event(KNOWN_EVENTS[0])
+        self.server.create_event(KNOWN_EVENTS[0])
         operator.runs_lag = operator.events_lag = False
         for _ in range(3):
             self._round(operator, WAIT)
         operator.reconcile(show=False)
-        self.world.change_spec()
+        self.server.change_spec()
         operator.begin_write()
         operator.finish_write(answer_lost=False)
         operator.settle_all()
@@ -139,16 +141,17 @@ class Races(Rounds):
     def a_worker_works_ahead(
         self, index: int, to: int, ahead: list[Answer], cut: str, lost: bool
     ) -> None:
-        """Three events wait; the first outcome is being written while the worker goes on with the
-        others, and then its connection may break, or the worker crash, with what came back known
-        or not. The answer of the write of the others may be lost.
+        """Hand over three events, and write the first outcome while the others run.
+
+        Then its connection may break or the worker may crash, before or after its outcomes came.
+        The answer of the write of the others may be lost.
         """
         operator, worker = self.operator(to), self.workers[index]
         if not self._may_play(operator):
             return
         self._only_worker_of(operator, worker)
         for number in (0, 1, 0):
-            self.world.create_event(KNOWN_EVENTS[number])
+            self.server.create_event(KNOWN_EVENTS[number])
         for _ in range(3):
             self._round(operator, WAIT)
         self._answer(operator, worker, ahead)
@@ -168,8 +171,9 @@ class Races(Rounds):
     def a_new_version_begins_an_event_and_is_gone(
         self, index: int, to: int, crash: bool, taken: bool
     ) -> None:
-        """A run waits that knows the old version only; the new one comes, is given an event that
-        only it has, and is rolled back; the operator may have crashed meanwhile.
+        """Dispatch an event to a new version of the workflow, then roll that version back.
+
+        Only the new version has a handler for it. The operator may crash in between.
         """
         operator, worker = self.operator(to), self.workers[index]
         if not self._may_play(operator):
@@ -180,7 +184,7 @@ class Races(Rounds):
         worker.crash()
         worker.catalogue = CATALOGUE
         worker.connect(operator)
-        self.world.create_event(KNOWN_EVENTS[1])
+        self.server.create_event(KNOWN_EVENTS[1])
         self.an_operator_goes_on(to, ALL, ALL, True, True)
         if taken:
             worker.take()
@@ -190,32 +194,32 @@ class Races(Rounds):
             operator.start()
             operator.finish_start()
         worker.connect(operator)
-        self.world.advance(RECONNECT_TIME.total_seconds())
+        self.server.advance(RECONNECT_TIME.total_seconds())
         for _ in range(2):
             self.an_operator_goes_on(to, ALL, ALL, True, True)
 
     def _may_play(self, operator: Operator) -> bool:
-        return operator.ready and len(self.world.events) <= TOO_MANY_EVENTS
+        return operator.ready and len(self.server.events) <= TOO_MANY_EVENTS
 
     def _all_serve(self, operator: Operator) -> None:
-        """There is a run, and all workers have been this operator's for long enough."""
-        self.world.create_run()
+        """Connect all workers to this operator for long enough; there must be a run."""
+        self.server.create_run()
         for worker in self.workers:
             worker.connect(operator)
-        self.world.advance(RETURN_TIME.total_seconds())
+        self.server.advance(RETURN_TIME.total_seconds())
 
     def _only_worker_of(self, operator: Operator, worker: Worker) -> None:
-        self.world.create_run()
+        self.server.create_run()
         operator.runs_lag = operator.events_lag = False
         for each in self.workers:
             each.disconnect()
         worker.connect(operator)
-        self.world.advance(RETURN_TIME.total_seconds())
+        self.server.advance(RETURN_TIME.total_seconds())
         for _ in range(3):
             self._round(operator, WAIT)
 
     def _answer(self, operator: Operator, worker: Worker, answers: list[Answer]) -> None:
-        """Have a worker bring back all that it has, one by one, while the operator decides."""
+        """Bring back all executions of a worker, one by one, while the operator decides."""
         for answer in answers:
             while worker.inbox:
                 worker.take()
@@ -230,8 +234,9 @@ class Races(Rounds):
     def a_worker_comes_back_with_what_was_repeated(
         self, index: int, to: int, again: Answer
     ) -> None:
-        """Two outcomes are lost with a connection; another worker repeats the first, perhaps with
-        another result; then the worker is back, and still holds both.
+        """Lose two outcomes with a connection, and bring them back after the first was repeated.
+
+        Another worker repeats it, perhaps with another result. The first worker still holds both.
         """
         operator, worker = self.operator(to), self.workers[index]
         other = self.workers[1 - index]
@@ -239,7 +244,7 @@ class Races(Rounds):
             return
         self._only_worker_of(operator, worker)
         for number in (0, 1, 0):
-            self.world.create_event(KNOWN_EVENTS[number])
+            self.server.create_event(KNOWN_EVENTS[number])
         self._round(operator, WAIT)
         self.an_operator_goes_on(self.operators.index(operator), ALL, ALL, True, True)
         for _ in range(3):
@@ -263,18 +268,18 @@ class Races(Rounds):
     @rule(index=which, seen=how_many)
     @precondition(lambda self: "touches" in self.climate)
     def an_event_is_touched_and_handled_before_that_is_seen(self, index: int, seen: int) -> None:
-        """Two events are seen, one is touched, both are handled, then the watch shows the touch."""
+        """Change one of two seen events and handle both; then the watch shows the change."""
         operator = self.operator(index)
         if not self._may_play(operator):
             return
-        uid = self.world.create_event(KNOWN_EVENTS[0])
-        self.world.create_event(KNOWN_EVENTS[1])
+        uid = self.server.create_event(KNOWN_EVENTS[0])
+        self.server.create_event(KNOWN_EVENTS[1])
         operator.events_lag = False
         operator.see_events(ALL)
-        self.world.touch_event(uid, watched=all(each.has_seen(uid) for each in self.operators))
+        self.server.touch_event(uid, watched=all(each.has_seen(uid) for each in self.operators))
         for worker in self.workers:
             worker.connect(operator)
-        self.world.advance(RETURN_TIME.total_seconds())
+        self.server.advance(RETURN_TIME.total_seconds())
         for _ in range(5):
             self._round(operator, WAIT, events=0)
         operator.see_events(seen)
@@ -284,15 +289,16 @@ class Races(Rounds):
 
     @rule()
     def somebody_creates_the_run(self) -> None:
-        self.world.create_run()
+        self.server.create_run()
 
     @rule(index=which, sure=rarely, away=st.booleans(), addressed=st.booleans())
     @precondition(lambda self: "new runs" in self.climate)
     def the_run_is_deleted_and_made_anew(
         self, index: int, sure: bool, away: bool, addressed: bool
     ) -> None:
-        """An operator that sees all lets the old one go. Workers may be away meanwhile, and an
-        event that names the new run may be seen before the run is.
+        """Delete the run by an operator that sees everything, and create it anew.
+
+        Workers may be away, and an event that names the new run may be seen before the run.
         """
         operator = self.operator(index)
         if not sure or not operator.ready:
@@ -300,14 +306,14 @@ class Races(Rounds):
         for worker in self.workers if away else ():
             worker.take()
             worker.disconnect()
-        self.world.delete_run()
+        self.server.delete_run()
         operator.runs_lag = operator.events_lag = False
         for _ in range(5):
             self.an_operator_goes_on(index, ALL, ALL, True, True)
-        self.world.create_run()
-        run = self.world.run
-        if addressed and run and len(self.world.events) <= TOO_MANY_EVENTS:
-            self.world.create_event(KNOWN_EVENTS[0], run.metadata.uid)
+        self.server.create_run()
+        run = self.server.run
+        if addressed and run and len(self.server.events) <= TOO_MANY_EVENTS:
+            self.server.create_event(KNOWN_EVENTS[0], run.metadata.uid)
             self.an_operator_goes_on(index, 0, ALL, True, True)
         for worker in self.workers if away else ():
             worker.connect(operator)
@@ -316,9 +322,9 @@ class Races(Rounds):
     @precondition(lambda self: "ends" in self.climate)
     def somebody_ends_the_run(self, what: str, sure: bool) -> None:
         if sure and what == "delete":
-            self.world.delete_run()
+            self.server.delete_run()
         elif sure:
-            self.world.change_spec(**{what: True})
+            self.server.change_spec(**{what: True})
 
     @rule(
         index=which,
@@ -331,49 +337,49 @@ class Races(Rounds):
     def somebody_wishes_the_end_while_a_handler_runs(
         self, index: int, wish: dict[str, bool], answer: Answer, outcome: bool, back: bool
     ) -> None:
-        """A handler is with a worker, or comes back just then; the wish may be taken back."""
+        """Ask for an end while a worker has a handler or brings it back; maybe take it back."""
         operator = self.operator(index)
         if not self._may_play(operator):
             return
         self._all_serve(operator)
         for _ in range(2):
             self._round(operator, WAIT)
-        self.world.create_event(KNOWN_EVENTS[0])
+        self.server.create_event(KNOWN_EVENTS[0])
         self.an_operator_goes_on(index, ALL, ALL, True, True)
-        self.world.change_spec(**wish)
+        self.server.change_spec(**wish)
         for number, worker in enumerate(self.workers):
             if outcome and worker.operator is operator:
                 self.a_worker_goes_on(number, answer)
         self.an_operator_goes_on(index, ALL, ALL, True, True)
         if back:
-            self.world.change_spec(cancel=None, terminate=None)
+            self.server.change_spec(cancel=None, terminate=None)
             self.an_operator_goes_on(index, ALL, ALL, True, True)
 
     @rule(keep=st.sampled_from([None, 0, 1, 2]), ttl=st.sampled_from([None, 0, 2]), end=rarely)
     @precondition(lambda self: "retention" in self.climate)
     def somebody_says_what_is_kept(self, keep: int | None, ttl: int | None, end: bool) -> None:
-        self.world.change_spec(
+        self.server.change_spec(
             keep_events=keep, ttl_seconds_after_finished=ttl, terminate=end or None
         )
 
     @rule(data=st.data(), withdraw=seldom)
     @precondition(lambda self: "touches" in self.climate)
-    @precondition(lambda self: any(each.waits for each in self.world.events.values()))
+    @precondition(lambda self: any(each.waits for each in self.server.events.values()))
     def somebody_touches_an_event(self, data: st.DataObject, withdraw: bool) -> None:
-        waiting = [uid for uid, record in self.world.events.items() if record.waits]
+        waiting = [uid for uid, record in self.server.events.items() if record.waits]
         uid = data.draw(st.sampled_from(waiting))
         watched = all(operator.has_seen(uid) for operator in self.operators)
         if withdraw:
-            self.world.delete_event(uid)
+            self.server.delete_event(uid)
         else:
-            self.world.touch_event(uid, watched=watched)
+            self.server.touch_event(uid, watched=watched)
 
     @rule(index=which)
     @precondition(lambda self: "retention" in self.climate)
     def events_are_removed_before_the_last_is_settled(self, index: int) -> None:
-        """A run that keeps nothing ends with an event that waits; settling takes its time."""
-        if len(self.world.events) <= TOO_MANY_EVENTS:
-            self.world.create_event(KNOWN_EVENTS[0])
-        self.world.change_spec(keep_events=0, terminate=True)
+        """End a run that keeps no events while one waits and its settling takes time."""
+        if len(self.server.events) <= TOO_MANY_EVENTS:
+            self.server.create_event(KNOWN_EVENTS[0])
+        self.server.change_spec(keep_events=0, terminate=True)
         for _ in range(4):
             self.an_operator_goes_on(index, ALL, ALL, False, True)

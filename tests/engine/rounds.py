@@ -1,4 +1,4 @@
-"""What goes on all the time: operators, workers and senders, a step or a round at a time.
+"""The usual actions of the machine: operators, workers and senders, a step or a round at a time.
 
 And how it ends: the faults stop, and then everything must settle.
 """
@@ -14,7 +14,8 @@ from grctl.models.directive import Complete, NextStep, WaitForEvent
 from grctl.models.run import WorkflowRun
 from grctl_operator.engine import Decision
 from grctl_operator.engine.dispatch import RETURN_TIME
-from tests.engine.ledger import KNOWN_EVENTS, UNKNOWN_EVENT, require
+from tests.engine.api_server import KEY, ApiServer
+from tests.engine.checks import KNOWN_EVENTS, UNKNOWN_EVENT, require
 from tests.engine.operators import Operator
 from tests.engine.workers import (
     CATALOGUE,
@@ -25,7 +26,6 @@ from tests.engine.workers import (
     refuse,
     succeed,
 )
-from tests.engine.world import KEY, World
 
 WAIT = succeed(WaitForEvent())
 TIMED = succeed(WaitForEvent(timeout=timedelta(seconds=2), timeout_step="give_up"))
@@ -54,32 +54,32 @@ seldom = st.integers(0, 9).map(lambda number: number == 0)
 
 
 class Rounds(RuleBasedStateMachine):
-    """The rules that are always there; `decide` comes with the subclass."""
+    """The rules that every machine has; a subclass brings `decide`."""
 
     decide: Decide
     climate: frozenset[str] = frozenset()
-    """What may go wrong."""
+    """The faults that may happen."""
     examples = 0
-    """How many were begun."""
+    """How many examples were begun."""
 
     @initialize(run=mostly, early=st.integers(0, 2), operators=st.integers(1, 2), to=which)
     def begin(self, run: bool, early: int, operators: int, to: int) -> None:
         type(self).examples += 1
-        self.world = World()
+        self.server = ApiServer()
         if "timeouts" in self.climate:
-            self.world.run_timeout = timedelta(seconds=5)
+            self.server.run_timeout = timedelta(seconds=5)
         if "two operators" not in self.climate:
             operators = 1
-        self.operators = [Operator(self.world, type(self).decide) for _ in range(operators)]
+        self.operators = [Operator(self.server, type(self).decide) for _ in range(operators)]
         self.workers = [Worker("w0"), Worker("w1")]
         for operator in self.operators:
             operator.finish_start()
         self.workers[0].connect(self.operator(0))
         self.workers[1].connect(self.operator(to))
         for _ in range(early):
-            self.world.create_event(KNOWN_EVENTS[0])
+            self.server.create_event(KNOWN_EVENTS[0])
         if run:
-            self.world.create_run()
+            self.server.create_run()
 
     def operator(self, index: int) -> Operator:
         return self.operators[index % len(self.operators)]
@@ -123,7 +123,7 @@ class Rounds(RuleBasedStateMachine):
         if worker.operator is None:
             worker.connect(operator)
         if operator.now < operator.accepting_since + RETURN_TIME:
-            self.world.advance(RETURN_TIME.total_seconds())
+            self.server.advance(RETURN_TIME.total_seconds())
         for each in self.workers:
             operator.grace_passes(each.name)
         for _ in range(rounds):
@@ -150,19 +150,19 @@ class Rounds(RuleBasedStateMachine):
 
     @rule(index=which, to=which, answer=answers, events=how_many, settles=mostly, rounds=rounds)
     def all_go_on_again(self, **drawn: Any) -> None:
-        """The same once more: rules have like weights, and without progress nothing can break."""
+        """Play the round twice as often: without progress nothing can break."""
         self._all_go_on(**drawn)
 
     @rule(name=st.sampled_from((*KNOWN_EVENTS, KNOWN_EVENTS[0], UNKNOWN_EVENT)), bound=rarely)
-    @precondition(lambda self: len(self.world.events) < TOO_MANY_EVENTS)
+    @precondition(lambda self: len(self.server.events) < TOO_MANY_EVENTS)
     def somebody_sends_an_event(self, name: str, bound: bool) -> None:
-        run = self.world.run
-        self.world.create_event(name, run.metadata.uid if bound and run else None)
+        run = self.server.run
+        self.server.create_event(name, run.metadata.uid if bound and run else None)
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 3.0, 40.0]))
     @precondition(lambda self: "deadlines" in self.climate)
     def time_passes(self, seconds: float) -> None:
-        self.world.advance(seconds)
+        self.server.advance(seconds)
 
     # operators, step by step
 
@@ -199,7 +199,7 @@ class Rounds(RuleBasedStateMachine):
     @rule(index=which, begin=seldom, read=st.booleans(), get=st.booleans())
     @precondition(lambda self: "lags" in self.climate)
     def a_watch_begins_anew(self, index: int, begin: bool, read: bool, get: bool) -> None:
-        """As when an operator takes over, or its revision has expired; a step at a time."""
+        """Begin a watch anew in steps, as after a takeover or an expired revision."""
         operator = self.operator(index)
         if begin:
             operator.relist()
@@ -227,7 +227,7 @@ class Rounds(RuleBasedStateMachine):
     @rule(index=which)
     @precondition(lambda self: not all(each.all_back for each in self.operators))
     def an_operator_believes_that_all_workers_are_back(self, index: int) -> None:
-        """It need not be true: somebody else may have come instead (see RETURN_TIME)."""
+        """Report all workers as back. It may be wrong: others came instead (see RETURN_TIME)."""
         operator = self.operator(index)
         operator.all_back = operator.woken = True
 
@@ -261,7 +261,7 @@ class Rounds(RuleBasedStateMachine):
     @rule(index=which, to=which, other=st.booleans(), slowly=st.booleans())
     @precondition(lambda self: "versions" in self.climate)
     def a_worker_gets_another_version(self, index: int, to: int, other: bool, slowly: bool) -> None:
-        """A rollout or a rollback: the process ends, and one with other handlers comes."""
+        """Roll out or roll back: a process ends, and one with other handlers comes."""
         worker = self.workers[index]
         worker.crash()
         worker.catalogue = OTHER_VERSION if other else CATALOGUE
@@ -275,32 +275,35 @@ class Rounds(RuleBasedStateMachine):
     def a_clock_jumps(self, index: int, seconds: float, back: bool) -> None:
         self.operator(index).lag = timedelta(seconds=seconds)
         if back and seconds == 10.0:
-            self.world.advance(-5.0)
-            self.world.clock_went_back = True
+            self.server.advance(-5.0)
+            self.server.clock_went_back = True
 
     @invariant()
     def places_are_kept(self) -> None:
-        """Rule 2: who watched an event keeps its place, whoever touches it."""
+        """Check I2 (one order): an operator keeps the place of each event that it saw."""
         for operator in getattr(self, "operators", ()):
             for event in operator.cache.get_view(KEY):
-                record = self.world.events[event.uid]
+                record = self.server.events[event.uid]
                 moved = event.place != record.created_revision
-                require(not moved or record.may_move, f"2: {event.uid} has a place of its own")
+                require(
+                    not moved or record.may_move,
+                    f"I2 (one order): {event.uid} has a place of its own",
+                )
 
     # the end: no more faults, and everything settles
 
     def teardown(self) -> None:
-        """Liveness: when faults stop, everything settles."""
-        if not hasattr(self, "world"):
+        """Check that everything settles once the faults stop."""
+        if not hasattr(self, "server"):
             return
         self._calm_down()
-        if self.world.behind:
+        if self.server.behind:
             self._settle(but=DEADLINES)
-            self.world.advance(self.world.behind.total_seconds())
+            self.server.advance(self.server.behind.total_seconds())
         self._settle()
 
     def _settle(self, but: frozenset[str] = frozenset()) -> None:
-        """Go on until everything has settled, but for what waits for a moment of the clock."""
+        """Go on until everything has settled, except what waits for a moment of the clock."""
         for _ in range(SETTLING_ROUNDS):
             self._go_on()
             if self._is_settled(but):
@@ -335,7 +338,7 @@ class Rounds(RuleBasedStateMachine):
                 worker.finish(execution_id, WAIT)
             worker.deliver()
         if self._progress() == before:
-            self.world.advance(1.0)
+            self.server.advance(1.0)
 
     def _serve(self, operator: Operator) -> None:
         operator.see_runs(ALL)
@@ -350,21 +353,21 @@ class Rounds(RuleBasedStateMachine):
 
     def _progress(self) -> tuple[int, int, int]:
         running = sum(len(worker.running) + len(worker.inbox) for worker in self.workers)
-        return self.world.revision, running, sum(operator.woken for operator in self.operators)
+        return self.server.revision, running, sum(operator.woken for operator in self.operators)
 
     def _is_settled(self, but: frozenset[str]) -> bool:
         done = not self._unsettled() or WAIT_DEADLINE in but
-        return done and not self._unfinished(but) and not self.world.surplus()
+        return done and not self._unfinished(but) and not self.server.surplus()
 
     def _unsettled(self) -> list[str]:
-        run = self.world.run
-        waiting = [record for record in self.world.events.values() if record.waits]
+        run = self.server.run
+        waiting = [record for record in self.server.events.values() if record.waits]
         if run is None:
             waiting = [record for record in waiting if record.item["spec"].get("runUid")]
         return [record.uid for record in waiting]
 
     def _unfinished(self, but: frozenset[str]) -> str | None:
-        run = self.world.run
+        run = self.server.run
         if run is None:
             return None
         if run.status.phase.finished:
@@ -389,6 +392,6 @@ class Rounds(RuleBasedStateMachine):
 
     def _check_settled(self, but: frozenset[str]) -> None:
         if WAIT_DEADLINE not in but:
-            require(not self._unsettled(), f"1: never settled: {self._unsettled()}")
-        require(not self._unfinished(but), f"6: {self._unfinished(but)}")
-        require(not self.world.surplus(), f"K: never removed: {self.world.surplus()}")
+            require(not self._unsettled(), f"I1 (no loss): never settled: {self._unsettled()}")
+        require(not self._unfinished(but), f"I6 (level-triggered): {self._unfinished(but)}")
+        require(not self.server.surplus(), f"retention: never removed: {self.server.surplus()}")

@@ -7,16 +7,16 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.engine.broken_engines import BROKEN
-from tests.engine.ledger import ViolationError
+from tests.engine.checks import ViolationError
 from tests.engine.machine import machine_for
 
 SEARCHES = 16
 EXAMPLES = 250
-"""In each search. hypothesis may keep to one corner: beginning anew finds more than going on."""
+"""Examples in each search. hypothesis may stay in one corner: a new search finds more."""
 
 
 def search(machine: type) -> None:
-    """Try examples, and do not shrink what breaks. Which are tried, the seeds say."""
+    """Try the examples that the seeds give, without shrinking the one that fails."""
     for number in range(SEARCHES):
         _search_once(seed(number)(machine))
 

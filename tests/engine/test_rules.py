@@ -71,7 +71,7 @@ def fates(decision: Decision) -> list[Settlement]:
         (None, event("approve", run_uid="gone"), None, "Rejected", "RunGone"),
     ],
 )
-def test_1_an_event_ends_in_exactly_one_phase_with_a_reason_that_is_documented(
+def test_i1_an_event_ends_in_exactly_one_phase_with_a_reason_that_is_documented(
     run: WorkflowRun | None, sent: Event, held: object, phase: str, reason: str
 ) -> None:
     events = view(run or WAITS, sent, orphans=[sent])
@@ -85,7 +85,7 @@ def test_1_an_event_ends_in_exactly_one_phase_with_a_reason_that_is_documented(
     assert EventReason(reason).value == reason
 
 
-def test_2_events_are_committed_in_the_order_of_their_creation_whatever_their_names() -> None:
+def test_i2_events_are_committed_in_the_order_of_their_creation_whatever_their_names() -> None:
     cache, key = EventCache(), Key("shop", "order")
     for name, revision in (("reject", 9), ("approve", 10), ("reject", 100)):
         cache.on_change("ADDED", _item(f"{name}-{revision}", name, revision))
@@ -106,7 +106,7 @@ def test_2_events_are_committed_in_the_order_of_their_creation_whatever_their_na
     assert consumed == [("reject-9", 1), ("approve-10", 2), ("reject-100", 3)]
 
 
-def test_3_events_may_come_before_their_run_and_ten_thousand_at_once() -> None:
+def test_i3_events_may_come_before_their_run_and_ten_thousand_at_once() -> None:
     crowd = many("approve", 10_000, created_at=at("08:00"))
     early = decide(None, view(WAITS, *crowd, listed=False), executions(), at("08:00:01"))
     assert fates(early) == []
@@ -121,7 +121,7 @@ def test_3_events_may_come_before_their_run_and_ten_thousand_at_once() -> None:
     assert len(run.status.inbox) == 10
 
 
-def test_4_an_outcome_commits_once_with_its_store_and_the_event_it_consumed() -> None:
+def test_i4_an_outcome_commits_once_with_its_store_and_the_event_it_consumed() -> None:
     run = waiting_run(commits=3)
     outcome = brought(execution(run, APPROVE), succeeded(WaitForEvent(), put={"n": 1}))
     after = written(run, decide(run, view(run, APPROVE), executions(outcome), NOON))
@@ -133,7 +133,7 @@ def test_4_an_outcome_commits_once_with_its_store_and_the_event_it_consumed() ->
     assert again.status is None or again.status.commits == 4
 
 
-def test_5_of_two_operators_that_decide_at_once_the_second_decides_anew() -> None:
+def test_i5_of_two_operators_that_decide_at_once_the_second_decides_anew() -> None:
     run = waiting_run(commits=3)
     outcome = brought(execution(run, APPROVE, "e1"), WaitForEvent())
     rival = brought(execution(run, APPROVE, "e2"), Complete())
@@ -158,7 +158,7 @@ def test_5_of_two_operators_that_decide_at_once_the_second_decides_anew() -> Non
         deleted(WAITS),
     ],
 )
-def test_6_a_new_operator_decides_by_the_api_objects_alone(run: WorkflowRun) -> None:
+def test_i6_a_new_operator_decides_by_the_api_objects_alone(run: WorkflowRun) -> None:
     remembered = decide(run, view(run, APPROVE), executions(), NOON)
     asked = decide(run, Events(by_uid=view(run, APPROVE).by_uid), Executions(), NOON)
     listed = decide(run, view(run, APPROVE), executions(), NOON)
@@ -181,7 +181,7 @@ def test_6_a_new_operator_decides_by_the_api_objects_alone(run: WorkflowRun) -> 
         (None, "11:30", "12:00:00.999", "nobody"),
     ],
 )
-def test_7_exactly_one_ends_a_wait(
+def test_i7_exactly_one_ends_a_wait(
     created: str | None, listed_at: str, now: str, winner: str
 ) -> None:
     run = waiting_run(deadline=NOON, timeout_step="remind")
@@ -197,7 +197,7 @@ def test_7_exactly_one_ends_a_wait(
     assert [who for who, did in ended.items() if did] == ([] if winner == "nobody" else [winner])
 
 
-def test_8_bad_input_is_told_and_the_run_goes_on_waiting() -> None:
+def test_i8_bad_input_is_told_and_the_run_goes_on_waiting() -> None:
     run = waiting_run(deadline=at("13:00"), timeout_step="remind")
     typo, unfit, good = event("aprove"), event("approve", "unfit"), event("approve", "good")
     first = written(run, decide(run, view(run, typo, unfit, good), executions(), NOON))

@@ -1,4 +1,4 @@
-"""What lasts is shown, whichever way it began: every way into an execution, in the real order.
+"""A handler that lasts is shown, whichever way it began: each way in, in the real order.
 
 An operator decides only when something wakes it, and writes what is only for people when the pace
 says so. Each way ends with a handler that goes on running; then time passes and nothing happens.
@@ -15,11 +15,11 @@ from grctl.models import RunPhase
 from grctl_operator.engine import Decision, decide, dispatch
 from grctl_operator.engine.dispatch import RETURN_TIME
 from grctl_operator.runtime.write.pace import Pace
-from tests.engine.ledger import UNKNOWN_EVENT
+from tests.engine.api_server import KEY, START, ApiServer
+from tests.engine.checks import UNKNOWN_EVENT
 from tests.engine.operators import Operator
 from tests.engine.rounds import ALL, STEP, TIMED, WAIT
 from tests.engine.workers import OTHER_VERSION, Answer, Worker, refuse
-from tests.engine.world import KEY, START, World
 
 LASTS = 0.5  # s: of it a handler needs a quarter to be shown
 
@@ -28,10 +28,10 @@ class Stage:
     """An operator with its pace, two workers, and time that passes only where nothing is due."""
 
     def __init__(self) -> None:
-        self.world = World()
+        self.server = ApiServer()
         self.pace = Pace()
         self.decided = Decision()
-        self.operator = Operator(self.world, self._decide)
+        self.operator = Operator(self.server, self._decide)
         self.operator.finish_start()
         self.first, self.second = Worker("w0"), Worker("w1")
         self.first.connect(self.operator)
@@ -43,7 +43,7 @@ class Stage:
 
     def go_on(self, seconds: float = 0.0) -> None:
         """Do everything that is due within a time."""
-        end = self.world.clock + timedelta(seconds=seconds)
+        end = self.server.clock + timedelta(seconds=seconds)
         while self._reconcile() or self._wait(end):
             pass
 
@@ -51,8 +51,8 @@ class Stage:
         """Move time on until something is due. Return False at the end."""
         moments = (self.operator.wake_at, self._write_due)
         due = min((moment for moment in moments if moment is not None), default=end)
-        self.world.clock = max(min(due, end), self.world.clock)
-        return due <= self.world.clock and due < end
+        self.server.clock = max(min(due, end), self.server.clock)
+        return due <= self.server.clock and due < end
 
     @property
     def _seconds(self) -> float:
@@ -100,14 +100,14 @@ class Stage:
         self.go_on()
 
     def start(self, answer: Answer | None = None) -> None:
-        self.world.create_run()
+        self.server.create_run()
         self.go_on()
         if answer:
             self.work(answer)
 
     def send(self, *names: str) -> None:
         for name in names:
-            self.world.create_event(name)
+            self.server.create_event(name)
             self.go_on()
 
 
@@ -166,7 +166,7 @@ def an_event_after_an_unknown_one(stage: Stage) -> None:
 def an_event_after_a_withdrawn_one(stage: Stage) -> None:
     stage.start(WAIT)
     stage.send("approve", "reject")
-    stage.world.delete_event("event1")
+    stage.server.delete_event("event1")
     stage.go_on()
 
 
@@ -272,7 +272,7 @@ def _take_over(stage: Stage) -> None:
 
 def a_cancellation_that_waits_for_it(stage: Stage) -> None:
     an_event_at_once(stage)
-    stage.world.change_spec(cancel=True)
+    stage.server.change_spec(cancel=True)
     stage.go_on()
 
 
@@ -309,7 +309,7 @@ def test_a_handler_that_goes_on_running_is_shown_after(way: Callable[[Stage], No
 
     stage.go_on(LASTS)
 
-    run = stage.world.run
+    run = stage.server.run
     running = [*stage.first.running.values(), *stage.second.running.values()]
     waiting = [*stage.first.inbox, *stage.second.inbox]
     execution, _ = (running + waiting)[0]
@@ -328,17 +328,17 @@ def test_once_it_is_shown_nothing_is_written_any_more_after(way: Callable[[Stage
     stage = Stage()
     way(stage)
     stage.go_on(LASTS)
-    revision = stage.world.revision
+    revision = stage.server.revision
 
     stage.go_on(3.0)
 
-    assert stage.world.revision == revision
+    assert stage.server.revision == revision
 
 
 def a_withdrawn_event(stage: Stage) -> None:
     an_event_at_once(stage)
     stage.go_on(LASTS)
-    stage.world.delete_event("event1")
+    stage.server.delete_event("event1")
     stage.go_on()
 
 
@@ -428,7 +428,7 @@ def test_a_run_without_a_running_handler_says_so_after(
 
     stage.go_on(1.0)
 
-    run = stage.world.run
+    run = stage.server.run
     assert run is not None
     assert run.status.message.startswith(message)
     assert run.status.step is None or run.status.step.worker is None
@@ -443,5 +443,5 @@ def test_an_engine_that_does_not_look_again_after_a_dispatch_shows_too_little(
 
     stage.go_on(LASTS)
 
-    assert stage.world.run is not None
-    assert stage.world.run.status.phase is RunPhase.WAIT_EVENT
+    assert stage.server.run is not None
+    assert stage.server.run.status.phase is RunPhase.WAIT_EVENT

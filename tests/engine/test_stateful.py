@@ -1,4 +1,4 @@
-"""The engine holds the design's invariants in every interleaving that hypothesis finds."""
+"""The engine keeps the invariants in every interleaving that hypothesis finds."""
 
 import os
 from datetime import datetime
@@ -13,7 +13,7 @@ from grctl_operator.engine.invariants import check_decision
 from tests.engine.machine import CLIMATES, SteppingBack, machine_for
 
 EXAMPLES = int(os.environ.get("GRCTL_STATEFUL_EXAMPLES", "60"))
-"""In each climate. `make stateful` runs a hundred times as many."""
+"""Examples in each climate. `make stateful` runs a hundred times as many."""
 
 
 def checked_decide(
@@ -40,7 +40,7 @@ def test_the_invariants_hold_and_everything_settles_where(climate: str) -> None:
 
 
 def test_an_event_of_an_earlier_run_is_not_consumed_again_after_the_clock_stepped_back() -> None:
-    """By the stamps, what the earlier run consumed came after the new run was created."""
+    """Replay the race: by its stamp alone, the consumed event is younger than the new run."""
     machine = machine_for(decide, "the clock steps back while runs are made anew")()
     assert isinstance(machine, SteppingBack)
     machine.begin(run=False, early=0, operators=2, to=0)

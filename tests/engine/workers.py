@@ -1,6 +1,6 @@
-"""A worker for the stateful test: it survives a broken connection, and not a crash.
+"""A worker for the stateful test: it survives a broken connection, but not a crash.
 
-A message and its arrival are two steps, so that anything can come between or never come.
+A message and its arrival are two steps: anything can happen in between, and it may never arrive.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from grctl.models.wire import (
     Refused,
     Succeeded,
 )
-from tests.engine.ledger import KNOWN_EVENTS
+from tests.engine.checks import KNOWN_EVENTS
 
 if TYPE_CHECKING:
     from tests.engine.operators import Operator
@@ -47,30 +47,30 @@ execution_numbers = count(1)
 
 @dataclass
 class Worker:
-    """A worker process: survives a broken connection, not a crash."""
+    """A worker process."""
 
     name: str
     instance: int = 1
     catalogue: Catalogue = CATALOGUE
     operator: "Operator | None" = None
     inbox: list[tuple[Execution, Store | None]] = field(default_factory=list)
-    """Sent to it, not yet arrived; without a store: ahead. Gone with the connection."""
+    """Messages on their way to it, without a store if ahead. Lost with the connection."""
     running: dict[str, tuple[Execution, Store | None]] = field(default_factory=dict)
-    """In order of arrival; what is ahead has not begun."""
+    """Executions in order of arrival; those ahead have not begun."""
     left: dict[str, Store | None] = field(default_factory=dict)
-    """The store that each finished execution leaves; None: the run does not go on waiting."""
+    """The store after each finished execution; None if the run does not go on waiting."""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
-    """Held until released."""
+    """Outcomes, held until they are released."""
     outbox: list[Outcome | Declined] = field(default_factory=list)
-    """Sent by it, not yet arrived. Gone with the connection."""
+    """Messages on their way from it. Lost with the connection."""
     last: Outcome | None = None
-    """What it sent last, to be repeated."""
+    """The last outcome that it sent, to be repeated."""
 
     def take(self) -> None:
         if self.inbox:
             execution, store = self.inbox.pop(0)
             if self.operator and execution.event_uid:
-                self.operator.world.begun.add(execution.event_uid)
+                self.operator.server.begun.add(execution.event_uid)
             self.running.setdefault(execution.id, (execution, store))
 
     def finish(self, execution_id: str, answer: "Answer") -> None:
@@ -84,7 +84,7 @@ class Worker:
             return
         outcome = Outcome(execution=execution, result=answer(execution, store))
         if self.operator and execution.event_uid and isinstance(outcome.result, Refused):
-            refusals = self.operator.world.refusals.setdefault(execution.event_uid, [])
+            refusals = self.operator.server.refusals.setdefault(execution.event_uid, [])
             refusals.append(self.catalogue)
         self.left[execution_id] = _left(store, outcome)
         self.outcomes[execution_id] = self.last = outcome
@@ -96,12 +96,12 @@ class Worker:
             self.outbox.append(Declined(execution=execution_id))
 
     def deliver(self) -> None:
-        """Let all that it sent arrive."""
+        """Deliver all messages that it sent."""
         while self.operator and self.outbox:
             self.operator.get_outcome(self)
 
     def repeat(self) -> None:
-        """Send once more what was sent last, whatever became of it."""
+        """Send the last outcome once more."""
         if self.operator and self.last:
             self.outbox.append(self.last)
 
@@ -145,7 +145,7 @@ Answer = Callable[[Execution, Store], Succeeded | Failed | Refused]
 
 
 def succeed(directive: AnyDirective) -> Answer:
-    """A handler that notes its event in the store and returns the directive."""
+    """Return a handler that notes its event in the store and returns the directive."""
 
     def answer(execution: Execution, store: dict[str, object]) -> Succeeded:
         handled = list(store.get("handled", []))  # type: ignore[call-overload]
@@ -157,12 +157,12 @@ def succeed(directive: AnyDirective) -> Answer:
 
 
 def fail(execution: Execution, store: dict[str, object]) -> Failed:
-    """A handler that raises."""
+    """Answer like a handler that raises."""
     return Failed(reason="HandlerFailed", error=RunError(type="ValueError", message="no"))
 
 
 def refuse(execution: Execution, store: dict[str, object]) -> Succeeded | Failed | Refused:
-    """A payload that does not bind; other handlers have none."""
+    """Refuse a payload that does not bind; a handler without a payload succeeds."""
     if execution.event_uid is None:
         return succeed(WaitForEvent())(execution, store)
     return Refused(message="no such argument")

@@ -1,4 +1,4 @@
-"""What an operator knows of workers, and what they hold, for the stateful test."""
+"""The registry of an operator in the stateful test: its workers, and their executions."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -7,12 +7,12 @@ from grctl.models import WorkflowRun
 from grctl.models.wire import Catalogue, Declined, Execution
 from grctl_operator.engine import Dispatch, Executions, Held, WorkerPresence
 from grctl_operator.engine.versions import is_refusal
-from tests.engine.ledger import require
+from tests.engine.api_server import KEY
+from tests.engine.checks import require
 from tests.engine.workers import CAPACITY, Worker, execution_numbers
-from tests.engine.world import KEY
 
 
-class Staff:
+class WorkerRegistry:
     """The part of an operator that workers connect to."""
 
     run: WorkflowRun | None
@@ -32,7 +32,7 @@ class Staff:
         self.all_back = False
 
     def on_jump(self, by: timedelta) -> None:
-        """Move the moments that are remembered: what has passed since then stays the same."""
+        """Move the remembered moments, so that the time since then stays the same."""
         self.accepting_since += by
         self.seen = {name: seen + by for name, seen in self.seen.items()}
         self.held = {id_: replace(each, since=each.since + by) for id_, each in self.held.items()}
@@ -80,7 +80,9 @@ class Staff:
             other, refused = held.execution, held.outcome and is_refusal(held.outcome)
             same = (other.run_uid, other.commits, other.base, other.event_uid) == fence
             asked = same and refused and held.catalogue == worker.catalogue
-            require(not asked, f"8: {worker.name} is asked again for {execution.event_uid}")
+            require(
+                not asked, f"I8 (bad input): {worker.name} is asked again for {execution.event_uid}"
+            )
 
     def _dispatch_ahead(self, effect: Dispatch, run: WorkflowRun) -> None:
         base = self.held.get(effect.base or "")

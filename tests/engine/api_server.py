@@ -1,7 +1,7 @@
-"""The API server of the stateful test: what is true, and the two watches' logs.
+"""The API server of the stateful test: its objects, and the logs of the two watches.
 
 One workflow id is enough: runs of different ids share nothing. Every write is checked against the
-invariants at once, by the ledger, from what the API server itself knows.
+invariants at once (`checks`), by what the API server itself knows.
 """
 
 import copy
@@ -16,8 +16,8 @@ from grctl.models.salvage import contradiction
 from grctl.models.wire import Catalogue
 from grctl_operator.engine.observation import Event, Key, whole_second
 from grctl_operator.engine.retention import DEFAULT_KEPT_EVENTS_COUNT
-from tests.engine import ledger
-from tests.engine.ledger import Consumption, require
+from tests.engine import checks
+from tests.engine.checks import Consumption, require
 
 Json = dict[str, Any]
 KEY = Key("ns", "order")
@@ -30,13 +30,13 @@ class RefusalError(Exception):
 
 @dataclass
 class EventRecord:
-    """An event, and what the test knows of it beyond the API."""
+    """An event, and what the test knows of it beyond its object."""
 
     item: Json
     created_revision: int
     touched: bool = False
     may_move: bool = False
-    """It was touched while some operator had not seen it: its place is not promised."""
+    """Whether it was changed before each operator had seen it: then its place is not promised."""
     exists: bool = True
 
     @property
@@ -69,14 +69,14 @@ class EventRecord:
 
 
 @dataclass
-class World:
+class ApiServer:
     """The API server."""
 
     clock: datetime = START
     revision: int = 0
     run: WorkflowRun | None = None
     events: dict[str, EventRecord] = field(default_factory=dict)
-    """By uid, also those that are gone."""
+    """By uid, with those that were deleted."""
     run_log: list[tuple[int, str, WorkflowRun | None]] = field(default_factory=list)
     """Revision, uid, the run; None: deleted."""
     event_log: list[tuple[str, Json]] = field(default_factory=list)
@@ -95,10 +95,10 @@ class World:
     behind: timedelta = timedelta()
     """How far the clock has stepped back in all."""
     surplus_ever: dict[str, int] = field(default_factory=dict)
-    """By uid of the run: up to which sequence its settled events were too many at some moment."""
+    """By uid of the run: up to which sequence its settled events could be removed at some time."""
     runs_created: int = 0
     run_timeout: timedelta | None = None
-    """Of the runs that are created."""
+    """The timeout of the runs that are created."""
 
     def next_revision(self) -> int:
         self.revision += 1
@@ -178,7 +178,7 @@ class World:
 
     def put_run_status(self, uid: str, version: str, status: RunStatus) -> WorkflowRun:
         run = self._current_run(uid, version)
-        ledger.check_write(self, run, status)
+        checks.check_write(self, run, status)
         again = RunStatus.model_validate(status.to_json())
         require(again == status, "What is written is read back as it was decided upon")
         self._store_run(self._changed().model_copy(update={"status": status}))
@@ -192,7 +192,7 @@ class World:
     ) -> WorkflowRun | None:
         run = self._current_run(uid, version)
         if run.deleting and not finalizers:
-            ledger.check_let_go(self, run)
+            checks.check_let_go(self, run)
             self._remove_run()
             return None
         self._store_run(self._changed(finalizers=finalizers))
@@ -204,7 +204,7 @@ class World:
             raise RefusalError("404")
         if record.item["metadata"]["resourceVersion"] != version:
             raise RefusalError("409")
-        ledger.check_event_write(self, record, status)
+        checks.check_event_write(self, record, status)
         if status == record.item.get("status"):
             return record.item
         waited = record.waits
@@ -215,16 +215,16 @@ class World:
 
     def expire_run(self, uid: str, version: str) -> None:
         run = self._current_run(uid, version)
-        ledger.check_expiry(self, run)
+        checks.check_expiry(self, run)
         self.delete_run()
 
     def trim_events(self, run_uid: str, through: int) -> None:
-        """Remove what a list shows as settled by a run, up to a sequence."""
+        """Remove the events that a run settled, up to a sequence."""
         for record in self.events.values():
             status = record.item.get("status", {})
             of_run = status.get("runUid") == run_uid and status.get("sequence")
             if record.exists and record.phase != "Pending" and of_run and of_run <= through:
-                ledger.check_trim(self, record)
+                checks.check_trim(self, record)
                 record.exists = False
 
     def purge_events(self) -> None:
@@ -237,7 +237,7 @@ class World:
         return waiting, self.revision
 
     def forget_places(self) -> None:
-        """An operator starts: what was touched, and its place not kept yet, may move back."""
+        """Note that an operator starts: a changed event without a kept place may move back."""
         for record in self.events.values():
             if record.waits and record.touched and "place" not in record.item.get("status", {}):
                 record.may_move = True
@@ -275,7 +275,7 @@ class World:
     # for the end of a test
 
     def surplus(self) -> list[str]:
-        """Settled events of the run beyond those that it keeps."""
+        """Return the settled events of the run beyond those that it keeps."""
         if self.run is None:
             return []
         through, uid = surplus_through(self.run), self.run.metadata.uid
@@ -288,7 +288,7 @@ class World:
         ]
 
     def step_back(self, by: timedelta) -> None:
-        """Set the clock back, as somebody does who corrects it. No time passes by it."""
+        """Set the clock back, as a person does who corrects it. No time passes by it."""
         self.clock -= by
         self.behind += by
         self.clock_went_back = True
@@ -298,6 +298,6 @@ class World:
 
 
 def surplus_through(run: WorkflowRun) -> int:
-    """Up to which sequence a run's settled events are too many."""
+    """Return up to which sequence a run's settled events may be removed."""
     keep = run.spec.keep_events
     return run.status.events.total - (DEFAULT_KEPT_EVENTS_COUNT if keep is None else keep)
