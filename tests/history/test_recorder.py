@@ -12,8 +12,7 @@ from grctl.models import API_VERSION
 from grctl.models.crds import all_crds
 from grctl_local import LocalServer
 from tests.history.recorder import Recorder
-from tests.lab.api_server import READY, EmbeddedApi
-from tests.lab.processes import Processes
+from tests.lab.api_server import api_server
 
 PATH = EVENTS.path("default")
 
@@ -78,19 +77,18 @@ async def test_it_can_begin_anew_and_tells_nothing_of_before(kubeconfig: Path) -
 
 
 async def test_it_goes_on_where_it_was_when_the_api_server_was_killed(tmp_path: Path) -> None:
-    with Processes(tmp_path) as processes:
-        server = EmbeddedApi(processes, tmp_path)
-        await server.start()
-        async with (
-            Api(await Connection.find(server.kubeconfig)) as api,
-            Recorder(api, "default") as recorder,
-        ):
-            await api.create(PATH, event("a"))
-            server.process.kill()
-            await server.process.start().until_said(READY)
-            await api.create(PATH, event("b"))
-            await api.delete(f"{PATH}/a")
-            await recorder.catch_up()
+    async with (
+        api_server(tmp_path) as server,
+        Api(await Connection.find(server.kubeconfig)) as api,
+        Recorder(api, "default") as recorder,
+    ):
+        await api.create(PATH, event("a"))
+        assert server.embedded is not None
+        server.embedded.process.kill()
+        await server.embedded.start_again()
+        await api.create(PATH, event("b"))
+        await api.delete(f"{PATH}/a")
+        await recorder.catch_up()
     assert seen(recorder) == [("a", True), ("b", True), ("a", False)]
     assert recorder.complete
 

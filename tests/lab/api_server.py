@@ -1,11 +1,14 @@
-"""The Kubernetes API of the scenarios: an embedded one of their own, or that of a kubeconfig.
+"""The API server of a test: an embedded one of its own, or that of a kubeconfig.
 
-Nothing in a scenario knows which of the two it is, but those that kill the API server: they have an
-embedded one to themselves (`EmbeddedApi`).
+A test cannot tell which of the two it is, unless it kills the API server: such a test has an
+embedded one to itself.
 """
 
 import os
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conformance.kubectl import KUBECTL
@@ -18,8 +21,8 @@ class EmbeddedApi:
     """`grctl local` with a data file: killed and started again it is the same API server.
 
     Args:
-        processes: What it is one of.
-        directory: Where data file and kubeconfig are.
+        processes: The processes that it belongs to.
+        directory: Where its data file, kubeconfig and audit log are.
     """
 
     def __init__(self, processes: Processes, directory: Path) -> None:
@@ -31,20 +34,50 @@ class EmbeddedApi:
         self.process: Process = processes.add("api", command)
 
     async def start(self) -> None:
-        """Start it, and have it know our resources."""
-        await self.process.start().until_said(READY)
+        """Start it, and install our resources."""
+        await self.start_again()
         install_resources(self.kubeconfig, self.kubeconfig.parent)
+
+    async def start_again(self) -> None:
+        """Start it with the data that it has."""
+        await self.process.start().until_said(READY)
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    """An API server that knows our resources."""
+
+    kubeconfig: Path
+    processes: Processes
+    """Those that end with it; if it is an embedded one, it is the first of them."""
+    embedded: EmbeddedApi | None
+
+
+@asynccontextmanager
+async def api_server(directory: Path, kubeconfig: Path | None = None) -> AsyncIterator[ApiServer]:
+    """Use the API server of a kubeconfig, or else start an embedded one.
+
+    Leaving the block ends the processes.
+    """
+    with Processes(directory) as processes:
+        if kubeconfig is not None:
+            install_resources(kubeconfig, directory)
+            yield ApiServer(kubeconfig, processes, None)
+            return
+        embedded = EmbeddedApi(processes, directory)
+        await embedded.start()
+        yield ApiServer(embedded.kubeconfig, processes, embedded)
 
 
 def audit_log_of(kubeconfig: Path) -> Path:
-    """Say where the requests to an embedded API are written down; a real one has no such file."""
+    """Return the file in which an embedded API logs requests; a real one has no such file."""
     return kubeconfig.parent / "audit.jsonl"
 
 
-def given_kubeconfig() -> Path | None:
-    """Give the kubeconfig of the cluster that the scenarios are to run on, if one is named."""
-    named = os.environ.get("SCENARIOS_KUBECONFIG")
-    return Path(named).absolute() if named else None
+def kubeconfig_from(variable: str) -> Path | None:
+    """Return the kubeconfig that an environment variable names, or None."""
+    path = os.environ.get(variable)
+    return Path(path).absolute() if path else None
 
 
 def install_resources(kubeconfig: Path, home: Path) -> None:

@@ -1,8 +1,8 @@
-"""Times: the API server's clock as somebody reads it whose own clock is wrong by minutes.
+"""The API server's clock as a client sees it whose own clock is wrong by minutes.
 
-Nobody can be given a wrong clock without being root; so all that the API server says of the time is
-translated for him, and all that he says to it is translated back: the `Date` of each answer, and
-each timestamp in each object. Between his clock and the API server's it is the same difference.
+Only root can set a clock wrong. So every time that the API server sends is shifted for the client,
+and every time that the client sends is shifted back: the `Date` of each answer, and each timestamp
+in each object. The difference between the two clocks is then always the same.
 """
 
 import re
@@ -10,18 +10,18 @@ from datetime import datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 
 STAMP = re.compile(rb'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)')
-"""How a JSON string of a time begins; fractions and the zone may follow."""
+"""The beginning of a JSON string that is a time; fractions and the zone may follow."""
 
 
-def translated(text: bytes, by: timedelta) -> bytes:
-    """Move each time in a JSON text; its length stays."""
+def shift_times(text: bytes, by: timedelta) -> bytes:
+    """Return a JSON text with each time shifted; the length stays the same."""
     if not by:
         return text
     return STAMP.sub(lambda found: b'"' + _moved(found[1], by), text)
 
 
-def translated_date(date: str, by: timedelta) -> str:
-    """Move the `Date` of an answer."""
+def shift_date(date: str, by: timedelta) -> str:
+    """Return the `Date` of an answer, shifted."""
     return format_datetime(parsedate_to_datetime(date) + by, usegmt=True)
 
 

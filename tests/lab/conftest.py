@@ -1,24 +1,20 @@
 """What the lab's own tests use: an embedded API server, and a lab on it."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
-from tests.lab.api_server import EmbeddedApi
+from tests.lab.api_server import api_server
 from tests.lab.lab import Lab, new_lab
-from tests.lab.processes import Processes
 
 
-@pytest.fixture(scope="session")
-def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Path]:
     """The kubeconfig of an API server that knows our resources."""
-    directory = tmp_path_factory.mktemp("api")
-    with Processes(directory) as processes:
-        api = EmbeddedApi(processes, directory)
-        asyncio.run(api.start())
-        yield api.kubeconfig
+    async with api_server(tmp_path_factory.mktemp("api")) as server:
+        yield server.kubeconfig
 
 
 @pytest.fixture

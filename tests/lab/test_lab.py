@@ -14,18 +14,17 @@ from tests.lab.processes import ROOT, Process, Processes, eventually, runs
 EVERYTHING = """
 import asyncio, sys
 from pathlib import Path
-from tests.lab.api_server import EmbeddedApi
-from tests.lab.processes import Processes
+from tests.lab.api_server import api_server
 from tests.lab.lab import new_lab
 
 async def play(directory):
-    with Processes(directory) as processes:
-        api = EmbeddedApi(processes, directory)
-        await api.start()
-        async with new_lab(api.kubeconfig, directory, processes) as lab:
-            await lab.play()
-            print(*[each.pid for each in processes.all], flush=True)
-            sys.stdin.read()
+    async with (
+        api_server(directory) as server,
+        new_lab(server.kubeconfig, directory, server.processes) as lab,
+    ):
+        await lab.play()
+        print(*[each.pid for each in server.processes.all], flush=True)
+        sys.stdin.read()
 
 asyncio.run(play(Path(sys.argv[1])))
 """

@@ -3,34 +3,27 @@
 A scenario that fails shows what a person would look at. No process outlives the session.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
-from tests.lab.api_server import EmbeddedApi, given_kubeconfig, install_resources
+from tests.lab.api_server import api_server, kubeconfig_from
 from tests.lab.evidence import Measure, evidence
 from tests.lab.lab import Lab, lab_in, new_lab
-from tests.lab.processes import Processes
 from tests.lab.sandbox import Sandbox, new_sandbox
 
 FAILED = pytest.StashKey[bool]()
 """Whether a scenario has failed by itself."""
 
 
-@pytest.fixture(scope="session")
-def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Path]:
     """The kubeconfig of an API server that knows our resources."""
     directory = tmp_path_factory.mktemp("api")
-    if given := given_kubeconfig():
-        install_resources(given, directory)
-        yield given
-        return
-    with Processes(directory) as processes:
-        api = EmbeddedApi(processes, directory)
-        asyncio.run(api.start())
-        yield api.kubeconfig
+    async with api_server(directory, kubeconfig_from("SCENARIOS_KUBECONFIG")) as server:
+        yield server.kubeconfig
 
 
 @pytest.fixture
@@ -43,22 +36,14 @@ async def lab(
         await _check_history(lab, request)
 
 
-@pytest.fixture(scope="module")
-def shared_sandbox(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_sandbox(
+    kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Sandbox]:
     """A namespace with an operator and a worker, for scenarios that leave them alone."""
-    directory = tmp_path_factory.mktemp("sandbox")
-    with asyncio.Runner() as runner:
-        context = new_sandbox(kubeconfig, directory)
-        sandbox = runner.run(context.__aenter__())
-        try:
-            runner.run(_play(sandbox))
-            yield sandbox
-        finally:
-            runner.run(context.__aexit__(None, None, None))
-
-
-async def _play(sandbox: Sandbox) -> None:
-    await sandbox.play()
+    async with new_sandbox(kubeconfig, tmp_path_factory.mktemp("sandbox")) as sandbox:
+        await sandbox.play()
+        yield sandbox
 
 
 @pytest.fixture

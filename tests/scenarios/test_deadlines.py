@@ -14,11 +14,12 @@ import pytest
 from grctl.client import SentEvent
 from grctl.kube import RUNS
 from grctl.models import EventPhase, EventReason, WorkflowRun
+from tests.lab.api_proxy import ApiProxy
 from tests.lab.evidence import Measure
+from tests.lab.faults import lagging_watch
 from tests.lab.lab import Lab
 from tests.lab.processes import PATIENCE, eventually
 from tests.scenarios.api_time import ApiTime
-from tests.scenarios.proxy import Fault, Proxy
 
 SECONDS = 2.0  # s: of a wait
 SECOND = timedelta(seconds=1)
@@ -118,8 +119,8 @@ async def test_a_stream_that_lags_changes_nothing(
     lab: Lab, clock: ApiTime, *, in_time: bool
 ) -> None:
     """It shows the event long after the deadline; the list past the deadline shows it then."""
-    lagging = Fault(lambda asked: asked.is_watch_of("workflowevents"), delay=LAG)
-    async with Proxy(lab.kubeconfig, lab.directory, lagging) as proxy:
+    lagging = lagging_watch("workflowevents", LAG)
+    async with ApiProxy(lab.kubeconfig, lab.directory / "kubeconfig-lagging", lagging) as proxy:
         operator = lab.operator(kubeconfig=proxy.kubeconfig).start()
         await lab.worker().start().until_said("connected")
         await operator.until_said("operator ready")

@@ -18,12 +18,13 @@ from grctl.models import EventPhase, EventReason, RunPhase
 from grctl_operator.engine.dispatch import BACKOFF_LIMIT
 from grctl_operator.runtime.workers.dispatcher import CLOSED_GRACE
 from tests.history.executions import recorded
-from tests.lab.api_server import EmbeddedApi
+from tests.lab.api_proxy import ApiProxy
+from tests.lab.api_server import api_server
 from tests.lab.evidence import Measure
+from tests.lab.faults import lagging_watch
 from tests.lab.lab import Lab, new_lab
-from tests.lab.processes import PATIENCE, Process, Processes, eventually
+from tests.lab.processes import PATIENCE, Process, eventually
 from tests.scenarios.load import Load
-from tests.scenarios.proxy import Fault, Proxy
 
 BEAR_ONE_CRASH = '{"spec":{"backoffLimit":1}}'
 KILLS = 20
@@ -62,16 +63,17 @@ async def test_worker_killed_at_random_moments(lab: Lab, moments: random.Random)
 
 
 async def test_api_server_killed_at_random_moments(tmp_path: Path, moments: random.Random) -> None:
-    with Processes(tmp_path) as processes:
-        api = EmbeddedApi(processes, tmp_path)
-        await api.start()
-        async with new_lab(api.kubeconfig, tmp_path, processes) as lab:
-            await lab.play()
-            async with Load(lab, RUNS) as load:
-                for _ in range(KILLS):
-                    await _kill_while_sending(load, api.process, _life(moments, GROWN))
-                await _nothing_is_amiss(load)
-            await lab.check_history()
+    async with (
+        api_server(tmp_path) as server,
+        new_lab(server.kubeconfig, tmp_path, server.processes) as lab,
+    ):
+        assert server.embedded is not None
+        await lab.play()
+        async with Load(lab, RUNS) as load:
+            for _ in range(KILLS):
+                await _kill_while_sending(load, server.embedded.process, _life(moments, GROWN))
+            await _nothing_is_amiss(load)
+        await lab.check_history()
 
 
 async def test_two_operators_at_once_commit_nothing_twice(lab: Lab) -> None:
@@ -97,11 +99,10 @@ async def test_two_operators_at_once_commit_nothing_twice(lab: Lab) -> None:
         lab.processes.kill(lab.processes.all)
 
 
-def _behind(lab: Lab, plural: str) -> Proxy:
-    """Give a way to the API server on which one kind is seen late."""
-    directory = lab.directory / plural
-    directory.mkdir()
-    return Proxy(lab.kubeconfig, directory, Fault(lambda it: it.is_watch_of(plural), delay=LAG))
+def _behind(lab: Lab, plural: str) -> ApiProxy:
+    """Return a proxy behind which one kind of object is seen late."""
+    kubeconfig = lab.directory / f"kubeconfig-{plural}"
+    return ApiProxy(lab.kubeconfig, kubeconfig, lagging_watch(plural, LAG))
 
 
 async def _load_for(lab: Lab, seconds: float) -> None:

@@ -19,9 +19,9 @@ from grctl.kube import EVENTS
 from grctl.models import API_VERSION, EventPhase, RunPhase
 from grctl.models.limits import MAX_STORE_BYTES
 from tests.history.sender import NotingClient
+from tests.lab.api_server import api_server, kubeconfig_from
 from tests.lab.lab import Lab, new_lab
 from tests.lab.processes import Process, free_port
-from tests.torture.place import placed
 from tests.torture.workflows import HANDLERS, WORKFLOWS
 
 FLOOD = int(os.environ.get("TORTURE_FLOOD", "200"))
@@ -39,11 +39,11 @@ Told = Callable[[str, object], None]
 async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
     """An operator that tells its metrics, and nothing else running. In the end all is checked."""
     async with (
-        placed(tmp_path) as place,
-        new_lab(place.kubeconfig, tmp_path, place.processes) as it,
+        api_server(tmp_path, kubeconfig_from("TORTURE_KUBECONFIG")) as server,
+        new_lab(server.kubeconfig, tmp_path, server.processes) as lab,
     ):
-        yield it
-        await it.check_history(HANDLERS, PATIENCE)
+        yield lab
+        await lab.check_history(HANDLERS, PATIENCE)
 
 
 class Operator:

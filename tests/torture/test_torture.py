@@ -1,7 +1,7 @@
 """Everything at once: whatever breaks, no event is lost, committed twice, or out of order.
 
 $TORTURE_EVENTS events are sent in waves, for no longer than about $TORTURE_SECONDS. In each wave
-demons are at work until all is sent and nearly all is handled; then they stop, everything settles,
+faults are injected until all is sent and nearly all is handled; then they stop, everything settles,
 and the checker reads the wave's history. $TORTURE_SEED repeats what was drawn; when what happens is
 up to the machine, so a seed repeats the kinds of faults, not their moments.
 """
@@ -21,12 +21,13 @@ from grctl.models import RunPhase
 from tests.history.checks import violations
 from tests.history.executions import FILE, recorded
 from tests.history.sender import NotingClient
+from tests.lab.api_proxy import ApiProxy
+from tests.lab.api_server import ApiServer, api_server, kubeconfig_from
 from tests.lab.evidence import evidence
 from tests.lab.lab import Lab, new_lab
 from tests.lab.relay import Relay
-from tests.torture.demons import Demons
-from tests.torture.place import Place, placed
-from tests.torture.proxy import FaultyProxy
+from tests.torture.api_server_parts import parts_of
+from tests.torture.fault_injector import FaultInjector
 from tests.torture.senders import Wave
 from tests.torture.workflows import HANDLERS, WORKFLOWS
 
@@ -43,7 +44,10 @@ async def test_no_fault_loses_or_doubles_or_reorders_an_event(tmp_path: Path, to
     seed = os.environ.get("TORTURE_SEED") or str(random.randrange(10**6))  # noqa: S311
     told("seed", seed)
     print(f"TORTURE_SEED={seed}")  # noqa: T201  also where it fails
-    async with placed(tmp_path) as place, tortured(place, tmp_path, seed) as torture:
+    async with (
+        api_server(tmp_path, kubeconfig_from("TORTURE_KUBECONFIG")) as server,
+        tortured(server, tmp_path, seed) as torture,
+    ):
         began, sent, number = time.monotonic(), 0, 0
         while sent < TOTAL and (not sent or time.monotonic() - began < SECONDS):
             sent += await torture.play(number, min(WAVE, TOTAL - sent))
@@ -59,19 +63,19 @@ class Torture:
     """All that takes part."""
 
     def __init__(
-        self, lab: Lab, demons: Demons, clients: tuple[Client, ...], chance: random.Random
+        self, lab: Lab, injector: FaultInjector, clients: tuple[Client, ...], chance: random.Random
     ) -> None:
         self.became: Counter[str] = Counter()
         """How many events and runs ended as what."""
         self._lab = lab
-        self._demons = demons
+        self._injector = injector
         self._clients = clients
         self._chance = chance
 
     @property
     def faults(self) -> Counter[str]:
         """What happened, and how often."""
-        return sum((proxy.counts for proxy in self._demons.proxies), self._demons.counts)
+        return sum((proxy.counts for proxy in self._injector.proxies), self._injector.counts)
 
     async def play(self, number: int, events: int) -> int:
         """Play a wave, and check its history. Give how many events were sent."""
@@ -79,11 +83,11 @@ class Torture:
         await recorder.begin_anew()
         (lab.directory / FILE).unlink(missing_ok=True)
         wave = Wave(number, events, self._clients, lab.api, recorder, self._chance)
-        self._demons.begin()
+        self._injector.begin()
         try:
             await wave.send_all()
         finally:
-            await self._demons.stop()
+            await self._injector.stop()
         await recorder.settled(SETTLING)
         await recorder.catch_up()
         self._check(wave)
@@ -112,15 +116,17 @@ class Torture:
 
 
 @asynccontextmanager
-async def tortured(place: Place, directory: Path, seed: str) -> AsyncIterator[Torture]:
+async def tortured(server: ApiServer, directory: Path, seed: str) -> AsyncIterator[Torture]:
     """Start two operators with wrong clocks, two workers, and all that stands between."""
     async with AsyncExitStack() as stack:
-        lab = await stack.enter_async_context(new_lab(place.kubeconfig, directory, place.processes))
+        lab = await stack.enter_async_context(
+            new_lab(server.kubeconfig, directory, server.processes)
+        )
         proxies, relays, operators, workers = [], [], [], []
         for name, ahead in (("a", APART), ("b", -APART), ("senders", timedelta(0))):
-            proxy = FaultyProxy(
-                place.kubeconfig, directory / f"kubeconfig-{name}", _chance(seed, name), ahead=ahead
-            )
+            kubeconfig = directory / f"kubeconfig-{name}"
+            chance = _chance(seed, name)
+            proxy = ApiProxy(server.kubeconfig, kubeconfig, chance=chance, ahead=ahead)
             proxies.append(await stack.enter_async_context(proxy))
         for name, proxy in zip("ab", proxies, strict=False):
             relay = await stack.enter_async_context(Relay())
@@ -138,9 +144,11 @@ async def tortured(place: Place, directory: Path, seed: str) -> AsyncIterator[To
             await operator.until_said("operator ready")
         faulty = NotingClient(lab.recorder, lab.namespace, proxies[-1].kubeconfig)
         clients = (lab.client, await stack.enter_async_context(faulty))
-        demons = Demons(operators, workers, proxies, relays, place.parts, _chance(seed, "demons"))
-        await stack.enter_async_context(demons)
-        yield Torture(lab, demons, clients, _chance(seed, "senders"))
+        injector = FaultInjector(
+            operators, workers, proxies, relays, parts_of(server), _chance(seed, "injector")
+        )
+        await stack.enter_async_context(injector)
+        yield Torture(lab, injector, clients, _chance(seed, "senders"))
 
 
 def _chance(seed: str, what: str) -> random.Random:
