@@ -1,12 +1,12 @@
 """What a person needs to see of a test that failed: pods, runs, events, core Events, logs."""
 
-import subprocess
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
-from e2e.kubectl import KUBECTL
 from e2e.settings import Settings
+from tests.lab.kubectl import SHOWN_LINES, Kubectl
 
-LINES = 80  # of each: the last ones
 QUESTIONS = (
     ("get", "pods,wfr,wfe,leases,jobs", "-A", "-o", "wide"),
     ("describe", "wfr", "-A"),
@@ -16,33 +16,18 @@ LOGS = ("app.kubernetes.io/name=grctl", "app.kubernetes.io/name=grctl-worker")
 
 
 def evidence(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Give titles and texts."""
+    """Yield titles and texts."""
+    kubectl = Kubectl(settings.kubeconfig, "default", Path(tempfile.gettempdir()))
     for question in QUESTIONS:
-        yield f"kubectl {' '.join(question)}", _asked(settings, *question)
+        yield f"kubectl {' '.join(question)}", kubectl.show(*question)
     for label in LOGS:
-        for pod in _pods(settings, label):
+        for pod in _pods(kubectl, label):
             namespace, name = pod.split("/")
             for previous in ((), ("--previous",)):
-                line = ("logs", "-n", namespace, name, f"--tail={LINES}", *previous)
-                yield f"kubectl {' '.join(line)}", _asked(settings, *line)
+                line = ("logs", "-n", namespace, name, f"--tail={SHOWN_LINES}", *previous)
+                yield f"kubectl {' '.join(line)}", kubectl.show(*line)
 
 
-def _pods(settings: Settings, label: str) -> list[str]:
+def _pods(kubectl: Kubectl, label: str) -> list[str]:
     form = "jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name} {end}"
-    return _asked(settings, "get", "pods", "-A", "-l", label, "-o", form).split()
-
-
-def _asked(settings: Settings, *question: str) -> str:
-    command = [
-        str(KUBECTL),
-        f"--kubeconfig={settings.kubeconfig}",
-        "--request-timeout=5s",
-        *question,
-    ]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
-    except subprocess.TimeoutExpired:
-        return "no answer"
-    lines = (done.stdout + done.stderr).splitlines()
-    left_out = [f"... {len(lines) - LINES} lines before"] if len(lines) > LINES else []
-    return "\n".join([*left_out, *lines[-LINES:]])
+    return kubectl.show("get", "pods", "-A", "-l", label, "-o", form).split()

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from e2e.helm import OPERATOR, Helm
-from e2e.kubectl import Kubectl
 from e2e.settings import Settings
+from tests.lab.kubectl import Kubectl
 
 NAMESPACE = "grctl-e2e"  # the audit policy names it
 CRDS = ("workflowruns.grctl.dev", "workflowevents.grctl.dev")

@@ -17,16 +17,15 @@ from typing import Any
 import orjson
 
 from e2e.helm import WORKER, Helm
-from e2e.kubectl import Kubectl
 from e2e.settings import ROOT, Settings
 from grctl.client import Client
 from grctl.client.access import Access
 from grctl.kube import EVENTS, RUNS, Api, Connection, NotFoundError, Resource
-from tests.history.checks import CHECKS, executed_before_committed
-from tests.history.ledger import Ledger
+from tests.history.checks import assert_allowed, executed_before_committed
 from tests.history.recorder import Recorder
-from tests.history.sender import NotingClient
-from tests.lab.following import followed
+from tests.history.recording_client import RecordingClient
+from tests.lab.kubectl import Kubectl
+from tests.lab.waiting import follow
 
 POLL = 0.5  # s
 PATIENCE = 60.0  # s: for one state to come; most come within a second
@@ -170,19 +169,17 @@ class Place:
     ) -> Any:
         """Follow an object until `judge` gives something."""
         namespace = "" if resource is NAMESPACES else self.namespace
-        return await followed(Access(self.api, namespace), resource, name, judge, patience)
+        return await follow(Access(self.api, namespace), resource, name, judge, patience)
 
     async def check_history(self) -> None:
-        """Wait until what was sent is settled; then all that was seen must be allowed.
+        """Wait until all events are settled, then check everything that was seen.
 
-        Which handlers ran, only the pods knew; `tests/scenarios` looks at that.
+        Which handlers ran only the pods know, so `tests/scenarios` checks that.
         """
-        await self.recorder.settled()
+        await self.recorder.until_settled()
         await self.recorder.catch_up()
-        ledger = Ledger(self.recorder.history((), HANDLERS))
-        checks = (check for check in CHECKS if check is not executed_before_committed)
-        found = [f"{check.__name__}: {text}" for check in checks for text in check(ledger)]
-        assert not found, "\n".join(["The history is not allowed:", *found])
+        history = self.recorder.history((), HANDLERS)
+        assert_allowed(history, without=executed_before_committed)
 
     def _flows_map(self) -> Json:
         text = FLOWS.read_text(encoding="utf-8")
@@ -222,7 +219,7 @@ async def placed(
     async with (
         Api(await Connection.find(settings.kubeconfig)) as api,
         Recorder(api, namespace) as recorder,
-        NotingClient(recorder, namespace, settings.kubeconfig) as client,
+        RecordingClient(recorder, namespace, settings.kubeconfig) as client,
     ):
         await api.create(NAMESPACES.path(), {"metadata": {"name": namespace, "labels": labels}})
         place = Place(

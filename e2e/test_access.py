@@ -3,9 +3,9 @@
 import pytest
 
 from e2e.helm import WORKER
-from e2e.kubectl import Json, Kubectl
 from e2e.place import Place
 from e2e.settings import ROOT
+from tests.lab.kubectl import Json, Kubectl
 
 SENDER = """
 import asyncio, json

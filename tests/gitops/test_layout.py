@@ -10,8 +10,8 @@ import pytest
 from examples import orders
 from grctl.kube import EVENTS, RUNS
 from grctl.models import RunPhase
-from tests.conformance.kubectl import Kubectl
 from tests.examples.conftest import STATE_DEADLINE_S, Stage, staged
+from tests.lab.kubectl import Kubectl
 
 LAYOUT = Path(__file__).parent.parent.parent / "examples" / "gitops" / "orders"
 SERVER_SIDE = ("apply", "--server-side", "-k", str(LAYOUT))

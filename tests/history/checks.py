@@ -1,6 +1,6 @@
-"""What must be true of every history. Each check gives one line for each thing that is not.
+"""What must be true of every history. Each check yields one line for each violation.
 
-The numbers are those of docs/architecture.md ("What must always hold"). Pure: no I/O, no clock.
+The invariants are those of docs/architecture.md ("What must always hold"). Pure: no I/O, no clock.
 """
 
 from bisect import bisect_right
@@ -10,7 +10,7 @@ from datetime import timedelta
 from itertools import chain, pairwise
 
 from grctl.models.phases import EventPhase
-from tests.history.history import Consumed, EventVersion, History
+from tests.history.history import EventVersion, History, OutboxEntry
 from tests.history.ledger import Commit, Ledger
 from tests.history.rejections import rejected_for_a_reason
 
@@ -19,19 +19,31 @@ SECOND = timedelta(seconds=1)
 Check = Callable[[Ledger], Iterator[str]]
 
 
-def violations(history: History) -> list[str]:
-    """Say what is wrong with a history; empty where nothing is."""
+def violations(history: History, *, without: Check | None = None) -> list[str]:
+    """Return one line for each violation in a history.
+
+    Args:
+        history: The history.
+        without: A check that the history has no facts for.
+    """
     ledger = Ledger(history)
-    return [f"{check.__name__}: {text}" for check in CHECKS for text in check(ledger)]
+    checks = [check for check in CHECKS if check is not without]
+    return [f"{check.__name__}: {text}" for check in checks for text in check(ledger)]
+
+
+def assert_allowed(history: History, *, without: Check | None = None) -> None:
+    """Raise an AssertionError that shows all violations, if there are any."""
+    found = violations(history, without=without)
+    assert not found, "\n".join(["The history is not allowed:", *found])
 
 
 def seen_as_answered(ledger: Ledger) -> Iterator[str]:
-    """1: what the API server accepted is there, from the revision that it answered."""
+    """I1 (no loss): an accepted event is there, from the revision that the API server answered."""
     for answer in ledger.history.answers:
         versions = ledger.events.get(answer.uid)
         missed = not ledger.history.complete and answer.uid in ledger.history.withdrawals
         if versions is None and missed:
-            continue  # it came and was withdrawn while nobody watched
+            continue  # it was created and withdrawn while the watch was away
         if versions is None:
             yield f"{answer.name} was accepted and never seen"
         elif ledger.history.complete and versions[0].revision != answer.revision:
@@ -42,7 +54,7 @@ def seen_as_answered(ledger: Ledger) -> Iterator[str]:
 
 
 def settled_once(ledger: Ledger) -> Iterator[str]:
-    """1: each event ends in exactly one final phase, or is withdrawn."""
+    """I1 (no loss): each event ends in exactly one final phase, or is withdrawn."""
     for uid, versions in ledger.events.items():
         finals = {_final(version) for version in versions if version.phase.settled}
         name, fates = ledger.name(uid), ledger.fates.get(uid, [])
@@ -53,14 +65,14 @@ def settled_once(ledger: Ledger) -> Iterator[str]:
         if waits and uid not in ledger.history.waiting:
             yield f"{name} is still {versions[-1].phase}"
         if not waits and uid in ledger.history.waiting:
-            yield f"{name} is to wait still, and does not"
+            yield f"{name} must still wait, and does not"
 
 
 def _final(version: EventVersion) -> tuple[str, str, int]:
     return version.phase.value, version.reason or "", version.sequence or 0
 
 
-def _agree(name: str, finals: set[tuple[str, str, int]], fates: list[Consumed]) -> Iterator[str]:
+def _agree(name: str, finals: set[tuple[str, str, int]], fates: list[OutboxEntry]) -> Iterator[str]:
     """Compare an event's own status with the commit that consumed it."""
     told = {(fate.phase.value, fate.reason, fate.sequence) for fate in fates}
     if finals and told and finals != told:
@@ -73,7 +85,7 @@ def _agree(name: str, finals: set[tuple[str, str, int]], fates: list[Consumed]) 
 
 
 def withdrawn_where_asked(ledger: Ledger) -> Iterator[str]:
-    """1: an event that vanished unsettled was deleted by somebody who was told so."""
+    """I1 (no loss): an event that vanished before it was settled was deleted by the test."""
     for uid, versions in ledger.events.items():
         vanished = not versions[-1].exists and not any(each.phase.settled for each in versions)
         if vanished and uid not in ledger.history.withdrawals and uid not in ledger.fates:
@@ -81,7 +93,7 @@ def withdrawn_where_asked(ledger: Ledger) -> Iterator[str]:
 
 
 def in_order(ledger: Ledger) -> Iterator[str]:
-    """2: a run's events are numbered without a gap, in the order of the creates' answers."""
+    """I2 (one order): a run's events are numbered without a gap, in the order of their creation."""
     for run, consumed in ledger.consumed.items():
         numbers = [each.sequence for each in consumed]
         if numbers != list(range(1, len(numbers) + 1)):
@@ -96,7 +108,7 @@ def in_order(ledger: Ledger) -> Iterator[str]:
 
 
 def committed_once(ledger: Ledger) -> Iterator[str]:
-    """4: no event and no execution is committed twice; `commits` counts each outcome."""
+    """I4 (one commit): no event and no execution is committed twice; `commits` counts outcomes."""
     for uid, fates in ledger.fates.items():
         if len(fates) > 1:
             yield f"{ledger.name(uid)} is committed {len(fates)} times"
@@ -127,10 +139,10 @@ def _counts(ledger: Ledger, commit: Commit) -> Iterator[str]:
 
 
 def store_is_the_fold(ledger: Ledger) -> Iterator[str]:
-    """4: at each version the store holds what the events committed so far brought, no more."""
+    """I4 (one commit): the store holds what the committed events brought, and no more."""
     for run, commits in ledger.commits.items():
         handled = [each for each in ledger.consumed[run] if each.phase is EventPhase.PROCESSED]
-        brought = [_noted(ledger, each) for each in handled]
+        brought = [_brought(ledger, each) for each in handled]
         numbers = [each.sequence for each in handled]
         for after in (commit.after for commit in commits):
             count = bisect_right(numbers, after.settled)
@@ -142,9 +154,9 @@ def store_is_the_fold(ledger: Ledger) -> Iterator[str]:
                 break
 
 
-def _noted(ledger: Ledger, consumed: Consumed) -> object:
+def _brought(ledger: Ledger, consumed: OutboxEntry) -> object:
     versions = ledger.events.get(consumed.event)
-    return versions[0].noted if versions else f"the payload of {consumed.event}, never seen"
+    return versions[0].fingerprint if versions else f"the payload of {consumed.event}, never seen"
 
 
 def _short(values: object) -> str:
@@ -153,7 +165,7 @@ def _short(values: object) -> str:
 
 
 def executed_before_committed(ledger: Ledger) -> Iterator[str]:
-    """4: what a handler is said to have done, a worker did."""
+    """I4 (one commit): a worker began each execution and each event that is committed."""
     started = {each.execution for each in ledger.history.started}
     for commit in chain.from_iterable(ledger.commits.values()):
         execution = commit.after.last_execution
@@ -167,7 +179,7 @@ def executed_before_committed(ledger: Ledger) -> Iterator[str]:
 
 
 def no_timeout_beats_an_event(ledger: Ledger) -> Iterator[str]:
-    """7: a wait ends by its timeout only if no event waits that was there by the deadline."""
+    """I7 (deadlines): a wait times out only if no event waits that was there by the deadline."""
     for commit in chain.from_iterable(ledger.commits.values()):
         deadline = commit.before.deadline
         if deadline is None:
@@ -187,9 +199,9 @@ def _timed_out(commit: Commit) -> bool:
 
 
 def _in_time(ledger: Ledger, commit: Commit) -> Iterator[str]:
-    """Give the events that the timeout should have waited for.
+    """Yield the events that should have won over the timeout.
 
-    One whose create was under way when the deadline's second ended may come before or after it.
+    An event whose create was under way when the deadline's second ended may win or lose.
     """
     after, deadline = commit.after, commit.before.deadline
     if deadline is None:
@@ -198,13 +210,13 @@ def _in_time(ledger: Ledger, commit: Commit) -> Iterator[str]:
         first = versions[0]
         mine = first.workflow_id == after.name and first.wanted_run in {None, after.uid}
         stored = first.created <= deadline and ledger.stored[uid] < deadline + SECOND
-        there = first.revision < after.revision and not _done_with(ledger, versions, commit)
+        there = first.revision < after.revision and not _is_over(ledger, versions, commit)
         if mine and stored and there:
             yield uid
 
 
-def _done_with(ledger: Ledger, versions: list[EventVersion], commit: Commit) -> bool:
-    """Say whether an event was consumed, settled or withdrawn before a commit."""
+def _is_over(ledger: Ledger, versions: list[EventVersion], commit: Commit) -> bool:
+    """Return whether an event was consumed, settled or withdrawn before a commit."""
     before = commit.before
     consumed = any(
         each.run != before.uid or each.sequence <= before.settled

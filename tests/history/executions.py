@@ -1,7 +1,7 @@
-"""What workers say of the handlers that they run: one line each, before the handler does anything.
+"""The executions that workers began: each writes one line before its handler does anything.
 
-A line is written by one system call at the end of the file, so those of several workers do not mix,
-and one that was written outlives a kill -9.
+A line is written by one system call at the end of the file, so lines of several workers do not mix,
+and a line outlives a kill -9 of its worker.
 """
 
 import os
@@ -18,7 +18,7 @@ FILE = "executions.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A handler that a worker began to run."""
+    """An execution that a worker began."""
 
     execution: str
     """Id of the execution: another for each attempt."""
@@ -33,8 +33,8 @@ class Started:
     """When, by this machine's clock: seconds since the epoch."""
 
 
-def record(ctx: Context, directory: Path) -> None:
-    """Write down that this handler runs."""
+def record_execution(ctx: Context, directory: Path) -> None:
+    """Write that this handler runs."""
     run = ctx.run
     event = run.event.uid if run.event else None
     started = Started(run.execution_id, run.uid, event, run.attempt, os.getpid(), time.time())
@@ -46,7 +46,7 @@ def record(ctx: Context, directory: Path) -> None:
 
 
 def recorded(directory: Path) -> tuple[Started, ...]:
-    """Read what workers wrote down, in that order."""
+    """Return what workers wrote, in that order."""
     path = directory / FILE
     lines = path.read_bytes().splitlines() if path.exists() else []
     return tuple(Started(**orjson.loads(line)) for line in lines)

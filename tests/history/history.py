@@ -1,10 +1,10 @@
-"""History: all that was seen of one scenario, by those who sent, those who watched, those who ran.
+"""A history: everything that senders, a watch and workers saw of one test.
 
-1. Senders: what the API server answered to a create or a delete. That is a promise.
+1. Senders: the API server's answer to each create of an event. Such an answer is a promise.
 2. The watch: every version of every event and run, in the API server's order.
-3. Workers: every handler that began to run.
+3. Workers: every execution that began.
 
-Plain data; `checks` says whether it is a history that the design allows.
+Plain data; `checks` finds what the invariants do not allow in it.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from grctl.models.phases import EventPhase, RunPhase
-from tests.history.executions import Started
+from tests.history.executions import ExecutionStart
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CreateAnswer:
     """What the API server answered to the create of an event."""
 
     uid: str
@@ -24,7 +24,7 @@ class Answer:
     revision: int
     """resourceVersion: the event's place in the arrival order."""
     at: datetime | None = None
-    """When it came, by this machine's clock."""
+    """When the answer came, by this machine's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class EventVersion:
     event_name: str
     revision: int
     created: datetime
-    noted: object = None
-    """What a handler keeps of its payload."""
+    fingerprint: object = None
+    """What a handler keeps of its payload (see `fingerprint`)."""
     wanted_run: str | None = None
     """`spec.runUid`"""
     exists: bool = True
@@ -53,8 +53,8 @@ class EventVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Consumed:
-    """An entry of a run's outbox: what a commit made of an event."""
+class OutboxEntry:
+    """An entry of a run's outbox: an event that a commit consumed, and its final phase."""
 
     event: str
     """Its uid."""
@@ -79,33 +79,33 @@ class RunVersion:
     commits: int = 0
     last_execution: str | None = None
     settled: int = 0
-    """How many events of it were settled: the sequence number given last."""
-    outbox: tuple[Consumed, ...] = ()
+    """How many of its events were consumed: the last sequence number."""
+    outbox: tuple[OutboxEntry, ...] = ()
     payloads: tuple[object, ...] = ()
-    """What its handlers noted in the store."""
+    """The fingerprints that its handlers put into the store."""
     deadline: datetime | None = None
-    """Of the wait that it is in."""
+    """The deadline of its present wait."""
     step: str | None = None
     """The step that is next."""
 
 
 @dataclass(frozen=True)
 class History:
-    """All that was seen."""
+    """Everything that was seen."""
 
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[CreateAnswer, ...] = ()
     withdrawals: frozenset[str] = frozenset()
-    """Uids of events that somebody asked to delete."""
+    """Uids of events that a test deleted."""
     events: tuple[EventVersion, ...] = ()
     runs: tuple[RunVersion, ...] = ()
-    started: tuple[Started, ...] = ()
+    started: tuple[ExecutionStart, ...] = ()
     handlers: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Event names that each workflow type handles."""
     unfit: frozenset[str] = frozenset()
     """Uids of events whose payload does not fit, as the sender knows."""
     waiting: frozenset[str] = frozenset()
-    """Uids of events that are to wait still at the end."""
+    """Uids of events that must still wait at the end."""
     may_move: frozenset[str] = frozenset()
-    """Uids of events that were changed while nobody watched: they may move back (rule 2)."""
+    """Uids of events that were changed while no operator watched: I2 lets these move back."""
     complete: bool = True
-    """False: the watch had to begin anew, and versions between were not seen."""
+    """False: the watch had to begin anew, and missed the versions in between."""

@@ -1,7 +1,8 @@
-"""Ledger: a history sorted by event and by run, for the checks to read.
+"""The ledger: a history sorted by event and by run, for the checks to read.
 
-Commits are read off the runs: from one version to the next, the outbox entries whose sequence is
-new. Where versions were not seen, the events' own statuses fill in what they say of it.
+Commits are derived from the versions of runs: a commit consumed the outbox entries whose sequence
+is new from one version to the next. If versions were missed, the statuses of the events fill the
+gap.
 """
 
 from collections import defaultdict
@@ -12,27 +13,27 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TypeVar
 
-from tests.history.history import Consumed, EventVersion, History, RunVersion
+from tests.history.history import EventVersion, History, OutboxEntry, RunVersion
 
 V = TypeVar("V", EventVersion, RunVersion)
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One step of a run from a version to the next, which may be a commit or not."""
+    """The step of a run from one version to the next, which need not be a commit."""
 
     before: RunVersion
     after: RunVersion
-    consumed: tuple[Consumed, ...]
+    consumed: tuple[OutboxEntry, ...]
 
     @property
     def is_one(self) -> bool:
-        """Whether anything became true."""
+        """Whether the step is a commit."""
         return self.after.commits != self.before.commits
 
 
 class Ledger:
-    """The same facts as a History, arranged."""
+    """The facts of a history, sorted."""
 
     def __init__(self, history: History) -> None:
         self.history = history
@@ -55,9 +56,9 @@ class Ledger:
 
     @cached_property
     def stored(self) -> dict[str, datetime]:
-        """By when each event was certainly stored: somebody was answered, or saw it.
+        """The latest time at which each event was stored: of the answer, or of the watch.
 
-        It may have been stamped long before, where the API server had to wait for its store.
+        The event's own timestamp may be much older, if the API server had to wait for its store.
         """
         seen = {
             uid: versions[0].seen or versions[0].created for uid, versions in self.events.items()
@@ -73,8 +74,8 @@ class Ledger:
         return {uid: list(_steps(versions)) for uid, versions in self.runs.items()}
 
     @cached_property
-    def consumed(self) -> dict[str, list[Consumed]]:
-        """What became of events, by the uid of the run whose commit says so."""
+    def consumed(self) -> dict[str, list[OutboxEntry]]:
+        """The events that the commits of each run consumed, by the run's uid."""
         found = {
             uid: [each for commit in commits for each in commit.consumed]
             for uid, commits in self.commits.items()
@@ -82,9 +83,9 @@ class Ledger:
         return found if self.history.complete else self._filled_in(found)
 
     @cached_property
-    def fates(self) -> dict[str, list[Consumed]]:
-        """What became of each event, by its uid: one entry for each commit that consumed it."""
-        fates: dict[str, list[Consumed]] = defaultdict(list)
+    def fates(self) -> dict[str, list[OutboxEntry]]:
+        """The outbox entries of each event, by its uid: one for each commit that consumed it."""
+        fates: dict[str, list[OutboxEntry]] = defaultdict(list)
         for consumed in self.consumed.values():
             for each in consumed:
                 fates[each.event].append(each)
@@ -92,11 +93,11 @@ class Ledger:
 
     @cached_property
     def begun(self) -> frozenset[str]:
-        """Uids of the events with which a handler began."""
+        """Uids of the events with which an execution began."""
         return frozenset(each.event for each in self.history.started if each.event)
 
     def name(self, uid: str) -> str:
-        """Give the name of an event, for messages."""
+        """Return the name of an event, for messages."""
         return self._names.get(uid, uid)
 
     @cached_property
@@ -104,14 +105,14 @@ class Ledger:
         answered = {answer.uid: answer.name for answer in self.history.answers}
         return answered | {uid: versions[0].name for uid, versions in self.events.items()}
 
-    def _filled_in(self, found: dict[str, list[Consumed]]) -> dict[str, list[Consumed]]:
+    def _filled_in(self, found: dict[str, list[OutboxEntry]]) -> dict[str, list[OutboxEntry]]:
         known = {uid: {each.event for each in consumed} for uid, consumed in found.items()}
         for uid, versions in self.events.items():
             last = versions[-1]
             if last.sequence is None or last.run not in found or last.reason is None:
                 continue
             if uid not in known[last.run]:
-                told = Consumed(uid, last.run, last.phase, last.reason, last.sequence)
+                told = OutboxEntry(uid, last.run, last.phase, last.reason, last.sequence)
                 found[last.run].append(told)
         return {uid: sorted(each, key=lambda one: one.sequence) for uid, each in found.items()}
 

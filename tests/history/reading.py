@@ -1,11 +1,11 @@
-"""Reading an object of the API as a version of a History. By the letter, without our models."""
+"""Reads an object of the API as a version of a history, without our own models."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 from grctl.models.phases import EventPhase, RunPhase
-from tests.history.history import Consumed, EventVersion, RunVersion
-from tests.history.noting import noted
+from tests.history.fingerprint import fingerprint
+from tests.history.history import EventVersion, OutboxEntry, RunVersion
 
 Json = dict[str, Any]
 
@@ -20,7 +20,7 @@ def event_version(item: Json, exists: bool) -> EventVersion:
         event_name=spec["eventName"],
         revision=int(metadata["resourceVersion"]),
         created=datetime.fromisoformat(metadata["creationTimestamp"]),
-        noted=noted(spec.get("payload")),
+        fingerprint=fingerprint(spec.get("payload")),
         wanted_run=spec.get("runUid"),
         exists=exists,
         phase=EventPhase(status.get("phase", "Pending")),
@@ -54,7 +54,7 @@ def run_version(item: Json, exists: bool) -> RunVersion:
     )
 
 
-def _consumed(run: str, entry: Json) -> Consumed:
-    return Consumed(
+def _consumed(run: str, entry: Json) -> OutboxEntry:
+    return OutboxEntry(
         entry["uid"], run, EventPhase(entry["phase"]), entry["reason"], entry["sequence"]
     )

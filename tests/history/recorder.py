@@ -1,10 +1,10 @@
-"""Recorder: watches one namespace, and notes what senders are told, for a History.
+"""The recorder: watches one namespace, and notes the answers that senders get, for a history.
 
-1. It begins with what is there, which is no part of the history, and misses nothing after that: a
-   watch that ends goes on from the last version seen, however often the API server is away.
-2. Where the API server does not keep the versions between, it lists anew and says so: the history
-   is then not complete.
-3. It is finished when it has seen the very versions that a consistent list shows.
+1. Objects that are there at the beginning are not part of the history. After that no version is
+   missed: a watch that ends is resumed from the last version, however often the API server is away.
+2. If the API server no longer has the versions in between, the recorder lists anew, and the history
+   is marked as not complete.
+3. The record has caught up when the watch has shown the versions of a consistent list.
 """
 
 import asyncio
@@ -16,48 +16,48 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from grctl.kube import EVENTS, RUNS, Api, ApiError, ExpiredError, UnreachableError
-from tests.history.executions import Started
-from tests.history.history import Answer, EventVersion, History, RunVersion
+from tests.history.executions import ExecutionStart
+from tests.history.history import CreateAnswer, EventVersion, History, RunVersion
 from tests.history.reading import event_version, run_version
 
-PAUSE = 0.05  # s: before asking an API server again that is away
-PATIENCE = 30.0  # s: for the watch to come to where a list is
-STREAM = 300  # s
+RETRY_PAUSE_S = 0.05  # before asking an API server again that is away
+CATCH_UP_PATIENCE_S = 30.0
+STREAM_S = 300
 
 Json = dict[str, Any]
 
 
 class Recorder:
-    """Use it as an async context manager around all that is to be recorded.
+    """Use it as an async context manager around everything that is to be recorded.
 
     Args:
         api: The API client, open.
-        namespace: What is watched.
+        namespace: The namespace that is watched.
     """
 
     def __init__(self, api: Api, namespace: str) -> None:
-        self.answers: list[Answer] = []
+        self.answers: list[CreateAnswer] = []
         self.events: list[EventVersion] = []
         self.runs: list[RunVersion] = []
         self.withdrawals: set[str] = set()
-        """Names of events that somebody asked to delete; this and what follows the test says."""
+        """Names of events that the test deleted. These four sets are filled by the test."""
         self.unfit: set[str] = set()
-        """Names of events whose payload does not fit."""
+        """Names of events whose payload does not fit their handler."""
         self.waiting: set[str] = set()
-        """Names of events that are to wait still at the end."""
+        """Names of events that must still wait at the end."""
         self.may_move: set[str] = set()
-        """Names of events that were changed while nobody watched."""
+        """Names of events that were changed while no operator watched."""
         self._api = api
         self._namespace = namespace
         self._watches = (
-            _Watch(api, EVENTS.path(namespace), self._see_event),
+            _Watch(api, EVENTS.path(namespace), self._on_event),
             _Watch(api, RUNS.path(namespace), lambda *seen: self.runs.append(run_version(*seen))),
         )
         self._unsettled: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        """Look at what is there, and begin to watch."""
+        """List what is there, and begin to watch."""
         for watch in self._watches:
             await watch.begin()
         self._tasks = [asyncio.create_task(watch.run()) for watch in self._watches]
@@ -76,7 +76,7 @@ class Recorder:
 
     @property
     def unsettled(self) -> set[str]:
-        """Names of events that are to be settled still."""
+        """Names of events that are not settled yet, and are to be."""
         return self._unsettled - self.waiting
 
     @property
@@ -84,27 +84,27 @@ class Recorder:
         """Whether no version was missed."""
         return not any(watch.gaps for watch in self._watches)
 
-    def created(self, item: Json) -> None:
-        """Note what the API server answered to the create of an event."""
+    def note_created(self, item: Json) -> None:
+        """Record the API server's answer to the create of an event."""
         metadata = item["metadata"]
         revision, at = int(metadata["resourceVersion"]), datetime.now(UTC)
-        self.answers.append(Answer(metadata["uid"], metadata["name"], revision, at))
+        self.answers.append(CreateAnswer(metadata["uid"], metadata["name"], revision, at))
 
     async def catch_up(self) -> None:
-        """Wait until everything is seen that has happened so far."""
-        async with asyncio.timeout(PATIENCE):
+        """Wait until everything that has happened so far is recorded."""
+        async with asyncio.timeout(CATCH_UP_PATIENCE_S):
             for watch in self._watches:
                 await watch.catch_up()
 
-    async def settled(self, patience: float = PATIENCE) -> None:
-        """Wait until all events are settled that are to be; give up after a while."""
+    async def until_settled(self, patience: float = CATCH_UP_PATIENCE_S) -> None:
+        """Wait until no event is left to be settled, but no longer than our patience."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 while self.unsettled:  # noqa: ASYNC110  it is the watch's state
-                    await asyncio.sleep(PAUSE)
+                    await asyncio.sleep(RETRY_PAUSE_S)
 
     async def begin_anew(self) -> None:
-        """Forget the history so far: what there is now is no part of what comes."""
+        """Forget the history so far. Objects that are there now are not part of the next one."""
         await self.catch_up()
         for watch in self._watches:
             watch.leave_out_what_is_there()
@@ -114,9 +114,9 @@ class Recorder:
             told.clear()
 
     def history(
-        self, started: tuple[Started, ...], handlers: Mapping[str, frozenset[str]]
+        self, started: tuple[ExecutionStart, ...], handlers: Mapping[str, frozenset[str]]
     ) -> History:
-        """Give what was recorded, with what workers wrote down and what they can handle."""
+        """Return what was recorded, with the executions and the event names that workers handle."""
         return History(
             answers=tuple(self.answers),
             withdrawals=self._uids(self.withdrawals),
@@ -130,7 +130,7 @@ class Recorder:
             complete=self.complete,
         )
 
-    def _see_event(self, item: Json, exists: bool) -> None:
+    def _on_event(self, item: Json, exists: bool) -> None:
         seen = event_version(item, exists)
         self.events.append(seen)
         if seen.exists and not seen.phase.settled:
@@ -146,27 +146,27 @@ class Recorder:
 class _Watch:
     """The versions of one kind of object, in the API server's order."""
 
-    def __init__(self, api: Api, path: str, see: Callable[[Json, bool], None]) -> None:
+    def __init__(self, api: Api, path: str, on_version: Callable[[Json, bool], None]) -> None:
         self.gaps = 0
         self._api = api
         self._path = path
-        self._see = see
+        self._on_version = on_version
         self._revision = 0
         self._living: dict[str, Json] = {}
         """Last version of each object that there is, by uid."""
         self._before: frozenset[str] = frozenset()
-        """Uids of those that were there before us: they are no part of it."""
+        """Uids of objects that were there before, which are not part of the history."""
         self._changed = asyncio.Condition()
 
     async def begin(self) -> None:
-        """Take what is there as given."""
-        answer = await self._ask_in_the_end()
+        """List what is there, and begin after it."""
+        answer = await self._list_patiently()
         self._revision = _revision(answer)
         self._living = {item["metadata"]["uid"]: item for item in answer["items"]}
         self.leave_out_what_is_there()
 
     def leave_out_what_is_there(self) -> None:
-        """Tell of no object that there is now, and of no gap so far."""
+        """Leave objects that are there now out of the history, and forget gaps."""
         self._before = frozenset(self._living)
         self.gaps = 0
 
@@ -178,11 +178,11 @@ class _Watch:
             except ExpiredError:
                 await self._relist()
             except (ApiError, UnreachableError):
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(RETRY_PAUSE_S)
 
     async def catch_up(self) -> None:
         """Wait until the watch has shown what a list shows now."""
-        answer = await self._ask_in_the_end()
+        answer = await self._list_patiently()
         listed = {item["metadata"]["uid"]: _revision(item) for item in answer["items"]}
 
         def caught_up() -> bool:
@@ -194,29 +194,29 @@ class _Watch:
         async with self._changed:
             await self._changed.wait_for(caught_up)
 
-    async def _ask_in_the_end(self) -> Json:
+    async def _list_patiently(self) -> Json:
         while True:
             try:
                 return await self._api.get(self._path)
             except (ApiError, UnreachableError):
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(RETRY_PAUSE_S)
 
     async def _stream(self) -> None:
-        params = {"resourceVersion": str(self._revision), "timeoutSeconds": str(STREAM)}
+        params = {"resourceVersion": str(self._revision), "timeoutSeconds": str(STREAM_S)}
         params["allowWatchBookmarks"] = "true"
         stream = cast("AsyncGenerator[Json, None]", self._api.watch(self._path, params))
         async with aclosing(stream):
             async for change in stream:
-                await self._take(change["type"], change["object"])
+                await self._on_change(change["type"], change["object"])
 
-    async def _take(self, change: str, item: Json) -> None:
+    async def _on_change(self, change: str, item: Json) -> None:
         self._revision = _revision(item)
         if change == "BOOKMARK":
             return
         self._note(item, exists=change != "DELETED")
-        await self._tell()
+        await self._notify()
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         async with self._changed:
             self._changed.notify_all()
 
@@ -227,10 +227,10 @@ class _Watch:
         else:
             self._living.pop(uid, None)
         if uid not in self._before:
-            self._see(item, exists)
+            self._on_version(item, exists)
 
     async def _relist(self) -> None:
-        """Begin anew: what lies between is not known."""
+        """Begin anew from a list, and count a gap: versions in between are not known."""
         with contextlib.suppress(ApiError, UnreachableError):
             answer = await self._api.get(self._path)
             listed = {item["metadata"]["uid"]: item for item in answer["items"]}
@@ -240,7 +240,7 @@ class _Watch:
                 self._note(self._living[uid], exists=False)
             for item in sorted(listed.values(), key=_revision):
                 self._note(item, exists=True)
-            await self._tell()
+            await self._notify()
 
 
 def _revision(item: Json) -> int:

@@ -1,4 +1,4 @@
-"""Whether an event was rejected for a reason that is true (rule 8), as far as a history shows."""
+"""Whether an event was rejected for a true reason, as far as a history shows: I8 (bad input)."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,11 +8,11 @@ from tests.history.history import EventVersion, RunVersion
 from tests.history.ledger import Ledger
 
 Evidence = Callable[[Ledger, EventVersion, EventVersion], bool]
-"""Is given an event as it was sent and as it was rejected."""
+"""Takes an event as it was sent and as it was rejected."""
 
 
 def rejected_for_a_reason(ledger: Ledger) -> Iterator[str]:
-    """8: an event is rejected only where the rules say so."""
+    """I8 (bad input): an event is rejected only for a reason that the history shows."""
     for versions in ledger.events.values():
         sent = versions[0]
         rejected = next((each for each in versions if each.phase is EventPhase.REJECTED), None)
@@ -24,14 +24,14 @@ def rejected_for_a_reason(ledger: Ledger) -> Iterator[str]:
 
 
 def _unknown(ledger: Ledger, sent: EventVersion, rejected: EventVersion) -> bool:
-    """No handler of that name, and no worker was ever given it."""
+    """Return whether no handler has that name, and no worker was given the event."""
     run = ledger.runs.get(rejected.run or "")
     names = ledger.history.handlers.get(run[0].workflow_type, frozenset()) if run else frozenset()
     return bool(run) and sent.event_name not in names and sent.uid not in ledger.begun
 
 
 def _unfit(ledger: Ledger, sent: EventVersion, _rejected: EventVersion) -> bool:
-    """The sender knows that it does not fit, and no handler began with it."""
+    """Return whether the sender knows that its payload does not fit, and no handler began."""
     return sent.uid in ledger.history.unfit and sent.uid not in ledger.begun
 
 
@@ -44,7 +44,7 @@ def _deleted(ledger: Ledger, _sent: EventVersion, rejected: EventVersion) -> boo
 
 
 def _gone(ledger: Ledger, sent: EventVersion, rejected: EventVersion) -> bool:
-    """It was for one run only, and that one did not settle it and was gone when it was settled."""
+    """Return whether it was for one run only, which was gone when another one settled it."""
     wanted = ledger.runs.get(sent.wanted_run or "", [])
     there = [run for run in wanted if run.revision < rejected.revision]
     living = bool(there) and there[-1].exists
@@ -52,12 +52,12 @@ def _gone(ledger: Ledger, sent: EventVersion, rejected: EventVersion) -> bool:
 
 
 def _without_a_run(ledger: Ledger, sent: EventVersion, rejected: EventVersion) -> bool:
-    """No run settled it."""
+    """Return whether it was for any run, and none settled it."""
     return sent.wanted_run is None and rejected.run is None
 
 
 def _before(ledger: Ledger, rejected: EventVersion) -> Iterator[RunVersion]:
-    """Give the versions of the run that rejected it, up to then."""
+    """Return the versions of the run that rejected it, before the rejection."""
     versions = ledger.runs.get(rejected.run or "", [])
     return (each for each in versions if each.revision < rejected.revision)
 

@@ -1,4 +1,4 @@
-"""The recorder misses nothing, or says so."""
+"""The recorder misses no version, or marks its history as not complete."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ def event(name: str, revision: int = 0) -> Json:
 
 @pytest.fixture
 async def kubeconfig(tmp_path: Path) -> AsyncIterator[Path]:
-    """An API server that knows our resources and is gone again, with its data file."""
+    """An API server that knows our resources."""
     async with LocalServer(tmp_path / "data", kubeconfig_path=tmp_path / "kubeconfig") as server:
         async with Api(await Connection.find(server.kubeconfig_path)) as api:
             for crd in all_crds():
@@ -43,7 +43,9 @@ def seen(recorder: Recorder) -> list[tuple[str, bool]]:
     return [(each.name, each.exists) for each in recorder.events]
 
 
-async def test_it_sees_every_version_of_what_came_after_it(kubeconfig: Path) -> None:
+async def test_the_recorder_sees_every_version_of_objects_that_came_after_it(
+    kubeconfig: Path,
+) -> None:
     async with Api(await Connection.find(kubeconfig)) as api:
         await api.create(PATH, event("before"))
         async with Recorder(api, "default") as recorder:
@@ -53,30 +55,30 @@ async def test_it_sees_every_version_of_what_came_after_it(kubeconfig: Path) -> 
                 labels = {"metadata": {"labels": {"n": str(number)}}}
                 await api.merge(f"{PATH}/a", labels)
             await api.delete(f"{PATH}/a")
-            recorder.created(answer)
+            recorder.note_created(answer)
             await recorder.catch_up()
     assert seen(recorder) == [("a", True)] * 21 + [("a", False)]
     assert recorder.events[0].revision == recorder.answers[0].revision
     assert recorder.complete
 
 
-async def test_it_can_begin_anew_and_tells_nothing_of_before(kubeconfig: Path) -> None:
+async def test_a_recorder_that_begins_anew_forgets_what_was_before(kubeconfig: Path) -> None:
     async with (
         Api(await Connection.find(kubeconfig)) as api,
         Recorder(api, "default") as recorder,
     ):
-        recorder.created(await api.create(PATH, event("a")))
+        recorder.note_created(await api.create(PATH, event("a")))
         await recorder.begin_anew()
         assert not recorder.unsettled
         await api.delete(f"{PATH}/a")
-        recorder.created(await api.create(PATH, event("b")))
+        recorder.note_created(await api.create(PATH, event("b")))
         await recorder.catch_up()
         assert seen(recorder) == [("b", True)]
         assert [answer.name for answer in recorder.answers] == ["b"]
         assert recorder.unsettled == {"b"}
 
 
-async def test_it_goes_on_where_it_was_when_the_api_server_was_killed(tmp_path: Path) -> None:
+async def test_the_recorder_resumes_after_the_api_server_was_killed(tmp_path: Path) -> None:
     async with (
         api_server(tmp_path) as server,
         Api(await Connection.find(server.kubeconfig)) as api,
@@ -93,8 +95,8 @@ async def test_it_goes_on_where_it_was_when_the_api_server_was_killed(tmp_path: 
     assert recorder.complete
 
 
-class Forgetful:
-    """An API server that keeps no versions: each watch ends with 410."""
+class ApiWithoutVersions:
+    """An API server that keeps no old versions: each watch ends with 410."""
 
     def __init__(self, *lists: tuple[int, list[Json]]) -> None:
         self._lists = list(lists)
@@ -112,9 +114,9 @@ class Forgetful:
         yield {}
 
 
-async def test_it_says_that_versions_between_are_not_known() -> None:
+async def test_a_history_with_missed_versions_is_not_complete() -> None:
     first, last = [event("a", 2), event("b", 3)], [event("b", 3)]
-    api = Forgetful((1, []), (4, first), (9, last))
+    api = ApiWithoutVersions((1, []), (4, first), (9, last))
     async with Recorder(cast("Api", api), "default") as recorder:
         while not recorder.events:  # noqa: ASYNC110  it lists anew without end
             await asyncio.sleep(0)

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conformance.kubectl import KUBECTL
+from tests.lab.kubectl import KUBECTL
 from tests.lab.processes import GRCTL, ROOT, Process, Processes, bare_environment, free_port
 
 READY = "Kubernetes API at"

@@ -5,7 +5,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,35 +15,30 @@ from grctl.client import Client, WorkflowHandle
 from grctl.client.access import Access
 from grctl.kube import EVENTS, RUNS, Api, Connection, Resource
 from grctl.models import WorkflowEvent, WorkflowRun
-from tests.conformance.kubectl import Kubectl
-from tests.history.checks import violations
-from tests.history.executions import recorded
+from tests.history.checks import assert_allowed
+from tests.history.executions import read_executions
 from tests.history.recorder import Recorder
-from tests.history.sender import NotingClient
-from tests.lab.following import followed
-from tests.lab.processes import GRCTL, PATIENCE, ROOT, Processes
+from tests.history.recording_client import RecordingClient
+from tests.lab.kubectl import Kubectl
+from tests.lab.processes import GRCTL, ROOT, Processes
 from tests.lab.sandbox import Sandbox, new_sandbox
-from tests.lab.workflows import HANDLERS
+from tests.lab.waiting import PATIENCE_S, follow
+from tests.lab.workflows import HANDLERS, WORKFLOWS
 
 Json = dict[str, Any]
 
 
-@dataclass
-class _Ways:
-    """The ways to act and to look."""
+@dataclass(kw_only=True)
+class Lab(Sandbox):
+    """A sandbox, the ways to act in it, and the record of what happens."""
 
     client: Client
     api: Api
     recorder: Recorder
     kubectl: Kubectl
 
-
-@dataclass
-class Lab(Sandbox, _Ways):
-    """A sandbox, and the ways to act and to look on it."""
-
     async def grctl(self, *arguments: str, fails: bool = False) -> str:
-        """Run a command of `grctl`; give what it prints."""
+        """Run a command of `grctl` and return what it prints."""
         process = await asyncio.create_subprocess_exec(
             *GRCTL,
             *arguments,
@@ -52,7 +47,7 @@ class Lab(Sandbox, _Ways):
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE_S):
             said = (await process.communicate())[0].decode()
         assert bool(process.returncode) == fails, f"grctl {arguments}: {said}"
         return said
@@ -64,23 +59,22 @@ class Lab(Sandbox, _Ways):
         )
 
     async def withdraw(self, name: str) -> str:
-        """Delete an event by kubectl; give what that prints."""
+        """Delete an event by kubectl and return what that prints."""
         self.recorder.withdrawals.add(name)
         return await self.kubectl("delete", "wfe", name)
 
     async def check_history(
-        self, handlers: Mapping[str, frozenset[str]] = HANDLERS, patience: float = PATIENCE
+        self, handlers: Mapping[str, frozenset[str]] = HANDLERS, patience: float = PATIENCE_S
     ) -> None:
-        """Wait until what was sent is settled; then all that was seen must be allowed.
+        """Wait until all events are settled, then check everything that was seen.
 
         Args:
             handlers: Event names that each workflow type handles.
-            patience: Seconds for what was sent to be settled.
+            patience: Seconds for the events to be settled.
         """
-        await self.recorder.settled(patience)
+        await self.recorder.until_settled(patience)
         await self.recorder.catch_up()
-        found = violations(self.recorder.history(recorded(self.directory), handlers))
-        assert not found, "\n".join(["The history is not allowed:", *found])
+        assert_allowed(self.recorder.history(read_executions(self.directory), handlers))
 
     async def run(self, name: str) -> WorkflowRun:
         """Read a run."""
@@ -91,9 +85,9 @@ class Lab(Sandbox, _Ways):
         return WorkflowEvent.model_validate(await self.api.get(EVENTS.path(self.namespace, name)))
 
     async def until_run(
-        self, name: str, holds: Callable[[WorkflowRun], bool], patience: float = PATIENCE
+        self, name: str, holds: Callable[[WorkflowRun], bool], patience: float = PATIENCE_S
     ) -> WorkflowRun:
-        """Wait until a run is as it should be."""
+        """Wait until a condition holds for a run."""
 
         def judge(item: Json | None) -> WorkflowRun | None:
             run = WorkflowRun.model_validate(item) if item else None
@@ -102,7 +96,7 @@ class Lab(Sandbox, _Ways):
         run: WorkflowRun = await self._until(RUNS, name, judge, patience)
         return run
 
-    async def until_gone(self, resource: Resource, name: str, patience: float = PATIENCE) -> None:
+    async def until_gone(self, resource: Resource, name: str, patience: float = PATIENCE_S) -> None:
         """Wait until there is no such object."""
         await self._until(resource, name, lambda item: True if item is None else None, patience)
 
@@ -111,28 +105,34 @@ class Lab(Sandbox, _Ways):
         resource: Resource,
         name: str,
         judge: Callable[[Json | None], Any],
-        patience: float = PATIENCE,
+        patience: float = PATIENCE_S,
     ) -> Any:
         access = Access(self.api, self.namespace)
-        return await followed(access, resource, name, judge, patience)
+        return await follow(access, resource, name, judge, patience)
 
 
 @asynccontextmanager
 async def new_lab(
-    kubeconfig: Path, directory: Path, processes: Processes | None = None
+    kubeconfig: Path,
+    directory: Path,
+    processes: Processes | None = None,
+    workflows: Sequence[str] = WORKFLOWS,
 ) -> AsyncIterator[Lab]:
-    """Set up a lab on sandbox of its own; takes what `new_sandbox` takes."""
-    async with new_sandbox(kubeconfig, directory, processes) as sandbox, lab_in(sandbox) as lab:
+    """Set up a lab in a sandbox of its own. Its arguments are those of `new_sandbox`."""
+    async with (
+        new_sandbox(kubeconfig, directory, processes, workflows) as sandbox,
+        lab_in(sandbox) as lab,
+    ):
         yield lab
 
 
 @asynccontextmanager
 async def lab_in(sandbox: Sandbox) -> AsyncIterator[Lab]:
-    """Set up a lab; what happened on its sandbox before is no part of its record."""
+    """Set up a lab in a sandbox. What happened there before is not part of its record."""
     async with (
         Api(await Connection.find(sandbox.kubeconfig)) as api,
         Recorder(api, sandbox.namespace) as recorder,
-        NotingClient(recorder, sandbox.namespace, sandbox.kubeconfig) as client,
+        RecordingClient(recorder, sandbox.namespace, sandbox.kubeconfig) as client,
     ):
         kubectl = Kubectl(sandbox.kubeconfig, sandbox.namespace, sandbox.directory)
-        yield Lab(client, api, recorder, kubectl, **vars(sandbox))
+        yield Lab(client=client, api=api, recorder=recorder, kubectl=kubectl, **vars(sandbox))

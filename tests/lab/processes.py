@@ -17,17 +17,16 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from grctl.cli.children import die_with_parent
+from tests.lab.waiting import eventually
 
 ROOT = Path(__file__).parent.parent.parent
 GRCTL = (sys.executable, "-m", "grctl.cli")
-PATIENCE = 45.0  # s: for one state to come, on a machine that is busy with other things
-POLL = 0.01  # s
 PORTS = range(20_000, 32_000)  # below those that outgoing connections are given
 
 
@@ -169,6 +168,10 @@ class Processes:
         for process in reversed(processes):
             process.kill()
 
+    def named(self, name: str) -> list[Process]:
+        """Return those of a name."""
+        return [each for each in self.all if each.name == name]
+
     def add(
         self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
     ) -> Process:
@@ -178,32 +181,8 @@ class Processes:
         return process
 
 
-async def eventually(
-    holds: Callable[[], bool | Awaitable[bool]],
-    what: str,
-    evidence: Callable[[], str] = lambda: "",
-    patience: float = PATIENCE,
-) -> None:
-    """Wait until something holds.
-
-    Raises:
-        AssertionError: it did not in time; says what, and the evidence.
-    """
-    try:
-        async with asyncio.timeout(None if patience == math.inf else patience):
-            while not await _now(holds):  # noqa: ASYNC110  other processes cannot set our events
-                await asyncio.sleep(POLL)
-    except TimeoutError:
-        raise AssertionError(f"not within {patience:g} s: {what}\n{evidence()}") from None
-
-
-async def _now(holds: Callable[[], bool | Awaitable[bool]]) -> bool:
-    answer = holds()
-    return answer if isinstance(answer, bool) else await answer
-
-
-def runs(pid: int) -> bool:
-    """Say whether a process does anything: one that is dead and not yet buried does not."""
+def is_alive(pid: int) -> bool:
+    """Return whether a process lives: one that is dead and not yet waited for does not."""
     done = subprocess.run(
         ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
     )

@@ -1,106 +1,123 @@
-"""Sandbox: a namespace of its own, and the processes that live in it.
+"""A namespace of its own, and the processes that run in it.
 
-Nothing here belongs to an event loop, so scenarios that do not kill anything can share one.
+Nothing here belongs to an event loop, so tests that kill nothing can share a sandbox.
 """
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from grctl.kube import RUNS, Api, Connection, Resource
 from tests.lab.gate import DIRECTORY, Gate
-from tests.lab.processes import (
-    GRCTL,
-    ROOT,
-    Process,
-    Processes,
-    bare_environment,
-    free_port,
-)
+from tests.lab.metrics import Figures, read_figures
+from tests.lab.processes import GRCTL, ROOT, Process, Processes, bare_environment, free_port
+from tests.lab.workflows import WORKFLOWS
 
 NAMESPACES = Resource("/api/v1", "namespaces")
-WORKFLOWS = ("tests.lab.workflows:append", "tests.lab.workflows:deadline")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Sandbox:
-    """Where processes run."""
+    """Where the processes of a test run."""
 
     kubeconfig: Path
     namespace: str
     directory: Path
-    """Its files: logs, gates, what workers wrote down."""
+    """Its files: logs, gates, and what workers write."""
     processes: Processes
+    workflows: Sequence[str] = WORKFLOWS
+    """What its workers serve."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Environment variables of its processes, beside those of every sandbox."""
     ports: dict[str, int] = field(default_factory=dict)
-    """Where each operator listens for workers, by its name."""
+    """The port on which each operator listens for workers, by the operator's name."""
+    http_ports: dict[str, int] = field(default_factory=dict)
+    """The port of each operator's metrics."""
 
     def operator(
         self, *flags: str, name: str = "operator", kubeconfig: Path | None = None
     ) -> Process:
-        """Describe an operator, by default one of the sandbox's own API server."""
-        port = self.ports[name] = free_port()
-        command = [*GRCTL, "operator", "--namespace", self.namespace, "--port", str(port), *flags]
+        """Add an operator, by default one of the sandbox's own API server."""
+        port, http_port = free_port(), free_port()
+        self.ports[name], self.http_ports[name] = port, http_port
+        command = [*GRCTL, "operator", "--namespace", self.namespace, "--port", str(port)]
+        command += ["--http-port", str(http_port), *flags]
         return self.processes.add(name, command, self.environment(kubeconfig))
 
     def worker(self, *flags: str, name: str = "worker", operator: str = "operator") -> Process:
-        """Describe a worker of all workflows of the scenarios."""
+        """Add a worker that serves the sandbox's workflows and knows one operator's address."""
         url = f"http://127.0.0.1:{self.ports[operator]}"
-        command = [*GRCTL, "worker", *WORKFLOWS, "--operator-url", url, "--name", name]
+        command = [*GRCTL, "worker", *self.workflows, "--operator-url", url, "--name", name]
         command += ["--namespace", self.namespace, *flags]
         return self.processes.add(name, command, self.environment())
 
-    async def play(self) -> tuple[Process, Process]:
-        """Start an operator and a worker, and wait until both are ready."""
-        operator = self.operator().start()
-        worker = self.worker().start()
+    async def start_both(self, *flags: str) -> tuple[Process, Process]:
+        """Start an operator and a worker, with the same flags, and wait until both are ready."""
+        operator = self.operator(*flags).start()
+        worker = self.worker(*flags).start()
         await operator.until_said("operator ready")
         await worker.until_said("connected")
         return operator, worker
 
+    async def figures(self, operator: str = "operator") -> Figures:
+        """Read an operator's metrics."""
+        return await read_figures(self.http_ports[operator])
+
     def gate(self, name: str) -> Gate:
-        """Give a gate at which handlers wait."""
+        """Return a gate at which handlers wait."""
         return Gate(name, self.directory)
 
     def environment(self, kubeconfig: Path | None = None) -> dict[str, str]:
-        """Give what a process of this sandbox is started with."""
+        """Return the environment of a process of this sandbox."""
         return {
             **bare_environment(),
             "KUBECONFIG": str(kubeconfig or self.kubeconfig),
             "HOME": str(self.directory),
             "PYTHONPATH": str(ROOT),
             DIRECTORY: str(self.directory),
+            **self.variables,
         }
 
 
 @asynccontextmanager
 async def new_sandbox(
-    kubeconfig: Path, directory: Path, processes: Processes | None = None
+    kubeconfig: Path,
+    directory: Path,
+    processes: Processes | None = None,
+    workflows: Sequence[str] = WORKFLOWS,
 ) -> AsyncIterator[Sandbox]:
-    """Take new sandbox; leaving it ends all processes, and has the namespace go.
+    """Make a sandbox; leaving it ends its processes and deletes its namespace.
 
     Args:
         kubeconfig: Of an API server that knows our resources.
-        directory: For its files.
-        processes: Those that are there already, such as an API server of its own.
+        directory: For the sandbox's files.
+        processes: Those that are there already, such as an API server of the test's own.
+        workflows: What its workers serve.
     """
     namespace = f"scenario-{secrets.token_hex(4)}"
-    with processes or Processes(directory) as owned:
-        others = len(owned.all)
+    with processes or Processes(directory) as all_of_them:
+        others = len(all_of_them.all)
         async with Api(await Connection.find(kubeconfig)) as api:
             await api.create(NAMESPACES.path(), {"metadata": {"name": namespace}})
             try:
-                yield Sandbox(kubeconfig, namespace, directory, owned)
+                yield Sandbox(
+                    kubeconfig=kubeconfig,
+                    namespace=namespace,
+                    directory=directory,
+                    processes=all_of_them,
+                    workflows=workflows,
+                )
             finally:
-                owned.kill(owned.all[others:])
-                await _clear(api, namespace)
+                all_of_them.kill(all_of_them.all[others:])
+                await _delete(api, namespace)
 
 
-async def _clear(api: Api, namespace: str) -> None:
-    """Have the namespace go. Its operator is gone, and would have added the finalizers again."""
-    with contextlib.suppress(Exception):  # it may be the API server that did not survive
+async def _delete(api: Api, namespace: str) -> None:
+    """Delete the namespace. Its operator has ended, and would have removed the finalizers."""
+    with contextlib.suppress(Exception):  # the API server itself may not have survived
         for item in (await api.get(RUNS.path(namespace)))["items"]:
             path = RUNS.path(namespace, item["metadata"]["name"])
             await api.merge(path, {"metadata": {"finalizers": None}})

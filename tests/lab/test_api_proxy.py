@@ -24,7 +24,6 @@ from grctl.kube import (
 )
 from grctl.models.crds import all_crds
 from grctl_local import LocalServer
-from tests.conformance.kubectl import Kubectl
 from tests.lab.api_proxy import ApiProxy
 from tests.lab.faults import (
     CONFLICT,
@@ -37,6 +36,7 @@ from tests.lab.faults import (
     lagging_watch,
     refused,
 )
+from tests.lab.kubectl import Kubectl
 from tests.lab.manifests import event_manifest
 
 PATH = EVENTS.path("default")

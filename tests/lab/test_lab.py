@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.lab.lab import Lab, new_lab
-from tests.lab.processes import ROOT, Process, Processes, eventually, runs
+from tests.lab.processes import ROOT, Process, Processes, is_alive
+from tests.lab.waiting import eventually
 
 EVERYTHING = """
 import asyncio, sys
@@ -22,7 +23,7 @@ async def play(directory):
         api_server(directory) as server,
         new_lab(server.kubeconfig, directory, server.processes) as lab,
     ):
-        await lab.play()
+        await lab.start_both()
         print(*[each.pid for each in server.processes.all], flush=True)
         sys.stdin.read()
 
@@ -31,7 +32,7 @@ asyncio.run(play(Path(sys.argv[1])))
 
 
 async def test_an_event_goes_through_all_processes(lab: Lab) -> None:
-    await lab.play()
+    await lab.start_both()
     handle = await lab.start("a")
     await handle.send("append", "one")
     await lab.grctl("send", "a", "append", "--payload", '"two"')
@@ -46,14 +47,14 @@ async def test_a_scenario_that_fails_leaves_no_process(kubeconfig: Path, tmp_pat
 
     async def fail() -> None:
         async with new_lab(kubeconfig, tmp_path) as lab:
-            started.extend(await lab.play())
+            started.extend(await lab.start_both())
             started[0].signal(signal.SIGSTOP)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         await fail()
     assert len(started) == 2
-    assert not any(runs(process.pid) for process in started)
+    assert not any(is_alive(process.pid) for process in started)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of that death")
@@ -68,13 +69,13 @@ def test_a_scenario_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
         assert scenario.stdout is not None
         pids = [int(pid) for pid in scenario.stdout.readline().split()]
         assert len(pids) == 3
-        assert all(map(runs, pids))
+        assert all(map(is_alive, pids))
         scenario.kill()
-    asyncio.run(eventually(lambda: not any(map(runs, pids)), f"{pids} have ended"))
+    asyncio.run(eventually(lambda: not any(map(is_alive, pids)), f"{pids} have ended"))
 
 
 async def test_a_process_killed_and_started_again_is_the_same_but_for_its_pid(lab: Lab) -> None:
-    operator, worker = await lab.play()
+    operator, worker = await lab.start_both()
     operator.kill()
     assert not operator.running
     await operator.start().until_said("operator ready")

@@ -15,8 +15,8 @@ from typing import Any
 from grctl.models import Directive, HandlerKind
 from grctl.worker.context import Context
 from grctl.workflow import Workflow
-from tests.history.executions import record
-from tests.history.noting import noted
+from tests.history.executions import record_execution
+from tests.history.fingerprint import fingerprint
 from tests.lab.gate import Gate, lab_directory
 
 Json = Any
@@ -24,9 +24,9 @@ Json = Any
 
 async def note(ctx: Context, payload: Json) -> None:
     """Write down that the handler runs, and what it was given."""
-    record(ctx, lab_directory())
+    record_execution(ctx, lab_directory())
     payloads: list[Json] = await ctx.store.get("payloads", default=[])
-    ctx.store.put("payloads", [*payloads, noted(payload)])
+    ctx.store.put("payloads", [*payloads, fingerprint(payload)])
 
 
 append = Workflow(workflow_type="Append")
@@ -35,7 +35,7 @@ append = Workflow(workflow_type="Append")
 
 @append.start()
 async def start(ctx: Context) -> Directive:
-    record(ctx, lab_directory())
+    record_execution(ctx, lab_directory())
     return ctx.next.wait_for_event()
 
 
@@ -71,7 +71,7 @@ async def step_at(ctx: Context, gate: str) -> Directive:
 @append.step()
 async def gated_step(ctx: Context) -> Directive:
     """Wait at the gate; say so if it is ended there."""
-    record(ctx, lab_directory())
+    record_execution(ctx, lab_directory())
     gate = await ctx.store.get("gate")
     try:
         await Gate(gate).pass_through()
@@ -132,7 +132,7 @@ async def begin(
     gate: str | None = None,
 ) -> Directive:
     """Begin the wait, once the gate is open: for so many seconds, or until a moment."""
-    record(ctx, lab_directory())
+    record_execution(ctx, lab_directory())
     if gate:
         await Gate(gate).pass_through()
     if until:
@@ -159,11 +159,12 @@ async def amount(ctx: Context, value: int) -> Directive:
 @deadline.step()
 async def expire(ctx: Context) -> Directive:
     """Say that nobody was in time."""
-    record(ctx, lab_directory())
+    record_execution(ctx, lab_directory())
     ctx.store.put("expired", True)
     return ctx.next.wait_for_event()
 
 
+WORKFLOWS = ("tests.lab.workflows:append", "tests.lab.workflows:deadline")
 HANDLERS = {
     each.workflow_type: frozenset(each.names(HandlerKind.EVENT)) for each in (append, deadline)
 }

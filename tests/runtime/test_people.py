@@ -14,7 +14,7 @@ from grctl.models import API_VERSION
 from grctl.models.directive import Complete, NextStep, WaitForEvent
 from grctl_operator.engine import dispatch, size
 from grctl_operator.runtime.operator import Operator
-from tests.conformance.kubectl import Kubectl
+from tests.lab.kubectl import Kubectl
 from tests.runtime.conftest import Cluster, Json
 from tests.runtime.played_worker import PlayedWorker, connected
 from tests.runtime.test_operator import greeting, operating, start_and_wait

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from grctl.kube import Api, Connection
-from tests.lab.processes import POLL
+from tests.lab.waiting import POLL_S
 
 
 class ApiTime:
@@ -33,7 +33,7 @@ class ApiTime:
     async def until(self, moment: datetime) -> None:
         """Wait for a second to begin."""
         while await self.now() < moment:  # noqa: ASYNC110  a server cannot set our events
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(POLL_S)
 
     def _answered(self, _took: float, date: datetime) -> None:
         self.last = date

@@ -1,4 +1,4 @@
-"""Where a scenario plays: on $SCENARIOS_KUBECONFIG's cluster, or on an embedded API of the session.
+"""Where scenarios run: on the cluster of $SCENARIOS_KUBECONFIG, or on an embedded API server.
 
 A scenario that fails shows what a person would look at. No process outlives the session.
 """
@@ -10,8 +10,9 @@ import pytest
 import pytest_asyncio
 
 from tests.lab.api_server import api_server, kubeconfig_from
-from tests.lab.evidence import Measure, evidence
+from tests.lab.evidence import evidence, with_evidence
 from tests.lab.lab import Lab, lab_in, new_lab
+from tests.lab.reporting import Report, reporter, write_reports
 from tests.lab.sandbox import Sandbox, new_sandbox
 
 FAILED = pytest.StashKey[bool]()
@@ -30,7 +31,7 @@ async def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 async def lab(
     kubeconfig: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> AsyncIterator[Lab]:
-    """A namespace of its own, and nothing running in it yet. In the end its history is checked."""
+    """A namespace of its own with nothing running in it yet. Its history is checked at the end."""
     async with new_lab(kubeconfig, tmp_path) as lab:
         yield lab
         await _check_history(lab, request)
@@ -42,13 +43,13 @@ async def shared_sandbox(
 ) -> AsyncIterator[Sandbox]:
     """A namespace with an operator and a worker, for scenarios that leave them alone."""
     async with new_sandbox(kubeconfig, tmp_path_factory.mktemp("sandbox")) as sandbox:
-        await sandbox.play()
+        await sandbox.start_both()
         yield sandbox
 
 
 @pytest.fixture
 async def shared_lab(shared_sandbox: Sandbox, request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
-    """A lab on sandbox that others play on too, so ids and names must be a scenario's own."""
+    """A lab in a sandbox that other scenarios share, so ids and names must be a scenario's own."""
     async with lab_in(shared_sandbox) as lab:
         yield lab
         await _check_history(lab, request)
@@ -60,22 +61,18 @@ async def _check_history(lab: Lab, request: pytest.FixtureRequest) -> None:
     try:
         await lab.check_history()
     except AssertionError as error:
-        shown = (f"---- {title} ----\n{text}" for title, text in evidence(lab))
-        raise AssertionError("\n".join([str(error), *shown])) from None
+        raise AssertionError(with_evidence(str(error), lab)) from None
 
 
 @pytest.fixture
-def measured(record_property: Callable[[str, object], None]) -> Measure:
-    """Have a measured time shown in the end."""
-    return lambda what, seconds: record_property(f"measured: {what}", f"{seconds:.2f} s")
+def report(record_property: Callable[[str, object], None]) -> Report:
+    """Reports a value at the end of the test run."""
+    return reporter(record_property)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what was measured."""
-    for report in terminalreporter.getreports("passed"):
-        for what, value in report.user_properties:
-            if report.when == "call" and what.startswith("measured: "):
-                terminalreporter.write_line(f"{what}: {value}")
+    """Write the reports."""
+    write_reports(terminalreporter)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,9 +11,9 @@ from typing import Self
 
 from grctl.kube import ApiError, UnreachableError
 from tests.lab.lab import Lab
-from tests.lab.processes import PATIENCE, eventually
+from tests.lab.waiting import PATIENCE_S, eventually
 
-LONGEST = 3 * PATIENCE  # s: for all to be sent, whatever is down meanwhile
+LONGEST = 3 * PATIENCE_S  # s: for all to be sent, whatever is down meanwhile
 PAUSE = 0.1  # s: before a send that was not answered is made again
 
 

@@ -15,10 +15,10 @@ from grctl.client import SentEvent
 from grctl.kube import RUNS
 from grctl.models import EventPhase, EventReason, WorkflowRun
 from tests.lab.api_proxy import ApiProxy
-from tests.lab.evidence import Measure
 from tests.lab.faults import lagging_watch
 from tests.lab.lab import Lab
-from tests.lab.processes import PATIENCE, eventually
+from tests.lab.reporting import Report, seconds
+from tests.lab.waiting import PATIENCE_S, eventually
 from tests.scenarios.api_time import ApiTime
 
 SECONDS = 2.0  # s: of a wait
@@ -75,7 +75,7 @@ def _expired(run: WorkflowRun) -> bool:
 async def test_the_second_of_its_creation_decides(
     lab: Lab, clock: ApiTime, offset: int, fate: dict[str, object]
 ) -> None:
-    await lab.play()
+    await lab.start_both()
     for number in range(ROUNDS):
         name = f"order-{number}"
         deadline = await _waiting(lab, name)
@@ -92,7 +92,7 @@ async def test_the_second_of_its_creation_decides(
 async def test_an_event_in_time_wins_although_the_operator_is_down_past_the_deadline(
     lab: Lab, clock: ApiTime
 ) -> None:
-    operator, _ = await lab.play()
+    operator, _ = await lab.start_both()
     deadline = await _waiting(lab, "order")
     operator.kill()
     sent, created = await _approve(lab, "order")
@@ -105,7 +105,7 @@ async def test_an_event_in_time_wins_although_the_operator_is_down_past_the_dead
 async def test_a_late_event_does_not_win_because_the_operator_was_down(
     lab: Lab, clock: ApiTime
 ) -> None:
-    operator, _ = await lab.play()
+    operator, _ = await lab.start_both()
     deadline = await _waiting(lab, "order")
     operator.kill()
     await clock.until(deadline + SECOND)
@@ -133,7 +133,7 @@ async def test_a_stream_that_lags_changes_nothing(
 
 
 async def test_a_rejected_event_leaves_the_deadline_where_it_was(lab: Lab, clock: ApiTime) -> None:
-    await lab.play()
+    await lab.start_both()
     deadline = await _waiting(lab, "order")
     sent = await lab.client.send(workflow_id="order", event_name="amount", payload="a lot")
     lab.recorder.unfit.add(sent.name)
@@ -146,7 +146,7 @@ async def test_a_rejected_event_leaves_the_deadline_where_it_was(lab: Lab, clock
 
 
 async def test_a_wait_entered_with_a_full_inbox_needs_no_timer(lab: Lab, clock: ApiTime) -> None:
-    await lab.play()
+    await lab.start_both()
     handle = await lab.client.start_workflow(
         workflow_type="Deadline",
         workflow_id="order",
@@ -164,17 +164,19 @@ async def test_a_wait_entered_with_a_full_inbox_needs_no_timer(lab: Lab, clock: 
 
 
 async def test_a_thousand_waits_with_the_same_deadline(
-    lab: Lab, clock: ApiTime, measured: Measure
+    lab: Lab, clock: ApiTime, report: Report
 ) -> None:
     until = await clock.now() + HEAD_START
     names = [f"order-{number}" for number in range(MANY)]
     await _start_many(lab, names, until)
-    await lab.play()
-    await eventually(lambda: _ended(lab) == MANY, "all waits have ended", patience=PATIENCE * 3)
+    await lab.start_both()
+    await eventually(lambda: _ended(lab) == MANY, "all waits have ended", patience=PATIENCE_S * 3)
     deadlines = [deadline for _, deadline in _deadlines(lab)]
     same = max(deadlines, key=deadlines.count)
     took = (await clock.now() - same).total_seconds()
-    measured(f"{deadlines.count(same)} waits of the same second, until the last had ended", took)
+    report(
+        f"{deadlines.count(same)} waits of the same second, until the last had ended", seconds(took)
+    )
     assert len(deadlines) == MANY
     stores = [
         run["status"]["store"] for run in (await lab.api.get(RUNS.path(lab.namespace)))["items"]

@@ -17,13 +17,14 @@ from grctl.client import SentEvent, WorkflowHandle
 from grctl.models import EventPhase, EventReason, RunPhase
 from grctl_operator.engine.dispatch import BACKOFF_LIMIT
 from grctl_operator.runtime.workers.dispatcher import CLOSED_GRACE
-from tests.history.executions import recorded
+from tests.history.executions import read_executions
 from tests.lab.api_proxy import ApiProxy
 from tests.lab.api_server import api_server
-from tests.lab.evidence import Measure
 from tests.lab.faults import lagging_watch
 from tests.lab.lab import Lab, new_lab
-from tests.lab.processes import PATIENCE, Process, eventually
+from tests.lab.processes import Process
+from tests.lab.reporting import Report, seconds
+from tests.lab.waiting import PATIENCE_S, eventually
 from tests.scenarios.load import Load
 
 BEAR_ONE_CRASH = '{"spec":{"backoffLimit":1}}'
@@ -46,7 +47,7 @@ def moments() -> random.Random:
 
 
 async def test_operator_killed_at_random_moments(lab: Lab, moments: random.Random) -> None:
-    operator, _ = await lab.play()
+    operator, _ = await lab.start_both()
     async with Load(lab, RUNS) as load:
         for _ in range(KILLS):
             await _kill_while_sending(load, operator, _life(moments, OLD))
@@ -54,7 +55,7 @@ async def test_operator_killed_at_random_moments(lab: Lab, moments: random.Rando
 
 
 async def test_worker_killed_at_random_moments(lab: Lab, moments: random.Random) -> None:
-    _, worker = await lab.play()
+    _, worker = await lab.start_both()
     async with Load(lab, RUNS) as load:
         for _ in range(KILLS):
             await _kill_while_sending(load, worker, moments.uniform(*YOUNG))
@@ -68,7 +69,7 @@ async def test_api_server_killed_at_random_moments(tmp_path: Path, moments: rand
         new_lab(server.kubeconfig, tmp_path, server.processes) as lab,
     ):
         assert server.embedded is not None
-        await lab.play()
+        await lab.start_both()
         async with Load(lab, RUNS) as load:
             for _ in range(KILLS):
                 await _kill_while_sending(load, server.embedded.process, _life(moments, GROWN))
@@ -113,35 +114,32 @@ async def _load_for(lab: Lab, seconds: float) -> None:
             load.send(RUNS * 8)
             await load.until_kept()
         assert await load.kept() == load.sent
-    await lab.recorder.settled()
+    await lab.recorder.until_settled()
 
 
 async def test_the_next_event_after_a_worker_died_waits_for_no_grace(
-    lab: Lab, measured: Measure
+    lab: Lab, report: Report
 ) -> None:
     """Three deaths while it has nothing, three while it has an event: the quickest counts."""
-    operator, worker = await _play_with_records(lab)
+    operator, worker = await lab.start_both("--log-level", "debug", "--log-format", "json")
     handle = await lab.start("a")
     await lab.until_run("a", lambda run: run.status.phase is RunPhase.WAIT_EVENT)
     idle = [await _die_idle(handle, worker) for _ in range(3)]
     busy = [await _die_busy(lab, handle, worker, gate) for gate in ("x", "y", "z")]
-    measured("idle worker killed and started at once, until the next event was settled", min(idle))
-    measured("busy worker killed and started at once, until its event was settled", min(busy))
+    report(
+        "idle worker killed and started at once, until the next event was settled",
+        seconds(min(idle)),
+    )
+    report(
+        "busy worker killed and started at once, until its event was settled", seconds(min(busy))
+    )
     connected = [_at(each) for each in operator.records("worker connected")][1:]
     dispatched = [_at(each) for each in operator.records("dispatched")]
     waits = [min(at - back for at in dispatched if at >= back) for back in connected]
-    measured("from the worker's return to the next dispatch, idle", min(waits[:3]))
-    measured("from the worker's return to the next dispatch, busy", min(waits[3:]))
+    report("from the worker's return to the next dispatch, idle", seconds(min(waits[:3])))
+    report("from the worker's return to the next dispatch, busy", seconds(min(waits[3:])))
     assert min(waits[:3]) < CLOSED_GRACE
     assert min(waits[3:]) < CLOSED_GRACE
-
-
-async def _play_with_records(lab: Lab) -> tuple[Process, Process]:
-    operator = lab.operator("--log-level", "debug", "--log-format", "json").start()
-    worker = lab.worker().start()
-    await operator.until_said("operator ready")
-    await worker.until_said("connected")
-    return operator, worker
 
 
 def _at(record: dict[str, str]) -> float:
@@ -170,11 +168,11 @@ async def _die_busy(lab: Lab, handle: WorkflowHandle, worker: Process, name: str
 
 
 async def test_a_handler_that_kills_its_worker_each_time_fails_the_run(lab: Lab) -> None:
-    _, worker = await lab.play()
+    _, worker = await lab.start_both()
     handle = await lab.start("a")
     async with worker.kept_alive():
         sent = await handle.send("kill", 1000)
-        status = await sent.settled(PATIENCE)
+        status = await sent.settled(PATIENCE_S)
         run = await lab.until_run("a", lambda run: run.status.phase is RunPhase.FAILED)
     crashes = BACKOFF_LIMIT + 1
     text = (
@@ -185,7 +183,7 @@ async def test_a_handler_that_kills_its_worker_each_time_fails_the_run(lab: Lab)
     assert status.message == text
     assert run.status.error is not None
     assert (run.status.error.type, run.status.error.message) == ("WorkerLost", text)
-    attempts = [each for each in recorded(lab.directory) if each.event == sent.uid]
+    attempts = [each for each in read_executions(lab.directory) if each.event == sent.uid]
     assert [each.attempt for each in attempts] == [1, 2, 3, 4, 5]
     between = [later.at - earlier.at for earlier, later in pairwise(attempts)]
     assert all(wait >= least for wait, least in zip(between[1:], (1, 2, 4), strict=True)), between
@@ -195,7 +193,7 @@ async def test_a_handler_that_kills_its_worker_each_time_fails_the_run(lab: Lab)
 async def test_a_handler_that_kills_its_worker_does_not_fail_the_runs_beside_it(
     lab: Lab,
 ) -> None:
-    _, worker = await lab.play()
+    _, worker = await lab.start_both()
     beside = [await lab.start(f"beside-{number}") for number in range(20)]
     killer = await lab.start("killer")
     await lab.kubectl("patch", "wfr", "killer", "--type=merge", "-p", BEAR_ONE_CRASH)
@@ -206,26 +204,28 @@ async def test_a_handler_that_kills_its_worker_does_not_fail_the_runs_beside_it(
         sent = await killer.send("kill", 1000)
         await eventually(lambda: _began(lab, sent) > 0, "the worker is killed")
         gate.open()
-        status = await sent.settled(PATIENCE)
-        fates = [(await each.settled(PATIENCE)).phase for each in held]
+        status = await sent.settled(PATIENCE_S)
+        fates = [(await each.settled(PATIENCE_S)).phase for each in held]
     assert (status.phase, status.reason) == (EventPhase.FAILED, EventReason.WORKER_LOST)
     assert fates == [EventPhase.PROCESSED] * len(held)
 
 
 def _began(lab: Lab, *sent: SentEvent) -> int:
     """Count the executions of events."""
-    return sum(each.event in {event.uid for event in sent} for each in recorded(lab.directory))
+    return sum(
+        each.event in {event.uid for event in sent} for each in read_executions(lab.directory)
+    )
 
 
 async def test_a_handler_that_kills_its_worker_a_few_times_succeeds(lab: Lab) -> None:
-    _, worker = await lab.play()
+    _, worker = await lab.start_both()
     handle = await lab.start("a")
     async with worker.kept_alive():
         sent = await handle.send("kill", 2)
         await handle.send("append", "behind it")
         await handle.send("done")
-        assert await handle.result(PATIENCE) == 3
-    attempts = [each.attempt for each in recorded(lab.directory) if each.event == sent.uid]
+        assert await handle.result(PATIENCE_S) == 3
+    attempts = [each.attempt for each in read_executions(lab.directory) if each.event == sent.uid]
     assert attempts == [1, 2, 3]
 
 

@@ -16,7 +16,7 @@ from grctl.kube import EVENTS, RUNS
 from grctl.models import EventPhase, EventReason, RunPhase
 from tests.lab.lab import Lab
 from tests.lab.manifests import run_manifest
-from tests.lab.processes import eventually
+from tests.lab.waiting import eventually
 from tests.scenarios.api_time import ApiTime
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ async def test_the_time_that_a_finished_run_stays_can_be_set_later(
 
 
 async def test_of_the_settled_events_the_newest_stay(lab: Lab) -> None:
-    await lab.play()
+    await lab.start_both()
     handle = await lab.client.start_workflow(
         workflow_type="Append", workflow_id="order", keep_events=KEPT
     )

@@ -16,7 +16,7 @@ from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.settings import Settings
 from grctl_operator.runtime.watch import list_watch
 from tests.lab.lab import Lab
-from tests.lab.processes import eventually
+from tests.lab.waiting import eventually
 
 SILENCES = 7
 ENDS = 3

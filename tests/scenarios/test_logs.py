@@ -1,13 +1,14 @@
-"""The logs of the processes, at their most talkative: one story for each event, and no payload."""
+"""The logs of the processes, at their most verbose: one story for each event, and no payload."""
 
 import json
 from typing import Any
 
 from tests.lab.lab import Lab
-from tests.lab.processes import Process, eventually
+from tests.lab.processes import Process
+from tests.lab.waiting import eventually
 
 SECRET = "xk7-not-for-logs"
-TALKATIVE = ("--log-level", "debug", "--log-format", "json")
+VERBOSE = ("--log-level", "debug", "--log-format", "json")
 
 Json = dict[str, Any]
 
@@ -23,10 +24,7 @@ def said(process: Process) -> list[str]:
 async def test_each_event_is_followed_by_its_execution_and_no_payload_is_logged(
     lab: Lab,
 ) -> None:
-    operator = lab.operator(*TALKATIVE).start()
-    worker = lab.worker(*TALKATIVE).start()
-    await operator.until_said("operator ready")
-    await worker.until_said("connected")
+    operator, worker = await lab.start_both(*VERBOSE)
     handle = await lab.client.start_workflow(workflow_type="Append", workflow_id="a")
     sent = await handle.send("append", SECRET)
     unfit = await handle.send("number", SECRET)

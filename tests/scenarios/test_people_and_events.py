@@ -8,10 +8,10 @@ import pytest
 from grctl.client import InvalidNameError, WorkflowHandle
 from grctl.json.serialization import TooLargeError
 from grctl.models import EventPhase, EventReason, EventStatus, RunPhase
-from tests.history.executions import recorded
+from tests.history.executions import read_executions
 from tests.lab.lab import Lab
 from tests.lab.manifests import event_manifest
-from tests.lab.processes import eventually
+from tests.lab.waiting import eventually
 
 PATIENCE = timedelta(seconds=45)
 KIB = 1024
@@ -36,14 +36,14 @@ async def _finish(lab: Lab, handle: WorkflowHandle) -> list[object]:
     lab.gate(handle.workflow_id).open()
     await handle.send("done")
     await handle.result(PATIENCE)
-    await lab.recorder.settled()  # each says so itself a moment after the run
+    await lab.recorder.until_settled()  # each says so itself a moment after the run
     payloads: list[object] = (await lab.run(handle.workflow_id)).status.store["payloads"]
     return payloads[1:-1]
 
 
 def _runs_of(lab: Lab, uid: str | None) -> int:
     """Count how often a handler began with an event."""
-    return sum(each.event == uid for each in recorded(lab.directory))
+    return sum(each.event == uid for each in read_executions(lab.directory))
 
 
 async def test_deleting_a_waiting_event_withdraws_it(shared_lab: Lab, order: str) -> None:

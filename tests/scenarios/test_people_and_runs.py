@@ -11,7 +11,7 @@ from grctl.json.serialization import TooLargeError
 from grctl.models import RunPhase
 from tests.lab.lab import Lab
 from tests.lab.manifests import run_manifest
-from tests.lab.processes import eventually
+from tests.lab.waiting import eventually
 
 PATIENCE = timedelta(seconds=45)
 KIB = 1024

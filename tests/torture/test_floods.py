@@ -8,20 +8,19 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from grctl.client import Client
 from grctl.kube import EVENTS
 from grctl.models import API_VERSION, EventPhase, RunPhase
 from grctl.models.limits import MAX_STORE_BYTES
-from tests.history.sender import NotingClient
+from tests.history.recording_client import RecordingClient
 from tests.lab.api_server import api_server, kubeconfig_from
 from tests.lab.lab import Lab, new_lab
-from tests.lab.processes import Process, free_port
+from tests.lab.reporting import Report
 from tests.torture.workflows import HANDLERS, WORKFLOWS
 
 FLOOD = int(os.environ.get("TORTURE_FLOOD", "200"))
@@ -32,39 +31,23 @@ LARGE = 400 * 1024  # bytes
 WORK = 0.02  # s: of each event in a flood that is there for a while, also on a fast machine
 SMALL = 251  # payloads are numbers below: small ones are kept once, however often they are noted
 
-Told = Callable[[str, object], None]
-
 
 @pytest.fixture
 async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
     """An operator that tells its metrics, and nothing else running. In the end all is checked."""
     async with (
         api_server(tmp_path, kubeconfig_from("TORTURE_KUBECONFIG")) as server,
-        new_lab(server.kubeconfig, tmp_path, server.processes) as lab,
+        new_lab(server.kubeconfig, tmp_path, server.processes, WORKFLOWS) as lab,
     ):
         yield lab
         await lab.check_history(HANDLERS, PATIENCE)
 
 
-class Operator:
-    """An operator, and what its metrics say."""
-
-    def __init__(self, lab: Lab) -> None:
-        self._port = free_port()
-        self.process = lab.operator("--http-port", str(self._port)).start()
-
-    async def counted(self, name: str) -> float:
-        """Give a counter, over all its labels."""
-        url = f"http://127.0.0.1:{self._port}/metrics"
-        async with aiohttp.ClientSession() as session, session.get(url) as answer:
-            lines = (await answer.text()).splitlines()
-        found = [line for line in lines if line.split("{")[0].split(" ")[0] == name]
-        assert found, name
-        return sum(float(line.rsplit(" ", 1)[1]) for line in found)
-
-
-def worker(lab: Lab) -> Process:
-    return lab.worker(*WORKFLOWS).start()
+async def inversions(lab: Lab) -> float:
+    """Return how many events the operator saw out of order."""
+    figures = await lab.figures()
+    assert "grctl_inversions_total" in figures.names
+    return figures.value("grctl_inversions_total")
 
 
 async def start(lab: Lab, run: str) -> None:
@@ -76,7 +59,7 @@ async def flood(lab: Lab, plan: list[str], event: str = "append", payload: objec
     left = iter(enumerate(plan))
 
     async def send() -> None:
-        async with NotingClient(lab.recorder, lab.namespace, lab.kubeconfig) as client:
+        async with RecordingClient(lab.recorder, lab.namespace, lab.kubeconfig) as client:
             for number, run in left:
                 given = number % SMALL if payload is None else payload
                 await client.send(workflow_id=run, event_name=event, payload=given)
@@ -89,26 +72,28 @@ async def handled(lab: Lab, run: str, count: int) -> None:
     await lab.until_run(run, lambda seen: seen.status.events.total >= count, PATIENCE)
 
 
-async def test_a_flood_before_the_worker_exists_is_drained_in_order(lab: Lab, told: Told) -> None:
-    operator = Operator(lab)
+async def test_a_flood_before_the_worker_exists_is_drained_in_order(
+    lab: Lab, report: Report
+) -> None:
+    lab.operator().start()
     await start(lab, "a")
     await flood(lab, ["a"] * FLOOD)
     full = await lab.until_run("a", lambda run: run.status.inbox_length == FLOOD)
     assert len(full.status.inbox) <= SHOWN
-    worker(lab)
+    lab.worker().start()
     moments = [time.monotonic()]
     for done in range(FLOOD // 10, FLOOD + 1, FLOOD // 10):
         await handled(lab, "a", done)
         moments.append(time.monotonic())
     rates = [round(FLOOD / 10 / (late - soon)) for soon, late in itertools.pairwise(moments)]
-    told(f"events/s in each tenth of {FLOOD}", rates)
-    await lab.recorder.settled(PATIENCE)
-    assert await operator.counted("grctl_inversions_total") == 0
+    report(f"events/s in each tenth of {FLOOD}", rates)
+    await lab.recorder.until_settled(PATIENCE)
+    assert await inversions(lab) == 0
 
 
-async def test_several_senders_to_many_runs_at_once(lab: Lab, told: Told) -> None:
-    operator = Operator(lab)
-    worker(lab)
+async def test_several_senders_to_many_runs_at_once(lab: Lab, report: Report) -> None:
+    lab.operator().start()
+    lab.worker().start()
     runs = [f"run-{number}" for number in range(max(10, FLOOD // 100))]
     each = 5 * FLOOD // len(runs)
     for run in runs:
@@ -117,29 +102,29 @@ async def test_several_senders_to_many_runs_at_once(lab: Lab, told: Told) -> Non
     await flood(lab, runs * each)
     for run in runs:
         await handled(lab, run, each)
-    told(f"events/s of {SENDERS} senders to {len(runs)} runs, {each} each",
+    report(f"events/s of {SENDERS} senders to {len(runs)} runs, {each} each",
          round(len(runs) * each / (time.monotonic() - began)))  # fmt: skip
-    await lab.recorder.settled(PATIENCE)
-    assert await operator.counted("grctl_inversions_total") == 0
+    await lab.recorder.until_settled(PATIENCE)
+    assert await inversions(lab) == 0
 
 
 async def test_large_events_go_through_as_they_are(lab: Lab) -> None:
     """The history tells: a handler keeps the digest of what it was given."""
-    Operator(lab)
+    lab.operator().start()
     await start(lab, "a")
     for number in range(20):
         await lab.client.send(
             workflow_id="a", event_name="append", payload=f"{number} {'x' * LARGE}"
         )
-    worker(lab)
+    lab.worker().start()
     await handled(lab, "a", 20)
 
 
 async def test_a_store_that_would_be_too_large_fails_the_run_and_says_of_what(
     lab: Lab,
 ) -> None:
-    Operator(lab)
-    worker(lab)
+    lab.operator().start()
+    lab.worker().start()
     await start(lab, "a")
     await lab.client.send(workflow_id="a", event_name="append", payload=1)
     fits = await lab.client.send(workflow_id="a", event_name="hoard", payload=MAX_STORE_BYTES // 2)
@@ -156,19 +141,19 @@ async def test_a_store_that_would_be_too_large_fails_the_run_and_says_of_what(
     assert len(run.status.store["hoard"]) == MAX_STORE_BYTES // 2
 
 
-async def test_a_flooded_run_does_not_delay_the_others(lab: Lab, told: Told) -> None:
-    Operator(lab)
+async def test_a_flooded_run_does_not_delay_the_others(lab: Lab, report: Report) -> None:
+    lab.operator().start()
     for run in ("flooded", "other"):
         await start(lab, run)
     count = min(FLOOD, 400)
     await flood(lab, ["flooded"] * count, "work", WORK)
-    worker(lab)
+    lab.worker().start()
     await handled(lab, "flooded", 1)
     beside = await _latencies(lab.client)
     there = (await lab.run("flooded")).status.events.total
     assert there < count, "the others had to wait until the flood was over"
     await handled(lab, "flooded", count)
-    told("seconds from send to settled, beside a flood and after it",
+    report("seconds from send to settled, beside a flood and after it",
          (beside, await _latencies(lab.client)))  # fmt: skip
 
 
@@ -184,24 +169,23 @@ async def _latencies(client: Client, count: int = 5) -> list[float]:
 
 
 async def test_events_that_are_applied_again_and_again_keep_their_order(
-    lab: Lab, told: Told
+    lab: Lab, report: Report
 ) -> None:
-    operator = Operator(lab)
-    await operator.process.until_said("operator ready")
+    await lab.operator().start().until_said("operator ready")
     await start(lab, "a")
     await flood(lab, ["a"] * (FLOOD // 3))
     names = [answer.name for answer in lab.recorder.answers]
     applying = asyncio.create_task(_apply_for_ever(lab, names))
-    worker(lab)
+    lab.worker().start()
     await handled(lab, "a", len(names))
     applying.cancel()
     times = await asyncio.gather(applying, return_exceptions=True)
     assert isinstance(times[0], asyncio.CancelledError), times
-    await lab.recorder.settled(PATIENCE)
+    await lab.recorder.until_settled(PATIENCE)
     versions = sum(each.exists and not each.phase.settled for each in lab.recorder.events)
-    told("versions of waiting events", versions)
+    report("versions of waiting events", versions)
     assert versions > len(names)
-    assert await operator.counted("grctl_inversions_total") == 0
+    assert await inversions(lab) == 0
 
 
 async def _apply_for_ever(lab: Lab, names: list[str]) -> None:

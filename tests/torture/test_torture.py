@@ -10,7 +10,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -19,13 +19,14 @@ from grctl.client import Client
 from grctl.kube import RUNS
 from grctl.models import RunPhase
 from tests.history.checks import violations
-from tests.history.executions import FILE, recorded
-from tests.history.sender import NotingClient
+from tests.history.executions import EXECUTIONS_FILE, read_executions
+from tests.history.recording_client import RecordingClient
 from tests.lab.api_proxy import ApiProxy
 from tests.lab.api_server import ApiServer, api_server, kubeconfig_from
-from tests.lab.evidence import evidence
+from tests.lab.evidence import with_evidence
 from tests.lab.lab import Lab, new_lab
 from tests.lab.relay import Relay
+from tests.lab.reporting import Report
 from tests.torture.api_server_parts import parts_of
 from tests.torture.fault_injector import FaultInjector
 from tests.torture.senders import Wave
@@ -37,12 +38,12 @@ WAVE = 4_000  # events
 SETTLING = 240.0  # s: for all to be settled when nothing is broken any more, on a busy machine
 APART = timedelta(minutes=5)  # each operator's clock from the API server's, in either direction
 
-Told = Callable[[str, object], None]
 
-
-async def test_no_fault_loses_or_doubles_or_reorders_an_event(tmp_path: Path, told: Told) -> None:
+async def test_no_fault_loses_or_doubles_or_reorders_an_event(
+    tmp_path: Path, report: Report
+) -> None:
     seed = os.environ.get("TORTURE_SEED") or str(random.randrange(10**6))  # noqa: S311
-    told("seed", seed)
+    report("seed", seed)
     print(f"TORTURE_SEED={seed}")  # noqa: T201  also where it fails
     async with (
         api_server(tmp_path, kubeconfig_from("TORTURE_KUBECONFIG")) as server,
@@ -52,10 +53,10 @@ async def test_no_fault_loses_or_doubles_or_reorders_an_event(tmp_path: Path, to
         while sent < TOTAL and (not sent or time.monotonic() - began < SECONDS):
             sent += await torture.play(number, min(WAVE, TOTAL - sent))
             number += 1
-    told("events", sent)
-    told("seconds", round(time.monotonic() - began))
-    told("became", dict(torture.became))
-    told("faults", dict(torture.faults))
+    report("events", sent)
+    report("seconds", round(time.monotonic() - began))
+    report("became", dict(torture.became))
+    report("faults", dict(torture.faults))
     assert torture.became["Processed"] > sent / 2, torture.became
 
 
@@ -81,25 +82,25 @@ class Torture:
         """Play a wave, and check its history. Give how many events were sent."""
         lab, recorder = self._lab, self._lab.recorder
         await recorder.begin_anew()
-        (lab.directory / FILE).unlink(missing_ok=True)
+        (lab.directory / EXECUTIONS_FILE).unlink(missing_ok=True)
         wave = Wave(number, events, self._clients, lab.api, recorder, self._chance)
         self._injector.begin()
         try:
             await wave.send_all()
         finally:
             await self._injector.stop()
-        await recorder.settled(SETTLING)
+        await recorder.until_settled(SETTLING)
         await recorder.catch_up()
         self._check(wave)
         await self._remove_runs(wave)
         return wave.sent
 
     def _check(self, wave: Wave) -> None:
-        history = self._lab.recorder.history(recorded(self._lab.directory), HANDLERS)
+        history = self._lab.recorder.history(read_executions(self._lab.directory), HANDLERS)
         found = violations(history)
         if found:
-            shown = [f"---- {title} ----\n{text}" for title, text in evidence(self._lab)]
-            raise AssertionError("\n".join([f"Wave {wave.number}: {len(found)}", *found, *shown]))
+            text = "\n".join([f"Wave {wave.number}: {len(found)}", *found])
+            raise AssertionError(with_evidence(text, self._lab))
         last = {each.uid: each for each in history.events}
         self.became.update(each.phase.value for each in last.values() if each.exists)
         self.became.update({"withdrawn": sum(not each.exists for each in last.values())})
@@ -120,7 +121,7 @@ async def tortured(server: ApiServer, directory: Path, seed: str) -> AsyncIterat
     """Start two operators with wrong clocks, two workers, and all that stands between."""
     async with AsyncExitStack() as stack:
         lab = await stack.enter_async_context(
-            new_lab(server.kubeconfig, directory, server.processes)
+            new_lab(server.kubeconfig, directory, server.processes, WORKFLOWS)
         )
         proxies, relays, operators, workers = [], [], [], []
         for name, ahead in (("a", APART), ("b", -APART), ("senders", timedelta(0))):
@@ -137,12 +138,12 @@ async def tortured(server: ApiServer, directory: Path, seed: str) -> AsyncIterat
             )
             relay.target = lab.ports[name]
             lab.ports[f"relay-{name}"] = relay.port
-            workers.append(lab.worker(*WORKFLOWS, name=f"worker-{name}", operator=f"relay-{name}"))
+            workers.append(lab.worker(name=f"worker-{name}", operator=f"relay-{name}"))
         for process in (*operators, *workers):
             process.start()
         for operator in operators:
             await operator.until_said("operator ready")
-        faulty = NotingClient(lab.recorder, lab.namespace, proxies[-1].kubeconfig)
+        faulty = RecordingClient(lab.recorder, lab.namespace, proxies[-1].kubeconfig)
         clients = (lab.client, await stack.enter_async_context(faulty))
         injector = FaultInjector(
             operators, workers, proxies, relays, parts_of(server), _chance(seed, "injector")

@@ -10,7 +10,7 @@ from typing import Any
 from grctl.models import Directive, HandlerKind
 from grctl.worker.context import Context
 from grctl.workflow import Workflow
-from tests.history.executions import record
+from tests.history.executions import record_execution
 from tests.lab.gate import lab_directory
 from tests.lab.workflows import HANDLERS as SCENARIOS
 from tests.lab.workflows import note
@@ -23,7 +23,7 @@ ordeal = Workflow(workflow_type="Ordeal")
 
 @ordeal.start()
 async def start(ctx: Context) -> Directive:
-    record(ctx, lab_directory())
+    record_execution(ctx, lab_directory())
     return ctx.next.wait_for_event()
 
 
@@ -50,7 +50,7 @@ async def stride(ctx: Context, payload: Json) -> Directive:
 
 @ordeal.step()
 async def second_foot(ctx: Context) -> Directive:
-    record(ctx, lab_directory())
+    record_execution(ctx, lab_directory())
     return ctx.next.wait_for_event()
 
 

@@ -1,7 +1,7 @@
-"""Story: a History told step by step, true unless it is told otherwise.
+"""A builder of histories, one step after another.
 
-Each method is one thing that happens, at the next revision. A forged history is a story in which
-something happens that may not.
+Each method is one thing that happens, at the next revision. What is built is allowed, unless a test
+does a step that is not.
 """
 
 from dataclasses import dataclass, field, replace
@@ -9,26 +9,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from grctl.models.phases import EventPhase, RunPhase
-from tests.history.executions import Started
-from tests.history.history import Answer, Consumed, EventVersion, History, RunVersion
+from tests.history.executions import ExecutionStart
+from tests.history.history import CreateAnswer, EventVersion, History, OutboxEntry, RunVersion
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 @dataclass
-class Story:
-    """What has happened so far."""
+class HistoryBuilder:
+    """A history so far."""
 
     revision: int = 0
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[CreateAnswer] = field(default_factory=list)
     withdrawals: set[str] = field(default_factory=set)
     events: list[EventVersion] = field(default_factory=list)
     runs: list[RunVersion] = field(default_factory=list)
-    started: list[Started] = field(default_factory=list)
+    started: list[ExecutionStart] = field(default_factory=list)
     executions: int = 0
 
     def history(self, **fields: Any) -> History:
-        """Give it as a History."""
+        """Return the history."""
         told = History(
             answers=tuple(self.answers),
             withdrawals=frozenset(self.withdrawals),
@@ -40,24 +40,24 @@ class Story:
         return replace(told, **fields)
 
     def start(self, name: str = "order") -> str:
-        """Create a run; give its uid."""
+        """Create a run and return its uid."""
         uid = f"run{len({run.uid for run in self.runs}) + 1}"
         self.runs.append(RunVersion(uid, name, "Append", self._next()))
         return uid
 
-    def send(self, noted: object = None, name: str = "append", **fields: Any) -> str:
-        """Create an event to `order`; give its uid."""
+    def send(self, fingerprint: object = None, name: str = "append", **fields: Any) -> str:
+        """Create an event for `order` and return its uid."""
         uid = f"event{len({event.uid for event in self.events}) + 1}"
-        event = EventVersion(uid, uid, "order", name, self._next(), NOON, noted)
+        event = EventVersion(uid, uid, "order", name, self._next(), NOON, fingerprint)
         self.events.append(replace(event, **fields))
-        self.answers.append(Answer(uid, uid, event.revision))
+        self.answers.append(CreateAnswer(uid, uid, event.revision))
         return uid
 
     def execute(self, event: str | None = None, attempt: int = 1) -> str:
-        """Have a worker begin with a handler of the last run; give the execution."""
+        """Begin an execution of the last run on a worker, and return its id."""
         self.executions += 1
         execution = f"execution{self.executions}"
-        self.started.append(Started(execution, self.run.uid, event, attempt, pid=1))
+        self.started.append(ExecutionStart(execution, self.run.uid, event, attempt, pid=1))
         return execution
 
     def commit(
@@ -68,13 +68,13 @@ class Story:
         reason: str = "Handled",
         **fields: Any,
     ) -> None:
-        """Commit what became of events; the store has what those that were handled brought."""
+        """Commit events; the fingerprints of processed ones go into the store."""
         run, first = self.run, self.run.settled + 1
         consumed = tuple(
-            Consumed(event, run.uid, phase, reason, number)
+            OutboxEntry(event, run.uid, phase, reason, number)
             for number, event in enumerate(events, first)
         )
-        brought = tuple(self.event(each).noted for each in events)
+        brought = tuple(self.event(each).fingerprint for each in events)
         processed = brought if phase is EventPhase.PROCESSED else ()
         written = {
             "commits": run.commits + 1,
@@ -86,32 +86,32 @@ class Story:
         self.change(**written | fields)
 
     def change(self, **fields: Any) -> None:
-        """Write the last run."""
+        """Write a new version of the last run."""
         fields = {"revision": self._next()} | fields
         self.runs.append(replace(self.run, **fields))
 
     def settle(self, event: str, **fields: Any) -> None:
-        """Write an event's status as the last commit says."""
+        """Write an event's status as the last commit has it."""
         found = next(each for each in self.run.outbox if each.event == event)
         told = {"phase": found.phase, "reason": found.reason, "sequence": found.sequence}
         self.change_event(event, **{**told, "run": found.run, **fields})
 
     def change_event(self, event: str, **fields: Any) -> None:
-        """Write an event."""
+        """Write a new version of an event."""
         self.events.append(replace(self.event(event), revision=self._next(), **fields))
 
     def handle(self, event: str) -> None:
-        """Have an event handled, committed and settled."""
+        """Execute, commit and settle an event."""
         self.commit(event, execution=self.execute(event))
         self.settle(event)
 
     def reject(self, event: str, reason: str) -> None:
-        """Have an event rejected and settled."""
+        """Reject and settle an event."""
         self.commit(event, phase=EventPhase.REJECTED, reason=reason)
         self.settle(event)
 
     def delete(self, event: str, *, asked: bool = True) -> None:
-        """Have an event go."""
+        """Delete an event."""
         if asked:
             self.withdrawals.add(event)
         self.change_event(event, exists=False)
@@ -127,7 +127,7 @@ class Story:
         return self.runs[-1]
 
     def event(self, uid: str) -> EventVersion:
-        """Give the last version of an event."""
+        """Return the last version of an event."""
         return next(each for each in reversed(self.events) if each.uid == uid)
 
     def _next(self) -> int:
@@ -136,5 +136,5 @@ class Story:
 
 
 def second(number: float) -> datetime:
-    """Give a moment after noon."""
+    """Return a moment after noon."""
     return NOON + timedelta(seconds=number)
