@@ -13,11 +13,11 @@ import orjson
 
 from grctl.worker.context import Context
 
-FILE = "executions.jsonl"
+EXECUTIONS_FILE = "executions.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class ExecutionStart:
     """An execution that a worker began."""
 
     execution: str
@@ -37,16 +37,16 @@ def record_execution(ctx: Context, directory: Path) -> None:
     """Write that this handler runs."""
     run = ctx.run
     event = run.event.uid if run.event else None
-    started = Started(run.execution_id, run.uid, event, run.attempt, os.getpid(), time.time())
-    file = os.open(directory / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    start = ExecutionStart(run.execution_id, run.uid, event, run.attempt, os.getpid(), time.time())
+    file = os.open(directory / EXECUTIONS_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(file, orjson.dumps(asdict(started)) + b"\n")
+        os.write(file, orjson.dumps(asdict(start)) + b"\n")
     finally:
         os.close(file)
 
 
-def recorded(directory: Path) -> tuple[Started, ...]:
+def read_executions(directory: Path) -> tuple[ExecutionStart, ...]:
     """Return what workers wrote, in that order."""
-    path = directory / FILE
+    path = directory / EXECUTIONS_FILE
     lines = path.read_bytes().splitlines() if path.exists() else []
-    return tuple(Started(**orjson.loads(line)) for line in lines)
+    return tuple(ExecutionStart(**orjson.loads(line)) for line in lines)

@@ -4,10 +4,10 @@ import hashlib
 
 import orjson
 
-KEPT = 64  # of JSON; of a longer payload the digest is kept
+MAX_KEPT_BYTES = 64  # of JSON; of a longer payload the digest is kept
 
 
-def noted(payload: object) -> object:
+def fingerprint(payload: object) -> object:
     """Return a short payload itself, and the digest of a long one."""
     text = orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)
-    return payload if len(text) <= KEPT else hashlib.sha256(text).hexdigest()
+    return payload if len(text) <= MAX_KEPT_BYTES else hashlib.sha256(text).hexdigest()

@@ -18,7 +18,7 @@ def evidence(lab: Lab) -> Iterator[tuple[str, str]]:
     for question in QUESTIONS:
         yield f"kubectl {' '.join(question)}", lab.kubectl.show(*question)
     for process in lab.processes.all:
-        state = "runs" if process.running else "ended"
+        state = "runs" if process.is_running else "ended"
         yield f"log of {process.name} ({state}, pids {process.pids})", last_lines(process.log)
 
 

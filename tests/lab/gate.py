@@ -1,7 +1,7 @@
-"""A place in a handler where it waits until the test lets it go on.
+"""A gate: a place in a handler where it waits until the test opens it.
 
-A file each for "the handler is here" and "it may go on": both sides are processes that may be
-killed at any moment, and a file outlives them.
+One file says that a handler is at the gate, another that the gate is open. Both sides are processes
+that may be killed at any moment, and files outlive them.
 """
 
 import asyncio
@@ -9,16 +9,16 @@ import os
 from pathlib import Path
 
 DIRECTORY = "LAB_DIRECTORY"
-"""Environment variable: where the scenario's files are."""
-POLL = 0.01  # s
+"""Environment variable that names the directory of the sandbox."""
+POLL_S = 0.01
 
 
 class Gate:
-    """One such place, by its name.
+    """A gate, by its name.
 
     Args:
-        name: Its name; without one it stands open.
-        directory: The scenario's files; in a worker, the environment says where.
+        name: Its name.
+        directory: Directory of the sandbox; None in a worker, whose environment names it.
     """
 
     def __init__(self, name: str, directory: Path | None = None) -> None:
@@ -27,13 +27,13 @@ class Gate:
         self._open = place / f"{name}.open"
 
     async def pass_through(self) -> None:
-        """Say that a handler is here, and wait until it may go on."""
+        """Mark that a handler is here, and wait until the gate is open."""
         self._here.touch()
         while not self._open.exists():  # noqa: ASYNC110  the test is another process
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(POLL_S)
 
     @property
-    def reached(self) -> bool:
+    def is_reached(self) -> bool:
         """Whether a handler has come here."""
         return self._here.exists()
 
@@ -43,15 +43,15 @@ class Gate:
         return self._open.exists()
 
     def open(self) -> None:
-        """Let handlers go on, this one and all that come."""
+        """Open the gate for this handler and all later ones."""
         self._open.touch()
 
     def close(self) -> None:
-        """Have the next handler wait, and nobody be here yet."""
+        """Close the gate for the next handler, and forget that one was here."""
         self._open.unlink(missing_ok=True)
         self._here.unlink(missing_ok=True)
 
 
 def lab_directory() -> Path:
-    """Give the directory of the scenario that this worker belongs to."""
+    """Return the directory of the sandbox that this worker belongs to."""
     return Path(os.environ[DIRECTORY])

@@ -8,7 +8,7 @@ Json = dict[str, Any]
 
 
 def run_manifest(name: str, workflow_type: str = "Append", **workflow: Any) -> Json:
-    """A WorkflowRun."""
+    """Return a WorkflowRun."""
     return {
         "apiVersion": API_VERSION,
         "kind": "WorkflowRun",
@@ -18,7 +18,7 @@ def run_manifest(name: str, workflow_type: str = "Append", **workflow: Any) -> J
 
 
 def event_manifest(name: str, run: str, event_name: str = "append", payload: Any = None) -> Json:
-    """A WorkflowEvent."""
+    """Return a WorkflowEvent."""
     return {
         "apiVersion": API_VERSION,
         "kind": "WorkflowEvent",

@@ -1,10 +1,10 @@
-"""The processes of a scenario: started, killed, paused, started again, and never left behind.
+"""The processes of a test: started, killed, paused, started again, and never left behind.
 
-1. Each writes into a file of its own, over all its lives; a failure shows the end of it.
-2. A process started again is the same command line, so it has the port and the name it had.
-3. They end however the test ends: with the `Processes` they belong to, and on Linux with this
-   process, even if that is killed.
-4. Nothing is slept for: what a process has come to is awaited in its log, with a deadline.
+1. Each process logs into one file, over all its lives; a failure shows the end of it.
+2. A process that is started again has the same command line, and so the same port and name.
+3. A process ends when the `Processes` that it belongs to are left. On Linux it also ends with the
+   process of the test, even if that is killed.
+4. No test sleeps for a process: it waits for a line of its log, with a deadline.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from tests.lab.waiting import eventually
 
 ROOT = Path(__file__).parent.parent.parent
 GRCTL = (sys.executable, "-m", "grctl.cli")
-PORTS = range(20_000, 32_000)  # below those that outgoing connections are given
+PORTS = range(20_000, 32_000)  # below the range of outgoing connections
 
 
 class Process:
@@ -37,7 +37,7 @@ class Process:
         name: What it is called in messages.
         command: Its command line.
         log: The file that it writes into.
-        environment: What is different from this process's environment.
+        environment: Variables that differ from those of this process.
     """
 
     def __init__(
@@ -58,28 +58,28 @@ class Process:
         return self.pids[-1]
 
     @property
-    def running(self) -> bool:
-        """Whether it lives; also when it is paused."""
+    def is_running(self) -> bool:
+        """Whether it lives. A paused process lives."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def log(self) -> str:
-        """What it wrote in all its lives."""
+        """Its output in all its lives."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     @property
-    def said(self) -> str:
-        """What it wrote in this life."""
+    def output(self) -> str:
+        """Its output in this life."""
         return self._log.read_bytes()[self._born :].decode(errors="replace")
 
     def records(self, message: str) -> list[dict[str, Any]]:
-        """Give what it logged with this message in all its lives, if it logs JSON."""
+        """Return its log records with this message in all its lives, if it logs JSON."""
         lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
         return [line for line in lines if line.get("message") == message]
 
     def start(self) -> Self:
         """Start it, for the first time or again."""
-        assert not self.running, f"{self.name} runs already"
+        assert not self.is_running, f"{self.name} runs already"
         self._born = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -96,19 +96,19 @@ class Process:
         return self
 
     def kill(self) -> None:
-        """Kill it with -9, whatever it does, and bury it."""
+        """Kill it by SIGKILL, and wait for its end."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     async def terminate(self) -> int:
-        """Ask it to end, and give its exit code."""
+        """Send it SIGTERM, and return its exit code."""
         self.signal(signal.SIGTERM)
-        return await self.ended()
+        return await self.until_ended()
 
-    async def ended(self) -> int:
-        """Wait until it has ended; give its exit code."""
-        await eventually(lambda: not self.running, f"{self.name} has ended", self._tail)
+    async def until_ended(self) -> int:
+        """Wait until it has ended, and return its exit code."""
+        await eventually(lambda: not self.is_running, f"{self.name} has ended", self._tail)
         assert self._process is not None
         return int(self._process.returncode)
 
@@ -118,11 +118,11 @@ class Process:
         self._process.send_signal(number)
 
     async def until_said(self, text: str) -> Self:
-        """Wait until it has written a text in this life; fail at once if it ends before."""
+        """Wait until its output in this life holds a text; fail at once if it ends before."""
         await eventually(
-            lambda: text in self.said or not self.running, f"{self.name}: {text}", self._tail
+            lambda: text in self.output or not self.is_running, f"{self.name}: {text}", self._tail
         )
-        assert text in self.said, f"{self.name} ended before it said {text!r}:\n{self._tail()}"
+        assert text in self.output, f"{self.name} ended before it said {text!r}:\n{self._tail()}"
         return self
 
     @asynccontextmanager
@@ -131,7 +131,7 @@ class Process:
 
         async def watch() -> None:
             while True:
-                await eventually(lambda: not self.running, "", patience=math.inf)
+                await eventually(lambda: not self.is_running, "", patience=math.inf)
                 self.start()
 
         watching = asyncio.create_task(watch())
@@ -145,10 +145,10 @@ class Process:
 
 
 class Processes:
-    """All processes of a scenario. Use it as a context manager: leaving it ends them, last first.
+    """All processes of a test. Use it as a context manager: leaving it ends them, the last first.
 
     Args:
-        directory: Where their output goes.
+        directory: For their logs.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -160,7 +160,7 @@ class Processes:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Kill what still lives: a scenario that asks for an orderly end has seen it by now."""
+        """Kill the processes that still live."""
         self.kill(self.all)
 
     def kill(self, processes: Sequence[Process]) -> None:
@@ -169,13 +169,13 @@ class Processes:
             process.kill()
 
     def named(self, name: str) -> list[Process]:
-        """Return those of a name."""
+        """Return the processes of a name."""
         return [each for each in self.all if each.name == name]
 
     def add(
         self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
     ) -> Process:
-        """Describe a process, and start it later."""
+        """Add a process, which is not started yet."""
         process = Process(name, command, self._directory / f"{name}.log", environment or {})
         self.all.append(process)
         return process
@@ -190,7 +190,7 @@ def is_alive(pid: int) -> bool:
 
 
 def free_port() -> int:
-    """Find a port of this machine that nobody listens on, and that no connection is given."""
+    """Return a port on which nobody listens, outside of the range of outgoing connections."""
     while True:
         port = random.choice(PORTS)  # noqa: S311
         with contextlib.suppress(OSError), socket.socket() as listener:
@@ -199,7 +199,7 @@ def free_port() -> int:
 
 
 def bare_environment() -> dict[str, str]:
-    """Give an environment in which nothing of this machine's own clusters is touched."""
+    """Return this process's environment without what leads to the user's own clusters."""
     return {
         key: value
         for key, value in os.environ.items()

@@ -1,7 +1,7 @@
-"""Relay: stands between workers and an operator, and can part them.
+"""A relay of TCP connections: stands between workers and an operator, and can part them.
 
-It passes bytes on and knows nothing of them. Cut: connections end, and new ones are refused.
-Frozen: connections stay, and nothing comes through, as behind a switch that lost its way.
+It passes bytes on without looking at them. When it is cut, connections end, and new ones are
+refused. A frozen connection stays open and passes nothing, as if a switch had lost its route.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-CHUNK = 65536  # bytes
+CHUNK_BYTES = 65536
 
 
 @dataclass(eq=False)
@@ -19,7 +19,7 @@ class _Link:
     """One connection: from a worker to the relay, and from the relay to the operator."""
 
     ends: tuple[asyncio.StreamWriter, asyncio.StreamWriter]
-    flows: asyncio.Event = field(default_factory=asyncio.Event)
+    is_flowing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def cut(self) -> None:
         for end in self.ends:
@@ -60,8 +60,8 @@ class Relay:
         await self._server.wait_closed()
 
     @property
-    def links(self) -> int:
-        """How many connections go through."""
+    def connections(self) -> int:
+        """How many connections are open."""
         return len(self._links)
 
     def cut(self) -> None:
@@ -71,16 +71,16 @@ class Relay:
             link.cut()
 
     def freeze(self, chance: random.Random) -> None:
-        """Let nothing through any more on some of the connections there are."""
+        """Stop about half of the present connections; `mend` passes on what they held."""
         for link in self._links:
             if chance.random() < 0.5:
-                link.flows.clear()
+                link.is_flowing.clear()
 
     def mend(self) -> None:
-        """Let everything through again, what was held up first."""
+        """Pass everything on again, and accept connections."""
         self._cut = False
         for link in self._links:
-            link.flows.set()
+            link.is_flowing.set()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))
@@ -97,17 +97,17 @@ class Relay:
             writer.transport.abort()
             return
         link = _Link((writer, back))
-        link.flows.set()
+        link.is_flowing.set()
         self._links.add(link)
         try:
-            await _either(_pump(reader, back, link), _pump(there, writer, link))
+            await _until_one_ends(_pump(reader, back, link), _pump(there, writer, link))
         finally:
             self._links.discard(link)
             link.cut()
 
 
-async def _either(*pumps: "asyncio._CoroutineLike[None]") -> None:
-    """Run until one of them ends."""
+async def _until_one_ends(*pumps: "asyncio._CoroutineLike[None]") -> None:
+    """Run both until one of them ends."""
     tasks = [asyncio.create_task(pump) for pump in pumps]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -119,7 +119,7 @@ async def _either(*pumps: "asyncio._CoroutineLike[None]") -> None:
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, link: _Link) -> None:
     with contextlib.suppress(ConnectionError):
-        while data := await source.read(CHUNK):
-            await link.flows.wait()
+        while data := await source.read(CHUNK_BYTES):
+            await link.is_flowing.wait()
             sink.write(data)
             await sink.drain()

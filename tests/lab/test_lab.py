@@ -1,4 +1,4 @@
-"""The scenarios' own sandbox: what they start, they end; what they wait for is seen."""
+"""A lab ends the processes that it starts, and waits for what its tests wait for."""
 
 import asyncio
 import signal
@@ -12,7 +12,7 @@ from tests.lab.lab import Lab, new_lab
 from tests.lab.processes import ROOT, Process, Processes, is_alive
 from tests.lab.waiting import eventually
 
-EVERYTHING = """
+ALL_PROCESSES = """
 import asyncio, sys
 from pathlib import Path
 from tests.lab.api_server import api_server
@@ -42,7 +42,7 @@ async def test_an_event_goes_through_all_processes(lab: Lab) -> None:
     assert "Completed" in await lab.kubectl("get", "wfr", "a")
 
 
-async def test_a_scenario_that_fails_leaves_no_process(kubeconfig: Path, tmp_path: Path) -> None:
+async def test_a_test_that_fails_leaves_no_process(kubeconfig: Path, tmp_path: Path) -> None:
     started: list[Process] = []
 
     async def fail() -> None:
@@ -58,36 +58,36 @@ async def test_a_scenario_that_fails_leaves_no_process(kubeconfig: Path, tmp_pat
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of that death")
-def test_a_scenario_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+def test_a_test_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", EVERYTHING, str(tmp_path)],
+        [sys.executable, "-c", ALL_PROCESSES, str(tmp_path)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    ) as scenario:
-        assert scenario.stdout is not None
-        pids = [int(pid) for pid in scenario.stdout.readline().split()]
+    ) as test:
+        assert test.stdout is not None
+        pids = [int(pid) for pid in test.stdout.readline().split()]
         assert len(pids) == 3
         assert all(map(is_alive, pids))
-        scenario.kill()
+        test.kill()
     asyncio.run(eventually(lambda: not any(map(is_alive, pids)), f"{pids} have ended"))
 
 
 async def test_a_process_killed_and_started_again_is_the_same_but_for_its_pid(lab: Lab) -> None:
     operator, worker = await lab.start_both()
     operator.kill()
-    assert not operator.running
+    assert not operator.is_running
     await operator.start().until_said("operator ready")
     await operator.until_said("worker connected")
     assert operator.pids[0] != operator.pids[1]
     assert operator.log.count("operator ready") == 2
-    assert worker.running
+    assert worker.is_running
 
 
-async def test_a_process_that_ends_too_early_is_told_with_its_output(tmp_path: Path) -> None:
+async def test_a_process_that_ends_too_early_fails_the_test_with_its_output(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
         process = processes.add("greeter", [sys.executable, "-c", "print('hello')"]).start()
         with pytest.raises(AssertionError, match="greeter ended before it said 'bye':\nhello"):
             await process.until_said("bye")
-    assert not process.running
+    assert not process.is_running

@@ -1,4 +1,4 @@
-"""The relay parts who speaks through it, and lets go what it held."""
+"""The relay parts both sides when it is cut, and passes on later what it held when frozen."""
 
 import asyncio
 import random
@@ -14,7 +14,7 @@ ENDED = (ConnectionError, asyncio.IncompleteReadError)
 
 
 class Always(random.Random):
-    """A chance that always comes true."""
+    """A source in which every chance comes true."""
 
     def random(self) -> float:
         return 0.0
@@ -48,7 +48,7 @@ async def relayed() -> AsyncIterator[tuple[Relay, *Streams]]:
         yield relay, reader, writer
 
 
-async def test_a_cut_ends_connections_and_refuses_new_ones_until_it_is_mended() -> None:
+async def test_a_cut_relay_ends_connections_and_refuses_new_ones_until_it_is_mended() -> None:
     async with relayed() as (relay, reader, _):
         relay.cut()
         with pytest.raises(ENDED):
@@ -62,13 +62,13 @@ async def test_a_cut_ends_connections_and_refuses_new_ones_until_it_is_mended() 
             assert await other.readexactly(5) == b"again"
 
 
-async def test_a_frozen_connection_tells_later_what_was_said() -> None:
+async def test_a_frozen_connection_passes_on_later_what_was_sent() -> None:
     async with relayed() as (relay, reader, writer):
         relay.freeze(Always())
         writer.write(b"late")
         saying = asyncio.create_task(reader.readexactly(4))
         await asyncio.sleep(0)
-        assert relay.links == 1
+        assert relay.connections == 1
         assert not saying.done()
         relay.mend()
         assert await saying == b"late"

@@ -1,9 +1,9 @@
-"""The workflows of the scenarios.
+"""The workflows that the lab's workers serve.
 
-1. Every event handler notes what it was given in `store["payloads"]`, so that the store shows what
-   was committed, and in which order.
-2. Every handler writes down that it runs, before it does anything, in a file that outlives it.
-3. What is slow waits at a gate that the test opens; nothing here sleeps for a fixed time.
+1. Every event handler keeps the fingerprint of its payload in `store["payloads"]`, so that the
+   store shows what was committed, and in which order.
+2. Every handler first writes that it runs, into a file that outlives it.
+3. A slow handler waits at a gate that the test opens; no handler sleeps for a fixed time.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ from tests.lab.gate import Gate, lab_directory
 Json = Any
 
 
-async def note(ctx: Context, payload: Json) -> None:
-    """Write down that the handler runs, and what it was given."""
+async def keep(ctx: Context, payload: Json) -> None:
+    """Record the execution, and keep the fingerprint of its payload."""
     record_execution(ctx, lab_directory())
     payloads: list[Json] = await ctx.store.get("payloads", default=[])
     ctx.store.put("payloads", [*payloads, fingerprint(payload)])
 
 
 append = Workflow(workflow_type="Append")
-"""Keeps all payloads in a list until it is told to finish."""
+"""Keeps all payloads in a list until the event `done`."""
 
 
 @append.start()
@@ -41,21 +41,21 @@ async def start(ctx: Context) -> Directive:
 
 @append.event(name="append")
 async def append_payload(ctx: Context, payload: Json) -> Directive:
-    await note(ctx, payload)
+    await keep(ctx, payload)
     return ctx.next.wait_for_event()
 
 
 @append.event()
 async def number(ctx: Context, value: int) -> Directive:
-    """Take a number and nothing else."""
-    await note(ctx, value)
+    """Take a number; another payload does not bind."""
+    await keep(ctx, value)
     return ctx.next.wait_for_event()
 
 
 @append.event()
 async def gated(ctx: Context, gate: str) -> Directive:
-    """Go on when the gate is open."""
-    await note(ctx, gate)
+    """Wait at the gate."""
+    await keep(ctx, gate)
     await Gate(gate).pass_through()
     return ctx.next.wait_for_event()
 
@@ -63,14 +63,14 @@ async def gated(ctx: Context, gate: str) -> Directive:
 @append.event()
 async def step_at(ctx: Context, gate: str) -> Directive:
     """Go on with a step that waits at the gate."""
-    await note(ctx, gate)
+    await keep(ctx, gate)
     ctx.store.put("gate", gate)
     return ctx.next.step(gated_step)
 
 
 @append.step()
 async def gated_step(ctx: Context) -> Directive:
-    """Wait at the gate; say so if it is ended there."""
+    """Wait at the gate; open another gate if the handler is cancelled there."""
     record_execution(ctx, lab_directory())
     gate = await ctx.store.get("gate")
     try:
@@ -85,7 +85,7 @@ async def gated_step(ctx: Context) -> Directive:
 @append.event()
 async def kill(ctx: Context, times: int) -> Directive:
     """Kill this worker in each of the first attempts."""
-    await note(ctx, times)
+    await keep(ctx, times)
     if ctx.run.attempt <= times:
         os.kill(os.getpid(), signal.SIGKILL)
     return ctx.next.wait_for_event()
@@ -94,14 +94,14 @@ async def kill(ctx: Context, times: int) -> Directive:
 @append.event()
 async def fail(ctx: Context, text: str) -> Directive:
     """Fail the run."""
-    await note(ctx, text)
+    await keep(ctx, text)
     raise ValueError(text)
 
 
 @append.event()
 async def hoard(ctx: Context, size: int) -> Directive:
     """Keep so many bytes in the store."""
-    await note(ctx, size)
+    await keep(ctx, size)
     ctx.store.put("hoard", "x" * size)
     return ctx.next.wait_for_event()
 
@@ -109,19 +109,19 @@ async def hoard(ctx: Context, size: int) -> Directive:
 @append.event()
 async def boast(ctx: Context, size: int) -> Directive:
     """Finish with a result of so many bytes."""
-    await note(ctx, size)
+    await keep(ctx, size)
     return ctx.next.complete("x" * size)
 
 
 @append.event()
 async def done(ctx: Context) -> Directive:
-    """Finish; the result is how many payloads came."""
-    await note(ctx, None)
+    """Finish; the result is the number of payloads."""
+    await keep(ctx, None)
     return ctx.next.complete(len(await ctx.store.get("payloads")))
 
 
 deadline = Workflow(workflow_type="Deadline")
-"""Waits for an approval until a deadline; when that has passed it waits for ever."""
+"""Waits for an approval until a deadline; after the deadline it waits for ever."""
 
 
 @deadline.start()
@@ -142,8 +142,8 @@ async def begin(
 
 @deadline.event()
 async def approve(ctx: Context, payload: Json = None) -> Directive:
-    """End the wait: in time, or after it."""
-    await note(ctx, payload)
+    """Keep whether the approval came in time."""
+    await keep(ctx, payload)
     expired = await ctx.store.get("expired", default=False)
     ctx.store.put("approved", "too late" if expired else "in time")
     return ctx.next.wait_for_event()
@@ -151,14 +151,14 @@ async def approve(ctx: Context, payload: Json = None) -> Directive:
 
 @deadline.event()
 async def amount(ctx: Context, value: int) -> Directive:
-    """Take a number and nothing else."""
-    await note(ctx, value)
+    """Take a number; another payload does not bind."""
+    await keep(ctx, value)
     return ctx.next.wait_for_event()
 
 
 @deadline.step()
 async def expire(ctx: Context) -> Directive:
-    """Say that nobody was in time."""
+    """Keep that no approval came in time."""
     record_execution(ctx, lab_directory())
     ctx.store.put("expired", True)
     return ctx.next.wait_for_event()

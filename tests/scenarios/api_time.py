@@ -1,4 +1,4 @@
-"""The API server's clock, by which deadlines are."""
+"""The API server's clock, which decides on deadlines."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,29 +11,29 @@ from tests.lab.waiting import POLL_S
 
 
 class ApiTime:
-    """The time as the dates of the API server's answers tell it: in whole seconds."""
+    """The time of the API server's answers, by their `Date` header: whole seconds."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        api.on_answer = self._answered
+        api.on_answer = self._on_answer
         self.last: datetime
 
     @classmethod
     @asynccontextmanager
     async def of(cls, kubeconfig: Path) -> AsyncIterator["ApiTime"]:
-        """Ask the API server of a kubeconfig."""
+        """Use the API server of a kubeconfig."""
         async with Api(await Connection.find(kubeconfig)) as api:
             yield cls(api)
 
     async def now(self) -> datetime:
-        """Ask for the time."""
+        """Return the time."""
         await self._api.get("/version")
         return self.last
 
     async def until(self, moment: datetime) -> None:
-        """Wait for a second to begin."""
+        """Wait until a moment."""
         while await self.now() < moment:  # noqa: ASYNC110  a server cannot set our events
             await asyncio.sleep(POLL_S)
 
-    def _answered(self, _took: float, date: datetime) -> None:
+    def _on_answer(self, _took: float, date: datetime) -> None:
         self.last = date

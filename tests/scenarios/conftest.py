@@ -41,7 +41,7 @@ async def lab(
 async def shared_sandbox(
     kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Sandbox]:
-    """A namespace with an operator and a worker, for scenarios that leave them alone."""
+    """A namespace with an operator and a worker, for scenarios that do not kill them."""
     async with new_sandbox(kubeconfig, tmp_path_factory.mktemp("sandbox")) as sandbox:
         await sandbox.start_both()
         yield sandbox

@@ -1,7 +1,7 @@
-"""Events for several runs at once, numbered, sent in order for each run whatever is down.
+"""A load of numbered events for several runs, sent in order for each run.
 
-A send that is not answered is made again under the same name, as a sender would that must not lose
-anything: the name is its idempotency key.
+A send without an answer is repeated under the same name, as a careful sender does: the name is the
+idempotency key.
 """
 
 import asyncio
@@ -13,23 +13,23 @@ from grctl.kube import ApiError, UnreachableError
 from tests.lab.lab import Lab
 from tests.lab.waiting import PATIENCE_S, eventually
 
-LONGEST = 3 * PATIENCE_S  # s: for all to be sent, whatever is down meanwhile
-PAUSE = 0.1  # s: before a send that was not answered is made again
+SENDING_PATIENCE_S = 3 * PATIENCE_S
+RETRY_PAUSE_S = 0.1
 
 
 class Load:
-    """Runs that keep what is sent to them. Use it as an async context manager: it starts them.
+    """Events for runs that keep them. Use it as an async context manager: it starts the runs.
 
     Args:
-        lab: Where.
+        lab: Where the runs are.
         runs: How many runs.
     """
 
     def __init__(self, lab: Lab, runs: int) -> None:
         self.sent: dict[str, list[int]] = {f"run-{number}": [] for number in range(runs)}
-        """What the API server has accepted, for each run in that order."""
+        """The numbers that the API server has accepted for each run, in that order."""
         self._wanted = dict.fromkeys(self.sent, 0)
-        """How many events are to be sent to each."""
+        """How many events are to be sent to each run."""
         self._lab = lab
         self._numbers = itertools.count()
         self._queues: dict[str, asyncio.Queue[int]] = {name: asyncio.Queue() for name in self.sent}
@@ -54,7 +54,7 @@ class Load:
         await asyncio.gather(*self._senders, return_exceptions=True)
 
     def send(self, count: int) -> None:
-        """Have so many events sent, spread over the runs; those of one run one after the other."""
+        """Send so many events in the background, spread over the runs, in order for each run."""
         names = list(self.sent)
         for number in (next(self._numbers) for _ in range(count)):
             name = names[number % len(names)]
@@ -62,13 +62,13 @@ class Load:
             self._queues[name].put_nowait(number)
 
     async def until_kept(self) -> None:
-        """Wait until all that was to be sent is sent, and committed."""
-        await eventually(self._all_sent, "all is sent", patience=LONGEST)
+        """Wait until all events are sent and committed."""
+        await eventually(self._all_sent, "all is sent", patience=SENDING_PATIENCE_S)
         for name, sent in self.sent.items():
             await self._until_committed(name, len(sent))
 
-    async def kept(self) -> dict[str, list[object]]:
-        """Give what each run has kept."""
+    async def payloads(self) -> dict[str, list[object]]:
+        """Return the payloads that each run has kept."""
         runs = {name: await self._lab.run(name) for name in self.sent}
         return {name: run.status.store.get("payloads", []) for name, run in runs.items()}
 
@@ -84,16 +84,16 @@ class Load:
     async def _send_all(self, run: str) -> None:
         while True:
             number = await self._queues[run].get()
-            await self._send_in_the_end(run, number)
+            await self._send_patiently(run, number)
             self.sent[run].append(number)
 
-    async def _send_in_the_end(self, run: str, number: int) -> None:
+    async def _send_patiently(self, run: str, number: int) -> None:
         while True:
             try:
                 await self._lab.client.send(
                     workflow_id=run, event_name="append", payload=number, name=f"{run}-{number}"
                 )
             except (ApiError, UnreachableError):
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(RETRY_PAUSE_S)
             else:
                 return

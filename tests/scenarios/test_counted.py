@@ -1,4 +1,4 @@
-"""What it costs: three requests an event, and none while nothing happens."""
+"""What events cost: three requests each, and none while nothing happens."""
 
 from collections import Counter
 
@@ -10,7 +10,7 @@ from tests.lab.metrics import Figures
 from tests.scenarios.counting import figures_when, writes_of
 
 EVENTS = 20
-SHOWN_AFTER = "0.25"  # s: what takes longer is shown to people, by one write more
+SHOWN_AFTER_S = "0.25"  # a longer execution is shown to people by one more write
 SETTLED = "grctl_events_settled_total"
 TOOK = "grctl_dispatch_to_commit_seconds"
 
@@ -28,7 +28,7 @@ async def start_run(lab: Lab) -> WorkflowHandle:
 def was_quick(before: Figures, after: Figures) -> bool:
     """Return whether the one execution in between was committed before a view was due."""
     buckets = [
-        each.value(f"{TOOK}_bucket", kind="event", le=SHOWN_AFTER) for each in (before, after)
+        each.value(f"{TOOK}_bucket", kind="event", le=SHOWN_AFTER_S) for each in (before, after)
     ]
     return buckets[1] > buckets[0]
 

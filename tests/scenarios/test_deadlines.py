@@ -1,8 +1,8 @@
-"""An event and its wait's deadline race, and exactly one wins (rule 7).
+"""An event and its wait's deadline race, and exactly one of them wins: I7 (deadlines).
 
-1. Who wins is said by the second that the API server stamped on the event, never by who was late
-   to see it; so a test reads that stamp, and takes another run where it is not the one it wanted.
-2. What is waited for here is a moment of the API server's clock, by the dates of its answers.
+1. The second that the API server stamped on the event decides, not who saw it late. So a test reads
+   that stamp, and repeats with another run if it is not the second that it wanted.
+2. Tests wait for moments of the API server's clock, by the dates of its answers.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from tests.lab.reporting import Report, seconds
 from tests.lab.waiting import PATIENCE_S, eventually
 from tests.scenarios.api_time import ApiTime
 
-SECONDS = 2.0  # s: of a wait
+WAIT_S = 2.0
 SECOND = timedelta(seconds=1)
-ROUNDS = 5  # runs until an event is stamped with the second that was wanted
-LAG = 10.0  # s
-MANY = 1000  # runs
-HEAD_START = timedelta(seconds=12)  # for so many runs to begin their waits
+MAX_TRIES = 5  # until an event is stamped with the second that was wanted
+LAG_S = 10.0
+RUNS_COUNT = 1000
+HEAD_START = timedelta(seconds=12)  # for all runs to begin their waits
 
 IN_TIME = {"approved": "in time"}
 TOO_LATE = {"approved": "too late", "expired": True}
@@ -39,9 +39,9 @@ async def clock(lab: Lab) -> AsyncIterator[ApiTime]:
 
 
 async def _waiting(lab: Lab, name: str, **given: object) -> datetime:
-    """Start a run that waits; give its deadline."""
+    """Start a run that waits, and return its deadline."""
     await lab.client.start_workflow(
-        workflow_type="Deadline", workflow_id=name, workflow_input={"seconds": SECONDS, **given}
+        workflow_type="Deadline", workflow_id=name, workflow_input={"seconds": WAIT_S, **given}
     )
     run = await lab.until_run(name, lambda run: run.status.wait is not None)
     assert run.status.wait is not None
@@ -50,7 +50,7 @@ async def _waiting(lab: Lab, name: str, **given: object) -> datetime:
 
 
 async def _approve(lab: Lab, name: str) -> tuple[SentEvent, datetime]:
-    """Send the approval; give the second that it is stamped with."""
+    """Send the approval, and return the second that it is stamped with."""
     sent = await lab.client.send(workflow_id=name, event_name="approve")
     created = (await lab.event(sent.name)).metadata.creation_timestamp
     assert created is not None
@@ -58,7 +58,7 @@ async def _approve(lab: Lab, name: str) -> tuple[SentEvent, datetime]:
 
 
 async def _fate(lab: Lab, name: str, sent: SentEvent) -> dict[str, object]:
-    """Give what a run says of its approval, once that is settled."""
+    """Return what a run kept of its approval, once that is settled."""
     status = await sent.settled(timedelta(seconds=60))
     assert (status.phase, status.reason) == (EventPhase.PROCESSED, EventReason.HANDLED)
     store = (await lab.run(name)).status.store
@@ -76,7 +76,7 @@ async def test_the_second_of_its_creation_decides(
     lab: Lab, clock: ApiTime, offset: int, fate: dict[str, object]
 ) -> None:
     await lab.start_both()
-    for number in range(ROUNDS):
+    for number in range(MAX_TRIES):
         name = f"order-{number}"
         deadline = await _waiting(lab, name)
         await clock.until(deadline + offset * SECOND)
@@ -86,7 +86,7 @@ async def test_the_second_of_its_creation_decides(
         if created == deadline + offset * SECOND:
             assert found == fate
             return
-    pytest.fail(f"no event was stamped {offset:+} s from its deadline in {ROUNDS} tries")
+    pytest.fail(f"no event was stamped {offset:+} s from its deadline in {MAX_TRIES} tries")
 
 
 async def test_an_event_in_time_wins_although_the_operator_is_down_past_the_deadline(
@@ -118,8 +118,8 @@ async def test_a_late_event_does_not_win_because_the_operator_was_down(
 async def test_a_stream_that_lags_changes_nothing(
     lab: Lab, clock: ApiTime, *, in_time: bool
 ) -> None:
-    """It shows the event long after the deadline; the list past the deadline shows it then."""
-    lagging = lagging_watch("workflowevents", LAG)
+    """The stream shows the event long after the deadline, but the list past it shows the event."""
+    lagging = lagging_watch("workflowevents", LAG_S)
     async with ApiProxy(lab.kubeconfig, lab.directory / "kubeconfig-lagging", lagging) as proxy:
         operator = lab.operator(kubeconfig=proxy.kubeconfig).start()
         await lab.worker().start().until_said("connected")
@@ -150,7 +150,7 @@ async def test_a_wait_entered_with_a_full_inbox_needs_no_timer(lab: Lab, clock: 
     handle = await lab.client.start_workflow(
         workflow_type="Deadline",
         workflow_id="order",
-        workflow_input={"seconds": SECONDS, "gate": "g"},
+        workflow_input={"seconds": WAIT_S, "gate": "g"},
     )
     sent = [await handle.send("approve", number) for number in range(5)]
     lab.gate("g").open()
@@ -158,7 +158,7 @@ async def test_a_wait_entered_with_a_full_inbox_needs_no_timer(lab: Lab, clock: 
         assert (await each.settled(timedelta(seconds=30))).phase is EventPhase.PROCESSED
     began = (await lab.run("order")).status.started_at
     assert began is not None
-    await clock.until(began + timedelta(seconds=SECONDS + 2))
+    await clock.until(began + timedelta(seconds=WAIT_S + 2))
     store = (await lab.run("order")).status.store
     assert store == {"payloads": [0, 1, 2, 3, 4], "approved": "in time"}
 
@@ -167,21 +167,23 @@ async def test_a_thousand_waits_with_the_same_deadline(
     lab: Lab, clock: ApiTime, report: Report
 ) -> None:
     until = await clock.now() + HEAD_START
-    names = [f"order-{number}" for number in range(MANY)]
+    names = [f"order-{number}" for number in range(RUNS_COUNT)]
     await _start_many(lab, names, until)
     await lab.start_both()
-    await eventually(lambda: _ended(lab) == MANY, "all waits have ended", patience=PATIENCE_S * 3)
+    await eventually(
+        lambda: _ended(lab) == RUNS_COUNT, "all waits have ended", patience=PATIENCE_S * 3
+    )
     deadlines = [deadline for _, deadline in _deadlines(lab)]
     same = max(deadlines, key=deadlines.count)
     took = (await clock.now() - same).total_seconds()
     report(
         f"{deadlines.count(same)} waits of the same second, until the last had ended", seconds(took)
     )
-    assert len(deadlines) == MANY
+    assert len(deadlines) == RUNS_COUNT
     stores = [
         run["status"]["store"] for run in (await lab.api.get(RUNS.path(lab.namespace)))["items"]
     ]
-    assert stores == [{"expired": True}] * MANY
+    assert stores == [{"expired": True}] * RUNS_COUNT
 
 
 def _ended(lab: Lab) -> int:

@@ -1,6 +1,7 @@
-"""Processes die at any moment, and nothing is lost, repeated or out of order (rules 1, 2, 4, 6).
+"""Processes die at any moment, and no event is lost, committed twice or out of order.
 
-Moments are random. $SCENARIOS_SEED repeats those of a failure, which prints its seed.
+These are I1 (no loss), I2 (one order), I4 (one commit) and I6 (level-triggered). Moments are
+random: a failure prints its seed, and $SCENARIOS_SEED repeats it.
 """
 
 import asyncio
@@ -31,39 +32,45 @@ BEAR_ONE_CRASH = '{"spec":{"backoffLimit":1}}'
 KILLS = 20
 RUNS = 10
 EVENTS = 500
-YOUNG = (0.0, 1.0)  # s: a process takes about as long to start, so many die while they do
-GROWN = (1.0, 2.0)  # s: it works again
-OLD = (2.5, 3.5)  # s: an operator has also waited for what workers may bring back to it
-LAG = 0.3  # s
-LOAD_SECONDS = float(os.environ.get("SCENARIOS_LOAD_SECONDS", "8"))
+YOUNG_S = (0.0, 1.0)  # a process takes about as long to start, so many die while starting
+GROWN_S = (1.0, 2.0)  # it works again
+OLD_S = (2.5, 3.5)  # an operator has also waited for the outcomes that workers may hold
+LAG_S = 0.3
+LOAD_S = float(os.environ.get("SCENARIOS_LOAD_SECONDS", "8"))
 
 
 @pytest.fixture
 def moments() -> random.Random:
-    """Random moments; a failure shows the seed."""
+    """A source of random moments; a failure shows its seed."""
     seed = os.environ.get("SCENARIOS_SEED") or str(random.SystemRandom().randrange(10**6))
     print(f"SCENARIOS_SEED={seed}")  # noqa: T201
     return random.Random(seed)  # noqa: S311
 
 
-async def test_operator_killed_at_random_moments(lab: Lab, moments: random.Random) -> None:
+async def test_an_operator_killed_at_random_moments_loses_nothing(
+    lab: Lab, moments: random.Random
+) -> None:
     operator, _ = await lab.start_both()
     async with Load(lab, RUNS) as load:
         for _ in range(KILLS):
-            await _kill_while_sending(load, operator, _life(moments, OLD))
-        await _nothing_is_amiss(load)
+            await _kill_while_sending(load, operator, _life(moments, OLD_S))
+        await _check_payloads(load)
 
 
-async def test_worker_killed_at_random_moments(lab: Lab, moments: random.Random) -> None:
+async def test_a_worker_killed_at_random_moments_loses_nothing(
+    lab: Lab, moments: random.Random
+) -> None:
     _, worker = await lab.start_both()
     async with Load(lab, RUNS) as load:
         for _ in range(KILLS):
-            await _kill_while_sending(load, worker, moments.uniform(*YOUNG))
+            await _kill_while_sending(load, worker, moments.uniform(*YOUNG_S))
             await load.until_kept()
-        await _nothing_is_amiss(load)
+        await _check_payloads(load)
 
 
-async def test_api_server_killed_at_random_moments(tmp_path: Path, moments: random.Random) -> None:
+async def test_an_api_server_killed_at_random_moments_loses_nothing(
+    tmp_path: Path, moments: random.Random
+) -> None:
     async with (
         api_server(tmp_path) as server,
         new_lab(server.kubeconfig, tmp_path, server.processes) as lab,
@@ -72,16 +79,16 @@ async def test_api_server_killed_at_random_moments(tmp_path: Path, moments: rand
         await lab.start_both()
         async with Load(lab, RUNS) as load:
             for _ in range(KILLS):
-                await _kill_while_sending(load, server.embedded.process, _life(moments, GROWN))
-            await _nothing_is_amiss(load)
+                await _kill_while_sending(load, server.embedded.process, _life(moments, GROWN_S))
+            await _check_payloads(load)
         await lab.check_history()
 
 
 async def test_two_operators_at_once_commit_nothing_twice(lab: Lab) -> None:
-    """Each leads by a Lease of its own, so both write, as when one was paused and comes back.
+    """Each leads by a Lease of its own, so both write, as if one had been paused and came back.
 
-    One sees the runs before the events that their commits consumed: it must not trust its view. The
-    other sees the runs later, so that each is the first at something: starts, and events.
+    One sees runs late, the other sees events late, so each is the first one at something. An
+    operator that sees a run before the events that its commits consumed must not trust its view.
     """
     async with (
         _behind(lab, "workflowruns") as one,
@@ -94,7 +101,7 @@ async def test_two_operators_at_once_commit_nothing_twice(lab: Lab) -> None:
             await operator.start().until_said("operator ready")
             worker = lab.worker(name=f"worker-{number}", operator=operator.name)
             await worker.start().until_said("connected")
-        await _load_for(lab, LOAD_SECONDS)
+        await _load_for(lab, LOAD_S)
         commits = [process.log.count(" committed ") for process in lab.processes.all]
         assert sum(count > 0 for count in commits) == 2, "both operators committed something"
         lab.processes.kill(lab.processes.all)
@@ -103,7 +110,7 @@ async def test_two_operators_at_once_commit_nothing_twice(lab: Lab) -> None:
 def _behind(lab: Lab, plural: str) -> ApiProxy:
     """Return a proxy behind which one kind of object is seen late."""
     kubeconfig = lab.directory / f"kubeconfig-{plural}"
-    return ApiProxy(lab.kubeconfig, kubeconfig, lagging_watch(plural, LAG))
+    return ApiProxy(lab.kubeconfig, kubeconfig, lagging_watch(plural, LAG_S))
 
 
 async def _load_for(lab: Lab, seconds: float) -> None:
@@ -113,14 +120,14 @@ async def _load_for(lab: Lab, seconds: float) -> None:
         while loop.time() < end:
             load.send(RUNS * 8)
             await load.until_kept()
-        assert await load.kept() == load.sent
+        assert await load.payloads() == load.sent
     await lab.recorder.until_settled()
 
 
 async def test_the_next_event_after_a_worker_died_waits_for_no_grace(
     lab: Lab, report: Report
 ) -> None:
-    """Three deaths while it has nothing, three while it has an event: the quickest counts."""
+    """The worker dies three times while idle and three times while busy; the quickest counts."""
     operator, worker = await lab.start_both("--log-level", "debug", "--log-format", "json")
     handle = await lab.start("a")
     await lab.until_run("a", lambda run: run.status.phase is RunPhase.WAIT_EVENT)
@@ -158,7 +165,7 @@ async def _die_idle(handle: WorkflowHandle, worker: Process) -> float:
 async def _die_busy(lab: Lab, handle: WorkflowHandle, worker: Process, name: str) -> float:
     gate = lab.gate(name)
     sent = await handle.send("gated", name)
-    await eventually(lambda: gate.reached, "the handler is at the gate")
+    await eventually(lambda: gate.is_reached, "the handler is at the gate")
     worker.kill()
     began = time.monotonic()
     gate.open()
@@ -230,19 +237,19 @@ async def test_a_handler_that_kills_its_worker_a_few_times_succeeds(lab: Lab) ->
 
 
 def _life(moments: random.Random, long: tuple[float, float]) -> float:
-    """Give the length of a life: every third is long."""
-    return moments.uniform(*moments.choice((YOUNG, YOUNG, long)))
+    """Return how long a process is to live: every third lives long."""
+    return moments.uniform(*moments.choice((YOUNG_S, YOUNG_S, long)))
 
 
 async def _kill_while_sending(load: Load, victim: Process, life: float) -> None:
-    """Kill it after so many seconds of its life, during which events are sent; start it again."""
+    """Send events, kill the process after so many seconds, and start it again."""
     load.send(EVENTS // KILLS)
-    await asyncio.sleep(life)  # this is the random moment: nothing is waited for
+    await asyncio.sleep(life)  # a random moment, not a wait for something
     victim.kill()
     victim.start()
 
 
-async def _nothing_is_amiss(load: Load) -> None:
+async def _check_payloads(load: Load) -> None:
     await load.until_kept()
     assert sum(map(len, load.sent.values())) == EVENTS
-    assert await load.kept() == load.sent
+    assert await load.payloads() == load.sent

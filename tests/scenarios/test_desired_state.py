@@ -1,4 +1,4 @@
-"""What people want of a run: that it ends, in time or at once, and that what is over goes."""
+"""The desired state of a run: it ends in time or at once, and finished things are removed."""
 
 import secrets
 from datetime import timedelta
@@ -34,23 +34,23 @@ def order() -> str:
     return f"order-{secrets.token_hex(3)}"
 
 
-async def _in_a_step(lab: Lab, order: str) -> WorkflowHandle:
-    """Start a run and have it in a step, at its gate; another event waits."""
+async def _start_step(lab: Lab, order: str) -> WorkflowHandle:
+    """Start a run whose step waits at its gate, and send another event."""
     handle = await lab.start(order)
     await handle.send("step_at", order)
-    await eventually(lambda: lab.gate(order).reached, f"{order} is at its gate")
+    await eventually(lambda: lab.gate(order).is_reached, f"{order} is at its gate")
     await handle.send("append", "waits", name=f"{order}-waits")
     return handle
 
 
 async def _ended(lab: Lab, order: str, phase: RunPhase) -> "RunStatus":
-    """Give what a run has come to; what waited for it is rejected."""
+    """Wait until a run has finished in a phase, and return its status."""
     run = await lab.until_run(order, lambda run: run.status.phase.finished)
     assert run.status.phase is phase
     return run.status
 
 
-async def _waited_in_vain(lab: Lab, order: str) -> None:
+async def _check_waiting_event_is_rejected(lab: Lab, order: str) -> None:
     await eventually(lambda: _is_settled(lab, f"{order}-waits"), f"{order}-waits is settled")
     status = (await lab.event(f"{order}-waits")).status
     assert (status.phase, status.reason) == (EventPhase.REJECTED, EventReason.RUN_FINISHED)
@@ -60,7 +60,7 @@ async def _is_settled(lab: Lab, event: str) -> bool:
     return (await lab.event(event)).status.phase.settled
 
 
-async def test_cancelled_in_a_wait_it_ends_at_once(shared_lab: Lab, order: str) -> None:
+async def test_a_run_cancelled_in_a_wait_ends_at_once(shared_lab: Lab, order: str) -> None:
     handle = await shared_lab.start(order)
     await shared_lab.until_run(order, lambda run: run.status.phase is RunPhase.WAIT_EVENT)
     await handle.cancel()
@@ -69,8 +69,8 @@ async def test_cancelled_in_a_wait_it_ends_at_once(shared_lab: Lab, order: str) 
     assert "Cancelled" in await shared_lab.kubectl("get", "wfr", order)
 
 
-async def test_cancelled_in_a_step_it_ends_after_the_step(shared_lab: Lab, order: str) -> None:
-    handle = await _in_a_step(shared_lab, order)
+async def test_a_run_cancelled_in_a_step_ends_after_the_step(shared_lab: Lab, order: str) -> None:
+    handle = await _start_step(shared_lab, order)
     told = await shared_lab.grctl("cancel", order)
     assert order in told
     assert not (await handle.describe()).phase.finished
@@ -80,15 +80,15 @@ async def test_cancelled_in_a_step_it_ends_after_the_step(shared_lab: Lab, order
         await handle.result(PATIENCE)
     status = await _ended(shared_lab, order, RunPhase.CANCELLED)
     assert status.store["passed"] == order, "what the step did is kept"
-    await _waited_in_vain(shared_lab, order)
+    await _check_waiting_event_is_rejected(shared_lab, order)
 
 
-async def test_cancelled_by_kubectl_while_it_handles_an_event_it_keeps_what_that_did(
+async def test_a_run_cancelled_while_it_handles_an_event_keeps_the_outcome(
     shared_lab: Lab, order: str
 ) -> None:
     handle = await shared_lab.start(order)
     sent = await handle.send("gated", order)
-    await eventually(lambda: shared_lab.gate(order).reached, f"{order} is at its gate")
+    await eventually(lambda: shared_lab.gate(order).is_reached, f"{order} is at its gate")
     patch = '{"spec":{"cancel":true}}'
     await shared_lab.kubectl("patch", "wfr", order, "--type=merge", "-p", patch)
     shared_lab.gate(order).open()
@@ -97,10 +97,10 @@ async def test_cancelled_by_kubectl_while_it_handles_an_event_it_keeps_what_that
     assert status.store["payloads"] == [order]
 
 
-async def test_terminated_in_a_step_it_ends_at_once_and_the_handler_is_aborted(
+async def test_a_run_terminated_in_a_step_ends_at_once_and_aborts_the_handler(
     shared_lab: Lab, order: str
 ) -> None:
-    handle = await _in_a_step(shared_lab, order)
+    handle = await _start_step(shared_lab, order)
     await handle.terminate()
     with pytest.raises(WorkflowTerminatedError, match="Terminated by spec"):
         await handle.result(PATIENCE)
@@ -108,15 +108,15 @@ async def test_terminated_in_a_step_it_ends_at_once_and_the_handler_is_aborted(
     await eventually(lambda: aborted.is_open, "the handler was cancelled")
     status = await _ended(shared_lab, order, RunPhase.TERMINATED)
     assert "passed" not in status.store, "what the step did is void"
-    await _waited_in_vain(shared_lab, order)
+    await _check_waiting_event_is_rejected(shared_lab, order)
 
 
-async def test_terminated_while_it_handles_an_event_the_event_is_rejected(
+async def test_a_run_terminated_while_it_handles_an_event_rejects_the_event(
     shared_lab: Lab, order: str
 ) -> None:
     handle = await shared_lab.start(order)
     sent = await handle.send("gated", order)
-    await eventually(lambda: shared_lab.gate(order).reached, f"{order} is at its gate")
+    await eventually(lambda: shared_lab.gate(order).is_reached, f"{order} is at its gate")
     told = await shared_lab.grctl("terminate", order, "--wait")
     assert "Terminated" in told
     status = await sent.settled(PATIENCE)
@@ -137,7 +137,7 @@ async def test_a_run_that_takes_too_long_times_out_in_a_wait(shared_lab: Lab, or
     assert run.status.finished_at - run.metadata.creation_timestamp >= 2 * SECOND
 
 
-async def test_a_run_that_takes_too_long_times_out_in_a_step(shared_lab: Lab, order: str) -> None:
+async def test_a_run_that_takes_too_long_times_out_start_step(shared_lab: Lab, order: str) -> None:
     manifest = run_manifest(order, timeout="2s")
     await shared_lab.kubectl("apply", "-f", "-", stdin=manifest)
     handle = await shared_lab.client.get_workflow_handle(workflow_id=order)
@@ -146,13 +146,13 @@ async def test_a_run_that_takes_too_long_times_out_in_a_step(shared_lab: Lab, or
         await handle.result(PATIENCE)
     status = await _ended(shared_lab, order, RunPhase.TIMED_OUT)
     assert "passed" not in status.store
-    if shared_lab.gate(order).reached:
+    if shared_lab.gate(order).is_reached:
         aborted = shared_lab.gate(f"{order}-cancelled")
         await eventually(lambda: aborted.is_open, "the handler was cancelled")
     shared_lab.gate(order).open()
 
 
-async def test_a_finished_run_goes_when_its_time_is_over_and_not_before(
+async def test_a_finished_run_is_deleted_after_its_ttl_and_not_before(
     shared_lab: Lab, order: str
 ) -> None:
     handle = await shared_lab.client.start_workflow(
@@ -168,9 +168,7 @@ async def test_a_finished_run_goes_when_its_time_is_over_and_not_before(
     await shared_lab.until_gone(EVENTS, sent.name)
 
 
-async def test_the_time_that_a_finished_run_stays_can_be_set_later(
-    shared_lab: Lab, order: str
-) -> None:
+async def test_the_ttl_of_a_finished_run_can_be_set_later(shared_lab: Lab, order: str) -> None:
     handle = await shared_lab.start(order)
     await handle.send("done")
     await handle.result(PATIENCE)
@@ -179,7 +177,7 @@ async def test_the_time_that_a_finished_run_stays_can_be_set_later(
     await shared_lab.until_gone(RUNS, order)
 
 
-async def test_of_the_settled_events_the_newest_stay(lab: Lab) -> None:
+async def test_the_newest_settled_events_are_kept(lab: Lab) -> None:
     await lab.start_both()
     handle = await lab.client.start_workflow(
         workflow_type="Append", workflow_id="order", keep_events=KEPT

@@ -1,8 +1,8 @@
-"""An idle cluster: its watches are silent, and that ends nobody.
+"""On an idle cluster watches are silent, and no operator ends because of it.
 
-A quarter of an hour, in which seven lists are due to silence and three streams come to their end,
-is put together into some seconds. On a real API server a bookmark comes each minute at most, so
-that a watch is as silent in these seconds as it is for minutes on an idle cluster.
+Intervals are shortened, so that a quarter of an hour passes in seconds: seven silences, each
+answered by a list, and three streams that end. A real API server sends at most one bookmark a
+minute, so a watch is silent in these seconds as it is for minutes on an idle cluster.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -67,7 +67,7 @@ def was_idle(operator: Operator) -> bool:
     )
 
 
-async def test_operators_on_an_idle_cluster_go_on(lab: Lab) -> None:
+async def test_operators_on_an_idle_cluster_keep_running(lab: Lab) -> None:
     async with two_operators(lab) as operators:
         await lab.client.start_workflow(workflow_type="Append", workflow_id="idle")
         for operator in operators:

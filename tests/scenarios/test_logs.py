@@ -1,4 +1,4 @@
-"""The logs of the processes, at their most verbose: one story for each event, and no payload."""
+"""The logs at level debug: each event can be followed, and no payload is logged."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What people do to events, and what they are told, by kubectl, the command line and the SDK."""
+"""What people do to events, and what kubectl, the command line and the SDK tell them."""
 
 import secrets
 from datetime import timedelta
@@ -23,31 +23,31 @@ def order() -> str:
     return f"order-{secrets.token_hex(3)}"
 
 
-async def _busy(lab: Lab, order: str) -> WorkflowHandle:
-    """Start a run whose handler is at a gate, so that events wait behind it."""
+async def _start_busy(lab: Lab, order: str) -> WorkflowHandle:
+    """Start a run whose handler is at a gate, so that later events wait."""
     handle = await lab.start(order)
     await handle.send("gated", order)
-    await eventually(lambda: lab.gate(order).reached, f"{order} is at its gate")
+    await eventually(lambda: lab.gate(order).is_reached, f"{order} is at its gate")
     return handle
 
 
 async def _finish(lab: Lab, handle: WorkflowHandle) -> list[object]:
-    """Open the gate, let the run finish and its events be settled; give what it kept between."""
+    """Open the gate, finish the run and settle its events; return the payloads in between."""
     lab.gate(handle.workflow_id).open()
     await handle.send("done")
     await handle.result(PATIENCE)
-    await lab.recorder.until_settled()  # each says so itself a moment after the run
+    await lab.recorder.until_settled()  # an event's own status is written a moment after the run's
     payloads: list[object] = (await lab.run(handle.workflow_id)).status.store["payloads"]
     return payloads[1:-1]
 
 
-def _runs_of(lab: Lab, uid: str | None) -> int:
-    """Count how often a handler began with an event."""
+def _executions_of(lab: Lab, uid: str | None) -> int:
+    """Count the executions of an event."""
     return sum(each.event == uid for each in read_executions(lab.directory))
 
 
 async def test_deleting_a_waiting_event_withdraws_it(shared_lab: Lab, order: str) -> None:
-    handle = await _busy(shared_lab, order)
+    handle = await _start_busy(shared_lab, order)
     for number in (1, 2, 3):
         await handle.send("append", number, name=f"{order}-{number}")
     assert "deleted" in await shared_lab.withdraw(f"{order}-2")
@@ -60,7 +60,7 @@ async def test_deleting_a_waiting_event_withdraws_it(shared_lab: Lab, order: str
 async def test_a_manifest_applied_again_and_again_is_handled_once(
     shared_lab: Lab, order: str, how: tuple[str, ...]
 ) -> None:
-    handle = await _busy(shared_lab, order)
+    handle = await _start_busy(shared_lab, order)
     manifest = event_manifest(f"{order}-1", order, payload=1)
     apply = ("apply", *how, "-f", "-")
     told = [await shared_lab.kubectl(*apply, stdin=manifest) for _ in range(3)]
@@ -70,13 +70,13 @@ async def test_a_manifest_applied_again_and_again_is_handled_once(
     told.append(await shared_lab.kubectl(*apply, stdin=manifest))
     event = await shared_lab.event(f"{order}-1")
     assert event.status.phase is EventPhase.PROCESSED
-    assert _runs_of(shared_lab, event.metadata.uid) == 1
+    assert _executions_of(shared_lab, event.metadata.uid) == 1
     again = "serverside-applied" if how else "unchanged"
     assert all(again in text for text in told[1:]), told
 
 
 async def test_a_label_on_a_waiting_event_does_not_move_it(shared_lab: Lab, order: str) -> None:
-    handle = await _busy(shared_lab, order)
+    handle = await _start_busy(shared_lab, order)
     for number in (1, 2, 3):
         await handle.send("append", number, name=f"{order}-{number}")
     await shared_lab.kubectl("label", "wfe", f"{order}-1", "seen=yes")
@@ -109,20 +109,20 @@ async def test_a_mistyped_event_is_refused_by_the_command_line_and_rejected_othe
     assert '"append"' in told
     assert "--force" in told
     status = await (await handle.send("apend")).settled(PATIENCE)
-    assert _verdict(status) == (EventPhase.REJECTED, EventReason.UNKNOWN_EVENT)
+    assert _phase_and_reason(status) == (EventPhase.REJECTED, EventReason.UNKNOWN_EVENT)
     assert status.message is not None
     assert status.message.startswith('Append has no event handler "apend"; it has "append", ')
     assert status.message.endswith("The run goes on waiting.")
-    assert "UnknownEvent: Append has no event handler" in await _described(shared_lab, order)
+    assert "UnknownEvent: Append has no event handler" in await _description(shared_lab, order)
     assert (await shared_lab.run(order)).status.phase is RunPhase.WAIT_EVENT
 
 
-def _verdict(status: EventStatus) -> tuple[EventPhase, str | None]:
+def _phase_and_reason(status: EventStatus) -> tuple[EventPhase, str | None]:
     return status.phase, status.reason
 
 
-async def _described(lab: Lab, run: str) -> str:
-    """Give what `kubectl describe` says of a run, once its core Event is there."""
+async def _description(lab: Lab, run: str) -> str:
+    """Return what `kubectl describe` prints about a run, once its core Event is there."""
     told = [""]
 
     async def announced() -> bool:
@@ -140,13 +140,13 @@ async def test_a_payload_that_does_not_fit_is_rejected_with_what_would(
     sent = await handle.send("number", "a lot")
     shared_lab.recorder.unfit.add(sent.name)
     status = await sent.settled(PATIENCE)
-    assert _verdict(status) == (EventPhase.REJECTED, EventReason.BAD_PAYLOAD)
+    assert _phase_and_reason(status) == (EventPhase.REJECTED, EventReason.BAD_PAYLOAD)
     assert status.message is not None
     assert "number(value: int) does not take this payload" in status.message
     assert "valid integer" in status.message
 
 
-async def test_an_event_of_a_handle_whose_run_is_gone_goes_to_no_other(
+async def test_an_event_of_a_handle_whose_run_is_gone_goes_to_no_other_run(
     shared_lab: Lab, order: str
 ) -> None:
     old = await shared_lab.start(order)
@@ -154,7 +154,7 @@ async def test_an_event_of_a_handle_whose_run_is_gone_goes_to_no_other(
     await old.result(PATIENCE)
     new = await shared_lab.start(order)
     status = await (await old.send("append", "for the old one")).settled(PATIENCE)
-    assert _verdict(status) == (EventPhase.REJECTED, EventReason.RUN_GONE)
+    assert _phase_and_reason(status) == (EventPhase.REJECTED, EventReason.RUN_GONE)
     assert status.message == (
         f'This event was sent to an earlier run of "{order}", which is gone.'
         " Send it again to the present one."
@@ -170,7 +170,7 @@ async def test_an_event_of_a_handle_whose_run_was_deleted_is_rejected_without_a_
     old = await shared_lab.start(order)
     await shared_lab.kubectl("delete", "wfr", order)
     status = await (await old.send("append")).settled(PATIENCE)
-    assert _verdict(status) == (EventPhase.REJECTED, EventReason.RUN_GONE)
+    assert _phase_and_reason(status) == (EventPhase.REJECTED, EventReason.RUN_GONE)
     assert status.message == "The run that this event was sent to is gone."
 
 
@@ -198,12 +198,12 @@ async def test_a_payload_that_is_too_large_is_refused_before_it_is_sent(
     ],
     ids=["store", "result"],
 )
-async def test_what_a_handler_leaves_may_not_be_too_large(
+async def test_a_store_or_result_that_is_too_large_fails_the_run(
     shared_lab: Lab, order: str, event_name: str, told: str
 ) -> None:
     handle = await shared_lab.start(order)
     status = await (await handle.send(event_name, 300 * KIB)).settled(PATIENCE)
-    assert _verdict(status) == (EventPhase.FAILED, EventReason.HANDLER_FAILED)
+    assert _phase_and_reason(status) == (EventPhase.FAILED, EventReason.HANDLER_FAILED)
     assert status.message is not None
     assert told in status.message
     run = await shared_lab.until_run(order, lambda run: run.status.phase is RunPhase.FAILED)
@@ -212,7 +212,7 @@ async def test_what_a_handler_leaves_may_not_be_too_large(
     assert "hoard" not in run.status.store
 
 
-async def test_an_event_to_an_id_that_is_no_name_is_refused(shared_lab: Lab) -> None:
+async def test_an_event_for_an_invalid_workflow_id_is_refused(shared_lab: Lab) -> None:
     with pytest.raises(InvalidNameError, match="'order-17' would fit"):
         await shared_lab.client.send(workflow_id="Order_17", event_name="append")
     told = await shared_lab.grctl("send", "Order_17", "append", fails=True)

@@ -1,4 +1,4 @@
-"""What people do to runs, and what they are told, by kubectl, the command line and the SDK."""
+"""What people do to runs, and what kubectl, the command line and the SDK tell them."""
 
 import asyncio
 import secrets
@@ -23,12 +23,12 @@ def order() -> str:
     return f"order-{secrets.token_hex(3)}"
 
 
-async def test_what_waits_for_a_deleted_run_reaches_no_later_one(
+async def test_events_that_wait_for_a_deleted_run_reach_no_later_run(
     shared_lab: Lab, order: str
 ) -> None:
     await shared_lab.start(order)
     await shared_lab.client.send(workflow_id=order, event_name="gated", payload=order)
-    await eventually(lambda: shared_lab.gate(order).reached, f"{order} is at its gate")
+    await eventually(lambda: shared_lab.gate(order).is_reached, f"{order} is at its gate")
     waiting = [
         await shared_lab.client.send(workflow_id=order, event_name="append", payload=number)
         for number in range(3)
@@ -69,7 +69,7 @@ async def test_two_starts_of_one_id_at_once_start_one_run(shared_lab: Lab, order
 
 
 async def test_an_id_whose_run_has_finished_is_started_anew(shared_lab: Lab, order: str) -> None:
-    """The old run is deleted and waited for; what still waits for it is rejected before."""
+    """The old run is deleted first, and its waiting events are rejected before that."""
     old = await shared_lab.start(order)
     await old.send("append", "yesterday")
     await old.send("done")
@@ -103,7 +103,7 @@ async def test_a_run_applied_again_is_not_run_again(
     assert len({each.uid for each in shared_lab.recorder.runs if each.name == order}) == 1
 
 
-async def test_what_is_run_cannot_be_changed(shared_lab: Lab, order: str) -> None:
+async def test_the_workflow_of_a_run_cannot_be_changed(shared_lab: Lab, order: str) -> None:
     await shared_lab.kubectl("create", "-f", "-", stdin=run_manifest(order, input={}))
     for changed in (run_manifest(order, "Other", input={}), run_manifest(order, input={"x": 1})):
         for how in (("apply",), ("apply", "--server-side", "--force-conflicts")):
@@ -123,7 +123,7 @@ async def test_an_input_that_is_too_large_is_refused_before_it_is_written(
     assert "NotFound" in await shared_lab.kubectl("get", "wfr", order, fails=True)
 
 
-async def test_a_workflow_id_that_is_no_name_is_refused_with_one_that_is(
+async def test_an_invalid_workflow_id_is_refused_with_a_valid_one(
     shared_lab: Lab,
 ) -> None:
     with pytest.raises(InvalidNameError, match="'order-17' would fit"):
@@ -137,7 +137,9 @@ async def test_a_workflow_id_that_is_no_name_is_refused_with_one_that_is(
     assert "RFC 1123 subdomain" in refused
 
 
-async def test_a_mistyped_workflow_type_is_told_on_the_run(shared_lab: Lab, order: str) -> None:
+async def test_a_run_of_an_unknown_workflow_type_shows_what_workers_serve(
+    shared_lab: Lab, order: str
+) -> None:
     await shared_lab.grctl("start", "Apend", order)
     text = (
         f'No worker serves workflow type "Apend" in namespace "{shared_lab.namespace}";'
@@ -150,9 +152,7 @@ async def test_a_mistyped_workflow_type_is_told_on_the_run(shared_lab: Lab, orde
     assert "deleted" in await shared_lab.kubectl("delete", "wfr", order)
 
 
-async def test_a_run_that_is_not_there_is_told_with_how_to_start_it(
-    shared_lab: Lab, order: str
-) -> None:
+async def test_a_missing_run_is_reported_with_how_to_start_it(shared_lab: Lab, order: str) -> None:
     with pytest.raises(WorkflowNotFoundError, match=f"no run of '{order}'"):
         await shared_lab.client.get_workflow_handle(workflow_id=order)
     told = await shared_lab.grctl("describe", order, fails=True)

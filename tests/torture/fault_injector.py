@@ -176,7 +176,7 @@ class FaultInjector:
     async def _restart_processes(self) -> None:
         while True:
             for process in (*self.operators, *self.workers):
-                if not process.running and process not in self._kept_dead:
+                if not process.is_running and process not in self._kept_dead:
                     self.counts[f"{process.name} started again"] += 1
                     process.start()
             await asyncio.sleep(RESTART_CHECK_S)

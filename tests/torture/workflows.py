@@ -13,7 +13,7 @@ from grctl.workflow import Workflow
 from tests.history.executions import record_execution
 from tests.lab.gate import lab_directory
 from tests.lab.workflows import HANDLERS as SCENARIOS
-from tests.lab.workflows import note
+from tests.lab.workflows import keep
 
 Json = Any
 
@@ -29,14 +29,14 @@ async def start(ctx: Context) -> Directive:
 
 @ordeal.event()
 async def append(ctx: Context, payload: Json) -> Directive:
-    await note(ctx, payload)
+    await keep(ctx, payload)
     return ctx.next.wait_for_event()
 
 
 @ordeal.event()
 async def work(ctx: Context, seconds: float) -> Directive:
     """Take so long."""
-    await note(ctx, seconds)
+    await keep(ctx, seconds)
     await asyncio.sleep(seconds)
     return ctx.next.wait_for_event()
 
@@ -44,7 +44,7 @@ async def work(ctx: Context, seconds: float) -> Directive:
 @ordeal.event()
 async def stride(ctx: Context, payload: Json) -> Directive:
     """Go on with a step."""
-    await note(ctx, payload)
+    await keep(ctx, payload)
     return ctx.next.step(second_foot)
 
 
@@ -57,14 +57,14 @@ async def second_foot(ctx: Context) -> Directive:
 @ordeal.event()
 async def number(ctx: Context, value: int) -> Directive:
     """Take a number and nothing else."""
-    await note(ctx, value)
+    await keep(ctx, value)
     return ctx.next.wait_for_event()
 
 
 @ordeal.event()
 async def hoard(ctx: Context, size: int) -> Directive:
     """Put so many bytes into the store."""
-    await note(ctx, size)
+    await keep(ctx, size)
     ctx.store.put("hoard", "x" * size)
     return ctx.next.wait_for_event()
 
@@ -72,7 +72,7 @@ async def hoard(ctx: Context, size: int) -> Directive:
 @ordeal.event()
 async def done(ctx: Context) -> Directive:
     """Finish; the result is how many payloads came."""
-    await note(ctx, None)
+    await keep(ctx, None)
     return ctx.next.complete(len(await ctx.store.get("payloads")))
 
 
