@@ -1,8 +1,8 @@
-"""What the suite installs before its tests, and takes away after them.
+"""What the suite installs before its tests, and removes after them.
 
-1. Without a cluster there is nothing to run: that is an error, not a skip.
-2. A test that needs what the cluster does not give is deselected, and the summary says which, why.
-3. Modules run in ORDER: what ends the installation comes last.
+1. A missing cluster is an error, not a skip.
+2. A test that needs something that the cluster lacks is deselected, and the summary says why.
+3. Modules run in ORDER: tests that end the installation come last.
 4. A test that fails shows what a person would look at.
 """
 
@@ -14,7 +14,7 @@ import pytest
 
 from e2e.evidence import evidence
 from e2e.installation import Installation, installed
-from e2e.place import Place, placed
+from e2e.lab import ClusterLab, cluster_lab
 from e2e.settings import MISSING, ROOT, Settings
 
 ORDER = (
@@ -41,13 +41,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the modules in order, and take out what this cluster cannot do."""
+    """Put the modules in order, and deselect tests that this cluster cannot run."""
     settings = Settings.read()
     if settings is None:
         raise pytest.UsageError("No cluster: make e2e KUBECONFIG=FILE [IMAGE=...]")
     items.sort(key=lambda item: ORDER.index(item.path.stem))
     able = settings.able
-    lacking = {item: _lacking(item, able) for item in items}
+    lacking = {item: _missing(item, able) for item in items}
     out = [item for item in items if lacking[item]]
     items[:] = [item for item in items if not lacking[item]]
     config.hook.pytest_deselected(items=out)
@@ -56,13 +56,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     }
 
 
-def _lacking(item: pytest.Item, able: frozenset[str]) -> str | None:
+def _missing(item: pytest.Item, able: frozenset[str]) -> str | None:
     needed = [name for name in MISSING if item.get_closest_marker(name)]
     return next((name for name in needed if name not in able), None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was not run."""
+    """Write which tests were not run, and why."""
     for reason, names in terminalreporter.config.stash.get(DESELECTED, {}).items():
         for name in names:
             terminalreporter.write_line(f"NOT RUN {name}: {reason}")
@@ -96,12 +96,12 @@ def installation(
 
 
 @pytest.fixture
-async def place(
+async def lab(
     settings: Settings, installation: Installation, worker_image: str, tmp_path: Path
-) -> AsyncIterator[Place]:
+) -> AsyncIterator[ClusterLab]:
     """A namespace of its own."""
-    async with placed(settings, tmp_path, installation.address, worker_image) as place:
-        yield place
+    async with cluster_lab(settings, tmp_path, installation.address, worker_image) as lab:
+        yield lab
 
 
 @pytest.hookimpl(wrapper=True)

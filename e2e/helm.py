@@ -12,7 +12,7 @@ from e2e.settings import ROOT
 
 CHARTS = ROOT / "charts"
 OPERATOR, WORKER = CHARTS / "grctl", CHARTS / "grctl-worker"
-PATIENCE = 180  # s: for what an action waits for, such as the Job of an uninstall
+ACTION_PATIENCE_S = 180  # for what an action waits for, such as the Job of an uninstall
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -26,7 +26,7 @@ class Helm:
     namespace: str
 
     async def install(self, chart: Path, release: str, values: Json | None = None) -> Json:
-        """Install a chart; nothing of it is waited for."""
+        """Install a chart, without waiting for its objects."""
         return await self._do(_install, chart, release, values)
 
     async def upgrade(self, chart: Path, release: str, values: Json | None = None) -> Json:
@@ -38,7 +38,7 @@ class Helm:
         return await self._do(_uninstall, release)
 
     async def notes(self, release: str, chart: Path, values: Json | None = None) -> str:
-        """Give what Helm tells a person after an install."""
+        """Return what Helm tells a person after an install."""
         return await self._do(_notes, chart, release, values)
 
     async def _do(self, action: Callable[..., T], *arguments: Any) -> T:
@@ -55,7 +55,12 @@ def _install(
     config: helm_python.Config, namespace: str, chart: Path, release: str, values: Json
 ) -> Json:
     return config.install(
-        chart, release, values, namespace=namespace, create_namespace=True, timeout=PATIENCE
+        chart,
+        release,
+        values,
+        namespace=namespace,
+        create_namespace=True,
+        timeout=ACTION_PATIENCE_S,
     )
 
 
@@ -63,12 +68,12 @@ def _upgrade(
     config: helm_python.Config, namespace: str, chart: Path, release: str, values: Json
 ) -> Json:
     return config.upgrade(
-        chart, release, values, namespace=namespace, reset_values=True, timeout=PATIENCE
+        chart, release, values, namespace=namespace, reset_values=True, timeout=ACTION_PATIENCE_S
     )
 
 
 def _uninstall(config: helm_python.Config, _namespace: str, release: str) -> Json:
-    return config.uninstall(release, timeout=PATIENCE, wait="hookOnly")
+    return config.uninstall(release, timeout=ACTION_PATIENCE_S, wait="hookOnly")
 
 
 def _notes(

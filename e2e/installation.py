@@ -1,4 +1,4 @@
-"""Installation: the operator as the chart installs it, in a namespace of its own."""
+"""The operator as the chart installs it, in a namespace of its own."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 @dataclass
 class Installation:
-    """The release, and what can be done with it."""
+    """The release of the operator chart."""
 
     settings: Settings
     home: Path
@@ -35,14 +35,14 @@ class Installation:
 
     @property
     def address(self) -> Json:
-        """How a worker finds the operator: the worker chart's value `operator`."""
+        """The worker chart's value `operator`: how a worker finds the operator."""
         return {
             "url": f"https://{DEPLOYMENT}.{NAMESPACE}:8700",
             "ca": {"copyFrom": f"{NAMESPACE}/{DEPLOYMENT}-ca"},
         }
 
     def values(self, **values: Any) -> Json:
-        """Give the values of the release, with changes: nothing but the image."""
+        """Return the values of the release: the image, and changes."""
         repository, _, tag = self.settings.image.rpartition(":")
         return {"image": {"repository": repository, "tag": tag}} | values
 
@@ -63,7 +63,7 @@ class Installation:
         self.is_installed = False
 
     async def certificate(self) -> str:
-        """Give the certificate that workers see."""
+        """Return the certificate that workers see."""
         secret = await self.kubectl.json(f"secret/{DEPLOYMENT}-tls")
         certificate: str = secret["data"]["tls.crt"]
         return certificate
@@ -77,7 +77,7 @@ class Installation:
 
 
 async def installed(installation: Installation) -> None:
-    """Install where nothing is yet; the namespace takes only pods of the restricted standard."""
+    """Install the operator into a new namespace that takes only restricted pods."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     namespace = {"apiVersion": "v1", "kind": "Namespace"}
     await installation.kubectl.apply(

@@ -1,7 +1,7 @@
-"""What the suite is told about the cluster, by variables. README.md explains them.
+"""The settings of the suite, from environment variables. README.md explains them.
 
-1. Only the kubeconfig is needed. What the suite cannot do without the others is not run, and the
-   end of its output says so, and why.
+1. Only the kubeconfig is needed. Tests that need another variable are not run without it, and the
+   end of the output says so.
 2. A command has `{...}` for what is filled in, and is split as a shell would.
 """
 
@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Self
 
 ROOT = Path(__file__).parent.parent
-BUILD_PATIENCE = 600.0  # s: for an image on a busy machine
-NODE_PATIENCE = 120.0  # s: for a component of a node to stop or start
+BUILD_PATIENCE_S = 600.0  # for an image, on a busy machine
+NODE_PATIENCE_S = 120.0  # for a component of a node to stop or start
 
 MISSING = {
     "builds": "E2E_BUILD names no command that builds an image",
     "stops_node": "E2E_NODE_STOP and E2E_NODE_START name no commands for the node's components",
     "audits": "E2E_AUDIT_LOG names no audit log of the API server",
 }
-"""What tests need, by their marker, and why it may not be there."""
+"""The reason why a test is not run, by the marker of what it needs."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +70,17 @@ class Settings:
             return
         file = dockerfile or context / "Dockerfile"
         more = shlex.join(f"--build-arg={name}={value}" for name, value in arguments.items())
-        _run(self.build, BUILD_PATIENCE, tag=tag, context=context, dockerfile=file, arguments=more)
+        _run(
+            self.build, BUILD_PATIENCE_S, tag=tag, context=context, dockerfile=file, arguments=more
+        )
 
     def kill_component(self, component: str) -> None:
         """Kill a component of the node."""
-        _run(self.node_stop or "false", NODE_PATIENCE, component=component)
+        _run(self.node_stop or "false", NODE_PATIENCE_S, component=component)
 
     def start_component(self, component: str) -> None:
         """Start it again."""
-        _run(self.node_start or "false", NODE_PATIENCE, component=component)
+        _run(self.node_start or "false", NODE_PATIENCE_S, component=component)
 
 
 def _run(command: str, patience: float, **values: object) -> None:

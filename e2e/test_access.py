@@ -1,9 +1,9 @@
-"""Who may send, who may see, who may execute: by the cluster's own rights and no others."""
+"""The cluster's own rights decide who may send, see and execute."""
 
 import pytest
 
 from e2e.helm import WORKER
-from e2e.place import Place
+from e2e.lab import ClusterLab
 from e2e.settings import ROOT
 from tests.lab.kubectl import Json, Kubectl
 
@@ -36,32 +36,32 @@ def event(name: str) -> Json:
     }
 
 
-async def account(place: Place, name: str, *roles: str) -> Kubectl:
+async def account(lab: ClusterLab, name: str, *roles: str) -> Kubectl:
     """Make a ServiceAccount with roles in this namespace."""
-    await place.kubectl("create", "serviceaccount", name)
+    await lab.kubectl("create", "serviceaccount", name)
     for role in roles:
         line = ("create", "rolebinding", f"{name}-{role}", f"--clusterrole={role}")
-        await place.kubectl(*line, f"--serviceaccount={place.namespace}:{name}")
-    return place.kubectl.acting_as(name)
+        await lab.kubectl(*line, f"--serviceaccount={lab.namespace}:{name}")
+    return lab.kubectl.acting_as(name)
 
 
-async def test_a_sender_in_a_pod_may_send_in_its_namespace_only(place: Place) -> None:
-    await account(place, "sender", "grctl-sender")
+async def test_a_sender_in_a_pod_may_send_in_its_namespace_only(lab: ClusterLab) -> None:
+    await account(lab, "sender", "grctl-sender")
 
-    printed = await place.in_pod(SENDER, "sender")
+    printed = await lab.in_pod(SENDER, "sender")
 
     assert "forbidden" in printed["elsewhere"]
-    await place.kubectl("get", f"wfe/{printed['name']}")
+    await lab.kubectl("get", f"wfe/{printed['name']}")
 
 
-async def test_who_may_not_send_is_told_so_and_nothing_arrives(place: Place) -> None:
-    nobody = await account(place, "nobody")
+async def test_an_account_without_the_right_to_send_is_refused(lab: ClusterLab) -> None:
+    nobody = await account(lab, "nobody")
 
     said = await nobody("create", "-f", "-", stdin=event("approve"), fails=True)
 
     assert "forbidden" in said
     assert 'cannot create resource "workflowevents"' in said
-    assert (await place.kubectl.json("wfe"))["items"] == []
+    assert (await lab.kubectl.json("wfe"))["items"] == []
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,10 @@ async def test_who_may_not_send_is_told_so_and_nothing_arrives(place: Place) -> 
         ("grctl-sender", [("create", "wfe")], [("create", "wfr"), ("get", "wfr")]),
     ],
 )
-async def test_kubernetes_own_roles_hold_ours(
-    place: Place, role: str, may: list[tuple[str, str]], may_not: list[tuple[str, str]]
+async def test_the_roles_of_kubernetes_include_ours(
+    lab: ClusterLab, role: str, may: list[tuple[str, str]], may_not: list[tuple[str, str]]
 ) -> None:
-    person = await account(place, "person", role)
+    person = await account(lab, "person", role)
     names = {"wfr": "workflowruns.grctl.dev", "wfe": "workflowevents.grctl.dev"}
 
     async def can(verb: str, what: str) -> bool:
@@ -90,30 +90,30 @@ async def test_kubernetes_own_roles_hold_ours(
     assert [each for each in may_not if await can(*each)] == []
 
 
-async def test_who_may_merely_create_pods_is_given_no_run(place: Place) -> None:
+async def test_a_pod_without_the_right_to_execute_is_given_no_run(lab: ClusterLab) -> None:
     account = {"create": False, "name": "default"}  # the chart then brings no Role
-    await place.helm.install(WORKER, "intruder", place.worker_values(serviceAccount=account))
+    await lab.helm.install(WORKER, "intruder", lab.worker_values(serviceAccount=account))
     order = ROOT / "examples" / "manifests" / "order.yaml"
-    await place.kubectl("apply", "-f", str(order))
+    await lab.kubectl("apply", "-f", str(order))
 
-    said = await place.until_logged("deployment/intruder", "create role")
+    said = await lab.until_logged("deployment/intruder", "create role")
 
     assert "--verb=execute" in said
     assert "--resource-name=ProcessOrder" in said
-    run = await place.run("order-abc")
+    run = await lab.run("order-abc")
     assert (run["status"]["commits"], run["status"].get("step")) == (0, None)
-    (pod,) = (await place.kubectl.json("pods"))["items"]
+    (pod,) = (await lab.kubectl.json("pods"))["items"]
     assert pod["status"]["containerStatuses"][0]["ready"] is False
 
 
-async def test_a_worker_that_is_granted_its_type_comes_in_by_itself(place: Place) -> None:
+async def test_a_worker_that_is_granted_its_type_connects_by_itself(lab: ClusterLab) -> None:
     account = {"create": False, "name": "default"}
-    await place.helm.install(WORKER, "late", place.worker_values(serviceAccount=account))
-    await place.until_logged("deployment/late", "create role")
+    await lab.helm.install(WORKER, "late", lab.worker_values(serviceAccount=account))
+    await lab.until_logged("deployment/late", "create role")
 
     role = ("create", "role", "execute", "--verb=execute", "--resource=workflowruns.grctl.dev")
-    await place.kubectl(*role, "--resource-name=ProcessOrder")
+    await lab.kubectl(*role, "--resource-name=ProcessOrder")
     binding = ("create", "rolebinding", "execute", "--role=execute")
-    await place.kubectl(*binding, f"--serviceaccount={place.namespace}:default")
+    await lab.kubectl(*binding, f"--serviceaccount={lab.namespace}:default")
 
-    await place.kubectl.rolled_out("late")
+    await lab.kubectl.rolled_out("late")

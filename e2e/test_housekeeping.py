@@ -1,6 +1,6 @@
-"""What the operator does beside running handlers, with its own rights and no others."""
+"""What the operator does beside running handlers, with the rights of the chart."""
 
-from e2e.place import Json, Place
+from e2e.lab import ClusterLab, Json
 from grctl.kube import EVENTS, RUNS
 
 ABSENT = "00000000-0000-0000-0000-000000000000"
@@ -24,56 +24,56 @@ def event(name: str, workflow_id: str, event_name: str = "append", **spec: objec
     }
 
 
-async def test_a_finished_run_goes_when_nobody_wants_to_keep_it(place: Place) -> None:
-    await place.flows()
-    await place.kubectl.apply(
+async def test_a_finished_run_is_deleted_after_its_ttl(lab: ClusterLab) -> None:
+    await lab.flows()
+    await lab.kubectl.apply(
         run("brief", ttlSecondsAfterFinished=1), event("end", "brief", "finish")
     )
 
-    await place.until_gone(RUNS, "brief")
+    await lab.until_gone(RUNS, "brief")
 
-    await place.until_gone(EVENTS, "end")
+    await lab.until_gone(EVENTS, "end")
 
 
-async def test_settled_events_go_beyond_those_that_the_run_keeps(place: Place) -> None:
-    await place.flows()
-    await place.kubectl.apply(run("short", keepEvents=1))
+async def test_settled_events_beyond_keep_events_are_deleted(lab: ClusterLab) -> None:
+    await lab.flows()
+    await lab.kubectl.apply(run("short", keepEvents=1))
     for number in range(3):
-        await place.kubectl.apply(event(f"number-{number}", "short", payload=number))
-        await place.until_settled(f"number-{number}")
+        await lab.kubectl.apply(event(f"number-{number}", "short", payload=number))
+        await lab.until_settled(f"number-{number}")
 
-    await place.until_gone(EVENTS, "number-0")
+    await lab.until_gone(EVENTS, "number-0")
 
-    await place.until_gone(EVENTS, "number-1")
-    assert (await place.until_settled("number-2"))["sequence"] == 3
+    await lab.until_gone(EVENTS, "number-1")
+    assert (await lab.until_settled("number-2"))["sequence"] == 3
 
 
-async def test_an_event_that_somebody_labels_keeps_its_place(place: Place) -> None:
-    await place.kubectl.apply(run("labelled"))
+async def test_a_labelled_event_keeps_its_place(lab: ClusterLab) -> None:
+    await lab.kubectl.apply(run("labelled"))
     for number in range(2):
-        await place.kubectl.apply(event(f"number-{number}", "labelled", payload=number))
-    await place.kubectl("label", "wfe/number-0", "team=blue")
-    await place.until(EVENTS, "number-0", lambda item: (item or {}).get("status", {}).get("place"))
+        await lab.kubectl.apply(event(f"number-{number}", "labelled", payload=number))
+    await lab.kubectl("label", "wfe/number-0", "team=blue")
+    await lab.until(EVENTS, "number-0", lambda item: (item or {}).get("status", {}).get("place"))
 
-    await place.flows()
+    await lab.flows()
 
-    found = await place.until_processed("labelled", 2)
+    found = await lab.until_processed("labelled", 2)
     assert found["status"]["store"]["payloads"] == [0, 1]
 
 
-async def test_an_event_for_a_run_that_is_gone_is_rejected(place: Place) -> None:
-    await place.kubectl.apply(event("late", "gone", runUid=ABSENT))
+async def test_an_event_for_a_run_that_is_gone_is_rejected(lab: ClusterLab) -> None:
+    await lab.kubectl.apply(event("late", "gone", runUid=ABSENT))
 
-    assert (await place.until_settled("late"))["reason"] == "RunGone"
+    assert (await lab.until_settled("late"))["reason"] == "RunGone"
 
 
-async def test_what_happens_again_is_counted_and_not_told_again(place: Place) -> None:
-    await place.flows()
-    await place.kubectl.apply(run("mistyped"))
+async def test_a_repeated_rejection_is_counted_in_one_core_event(lab: ClusterLab) -> None:
+    await lab.flows()
+    await lab.kubectl.apply(run("mistyped"))
     for number in range(2):
-        await place.kubectl.apply(event(f"mistyped-{number}", "mistyped", "apend"))
-        await place.until_settled(f"mistyped-{number}")
+        await lab.kubectl.apply(event(f"mistyped-{number}", "mistyped", "apend"))
+        await lab.until_settled(f"mistyped-{number}")
 
-    told = await place.until_core_event("mistyped", "Rejected", count=2)
+    told = await lab.until_core_event("mistyped", "Rejected", count=2)
 
     assert "append" in told["message"]

@@ -1,4 +1,4 @@
-"""The chart installs an operator that works with little: no root, nothing written, few rights."""
+"""The chart installs an operator that is not root, writes no file and has few rights."""
 
 from e2e.helm import OPERATOR
 from e2e.installation import DEPLOYMENT, NAMESPACE, RELEASE, Installation
@@ -28,7 +28,7 @@ async def test_two_operators_are_ready_and_one_leads(installation: Installation)
         assert [each["restartCount"] for each in pod["status"]["containerStatuses"]] == [0]
 
 
-async def test_an_operator_is_nobody_and_can_write_nowhere(installation: Installation) -> None:
+async def test_an_operator_is_not_root_and_can_write_nowhere(installation: Installation) -> None:
     import orjson
 
     line = ("exec", f"deployment/{DEPLOYMENT}", "--", "python", "-c", SCRIPT)
@@ -37,7 +37,7 @@ async def test_an_operator_is_nobody_and_can_write_nowhere(installation: Install
     assert found == {"uid": 65532, "writable": [], "found": []}
 
 
-async def test_kubectl_explains_what_the_chart_brought(installation: Installation) -> None:
+async def test_kubectl_explains_the_installed_resources(installation: Installation) -> None:
     await installation.kubectl.wait("crd/workflowruns.grctl.dev", "condition=Established")
 
     told = await installation.kubectl("explain", "workflowevent.spec.payload")
@@ -45,14 +45,14 @@ async def test_kubectl_explains_what_the_chart_brought(installation: Installatio
     assert "Data for the handler" in told
 
 
-async def test_the_notes_name_what_there_is(installation: Installation) -> None:
+async def test_the_notes_name_the_installed_objects(installation: Installation) -> None:
     notes = await installation.helm.notes(RELEASE, OPERATOR, installation.values())
 
     assert f"operator.url={installation.address['url']}" in notes
     assert f"kubectl -n {NAMESPACE} rollout status deployment/{DEPLOYMENT}" in notes
 
 
-async def test_the_operator_says_how_it_is(installation: Installation) -> None:
+async def test_the_operator_serves_metrics(installation: Installation) -> None:
     script = (
         "import urllib.request as u;"
         "print(u.urlopen('http://127.0.0.1:8701/metrics').read().decode())"

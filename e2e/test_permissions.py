@@ -1,4 +1,4 @@
-"""The chart lets its ServiceAccounts do exactly what they did while the suite ran."""
+"""The chart gives its ServiceAccounts exactly the rights that they used while the suite ran."""
 
 import json
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ ACCOUNTS = ("grctl-operator", "grctl-let-go")
 PREFIX = f"system:serviceaccount:{NAMESPACE}:"
 
 
-def used(log: Path) -> dict[str, set[Right]]:
-    """Read from the audit log what each ServiceAccount of the installation was let do."""
+def used_rights(log: Path) -> dict[str, set[Right]]:
+    """Return the rights that each ServiceAccount of the installation used, by the audit log."""
     found: dict[str, set[Right]] = {account: set() for account in ACCOUNTS}
     for entry in map(json.loads, log.read_text(encoding="utf-8").splitlines()):
         account = entry["user"]["username"].removeprefix(PREFIX)
@@ -33,8 +33,8 @@ def right(reference: Json, verb: str) -> Right:
     return reference.get("apiGroup", ""), resource, verb
 
 
-def given(found: list[Json], account: str) -> set[Right]:
-    """Read from the chart what a ServiceAccount may do."""
+def given_rights(found: list[Json], account: str) -> set[Right]:
+    """Return the rights of a ServiceAccount, by the chart."""
     roles = {(each["kind"], each["metadata"]["name"]): each for each in found}
     rights: set[Right] = set()
     for each in found:
@@ -59,6 +59,6 @@ def test_no_right_is_missing_and_none_is_unused(installation: Installation, acco
     assert log is not None
     chart = rendered(OPERATOR, merged(installation.values(), {"fullnameOverride": RELEASE}))
 
-    done, may = used(log)[account], given(chart, account)
+    done, may = used_rights(log)[account], given_rights(chart, account)
 
     assert (sorted(done - may), sorted(may - done)) == ([], [])

@@ -10,7 +10,7 @@ import yaml
 
 from e2e.helm import OPERATOR, WORKER
 from e2e.installation import DEPLOYMENT, Installation
-from e2e.place import Place
+from e2e.lab import ClusterLab
 from e2e.settings import Settings
 
 RUNS_AT_ONCE, EVENTS_EACH = 10, 100  # 1,000 events
@@ -18,14 +18,14 @@ PATIENCE = 180.0  # s: for all of them, on a machine that also starts pods
 NEXT = "grctl:next"
 
 
-async def send_all(place: Place, went: asyncio.Event) -> None:
+async def send_all(lab: ClusterLab, went: asyncio.Event) -> None:
     """Send 1,000 events; say when the first fifth is accepted."""
     accepted = 0
 
     async def send(run: int) -> None:
         nonlocal accepted
         for number in range(EVENTS_EACH):
-            await place.client.send(workflow_id=f"run-{run}", event_name="append", payload=number)
+            await lab.client.send(workflow_id=f"run-{run}", event_name="append", payload=number)
             accepted += 1
             if accepted == RUNS_AT_ONCE * EVENTS_EACH // 5:
                 went.set()
@@ -33,46 +33,46 @@ async def send_all(place: Place, went: asyncio.Event) -> None:
     await asyncio.gather(*(send(run) for run in range(RUNS_AT_ONCE)))
 
 
-async def in_the_middle(place: Place, change: Callable[[], Awaitable[None]]) -> None:
-    """Have something change after a fifth of 1,000 events; then all must be as they should."""
+async def change_while_events_come(lab: ClusterLab, change: Callable[[], Awaitable[None]]) -> None:
+    """Change something after a fifth of 1,000 events; all events must be handled in order."""
     for run in range(RUNS_AT_ONCE):
-        await place.client.start_workflow(workflow_type="Append", workflow_id=f"run-{run}")
+        await lab.client.start_workflow(workflow_type="Append", workflow_id=f"run-{run}")
     went = asyncio.Event()
-    sending = asyncio.create_task(send_all(place, went))
+    sending = asyncio.create_task(send_all(lab, went))
     await went.wait()
     await change()
     await sending
     for run in range(RUNS_AT_ONCE):
-        found = await place.until_processed(f"run-{run}", EVENTS_EACH, PATIENCE)
+        found = await lab.until_processed(f"run-{run}", EVENTS_EACH, PATIENCE)
         assert found["status"]["store"]["payloads"] == list(range(EVENTS_EACH))
-    await place.check_history()
+    await lab.check_history()
 
 
 async def test_worker_and_operator_are_updated_while_events_come(
-    place: Place, installation: Installation
+    lab: ClusterLab, installation: Installation
 ) -> None:
-    await place.flows(replicas=2)
+    await lab.flows(replicas=2)
 
     async def update() -> None:
         env = [{"name": "FLOWS_VERSION", "value": "2"}]
-        await place.helm.upgrade(WORKER, "flows", place.flows_values(replicas=2, extraEnv=env))
+        await lab.helm.upgrade(WORKER, "flows", lab.flows_values(replicas=2, extraEnv=env))
         await installation.kubectl("rollout", "restart", f"deployment/{DEPLOYMENT}")
-        await place.kubectl.rolled_out("flows")
+        await lab.kubectl.rolled_out("flows")
         await installation.kubectl.rolled_out(DEPLOYMENT)
 
-    await in_the_middle(place, update)
+    await change_while_events_come(lab, update)
 
-    await place.client.send(workflow_id="run-0", event_name="append", payload=EVENTS_EACH)
-    run = await place.until_processed("run-0", EVENTS_EACH + 1)
+    await lab.client.send(workflow_id="run-0", event_name="append", payload=EVENTS_EACH)
+    run = await lab.until_processed("run-0", EVENTS_EACH + 1)
     assert run["status"]["store"]["version"] == "2"
 
 
 @pytest.mark.builds
 async def test_the_chart_is_upgraded_with_changed_definitions_while_events_come(
-    place: Place, installation: Installation, settings: Settings, tmp_path: Path
+    lab: ClusterLab, installation: Installation, settings: Settings, tmp_path: Path
 ) -> None:
     settings.build_image(NEXT, VERSION="next")
-    await place.flows()
+    await lab.flows()
     chart = shutil.copytree(OPERATOR, tmp_path / "grctl")
     add_column(chart / "templates" / "crd-workflowruns.yaml")
     repository, _, tag = NEXT.partition(":")
@@ -82,9 +82,9 @@ async def test_the_chart_is_upgraded_with_changed_definitions_while_events_come(
         await installation.upgrade(chart, image=image)
 
     before = await installation.certificate()
-    await in_the_middle(place, upgrade)
+    await change_while_events_come(lab, upgrade)
 
-    assert "COMMITS" in (await place.kubectl("get", "wfr")).splitlines()[0]
+    assert "COMMITS" in (await lab.kubectl("get", "wfr")).splitlines()[0]
     deployment = await installation.kubectl.json(f"deployment/{DEPLOYMENT}")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert container["image"] == NEXT

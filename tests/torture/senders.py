@@ -1,9 +1,10 @@
-"""Senders: everything that comes from outside during a wave, drawn from one seed.
+"""The senders of a wave: everything that comes from outside, drawn from one seed.
 
-1. Nobody gives up: what is not answered is done again, under the same name.
-2. Several send to each run at once, some through the faults and some beside them. Some events come
-   before their run; a few are unknown, do not fit or are withdrawn; a few runs finish early.
-3. No more events wait than WINDOW, so that faults fall on handling as well as on waiting.
+1. No sender gives up: a request without an answer is repeated, under the same name.
+2. Several senders send to each run at once, some through the faults and some beside them. Some
+   events come before their run. A few are unknown, do not bind or are withdrawn. A few runs finish
+   early.
+3. At most MAX_WAITING_EVENTS wait, so that faults fall on handling as well as on waiting.
 """
 
 import asyncio
@@ -17,18 +18,18 @@ from grctl.client import Client, WorkflowAlreadyRunningError
 from grctl.kube import EVENTS, Api, ApiError, NotFoundError, UnreachableError
 from tests.history.recorder import Recorder
 
-EVENTS_A_RUN = 200  # their payloads are in its store, and each of its versions has them all
+EVENTS_PER_RUN = 200  # every version of a run holds the payloads of all of them
 SENDERS = 8
 WAITERS = 4
-WINDOW = 1_000  # events
-PAUSE = 0.05  # s: before trying again
-LONGEST_WORK = 0.4  # s: of a handler; a quarter of a second parts the quick from the slow
-LONGEST_DELAY = 1.5  # s: from the wave's begin to a run that comes late
+MAX_WAITING_EVENTS = 1_000
+RETRY_PAUSE_S = 0.05
+LONGEST_WORK_S = 0.4  # of a handler; one over a quarter of a second is slow
+LONGEST_DELAY_S = 1.5  # from the beginning of a wave to the start of a late run
 
 KINDS = {
     "append": 0.90,
     "work": 0.03,
-    "stride": 0.03,
+    "two_steps": 0.03,
     "aprove": 0.01,
     "number": 0.01,
     "withdrawn": 0.015,
@@ -40,15 +41,15 @@ T = TypeVar("T")
 
 @dataclass
 class Wave:
-    """One lot of runs and events.
+    """One set of runs and events.
 
     Args:
-        number: Which: names are made of it.
-        events: How many are sent to runs that collect.
+        number: Number of the wave, which names are made of.
+        events: How many events are sent to runs that collect.
         clients: Ways to send.
-        api: For what the SDK has no word: to withdraw an event.
-        recorder: Is told what the history's reader must know.
-        chance: What everything is drawn from.
+        api: To withdraw events, which the SDK cannot.
+        recorder: Learns which events do not bind, and which are withdrawn.
+        chance: The source of everything that is drawn.
     """
 
     number: int
@@ -65,23 +66,23 @@ class Wave:
     @property
     def runs(self) -> list[str]:
         """Ids of the runs that collect."""
-        return [f"wave-{self.number}-run-{run}" for run in range(-(-self.events // EVENTS_A_RUN))]
+        return [f"wave-{self.number}-run-{run}" for run in range(-(-self.events // EVENTS_PER_RUN))]
 
     async def send_all(self) -> None:
         """Start all runs and send all events."""
         async with asyncio.TaskGroup() as group:
             for run in self.runs:
-                delay = self.chance.uniform(0, LONGEST_DELAY)
-                group.create_task(self._start(run, "Ordeal", delay))
+                delay = self.chance.uniform(0, LONGEST_DELAY_S)
+                group.create_task(self._start(run, "Collect", delay))
             for _ in range(SENDERS):
                 group.create_task(self._send_many())
             for _ in range(WAITERS):
-                group.create_task(self._play_waits())
+                group.create_task(self._send_approvals())
 
     async def _send_many(self) -> None:
         while (number := next(self._numbers)) < self.events:
-            while len(self.recorder.unsettled) > WINDOW:  # noqa: ASYNC110  it is the watch's state
-                await asyncio.sleep(PAUSE)
+            while len(self.recorder.unsettled) > MAX_WAITING_EVENTS:  # noqa: ASYNC110  it is the watch's state
+                await asyncio.sleep(RETRY_PAUSE_S)
             await self._send_one(number)
             self.sent += 1
 
@@ -95,22 +96,22 @@ class Wave:
         await self._send(run, event, self._payload(kind, number), name)
         if kind == "withdrawn":
             self.recorder.withdrawals.add(name)
-            await _in_the_end(lambda: self._withdraw(name))
+            await _until_answered(lambda: self._withdraw(name))
 
     def _payload(self, kind: str, number: int) -> object:
         if kind == "work":
-            return round(self.chance.uniform(0, LONGEST_WORK), 3)
-        special = {"number": "no number", "done": None}
-        return special.get(kind, number % EVENTS_A_RUN)
+            return round(self.chance.uniform(0, LONGEST_WORK_S), 3)
+        special = {"number": "not a number", "done": None}
+        return special.get(kind, number % EVENTS_PER_RUN)
 
-    async def _play_waits(self) -> None:
+    async def _send_approvals(self) -> None:
         while self.sent < self.events:
             run = f"wave-{self.number}-wait-{len(self.waits)}"
             self.waits.append(run)
-            await self._play_wait(run)
+            await self._send_approval(run)
 
-    async def _play_wait(self, run: str) -> None:
-        """Start a wait with a deadline, and send its approval about when it ends."""
+    async def _send_approval(self, run: str) -> None:
+        """Start a run that waits with a deadline, and send its approval close to the deadline."""
         seconds = self.chance.choice((1, 2, 3))
         await self._start(run, "Deadline", 0.0, {"seconds": seconds})
         await asyncio.sleep(seconds + self.chance.uniform(-1, 1))
@@ -124,13 +125,13 @@ class Wave:
             await client.start_workflow(workflow_type=kind, workflow_id=run, workflow_input=given)
 
         try:
-            await _in_the_end(start)
+            await _until_answered(start)
         except WorkflowAlreadyRunningError:
-            return  # it was we, in a try that was not answered
+            return  # an earlier try without an answer started it
 
     async def _send(self, run: str, event: str, payload: object, name: str) -> None:
         client = self.chance.choice(self.clients)
-        await _in_the_end(
+        await _until_answered(
             lambda: client.send(workflow_id=run, event_name=event, payload=payload, name=name)
         )
 
@@ -141,9 +142,9 @@ class Wave:
             return
 
 
-async def _in_the_end(attempt: Callable[[], Awaitable[T]]) -> T:
+async def _until_answered(attempt: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await attempt()
         except (ApiError, UnreachableError):
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(RETRY_PAUSE_S)

@@ -1,9 +1,9 @@
-"""Everything at once: whatever breaks, no event is lost, committed twice, or out of order.
+"""Everything at once: no fault loses an event, commits it twice or changes the order.
 
-$TORTURE_EVENTS events are sent in waves, for no longer than about $TORTURE_SECONDS. In each wave
-faults are injected until all is sent and nearly all is handled; then they stop, everything settles,
-and the checker reads the wave's history. $TORTURE_SEED repeats what was drawn; when what happens is
-up to the machine, so a seed repeats the kinds of faults, not their moments.
+$TORTURE_EVENTS events are sent in waves; no wave begins after $TORTURE_SECONDS. In each wave faults
+are injected until all events are sent and nearly all are handled. Then the faults stop, all events
+are settled, and the history of the wave is checked. $TORTURE_SEED repeats what was drawn: the kinds
+of faults, not their moments, which depend on the machine.
 """
 
 import os
@@ -32,11 +32,11 @@ from tests.torture.fault_injector import FaultInjector
 from tests.torture.senders import Wave
 from tests.torture.workflows import HANDLERS, WORKFLOWS
 
-TOTAL = int(os.environ.get("TORTURE_EVENTS", "400"))
-SECONDS = float(os.environ.get("TORTURE_SECONDS", "60"))  # no wave begins later
-WAVE = 4_000  # events
-SETTLING = 240.0  # s: for all to be settled when nothing is broken any more, on a busy machine
-APART = timedelta(minutes=5)  # each operator's clock from the API server's, in either direction
+TOTAL_EVENTS = int(os.environ.get("TORTURE_EVENTS", "400"))
+LATEST_WAVE_S = float(os.environ.get("TORTURE_SECONDS", "60"))
+EVENTS_PER_WAVE = 4_000
+SETTLING_PATIENCE_S = 240.0  # for all events, after the faults, on a busy machine
+CLOCK_ERROR = timedelta(minutes=5)  # of each operator, in either direction
 
 
 async def test_no_fault_loses_or_doubles_or_reorders_an_event(
@@ -50,8 +50,8 @@ async def test_no_fault_loses_or_doubles_or_reorders_an_event(
         tortured(server, tmp_path, seed) as torture,
     ):
         began, sent, number = time.monotonic(), 0, 0
-        while sent < TOTAL and (not sent or time.monotonic() - began < SECONDS):
-            sent += await torture.play(number, min(WAVE, TOTAL - sent))
+        while sent < TOTAL_EVENTS and (not sent or time.monotonic() - began < LATEST_WAVE_S):
+            sent += await torture.run_wave(number, min(EVENTS_PER_WAVE, TOTAL_EVENTS - sent))
             number += 1
     report("events", sent)
     report("seconds", round(time.monotonic() - began))
@@ -61,13 +61,13 @@ async def test_no_fault_loses_or_doubles_or_reorders_an_event(
 
 
 class Torture:
-    """All that takes part."""
+    """All parts of the torture."""
 
     def __init__(
         self, lab: Lab, injector: FaultInjector, clients: tuple[Client, ...], chance: random.Random
     ) -> None:
         self.became: Counter[str] = Counter()
-        """How many events and runs ended as what."""
+        """How many events and runs ended in each phase."""
         self._lab = lab
         self._injector = injector
         self._clients = clients
@@ -75,11 +75,11 @@ class Torture:
 
     @property
     def faults(self) -> Counter[str]:
-        """What happened, and how often."""
+        """How often each fault happened."""
         return sum((proxy.counts for proxy in self._injector.proxies), self._injector.counts)
 
-    async def play(self, number: int, events: int) -> int:
-        """Play a wave, and check its history. Give how many events were sent."""
+    async def run_wave(self, number: int, events: int) -> int:
+        """Run a wave, check its history, and return how many events were sent."""
         lab, recorder = self._lab, self._lab.recorder
         await recorder.begin_anew()
         (lab.directory / EXECUTIONS_FILE).unlink(missing_ok=True)
@@ -89,7 +89,7 @@ class Torture:
             await wave.send_all()
         finally:
             await self._injector.stop()
-        await recorder.until_settled(SETTLING)
+        await recorder.until_settled(SETTLING_PATIENCE_S)
         await recorder.catch_up()
         self._check(wave)
         await self._remove_runs(wave)
@@ -109,22 +109,22 @@ class Torture:
         self.became["history with gaps"] += not history.complete
 
     async def _remove_runs(self, wave: Wave) -> None:
-        """Delete the wave's runs, which takes their events along."""
+        """Delete the runs of a wave, and with them their events."""
         for run in (*wave.runs, *wave.waits):
             await self._lab.api.delete(RUNS.path(self._lab.namespace, run))
         for run in (*wave.runs, *wave.waits):
-            await self._lab.until_gone(RUNS, run, SETTLING)
+            await self._lab.until_gone(RUNS, run, SETTLING_PATIENCE_S)
 
 
 @asynccontextmanager
 async def tortured(server: ApiServer, directory: Path, seed: str) -> AsyncIterator[Torture]:
-    """Start two operators with wrong clocks, two workers, and all that stands between."""
+    """Start two operators with wrong clocks, two workers, and the proxies and relays between."""
     async with AsyncExitStack() as stack:
         lab = await stack.enter_async_context(
             new_lab(server.kubeconfig, directory, server.processes, WORKFLOWS)
         )
         proxies, relays, operators, workers = [], [], [], []
-        for name, ahead in (("a", APART), ("b", -APART), ("senders", timedelta(0))):
+        for name, ahead in (("a", CLOCK_ERROR), ("b", -CLOCK_ERROR), ("senders", timedelta(0))):
             kubeconfig = directory / f"kubeconfig-{name}"
             chance = _chance(seed, name)
             proxy = ApiProxy(server.kubeconfig, kubeconfig, chance=chance, ahead=ahead)

@@ -1,7 +1,6 @@
-"""The workflow that is tortured: its store shows what was committed, and in which order.
+"""The workflow of the torture: its store shows what was committed, and in which order.
 
-What a handler takes its time for is drawn by the sender: it is the handler's work, not a wait for
-anything.
+A handler that takes time sleeps for it: that is its work, as drawn by the sender.
 """
 
 import asyncio
@@ -17,51 +16,51 @@ from tests.lab.workflows import keep
 
 Json = Any
 
-ordeal = Workflow(workflow_type="Ordeal")
-"""Keeps all payloads until it is told to finish."""
+collect = Workflow(workflow_type="Collect")
+"""Keeps all payloads until the event `done`."""
 
 
-@ordeal.start()
+@collect.start()
 async def start(ctx: Context) -> Directive:
     record_execution(ctx, lab_directory())
     return ctx.next.wait_for_event()
 
 
-@ordeal.event()
+@collect.event()
 async def append(ctx: Context, payload: Json) -> Directive:
     await keep(ctx, payload)
     return ctx.next.wait_for_event()
 
 
-@ordeal.event()
+@collect.event()
 async def work(ctx: Context, seconds: float) -> Directive:
-    """Take so long."""
+    """Work for so many seconds."""
     await keep(ctx, seconds)
     await asyncio.sleep(seconds)
     return ctx.next.wait_for_event()
 
 
-@ordeal.event()
-async def stride(ctx: Context, payload: Json) -> Directive:
+@collect.event()
+async def two_steps(ctx: Context, payload: Json) -> Directive:
     """Go on with a step."""
     await keep(ctx, payload)
-    return ctx.next.step(second_foot)
+    return ctx.next.step(second_step)
 
 
-@ordeal.step()
-async def second_foot(ctx: Context) -> Directive:
+@collect.step()
+async def second_step(ctx: Context) -> Directive:
     record_execution(ctx, lab_directory())
     return ctx.next.wait_for_event()
 
 
-@ordeal.event()
+@collect.event()
 async def number(ctx: Context, value: int) -> Directive:
-    """Take a number and nothing else."""
+    """Take a number; another payload does not bind."""
     await keep(ctx, value)
     return ctx.next.wait_for_event()
 
 
-@ordeal.event()
+@collect.event()
 async def hoard(ctx: Context, size: int) -> Directive:
     """Put so many bytes into the store."""
     await keep(ctx, size)
@@ -69,13 +68,13 @@ async def hoard(ctx: Context, size: int) -> Directive:
     return ctx.next.wait_for_event()
 
 
-@ordeal.event()
+@collect.event()
 async def done(ctx: Context) -> Directive:
-    """Finish; the result is how many payloads came."""
+    """Finish; the result is the number of payloads."""
     await keep(ctx, None)
     return ctx.next.complete(len(await ctx.store.get("payloads")))
 
 
-WORKFLOWS = ("tests.torture.workflows:ordeal", "tests.lab.workflows:deadline")
-HANDLERS = {**SCENARIOS, ordeal.workflow_type: frozenset(ordeal.names(HandlerKind.EVENT))}
+WORKFLOWS = ("tests.torture.workflows:collect", "tests.lab.workflows:deadline")
+HANDLERS = {**SCENARIOS, collect.workflow_type: frozenset(collect.names(HandlerKind.EVENT))}
 """Event names that each workflow type handles."""

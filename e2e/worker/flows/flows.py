@@ -1,7 +1,7 @@
-"""Workflows that show what was committed. In the cluster they come as a ConfigMap of their worker.
+"""Workflows that show what was committed. In the cluster they are a ConfigMap of their worker.
 
-`Append` notes every payload in the store, as the history checker expects. `Slow` never ends its
-step in the first attempt: its worker has to go.
+`Append` keeps every payload in the store, as the checks of a history expect. The step of `Slow`
+never ends in the first attempt: its worker must be killed.
 """
 
 import asyncio
@@ -21,21 +21,21 @@ async def start_append(ctx: Context) -> Directive:
     return ctx.next.wait_for_event()
 
 
-async def note(ctx: Context, payload: Any) -> None:
+async def keep(ctx: Context, payload: Any) -> None:
     payloads: list[Any] = await ctx.store.get("payloads", default=[])
     ctx.store.put("payloads", [*payloads, payload])
 
 
 @append.event(name="append")
 async def append_payload(ctx: Context, payload: Any) -> Directive:
-    await note(ctx, payload)
+    await keep(ctx, payload)
     ctx.store.put("version", os.environ.get("FLOWS_VERSION", "1"))
     return ctx.next.wait_for_event()
 
 
 @append.event()
 async def finish(ctx: Context, payload: Any = None) -> Directive:
-    await note(ctx, payload)
+    await keep(ctx, payload)
     return ctx.next.complete("finished")
 
 
@@ -46,7 +46,7 @@ async def start_slow(ctx: Context) -> Directive:
 
 @slow.event()
 async def work(ctx: Context, payload: Any = None) -> Directive:
-    await note(ctx, payload)
+    await keep(ctx, payload)
     return ctx.next.step(long_step)
 
 

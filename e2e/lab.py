@@ -1,8 +1,8 @@
-"""Place: a namespace of its own for one test, with what a person does there.
+"""What one test acts with: kubectl, Helm and the SDK, in a namespace of its own.
 
-1. It acts by kubectl, Helm and the SDK alone, and waits for states, with a deadline.
-2. All events and runs in it are recorded; `check_history` says whether it may have happened so.
-3. It goes with its namespace, and that it goes is a test too: nothing may hold it.
+1. A test acts by these alone, and waits for states, with a deadline.
+2. All events and runs are recorded; `check_history` raises if what happened is not allowed.
+3. The namespace is deleted at the end, and nothing may hold it.
 """
 
 import asyncio
@@ -27,9 +27,9 @@ from tests.history.recording_client import RecordingClient
 from tests.lab.kubectl import Kubectl
 from tests.lab.waiting import follow
 
-POLL = 0.5  # s
-PATIENCE = 60.0  # s: for one state to come; most come within a second
-GONE = 120.0  # s: for a namespace and everything in it to go
+POLL_S = 0.5
+PATIENCE_S = 60.0  # for one state to come; most come within a second
+GONE_PATIENCE_S = 120.0  # for a namespace and everything in it to be deleted
 PODS = Resource("/api/v1", "pods")
 NAMESPACES = Resource("/api/v1", "namespaces")
 FLOWS = ROOT / "e2e" / "worker" / "flows" / "flows.py"
@@ -44,8 +44,8 @@ Json = dict[str, Any]
 
 
 @dataclass
-class Place:
-    """What a test has."""
+class ClusterLab:
+    """A namespace of the cluster, and the ways to act in it."""
 
     settings: Settings
     namespace: str
@@ -55,7 +55,7 @@ class Place:
     client: Client
     recorder: Recorder
     operator: Json
-    """How a worker finds the operator: the worker chart's value `operator`."""
+    """The worker chart's value `operator`: how a worker finds the operator."""
     worker_image: str
 
     async def worker(self, release: str = "orders", **values: Any) -> None:
@@ -70,13 +70,13 @@ class Place:
         await self.kubectl.rolled_out(release)
 
     def worker_values(self, **values: Any) -> Json:
-        """Give the values of a worker of ProcessOrder, with changes."""
+        """Return the values of a worker of ProcessOrder, with changes."""
         repository, _, tag = self.worker_image.rpartition(":")
         image = {"repository": repository, "tag": tag}
         return {"image": image, "types": ["ProcessOrder"], "operator": self.operator} | values
 
     def flows_values(self, **values: Any) -> Json:
-        """Give the values of a worker of `Append` and `Slow`, with changes."""
+        """Return the values of a worker of `Append` and `Slow`, with changes."""
         return (
             self.worker_values(
                 workflows=["flows.flows:append", "flows.flows:slow"],
@@ -88,7 +88,7 @@ class Place:
         )
 
     async def in_pod(self, script: str, account: str) -> Json:
-        """Run a Python script in a pod of a ServiceAccount; give the JSON that it prints."""
+        """Run a Python script in a pod of a ServiceAccount, and return the JSON that it prints."""
         name = f"script-{secrets.token_hex(3)}"
         await self.kubectl.apply(self._script_pod(name, script, account))
 
@@ -106,7 +106,7 @@ class Place:
         """Read a run."""
         return await self.kubectl.json(f"wfr/{name}")
 
-    async def until_phase(self, name: str, *phases: str, patience: float = PATIENCE) -> Json:
+    async def until_phase(self, name: str, *phases: str, patience: float = PATIENCE_S) -> Json:
         """Wait until a run is in one of the phases."""
 
         def judge(run: Json | None) -> Json | None:
@@ -115,8 +115,8 @@ class Place:
         run: Json = await self.until(RUNS, name, judge, patience)
         return run
 
-    async def until_processed(self, name: str, count: int, patience: float = PATIENCE) -> Json:
-        """Wait until a run has so many events behind it."""
+    async def until_processed(self, name: str, count: int, patience: float = PATIENCE_S) -> Json:
+        """Wait until a run has consumed so many events."""
 
         def judge(run: Json | None) -> Json | None:
             events = (run or {}).get("status", {}).get("events") or {}
@@ -126,7 +126,7 @@ class Place:
         return run
 
     async def until_settled(self, event: str) -> Json:
-        """Wait until an event is in a final phase; give its status."""
+        """Wait until an event is in a final phase, and return its status."""
 
         def judge(item: Json | None) -> Json | None:
             status: Json = (item or {}).get("status", {})
@@ -136,27 +136,27 @@ class Place:
         return status
 
     async def until_logged(self, what: str, word: str) -> str:
-        """Wait until a log holds a word; give the log."""
+        """Wait until a log holds a word, and return the log."""
         said = ""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE_S):
             while word not in said:
                 with contextlib.suppress(AssertionError):  # its container has not started
                     said = await self.kubectl("logs", what)
-                await asyncio.sleep(POLL)
+                await asyncio.sleep(POLL_S)
         return said
 
     async def until_core_event(self, about: str, reason: str, count: int = 1) -> Json:
-        """Wait until a core Event says something of an object, so many times."""
+        """Wait until an object has a core Event of a reason, so many times, and return it."""
         selector = f"--field-selector=involvedObject.name={about},reason={reason}"
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 told = (await self.kubectl.json("events", selector))["items"]
                 if told and told[0]["count"] >= count:
                     first: Json = told[0]
                     return first
-                await asyncio.sleep(POLL)
+                await asyncio.sleep(POLL_S)
 
-    async def until_gone(self, resource: Resource, name: str, patience: float = PATIENCE) -> None:
+    async def until_gone(self, resource: Resource, name: str, patience: float = PATIENCE_S) -> None:
         """Wait until there is no such object."""
         await self.until(resource, name, lambda item: True if item is None else None, patience)
 
@@ -165,9 +165,9 @@ class Place:
         resource: Resource,
         name: str,
         judge: Callable[[Json | None], Any],
-        patience: float = PATIENCE,
+        patience: float = PATIENCE_S,
     ) -> Any:
-        """Follow an object until `judge` gives something."""
+        """Follow an object until `judge` returns something but None."""
         namespace = "" if resource is NAMESPACES else self.namespace
         return await follow(Access(self.api, namespace), resource, name, judge, patience)
 
@@ -210,9 +210,9 @@ class Place:
 
 
 @asynccontextmanager
-async def placed(
+async def cluster_lab(
     settings: Settings, home: Path, operator: Json, worker_image: str
-) -> AsyncIterator[Place]:
+) -> AsyncIterator[ClusterLab]:
     """Make a namespace that takes only pods of the restricted standard, and remove it."""
     namespace = f"e2e-{secrets.token_hex(4)}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -222,7 +222,7 @@ async def placed(
         RecordingClient(recorder, namespace, settings.kubeconfig) as client,
     ):
         await api.create(NAMESPACES.path(), {"metadata": {"name": namespace, "labels": labels}})
-        place = Place(
+        lab = ClusterLab(
             settings=settings,
             namespace=namespace,
             kubectl=Kubectl(settings.kubeconfig, namespace, home),
@@ -234,7 +234,7 @@ async def placed(
             worker_image=worker_image,
         )
         try:
-            yield place
+            yield lab
         finally:
-            with contextlib.suppress(NotFoundError):  # where its going was the test
+            with contextlib.suppress(NotFoundError):  # the test deleted it
                 await api.delete(NAMESPACES.path(name=namespace))
