@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks import large, machine, measures, report
-from benchmarks.testbed import ApiServer, api_server
+from benchmarks.testbed import MeasuredApi, measured_api
 from benchmarks.usage import NotMeasurableError
 from grctl.kube import Api, Connection
 
@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _run(asked: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="grctl-bench-") as files:
-        async with api_server(asked.kubeconfig, Path(files)) as server:
+        async with measured_api(asked.kubeconfig, Path(files)) as server:
             async with Api(await Connection.find(server.kubeconfig)) as api:
                 about = await machine.describe(api)
             found = await (_large if asked.large else _rounds)(asked, server, about, Path(files))
@@ -49,7 +49,7 @@ async def _run(asked: argparse.Namespace) -> None:
 
 
 async def _rounds(
-    asked: argparse.Namespace, server: ApiServer, about: dict[str, Any], files: Path
+    asked: argparse.Namespace, server: MeasuredApi, about: dict[str, Any], files: Path
 ) -> dict[str, Any]:
     sizes = measures.SMALL if asked.small else measures.Sizes()
     rounds = await _repeat(asked, partial(measures.measure, server, files, sizes))
@@ -58,7 +58,7 @@ async def _rounds(
 
 
 async def _large(
-    asked: argparse.Namespace, server: ApiServer, about: dict[str, Any], files: Path
+    asked: argparse.Namespace, server: MeasuredApi, about: dict[str, Any], files: Path
 ) -> dict[str, Any]:
     sizes = large.SMALL if asked.small else large.LargeSizes()
     rounds = await _repeat(asked, partial(large.measure, server, files, sizes))

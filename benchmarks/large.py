@@ -18,11 +18,12 @@ from benchmarks.floor import write_status
 from benchmarks.measures import counter
 from benchmarks.pace import in_flight
 from benchmarks.starts import START_TIMEOUT_S, Start
-from benchmarks.testbed import ApiServer, Testbed, open_testbed
+from benchmarks.testbed import MeasuredApi, Testbed, open_testbed
 from benchmarks.usage import cpu_of, memory_of
 from grctl.client import WorkflowHandle
 from grctl.kube import RUNS
-from tests.lab.processes import Process, eventually
+from tests.lab.processes import Process
+from tests.lab.waiting import eventually
 
 SEEDERS_COUNT = 32
 MISSING_RUN = "nobody"
@@ -48,7 +49,9 @@ class LargeSizes:
 SMALL = LargeSizes(runs=10, events=5)
 
 
-async def measure(server: ApiServer, directory: Path, sizes: LargeSizes, report: Report) -> Figures:
+async def measure(
+    server: MeasuredApi, directory: Path, sizes: LargeSizes, report: Report
+) -> Figures:
     """Return the figures of one round."""
     async with open_testbed(server, directory) as testbed:
         operator = await _ready(testbed.operator())
@@ -120,7 +123,7 @@ async def _ready(operator: Process) -> Process:
     """Start an operator and wait until it has listed all objects."""
     operator.start()
     await eventually(
-        lambda: "operator ready" in operator.said, "it is ready", patience=START_TIMEOUT_S
+        lambda: "operator ready" in operator.output, "it is ready", patience=START_TIMEOUT_S
     )
     return operator
 
@@ -136,7 +139,7 @@ async def _memory(operator: Process) -> float:
 
 async def _memory_anew(operator: Process) -> float:
     """Start an operator anew. Return its memory in MB, which then holds nothing from before."""
-    if operator.running:
+    if operator.is_running:
         await operator.terminate()
     return await _memory(await _ready(operator))
 
@@ -174,8 +177,8 @@ async def _fail_over(testbed: Testbed, operator: Process, report: Report) -> Fig
     The worker knows only the address of the standby, which tells it that of the leader. In a
     cluster it asks a Service. The event is sent after the signal to the leader.
     """
-    standby = await _ready(testbed.operator("standby"))
-    await testbed.worker("worker-2", operator="standby").start().until_said("connected")
+    standby = await _ready(testbed.operator(name="standby"))
+    await testbed.worker(name="worker-2", operator="standby").start().until_said("connected")
     figures: Figures = {}
     for run, number in (idle(1), signal.SIGTERM), (idle(2), signal.SIGKILL):
         report(f"{number.name} to the leader")
@@ -186,7 +189,7 @@ async def _fail_over(testbed: Testbed, operator: Process, report: Report) -> Fig
         figures[f"{number.name} to the leader: next handler, s"] = (
             testbed.starts.first[event] - began
         )
-        await operator.ended()
+        await operator.until_ended()
         await _ready(operator)
         await standby.terminate()  # so that the first one leads again
         await operator.until_said("operator leads")

@@ -18,7 +18,7 @@ from benchmarks.floor import Floor, Pattern, floor, pattern
 from benchmarks.loads import Load, load
 from benchmarks.pace import at_rate, in_flight, in_sequence
 from benchmarks.starts import Start
-from benchmarks.testbed import ApiServer, Testbed, open_testbed
+from benchmarks.testbed import MeasuredApi, Testbed, open_testbed
 from benchmarks.usage import cpu_of
 from grctl.client import WorkflowHandle
 from grctl.kube import RUNS
@@ -78,12 +78,12 @@ class Round:
 
 
 async def measure(
-    server: ApiServer, directory: Path, sizes: Sizes, report: Callable[[str], None]
+    server: MeasuredApi, directory: Path, sizes: Sizes, report: Callable[[str], None]
 ) -> Round:
     """Measure everything once."""
     loads: dict[str, Load] = {}
     async with open_testbed(server, directory) as testbed:
-        worker = await _start_processes(testbed)
+        _, worker = await testbed.start_both()
         report("W3, one event after another")
         one = await counter(testbed)
         loads["W3"] = await load(testbed, [one], sizes.one_by_one, in_sequence(W3_PAUSE_S))
@@ -120,7 +120,7 @@ async def measure(
 
 
 async def _floors(
-    server: ApiServer, directory: Path, sizes: Sizes, seen: Pattern, report: Callable[[str], None]
+    server: MeasuredApi, directory: Path, sizes: Sizes, seen: Pattern, report: Callable[[str], None]
 ) -> dict[str, Floor]:
     """Measure the bare writes at both paces."""
     report("the bare writes, many at once")
@@ -130,15 +130,6 @@ async def _floors(
     async with open_testbed(server, directory) as bare:
         one_by_one = await floor(bare, seen, 1, sizes.floor_one_by_one, W3_PAUSE_S)
     return {AT_ONCE: at_once, ONE_BY_ONE: one_by_one}
-
-
-async def _start_processes(testbed: Testbed) -> Process:
-    """Start an operator and a worker. Return the worker."""
-    operator = testbed.operator().start()
-    worker = testbed.worker().start()
-    await operator.until_said("operator ready")
-    await worker.until_said("connected")
-    return worker
 
 
 async def _counters(testbed: Testbed, count: int) -> list[WorkflowHandle]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measures import AT_ONCE, ONE_BY_ONE, Round
-from benchmarks.testbed import PARTS, ApiServer
+from benchmarks.testbed import PARTS, MeasuredApi
 
 Value = Callable[[Round], float]
 
@@ -29,7 +29,7 @@ def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 50 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def show(server: ApiServer, machine: dict[str, Any], rounds: Sequence[Round]) -> None:
+def show(server: MeasuredApi, machine: dict[str, Any], rounds: Sequence[Round]) -> None:
     """Print everything."""
     console = _begin(server, machine, len(rounds))
     for table in (_loads(rounds), _processors(rounds), _others(rounds)):
@@ -37,7 +37,7 @@ def show(server: ApiServer, machine: dict[str, Any], rounds: Sequence[Round]) ->
 
 
 def show_large(
-    server: ApiServer, machine: dict[str, Any], rounds: Sequence[dict[str, float]]
+    server: MeasuredApi, machine: dict[str, Any], rounds: Sequence[dict[str, float]]
 ) -> None:
     """Print what many runs and events cost."""
     table = _table("many runs and events", "figure")
@@ -46,7 +46,7 @@ def show_large(
     _begin(server, machine, len(rounds)).print(table)
 
 
-def _begin(server: ApiServer, machine: dict[str, Any], rounds: int) -> Console:
+def _begin(server: MeasuredApi, machine: dict[str, Any], rounds: int) -> Console:
     console = Console(width=150)
     about = f"{machine['processors']} x {machine['processor']}, commit {machine['commit']}"
     load = " ".join(f"{each:.1f}" for each in machine["load_average"])
@@ -136,7 +136,7 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def write(path: Path, server: ApiServer, machine: dict[str, Any], **found: Any) -> None:
+def write(path: Path, server: MeasuredApi, machine: dict[str, Any], **found: Any) -> None:
     """Write everything as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     everything = {"api_server": server.kind, "machine": machine, **found}

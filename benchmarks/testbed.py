@@ -14,22 +14,20 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import aiohttp
-from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.account import as_service_account, remove_service_account
 from benchmarks.starts import STARTS_FILE_VARIABLE, Start, Starts
 from benchmarks.usage import Reading, api_server_cpu, api_server_pids, cpu_of, memory_of
 from grctl.client import Client
 from grctl.kube import EVENTS, RUNS, Api, Connection, Resource, UnreachableError
-from tests.lab.api_server import EmbeddedApi, install_resources
-from tests.lab.processes import GRCTL, ROOT, Process, Processes, bare_environment, free_port
+from tests.lab.api_server import api_server
+from tests.lab.metrics import Figures
+from tests.lab.processes import Processes
+from tests.lab.sandbox import NAMESPACES, Sandbox
 
-NAMESPACES = Resource("/api/v1", "namespaces")
 WORKFLOWS = ("benchmarks.workflows:counter", "benchmarks.workflows:once")
 LOG_TAIL_LINES = 30
 CLEARING_TASKS_COUNT = 16
@@ -39,7 +37,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class ApiServer:
+class MeasuredApi:
     """The API server that is measured."""
 
     kind: str
@@ -62,35 +60,14 @@ class Sample:
     """Events whose final phase the operator has written."""
 
 
-@dataclass
-class Testbed:
-    """One namespace, and the processes that serve it."""
+@dataclass(kw_only=True)
+class Testbed(Sandbox):
+    """One namespace, the processes that serve it, and what it takes to measure them."""
 
-    api_server: ApiServer
-    namespace: str
-    directory: Path
-    processes: Processes
+    api_server: MeasuredApi
     api: Api
     client: Client
     starts: Starts
-    operators: dict[str, tuple[Process, int, int]] = field(default_factory=dict)
-    """Each operator with its port for workers and its port for metrics."""
-
-    def operator(self, name: str = "operator") -> Process:
-        """Add an operator of the namespace. The caller starts it."""
-        port, http_port = free_port(), free_port()
-        command = [*GRCTL, "operator", "--namespace", self.namespace]
-        command += ["--port", str(port), "--http-port", str(http_port)]
-        process = self.processes.add(name, command, self._environment())
-        self.operators[name] = process, port, http_port
-        return process
-
-    def worker(self, name: str = "worker", operator: str = "operator") -> Process:
-        """Add a worker that knows the address of one operator. The caller starts it."""
-        url = f"http://127.0.0.1:{self.operators[operator][1]}"
-        command = [*GRCTL, "worker", *WORKFLOWS, "--operator-url", url, "--name", name]
-        command += ["--namespace", self.namespace]
-        return self.processes.add(name, command, self._environment())
 
     async def send(self, event: Start) -> None:
         """Send an event. Its run need not exist."""
@@ -98,72 +75,52 @@ class Testbed:
 
     async def sample(self, operator: str = "operator") -> Sample:
         """Return what the parts have used and done so far."""
-        process, _, http_port = self.operators[operator]
-        requests, settled = await scrape(http_port)
-        workers = [each.pid for each in self.processes.all if each.name == "worker" and each.pids]
+        figures = await self.figures(operator)
+        workers = [each.pid for each in self.processes.named("worker") if each.pids]
         used = (
             self.api_server.cpu(),
-            cpu_of([process.pid]),
+            cpu_of([each.pid for each in self.processes.named(operator)]),
             cpu_of(workers),
             time.process_time() * 1000,
         )
-        return Sample(dict(zip(PARTS, used, strict=True)), requests, settled)
+        settled = figures.value("grctl_events_settled_total")
+        return Sample(dict(zip(PARTS, used, strict=True)), _about_workflows(figures), settled)
 
     def memory(self) -> dict[str, float]:
         """Return the memory of each process, in MB."""
-        pids = {each.name: [each.pid] for each in self.processes.all if each.running}
+        pids = {each.name: [each.pid] for each in self.processes.all if each.is_running}
         known = {"API server": self.api_server.pids, **pids}
         return {name: memory_of(of) for name, of in known.items() if of and name != "api"}
 
-    def _environment(self) -> dict[str, str]:
-        return {
-            **bare_environment(),
-            "KUBECONFIG": str(self.api_server.kubeconfig),
-            "HOME": str(self.directory),
-            "PYTHONPATH": str(ROOT),
-            STARTS_FILE_VARIABLE: str(self.directory / "starts"),
-        }
 
-
-async def scrape(port: int) -> tuple[Counter[str], float]:
-    """Return an operator's requests about runs and events, and how many events it has settled."""
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(f"http://127.0.0.1:{port}/metrics") as response,
-    ):
-        text = await response.text()
-    requests: Counter[str] = Counter()
-    settled = 0.0
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            if sample.name == "grctl_events_settled_total":
-                settled += sample.value
-            elif sample.labels.get("resource", "").startswith("workflow"):
-                requests[sample.labels.get("verb", "")] += int(sample.value)
-    return +requests, settled
+def _about_workflows(figures: Figures) -> Counter[str]:
+    """Count the requests about runs and events, by the verb."""
+    counted: Counter[str] = Counter()
+    for name, count in figures.requests.items():
+        verb, resource = name.split()
+        if resource.startswith("workflow"):
+            counted[verb] += count
+    return +counted
 
 
 @asynccontextmanager
-async def api_server(kubeconfig: Path | None, directory: Path) -> AsyncIterator[ApiServer]:
+async def measured_api(kubeconfig: Path | None, directory: Path) -> AsyncIterator[MeasuredApi]:
     """Yield the API server of a kubeconfig, or an embedded one that ends with the block."""
-    if kubeconfig is not None:
-        install_resources(kubeconfig, directory)
+    async with api_server(directory, kubeconfig) as server:
+        if server.embedded is not None:
+            pids = (server.embedded.process.pid,)
+            yield MeasuredApi("embedded", server.kubeconfig, lambda: cpu_of(pids), pids)
+            return
         account = f"bench-{secrets.token_hex(4)}"
-        ours = await as_service_account(kubeconfig, account, directory / "kubeconfig")
+        ours = await as_service_account(server.kubeconfig, account, directory / "kubeconfig")
         try:
-            yield ApiServer("real", ours, api_server_cpu(), api_server_pids())
+            yield MeasuredApi("real", ours, api_server_cpu(), api_server_pids())
         finally:
-            await remove_service_account(kubeconfig, account)
-        return
-    with Processes(directory) as processes:
-        embedded = EmbeddedApi(processes, directory)
-        await embedded.start()
-        pids = (embedded.process.pid,)
-        yield ApiServer("embedded", embedded.kubeconfig, lambda: cpu_of(pids), pids)
+            await remove_service_account(server.kubeconfig, account)
 
 
 @asynccontextmanager
-async def open_testbed(server: ApiServer, directory: Path) -> AsyncIterator[Testbed]:
+async def open_testbed(server: MeasuredApi, directory: Path) -> AsyncIterator[Testbed]:
     """Yield a testbed without running processes. Its end removes everything."""
     namespace = f"bench-{secrets.token_hex(4)}"
     directory = directory / namespace
@@ -176,13 +133,23 @@ async def open_testbed(server: ApiServer, directory: Path) -> AsyncIterator[Test
         ):
             await api.create(NAMESPACES.path(), {"metadata": {"name": namespace}})
             try:
-                yield Testbed(server, namespace, directory, processes, api, client, starts)
+                yield Testbed(
+                    kubeconfig=server.kubeconfig,
+                    namespace=namespace,
+                    directory=directory,
+                    processes=processes,
+                    workflows=WORKFLOWS,
+                    variables={STARTS_FILE_VARIABLE: str(directory / "starts")},
+                    api_server=server,
+                    api=api,
+                    client=client,
+                    starts=starts,
+                )
             except Exception:
                 _show_logs(processes)
                 raise
             finally:
-                for process in reversed(processes.all):
-                    process.kill()
+                processes.kill(processes.all)
                 await _clear(api, namespace)
 
 
