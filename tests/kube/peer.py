@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-KUBECTL = Path(sys.executable).parent / "kubectl"
+from tests.lab.kubectl import KUBECTL
+from tests.lab.relay import Relay
+
 NAME = "api.internal"
 """Name in the server's certificate, which does not have the server's address, 127.0.0.1."""
 
@@ -57,32 +58,8 @@ async def recording_server(directory: Path) -> AsyncIterator[tuple[str, Requests
 @asynccontextmanager
 async def running_proxy(port: int) -> AsyncIterator[tuple[str, list[str]]]:
     """Yield the URL of a proxy whose tunnels all lead to a port, and the requests to it."""
-    requests: list[str] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        lines = head.split("\r\n")
-        who = [line for line in lines if line.lower().startswith("proxy-authorization")]
-        requests.append(" ".join([lines[0].rsplit(" ", 1)[0], *who]))
-        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await asyncio.gather(_pump(reader, server_writer), _pump(server_reader, writer))
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", requests
-        server.close()
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-    except ConnectionError:
-        pass
-    finally:
-        writer.close()
+    async with Relay(port, is_http_proxy=True) as relay:
+        yield f"http://127.0.0.1:{relay.port}", relay.connects
 
 
 def write_kubeconfig(

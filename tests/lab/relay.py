@@ -2,6 +2,8 @@
 
 It passes bytes on without looking at them. When it is cut, connections end, and new ones are
 refused. A frozen connection stays open and passes nothing, as if a switch had lost its route.
+
+As an HTTP proxy it takes a CONNECT first, notes it, and leads to its target whatever was asked for.
 """
 
 import asyncio
@@ -31,11 +33,15 @@ class Relay:
 
     Args:
         target: The port of the operator.
+        is_http_proxy: Whether each connection begins with a CONNECT.
     """
 
-    def __init__(self, target: int = 0) -> None:
+    def __init__(self, target: int = 0, *, is_http_proxy: bool = False) -> None:
         self.target = target
         self.port = 0
+        self.connects: list[str] = []
+        """What each CONNECT asked for, with its credentials."""
+        self._is_http_proxy = is_http_proxy
         self._links: set[_Link] = set()
         self._serving: set[asyncio.Task[None]] = set()
         self._cut = False
@@ -96,6 +102,9 @@ class Relay:
         except OSError:
             writer.transport.abort()
             return
+        if self._is_http_proxy:
+            self.connects.append(_connect_of(await reader.readuntil(b"\r\n\r\n")))
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         link = _Link((writer, back))
         link.is_flowing.set()
         self._links.add(link)
@@ -104,6 +113,13 @@ class Relay:
         finally:
             self._links.discard(link)
             link.cut()
+
+
+def _connect_of(head: bytes) -> str:
+    """Return the method and address of a CONNECT, and its header with credentials."""
+    request, *headers = head.decode().split("\r\n")
+    credentials = [line for line in headers if line.lower().startswith("proxy-authorization")]
+    return " ".join([request.rsplit(" ", 1)[0], *credentials])
 
 
 async def _until_one_ends(*pumps: "asyncio._CoroutineLike[None]") -> None:

@@ -72,3 +72,19 @@ async def test_a_frozen_connection_passes_on_later_what_was_sent() -> None:
         assert not saying.done()
         relay.mend()
         assert await saying == b"late"
+
+
+async def test_a_relay_as_http_proxy_notes_each_connect_and_leads_to_its_target() -> None:
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    target = server.sockets[0].getsockname()[1]
+    async with (
+        server,
+        Relay(target, is_http_proxy=True) as relay,
+        connected(relay) as (reader, writer),
+    ):
+        writer.write(b"CONNECT api.internal:443 HTTP/1.1\r\nProxy-Authorization: Basic x\r\n\r\n")
+        answer = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"hello")
+        assert await reader.readexactly(5) == b"hello"
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert relay.connects == ["CONNECT api.internal:443 Proxy-Authorization: Basic x"]
