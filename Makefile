@@ -29,7 +29,7 @@ $(READY): requirements-dev.lock pyproject.toml
 		--no-build-isolation --editable .
 	@touch $@
 
-PLAIN := tools sdk/grctl/kube tests/kube operator/grctl_local tests/local tests/conformance benchmarks tests/benchmarks examples tests/charts tests/gitops charts tests/lab tests/torture tests/history e2e
+PLAIN := tools sdk/grctl/kube tests/kube operator/grctl_local tests/local tests/conformance benchmarks tests/benchmarks examples tests/charts tests/gitops charts tests/lab tests/scenarios tests/torture tests/history e2e
 # Where the language and the names are checked (tools/language.py).
 
 PLAIN += docs README.md CONTRIBUTING.md CHANGELOG.md tests/docs tests/examples tests/tools

@@ -60,15 +60,6 @@ async def _is_settled(lab: Lab, event: str) -> bool:
     return (await lab.event(event)).status.phase.settled
 
 
-async def test_a_run_cancelled_in_a_wait_ends_at_once(shared_lab: Lab, order: str) -> None:
-    handle = await shared_lab.start(order)
-    await shared_lab.until_run(order, lambda run: run.status.phase is RunPhase.WAIT_EVENT)
-    await handle.cancel()
-    with pytest.raises(WorkflowCancelledError, match=f"{order} was cancelled. Cancelled by spec."):
-        await handle.result(PATIENCE)
-    assert "Cancelled" in await shared_lab.kubectl("get", "wfr", order)
-
-
 async def test_a_run_cancelled_in_a_step_ends_after_the_step(shared_lab: Lab, order: str) -> None:
     handle = await _start_step(shared_lab, order)
     told = await shared_lab.grctl("cancel", order)
@@ -137,7 +128,7 @@ async def test_a_run_that_takes_too_long_times_out_in_a_wait(shared_lab: Lab, or
     assert run.status.finished_at - run.metadata.creation_timestamp >= 2 * SECOND
 
 
-async def test_a_run_that_takes_too_long_times_out_start_step(shared_lab: Lab, order: str) -> None:
+async def test_a_run_that_takes_too_long_times_out_in_a_step(shared_lab: Lab, order: str) -> None:
     manifest = run_manifest(order, timeout="2s")
     await shared_lab.kubectl("apply", "-f", "-", stdin=manifest)
     handle = await shared_lab.client.get_workflow_handle(workflow_id=order)

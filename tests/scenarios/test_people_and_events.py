@@ -5,8 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from grctl.client import InvalidNameError, WorkflowHandle
-from grctl.json.serialization import TooLargeError
+from grctl.client import WorkflowHandle
 from grctl.models import EventPhase, EventReason, EventStatus, RunPhase
 from tests.history.executions import read_executions
 from tests.lab.lab import Lab
@@ -174,19 +173,6 @@ async def test_an_event_of_a_handle_whose_run_was_deleted_is_rejected_without_a_
     assert status.message == "The run that this event was sent to is gone."
 
 
-async def test_a_payload_that_is_too_large_is_refused_before_it_is_sent(
-    shared_lab: Lab, order: str
-) -> None:
-    with pytest.raises(TooLargeError, match=r"payload of 'append' is 600.0 KiB .* most 512.0 KiB"):
-        await shared_lab.client.send(
-            workflow_id=order, event_name="append", payload="x" * (600 * KIB - 2)
-        )
-    huge = event_manifest(f"{order}-1", order, payload="x" * 1600 * KIB)
-    told = await shared_lab.kubectl("create", "-f", "-", stdin=huge, fails=True)
-    assert "too large" in told
-    assert f"{order}-1" not in await shared_lab.kubectl("get", "wfe")
-
-
 @pytest.mark.parametrize(
     ("event_name", "told"),
     [
@@ -210,13 +196,6 @@ async def test_a_store_or_result_that_is_too_large_fails_the_run(
     assert run.status.error is not None
     assert told in run.status.error.message
     assert "hoard" not in run.status.store
-
-
-async def test_an_event_for_an_invalid_workflow_id_is_refused(shared_lab: Lab) -> None:
-    with pytest.raises(InvalidNameError, match="'order-17' would fit"):
-        await shared_lab.client.send(workflow_id="Order_17", event_name="append")
-    told = await shared_lab.grctl("send", "Order_17", "append", fails=True)
-    assert "workflow_id 'Order_17' is no name of a Kubernetes object" in told
 
 
 async def test_an_event_for_a_run_that_is_not_there_waits_and_says_so(

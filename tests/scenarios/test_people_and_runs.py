@@ -6,15 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from grctl.client import InvalidNameError, WorkflowAlreadyRunningError, WorkflowNotFoundError
-from grctl.json.serialization import TooLargeError
+from grctl.client import WorkflowAlreadyRunningError, WorkflowNotFoundError
 from grctl.models import RunPhase
 from tests.lab.lab import Lab
 from tests.lab.manifests import run_manifest
 from tests.lab.waiting import eventually
 
 PATIENCE = timedelta(seconds=45)
-KIB = 1024
 
 
 @pytest.fixture
@@ -111,30 +109,6 @@ async def test_the_workflow_of_a_run_cannot_be_changed(shared_lab: Lab, order: s
             assert "spec.workflow cannot be changed" in told
             assert "Delete this run first, or take another name" in told
     await shared_lab.until_run(order, lambda run: run.status.phase is RunPhase.WAIT_EVENT)
-
-
-async def test_an_input_that_is_too_large_is_refused_before_it_is_written(
-    shared_lab: Lab, order: str
-) -> None:
-    with pytest.raises(TooLargeError, match=r"workflow_input is 600.0 KiB .* at most 512.0 KiB"):
-        await shared_lab.client.start_workflow(
-            workflow_type="Append", workflow_id=order, workflow_input="x" * (600 * KIB - 2)
-        )
-    assert "NotFound" in await shared_lab.kubectl("get", "wfr", order, fails=True)
-
-
-async def test_an_invalid_workflow_id_is_refused_with_a_valid_one(
-    shared_lab: Lab,
-) -> None:
-    with pytest.raises(InvalidNameError, match="'order-17' would fit"):
-        await shared_lab.client.start_workflow(workflow_type="Append", workflow_id="Order_17")
-    told = await shared_lab.grctl("start", "Append", "Order_17", fails=True)
-    assert "'order-17' would fit" in told
-    refused = await shared_lab.kubectl(
-        "create", "-f", "-", stdin=run_manifest("Order_17"), fails=True
-    )
-    assert "metadata.name" in refused
-    assert "RFC 1123 subdomain" in refused
 
 
 async def test_a_run_of_an_unknown_workflow_type_shows_what_workers_serve(
