@@ -15,8 +15,8 @@ import pytest
 
 from tests.conformance.client import Api, eventually
 from tests.conformance.kubeconfig import Access, load
-from tests.conformance.kubectl import Kubectl
 from tests.conformance.widgets import CRDS, Widgets, definition, fresh_group
+from tests.lab.kubectl import Kubectl
 
 NAMESPACES = "/api/v1/namespaces"
 

@@ -5,8 +5,8 @@ import asyncio
 import orjson
 
 from tests.conformance.client import TIMEOUT_S, eventually
-from tests.conformance.kubectl import Kubectl
 from tests.conformance.widgets import Widgets, revision
+from tests.lab.kubectl import Kubectl
 
 
 async def test_apply_creates_keeps_and_changes_an_object(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.client import Api, Json, eventually
-from tests.conformance.kubectl import Kubectl
+from tests.lab.kubectl import Kubectl
 
 CORE = "/api/v1/namespaces"
 TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"

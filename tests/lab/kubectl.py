@@ -45,7 +45,16 @@ class Kubectl:
             fails: Whether the command is expected to fail.
             patience: Seconds for the command to end.
         """
-        process = await asyncio.create_subprocess_exec(
+        process = await self.start(*arguments)
+        async with asyncio.timeout(patience):
+            output, errors = await process.communicate(_manifest(stdin))
+        text = output.decode() + errors.decode()
+        assert bool(process.returncode) == fails, f"kubectl {' '.join(arguments)}: {text}"
+        return text
+
+    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+        """Start a command and leave it running."""
+        return await asyncio.create_subprocess_exec(
             KUBECTL,
             *self._flags(),
             *arguments,
@@ -54,11 +63,6 @@ class Kubectl:
             stderr=asyncio.subprocess.PIPE,
             env=self.environment(),
         )
-        async with asyncio.timeout(patience):
-            output, errors = await process.communicate(_manifest(stdin))
-        text = output.decode() + errors.decode()
-        assert bool(process.returncode) == fails, f"kubectl {' '.join(arguments)}: {text}"
-        return text
 
     async def json(self, *arguments: str) -> Json:
         """Return what `kubectl get ... -o json` prints."""
