@@ -1,8 +1,10 @@
 """What holds for all tests."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import pytest
+
+from tests.lab.reporting import Report, reporter, write_reports
 
 
 @pytest.hookimpl(wrapper=True)
@@ -19,3 +21,14 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 def _whole(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+@pytest.fixture
+def report(record_property: Callable[[str, object], None]) -> Report:
+    """Reports a value at the end of the test run, also if the test passes."""
+    return reporter(record_property)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Write the reports."""
+    write_reports(terminalreporter)

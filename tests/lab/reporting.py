@@ -1,6 +1,6 @@
 """What tests report at the end of a run, also when they pass: times, seeds, counts.
 
-A `conftest.py` makes the fixture `report` of `reporter`, and writes by `write_reports`.
+`tests/conftest.py` offers the fixture `report`, and writes the reports.
 """
 
 from collections.abc import Callable

@@ -3,7 +3,7 @@
 A scenario that fails shows what a person would look at. No process outlives the session.
 """
 
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,6 @@ import pytest_asyncio
 from tests.lab.api_server import api_server, kubeconfig_from
 from tests.lab.evidence import evidence, with_evidence
 from tests.lab.lab import Lab, lab_in, new_lab
-from tests.lab.reporting import Report, reporter, write_reports
 from tests.lab.sandbox import Sandbox, new_sandbox
 
 FAILED = pytest.StashKey[bool]()
@@ -62,17 +61,6 @@ async def _check_history(lab: Lab, request: pytest.FixtureRequest) -> None:
         await lab.check_history()
     except AssertionError as error:
         raise AssertionError(with_evidence(str(error), lab)) from None
-
-
-@pytest.fixture
-def report(record_property: Callable[[str, object], None]) -> Report:
-    """Reports a value at the end of the test run."""
-    return reporter(record_property)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Write the reports."""
-    write_reports(terminalreporter)
 
 
 @pytest.hookimpl(wrapper=True)
