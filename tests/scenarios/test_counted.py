@@ -18,10 +18,13 @@ pytestmark = pytest.mark.alone
 
 
 async def start_run(lab: Lab) -> WorkflowHandle:
-    """Start a run and send it its first event, which may cost a list."""
+    """Start a run, send its first event, and wait for the lists that a start costs."""
     handle = await lab.client.start_workflow(workflow_type="Append", workflow_id="a")
     await handle.send("append", 0)
     await figures_when(lab, SETTLED, 1)
+    # Events are listed for the watch, for the new run, and once for what other operators left.
+    lists = {"resource": "workflowevents", "verb": "list"}
+    await figures_when(lab, "grctl_api_requests_total", 3, **lists)
     return handle
 
 
@@ -65,9 +68,6 @@ async def test_nothing_is_asked_for_while_nothing_happens_but_the_lease_is_renew
 ) -> None:
     await lab.start_both()
     await start_run(lab)
-    # Events are listed for the watch, for the new run, and once for what other operators left.
-    lists = {"resource": "workflowevents", "verb": "list"}
-    await figures_when(lab, "grctl_api_requests_total", 3, **lists)
     before, written = await lab.figures(), await writes_of(lab)
     renewed = before.value("grctl_api_requests_total", resource="leases", verb="update")
     after = await figures_when(
