@@ -15,7 +15,7 @@ import grctl
 import grctl_local
 import grctl_operator
 from grctl.models.run import RunError
-from grctl.worker.binding import Problem
+from grctl.worker.problems import Problem
 
 PACKAGES = (grctl, grctl_operator, grctl_local)
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from grctl.worker.binding import BadPayloadError, bind
+from grctl.worker.binding import bind
+from grctl.worker.problems import BadPayloadError
 from grctl.workflow.signature import Signature
 
 

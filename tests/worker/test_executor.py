@@ -334,7 +334,7 @@ async def test_a_cancelled_execution_has_no_result() -> None:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("returns_nothing", "returns_nothing returned None, which is no Directive. End it with"),
+        ("returns_nothing", "returns_nothing returned None, which is not a Directive. End it with"),
         ("forgets_to_await", "forgets_to_await returned <coroutine object call_greeting_api"),
         ("keeps_a_function", "ctx.store['call'] is a function, which cannot be kept as JSON"),
         ("keeps_too_much", "ctx.store would hold 300.0 KiB of JSON; at most 256.0 KiB are kept"),

@@ -50,6 +50,13 @@ class Process:
             await asyncio.wait([draining], timeout=0.2)
         draining.result()
 
+    async def writes(self, message: str) -> None:
+        """Wait for a line on standard error that holds a message."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(60):
+            while message not in (line := await self.process.stderr.readline()).decode():
+                assert line, f"{message!r} was not written"
+
     async def ended(self) -> tuple[int, str]:
         async with asyncio.timeout(60):
             _, errors = await self.process.communicate()
@@ -197,3 +204,23 @@ async def test_a_worker_that_its_users_end_says_so_and_has_an_exit_code(
         ended, log = await process.ended()
     assert ended == code, log
     assert line in log
+
+
+async def test_a_worker_that_is_asked_to_stop_twice_logs_no_failure_of_a_handler_it_gave_up(
+    operator: FakeOperator, tmp_path: Path
+) -> None:
+    fails = (
+        "try:\n    await asyncio.sleep(3600)\nfinally:\n    raise LookupError('clean-up failed')"
+    )
+    async with working(operator, tmp_path) as process:
+        worker, _ = await operator.welcomed()
+        await worker.execute(changing(f"print('sleeping', file=sys.stderr, flush=True)\n{fails}"))
+        await process.writes("sleeping")
+        process.process.send_signal(signal.SIGTERM)
+        await worker.next(Drain)
+        process.process.send_signal(signal.SIGTERM)
+        code, log = await process.ended()
+    assert code == 0, log
+    assert "execution given up" in log
+    assert "handler failed" not in log
+    assert "Traceback" not in log

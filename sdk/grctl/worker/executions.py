@@ -21,10 +21,10 @@ from grctl.models.wire import (
     Declined,
     Execute,
     Execution,
-    Failed,
     Outcome,
     Refused,
     ReleaseExecution,
+    Result,
     Succeeded,
 )
 from grctl.worker.executor import carry_out
@@ -195,7 +195,7 @@ class HeldExecutions:
         self._keep(held, result)
         await self._bring_back(held)
 
-    def _keep(self, held: _Held, result: Succeeded | Failed | Refused) -> None:
+    def _keep(self, held: _Held, result: Result) -> None:
         held.outcome = Outcome(execution=held.execution, result=result)
         self.handled[held.execution.handler_kind, result.kind] += 1
 
@@ -215,7 +215,7 @@ def _cause(task: asyncio.Task[None]) -> BaseException:
     return error or RuntimeError("The execution ended without an outcome.")
 
 
-def _left(store: Values, result: Succeeded | Failed | Refused) -> Values | None:
+def _left(store: Values, result: Result) -> Values | None:
     """Give the store that a run has behind a result, if it then waits for an event."""
     match result:
         case Succeeded(directive=WaitForEvent()):

@@ -1,10 +1,13 @@
-"""From an execution to its result: bind the payload, run the handler, see what it gave.
+"""Carry out an execution: bind the payload, run the handler, and make a result of its end.
 
-1. Whatever user code does ends in a Result: it raises, exits, or gives what cannot be kept.
-2. A payload that does not bind is Refused and harms nothing; an input that does not fails the run.
-3. An execution that is cancelled from outside has no result: nobody waits for it any more.
+1. Every end of user code is a result, also if the code raises, exits, or returns a value that
+   cannot be kept.
+2. A payload that does not bind is Refused, and the run goes on. An input that does not bind fails
+   the run.
+3. An execution that the worker cancels has no result, because nobody waits for one. Whatever its
+   handler raises then is not logged.
 4. User code runs in a task of its own. A handler that cancels its task, or swallows a cancellation,
-   changes only that task: the task of the execution is cancelled by the worker alone.
+   changes only that task: only the worker cancels the task of the execution.
 """
 
 import asyncio
@@ -19,11 +22,12 @@ from grctl.models.directive import AnyDirective, Complete, Directive, NextStep, 
 from grctl.models.limits import MAX_MESSAGE_BYTES
 from grctl.models.phases import HandlerKind
 from grctl.models.reasons import RunReason
-from grctl.models.wire import Execute, Execution, Failed, Refused, Succeeded
-from grctl.worker.binding import BadPayloadError, bind
+from grctl.models.wire import Execute, Execution, Failed, Refused, Result, Succeeded
+from grctl.worker.binding import bind
 from grctl.worker.context import Context
 from grctl.worker.failure import BadOutcomeError, failed, failure_of
 from grctl.worker.logs import HandlerLogger
+from grctl.worker.problems import BadPayloadError
 from grctl.worker.transitions import Transitions
 from grctl.workflow.handler import Handler
 from grctl.workflow.workflow import Workflow
@@ -31,7 +35,7 @@ from grctl.workflow.workflow import Workflow
 _current: ContextVar[Execution | None] = ContextVar("grctl_execution", default=None)
 """The execution whose handler runs, also in the tasks that the handler starts."""
 _running: dict[asyncio.Task[Any], Execution] = {}
-"""The same by the handler's own task: before Python 3.12 a task does not show its context."""
+"""The execution of each handler's own task: before Python 3.12 a task does not show its context."""
 
 
 def execution_of(task: asyncio.Task[Any]) -> Execution | None:
@@ -41,10 +45,8 @@ def execution_of(task: asyncio.Task[Any]) -> Execution | None:
     return found or _running.get(task)
 
 
-async def carry_out(
-    workflows: Mapping[str, Workflow], execute: Execute
-) -> Succeeded | Failed | Refused:
-    """Run the handler that an execution names, and give its result.
+async def carry_out(workflows: Mapping[str, Workflow], execute: Execute) -> Result:
+    """Run the handler that an execution names, and return its result.
 
     Args:
         workflows: Workflows by their type.
@@ -53,7 +55,7 @@ async def carry_out(
     Raises:
         CancelledError: the execution itself was cancelled.
     """
-    ends: list[Succeeded | Failed | Refused] = []
+    ends: list[Result | BaseException] = []
     attempt = asyncio.create_task(_attempt_to_the_end(workflows, execute, ends))
     _running[attempt] = execute.execution
     attempt.add_done_callback(_running.pop)
@@ -62,20 +64,20 @@ async def carry_out(
     except asyncio.CancelledError as error:
         if _is_cancelled():
             raise
-        # A task that was cancelled and then returned is cancelled for asyncio: `ends` knows better.
-        return ends[0] if ends else _failure(execute, error)
-    return ends[0]
+        ends.append(error)  # the second entry if the task was cancelled and returned nevertheless
+    end = ends[0]
+    return _failure(execute, end) if isinstance(end, BaseException) else end
 
 
 async def _attempt_to_the_end(
     workflows: Mapping[str, Workflow],
     execute: Execute,
-    ends: list[Succeeded | Failed | Refused],
+    ends: list[Result | BaseException],
 ) -> None:
-    """Record the result of whatever user code does, except a cancellation that it lets through.
+    """Record how user code ends: its result, or what it raises. A cancellation is let through.
 
-    SystemExit and KeyboardInterrupt too: asyncio would end the loop with them, and with it all
-    other handlers of the process. A person's Ctrl-C does not come as KeyboardInterrupt.
+    SystemExit and KeyboardInterrupt are recorded too. asyncio would end the loop with them, and so
+    all other handlers of the process. A person's Ctrl-C is a signal, not a KeyboardInterrupt.
     """
     process = os.getpid()
     _current.set(execute.execution)
@@ -83,23 +85,22 @@ async def _attempt_to_the_end(
         ends.append(await _attempt(workflows, execute))
     except asyncio.CancelledError:
         raise
-    except BaseException as error:  # noqa: BLE001  rule 1
-        ends.append(_failure(execute, error))
+    except BaseException as error:  # noqa: BLE001  every end is a result
+        ends.append(error)
     finally:
         if os.getpid() != process:
-            # The handler called os.fork, and this is the child: it has the worker's connection,
-            # and would answer in the worker's place.
+            # The handler called os.fork, and this process is the child. It has the worker's
+            # connection and would answer in the worker's place.
             os._exit(0)
 
 
 def _failure(execute: Execute, error: BaseException) -> Failed:
-    HandlerLogger(execute.execution).warning("handler failed", exc_info=error)
+    if not _is_cancelled():
+        HandlerLogger(execute.execution).warning("handler failed", exc_info=error)
     return failure_of(error)
 
 
-async def _attempt(
-    workflows: Mapping[str, Workflow], execute: Execute
-) -> Succeeded | Failed | Refused:
+async def _attempt(workflows: Mapping[str, Workflow], execute: Execute) -> Result:
     execution = execute.execution
     workflow = workflows.get(execution.workflow_type)
     if workflow is None or not (
@@ -135,7 +136,7 @@ async def _run(handler: Handler[Any], context: Context, arguments: dict[str, Any
 
 
 def _directive(handler: Handler[Any], transitions: Transitions, answer: Any) -> AnyDirective:
-    """Take a transition as if it was built by `ctx.next`, also where it was built by hand."""
+    """Return the handler's transition, checked by `ctx.next` also if it was built by hand."""
     made: Directive | None = None
     match answer:
         case NextStep(step=name):
@@ -149,7 +150,7 @@ def _directive(handler: Handler[Any], transitions: Transitions, answer: Any) -> 
     if inspect.iscoroutine(answer):
         answer.close()
     raise BadOutcomeError(
-        f"{handler.name} returned {_shown(answer)}, which is no Directive. End it with `return"
+        f"{handler.name} returned {_shown(answer)}, which is not a Directive. End it with `return"
         " ctx.next.wait_for_event()`, `return ctx.next.step(...)` or `return"
         " ctx.next.complete(...)`."
     )
@@ -162,6 +163,6 @@ def _shown(answer: Any) -> str:
 
 
 def _is_cancelled() -> bool:
-    """Return whether the execution's own task was asked to stop, which only the worker does."""
+    """Return whether the worker cancelled the execution's task."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
