@@ -40,6 +40,11 @@ def test_a_run_is_told_what_is_to_stay_of_it(grctl: Grctl, kubeconfig: Path) -> 
     assert (spec["ttlSecondsAfterFinished"], spec["keepEvents"]) == (3600, 5)
 
 
+def test_a_run_is_told_how_often_a_handler_is_tried_again(grctl: Grctl, kubeconfig: Path) -> None:
+    grctl("start", "ProcessOrder", "order-1", "--backoff-limit", "2")
+    assert run_of(kubeconfig, "order-1")["spec"]["backoffLimit"] == 2
+
+
 @pytest.mark.usefixtures("kubeconfig")
 def test_an_active_run_is_not_started_again(grctl: Grctl) -> None:
     grctl("start", "ProcessOrder", "order-1")

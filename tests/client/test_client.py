@@ -63,6 +63,14 @@ async def test_a_run_may_say_how_much_of_it_stays_and_for_how_long(
     assert (spec["keepEvents"], spec["ttlSecondsAfterFinished"]) == (0, 91)
 
 
+async def test_a_run_may_say_how_often_a_handler_is_tried_again(
+    client: Client, operator: PlayedOperator
+) -> None:
+    await start(client, backoff_limit=0)
+
+    assert (await operator.run("order-abc"))["spec"]["backoffLimit"] == 0
+
+
 async def test_an_input_may_be_what_pydantic_can_write(
     client: Client, operator: PlayedOperator
 ) -> None:
@@ -116,6 +124,9 @@ async def test_an_id_that_is_no_name_is_refused_with_one_that_fits(
         ({"ttl_after_finished": 1.5}, TypeError, r"ttl_after_finished .* timedelta\(seconds=1.5\)"),
         ({"keep_events": "3"}, ValueError, "keep_events must be .* not '3'"),
         ({"keep_events": True}, ValueError, "keep_events must be .* not True"),
+        ({"backoff_limit": -1}, ValueError, "number of retries from 0 to 100, not -1"),
+        ({"backoff_limit": 101}, ValueError, "backoff_limit must be a number .* not 101"),
+        ({"backoff_limit": False}, ValueError, "backoff_limit must be .* not False"),
         ({"ttl_after_finished": timedelta(-1)}, ValueError, "a time from 0 to 24855 days, not"),
         ({"ttl_after_finished": timedelta.max}, ValueError, "a time from 0 to 24855 days, not"),
     ],

@@ -58,6 +58,14 @@ KeepEvents = Annotated[
     int | None,
     typer.Option(min=0, metavar="NUMBER", help="keep so many settled events (default: 1000)"),
 ]
+BackoffLimit = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="NUMBER",
+        help="try a handler so often again that ends its worker's process (default: 4)",
+    ),
+]
 Wait = Annotated[bool, typer.Option("--wait", help="wait until it is finished, print its result")]
 
 
@@ -69,6 +77,7 @@ def start(
     workflow_timeout: WorkflowTimeout = None,
     ttl: Ttl = None,
     keep_events: KeepEvents = None,
+    backoff_limit: BackoffLimit = None,
     wait: Wait = False,
     timeout: Limit = None,
     output: Output = Format.TEXT,
@@ -101,6 +110,7 @@ def start(
                 workflow_timeout=age,
                 ttl_after_finished=stays,
                 keep_events=keep_events,
+                backoff_limit=backoff_limit,
             )
             if wait:
                 if output is Format.TEXT:

@@ -103,6 +103,7 @@ class Client:
         workflow_timeout: timedelta | None = None,
         keep_events: int | None = None,
         ttl_after_finished: timedelta | None = None,
+        backoff_limit: int | None = None,
     ) -> WorkflowHandle:
         """Start a run. Returns when the API server has accepted it; no worker need be there yet.
 
@@ -116,6 +117,8 @@ class Client:
             keep_events: How many of its settled events stay, the newest ones. None: 1000.
             ttl_after_finished: The run is deleted, with its result, when it has been finished for
                 so long; counted in whole seconds. None: never.
+            backoff_limit: How often a handler is tried again after it ended the process of its
+                worker while nothing else ran there; then the run fails. None: 4.
 
         Raises:
             WorkflowAlreadyRunningError: a run of that id is active.
@@ -129,7 +132,12 @@ class Client:
         """
         check_name(workflow_id, "workflow_id")
         workflow = workflow_spec(workflow_type, workflow_input, workflow_timeout)
-        spec = run_spec(workflow, keep_events, ttl_after_finished)
+        spec = run_spec(
+            workflow,
+            keep_events=keep_events,
+            ttl=ttl_after_finished,
+            backoff_limit=backoff_limit,
+        )
         run = await start_run(self._access, workflow_id, spec)
         return WorkflowHandle(self._access, workflow_id, run["metadata"]["uid"])
 
@@ -142,6 +150,7 @@ class Client:
         workflow_timeout: timedelta | None = None,
         keep_events: int | None = None,
         ttl_after_finished: timedelta | None = None,
+        backoff_limit: int | None = None,
     ) -> Any:
         """Start a run and wait for its result.
 
@@ -158,6 +167,7 @@ class Client:
             workflow_timeout=workflow_timeout,
             keep_events=keep_events,
             ttl_after_finished=ttl_after_finished,
+            backoff_limit=backoff_limit,
         )
         return await handle.result()
 

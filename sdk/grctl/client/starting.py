@@ -22,6 +22,7 @@ from grctl.models.base import API_VERSION, LONGEST_DURATION, SHORTEST_DURATION
 from grctl.models.limits import MAX_PAYLOAD_BYTES
 from grctl.models.run import (
     FINALIZER,
+    MAX_BACKOFF_LIMIT,
     MAX_KEPT_EVENTS,
     MAX_TTL_S,
     RunSpec,
@@ -35,18 +36,21 @@ ROUNDS = 5  # looks at a run that is another each time
 RELEASE = 30.0  # s: for the operator to settle the events of a deleted run
 
 
-def run_spec(workflow: WorkflowSpec, keep_events: int | None, ttl: timedelta | None) -> RunSpec:
+def run_spec(
+    workflow: WorkflowSpec,
+    *,
+    keep_events: int | None = None,
+    ttl: timedelta | None = None,
+    backoff_limit: int | None = None,
+) -> RunSpec:
     """Make the spec of a run.
 
     Raises:
         TypeError: `ttl` is not a timedelta.
-        ValueError: `keep_events` is no number from 0, or `ttl` no time that can be counted.
+        ValueError: a number or `ttl` is out of range.
     """
-    if keep_events is not None and not _is_count(keep_events):
-        raise ValueError(
-            f"keep_events must be a number of events from 0 to {MAX_KEPT_EVENTS}, not"
-            f" {keep_events!r}."
-        )
+    _check_count("keep_events", keep_events, "events", MAX_KEPT_EVENTS)
+    _check_count("backoff_limit", backoff_limit, "retries", MAX_BACKOFF_LIMIT)
     check_optional_duration("ttl_after_finished", ttl)
     longest = timedelta(seconds=MAX_TTL_S)
     if ttl is not None and not timedelta(0) <= ttl <= longest:
@@ -54,11 +58,17 @@ def run_spec(workflow: WorkflowSpec, keep_events: int | None, ttl: timedelta | N
             f"ttl_after_finished must be a time from 0 to {longest.days} days, not {ttl!r}."
         )
     seconds = None if ttl is None else math.ceil(ttl / timedelta(seconds=1))
-    return RunSpec(workflow=workflow, keep_events=keep_events, ttl_seconds_after_finished=seconds)
+    return RunSpec(
+        workflow=workflow,
+        keep_events=keep_events,
+        ttl_seconds_after_finished=seconds,
+        backoff_limit=backoff_limit,
+    )
 
 
-def _is_count(number: Any) -> bool:
-    return type(number) is int and 0 <= number <= MAX_KEPT_EVENTS
+def _check_count(name: str, number: Any, of: str, largest: int) -> None:
+    if number is not None and not (type(number) is int and 0 <= number <= largest):
+        raise ValueError(f"{name} must be a number of {of} from 0 to {largest}, not {number!r}.")
 
 
 def workflow_spec(
