@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grctl.terminal import OBEYED, json_escaped, printable, printable_lines
+from grctl.terminal import CONTROLS, json_escaped, printable, printable_lines
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ ORDERS = [
 
 @pytest.mark.parametrize("text", ORDERS, ids=ascii)
 def test_a_control_character_is_shown_as_its_code(text: str) -> None:
-    assert not OBEYED.search(printable(text))
+    assert not CONTROLS.search(printable(text))
     assert "\\" in printable(text)
 
 
@@ -82,4 +82,4 @@ def test_only_line_breaks_of_the_text_break_lines(text: str) -> None:
 def test_escaped_json_has_the_same_value(text: str) -> None:
     written = json_escaped(json.dumps({text: text}, ensure_ascii=False, indent=2))
     assert json.loads(written) == {text: text}
-    assert not OBEYED.search(written.replace("\n", ""))
+    assert not CONTROLS.search(written.replace("\n", ""))

@@ -1,11 +1,11 @@
-"""Arguments of a wrong type: named, with what came and what fits."""
+"""Check the types of arguments. An error names the argument, its value and the type that fits."""
 
 import math
 import os
 from datetime import timedelta
 from typing import Any
 
-LONGEST_TIMEOUT_S = 1e10  # 300 years: for ever, and no clock overflows
+LONGEST_TIMEOUT_S = 1e10  # 300 years: longer ones mean for ever, and no clock overflows
 
 
 def wrong_type(name: str, given: Any, wanted: str, hint: str = "") -> TypeError:
@@ -51,7 +51,7 @@ def check_optional_duration(name: str, given: Any) -> None:
 
 
 def seconds_of(name: str, given: Any) -> float | None:
-    """Return a timeout in seconds; None stands for ever.
+    """Return a timeout in seconds; None means for ever.
 
     Raises:
         TypeError: the timeout is neither a number of seconds, a timedelta nor None.

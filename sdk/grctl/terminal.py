@@ -1,13 +1,13 @@
-"""Text that comes from others, made safe to show: no character that a terminal would obey.
+"""Make text of others safe to show: escape each character that a terminal takes for a command.
 
-Names, messages and payloads come from users and from whoever sends events. Everything of theirs
-that a process of ours writes for people goes through here: output of commands and log lines. What
-people write stays as it is: letters of all scripts, combining marks, joined emoji.
+Names, messages and payloads come from users and from senders of events. Our processes pass all of
+it through here before they write it for people, in the output of a command or in a log line. Text
+that people write stays as it is: letters of all scripts, combining marks, joined emoji.
 """
 
 import re
 
-OBEYED = re.compile(
+CONTROLS = re.compile(
     "["
     "\x00-\x1f\x7f-\x9f"  # the controls of ASCII and of Latin-1
     "\u2028\u2029\ufeff"  # ends of lines and paragraphs, and the byte order mark
@@ -17,11 +17,11 @@ OBEYED = re.compile(
 )
 """Characters that a terminal or a reader of lines takes for a command."""
 
-OBEYED_IN_LINES = re.compile(rf"(?!\n){OBEYED.pattern}")
+CONTROLS_BUT_NEWLINE = re.compile(rf"(?!\n){CONTROLS.pattern}")
 
 
 def printable(text: str) -> str:
-    r"""Return one line of text that no terminal obeys.
+    r"""Return a text as one line, without control characters.
 
     Example:
         >>> printable("a\nb\x1b[2J")
@@ -31,7 +31,7 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str, indent: str = "") -> str:
-    r"""Return text that no terminal obeys, with its line breaks and `indent` before each new line.
+    r"""Return a text without control characters, its line breaks kept, `indent` after each.
 
     Example:
         >>> printable_lines("a\nb\x1b[2J", indent="  ")
@@ -41,21 +41,21 @@ def printable_lines(text: str, indent: str = "") -> str:
 
 
 def json_escaped(text: str) -> str:
-    r"""Escape in JSON what a terminal would obey; JSON itself leaves some of it raw.
+    r"""Escape the control characters in a JSON text; JSON itself leaves some of them raw.
 
-    Every such character but the end of a line stands within a string, and has four digits.
+    Apart from line breaks they are all within strings, and each has at most four hex digits.
 
     Example:
         >>> json_escaped('"\x9b2J"')
         '"\\u009b2J"'
     """
-    return OBEYED_IN_LINES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return CONTROLS_BUT_NEWLINE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _escaped(text: str) -> str:
     if text.isprintable():
         return text
-    return OBEYED.sub(_visible, text.replace("\t", " "))
+    return CONTROLS.sub(_visible, text.replace("\t", " "))
 
 
 def _visible(found: re.Match[str]) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grctl.cli.yaml_text import as_yaml
-from grctl.terminal import OBEYED
+from grctl.terminal import CONTROLS
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -76,7 +76,7 @@ def test_a_string_that_could_be_read_as_another_type_is_quoted(text: str) -> Non
 
 @pytest.mark.parametrize("text", CUT, ids=ascii)
 def test_characters_that_end_lines_or_control_a_terminal_are_escaped(text: str) -> None:
-    assert not OBEYED.search(as_yaml({text: text}).replace("\n", ""))
+    assert not CONTROLS.search(as_yaml({text: text}).replace("\n", ""))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from grctl.json.raw_json import RawJson, Uncarriable, carried, dumps
+from grctl.json.raw_json import RawJson, Uncarriable, dumps, to_raw_json
 from grctl.json.reading import UnreadableJsonError, prune, read_json
 from grctl.json.serialization import NotJsonError, to_json
 
@@ -20,38 +20,40 @@ def nested(levels: int) -> Any:
 
 
 def test_a_value_of_a_hundred_levels_is_carried_and_one_of_more_is_not() -> None:
-    assert carried(nested(100)) == RawJson(b"[" * 100 + b"]" * 100)
+    assert to_raw_json(nested(100)) == RawJson(b"[" * 100 + b"]" * 100)
     for levels in (101, 254, 255, 1000):
-        assert carried(nested(levels)) == TOO_DEEP
+        assert to_raw_json(nested(levels)) == TOO_DEEP
 
 
 def test_the_sdk_and_the_operator_draw_the_line_at_the_same_level() -> None:
-    assert carried(to_json(nested(100), "payload")) == carried(nested(100))
+    assert to_raw_json(to_json(nested(100), "payload")) == to_raw_json(nested(100))
     with pytest.raises(NotJsonError, match="deeper than 100 levels"):
         to_json(nested(101), "payload")
 
 
 def test_many_shallow_values_are_not_deep() -> None:
-    assert carried([[] for _ in range(1000)]) == RawJson(b"[" + b",".join([b"[]"] * 1000) + b"]")
-    assert carried("[" * 1000) == RawJson(b'"' + b"[" * 1000 + b'"')
+    assert to_raw_json([[] for _ in range(1000)]) == RawJson(
+        b"[" + b",".join([b"[]"] * 1000) + b"]"
+    )
+    assert to_raw_json("[" * 1000) == RawJson(b'"' + b"[" * 1000 + b'"')
 
 
 @pytest.mark.parametrize("value", [2**64, -(2**63) - 1, "\ud800", {1: 2}, {"a": object()}])
 def test_what_json_cannot_say_is_not_carried(value: Any) -> None:
-    assert isinstance(carried(value), Uncarriable)
+    assert isinstance(to_raw_json(value), Uncarriable)
 
 
 def test_what_is_carried_is_written_as_it_is() -> None:
-    raw = carried({"b": 1, "a": [1.0, None]})
+    raw = to_raw_json({"b": 1, "a": [1.0, None]})
     assert (
         dumps({"payload": raw, "none": TOO_DEEP})
         == b'{"payload":{"b":1,"a":[1.0,null]},"none":null}'
     )
-    assert carried(raw) is raw
+    assert to_raw_json(raw) is raw
 
 
 def test_a_raw_value_does_not_show_what_it_says() -> None:
-    assert "secret" not in repr(carried({"password": "secret"}))
+    assert "secret" not in repr(to_raw_json({"password": "secret"}))
 
 
 @pytest.mark.parametrize("levels", [1000, 1025, 10_000, 200_000])
@@ -60,7 +62,7 @@ def test_json_of_any_depth_is_read(levels: int) -> None:
     value = read_json(text)
     assert value["b"] == ']}"[{'
     assert value["c"] == [1, {"d": 2}]
-    assert carried(value["deep"]) == TOO_DEEP
+    assert to_raw_json(value["deep"]) == TOO_DEEP
 
 
 def test_pruned_json_keeps_what_is_not_too_deep() -> None:

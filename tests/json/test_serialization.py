@@ -112,7 +112,7 @@ LOOP.append(LOOP)
             {"a": {date(2026, 1, 2): 1, "2026-01-02": 2}},
             r"it\['a'\] has two keys that are '2026-01",
         ),
-        ("\ud800", "it is text that is no Unicode"),
+        ("\ud800", "it is text that is not Unicode"),
         (LOOP, "nested deeper than 100 levels, or holds itself"),
     ],
 )

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from grctl.json.raw_json import Carried, RawJson, Uncarriable, carried
+from grctl.json.raw_json import Carried, RawJson, Uncarriable, to_raw_json
 from grctl.models.base import MAX_BELIEVED_COUNT
 from grctl.models.run import WorkflowRun
 from grctl.models.salvage import contradiction, overcounted, salvage, what_is_broken
@@ -75,7 +75,7 @@ def slim_event(item: Any) -> Json:
 def payload_of(spec: Json) -> Carried | None:
     """Return the payload of an event as it is carried; None if it has none."""
     payload = spec.get("payload")
-    return None if payload is None else carried(payload)
+    return None if payload is None else to_raw_json(payload)
 
 
 def read_run(item: Json, bad_input: str | None = None) -> WorkflowRun:
@@ -133,12 +133,12 @@ def _carrying_status(status: Json) -> Json:
 
 
 def _carry(value: Any) -> Carried | None:
-    return None if value is None else carried(value)
+    return None if value is None else to_raw_json(value)
 
 
 def _sound(what: str, value: Any) -> RawJson:
     """Return a value of the status as it is carried."""
-    raw = carried(value)
+    raw = to_raw_json(value)
     if isinstance(raw, Uncarriable):
         raise UnreadableError(f"{what} {raw.why}")
     return raw

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from grctl.json.raw_json import Uncarriable, carried, dumps
+from grctl.json.raw_json import Uncarriable, dumps, to_raw_json
 from grctl.models.phases import FINISHED, RunPhase
 from grctl.models.run import WorkflowRun
 from grctl_operator.engine.observation import Key
@@ -320,7 +320,7 @@ def _without_bad_input(item: Json) -> tuple[str | None, Json]:
     workflow = spec.get("workflow") if isinstance(spec, dict) else None
     if not isinstance(spec, dict) or not isinstance(workflow, dict):
         return None, item
-    given = carried(workflow.get("input"))
+    given = to_raw_json(workflow.get("input"))
     if not isinstance(given, Uncarriable):
         return None, item
     left = {name: value for name, value in workflow.items() if name != "input"}

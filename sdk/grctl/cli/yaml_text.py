@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from grctl.terminal import OBEYED, json_escaped
+from grctl.terminal import CONTROLS, json_escaped
 
 WORDS = frozenset(
     {"y", "n", "yes", "no", "on", "off", "true", "false", "t", "f"}
@@ -55,7 +55,7 @@ def as_yaml(value: Any, *, unicode: bool = True) -> str:
 
 def _style(text: str) -> str | None:
     """Return the style of a string; None leaves it to the emitter, which quotes where it must."""
-    if OBEYED.search(text.replace("\n", "")):
+    if CONTROLS.search(text.replace("\n", "")):
         return '"'
     if LINES.fullmatch(text) and not text.endswith("\n\n"):
         return "|"

@@ -1,10 +1,15 @@
-"""The core schema that pydantic makes of a type: what its annotations do not tell by themselves."""
+"""Look into the core schema that pydantic makes of a type.
+
+It tells what the annotations alone do not: aliases, serializers, the tags of a union.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
-OF_USERS = frozenset({"default", "metadata"})
-"""Keys below which anything may stand."""
+KEYS_OF_USER_DATA = frozenset({"default", "metadata"})
+"""Keys whose values are no schemas, but objects of users."""
+MAX_REMEMBERED_CLASSES = 1_000
+"""Classes for which an answer about the schema is cached."""
 
 
 def nodes_of(schema: Any) -> Iterator[dict[str, Any]]:
@@ -16,18 +21,18 @@ def nodes_of(schema: Any) -> Iterator[dict[str, Any]]:
             continue
         seen.add(id(node))
         if isinstance(node, dict):
-            waiting += [below for name, below in node.items() if name not in OF_USERS]
+            waiting += [below for name, below in node.items() if name not in KEYS_OF_USER_DATA]
             yield node
         elif isinstance(node, list | tuple):
             waiting += node
 
 
 def tags_of(schema: Any, discriminator: str) -> tuple[str, ...]:
-    """Return the tags of the unions in a schema that are told apart by a discriminator.
+    """Return the tags of the unions in a schema that have a certain discriminator.
 
     Args:
         schema: A core schema.
-        discriminator: What pydantic calls it in an error: `'kind'`, or `get_kind()`.
+        discriminator: Its name in pydantic's errors: `'kind'`, or `get_kind()`.
     """
     unions = [node for node in nodes_of(schema) if node.get("type") == "tagged-union"]
     meant = [each for each in unions if _text_of(each["discriminator"]) == discriminator]

@@ -1,7 +1,7 @@
-"""Whether two values are the same JSON. Python's `==` does not tell.
+"""Compare two values as JSON, which Python's `==` does not do.
 
-To Python `False == 0` and `True == 1`; in JSON a boolean is not a number. `1` and `1.0` are one
-number in JSON, and an API server keeps both as `1`.
+In Python `False == 0` and `True == 1`; in JSON a boolean is not a number. `1` and `1.0` are one
+number in JSON, and an API server stores both as `1`.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 def same_json(one: Any, other: Any) -> bool:
     """Return whether two JSON values, as Python objects, are the same.
 
-    Use it wherever values of users are compared: payloads, inputs, results, stores.
+    Use it for all values of users: payloads, inputs, results, stores.
 
     Example:
         >>> same_json({"paid": 0}, {"paid": False}), same_json([1], [1.0])

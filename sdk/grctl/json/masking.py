@@ -1,27 +1,26 @@
-"""Find pydantic's secrets, which become asterisks in JSON: the value itself would be lost."""
+"""Find pydantic's secrets: pydantic writes them as asterisks, and the value would be lost."""
 
 from functools import lru_cache
 from typing import Any
 
 from pydantic import Secret, SecretBytes, SecretStr
 
-from grctl.json.core_schema import nodes_of
+from grctl.json.core_schema import MAX_REMEMBERED_CLASSES, nodes_of
 
 SECRET_TYPES = (Secret, SecretBytes, SecretStr)
 MASK = str(SecretStr("any"))
-REMEMBERED_CLASSES = 1_000  # whose answer is remembered
 
 
 def hides_a_secret(value: Any, json: Any) -> bool:
     """Return whether the JSON of a pydantic value has asterisks in the place of a secret.
 
-    A class whose serializer writes the secret itself hides nothing.
+    It has none if the serializer of the value's class writes the secret itself.
     """
     kind = type(value)
     return _may_hold_secrets(kind) and _has_mask(json)  # type: ignore[arg-type]  # are hashable
 
 
-@lru_cache(maxsize=REMEMBERED_CLASSES)
+@lru_cache(maxsize=MAX_REMEMBERED_CLASSES)
 def _may_hold_secrets(kind: type) -> bool:
     schema = getattr(kind, "__pydantic_core_schema__", None)
     kinds = [kind, *(node["cls"] for node in nodes_of(schema) if "cls" in node)]

@@ -1,12 +1,11 @@
-"""RawJson: JSON of users (input, payload, store, result) as it is carried from place to place.
+"""RawJson: a value of users (input, payload, store, result) as the text of its JSON.
 
-1. It is written once, where it enters a process, and parsed where its values are needed: at a
-   handler. In between it takes as many bytes as it has; as Python objects it may take thirty times
-   as many.
-2. A value is checked where it enters. From there on it can always be written and read, so later
-   code need not expect an error.
-3. A value that cannot be carried is replaced by an `Uncarriable`, which says why. It is never
-   written.
+1. The operator passes such values on and does not look into them. A text takes as many bytes as it
+   has; the same value as Python objects may take thirty times as many.
+2. `to_raw_json` checks a value once, where it enters the process. A RawJson can always be written
+   and parsed, so the code behind that point expects no error.
+3. A value that fails the check is replaced by an `Uncarriable`, which holds the reason. It is
+   written as null.
 """
 
 from typing import Any
@@ -16,7 +15,7 @@ from pydantic_core import SchemaSerializer, core_schema
 
 from grctl.json.limits import MAX_JSON_LEVELS
 
-ORJSON_WRITE_LEVELS = 254  # levels: orjson refuses to write more
+ORJSON_WRITE_LEVELS = 254  # orjson refuses to write a value with more
 
 
 def _as_value(serialize: Any) -> SchemaSerializer:
@@ -25,9 +24,9 @@ def _as_value(serialize: Any) -> SchemaSerializer:
 
 
 class RawJson:
-    """A JSON text that is known to be sound, without a line break. It is never changed.
+    """A JSON text that is known to be right, without a line break. It is never changed.
 
-    It is not a dataclass: orjson would write its fields instead of the text.
+    It is not a dataclass, because orjson would write the fields of one instead of the text.
     """
 
     __slots__ = ("text",)
@@ -36,7 +35,7 @@ class RawJson:
         self.text = text
 
     def value(self) -> Any:
-        """Return what the text says, as Python objects."""
+        """Return the value, parsed into Python objects."""
         return orjson.loads(self.text)
 
     def __len__(self) -> int:
@@ -44,7 +43,7 @@ class RawJson:
         return len(self.text)
 
     def __eq__(self, other: object) -> bool:
-        """Return whether another says the same in the same bytes."""
+        """Return whether the other text has the same bytes."""
         return isinstance(other, RawJson) and self.text == other.text
 
     def __hash__(self) -> int:
@@ -57,10 +56,10 @@ class RawJson:
 
 
 class Uncarriable:
-    """Stands where JSON was that cannot be carried.
+    """Stands for a value that cannot be carried as RawJson.
 
     Attributes:
-        why: What is wrong with it, such as `is nested deeper than 100 levels`.
+        why: What is wrong with the value, such as `is nested deeper than 100 levels`.
     """
 
     __slots__ = ("why",)
@@ -69,44 +68,45 @@ class Uncarriable:
         self.why = why
 
     def __eq__(self, other: object) -> bool:
-        """Return whether the same is wrong with another."""
+        """Return whether the other has the same reason."""
         return isinstance(other, Uncarriable) and self.why == other.why
 
     def __hash__(self) -> int:
-        """Return the hash of what is wrong."""
+        """Return the hash of the reason."""
         return hash(self.why)
 
     def __repr__(self) -> str:
-        """Show what is wrong."""
+        """Show the reason."""
         return f"Uncarriable({self.why!r})"
 
 
-# Where pydantic writes a model that holds one, it writes the value: correct, and slower.
+# pydantic writes the parsed value of a RawJson in a model: right, but slower than `dumps`, which
+# copies the text.
 RawJson.__pydantic_serializer__ = _as_value(RawJson.value)  # type: ignore[attr-defined]
 Uncarriable.__pydantic_serializer__ = _as_value(lambda _: None)  # type: ignore[attr-defined]
 
 Carried = RawJson | Uncarriable
 
 
-def carried(value: Any) -> Carried:
-    """Return parsed JSON as it is carried, or the stand-in that says why it cannot be."""
+def to_raw_json(value: Any) -> Carried:
+    """Return a parsed JSON value as RawJson, or an Uncarriable with the reason why it cannot be."""
     if isinstance(value, RawJson | Uncarriable):
         return value
     try:
         text = orjson.dumps(value)
-        if text.count(b"[") + text.count(b"{") > MAX_JSON_LEVELS:
-            orjson.dumps(_wrapped(value, ORJSON_WRITE_LEVELS - MAX_JSON_LEVELS))
+        if text.count(b"[") + text.count(b"{") > MAX_JSON_LEVELS:  # a level has a bracket
+            _check_levels(value)
     except TypeError as error:
         return Uncarriable(_why(error))
-    # A copy: what orjson returns holds on to two or three times as much memory.
+    # The bytes that orjson returns hold on to two or three times their memory; a copy does not.
     return RawJson(bytes(memoryview(text)))
 
 
 def dumps(json: Any) -> bytes:
-    """Write JSON in which parts are carried as they are.
+    """Write JSON that may hold RawJson; its text is copied.
 
     Raises:
-        TypeError: something in it is not JSON, or is nested too deep to be written.
+        TypeError: a value in it is not JSON, or is nested too deep to be written.
     """
     return orjson.dumps(json, default=_fragment)
 
@@ -119,11 +119,14 @@ def _fragment(value: Any) -> Any:
     raise TypeError
 
 
-def _wrapped(value: Any, levels: int) -> Any:
-    """Nest a value so deep that orjson refuses one of more than MAX_JSON_LEVELS levels."""
-    for _ in range(levels):
+def _check_levels(value: Any) -> None:
+    """Raise TypeError if a value has more than MAX_JSON_LEVELS levels of lists and objects.
+
+    The value is put into as many lists as make orjson refuse to write one level too many.
+    """
+    for _ in range(ORJSON_WRITE_LEVELS - MAX_JSON_LEVELS):
         value = [value]
-    return value
+    orjson.dumps(value)
 
 
 def _why(error: TypeError) -> str:

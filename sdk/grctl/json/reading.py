@@ -1,10 +1,14 @@
-"""Reading JSON that others wrote: what is in it may be wrong, and stops nobody.
+"""Read JSON that somebody else wrote, also if orjson, which is strict, refuses it.
 
-An API server keeps JSON of 10,000 levels; orjson reads 1,024 and then refuses the whole text. Such
-a text is read without what lies deeper than MAX_READ_LEVELS: far more than MAX_JSON_LEVELS,
-so whoever checks what it holds still finds it too deep. Text that is not Unicode is read with
-replacement characters and integers beyond 64 bits as floats, as Kubernetes does; what no float can
-hold is null.
+One odd object must not keep a whole list of objects from being read. So a text that orjson refuses
+is mended and read by Python's slower reader:
+
+* A text of more than 1,024 levels: an API server keeps up to 10,000. A value that is nested deeper
+  than MAX_READ_LEVELS is replaced by null. That is far more than the MAX_JSON_LEVELS that we take,
+  so the check of the value still finds it too deep.
+* Bytes that are not UTF-8, and half characters (lone surrogates): replaced by U+FFFD.
+* An integer beyond 64 bits: read as a float, as Kubernetes does; beyond the floats it is null.
+* NaN and infinity, which are not JSON: null.
 """
 
 import json
@@ -14,26 +18,28 @@ from typing import Any
 
 import orjson
 
-MAX_INTEGER_CHARS = 20  # characters: what 64 bits take
-MAX_READ_LEVELS = 300  # more than orjson writes: it is refused again where it is to be carried
+MAX_INTEGER_CHARS = 20  # characters that an integer of 64 bits takes, with its sign
+MAX_READ_LEVELS = 300  # orjson refuses to write so many: see `raw_json`
 
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+_STRING_OR_BRACKET = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+"""A string is matched as a whole, so that a bracket in it does not count."""
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)",
     re.DOTALL,
 )
+"""An escape in a string. A pair of surrogates is one match, so a shorter match of one is lone."""
 _LONE_SURROGATE_BYTES = 6  # of an escape such as \ud800
 
 
 class UnreadableJsonError(ValueError):
-    """A text is not JSON, whatever allowance is made."""
+    """A text is not JSON, even after mending."""
 
 
 def read_json(data: bytes) -> Any:
     """Return the value of a JSON text.
 
     Raises:
-        UnreadableJsonError: it is not JSON. The error does not quote the text.
+        UnreadableJsonError: it is not JSON, even after mending. The error does not quote the text.
     """
     try:
         return orjson.loads(data)
@@ -48,7 +54,7 @@ def _read_mended(data: bytes) -> Any:
             prune(text, MAX_READ_LEVELS),
             parse_float=_finite,
             parse_int=_integer,
-            parse_constant=lambda _: None,
+            parse_constant=lambda _: None,  # NaN and infinity
         )
     except json.JSONDecodeError as error:
         raise UnreadableJsonError(f"{error.msg} at character {error.pos}") from None
@@ -65,10 +71,10 @@ def _integer(text: str) -> float | int | None:
 
 
 def prune(data: bytes, levels: int) -> bytes:
-    """Return a JSON text with null for whatever is nested deeper than some levels."""
+    """Return a JSON text in which null replaces each value that is nested deeper than `levels`."""
     kept: list[bytes] = []
     start = depth = 0
-    for token in _TOKEN.finditer(data):
+    for token in _STRING_OR_BRACKET.finditer(data):
         match data[token.start()]:
             case 0x5B | 0x7B:  # [ {
                 depth += 1

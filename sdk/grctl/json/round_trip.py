@@ -1,8 +1,8 @@
-"""How a pydantic value is written so that its own class can read it again.
+"""Write a pydantic value so that its own class can read it again.
 
-pydantic writes a model by its serialization aliases and reads it by its validation aliases. Where
-these differ, what was written does not come back: it is refused, or a field with a default loses
-its value in silence. Such a class is written by its field names, which `validate_json` takes too.
+pydantic writes a model by its serialization aliases and reads it by its validation aliases. If the
+two differ, the class does not read its own JSON: it refuses it, or a field with a default silently
+loses its value. Such a class is written by its field names, which `validate_json` reads too.
 """
 
 from collections.abc import Iterator
@@ -11,18 +11,16 @@ from typing import Any, NamedTuple
 
 from pydantic_core import to_jsonable_python
 
-from grctl.json.core_schema import nodes_of
-
-REMEMBERED_CLASSES = 1_000  # whose answer is remembered
+from grctl.json.core_schema import MAX_REMEMBERED_CLASSES, nodes_of
 
 
 class Writing(NamedTuple):
-    """What `to_jsonable_python` is told about a class."""
+    """The options of `to_jsonable_python` for one class."""
 
     by_alias: bool = True
-    """False if a serialization alias is not a name that the field is read by."""
+    """False if some field is not read by its serialization alias."""
     round_trip: bool = False
-    """True if computed fields would be refused as unknown, or JSON text is read as text."""
+    """True if the class refuses its computed fields as unknown, or has a field of type `Json`."""
 
 
 def write_to_come_back(value: Any) -> Any:
@@ -31,7 +29,7 @@ def write_to_come_back(value: Any) -> Any:
     return to_jsonable_python(value, by_alias=writing.by_alias, round_trip=writing.round_trip)
 
 
-@lru_cache(maxsize=REMEMBERED_CLASSES)
+@lru_cache(maxsize=MAX_REMEMBERED_CLASSES)
 def _writing_of(kind: type) -> Writing:
     nodes = list(nodes_of(getattr(kind, "__pydantic_core_schema__", None)))
     forbids = any(node.get("extra_fields_behavior") == "forbid" for node in nodes)
@@ -52,7 +50,7 @@ def _fields(node: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _comes_back(name: str, field: dict[str, Any]) -> bool:
-    """Return whether what a field is written as is a name that it is read by."""
+    """Return whether a field is read by the name that it is written under."""
     written = field.get("serialization_alias", name)
     alias = field.get("validation_alias", name)
     choices = alias if isinstance(alias, list) else [[alias]]

@@ -1,10 +1,10 @@
-"""Which values may be kept (input, payload, store, result), and the JSON that they become.
+"""Make JSON of a value that a user keeps: an input, a payload, a value of the store, a result.
 
-1. JSON as it is; pydantic models, dataclasses, enums, tuples and sets; datetimes, dates, times,
-   timedeltas, UUIDs and Decimals. Anything else is refused, naming where it is and what it is.
-2. What is refused would otherwise change silently on its way through the API server: NaN, integers
-   beyond 64 bits, keys that are no text.
-3. The answer shares nothing with the value: changing the value later changes nothing that is kept.
+1. Accepted are JSON itself; pydantic models, dataclasses, enums, tuples and sets; datetimes, dates,
+   times, timedeltas, UUIDs and Decimals. Any other value is refused with its place and its type.
+2. Refused are also NaN, integers beyond 64 bits, and keys that are not text: the API server would
+   change them without an error.
+3. The JSON shares no object with the value, so changing the value later does not change the JSON.
 """
 
 import dataclasses
@@ -31,24 +31,24 @@ SCALARS = (bool, str, int, float, Decimal, datetime, date, time, timedelta, UUID
 
 
 class NotJsonError(TypeError):
-    """A value cannot be kept: it has no JSON, or would come back as another."""
+    """A value cannot be kept: it has no JSON, or its JSON is read as another value."""
 
 
 class TooLargeError(ValueError):
-    """A value is larger than what is kept in one piece."""
+    """A value is larger than one value may be."""
 
 
 def to_json(value: Any, what: str, *, comes_back: bool = False) -> Any:
-    """Give the JSON of a value, as Python objects of its own.
+    """Return the JSON of a value, as new Python objects.
 
     Args:
-        value: What is to be kept.
-        what: What it is to the user, such as `ctx.store["order"]`; errors begin with it.
-        comes_back: Whether a model in the value must be readable by its own class again. An alias
-            that the class does not read is then not used.
+        value: The value to keep.
+        what: The user's name for it, such as `ctx.store["order"]`; errors begin with it.
+        comes_back: Whether the class of a model in the value must be able to read its JSON. Then
+            an alias that the class does not read is not used.
 
     Raises:
-        NotJsonError: names the place in the value, and its type.
+        NotJsonError: a part of it cannot be kept; names the place and the type.
 
     Example:
         >>> to_json({"at": datetime(2026, 1, 2), "ids": (1, 2)}, "payload")
@@ -58,15 +58,15 @@ def to_json(value: Any, what: str, *, comes_back: bool = False) -> Any:
 
 
 def size_of(json: Any) -> int:
-    """Give the size of JSON in bytes, as it is written to the API server."""
+    """Return the size of JSON in bytes, as it is written to the API server."""
     return len(dumps(json))
 
 
 def check_size(json: Any, limit: int, what: str) -> None:
-    """Refuse JSON over a limit in bytes.
+    """Check that JSON is within a limit in bytes.
 
     Raises:
-        TooLargeError: names what it is, its size and the limit.
+        TooLargeError: it is larger; names the value, its size and the limit.
     """
     size = size_of(json)
     if size > limit:
@@ -77,7 +77,7 @@ def check_size(json: Any, limit: int, what: str) -> None:
 
 
 def cut(text: str, limit: int) -> str:
-    """Leave out the middle of a text that is longer than a limit in bytes."""
+    """Return a text without its middle if it is longer than a limit in bytes."""
     data = text.encode(errors="replace")
     if len(data) <= limit:
         return data.decode()
@@ -87,7 +87,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def in_kib(size: int) -> str:
-    """Write a size for people."""
+    """Return a size in bytes as people read it: `12.5 KiB`."""
     return f"{size / 1024:.1f} KiB"
 
 
@@ -122,7 +122,7 @@ def _text(value: str, what: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise NotJsonError(f"{what} is text that is no Unicode: {error.reason}") from error
+        raise NotJsonError(f"{what} is text that is not Unicode: {error.reason}") from error
     return str(value)
 
 

@@ -1,8 +1,8 @@
 """The two formats of a log record: a line for people, or a JSON object.
 
-1. Every record can be written: what JSON or a terminal does not take is written as text.
-2. A line for people holds no character that a terminal would obey. A record begins at the beginning
-   of a line, and only there: further lines of it are indented.
+1. Every record is written. A value that JSON or a terminal cannot show is written as text.
+2. A line for people has no character that a terminal takes for a command. Only the first line of a
+   record is not indented.
 """
 
 import json
@@ -18,19 +18,19 @@ from grctl.logs.loggers import STANDARD_RECORD_FIELDS
 from grctl.terminal import printable, printable_lines
 
 KOPF_RECORD_FIELDS = frozenset({"settings", "k8s_skip", "k8s_ref"})
-"""What kopf adds to its own records."""
+"""Fields that kopf adds to its own records."""
 FIELDS_HIDDEN_AT_CONSOLE = frozenset({"execution", "kind"})
-"""Fields that a person at a console does not look for in a line; JSON has them."""
+"""Fields that only JSON has: a person does not look for them in a line."""
 NEEDS_QUOTES = re.compile(r'[ "=\n]|^$')
-"""What a value must not have in a line, or it could not be told where it ends."""
+"""A value with one of these is quoted; a reader could not tell where it ends otherwise."""
 USUAL_FIELD_VALUES = {"attempt": 1}
-"""Values that are worth a word at a console only when they are others."""
+"""Values that a console leaves out, as they are the usual ones."""
 LOG_INDENT = "  "
 MAX_FIELD_LEVELS = 20  # levels of a field that are written as JSON
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
-    """Return the fields that a record was logged with; empty ones say nothing."""
+    """Return the fields that a record was logged with, without empty ones."""
     return {
         name: value
         for name, value in vars(record).items()
@@ -41,13 +41,13 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
 
 
 class _Formatter(logging.Formatter):
-    """Writes every record: one that cannot be written is replaced by one that says so."""
+    """Writes every record. One that cannot be written is replaced by one with the reason."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record."""
         try:
             return self.write(record)
-        except Exception as error:  # noqa: BLE001  rule 1
+        except Exception as error:  # noqa: BLE001  every record is written
             return self.write(_replacement(record, error))
 
     def write(self, record: logging.LogRecord) -> str:
@@ -100,7 +100,7 @@ class JsonFormatter(_Formatter):
 
 
 def _replacement(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
-    """Return a record that says why another one cannot be written."""
+    """Return a record with the reason why another one cannot be written."""
     made = logging.LogRecord(record.name, record.levelno, "", 0, "log record unreadable", (), None)
     vars(made)["log_error"] = type(error).__name__
     return made
@@ -111,10 +111,10 @@ def _time(record: logging.LogRecord) -> datetime:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return the message; where its arguments do not fit, the message and the arguments."""
+    """Return the message; if its arguments do not fit, the message and the arguments."""
     try:
         return record.getMessage()
-    except Exception as error:  # noqa: BLE001  rule 1
+    except Exception as error:  # noqa: BLE001  every record is written
         return f"{_text(record.msg)} {_text(record.args)} ({type(error).__name__})"
 
 
@@ -131,19 +131,19 @@ def _value(value: Any) -> str:
 def _text(value: Any) -> str:
     try:
         return str(value)
-    except Exception as error:  # noqa: BLE001  rule 1
+    except Exception as error:  # noqa: BLE001  every record is written
         return f"({type(value).__name__} without text: {type(error).__name__})"
 
 
 def _json(entry: dict[str, Any]) -> str:
     try:
         return orjson.dumps(entry, default=_text).decode()
-    except (TypeError, ValueError):  # what orjson does not write
+    except (TypeError, ValueError):  # a value that orjson does not write
         return orjson.dumps(_plain(entry, MAX_FIELD_LEVELS)).decode()
 
 
 def _plain(value: Any, levels: int) -> Any:
-    """Return a value as JSON that every reader takes: what it does not take becomes text."""
+    """Return a value as JSON that every reader takes. Any other value becomes text."""
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int) and abs(value) <= MAX_JSON_INTEGER:

@@ -1,10 +1,10 @@
-"""Loggers of our own, in processes where users' code runs too.
+"""Loggers of our own, for processes in which users' code runs too.
 
 1. Users configure logging for their code (`logging.config.dictConfig`, `logging.disable`). That
    must not silence the worker's own records. `dictConfig` would do so by default
    (`disable_existing_loggers`).
-2. A fault in logging never reaches the code that logs. A record that the users' filters, factories
-   or fields do not let through is written without them.
+2. A fault in logging never reaches the code that logs. If a filter, a factory or a field of users
+   raises, the record is written without it.
 """
 
 import logging
@@ -19,18 +19,18 @@ STANDARD_RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {
     "asctime",
     "taskName",
 }
-"""What every record has; all else on it was given as `extra`."""
+"""Attributes that every record has. Any other attribute was passed as `extra`."""
 
 
 def get_logger(name: str) -> logging.Logger:
-    """Return the logger of that name, as one of our own."""
+    """Return the logger of a name, as an OwnLogger."""
     logger = logging.getLogger(name)
     logger.__class__ = OwnLogger
     return logger
 
 
 def fields_from(extra: Any) -> dict[str, Any]:
-    """Return fields that a record can hold; a name that every record has gets a `_` behind it."""
+    """Return the fields for `extra`; a name that every record has gets a `_` at its end."""
     if extra is None:
         return {}
     if not isinstance(extra, Mapping):
@@ -40,7 +40,7 @@ def fields_from(extra: Any) -> dict[str, Any]:
 
 
 class OwnLogger(logging.Logger):
-    """A logger that keeps the two rules above. Its level is all that decides what it writes."""
+    """A logger that users cannot silence by mistake. Only its level decides what it writes."""
 
     @property
     def disabled(self) -> bool:
@@ -52,31 +52,31 @@ class OwnLogger(logging.Logger):
         pass
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802  as the base class has it
-        """Return whether records of a level are written, whatever `logging.disable` was told."""
+        """Return whether records of a level are written; `logging.disable` does not count."""
         return level >= self.getEffectiveLevel()
 
     def _log(self, level: int, msg: object, args: Any, *rest: Any, **options: Any) -> None:
         options["stacklevel"] = options.get("stacklevel", 1) + 1
         try:
             super()._log(level, msg, args, *rest, **options)
-        except Exception as error:  # noqa: BLE001  rule 2
+        except Exception as error:  # noqa: BLE001  no fault reaches the code that logs
             self._log_plainly(level, msg, args, options, error)
 
     def _log_plainly(
         self, level: int, msg: object, args: Any, options: Mapping[str, Any], error: Exception
     ) -> None:
-        """Write a record without the users' factory and filters, and say what was wrong with it."""
+        """Write a record without users' factory and filters, with the error that they raised."""
         record = logging.LogRecord(self.name, level, "", 0, msg, args, _exception(options))
         wrong = f"{type(error).__name__}: {error}"
         vars(record).update(fields_from(options.get("extra")) | {"log_error": wrong})
         try:
             self.callHandlers(record)
-        except Exception:  # noqa: BLE001  rule 2
+        except Exception:  # noqa: BLE001  no fault reaches the code that logs
             write_to_standard_error(f"log record of {self.name} lost: {wrong}")
 
 
 def write_to_standard_error(line: str) -> None:
-    """Write a line past `sys.stderr`, which users may have closed or replaced."""
+    """Write a line to descriptor 2: users may have closed or replaced `sys.stderr`."""
     with suppress(OSError):
         os.write(2, f"{line}\n".encode(errors="backslashreplace"))
 

@@ -1,6 +1,6 @@
-"""How our processes log: constant messages with fields, on standard error.
+"""Set up the logging of our processes: constant messages with fields, on standard error.
 
-Our own records are written whatever users' code does to the root logger.
+Our own records are written also if users' code changes the root logger.
 """
 
 import logging
@@ -23,7 +23,7 @@ def set_up(level: str, form: str) -> None:
 
 
 class _Handler(logging.StreamHandler[Any]):
-    """Writes to a stream; if that fails, says so in one line and goes on."""
+    """Writes to a stream. If that fails, it writes one line to descriptor 2 and goes on."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  as the base class has it
         """Write to standard error that a record was lost."""
@@ -32,14 +32,14 @@ class _Handler(logging.StreamHandler[Any]):
 
 
 class _WhereRootHasNone(logging.Handler):
-    """Hands records to a handler as long as the root logger has no handler at all."""
+    """Hands records to a handler while the root logger has no handler at all."""
 
     def __init__(self, handler: logging.Handler) -> None:
         super().__init__()
         self._handler = handler
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record that nobody else writes."""
+        """Write a record if the root logger does not."""
         if not logging.getLogger().handlers:
             self._handler.handle(record)
 
@@ -52,9 +52,10 @@ def _keep_ours(level: str, handler: logging.Handler) -> None:
 
 
 def _leave_out_what_is_not_shown() -> None:
-    """Find out nothing that no line has: three records an event are to be cheap.
+    """Tell logging not to collect what no format shows: the thread, the process, the code line.
 
-    As the standard library's logging HOWTO says under "Optimization".
+    An event causes three records, which must be cheap. The standard library's logging HOWTO
+    describes these switches under "Optimization".
     """
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging._srcfile = None  # noqa: SLF001  so it is documented; else it looks for the line of code
+    logging._srcfile = None  # noqa: SLF001  documented there

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from grctl.json.raw_json import RawJson, Uncarriable, carried
+from grctl.json.raw_json import RawJson, Uncarriable, to_raw_json
 from grctl.json.reading import UnreadableJsonError, read_json
 from grctl.json.serialization import cut
 from grctl.models.base import Model
@@ -140,7 +140,7 @@ def _carrying(result: Any) -> Any:
 
 
 def _sound(what: str, value: Any) -> RawJson:
-    raw = carried(value)
+    raw = to_raw_json(value)
     if isinstance(raw, Uncarriable):
         raise UnreadableMessageError(f"{what} {raw.why}")
     return raw
@@ -160,7 +160,7 @@ def _execution(said: Json, why: str) -> Execution:
 
 def _answer(execution: Execution, payload: Any, why: str) -> Outcome:
     """Return the outcome of an Execute that a worker cannot read: refused if the payload is bad."""
-    if isinstance(given := carried(payload), Uncarriable):
+    if isinstance(given := to_raw_json(payload), Uncarriable):
         text = f"The worker cannot read it: the payload or input {given.why}."
         return Outcome(execution=execution, result=Refused(message=text))
     text = f"The worker cannot read what it is to execute: {why}"

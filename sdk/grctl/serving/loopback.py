@@ -1,10 +1,10 @@
-"""Which hosts are this machine alone."""
+"""Recognise the loopback: the hosts by which a machine reaches itself only."""
 
 from ipaddress import ip_address
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, by name or address, is this machine, and no other machine can reach it."""
+    """Return whether a host, a name or an address, is the loopback of this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

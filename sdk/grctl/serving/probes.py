@@ -1,9 +1,10 @@
-"""Probes: the HTTP endpoint by which a process says how it is: /healthz, /readyz, /metrics.
+"""Probes: the HTTP endpoint that reports the health of a process: /healthz, /readyz, /metrics.
 
-1. `ok`, or 503 and what is amiss, as text. Healthy: it works, do not restart it. Ready: it can do
-   its part now.
-2. It answers from what is known and asks nobody: who asks often, costs little.
-3. Web pages get nothing: see `grctl.serving.web_pages`.
+1. The answer is `ok`, or 503 and the reason as text. Healthy means that the process works and must
+   not be restarted. Ready means that it can do its work now.
+2. Every answer is made from what the process knows, without a request to anybody: so frequent
+   probes cost little.
+3. Requests of web pages are refused: see `grctl.serving.web_pages`.
 """
 
 from collections.abc import Callable
@@ -15,15 +16,15 @@ from grctl.logs.loggers import get_logger
 from grctl.serving.web_pages import refuse_web_pages
 
 Check = Callable[[], str | None]
-"""Says what is amiss; None: nothing."""
+"""Returns what is wrong, or None if nothing is."""
 Exposition = Callable[[str], tuple[bytes, str]]
-"""Gives all metrics in a format that the Accept header names, and the format's name."""
+"""Returns all metrics in a format that an Accept header names, and the format's content type."""
 
 logger = get_logger(__name__)
 
 
 class Probes:
-    """The endpoint. `metrics` None: the process has none."""
+    """The endpoint. `metrics` is None if the process has no metrics."""
 
     def __init__(self, healthy: Check, ready: Check, metrics: Exposition | None = None) -> None:
         self.port = 0
@@ -33,14 +34,14 @@ class Probes:
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> None:
-        """Listen. `port` 0 takes a free one; `self.port` says which.
+        """Listen on a port; 0 takes a free one. `self.port` is the port then.
 
         Raises:
             OSError: the port is taken.
         """
         app = web.Application(middlewares=[refuse_web_pages(host)])
-        app.router.add_get("/healthz", self._say_healthy)
-        app.router.add_get("/readyz", self._say_ready)
+        app.router.add_get("/healthz", self._get_healthy)
+        app.router.add_get("/readyz", self._get_ready)
         if self._metrics is not None:
             app.router.add_get("/metrics", partial(_expose, self._metrics))
         self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.5)
@@ -54,10 +55,10 @@ class Probes:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _say_healthy(self, _request: web.Request) -> web.Response:
+    async def _get_healthy(self, _request: web.Request) -> web.Response:
         return _verdict(self._healthy())
 
-    async def _say_ready(self, _request: web.Request) -> web.Response:
+    async def _get_ready(self, _request: web.Request) -> web.Response:
         return _verdict(self._ready())
 
 

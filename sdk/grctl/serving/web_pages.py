@@ -1,10 +1,13 @@
-"""Refuse requests that a web page made: a browser sends them to this machine for any page.
+"""Refuse requests that a browser makes for a web page.
 
-A page of any site may open a WebSocket to a port of this machine, or send it a request. Browsers
-name the page's site in the header `Origin`; workers, kubectl, kubelets and Prometheus send none.
-A page that has its own name resolve to 127.0.0.1 (DNS rebinding) needs no `Origin` for a GET, but
-sends its name as `Host`: a server that listens on the loopback alone answers to the names of the
-loopback alone.
+A page of any site may open a WebSocket to a port of this machine, or send it a request. Two headers
+give it away:
+
+* `Origin`: a browser names the page's site in it. Workers, kubectl, kubelets and Prometheus send no
+  such header.
+* `Host`: a page whose own name resolves to 127.0.0.1 (DNS rebinding) needs no `Origin` for a GET,
+  but its name is in `Host`. So a server that listens on the loopback only accepts the loopback's
+  names only.
 """
 
 from aiohttp import web
@@ -14,11 +17,11 @@ from grctl.serving.loopback import is_loopback
 
 
 def refuse_web_pages(listening_on: str) -> Middleware:
-    """Return what answers 403 to web pages.
+    """Return the middleware that answers 403 to web pages.
 
     Args:
-        listening_on: The host that the server listens on. On a loopback address, requests must be
-            addressed to one too.
+        listening_on: The host that the server listens on. If it is a loopback address, `Host` must
+            be one too.
     """
     local = is_loopback(listening_on)
 
@@ -43,7 +46,7 @@ def _why_refused(request: web.Request, *, local: bool) -> str | None:
 
 
 def _host(value: str) -> str:
-    """Return the host of a `Host` header, which may have a port behind it."""
+    """Return the host of a `Host` header, without its port."""
     if value.startswith("["):
         return value[1:].partition("]")[0]
     return value.partition(":")[0]
