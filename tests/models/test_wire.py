@@ -26,8 +26,8 @@ from grctl.models.wire import (
     encode,
     from_operator,
     from_worker,
-    lines,
-    together,
+    join_messages,
+    split_messages,
 )
 
 EXECUTION = Execution(
@@ -173,6 +173,6 @@ def test_messages_that_go_together_are_parted_again_whatever_is_in_them() -> Non
         Welcome(operator="o"),
     ]
 
-    came = lines(together(map(encode, said)))
+    came = split_messages(join_messages(map(encode, said)))
 
     assert [from_operator.validate_json(each) for each in came] == said

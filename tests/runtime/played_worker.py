@@ -32,7 +32,7 @@ from grctl.models.wire import (
     Welcome,
     encode,
     from_operator,
-    lines,
+    split_messages,
 )
 
 PATIENCE = 60.0  # s: for one message; the operator needs milliseconds
@@ -82,7 +82,7 @@ class PlayedWorker:
         """Give the next message of a kind; keep the releases that come before it."""
         while True:
             if not self._came:
-                self._came += lines(await self.socket.receive_str(timeout=PATIENCE))
+                self._came += split_messages(await self.socket.receive_str(timeout=PATIENCE))
             message = from_operator.validate_json(self._came.popleft())
             if isinstance(message, ReleaseExecution):
                 self.releases.append(message)

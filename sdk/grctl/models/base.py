@@ -1,11 +1,12 @@
-"""What every model of this package shares: camelCase outside, snake_case inside, never changed.
+"""The base of all models: camelCase outside, snake_case inside, never changed.
 
 1. A model is immutable: a new state is a new object (`model_copy(update=...)`).
-2. Unknown fields are ignored when reading: a newer version may have written them.
-3. Times are UTC. What people read is cut to whole seconds, as Kubernetes does.
-4. An error about a value does not quote it: errors are logged, and a payload never is.
-5. A bound that only the API server holds (`Count`, `Name`, the range of a `Duration`) is part of
-   the schema and not of the reading: an object from before the bound must still be read.
+2. Unknown fields are ignored when an object is read: a newer version may have written them.
+3. Times are UTC. Times for people are cut to whole seconds, as Kubernetes does.
+4. An error about a value does not quote it: errors are logged, and payloads must not be.
+5. Some bounds are checked by the API server only (`Count`, `Name`, the range of a `Duration`). They
+   are part of the schema and not of the reading, because an object from before the bound must still
+   be readable.
 """
 
 import re
@@ -31,7 +32,7 @@ API_VERSION = f"{GROUP}/{VERSION}"
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 NAME_PATTERN = rf"^{_LABEL}(\.{_LABEL})*$"
-"""What Kubernetes takes as an object's name (a DNS subdomain), up to NAME_LENGTH characters."""
+"""The names of objects that Kubernetes takes: DNS subdomains of at most NAME_LENGTH characters."""
 NAME_LENGTH = 253
 
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(h|m|s|ms))+$"
@@ -40,12 +41,13 @@ DURATION_LENGTH = 32
 SHORTEST_DURATION = timedelta(milliseconds=1)
 """The smallest unit that a duration is written in."""
 LONGEST_DURATION = timedelta(days=36_500)
-"""Beyond this a deadline leaves the calendar."""
+"""A deadline after a longer one would be beyond the calendar."""
 
 LARGEST_COUNT = 2**53 - 1
 """The largest integer that every reader of JSON keeps exact."""
 MAX_BELIEVED_COUNT = 2**52
-"""Nothing is counted so far. What is written beyond it leaves no room to go on counting."""
+"""No count of ours gets so large. A larger number in a status was written by somebody else, and
+leaves no room to go on counting."""
 
 
 class Model(BaseModel):
@@ -60,15 +62,15 @@ class Model(BaseModel):
     )
 
     def to_json(self) -> dict[str, Any]:
-        """Give the object as the API and the wire know it: camelCase, unset fields left out."""
+        """Return the object for the API or the wire: camelCase names, no unset fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def _read_duration(value: Any) -> Any:
-    """Read `24h` or `1h30m` as Go and Kubernetes write it; anything else is pydantic's business.
+    """Return the length of a text such as `24h` or `1h30m`; pydantic reads any other value.
 
-    A length that Python cannot count is read as the longest one that it can: an API server without
-    the present bounds takes such a run, which must be read to be shown, ended and deleted.
+    A length beyond Python's longest is read as that. An API server without the present bounds
+    accepts a run with such a timeout, and the run must be readable to be shown, ended and deleted.
     """
     if not isinstance(value, str):
         return value
@@ -76,7 +78,7 @@ def _read_duration(value: Any) -> Any:
         raise ValueError(f"{value!r} is not a duration; write it like '90s', '15m' or '1h30m'")
     try:
         return durationpy.from_str(value)
-    except ValueError:  # out of range: it is spelled as it should be
+    except ValueError:  # out of range: the pattern has checked the spelling
         return timedelta.max
 
 
@@ -84,7 +86,7 @@ _WRITTEN_AT_MOST = timedelta.max - timedelta(days=1)  # rounding up must not ove
 
 
 def write_duration(length: timedelta) -> str:
-    """Write hours to milliseconds, rounded up: what DURATION_PATTERN takes."""
+    """Write a length as DURATION_PATTERN has it, rounded up to milliseconds."""
     milliseconds = -(-min(length, _WRITTEN_AT_MOST) // SHORTEST_DURATION)
     rounded = milliseconds * SHORTEST_DURATION
     return str(durationpy.to_str(rounded, extended=False)) if length else "0s"
@@ -101,7 +103,7 @@ Duration = Annotated[
 
 FIRST_MOMENT = datetime(1, 1, 2, tzinfo=UTC)
 END_OF_CALENDAR = datetime(9999, 12, 31, tzinfo=UTC)
-"""A day is left at both ends of what Python can count: seconds are added to moments."""
+"""A day is left at both ends of Python's calendar, because seconds are added to moments."""
 
 
 def _in_utc(moment: datetime) -> datetime:

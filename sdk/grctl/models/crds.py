@@ -1,18 +1,17 @@
-"""CustomResourceDefinitions made from the models. `crds/` holds what this prints.
+"""Make the CustomResourceDefinitions from the models. `crds/` holds the files.
 
 1. A CRD schema is structural: no `$ref`, no `anyOf` with null, no titles, no `const`.
 2. Every field has a description: `kubectl explain` shows it.
-3. Free JSON, free maps and lists of objects are `x-kubernetes-preserve-unknown-fields`, as a whole:
-   a typed item costs the API server up to four times the processor time of a free one at every
-   write, and a list whose items are called free a fifth more garbage than one that is free itself.
-4. CEL cannot see free JSON through a parent, so what must not change lies in one object.
-5. `status` has a default for people and no more; nothing depends on it.
-6. What is written or fixed as a whole is one value: `status`, which one operator writes, and what
-   cannot change, an event's `spec` and a run's `spec.workflow`. Otherwise the API server keeps and
-   compares at each write who wrote which field of it: of `status` alone a twelfth of what an event
-   costs it.
-7. Each duration, number, text and typed list has bounds. Lists of objects have none, as they are
-   free (3): a reader must survive what a person writes there.
+3. Free JSON, free maps and lists of objects are `x-kubernetes-preserve-unknown-fields` as a whole.
+   A typed item costs the API server up to four times the processor time of a free one at every
+   write. A list of free items costs a fifth more garbage than a list that is free itself.
+4. CEL cannot see free JSON through a parent, so all fields that must not change lie in one object.
+5. `status` has a default for people only; no decision depends on it.
+6. An object that is written as a whole, or never, is declared as one value (`atomic`): `status`, an
+   event's `spec` and a run's `spec.workflow`. Otherwise the API server stores and compares at each
+   write who wrote which field of it. For `status` alone that is a twelfth of the cost of an event.
+7. Each duration, number, text and typed list has bounds. Lists of objects are free and have none,
+   so a reader must survive whatever a person writes there (see `salvage`).
 """
 
 from typing import Any
@@ -88,7 +87,7 @@ EVENT_COLUMNS: list[Column] = [
 
 
 def _inline(schema: Any, definitions: dict[str, Schema]) -> Any:
-    """Put every definition where it is referred to."""
+    """Replace each reference to a definition by the definition."""
     if isinstance(schema, list):
         return [_inline(item, definitions) for item in schema]
     if not isinstance(schema, dict):
@@ -101,7 +100,7 @@ def _inline(schema: Any, definitions: dict[str, Schema]) -> Any:
 
 
 def _optional(schema: Schema) -> Schema:
-    """Turn `anyOf: [x, null]` into x: a field left out is how this API says null."""
+    """Turn `anyOf: [x, null]` into x: in this API a null field is left out."""
     for word in ("anyOf", "allOf"):
         variants = [each for each in schema.get(word, ()) if each.get("type") != "null"]
         if len(variants) == 1:
@@ -111,7 +110,7 @@ def _optional(schema: Schema) -> Schema:
 
 
 def _structural(schema: Schema) -> Schema:
-    """Make a property's schema one that the API server takes."""
+    """Return a property's schema in the structural form that the API server takes."""
     schema = _optional(schema)
     dropped = {"title", "default", "additionalProperties"}
     made = {key: value for key, value in schema.items() if key not in dropped}
@@ -150,7 +149,7 @@ def _object_schema(model: type[Model]) -> Schema:
 
 
 def _required_only(schema: Schema, model: Any) -> Schema:
-    """Require what the model requires of a reader, not what it always writes."""
+    """Require only the fields that the model needs to read an object, not all that it writes."""
     required = [
         field.alias or name for name, field in model.model_fields.items() if field.is_required()
     ]
@@ -163,7 +162,7 @@ def _required_only(schema: Schema, model: Any) -> Schema:
 
 
 def _free_parts(status: Schema) -> Schema:
-    """Leave the inside of what grows, and of what no person reads field by field, untyped."""
+    """Leave the fields of FREE_STATUS untyped: they grow, or no person reads them by field."""
     properties = {
         name: {**FREE_STATUS[name], "description": value["description"]}
         if name in FREE_STATUS

@@ -1,6 +1,6 @@
-"""What a handler returns: where its run goes next.
+"""Directives: what a handler returns, to say how its run goes on.
 
-Made by `ctx.next`; a handler returns exactly one.
+`ctx.next` makes them. A handler returns exactly one.
 """
 
 from datetime import timedelta
@@ -16,7 +16,7 @@ class Directive(Model):
 
 
 class WaitForEvent(Directive):
-    """Wait for an event, or until `timeout` for the step named."""
+    """Wait for an event. If none arrives within `timeout`, run the step named."""
 
     kind: Literal["wait"] = "wait"
     timeout: timedelta | None = None

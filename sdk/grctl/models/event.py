@@ -1,4 +1,4 @@
-"""WorkflowEvent: a signal to a run, and the only place of its payload.
+"""WorkflowEvent: a signal to a run. Its object is the only place where its payload is kept.
 
 1. `spec` never changes. An event is sent by creating it.
 2. The object's name is the sender's idempotency key while the object exists.

@@ -23,9 +23,9 @@ class RunInfo(Model):
     step: Step | None
     wait: Wait | None
     event_names: tuple[str, ...]
-    """Events that connected workers handle, as far as the run's status says; empty: not known."""
+    """Events that connected workers handle, by the run's status; empty if not known."""
     past_event_names: tuple[str, ...]
-    """Events that only earlier workers handled: one that is sent waits for such a worker."""
+    """Events that only earlier workers handled. Such an event waits for such a worker."""
     inbox_length: int
     events: EventCounts
     store: dict[str, Any]
@@ -34,7 +34,7 @@ class RunInfo(Model):
 
     @classmethod
     def of(cls, run: WorkflowRun) -> "RunInfo":
-        """Read it off the resource."""
+        """Return the information that a run's object holds."""
         status = run.status
         return cls(
             workflow_id=run.metadata.name,

@@ -9,12 +9,12 @@ MAX_RESULT_BYTES = 256 * 1024
 MAX_PAYLOAD_BYTES = 512 * 1024
 MAX_RUN_BYTES = 1024 * 1024
 MAX_MESSAGE_BYTES = 4 * 1024
-"""A message is cut to this."""
+"""A longer message is cut."""
 MAX_STACK_TRACE_BYTES = 16 * 1024
-"""A stack trace is cut to this."""
+"""A longer stack trace is cut."""
 
 MAX_SHOWN_TEXT_CHARS = 2 * MAX_MESSAGE_BYTES
-"""Characters of a message that the API server takes, at most. We write less."""
+"""The API server refuses a longer message. Ours are shorter."""
 MAX_SHOWN_TRACE_CHARS = 2 * MAX_STACK_TRACE_BYTES
 MAX_SHOWN_NAMES = 1000
-"""Entries of a list of names that is shown to people."""
+"""Longest list of names that is shown to people."""

@@ -1,4 +1,4 @@
-"""The part of Kubernetes' object metadata and conditions that this project reads."""
+"""Kubernetes' object metadata and conditions, as far as this project reads them."""
 
 from typing import Literal
 
@@ -26,7 +26,7 @@ ConditionStatus = Literal["True", "False", "Unknown"]
 class Condition(Model):
     """One aspect of an object's state, in the form that kubectl wait, Argo CD and Flux read.
 
-    As kstatus has it: Reconciling and Stalled are there only while they are true.
+    Reconciling and Stalled are present only while they are true, as kstatus defines them.
     """
 
     type: str = Field(description="What is stated: Succeeded, Reconciling or Stalled.")

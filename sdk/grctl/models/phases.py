@@ -61,10 +61,11 @@ class EventPhase(StrEnum):
 SETTLED_PHASES = (EventPhase.PROCESSED, EventPhase.FAILED, EventPhase.REJECTED)
 
 UNSETTLED_SELECTOR = ",".join(f"status.phase!={phase.value}" for phase in SETTLED_PHASES)
-"""Field selector of events that still wait. It names the final phases, as an absent one waits."""
+"""Field selector of events that still wait. It excludes the final phases, as an event without a
+phase waits too."""
 
 SETTLED_SELECTOR = f"status.phase!={EventPhase.PENDING.value}"
-"""Field selector of events that wait no more, and of those whose phase is absent."""
+"""Field selector of settled events; it also selects events whose phase is absent."""
 
 
 class HandlerKind(StrEnum):

@@ -1,11 +1,12 @@
 """Versions of the protocol between operator and worker, and how both agree upon one.
 
-1. Each side says the lowest and the highest version that it speaks; the highest common one is used.
-2. So either side may be upgraded first: who changes the protocol raises `highest`, still speaks the
-   version before, and says nothing of the new one to a peer with which it agreed upon an older one.
-   `lowest` is raised when no supported release speaks only what is below.
-3. A field that the peer may leave out, or not know, needs no new version. A new kind of message, or
-   another meaning of one that is there, does.
+1. Each side tells the lowest and the highest version that it speaks. Both use the highest common
+   one.
+2. So either side may be upgraded first. A release that changes the protocol raises `highest` and
+   still speaks the version before. It uses nothing of the new version with a peer that agreed upon
+   an older one. `lowest` is raised once every supported release speaks a higher version.
+3. A new field that the peer may leave out, or not know, needs no new version. A new kind of message
+   needs one, and so does a new meaning of an old kind.
 """
 
 from typing import NamedTuple
@@ -18,7 +19,7 @@ class Spoken(NamedTuple):
     highest: int
 
     def __str__(self) -> str:
-        """Write it for people."""
+        """Return the range as people read it: `protocols 2 to 3`."""
         if self.lowest == self.highest:
             return f"protocol {self.lowest}"
         return f"protocols {self.lowest} to {self.highest}"

@@ -1,7 +1,7 @@
 """WorkflowRun: one run of a workflow. Its name is the workflow id.
 
-1. `spec.workflow` never changes; what stands beside it in spec is the desired state.
-2. `status` belongs to the operator alone and is all it needs to go on after a restart.
+1. `spec.workflow` never changes; the other fields of `spec` are the desired state.
+2. Only the operator writes `status`. After a restart it needs nothing else to go on.
 """
 
 from typing import Annotated, Any
@@ -23,18 +23,18 @@ from grctl.models.meta import Condition, ObjectMeta
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 
 FINALIZER = "grctl.dev/settle"
-"""Keeps a deleted run until its events are settled (the SDK creates runs with it)."""
+"""Finalizer that keeps a deleted run until its events are settled. The SDK creates runs with it."""
 
 
 MAX_TTL_S = 2**31 - 1
-"""Seconds, as of a Job: beyond, what counts them may overflow."""
+"""The limit of a Job's TTL: a counter of more seconds may overflow."""
 
 
 MAX_KEPT_EVENTS = 2**31 - 1
-"""Settled events that a run may keep: more than any namespace can hold."""
+"""Largest `keepEvents`: more events than any namespace can hold."""
 
 MAX_BACKOFF_LIMIT = 100
-"""Of `backoffLimit`: with the back-off between them they take most of a working day."""
+"""Largest `backoffLimit`: with back-off between them, 100 retries take most of a working day."""
 
 
 class WorkflowSpec(Model):
@@ -85,7 +85,7 @@ class RunSpec(Model):
     )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the spec as the API knows it, with the input as it is held."""
+        """Return the spec for the API; the input is not converted."""
         json = self.model_dump(
             mode="json", by_alias=True, exclude_none=True, exclude={"workflow": {"input"}}
         )
@@ -128,7 +128,7 @@ class Wait(Model):
 
 
 class InboxEntry(Model):
-    """An event that waits, as shown to people; the WorkflowEvent itself is the truth."""
+    """An event that waits, for people to see; the operator reads the WorkflowEvent itself."""
 
     name: str
     event_name: str
@@ -245,7 +245,7 @@ class RunStatus(Model):
     error: RunError | None = Field(default=None, description="Why the run failed.")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the status as the API knows it, with the store and the result as they are held."""
+        """Return the status for the API; the store and the result are not converted."""
         json = self.model_dump(
             mode="json", by_alias=True, exclude_none=True, exclude={"store", "result"}
         )
@@ -272,14 +272,14 @@ class WorkflowRun(Model):
     )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the object as the API knows it, with what users gave as it is held."""
+        """Return the object for the API; values of users are not converted."""
         json = self.model_dump(
             mode="json", by_alias=True, exclude_none=True, exclude={"spec", "status"}
         )
         return json | {"spec": self.spec.to_json(), "status": self.status.to_json()}
 
     unreadable: str | None = Field(default=None, exclude=True)
-    """What of its status could not be read and was left out (`salvage`); None: it is whole."""
+    """The parts of its status that could not be read (see `salvage`); None if it is whole."""
 
     @property
     def deleting(self) -> bool:

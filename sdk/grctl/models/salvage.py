@@ -1,11 +1,11 @@
-"""Reading a run whose status a person broke: what fits is kept, and the rest is named.
+"""Read a run whose status a person broke: keep the parts that fit, and name the others.
 
-1. The API server takes any JSON in the lists of a status (`crds`, rule 3), and an earlier version
-   of the definition took more than that.
-2. What is only for people may be missing. Where anything else is, the run stops (`Unreadable`)
-   until a person ends it or puts the status right.
-3. So it does where the parts of a status contradict each other: to guess which one is right could
-   run a handler twice, or lose what it left.
+1. The API server takes any JSON in the lists of a status (see `crds`), and an earlier version of
+   the CRD took even more.
+2. A field that is only for people may be missing. If any other field does not fit, the run stops
+   (`Unreadable`) until a person ends it or corrects the status.
+3. A run also stops if parts of its status contradict each other. To guess which part is right could
+   run a handler twice, or lose its outcome.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,18 +31,18 @@ FOR_PEOPLE = frozenset(
         "startedAt",
     }
 )
-"""Fields of a run's status on which nothing depends: the operator makes them anew."""
+"""Fields of a run's status on which no decision depends: the operator makes them again."""
 
 COUNTING = frozenset({"events", "step"})
-"""Fields of a run's status that hold numbers."""
+"""Fields of a run's status that are objects with counts."""
 
 
 def salvage(item: Json, carry: Carry) -> tuple[Json, tuple[str, ...]]:
-    """Return a run with the part of its status that fits, and the names of what does not.
+    """Return a run with the fields of its status that fit, and the names of the others.
 
     Args:
-        item: The object.
-        carry: Makes of a status what the model is to hold; may raise what it likes.
+        item: The run's object.
+        carry: Returns a status as the model holds it, or raises any error.
     """
     status = item.get("status")
     if not isinstance(status, dict):
@@ -59,16 +59,16 @@ def salvage(item: Json, carry: Carry) -> tuple[Json, tuple[str, ...]]:
 
 
 def what_is_broken(lost: tuple[str, ...]) -> str | None:
-    """Return which of these fields of a run's status are missed; None if nothing depends on any."""
+    """Return a text that names the fields on which decisions depend; None if there are none."""
     broken = [f"status.{name}" for name in lost if name not in FOR_PEOPLE]
     return f"{', '.join(broken)} cannot be read" if broken else None
 
 
 def contradiction(run: WorkflowRun) -> str | None:
-    """Return in which way the status of a run contradicts itself; None: it does not.
+    """Return how the status of a run contradicts itself; None if it does not.
 
-    What is next is what the wait says, else the step; before the first commit it is the start
-    handler. Where a run has finished or is being deleted, nothing is next.
+    The next handler is an event's while there is a wait, and the step's otherwise; before the first
+    commit it is the start handler. A run that has finished or is being deleted has no next handler.
     """
     status = run.status
     if status.phase.finished or run.deleting:
@@ -91,7 +91,7 @@ def _kinds_next(status: RunStatus) -> set[HandlerKind | None]:
 
 
 def overcounted(status: Json) -> str | None:
-    """Return the field of a status with a number beyond what is ever counted."""
+    """Return a field of a status with a larger number than we ever count to; None if none has."""
     for name, value in status.items():
         if any(
             isinstance(each, int) and each > MAX_BELIEVED_COUNT for each in _counts(name, value)
@@ -101,7 +101,7 @@ def overcounted(status: Json) -> str | None:
 
 
 def _counts(name: str, value: Any) -> Iterable[Any]:
-    """Return what may be a number in a field of a status."""
+    """Return the values in a field of a status that may be counts."""
     if name in COUNTING and isinstance(value, dict):
         return value.values()
     if name == "settled" and isinstance(value, list):
@@ -110,7 +110,7 @@ def _counts(name: str, value: Any) -> Iterable[Any]:
 
 
 def unreadable_message(why: str) -> str:
-    """Return a text: what of a status cannot be read, and what a person can do."""
+    """Return the message for a run whose status cannot be read: the reason, and what to do."""
     return (
         f"{why}; somebody else than the operator wrote it. Nothing is done about the run until"
         " it is terminated, deleted or put right."
@@ -129,6 +129,6 @@ def _fitting(name: str, value: Any, carry: Carry) -> Any:
 def _fits(name: str, value: Any, carry: Carry) -> bool:
     try:
         RunStatus.model_validate(carry({name: value}))
-    except Exception:  # noqa: BLE001  # whatever is wrong with it
+    except Exception:  # noqa: BLE001  # any error means that it does not fit
         return False
     return True

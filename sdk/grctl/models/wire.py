@@ -1,15 +1,16 @@
-"""What operator and worker say to each other: JSON objects over one WebSocket, `kind` first.
+"""The messages between operator and worker: JSON objects over one WebSocket, `kind` first.
 
-1. A worker connects out, says Hello with what it can run and what it still holds.
-2. The operator answers Welcome, then sends Execute; the worker answers each with an Outcome, or
-   Declined. Executions of one run are sent in order, and run in order.
-3. A worker holds an Outcome until it is told Release: committed, or void. Both sides may repeat
-   themselves; nobody relies on a message that was not answered.
-4. An execution names what it was built on (run uid, commits, base): that is its fence.
-5. What is said at one moment goes in one WebSocket message, a line each: sending is what costs.
-6. Hello and Welcome agree upon the version of all this (see `protocol`).
-7. What one side cannot read or write of an execution ends that execution, by a result that says so,
-   and nothing else: no message takes its connection along.
+1. A worker connects to the operator and says Hello: what it can run, and which executions it holds.
+2. The operator answers Welcome, then sends Execute. The worker answers each Execute with an Outcome
+   or Declined. Executions of one run are sent in order, and run in order.
+3. A worker holds an Outcome until the operator sends ReleaseExecution: it is committed, or void.
+   Both sides may repeat messages, and neither relies on a message that was not answered.
+4. An execution names the state that it was built on (run uid, commits, base). That is its fence.
+5. Messages that are sent at one moment go into one WebSocket message, a line each, because each
+   WebSocket message costs.
+6. Hello and Welcome agree upon the version of the protocol (see `protocol`).
+7. If one side cannot read or write a message about an execution, that execution ends with a result
+   that says so. The connection stays open.
 """
 
 from collections.abc import Iterable
@@ -27,19 +28,18 @@ from grctl.models.run import RunError
 
 CONNECT_PATH = "/v1alpha1/worker"
 BLOCKED_PATH = "/v1alpha1/worker/blocked"
-MAX_PLACE_CHARS = 300  # characters
+MAX_PLACE_CHARS = 300
 MAX_HELLO_BYTES = 1024 * 1024
-"""Bytes: what the operator reads of somebody whose permissions it has not asked for yet."""
+"""The operator reads no larger message of a worker whose permissions it has not asked for yet."""
 MAX_TYPES_PER_WORKER = 200
 MAX_HANDLERS_PER_TYPE = 2_000
-"""Of one type."""
 MAX_HANDLER_NAME_CHARS = 1024
-"""Characters of a handler's name: more than a status shows, so that the longest ones are seen."""
+"""More than a status shows: a name that is too long for a status still gets an error there."""
 MAX_WORKER_CAPACITY = 100_000
 LABEL_LENGTH = 63
-"""Characters of a namespace, as Kubernetes limits it. An instance of a worker has no more."""
+"""Longest namespace that Kubernetes takes. A worker's `instance` is no longer."""
 UNREACHABLE = "Grctl-Unreachable"
-"""Header of a connection: the address of the worker's last try, where nobody answered."""
+"""Request header: the address at which nobody answered the worker's last try."""
 
 
 class OfferedHandler(Model):
@@ -48,7 +48,7 @@ class OfferedHandler(Model):
     kind: HandlerKind
     name: str = Field(max_length=MAX_HANDLER_NAME_CHARS)
     payload: dict[str, Any] | None = None
-    """JSON schema of what binds to its parameters; None: it takes no payload."""
+    """JSON schema of the payloads that bind to its parameters; None if it takes no payload."""
 
 
 class Catalogue(Model):
@@ -58,7 +58,7 @@ class Catalogue(Model):
     handlers: tuple[OfferedHandler, ...] = Field(max_length=MAX_HANDLERS_PER_TYPE)
 
     def has(self, kind: HandlerKind, name: str) -> bool:
-        """Say whether the handler is among them. A start handler goes by its kind alone."""
+        """Return whether it has a handler. A start handler is found by its kind alone."""
         return any(
             handler.kind == kind and (handler.name == name or kind is HandlerKind.START)
             for handler in self.handlers
@@ -66,12 +66,12 @@ class Catalogue(Model):
 
     @cached_property
     def event_names(self) -> tuple[str, ...]:
-        """Names of the events it handles, in the order of definition."""
+        """Names of the events that it handles, in the order of definition."""
         return tuple(each.name for each in self.handlers if each.kind is HandlerKind.EVENT)
 
 
 class Execution(Model):
-    """One attempt at one handler, and what it was built on."""
+    """One attempt at one handler, and the state that it was built on."""
 
     id: str = Field(max_length=NAME_LENGTH)
     namespace: str
@@ -80,7 +80,7 @@ class Execution(Model):
     run_uid: str
     commits: int
     base: str | None = None
-    """`status.lastExecution` that it was built on."""
+    """`status.lastExecution` of the state that it was built on."""
     handler_kind: HandlerKind
     handler_name: str
     attempt: int = 1
@@ -89,13 +89,13 @@ class Execution(Model):
 
 
 class Greeting(Model):
-    """What every Hello says, of whatever version: enough to agree upon one."""
+    """The fields of a Hello of any version: enough to agree upon a version."""
 
     kind: Literal["hello"] = "hello"
     protocol: int = Field(default=SPOKEN.lowest, ge=1, le=LARGEST_VERSION)
-    """The lowest that it speaks. An operator before 3 takes only a worker that says 2 here."""
+    """The lowest version that it speaks. An operator before 3 accepts only 2 here."""
     protocol_highest: int | None = Field(default=None, ge=1, le=LARGEST_VERSION)
-    """The highest that it speaks; None, as before 3: it speaks one only."""
+    """The highest version that it speaks; None (before 3) if it speaks one only."""
 
     @property
     def spoken(self) -> Spoken:
@@ -108,14 +108,14 @@ class Hello(Greeting):
 
     protocol_highest: int | None = Field(default=SPOKEN.highest, ge=1, le=LARGEST_VERSION)
     worker: str = Field(max_length=NAME_LENGTH)
-    """Name that outlives a restart (the pod's name)."""
+    """A name that outlives a restart (the pod's name)."""
     instance: str = Field(max_length=LABEL_LENGTH)
-    """Another at each start of the process."""
+    """An id of the process: each start has a new one."""
     namespace: str = Field(max_length=LABEL_LENGTH)
     capacity: int = Field(ge=0, le=MAX_WORKER_CAPACITY)
     catalogues: tuple[Catalogue, ...] = Field(max_length=MAX_TYPES_PER_WORKER)
     held: tuple[Execution, ...] = ()
-    """Executions that it runs, or whose outcome it holds."""
+    """The executions that it runs, or whose outcomes it holds."""
 
 
 class Succeeded(Model):
@@ -130,7 +130,7 @@ class Succeeded(Model):
 
 
 class Failed(Model):
-    """The handler raised, or returned what cannot be kept. The run fails."""
+    """The handler raised, or returned a value that cannot be kept. The run fails."""
 
     kind: Literal["failed"] = "failed"
     reason: str
@@ -138,7 +138,7 @@ class Failed(Model):
 
 
 class Refused(Model):
-    """The payload does not bind; the handler did not run."""
+    """The payload does not bind, so the handler did not run."""
 
     kind: Literal["refused"] = "refused"
     message: str
@@ -148,7 +148,7 @@ Result = Annotated[Succeeded | Failed | Refused, Field(discriminator="kind")]
 
 
 class Outcome(Model):
-    """What an execution brings back."""
+    """The result of an execution."""
 
     kind: Literal["outcome"] = "outcome"
     execution: Execution
@@ -163,7 +163,7 @@ class Declined(Model):
 
 
 class Drain(Model):
-    """The worker takes nothing new and will leave when what it holds is released."""
+    """The worker takes no new execution, and leaves when all that it holds are released."""
 
     kind: Literal["drain"] = "drain"
 
@@ -174,27 +174,28 @@ class Welcome(Model):
     kind: Literal["welcome"] = "welcome"
     operator: str
     protocol: int = 2
-    """The version that both use from now on. An operator before 3 does not say so."""
+    """The version that both use from now on. An operator before 3 leaves it out."""
 
 
 class Execute(Model):
-    """Run this."""
+    """The worker is to run this execution."""
 
     kind: Literal["execute"] = "execute"
     execution: Execution
     payload: Any = None
     store: dict[str, Any] = Field(default_factory=dict)
     ahead: bool = False
-    """The worker holds what it was built on: it runs behind that, with the store that it leaves."""
+    """The worker holds the execution that this one was built on. It runs this one after that, with
+    the store that the other leaves."""
 
 
 class ReleaseExecution(Model):
-    """The execution is over for the operator: forget it, and stop it if it still runs."""
+    """The operator is done with an execution: the worker forgets it, and stops it if it runs."""
 
     kind: Literal["release"] = "release"
     execution: str
     committed: bool
-    """Whether its outcome was committed; otherwise it is void and `message` says why."""
+    """Whether its outcome was committed. Otherwise it is void, and `message` says why."""
     message: str = ""
 
 
@@ -205,19 +206,19 @@ class Goodbye(Model):
     message: str
     redirect: str | None = None
     refused: bool = False
-    """Whether somebody must do something before the worker may come in: no need to hurry back."""
+    """Whether a person must act before the worker is accepted. It then comes back later."""
 
 
 class Blocked(Model):
-    """The worker's event loop is blocked. Sent by a thread, as a POST: the loop sends nothing."""
+    """The worker's event loop is blocked. A thread sends this as a POST; the loop cannot."""
 
     instance: str = Field(max_length=NAME_LENGTH)
     execution: str | None = Field(default=None, max_length=NAME_LENGTH)
-    """Whose handler blocks it, if that is known."""
+    """The execution whose handler blocks it, if that is known."""
     seconds: float = Field(ge=0, allow_inf_nan=False)
-    """How long it has been blocked, or was."""
+    """How long it has been blocked, or had been."""
     place: str = Field(max_length=MAX_PLACE_CHARS)
-    """Where in the users' code: file, line and function."""
+    """The place in the users' code: file, line and function."""
     over: bool = False
     """Whether the loop runs again."""
 
@@ -228,7 +229,7 @@ FromOperator = Annotated[
 ]
 
 QUIET = ConfigDict(hide_input_in_errors=True)
-"""Errors do not quote what came: it may be a payload or a store, and errors are logged."""
+"""Errors do not quote the message: it may hold a payload or a store, and errors are logged."""
 
 from_worker: TypeAdapter[Hello | Outcome | Declined | Drain] = TypeAdapter(FromWorker, config=QUIET)
 from_operator: TypeAdapter[Welcome | Execute | ReleaseExecution | Goodbye] = TypeAdapter(
@@ -237,25 +238,25 @@ from_operator: TypeAdapter[Welcome | Execute | ReleaseExecution | Goodbye] = Typ
 
 
 def encode(message: Model) -> str:
-    """Write a message for the wire: a JSON text without a line break of its own.
+    """Write a message as a JSON text without a line break.
 
     Raises:
-        ValueError, TypeError: it holds what JSON cannot say.
+        ValueError, TypeError: a value in it has no JSON.
     """
     if not isinstance(message, Execute):
         return message.model_dump_json(by_alias=True, exclude_none=True)
     head = message.model_dump_json(by_alias=True, exclude_none=True, exclude={"payload", "store"})
-    carried = {"store": message.store}
+    values = {"store": message.store}
     if message.payload is not None:
-        carried["payload"] = message.payload
-    return f"{head[:-1]},{dumps(carried)[1:].decode()}"
+        values["payload"] = message.payload
+    return f"{head[:-1]},{dumps(values)[1:].decode()}"
 
 
-def together(messages: Iterable[str]) -> str:
-    """Put encoded messages into one."""
+def join_messages(messages: Iterable[str]) -> str:
+    """Put encoded messages into one WebSocket message."""
     return "\n".join(messages)
 
 
-def lines(text: str) -> list[str]:
-    """Part the messages that came together."""
+def split_messages(text: str) -> list[str]:
+    """Return the messages of one WebSocket message."""
     return text.split("\n")

@@ -1,10 +1,9 @@
-"""Reading the peer's messages, and replacing a message that cannot be read or written.
+"""Read the peer's messages, and replace a message that cannot be read or written.
 
-1. If a message of an execution cannot be read or written, that execution ends with a result that
-   says so and is committed like any other. The connection stays open.
-2. On the operator's side values of the store and the result are carried as raw JSON, and are known
-   to be sound from here on.
-3. Nothing here quotes a message: it may hold a payload, and errors are logged.
+1. If a message about an execution cannot be read or written, the execution ends with a result that
+   says so. It is committed like any other. The connection stays open.
+2. On the operator's side, the values of the store and the result become RawJson here.
+3. No error here quotes a message: it may hold a payload, and errors are logged.
 """
 
 from typing import Any
@@ -39,23 +38,23 @@ Json = dict[str, Any]
 
 
 class UnreadableMessageError(ValueError):
-    """A message is not understood. The text says why, and does not quote it."""
+    """A message cannot be read. The text says why, and does not quote the message."""
 
 
 def read_from_worker(line: str) -> Hello | Outcome | Declined | Drain:
-    """Return what a worker says.
+    """Return the message of a worker.
 
-    An outcome that holds what cannot be kept is read as a failure of its handler.
+    An outcome with a value that cannot be kept is read as a failure of its handler.
 
     Raises:
-        UnreadableMessageError: it is not understood.
+        UnreadableMessageError: the message cannot be read.
     """
     said = _parse(line)
     if said.get("kind") != "outcome":
         return _validated_text(line)
     try:
         return _validated(  # type: ignore[no-any-return]
-            from_worker, {**said, "result": _carrying(said.get("result"))}
+            from_worker, {**said, "result": _with_raw_values(said.get("result"))}
         )
     except UnreadableMessageError as error:
         execution = _execution(said, str(error))
@@ -63,17 +62,17 @@ def read_from_worker(line: str) -> Hello | Outcome | Declined | Drain:
 
 
 def read_from_operator(line: str) -> Welcome | Execute | ReleaseExecution | Goodbye | Outcome:
-    """Return what an operator says.
+    """Return the message of an operator.
 
-    An Execute that cannot be read is answered: what is returned then is the Outcome to send.
+    An Execute that cannot be read is answered: the Outcome to send is returned then.
 
     Raises:
-        UnreadableMessageError: nothing can be made of it.
+        UnreadableMessageError: the message cannot be read, and is not about an execution.
     """
     try:
         return from_operator.validate_json(line)
     except ValidationError as error:
-        why = _told(error)
+        why = _text_of(error)
     said = _parse(line)
     if said.get("kind") != "execute":
         raise UnreadableMessageError(why)
@@ -81,7 +80,10 @@ def read_from_operator(line: str) -> Welcome | Execute | ReleaseExecution | Good
 
 
 def stand_in(message: Model, error: Exception) -> Outcome | None:
-    """Return the outcome for a message that cannot be written; None if it has no execution."""
+    """Return the outcome to send instead of a message that cannot be written.
+
+    It is None if the message is not about an execution.
+    """
     why = f"A message about the execution cannot be written: {type(error).__name__}"
     match message:
         case Execute(execution=execution):
@@ -105,41 +107,41 @@ def _validated_text(line: str) -> Hello | Outcome | Declined | Drain:
     try:
         return from_worker.validate_json(line)
     except ValidationError as error:
-        raise UnreadableMessageError(_told(error)) from None
+        raise UnreadableMessageError(_text_of(error)) from None
 
 
 def _validated(adapter: TypeAdapter[Any], said: Json) -> Any:
     try:
         return adapter.validate_python(said)
     except ValidationError as error:
-        raise UnreadableMessageError(_told(error)) from None
+        raise UnreadableMessageError(_text_of(error)) from None
 
 
-def _told(error: ValidationError) -> str:
+def _text_of(error: ValidationError) -> str:
     found = "; ".join(misfits_of(error, "message"))
     return cut(
         found, MAX_MESSAGE_BYTES // 2
     )  # a field's name or a kind may be as long as the message
 
 
-def _carrying(result: Any) -> Any:
-    """Return a result with what the handler gave as raw JSON.
+def _with_raw_values(result: Any) -> Any:
+    """Return a result whose values of users are RawJson.
 
     Raises:
-        UnreadableMessageError: some of it cannot be carried.
+        UnreadableMessageError: a value cannot be carried as RawJson.
     """
     if not isinstance(result, dict):
         return result
     made = dict(result)
     put, directive = result.get("put"), result.get("directive")
     if isinstance(put, dict):
-        made["put"] = {key: _sound(f"store[{key!r}]", value) for key, value in put.items()}
+        made["put"] = {key: _raw(f"store[{key!r}]", value) for key, value in put.items()}
     if isinstance(directive, dict) and directive.get("result") is not None:
-        made["directive"] = {**directive, "result": _sound("the result", directive["result"])}
+        made["directive"] = {**directive, "result": _raw("the result", directive["result"])}
     return made
 
 
-def _sound(what: str, value: Any) -> RawJson:
+def _raw(what: str, value: Any) -> RawJson:
     raw = to_raw_json(value)
     if isinstance(raw, Uncarriable):
         raise UnreadableMessageError(f"{what} {raw.why}")
@@ -150,7 +152,7 @@ def _execution(said: Json, why: str) -> Execution:
     """Return the execution that an unreadable message is about.
 
     Raises:
-        UnreadableMessageError: not even that can be told.
+        UnreadableMessageError: the execution cannot be read either.
     """
     try:
         return Execution.model_validate(said.get("execution"))

@@ -32,7 +32,7 @@ from grctl.models.wire import (
     ReleaseExecution,
     Welcome,
     encode,
-    lines,
+    split_messages,
 )
 from grctl.models.wire_reading import UnreadableMessageError, read_from_operator, stand_in
 from grctl.worker.blocked import Destination
@@ -175,7 +175,7 @@ class OperatorConnection:
             if frame.type is not aiohttp.WSMsgType.TEXT:
                 self._note_trouble(url, f"the connection ended ({socket.close_code})")
                 return
-            for line in lines(frame.data):
+            for line in split_messages(frame.data):
                 message = _decode(line)
                 if isinstance(message, Outcome):
                     await self.send(message)

@@ -19,7 +19,7 @@ from grctl.models.wire import (
     ReleaseExecution,
     Welcome,
     from_operator,
-    lines,
+    split_messages,
 )
 from grctl_operator.engine import decision
 from grctl_operator.engine.dispatch import RETURN_TIME
@@ -159,7 +159,7 @@ async def test_what_is_said_at_one_moment_goes_in_one_message(place: Place) -> N
     async with connected(place.port, hello(ORDER)) as worker:
         for key in (KEY, OTHER):
             place.dispatch(key)
-        came = lines(await worker.socket.receive_str(timeout=5))
+        came = split_messages(await worker.socket.receive_str(timeout=5))
     assert [from_operator.validate_json(each).kind for each in came] == ["execute", "execute"]
 
 
@@ -169,7 +169,7 @@ async def test_a_committed_execution_is_released_with_what_is_said_next(place: P
         first = await worker.executes()
         place.dispatcher.release(decision.Release(first.execution.id, committed=True))
         place.dispatch(OTHER)
-        came = lines(await worker.socket.receive_str(timeout=5))
+        came = split_messages(await worker.socket.receive_str(timeout=5))
     assert [from_operator.validate_json(each).kind for each in came] == ["release", "execute"]
 
 

@@ -32,8 +32,8 @@ from grctl.models.wire import (
     Outcome,
     Welcome,
     encode,
-    lines,
-    together,
+    join_messages,
+    split_messages,
 )
 from grctl.models.wire_reading import UnreadableMessageError, read_from_worker, stand_in
 from grctl_operator.runtime.workers.admission import NotHereError
@@ -202,7 +202,7 @@ class WorkerSession:
     def _receive(self, message: WSMessage) -> None:
         if message.type is not WSMsgType.TEXT:
             return
-        for line in lines(message.data):
+        for line in split_messages(message.data):
             said = _parse(line)
             if isinstance(said, Hello):
                 raise ProtocolError("A second Hello on one connection")
@@ -230,7 +230,7 @@ class WorkerSession:
         taken: list[str] = []
         while self._outgoing and sum(map(len, taken)) < TOGETHER:
             taken += self._written(self._outgoing.popleft())
-        return together(taken)
+        return join_messages(taken)
 
     def _written(self, message: Model) -> tuple[str, ...]:
         """Write a message, or nothing if it cannot be written: then its execution ends."""
