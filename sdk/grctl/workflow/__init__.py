@@ -1,6 +1,6 @@
-"""Workflows as Python functions: a type, and the handlers that make it up.
+"""Workflows as Python functions: a workflow type and its handlers.
 
-Importing this package costs nothing but the models: no network library, no event loop.
+Importing this package imports the models and nothing else: no network library, no event loop.
 """
 
 from grctl.workflow.handler import Handler

@@ -1,8 +1,8 @@
 """Handler: an async function that a workflow runs at its start, as a step, or for an event.
 
-1. It is called as the function that it wraps; tests of user code need nothing of ours.
-2. It stands for its workflow: a module may define `async def greet` under `@greet.event()` and go
-   on with `@greet.event()`.
+1. Calling a handler calls its function, so a test of user code needs nothing of ours.
+2. A handler stands for its workflow. `@greet.event()` above `async def greet` replaces the workflow
+   `greet` by a handler, and the next `@greet.event()` still works.
 """
 
 import functools
@@ -23,7 +23,7 @@ HandlerFunction = Callable[P, Coroutine[Any, Any, Directive]]
 
 
 class Handler(Generic[P]):
-    """A handler of a workflow; what `@workflow.start()`, `.step()` and `.event()` make.
+    """A handler of a workflow, as `@workflow.start()`, `.step()` and `.event()` make it.
 
     Attributes:
         workflow: The workflow that it belongs to.
@@ -53,13 +53,13 @@ class Handler(Generic[P]):
         return f"<{self.kind} handler {self.name!r} of {self.workflow.workflow_type}>"
 
     def start(self, function: None = None, /) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
-        """Do as `Workflow.start` of its workflow."""
+        """Define a start handler of the same workflow: see `Workflow.start`."""
         return self.workflow.start(function)
 
     def step(self, name: str | None = None) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
-        """Do as `Workflow.step` of its workflow."""
+        """Define a step of the same workflow: see `Workflow.step`."""
         return self.workflow.step(name)
 
     def event(self, name: str | None = None) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
-        """Do as `Workflow.event` of its workflow."""
+        """Define an event handler of the same workflow: see `Workflow.event`."""
         return self.workflow.event(name)

@@ -1,11 +1,11 @@
-"""Which steps a handler names in its code: so that a typing mistake is found before a run waits.
+"""Find the steps that a handler names in its code, to find a mistyped name before a run waits.
 
-1. Only what is certain counts: a constant in `ctx.next.step("...")`, or as the timeout step in
+1. Only certain cases count: a constant in `ctx.next.step("...")`, or as the timeout step in
    `ctx.next.wait_for_event(...)`, where `ctx` is the handler's first parameter.
-2. A name that is made when the handler runs (a variable, an f-string, a helper function) is checked
-   when it runs. So is all of a function whose source cannot be read.
-3. The source may have been edited after it was loaded: a name that the loaded code does not hold is
-   left out.
+2. Any other name (in a variable, an f-string, a helper function) is checked when the handler runs.
+   So are all names in a function whose source cannot be read.
+3. The source may have been edited after it was loaded. A name that is not a constant of the loaded
+   code is left out.
 """
 
 import ast
@@ -20,7 +20,7 @@ Function = ast.AsyncFunctionDef | ast.FunctionDef | ast.Lambda
 
 
 class NamedStep(NamedTuple):
-    """A step that code names, and where."""
+    """The name of a step in a handler's code."""
 
     name: str
     line: int
@@ -50,7 +50,7 @@ def _first_parameter(function: Function) -> str | None:
 
 
 def _is_assigned(function: Function, name: str) -> bool:
-    """Return whether a name stands for something else in a part of the function."""
+    """Return whether a part of the function gives a name another meaning."""
     for node in ast.walk(function):
         if isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load):
             return True

@@ -1,6 +1,6 @@
-"""A parameter of a handler: the keys of a payload that it takes, its type, and its default.
+"""Parameter: what a handler's parameter takes from a payload. Its keys, its type, its default.
 
-`Field(...)` of pydantic means here what it means in a model, as a default and within `Annotated`:
+pydantic's `Field(...)` has the same meaning here as in a model, as a default and in `Annotated`:
 constraints, defaults and their factories, aliases, discriminators.
 """
 
@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 ABSENT = object()
-"""Stands for a value that a payload does not have; null is a value."""
+"""Stands for the value of a key that a payload does not have. (null is a value.)"""
 
 
 class Parameter:
@@ -35,7 +35,7 @@ class Parameter:
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
-        """What validates its value.
+        """The adapter that validates its value.
 
         Raises:
             PydanticUserError: pydantic cannot make the type from JSON.
@@ -44,7 +44,7 @@ class Parameter:
 
     @cached_property
     def paths(self) -> tuple[AliasPath, ...]:
-        """Where a payload may have its value: under its aliases, or else under its name."""
+        """The places of its value in a payload: its aliases first, then its name."""
         alias = self._field.validation_alias or self._field.alias or self.name
         choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
         paths = [each if isinstance(each, AliasPath) else AliasPath(each) for each in choices]
@@ -52,12 +52,12 @@ class Parameter:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys of a payload that it looks at."""
+        """The keys of a payload under which it looks for its value."""
         return tuple(dict.fromkeys(str(each.path[0]) for each in self.paths))
 
     @property
     def required_key(self) -> str | None:
-        """The key that each payload must have; None if there is none, or several will do."""
+        """The key that each payload must have; None if it is optional or has several keys."""
         return self.keys[0] if self.required and len(self.keys) == 1 else None
 
     @property
@@ -77,13 +77,13 @@ class Parameter:
         return ABSENT
 
     def default(self, arguments: Mapping[str, Any]) -> Any:
-        """Return its default, or ABSENT: the function's own default holds.
+        """Return its default; ABSENT if Python's own default of the function applies.
 
         Args:
             arguments: The arguments before it, which a `default_factory` may take.
 
         Raises:
-            ValidationError: the default is to be validated, and does not fit.
+            ValidationError: the field asks for its default to be validated, and it does not fit.
         """
         if self._keeps_default:
             return ABSENT
@@ -91,7 +91,7 @@ class Parameter:
         return self.adapter.validate_python(value) if self._field.validate_default else value
 
     def schemas(self, schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the JSON schema of what a payload may have under each key."""
+        """Yield each key with the JSON schema of its value in a payload."""
         for each in self.paths:
             yield str(each.path[0]), schema if len(each.path) == 1 else {}
 
@@ -102,7 +102,7 @@ def is_field(default: Any) -> bool:
 
 
 def default_text(default: Any) -> str:
-    """Write a default as people read it; empty if there is none, as in `Field(gt=0)`."""
+    """Return a default as people read it; empty if there is none, as in `Field(gt=0)`."""
     if not is_field(default):
         return "" if default is ... or default is inspect.Parameter.empty else repr(default)
     field = FieldInfo.from_annotated_attribute(Any, default)

@@ -1,8 +1,9 @@
-"""The parameters of a handler: its context first, then what a payload binds to.
+"""Signature: the parameters of a handler, the context first, then those that a payload binds to.
 
-1. Their shape is checked when the handler is defined: a wrong one never reaches a worker.
-2. Their types are looked up when they are first needed, since they may be defined further down in
-   the module. The context's is never looked up: it may be imported for type checkers only.
+1. The kinds of the parameters are checked when the handler is defined, so a wrong one never reaches
+   a worker.
+2. The types are looked up when they are first needed, because they may be defined further down in
+   the module. The context's type is never looked up: it may be imported for type checkers only.
 """
 
 import builtins
@@ -22,11 +23,11 @@ VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class Signature:
-    """What a handler takes besides its context.
+    """The parameters of a handler, without its context.
 
     Attributes:
         name: Name of the function.
-        written: Its parameters as written, without the context.
+        written: The parameters as Python reads them from the code.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -39,18 +40,18 @@ class Signature:
             self._check_payload(parameter)
 
     def __str__(self) -> str:
-        """Write it as in code, without the context: `update_quantity(item_id: str, qty: int)`."""
+        """Return it as in code, without the context: `update_quantity(item_id: str, qty: int)`."""
         module = self._function.__module__
         return f"{self.name}({', '.join(_text(each, module) for each in self.written)})"
 
     @property
     def required(self) -> tuple[str, ...]:
-        """Names of the parameters that a payload must have."""
+        """Names of the parameters that have no default."""
         return tuple(each.name for each in self.parameters if each.required)
 
     @property
     def needs_payload(self) -> bool:
-        """Whether a parameter has no default, as far as can be told before types are looked up."""
+        """Whether a parameter has no default, as far as the code tells without its types."""
         return any(
             Parameter(each, Any if isinstance(each.annotation, str) else each.annotation).required
             for each in self.written
@@ -58,7 +59,7 @@ class Signature:
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
-        """What a payload binds to.
+        """The parameters with their types.
 
         Raises:
             ValueError: a type cannot be found, or pydantic cannot make it from JSON.
@@ -67,13 +68,13 @@ class Signature:
         return tuple(self._parameter(each, hints.get(each.name, Any)) for each in self.written)
 
     def json_schema(self) -> dict[str, Any] | None:
-        """Give the JSON schema of the payloads that fit; None where no payload is looked at."""
+        """Return the JSON schema of the payloads that fit; None if payloads are ignored."""
         if not self.written:
             return None
         try:
             return self._json_schema()
         except PydanticInvalidForJsonSchema:
-            return {}  # a type of the user's that has no JSON schema: anything may fit
+            return {}  # a type of the user's has no JSON schema: any payload may fit
 
     def _json_schema(self) -> dict[str, Any]:
         wanted = [(each.name, "validation", each.adapter) for each in self.parameters]
@@ -145,7 +146,7 @@ def _is_builtin(annotation: Any) -> bool:
 
 
 def _text(parameter: inspect.Parameter, module: str) -> str:
-    """Write a parameter as the code of a module does: its own types need no prefix."""
+    """Return a parameter as in a module's code: the module's own types have no prefix."""
     kind, text = parameter.annotation, parameter.name
     if kind is not inspect.Parameter.empty:
         text += f": {kind if isinstance(kind, str) else _type_text(kind, module)}"
@@ -154,7 +155,7 @@ def _text(parameter: inspect.Parameter, module: str) -> str:
 
 
 def _type_text(kind: Any, module: str) -> str:
-    """Write a type without what `Annotated` adds to it."""
+    """Return a type as in code, without the metadata of `Annotated`."""
     with suppress(NameError):  # a part of it is defined further down
         kind = get_type_hints(SimpleNamespace(__annotations__={"it": kind}))["it"]
     return inspect.formatannotation(kind, module)

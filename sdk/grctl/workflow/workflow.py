@@ -1,19 +1,18 @@
 """Workflow: a workflow type and its handlers, collected by decorators.
 
-1. Names are unique within their kind. A step and an event may share one: an event never runs a
-   step, nor a transition an event handler.
-2. What can be known to be wrong when a handler is defined is a ValueError there.
+1. Names are unique among the handlers of a kind. A step and an event may have one name: an event
+   never runs a step, and a transition never runs an event handler.
+2. A mistake that can be seen when a handler is defined raises ValueError there.
 """
 
 import inspect
 from collections.abc import Callable
 from typing import Any
 
+from grctl.models.base import NAME_LENGTH
 from grctl.models.phases import HandlerKind
 from grctl.workflow.handler import Handler, HandlerFunction, P
 from grctl.workflow.named_steps import named_steps
-
-LONGEST_NAME = 253  # characters: what the resources take
 
 
 class Workflow:
@@ -49,11 +48,11 @@ class Workflow:
         return tuple(self._handlers.values())
 
     def names(self, kind: HandlerKind) -> tuple[str, ...]:
-        """Give the names of the handlers of a kind, in the order of definition."""
+        """Return the names of the handlers of a kind, in the order of definition."""
         return tuple(name for each, name in self._handlers if each is kind)
 
     def find(self, kind: HandlerKind, name: str) -> Handler[Any] | None:
-        """Give the handler of a kind and name. The start handler goes by its kind alone."""
+        """Return the handler of a kind and name. A start handler is found by its kind alone."""
         if kind is HandlerKind.START:
             return next((each for each in self.handlers if each.kind is kind), None)
         return self._handlers.get((kind, name))
@@ -64,7 +63,7 @@ class Workflow:
         Its parameters after `ctx` take the run's input.
 
         Raises:
-            ValueError: there is one already, or the function is no handler.
+            ValueError: there is one already, or the function is not fit for one.
         """
         _check_parentheses(HandlerKind.START, function)
 
@@ -86,7 +85,7 @@ class Workflow:
                 function that is renamed keeps its step's name.
 
         Raises:
-            ValueError: there is a step of that name, or the function is no handler of a step.
+            ValueError: there is a step of that name, or the function is not fit for one.
 
         Example:
             >>> @order.step(name="escalate")
@@ -103,7 +102,7 @@ class Workflow:
             name: Name of the event. Defaults to the function's name.
 
         Raises:
-            ValueError: there is a handler for that event, or the function is no handler.
+            ValueError: there is a handler for that event, or the function is not fit for one.
 
         Example:
             >>> @order.event(name="order.rejected")
@@ -114,10 +113,10 @@ class Workflow:
         return lambda function: self._define(HandlerKind.EVENT, name, function)
 
     def check_named_steps(self) -> None:
-        """Check that there is a step for each name that a handler's code holds as a constant.
+        """Check that each step that a handler names by a constant exists.
 
         Raises:
-            ValueError: there is none; names the handler, its line and the steps that there are.
+            ValueError: one does not; names the handler, its line and the steps that there are.
         """
         steps = self.names(HandlerKind.STEP)
         for handler in self.handlers:
@@ -151,10 +150,10 @@ class Workflow:
 
 
 def workflow_of(candidate: Any) -> Workflow:
-    """Give the workflow that an object is or stands for: a handler stands for its workflow.
+    """Return the workflow that an object is or stands for: a handler stands for its workflow.
 
     Raises:
-        TypeError: it is neither a Workflow nor a handler; names what came.
+        TypeError: it is neither a Workflow nor a handler; names the object.
 
     Example:
         >>> workflow_of(approve) is order
@@ -170,12 +169,15 @@ def workflow_of(candidate: Any) -> Workflow:
 
 
 def _check_name(name: Any, what: str) -> None:
-    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
-        raise ValueError(f"{what} must be text of 1 to {LONGEST_NAME} characters, not {name!r}.")
+    if not isinstance(name, str) or not 0 < len(name) <= NAME_LENGTH:
+        raise ValueError(f"{what} must be text of 1 to {NAME_LENGTH} characters, not {name!r}.")
 
 
 def _check_parentheses(kind: HandlerKind, given: object) -> None:
-    """Refuse what Python passes where a decorator is written without its parentheses."""
+    """Raise ValueError if a decorator was written without its parentheses.
+
+    Python then passes the decorated function where a name, or nothing, is expected.
+    """
     if callable(given):
         raise ValueError(  # noqa: TRY004  as every other error of a definition
             f"Write `{kind}()` with parentheses in the decorator of {_name_of(given)!r}."
