@@ -145,7 +145,7 @@ def test_the_worker_says_it_in_one_line(grctl: Grctl) -> None:
 def test_the_worker_refuses_an_address_that_is_none(grctl: Grctl) -> None:
     done = grctl("worker", "examples.orders:order", "--operator-url", "localhost")
     assert done.exit_code == 1
-    assert "'localhost' is no address of an operator" in done.stderr
+    assert "'localhost' is not an address of an operator" in done.stderr
 
 
 def test_the_worker_needs_a_workflow(grctl: Grctl) -> None:

@@ -205,7 +205,7 @@ async def test_an_operator_that_chooses_another_version_is_left_and_named(
     await conversation.say(f'{{"kind":"welcome","operator":"other","protocol":{chosen}}}')
     async with asyncio.timeout(60):
         await conversation.closed.wait()
-    assert not received.connection.welcomed
+    assert not received.connection.is_welcomed
     assert received.connection.trouble == (
         f"The worker speaks {SPOKEN}, the operator protocol {chosen}: upgrade the {behind}"
     )

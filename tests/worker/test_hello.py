@@ -12,7 +12,7 @@ from grctl.models.wire import (
     OfferedHandler,
     encode,
 )
-from grctl.worker.hello import check_size, fitting
+from grctl.worker.hello import check_size, executions_that_fit
 
 
 def execution(number: int) -> Execution:
@@ -46,9 +46,9 @@ def test_a_hello_names_as_many_held_executions_as_there_is_room_for() -> None:
         namespace="shop",
         capacity=5_000,
         catalogues=(large,),
-        held=fitting(many),
+        held=executions_that_fit(many),
     )
-    assert fitting(few) == tuple(few)
+    assert executions_that_fit(few) == tuple(few)
     assert said.held == tuple(many[: len(said.held)])
     assert 500 < len(said.held) < 5_000
     assert len(encode(said)) <= MAX_HELLO_BYTES

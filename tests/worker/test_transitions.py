@@ -54,11 +54,11 @@ def test_a_step_is_named_by_itself_or_by_its_name(step: Any) -> None:
     [
         ("fulfil", "ProcessOrder has no step 'fulfil'"),
         ("approve", "ProcessOrder has no step 'approve'"),
-        (approve, "'approve' of ProcessOrder> is no step: only a step can be next"),
-        (start, "is no step"),
-        (elsewhere, "'elsewhere' of Other> is no step of ProcessOrder"),
-        (fulfill.function, r"<function fulfill at .* \(function\) is no step"),
-        (None, r"None \(NoneType\) is no step"),
+        (approve, "'approve' of ProcessOrder> is not a step: only a step can be next"),
+        (start, "is not a step"),
+        (elsewhere, "'elsewhere' of Other> is not a step of ProcessOrder"),
+        (fulfill.function, r"<function fulfill at .* \(function\) is not a step"),
+        (None, r"None \(NoneType\) is not a step"),
     ],
 )
 def test_what_is_no_step_of_the_workflow_is_refused_with_those_that_are(
@@ -82,7 +82,7 @@ def test_a_timeout_step_is_named_by_itself_or_by_its_name() -> None:
 
 @pytest.mark.parametrize("wrong", [approve, start, elsewhere, fulfill.function, 3])
 def test_a_timeout_step_that_the_workflow_lacks_is_refused(wrong: Any) -> None:
-    with pytest.raises(ValueError, match=r"is no step.*'fulfill', 'auto_approve'"):
+    with pytest.raises(ValueError, match=r"is not a step.*'fulfill', 'auto_approve'"):
         next_.wait_for_event(timeout=HOUR, timeout_step_name=wrong)
 
 

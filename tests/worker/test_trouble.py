@@ -6,7 +6,7 @@ import ssl
 import aiohttp
 import pytest
 
-from grctl.worker.trouble import Trouble, in_words
+from grctl.worker.trouble import Trouble, describe_failure
 from tests.worker.fake_operator import fake_operator
 from tests.worker.test_connection import Received
 
@@ -21,7 +21,7 @@ class Clock:
 
 def test_each_cause_of_an_outage_is_told_once_also_if_they_alternate() -> None:
     trouble = Trouble(Clock())
-    told = [trouble.is_news(cause) for cause in ("refused", "silent", "refused", "silent")]
+    told = [trouble.note_cause(cause) for cause in ("refused", "silent", "refused", "silent")]
     assert told == [True, True, False, False]
     assert trouble.cause == "silent"
 
@@ -32,22 +32,22 @@ def test_a_lasting_outage_is_told_again_with_pauses_that_grow() -> None:
     told = []
     for second in range(3600):
         clock.time = 1000.0 + second
-        if trouble.is_news("refused"):
+        if trouble.note_cause("refused"):
             told.append(second)
     assert told == [0, 60, 180, 420, 900, 1500, 2100, 2700, 3300]
 
 
 def test_the_next_outage_is_told_anew() -> None:
     trouble = Trouble(Clock())
-    trouble.is_news("refused")
-    trouble.end()
+    trouble.note_cause("refused")
+    trouble.on_connected()
     assert trouble.cause == ""
-    assert trouble.is_news("refused")
+    assert trouble.note_cause("refused")
 
 
 def test_causes_without_an_end_do_not_make_a_flood() -> None:
     trouble = Trouble(Clock())
-    assert sum(trouble.is_news(f"refused {number}") for number in range(1000)) == 20
+    assert sum(trouble.note_cause(f"refused {number}") for number in range(1000)) == 20
 
 
 async def failure_of_a_connection(url: str, verify: ssl.SSLContext | bool = True) -> Exception:
@@ -64,13 +64,15 @@ async def test_an_address_where_nothing_listens_is_told_in_words(
     verify: ssl.SSLContext | bool,
 ) -> None:
     error = await failure_of_a_connection("http://127.0.0.1:1/", verify)
-    assert in_words(error) == "nothing answers at 127.0.0.1:1: Connection refused"
+    assert describe_failure(error) == "nothing answers at 127.0.0.1:1: Connection refused"
 
 
 async def test_a_server_that_is_not_an_operator_is_told_in_words() -> None:
     async with fake_operator() as operator:
         error = await failure_of_a_connection(f"{operator.url}/elsewhere")
-    assert in_words(error) == "what answers is not an operator, or not ready: HTTP status 404"
+    assert (
+        describe_failure(error) == "what answers is not an operator, or not ready: HTTP status 404"
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ async def test_a_server_that_is_not_an_operator_is_told_in_words() -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_other_causes_are_told_in_words(error: Exception, words: str) -> None:
-    assert in_words(error).startswith(words)
+    assert describe_failure(error).startswith(words)
 
 
 async def test_a_worker_without_its_operator_logs_one_line(

@@ -1,6 +1,6 @@
-"""The worker: runs the handlers of workflows, and makes no API calls.
+"""The worker: runs the handlers of workflows, without any call of the Kubernetes API.
 
-It connects out to the operator, which hands it executions; it brings back outcomes.
+It connects to the operator, takes executions from it, and sends their outcomes back.
 """
 
 from grctl.worker.worker import Worker

@@ -1,4 +1,4 @@
-"""Tells the operator that the event loop is blocked, from a thread and without that loop."""
+"""Report a blocked event loop to the operator, from a thread and without that loop."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import aiohttp
 from grctl.logs.loggers import get_logger
 from grctl.models.wire import BLOCKED_PATH, MAX_PLACE_CHARS, Blocked
 from grctl.worker.lag import LoopBlockage
-from grctl.worker.trouble import in_words
+from grctl.worker.trouble import describe_failure
 from grctl.worker.trust import TrustError, authorization, verification
 
 REPORT_TIMEOUT_S = 4.0
@@ -22,15 +22,15 @@ class Destination(NamedTuple):
 
     url: str
     server_hostname: str | None
-    """What its certificate must name; None: the host of the address."""
+    """The host that its certificate must name; None if that is the host of the address."""
 
 
 class Reporter:
-    """Tells one operator.
+    """Reports to the operator that welcomed the worker last.
 
     Args:
-        instance: Which process of the worker this is.
-        destination: Says where to; None: nobody has welcomed this worker.
+        instance: The worker's instance (see `Hello`).
+        destination: Returns that operator; None if none has welcomed the worker.
     """
 
     def __init__(self, instance: str, destination: Callable[[], Destination | None]) -> None:
@@ -38,7 +38,11 @@ class Reporter:
         self._destination = destination
 
     def __call__(self, blockage: LoopBlockage) -> None:
-        """Tell it, or log why it cannot be told: then the worker is lost after a while."""
+        """Report a blockage.
+
+        If that fails, the reason is logged. The operator takes a worker that neither answers nor
+        reports for lost after a while.
+        """
         to = self._destination()
         if to is None:
             return
@@ -52,7 +56,7 @@ class Reporter:
         try:
             asyncio.run(_post(to, message))
         except (aiohttp.ClientError, OSError, TimeoutError, TrustError) as error:
-            fields = {"url": to.url, "why": in_words(error)}
+            fields = {"url": to.url, "why": describe_failure(error)}
             logger.warning("operator not told of the blocked event loop", extra=fields)
 
 

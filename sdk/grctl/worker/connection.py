@@ -1,12 +1,15 @@
-"""The WebSocket to the operator: found again by itself whenever it is lost.
+"""The WebSocket to the operator. It connects again by itself whenever the connection is lost.
 
-1. A worker is back within two seconds of the operator being back: the operator counts on it. One
-   that is refused tries again within ten.
-2. What is sent without a connection is lost. Outcomes are held elsewhere and sent again.
-3. Nothing here knows what a message means, but Welcome and Goodbye, which are about the connection.
-4. Where a worker is sent, it goes at once. Where it finds nobody there, it says so to who sent it,
-   and is kept waiting for the next leader: a takeover costs it no back-off.
-5. A pause is counted from the beginning of the try before it: who was kept waiting has waited.
+1. A worker is connected again within two seconds after its operator is back: the operator relies on
+   that. A worker that was refused tries again within ten seconds.
+2. A message that is sent without a connection is lost. `executions` holds the outcomes, and they
+   are sent again.
+3. Only Welcome and Goodbye are understood here, because they are about the connection itself.
+4. A worker that is redirected connects to the new address at once. If nobody answers there, it
+   tells the first operator so (header UNREACHABLE). That one keeps the worker waiting until there
+   is a leader, so that a takeover costs the worker no back-off.
+5. A pause is counted from the beginning of the try before it. So a worker that an operator kept
+   waiting does not wait a second time.
 """
 
 import asyncio
@@ -36,21 +39,19 @@ from grctl.models.wire import (
 )
 from grctl.models.wire_reading import UnreadableMessageError, read_from_operator, stand_in
 from grctl.worker.blocked import Destination
-from grctl.worker.trouble import Trouble, in_words
+from grctl.worker.trouble import Trouble, describe_failure
 from grctl.worker.trust import TrustError, authorization, check_redirect, verification
 
 logger = get_logger(__name__)
 
-FIRST_RECONNECT_S = 0.05  # s: at most; the first try after a loss is made at once
-LONGEST_RECONNECT_IF_REFUSED_S = (
-    10.0  # s: somebody must do something first, and looks at the log then
-)
-LONGEST_RECONNECT_S = 1.0  # s: with a try of some milliseconds after it, well within two seconds
-DIAL_TIMEOUT_S = 1.0  # s: an address that swallows packets must not cost the two seconds
-WELCOME_TIMEOUT_S = 5.0  # s: for the handshake, and again for the Welcome
-HEARTBEAT_S = 5.0  # s: a peer that does not answer a ping in half of that is gone
-CLOSE_TIMEOUT_S = 2.0  # s: for the peer to agree that it is over
-MAX_WIRE_MESSAGE_BYTES = 16 * 1024 * 1024  # bytes: a payload and a store, with much to spare
+FIRST_RECONNECT_S = 0.05  # at most; the first try after a loss is made at once
+LONGEST_RECONNECT_IF_REFUSED_S = 10.0  # a person must act first
+LONGEST_RECONNECT_S = 1.0  # and some milliseconds for the try: well within two seconds
+DIAL_TIMEOUT_S = 1.0  # an address that swallows packets must not cost the two seconds
+WELCOME_TIMEOUT_S = 5.0  # for the handshake, and again for the Welcome
+HEARTBEAT_S = 5.0  # a peer that does not answer a ping within half of that is gone
+CLOSE_TIMEOUT_S = 2.0  # for the peer to confirm that the connection ends
+MAX_WIRE_MESSAGE_BYTES = 16 * 1024 * 1024  # a payload and a store, with much to spare
 
 Message = Welcome | Execute | ReleaseExecution | Goodbye
 Sleep = Callable[[float], Awaitable[None]]
@@ -58,15 +59,15 @@ Socket = aiohttp.ClientWebSocketResponse
 
 
 class OperatorConnection:
-    """One worker's way to its operator.
+    """A worker's connection to its operator.
 
     Args:
         url: Address of the operator, such as `http://127.0.0.1:8700`.
-        hello: Makes the Hello, anew for each connection.
-        receive: Is given each message in turn, the Welcome too.
+        hello: Returns the Hello of a new connection.
+        receive: Is called with each message in turn, also with the Welcome.
         uniform: Source of jitter.
-        sleep: Waits so many seconds.
-        now: A clock that never goes back, in seconds.
+        sleep: Waits for a number of seconds.
+        now: A monotonic clock, in seconds.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class OperatorConnection:
     ) -> None:
         self._url = url
         self._host = urlsplit(url).hostname if url.startswith("https:") else None
-        """What a certificate must name, also that of an operator that we are sent to."""
+        """The host that the certificate of each operator must name, after a redirect too."""
         self._hello = hello
         self._receive = receive
         self._sleep = sleep
@@ -94,12 +95,12 @@ class OperatorConnection:
         self._unreachable: str | None = None
         """The address of the last try, if nobody answered there."""
         self._since = now()
-        """When the last try began; once a connection was lost, when it was."""
+        """When the last try began; after a connection was lost, when that was."""
         self.protocol = SPOKEN.lowest
         """The version that both sides use, since the last Welcome."""
         self._trouble = Trouble(now)
         self.welcomed_by: Destination | None = None
-        """The operator that welcomed this worker last, also when the connection is lost."""
+        """The operator that welcomed this worker last; it stays after the connection is lost."""
 
     @property
     def trouble(self) -> str:
@@ -107,12 +108,12 @@ class OperatorConnection:
         return self._trouble.cause
 
     @property
-    def welcomed(self) -> bool:
-        """Whether the operator has accepted this worker, and the connection lasts."""
+    def is_welcomed(self) -> bool:
+        """Whether an operator has accepted this worker, and the connection lasts."""
         return self._socket is not None
 
     async def run(self) -> None:
-        """Connect, and again whenever the connection ends, until cancelled."""
+        """Connect, and connect again whenever the connection ends, until cancelled."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=DIAL_TIMEOUT_S)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
@@ -123,7 +124,7 @@ class OperatorConnection:
                     await self._try(session)
 
     async def send(self, message: Model) -> None:
-        """Send a message, if there is a connection that was welcomed."""
+        """Send a message, or drop it if no operator has welcomed this worker."""
         if self._socket is None:
             return
         text = _encoded(message)
@@ -133,7 +134,7 @@ class OperatorConnection:
             logger.debug("message not sent", extra={"error": str(error)})
 
     def _pause(self) -> float:
-        """Give the seconds until the next try, anew each time."""
+        """Return the seconds until the next try, and advance the back-off."""
         backoff = self._refusals if self._refused else self._backoff
         return max(0.0, self._since + backoff.next() - self._now())
 
@@ -147,10 +148,10 @@ class OperatorConnection:
                 await socket.send_str(encode(self._hello()))
                 await self._read(socket, url)
         except (aiohttp.ClientError, OSError, TimeoutError, TrustError) as error:
-            self._note_trouble(url, in_words(error))
+            self._note_trouble(url, describe_failure(error))
             self._unreachable = url
         finally:
-            if self.welcomed:
+            if self.is_welcomed:
                 self._since = self._now()
             self._socket = None
 
@@ -169,7 +170,7 @@ class OperatorConnection:
         )
 
     async def _read(self, socket: Socket, url: str) -> None:
-        """Hand over messages until the connection ends."""
+        """Pass on messages until the connection ends."""
         while True:
             frame = await socket.receive(WELCOME_TIMEOUT_S if self._socket is None else None)
             if frame.type is not aiohttp.WSMsgType.TEXT:
@@ -189,7 +190,7 @@ class OperatorConnection:
                     await self._receive(message)
 
     def _note_welcome(self, socket: Socket, url: str, welcome: Welcome) -> bool:
-        """Note that the operator accepts this worker. Return whether both speak one protocol."""
+        """Record that the operator accepts this worker. Return whether both speak one protocol."""
         if not SPOKEN.lowest <= welcome.protocol <= SPOKEN.highest:
             operator = Spoken(welcome.protocol, welcome.protocol)
             self._refused = True
@@ -199,7 +200,7 @@ class OperatorConnection:
         self.welcomed_by = Destination(url, self._host if url != self._url else None)
         self._backoff.reset()
         self._refusals.reset()
-        self._trouble.end()
+        self._trouble.on_connected()
         logger.info("connected", extra={"operator": welcome.operator, "url": url})
         return True
 
@@ -215,16 +216,19 @@ class OperatorConnection:
 
     def _note_trouble(self, url: str, trouble: str) -> None:
         """Record and log why there is no connection."""
-        level = logging.WARNING if self._trouble.is_news(trouble) else logging.DEBUG
+        level = logging.WARNING if self._trouble.note_cause(trouble) else logging.DEBUG
         logger.log(level, "not connected, trying again", extra={"url": url, "why": trouble})
 
 
 def _decode(line: str) -> Message | Outcome | None:
-    """Read a message; an Outcome is the answer to one that cannot be read."""
+    """Return the message of a line; None if it cannot be read.
+
+    An Execute that cannot be read is returned as the Outcome that answers it.
+    """
     try:
         message = read_from_operator(line)
     except UnreadableMessageError as error:
-        # Of a newer operator, perhaps; never the message itself, which may hold a payload.
+        # Perhaps of a newer operator. The message is not logged: it may hold a payload.
         logger.warning("message not understood", extra={"why": str(error)})
         return None
     if isinstance(message, Outcome):
@@ -234,7 +238,7 @@ def _decode(line: str) -> Message | Outcome | None:
 
 
 def _encoded(message: Model) -> str:
-    """Write a message, or what ends its execution if it cannot be written."""
+    """Write a message; if that fails, write the outcome that ends its execution."""
     try:
         return encode(message)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Context: what a handler knows of its run, and what it can do."""
+"""Context: a handler's first argument, by which it reads and changes its run."""
 
 from dataclasses import dataclass
 
@@ -30,14 +30,14 @@ class CurrentRun:
     workflow_type: str
     namespace: str
     uid: str
-    """Another for each run, also of the same workflow id."""
+    """Uid of the run. Each run has a new one, also if it has the workflow id of an earlier run."""
     execution_id: str
-    """Another for each attempt."""
+    """Id of this execution. Each attempt has a new one."""
     attempt: int
-    """1, and one more for each worker that was lost with this handler."""
+    """1, and one more for each worker that was lost while it ran this handler."""
     idempotency_key: str
-    """The same for every attempt at this handler, and for nothing else: hand it to other systems
-    that are to do something once."""
+    """The same for every attempt at this handler, and for nothing else. Pass it to other systems,
+    so that they do something once."""
     event: CurrentEvent | None
     """The event that is being handled; None in a start handler and in a step."""
 
@@ -46,10 +46,10 @@ class Context:
     """First argument of every handler.
 
     Attributes:
-        run: What is known of the run and of this attempt.
-        store: What the run remembers.
-        next: Where it may go from here; return one of them.
-        logger: A logger that says which run and handler a record is about.
+        run: The run, and this attempt at the handler.
+        store: The values that the run keeps from one handler to the next.
+        next: The transitions: return one of them.
+        logger: A logger whose records name the run and the handler.
 
     Example:
         >>> @order.event()

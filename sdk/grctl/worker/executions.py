@@ -1,12 +1,16 @@
-"""The executions that this worker holds, from Execute until Release.
+"""The executions that this worker holds, from Execute until ReleaseExecution.
 
-1. Each runs as a task of its own, those of one run one after the other, at most `capacity` at once.
-2. An Execute for one that is held already runs nothing: its outcome is sent again if it is there.
-3. Release ends it: what still runs is cancelled, what it would bring back is void.
-4. One that came ahead runs behind the one that it was built on, with the store that this leaves; if
-   that does not leave the run waiting for an event, it is declined.
-5. A task that ends without an outcome, however that came about, brings back a failure: a held
-   execution without a task would leave its run Running for ever.
+1. Each execution runs as a task of its own. Those of one run run one after the other, and at most
+   `capacity` run at once.
+2. A second Execute for an execution that is held runs nothing. If there is an outcome, it is sent
+   again.
+3. ReleaseExecution ends an execution. If its task still runs, it is cancelled, and no outcome is
+   sent.
+4. An execution that was sent ahead runs after the one that it was built on (its base), with the
+   store that the base leaves. If the base does not leave the run waiting for an event, the
+   execution is declined.
+5. A task that ends without an outcome, for whatever reason, counts as a failure. Otherwise its
+   execution would stay held, and its run Running for ever.
 """
 
 import asyncio
@@ -35,12 +39,12 @@ from grctl.workflow.workflow import Workflow
 logger = get_logger(__name__)
 
 RESULTS = ("succeeded", "failed", "refused")
-CLEAN_UP_S = 1.0  # s: for handlers to clean up after they were cancelled
+CLEAN_UP_S = 1.0  # for handlers to clean up after they were cancelled
 
 Values = dict[str, Any]
 
-BroughtBack = Callable[[Outcome | Declined], Awaitable[None]]
-"""Is told each outcome when it is there. It may be lost: the outcome stays held."""
+Send = Callable[[Outcome | Declined], Awaitable[None]]
+"""Sends a message to the operator. A message may be lost: the outcome stays held."""
 
 
 @dataclass
@@ -50,48 +54,46 @@ class _Held:
     task: asyncio.Task[None] | None = None
     begun: bool = False
     base: "_Held | None" = None
-    """What it was built on, until it begins; None for one that did not come ahead."""
-    left: Values | None = None
-    """The store that it leaves, if the run then waits for an event."""
+    """The execution that it was built on, until it begins; None if it was not sent ahead."""
+    store_after: Values | None = None
+    """The store that it leaves, if its run then waits for an event."""
 
 
 class HeldExecutions:
-    """All that a worker runs, and the outcomes that it holds.
+    """The executions that a worker runs, and those whose outcomes it holds.
 
     Args:
         workflows: Workflows by their type.
         capacity: How many handlers run at once.
-        brought_back: Is told each outcome.
+        send: Sends each outcome to the operator.
     """
 
-    def __init__(
-        self, workflows: Mapping[str, Workflow], capacity: int, brought_back: BroughtBack
-    ) -> None:
+    def __init__(self, workflows: Mapping[str, Workflow], capacity: int, send: Send) -> None:
         self.empty = asyncio.Event()
         self.empty.set()
         self._workflows = workflows
         self._places = asyncio.Semaphore(capacity)
-        self._brought_back = brought_back
+        self._send = send
         self._held: dict[str, _Held] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.handled: Counter[tuple[str, str]] = Counter()
-        """How many executions ended, by the handler's kind and the kind of result."""
+        """How many executions have a result, by the handler's kind and the kind of result."""
         self._latest: dict[str, asyncio.Task[None]] = {}
         """The last task of each run, by the run's uid."""
 
     @property
     def held(self) -> tuple[Execution, ...]:
-        """What runs, and what came back but is not released."""
+        """The executions that are not released: those that run, and those with an outcome."""
         return tuple(held.execution for held in self._held.values())
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
-        """What came back but is not released."""
+        """The outcomes of executions that are not released."""
         return tuple(held.outcome for held in self._held.values() if held.outcome)
 
     @property
     def running(self) -> int:
-        """Count what has not come back yet."""
+        """Number of executions without an outcome."""
         return sum(held.outcome is None for held in self._held.values())
 
     async def accept(self, execute: Execute) -> None:
@@ -100,7 +102,7 @@ class HeldExecutions:
         if held is None:
             await self._begin(execute)
         elif held.outcome is not None:
-            await self._brought_back(held.outcome)
+            await self._send(held.outcome)
 
     def release(self, release: ReleaseExecution) -> None:
         """Forget an execution, and stop it if it still runs."""
@@ -115,7 +117,7 @@ class HeldExecutions:
         self._note_empty()
 
     async def decline(self) -> None:
-        """Give back what has not begun: another worker may take it."""
+        """Decline all executions that have not begun, so that another worker may take them."""
         waiting = [held for held in self._held.values() if not held.begun]
         for held in waiting:
             if held.task is not None:
@@ -123,7 +125,7 @@ class HeldExecutions:
             await self._decline(held)
 
     async def abandon(self) -> None:
-        """Stop whatever runs and forget it all."""
+        """Cancel all executions that run, and forget all that are held."""
         for held in self._held.values():
             logger.warning("execution given up", extra=fields_of(held.execution))
         self._held.clear()
@@ -143,35 +145,36 @@ class HeldExecutions:
         task = asyncio.create_task(self._run(held, execute, self._latest.get(run)))
         held.task = self._latest[run] = task
         self._tasks.add(task)
-        task.add_done_callback(lambda done: self._ended(held, done))
+        task.add_done_callback(lambda done: self._on_task_end(held, done))
         self.empty.clear()
 
-    def _ended(self, held: _Held, task: asyncio.Task[None]) -> None:
+    def _on_task_end(self, held: _Held, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         run = held.execution.run_uid
         if self._latest.get(run) is task:
             del self._latest[run]
         if self._held.get(held.execution.id) is held and held.outcome is None:
-            self._bring_back_broken(held, _cause(task))
+            self._fail(held, _cause(task))
         self._note_empty()
 
-    def _bring_back_broken(self, held: _Held, error: BaseException) -> None:
-        """Bring back an execution whose task ended without an outcome."""
+    def _fail(self, held: _Held, error: BaseException) -> None:
+        """End an execution whose task ended without an outcome: by a failure, if it had begun."""
         fields = fields_of(held.execution)
         logger.error("execution ended without an outcome", extra=fields, exc_info=error)
         if held.begun:
-            self._keep(held, failure_of(error))
-        sending = asyncio.create_task(self._bring_back(held))
+            self._set_outcome(held, failure_of(error))
+        sending = asyncio.create_task(self._send_end(held))
         self._tasks.add(sending)
-        sending.add_done_callback(self._sent)
+        sending.add_done_callback(self._on_sent)
 
-    async def _bring_back(self, held: _Held) -> None:
+    async def _send_end(self, held: _Held) -> None:
+        """Send the outcome of an execution; decline it if it has none."""
         if held.outcome is None:
             await self._decline(held)
         else:
-            await self._brought_back(held.outcome)
+            await self._send(held.outcome)
 
-    def _sent(self, task: asyncio.Task[None]) -> None:
+    def _on_sent(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._note_empty()
 
@@ -181,7 +184,7 @@ class HeldExecutions:
         if previous is not None:
             await asyncio.wait([previous])
         if held.base is not None:
-            store, held.base = held.base.left, None
+            store, held.base = held.base.store_after, None
             if store is None:
                 await self._decline(held)
                 return
@@ -190,18 +193,18 @@ class HeldExecutions:
             held.begun = True
             result = await carry_out(self._workflows, execute)
         if held.execution.id not in self._held:
-            return  # released, and the handler took no notice of being cancelled
-        held.left = _left(execute.store, result)
-        self._keep(held, result)
-        await self._bring_back(held)
+            return  # released, and the handler ignored its cancellation
+        held.store_after = _store_after(execute.store, result)
+        self._set_outcome(held, result)
+        await self._send_end(held)
 
-    def _keep(self, held: _Held, result: Result) -> None:
+    def _set_outcome(self, held: _Held, result: Result) -> None:
         held.outcome = Outcome(execution=held.execution, result=result)
         self.handled[held.execution.handler_kind, result.kind] += 1
 
     async def _decline(self, held: _Held) -> None:
         if self._held.pop(held.execution.id, None) is not None:
-            await self._brought_back(Declined(execution=held.execution.id))
+            await self._send(Declined(execution=held.execution.id))
         self._note_empty()
 
     def _note_empty(self) -> None:
@@ -210,13 +213,13 @@ class HeldExecutions:
 
 
 def _cause(task: asyncio.Task[None]) -> BaseException:
-    """Return what ended a task that is done."""
+    """Return the error that ended a task that is done."""
     error = asyncio.CancelledError() if task.cancelled() else task.exception()
     return error or RuntimeError("The execution ended without an outcome.")
 
 
-def _left(store: Values, result: Result) -> Values | None:
-    """Give the store that a run has behind a result, if it then waits for an event."""
+def _store_after(store: Values, result: Result) -> Values | None:
+    """Return the store that a run has after a result, if it then waits for an event."""
     match result:
         case Succeeded(directive=WaitForEvent()):
             kept = {key: value for key, value in store.items() if key not in result.delete}

@@ -25,7 +25,7 @@ from grctl.models.reasons import RunReason
 from grctl.models.wire import Execute, Execution, Failed, Refused, Result, Succeeded
 from grctl.worker.binding import bind
 from grctl.worker.context import Context
-from grctl.worker.failure import BadOutcomeError, failed, failure_of
+from grctl.worker.failure import BadOutcomeError, failure_for, failure_of
 from grctl.worker.logs import HandlerLogger
 from grctl.worker.problems import BadPayloadError
 from grctl.worker.transitions import Transitions
@@ -107,7 +107,9 @@ async def _attempt(workflows: Mapping[str, Workflow], execute: Execute) -> Resul
         handler := workflow.find(execution.handler_kind, execution.handler_name)
     ):
         name = f"{execution.workflow_type}.{execution.handler_name}"
-        return failed(RunReason.NO_HANDLER, f"No {execution.handler_kind} handler is {name!r}.")
+        return failure_for(
+            RunReason.NO_HANDLER, f"No {execution.handler_kind} handler is {name!r}."
+        )
     try:
         arguments = _arguments(handler, execute)
     except BadPayloadError as error:
@@ -123,7 +125,7 @@ def _arguments(handler: Handler[Any], execute: Execute) -> dict[str, Any]:
 def _misfit(handler: Handler[Any], error: BadPayloadError) -> Failed | Refused:
     if handler.kind is HandlerKind.START:
         text = f"{handler.signature} does not take this input: {error}."
-        return failed(RunReason.BAD_INPUT, text)
+        return failure_for(RunReason.BAD_INPUT, text)
     text = f"{handler.signature} does not take this payload: {error}."
     return Refused(message=f"{cut(text, MAX_MESSAGE_BYTES - 50)} The run goes on waiting.")
 

@@ -1,4 +1,4 @@
-"""A raised exception as the run's error: type, message, and a stack trace of the user's frames."""
+"""Make a run's error of an exception: type, message, and a stack trace of the user's frames."""
 
 import traceback
 from pathlib import Path
@@ -14,24 +14,24 @@ OUR_FILES = str(Path(grctl.__file__).parent)
 
 
 class BadOutcomeError(Exception):
-    """A handler gave what is no outcome."""
+    """A handler returned something that is not a Directive."""
 
 
 def failure_of(error: BaseException) -> Failed:
-    """Say why a run fails when a handler raised this.
+    """Return the failure of a run whose handler raised an error.
 
-    What cannot be kept is reason BadOutcome, anything else HandlerFailed.
+    Its reason is BadOutcome if a value could not be kept, and HandlerFailed otherwise.
     """
     if isinstance(error, BadOutcomeError | NotJsonError | TooLargeError):
-        return failed(RunReason.BAD_OUTCOME, _text_of(error), _stack_trace(error))
+        return failure_for(RunReason.BAD_OUTCOME, _text_of(error), _stack_trace(error))
     described = RunError(
         type=_type_name(error), message=_text_of(error), stack_trace=_stack_trace(error)
     )
     return Failed(reason=RunReason.HANDLER_FAILED.value, error=described)
 
 
-def failed(reason: RunReason, message: str, stack_trace: str | None = None) -> Failed:
-    """Say that a run fails for a reason of our own."""
+def failure_for(reason: RunReason, message: str, stack_trace: str | None = None) -> Failed:
+    """Return the failure of a run for one of our own reasons."""
     message = cut(message, MAX_MESSAGE_BYTES)
     error = RunError(type=reason.value, message=message, stack_trace=stack_trace)
     return Failed(reason=reason.value, error=error)
@@ -55,10 +55,10 @@ def _text_of(error: BaseException) -> str:
 
 
 def _stack_trace(error: BaseException) -> str | None:
-    """Format it without our own frames; None where no other frame is left, or it has no format."""
+    """Return the stack trace without our own frames; None if there is no other, or it is broken."""
     try:
         return _format_stack(error)
-    except BaseException:  # noqa: BLE001  the user's: a __str__, attributes of a SyntaxError
+    except BaseException:  # noqa: BLE001  of the user's __str__, or attributes of a SyntaxError
         return None
 
 

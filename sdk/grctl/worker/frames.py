@@ -1,4 +1,4 @@
-"""Where a thread is in the users' code, for a person who looks for what blocks.
+"""Find the place in the users' code where a thread is, for a person who looks for blocking calls.
 
 The innermost frame is often in a library (`socket.recv`); the line that a person can change is the
 innermost one of their own files.
@@ -21,10 +21,11 @@ def place_in(frame: FrameType | None) -> str:
     """Return file, line and function of the innermost frame of the users' own code.
 
     Returns:
-        Such as `/app/orders.py:12 in approve`; without a frame of theirs, the innermost one.
+        A text such as `/app/orders.py:12 in approve`. If no frame is of the users' code, the place
+        of the innermost frame.
     """
     frames = list(_outwards(frame))
-    theirs = (each for each in frames if not _is_librarys(each.f_code.co_filename))
+    theirs = (each for each in frames if not _is_of_a_library(each.f_code.co_filename))
     found = next(theirs, frames[0] if frames else None)
     if found is None:
         return "nowhere in Python"
@@ -37,5 +38,5 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _is_librarys(filename: str) -> bool:
+def _is_of_a_library(filename: str) -> bool:
     return filename.startswith((*LIBRARIES, "<"))

@@ -1,7 +1,8 @@
-"""How a worker is, for those who ask by HTTP: /healthz, /readyz and /metrics.
+"""Answer probes of a worker by HTTP: /healthz, /readyz and /metrics.
 
-1. Ready is who is connected, was welcomed, and takes executions: not who is stopping.
-2. Metrics need the extra `metrics`. Without it the rest works, and the log says so once.
+1. A worker is ready while an operator has welcomed it and it takes executions. A worker that is
+   stopping is not ready.
+2. Metrics need the extra `metrics`. Without it the rest works, and one log record says so.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +21,7 @@ logger = get_logger(__name__)
 
 
 class WorkerParts(NamedTuple):
-    """What tells how a worker is."""
+    """The parts of a worker that probes and metrics read."""
 
     connection: OperatorConnection
     executions: HeldExecutions
@@ -28,13 +29,13 @@ class WorkerParts(NamedTuple):
 
 
 @asynccontextmanager
-async def probed(
+async def serving_probes(
     host: str,
     port: int | None,
     parts: WorkerParts,
     stopping: Callable[[], bool],
 ) -> AsyncIterator[int]:
-    """Answer probes while the context lasts, and give the port. `port` None: answer none.
+    """Answer probes while the context lasts, and yield the port. If `port` is None, answer none.
 
     Raises:
         OSError: the port is taken.
@@ -42,14 +43,14 @@ async def probed(
     if port is None:
         yield 0
         return
-    # Imported here: it takes a fifth of a second, and a worker that is started again is waited for.
+    # Imported here because it takes a fifth of a second, and runs wait for a worker that restarts.
     from grctl.serving.probes import Probes
 
     def missing() -> str | None:
         if stopping():
             return "is stopping: takes nothing new"
         connection = parts.connection
-        return None if connection.welcomed else f"is not connected: {connection.trouble}"
+        return None if connection.is_welcomed else f"is not connected: {connection.trouble}"
 
     probes = Probes(lambda: None, missing, _exposition(parts))
     await probes.start(host, port)

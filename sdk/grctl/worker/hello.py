@@ -1,9 +1,9 @@
-"""The size of a Hello: an operator reads MAX_HELLO_BYTES of a worker that it does not know yet.
+"""Keep a Hello small: an operator reads MAX_HELLO_BYTES of a worker that it does not know yet.
 
-1. The catalogues (what the worker can run) may fill half of that. A worker that has more does not
-   start: its workflows must be split among several workers.
-2. The executions that it holds may fill the rest: some thousand. Those beyond are left out. The
-   operator takes them for lost and dispatches them again (at least once).
+1. The catalogues (what the worker can run) may take half of that. A worker with larger ones does
+   not start: its workflows must be split among several workers.
+2. The executions that it holds may take the rest, which is some thousand of them. Further ones are
+   left out. The operator takes them for lost and dispatches them again (at-least-once).
 """
 
 from collections.abc import Iterable
@@ -13,17 +13,17 @@ from grctl.models.wire import MAX_HELLO_BYTES, MAX_TYPES_PER_WORKER, Catalogue, 
 
 logger = get_logger(__name__)
 
-CATALOGUES_BYTES = MAX_HELLO_BYTES // 2  # bytes
+CATALOGUES_BYTES = MAX_HELLO_BYTES // 2
 HELD_BYTES = (
     MAX_HELLO_BYTES - CATALOGUES_BYTES - 16 * 1024
 )  # bytes: names and numbers have some room
 
 
 def check_size(catalogues: tuple[Catalogue, ...]) -> None:
-    """Check that workflows fit into one worker.
+    """Check that the workflows of a worker fit into a Hello.
 
     Raises:
-        ValueError: they do not.
+        ValueError: they do not; says what to do.
     """
     size = sum(len(encode(each).encode()) for each in catalogues)
     if len(catalogues) > MAX_TYPES_PER_WORKER:
@@ -39,8 +39,8 @@ def check_size(catalogues: tuple[Catalogue, ...]) -> None:
         )
 
 
-def fitting(held: Iterable[Execution]) -> tuple[Execution, ...]:
-    """Return the executions that a Hello has room for, the oldest first."""
+def executions_that_fit(held: Iterable[Execution]) -> tuple[Execution, ...]:
+    """Return the executions that a Hello has room for, from the oldest on."""
     left = HELD_BYTES
     kept: list[Execution] = []
     for execution in held:

@@ -1,8 +1,8 @@
-"""Who a worker is: its name, its namespace, its operator. Arguments, then environment.
+"""The identity of a worker: its name, its namespace, and the address of its operator.
 
-A name outlives a restart of its process, and no two processes that run at the same time on one
-machine have the same: the first process there is called as the machine, the next `NAME-2`, ...
-In a pod that is the pod's name.
+Each is an argument, or else an environment variable. Without either, a worker is named after its
+machine (in a pod: the pod). A second process on the machine is `NAME-2`, and so on: two processes
+never have one name at the same time, and a process that restarts gets its name again.
 """
 
 import fcntl
@@ -18,25 +18,27 @@ from grctl.worker.trust import check_address
 
 DEFAULT_OPERATOR = "http://127.0.0.1:8700"
 POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-MAX_WORKERS_PER_MACHINE = 1000  # processes on one machine
+MAX_WORKERS_PER_MACHINE = 1000  # that have no other name
 
 
 def operator_url(argument: str | None) -> str:
-    """Give the operator's address: argument, `$GRCTL_OPERATOR_URL`, this machine.
+    """Return the operator's address: the argument, `$GRCTL_OPERATOR_URL`, or this machine.
 
     Raises:
-        ValueError: it is no address, or none to which the worker's token may be sent.
+        ValueError: it is not an address, or the worker's token may not be sent there.
     """
     url = (argument or os.environ.get("GRCTL_OPERATOR_URL") or DEFAULT_OPERATOR).rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"{url!r} is no address of an operator: write it like {DEFAULT_OPERATOR}")
+        raise ValueError(
+            f"{url!r} is not an address of an operator: write it like {DEFAULT_OPERATOR}"
+        )
     check_address(url)
     return url
 
 
 def namespace(argument: str | None) -> str:
-    """Give the namespace served: argument, `$GRCTL_NAMESPACE`, the pod's, `default`."""
+    """Return the namespace: the argument, `$GRCTL_NAMESPACE`, the pod's, or `default`."""
     named = argument or os.environ.get("GRCTL_NAMESPACE")
     if named:
         return named
@@ -47,9 +49,10 @@ def namespace(argument: str | None) -> str:
 
 @contextmanager
 def worker_name(argument: str | None) -> Iterator[str]:
-    """Give the worker's name, its own while the context lasts: argument, `$GRCTL_WORKER_NAME`.
+    """Yield the worker's name: the argument, `$GRCTL_WORKER_NAME`, or the machine's name.
 
-    Without either it is the machine's name with the number of the first free slot on it.
+    The machine's name has the number of the first free slot behind it. The slot is taken while the
+    context lasts.
     """
     named = argument or os.environ.get("GRCTL_WORKER_NAME")
     if named:
@@ -58,7 +61,7 @@ def worker_name(argument: str | None) -> Iterator[str]:
     host = os.environ.get("HOSTNAME") or socket.gethostname()
     try:
         slot, lock = _take_slot(Path(tempfile.gettempdir()))
-    except OSError:  # nothing can be written, as in many containers: there one process runs
+    except OSError:  # no file can be written, as in many containers: one process runs there
         yield host
         return
     try:
@@ -68,7 +71,7 @@ def worker_name(argument: str | None) -> Iterator[str]:
 
 
 def _take_slot(directory: Path) -> tuple[int, int]:
-    """Lock the first free slot; the lock ends with the process, however that ends."""
+    """Lock the first free slot. The lock ends with the process, also if that is killed."""
     for slot in range(1, MAX_WORKERS_PER_MACHINE):
         path = directory / f"grctl-worker-{os.getuid()}-{slot}.lock"
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -1,13 +1,14 @@
-"""Finds which handler blocks the event loop, where and how long, and tells log and operator.
+"""Find a handler that blocks the event loop: which, where and how long. Log and report it.
 
 A handler that blocks (`time.sleep`, a driver without async) stops all handlers of its process and
-the heartbeat with them. For the operator such a worker looks like one behind a broken network.
+its heartbeat. To the operator, such a worker looks like one behind a broken network.
 
-1. A timer of the loop notes the time; a thread, which needs no loop, sees that it is late.
-2. While the loop is blocked the thread tells the operator, over a connection of its own: this
-   process lives, and its executions run. So they are not given to others.
-3. A process that is stopped, or holds Python's lock, tells nothing and is lost as before. It logs
-   how long that was as soon as it goes on.
+1. A timer of the loop records the time. A thread, which needs no loop, notices that the timer is
+   late.
+2. While the loop is blocked, the thread reports to the operator over a connection of its own that
+   this process lives and its executions run. So the operator does not give them to other workers.
+3. The thread cannot run in a process that is stopped, or while a call holds Python's lock. Such a
+   worker is lost to the operator. When it goes on, it logs how long that lasted.
 """
 
 import asyncio
@@ -26,11 +27,11 @@ from grctl.worker.executor import execution_of
 from grctl.worker.frames import place_in
 from grctl.worker.logs import fields_of
 
-TICK_S = 0.5  # between the notes of the loop's timer
-LOOK_S = 1.0  # between the thread's looks at them
-BLOCKED_AFTER_S = 3.0  # late: longer than a handler should ever take between two awaits
-REPORT_EVERY_S = 5.0  # well within what the operator waits for a silent worker
-WINDOW_S = 60.0  # of the worst lag, for metrics: the present and the last one
+TICK_S = 0.5  # how often the loop's timer records the time
+LOOK_S = 1.0  # how often the thread looks at that
+BLOCKED_AFTER_S = 3.0  # longer than a handler should ever take between two awaits
+REPORT_EVERY_S = 5.0  # well within the time that the operator waits for a silent worker
+WINDOW_S = 60.0  # the metric shows the worst lag of the present window and the one before
 
 HINT = "give calls that block to asyncio.to_thread"
 
@@ -39,25 +40,26 @@ logger = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LoopBlockage:
-    """A loop that is blocked, or was until now."""
+    """A blocked loop. `over` is true once it runs again."""
 
     seconds: float
     place: str
     execution: Execution | None = None
-    """Whose handler blocks it; None if unknown (in a task that a handler started, before 3.12)."""
+    """The execution whose handler blocks it; None if unknown (before Python 3.12, in a task that a
+    handler started)."""
     over: bool = False
 
 
 Report = Callable[[LoopBlockage], None]
-"""Tells the operator, from the watching thread. It may take some seconds and must not raise."""
+"""Reports to the operator. Called in the watching thread; may take seconds, and must not raise."""
 
 
 class LoopWatch:
     """The watch over one event loop.
 
     Args:
-        report: Tells the operator.
-        now: A clock that never goes back, in seconds.
+        report: Reports a blockage to the operator.
+        now: A monotonic clock, in seconds.
     """
 
     def __init__(self, report: Report, now: Callable[[], float] = time.monotonic) -> None:
@@ -66,19 +68,19 @@ class LoopWatch:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
         self._due = 0.0
-        """When the loop's timer is to note the time next."""
+        """When the loop's timer is due to record the time next."""
         self._worst = [0.0, 0.0]
         """The longest lag of the present window and of the last one."""
         self._window_end = 0.0
         self._missed = 0.0
-        """The longest lag that the loop itself noted since the last look."""
-        self._told: LoopBlockage | None = None
+        """The longest lag that the loop itself recorded since the last look."""
+        self._reported: LoopBlockage | None = None
         self._next_report = 0.0
         self._ended = threading.Event()
 
     @property
     def lag_s(self) -> float:
-        """The longest time that the loop was late in the last one to two minutes."""
+        """The longest lag of the loop in the last one to two minutes."""
         return max(*self._worst, self._now() - self._due if self._loop else 0.0)
 
     @contextmanager
@@ -97,7 +99,7 @@ class LoopWatch:
             self._ended.set()
 
     def _tick(self) -> None:
-        """Note the time, in the loop."""
+        """Record the time. Called in the loop."""
         if self._loop is None:
             return
         now = self._now()
@@ -117,31 +119,31 @@ class LoopWatch:
             self.look()
 
     def look(self) -> None:
-        """Look whether the loop is blocked, or was since the last look, and tell it."""
+        """Log and report it if the loop is blocked, or was blocked since the last look."""
         loop, now = self._loop, self._now()
         missed, self._missed = self._missed, 0.0
         if loop is None:
             return
         lag = now - self._due
         if lag >= BLOCKED_AFTER_S:
-            self._tell_blocked(LoopBlockage(lag, self._place(), _execution(loop)), now)
-        elif missed >= BLOCKED_AFTER_S or self._told is not None:
-            self._tell_over(missed)
+            self._report_blocked(LoopBlockage(lag, self._place(), _execution(loop)), now)
+        elif missed >= BLOCKED_AFTER_S or self._reported is not None:
+            self._report_over(missed)
 
-    def _tell_blocked(self, found: LoopBlockage, now: float) -> None:
-        known = self._told
+    def _report_blocked(self, found: LoopBlockage, now: float) -> None:
+        known = self._reported
         if known is None or known.execution != found.execution:
             logger.warning("event loop blocked", extra=_fields(found) | {"hint": HINT})
             self._next_report = now
-        self._told = found
+        self._reported = found
         if now >= self._next_report:
             self._next_report = now + REPORT_EVERY_S
             self._report(found)
 
-    def _tell_over(self, missed: float) -> None:
-        last = self._told or LoopBlockage(missed, "nowhere in Python: Python itself was held")
+    def _report_over(self, missed: float) -> None:
+        last = self._reported or LoopBlockage(missed, "nowhere in Python: Python itself was held")
         over = LoopBlockage(max(missed, last.seconds), last.place, last.execution, over=True)
-        self._told = None
+        self._reported = None
         logger.warning("event loop was blocked", extra=_fields(over))
         self._report(over)
 

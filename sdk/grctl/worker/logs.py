@@ -1,7 +1,7 @@
-"""ctx.logger: a logger whose records carry what they are about, as fields.
+"""ctx.logger: a logger whose records have fields that tell which execution they are about.
 
 Fields: run (NAMESPACE/ID, as in the operator's log), workflow, event, handler, attempt, execution.
-Never a payload.
+A payload is never a field.
 """
 
 import logging
@@ -23,12 +23,12 @@ class HandlerLogger(logging.LoggerAdapter[logging.Logger]):
     def process(
         self, msg: Any, kwargs: MutableMapping[str, Any]
     ) -> tuple[Any, MutableMapping[str, Any]]:
-        """Put the fields beside those that the call brings."""
+        """Add the execution's fields to those of the call."""
         return msg, {**kwargs, "extra": {**(self.extra or {}), **fields_from(kwargs.get("extra"))}}
 
 
 def fields_of(execution: Execution) -> dict[str, Any]:
-    """Give what a log record says of an execution."""
+    """Return the fields of a log record about an execution."""
     return {
         "run": f"{execution.namespace}/{execution.workflow_id}",
         "workflow": execution.workflow_type,

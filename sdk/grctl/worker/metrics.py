@@ -1,7 +1,7 @@
-"""A worker's metrics, made from what it counts anyway when somebody asks for them.
+"""A worker's metrics. They are made on each request, from numbers that the worker counts anyway.
 
-Only imported where the extra `metrics` is installed. No label holds a name, and every series is
-there at 0 from the start.
+This module is imported only if the extra `metrics` is installed. No label holds a user's name, and
+every series exists at 0 from the start.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from grctl.worker.health import WorkerParts
 
 
 def exposition(parts: WorkerParts) -> Exposition:
-    """Give what writes all metrics of a worker."""
+    """Return the function that writes all metrics of a worker."""
     registry = CollectorRegistry()
     registry.register(WorkerMetrics(parts))
     ProcessCollector(registry=registry)
@@ -32,17 +32,17 @@ def exposition(parts: WorkerParts) -> Exposition:
 
 
 class WorkerMetrics(Collector):
-    """Reads them from the worker's parts."""
+    """Reads the metrics from a worker's parts."""
 
     def __init__(self, parts: WorkerParts) -> None:
         self._connection, self._executions, self._loop_watch = parts
 
     def collect(self) -> Iterable[Metric]:
-        """Give all."""
+        """Yield all metrics."""
         yield GaugeMetricFamily(
             "grctl_worker_connected",
             "1 while an operator has welcomed this worker.",
-            value=self._connection.welcomed,
+            value=self._connection.is_welcomed,
         )
         yield GaugeMetricFamily(
             "grctl_worker_executions_running",

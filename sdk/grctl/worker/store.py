@@ -1,8 +1,8 @@
-"""ctx.store: what a run remembers from one handler to the next.
+"""ctx.store: the values that a run keeps from one handler to the next.
 
-1. A handler reads its own writes. They become true with its outcome, all or none.
-2. What is put is kept as it was then; what is got may be changed freely.
-3. A write counts until the handler returns, also after its directive was built.
+1. A handler reads its own writes. They are committed with its outcome, all or none.
+2. `put` copies a value, and so does `get`: changing the object afterwards changes nothing.
+3. A write counts if it is made before the handler returns, also after the directive was made.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 _MISSING = object()
-MAX_NAMED_KEYS = 3  # keys: the largest ones, when a store is too large
+MAX_NAMED_KEYS = 3  # in the error about a store that is too large
 
 
 class StoreKeyError(KeyError):
@@ -66,7 +66,7 @@ class Store:
         self._deleted.pop(key, None)
 
     def delete(self, key: str) -> None:
-        """Forget a key. One that is not there is no error."""
+        """Remove a key. A key that does not exist is not an error."""
         if self._values.pop(key, _MISSING) is not _MISSING:
             self._put.pop(key, None)
             self._deleted[key] = None
@@ -81,12 +81,12 @@ class Store:
     async def get(self, key: str, default: D, *, as_type: type[T]) -> T | D: ...
 
     async def get(self, key: str, default: Any = _MISSING, *, as_type: Any = None) -> Any:
-        """Give the value of a key.
+        """Return the value of a key.
 
         Args:
             key: The key it was put under.
-            default: What to give where there is no such key.
-            as_type: What to make of the JSON: any type that pydantic validates.
+            default: The value to return if there is no such key.
+            as_type: The type to make of the JSON: any type that pydantic validates.
 
         Raises:
             StoreKeyError: there is no such key, and no default; names the keys that there are.
@@ -104,14 +104,14 @@ class Store:
         return _copy(value) if as_type is None else _validate(key, value, as_type)
 
     async def keys(self) -> tuple[str, ...]:
-        """Give all keys."""
+        """Return all keys."""
         return tuple(self._values)
 
     def changes(self) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """Give what was put and what was deleted.
+        """Return the values that were put, and the keys that were deleted.
 
         Raises:
-            TooLargeError: the store as a whole would be larger than what is kept.
+            TooLargeError: the store as a whole would be larger than a store may be.
         """
         if self._put:
             self._check_size()

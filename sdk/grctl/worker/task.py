@@ -1,7 +1,7 @@
-"""@task: an async function that handlers call for what touches the world outside.
+"""@task: an async function that handlers call for side effects outside the run.
 
-It is called as the function that it wraps. It is an object, so that retries and recorded results
-can be added without a change to the code that calls it.
+It is called like the function that it wraps. It is an object, so that retries and recorded results
+can be added later without a change to the code that calls it.
 """
 
 import functools
@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 
 class Task(Generic[P, R]):
-    """What `@task` makes of a function.
+    """A function under `@task`.
 
     Attributes:
         name: Name of the function.
@@ -27,7 +27,7 @@ class Task(Generic[P, R]):
         self.function = function
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-        """Run it; await the answer."""
+        """Call the function. Await the result."""
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -38,7 +38,7 @@ def task(function: Callable[P, Coroutine[Any, Any, R]]) -> Task[P, R]:
     """Make a task of an async function.
 
     Raises:
-        ValueError: it is no async function.
+        ValueError: it is not an async function.
 
     Example:
         >>> @task

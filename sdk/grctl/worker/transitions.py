@@ -1,19 +1,18 @@
-"""ctx.next: where a run may go from here. A transition is built here and taken when returned.
+"""ctx.next: the transitions. The handler makes one here, and the run takes it when it is returned.
 
-What is wrong with one is a ValueError at the line that builds it.
+A mistake in a transition raises ValueError at the line that makes it.
 """
 
 from datetime import timedelta
 from typing import Any
 
 from grctl.json.serialization import check_size, to_json
+from grctl.models.base import LONGEST_DURATION
 from grctl.models.directive import Complete, Directive, NextStep, WaitForEvent
 from grctl.models.limits import MAX_RESULT_BYTES
 from grctl.models.phases import HandlerKind
 from grctl.workflow.handler import Handler
 from grctl.workflow.workflow import Workflow
-
-LONGEST_WAIT = timedelta(days=36_500)  # beyond, a deadline leaves the calendar
 
 
 class Transitions:
@@ -73,7 +72,7 @@ class Transitions:
         """Finish the run.
 
         Args:
-            result: What the run was for, kept in `status.result`: as for `ctx.store.put`.
+            result: The run's result, kept in `status.result`. Takes what `ctx.store.put` takes.
 
         Raises:
             NotJsonError: the result cannot be kept; names the place in it, and the type.
@@ -89,7 +88,7 @@ class Transitions:
             return step.name
         if not isinstance(step, str):
             raise ValueError(  # noqa: TRY004  one type for whatever is wrong with a transition
-                f"{step!r} ({type(step).__name__}) is no step of {self._type}. {self._offer()}"
+                f"{step!r} ({type(step).__name__}) is not a step of {self._type}. {self._offer()}"
             )
         if self._workflow.find(HandlerKind.STEP, step) is None:
             raise ValueError(f"{self._type} has no step {step!r}. {self._offer()}")
@@ -97,10 +96,10 @@ class Transitions:
 
     def _check_own_step(self, handler: Handler[Any]) -> None:
         if handler.workflow is not self._workflow:
-            raise ValueError(f"{handler!r} is no step of {self._type}. {self._offer()}")
+            raise ValueError(f"{handler!r} is not a step of {self._type}. {self._offer()}")
         if handler.kind is not HandlerKind.STEP:
             raise ValueError(
-                f"{handler!r} is no step: only a step can be next. {self._offer()}"
+                f"{handler!r} is not a step: only a step can be next. {self._offer()}"
                 " What both should do can be a function that both call."
             )
 
@@ -119,8 +118,8 @@ def _positive(timeout: Any) -> timedelta:
             f"timeout must be a timedelta, not {timeout!r} ({type(timeout).__name__}): write"
             f" timedelta(seconds={timeout!r})."
         )
-    if not timedelta(0) < timeout <= LONGEST_WAIT:
+    if not timedelta(0) < timeout <= LONGEST_DURATION:
         raise ValueError(
-            f"timeout must be positive and at most {LONGEST_WAIT.days} days, not {timeout!r}."
+            f"timeout must be positive and at most {LONGEST_DURATION.days} days, not {timeout!r}."
         )
     return timeout

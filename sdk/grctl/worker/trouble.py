@@ -1,8 +1,8 @@
-"""Why a worker has no connection: in words, and without a flood of log records.
+"""Tell why a worker has no connection, in words and without a flood of log records.
 
 1. Each cause is one warning in an outage, however often it occurs.
-2. While the outage lasts, the cause is told again after a minute, and with pauses that double up to
-   ten. What comes in between is at debug.
+2. While the outage lasts, the present cause is a warning again after a minute, and then after
+   pauses that double up to ten minutes. Any other occurrence is logged at debug.
 """
 
 import os
@@ -12,31 +12,31 @@ import aiohttp
 
 FIRST_REMINDER_S = 60.0
 LONGEST_REMINDER_S = 600.0
-MAX_CAUSES_PER_OUTAGE = 20  # kept of one outage; beyond, only reminders tell
+MAX_CAUSES_PER_OUTAGE = 20  # further causes are seen in reminders only
 
 
 class Trouble:
     """The causes that one worker has met since it lost its connection.
 
     Args:
-        now: A clock that never goes back, in seconds.
+        now: A monotonic clock, in seconds.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.cause = "nothing was tried yet"
         """Why there is no connection; empty while there is one."""
         self._now = now
-        self._told: set[str] = set()
+        self._causes: set[str] = set()
         self._reminder = 0.0
         self._pause = FIRST_REMINDER_S
 
-    def is_news(self, cause: str) -> bool:
-        """Record a cause, and return whether it should be told now."""
+    def note_cause(self, cause: str) -> bool:
+        """Record a cause. Return whether it is to be a warning now."""
         self.cause = cause
-        if not self._told:
+        if not self._causes:
             self._reminder = self._now() + self._pause
-        if cause not in self._told and len(self._told) < MAX_CAUSES_PER_OUTAGE:
-            self._told.add(cause)
+        if cause not in self._causes and len(self._causes) < MAX_CAUSES_PER_OUTAGE:
+            self._causes.add(cause)
             return True
         if self._now() < self._reminder:
             return False
@@ -44,15 +44,15 @@ class Trouble:
         self._reminder = self._now() + self._pause
         return True
 
-    def end(self) -> None:
+    def on_connected(self) -> None:
         """Record that there is a connection."""
         self.cause = ""
-        self._told.clear()
+        self._causes.clear()
         self._pause = FIRST_REMINDER_S
 
 
-def in_words(error: BaseException) -> str:
-    """Return what a failed connection means, without what its library holds."""
+def describe_failure(error: BaseException) -> str:
+    """Return the meaning of a failed connection, without the details of the library."""
     return _known(error) or str(error) or type(error).__name__
 
 

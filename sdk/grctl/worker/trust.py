@@ -1,9 +1,10 @@
-"""How a worker makes sure of its operator, and proves itself to it.
+"""Authentication between a worker and its operator, in both directions.
 
-1. A token is sent over an encrypted connection, or within this machine.
-2. Files are read anew for each connection: tokens and authorities are renewed in place.
-3. The operator's certificate must name the host of the address that the worker was given. So must
-   that of another operator that it is sent to: replicas share a certificate, and have no names.
+1. A token is sent only over an encrypted connection, or within this machine.
+2. The token's file and the authority's file are read for each connection, because they are renewed
+   in place.
+3. The operator's certificate must name the host of the configured address. After a redirect the
+   other operator's certificate must name that host too: replicas share one certificate.
 """
 
 import os
@@ -19,14 +20,14 @@ ALLOW_INSECURE = "GRCTL_ALLOW_INSECURE_TOKEN"
 
 
 class TrustError(ValueError):
-    """A connection would show a token to others, or its peer cannot be verified."""
+    """A connection would expose the token, or the operator cannot be verified."""
 
 
 def check_address(url: str) -> None:
-    """Refuse an address to which the token may not be sent.
+    """Check that the token may be sent to an address.
 
     Raises:
-        TrustError: so it is; says what would do.
+        TrustError: it may not; says what to do.
     """
     if not os.environ.get(TOKEN_FILE) or _is_private(url) or _allows_insecure():
         return
@@ -38,20 +39,20 @@ def check_address(url: str) -> None:
 
 
 def check_redirect(url: str, configured: str) -> None:
-    """Refuse to be sent from an encrypted address to one that is not.
+    """Check that a redirect does not lead from an encrypted address to an unencrypted one.
 
     Raises:
-        TrustError: so it is.
+        TrustError: it does.
     """
     if urlsplit(configured).scheme == "https" != urlsplit(url).scheme:
         raise TrustError(f"sent from {configured} to {url}, which is not encrypted: not followed")
 
 
 def authorization(url: str) -> dict[str, str]:
-    """Give the header that says who connects.
+    """Return the header that authenticates the worker; empty without a token.
 
     Raises:
-        TrustError: it may not be sent to this address, or is not text that a header may have.
+        TrustError: the token may not be sent to this address, or does not fit into a header.
         OSError: the token cannot be read.
     """
     check_address(url)
@@ -70,7 +71,7 @@ def _token(path: str) -> str:
 
 
 def verification() -> ssl.SSLContext | bool:
-    """Give how the operator's certificate is verified; True: as this machine verifies any.
+    """Return how to verify the operator's certificate; True by the authorities of this machine.
 
     Raises:
         TrustError: the authority cannot be read.

@@ -1,7 +1,7 @@
-"""From JSON to the type that a user asked for: a payload's or a store's value.
+"""Validate a value of a payload or of the store as the type that a user's code names.
 
-Values are validated as JSON, not as Python objects: in pydantic's strict mode a datetime may then
-be text, and a set a list. A model's fields are found by their aliases and by their names.
+Values are validated as JSON, not as Python objects: so in pydantic's strict mode a datetime may be
+text, and a set may be a list. A model's fields are found by their aliases and by their names.
 """
 
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def validate_json(adapter: TypeAdapter[T], json: Any) -> T:
-    """Return what a type makes of a JSON value.
+    """Return a JSON value as an object of a type.
 
     Raises:
         ValidationError: the value does not fit.

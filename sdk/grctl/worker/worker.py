@@ -1,8 +1,10 @@
-"""Worker: one process's part in running workflows, from its first connection to its last outcome.
+"""Worker: runs the handlers of workflows in one process, from its first connection to its last.
 
-1. It takes what the operator gives and brings back outcomes; it decides nothing about a run.
-2. Asked to stop, it takes nothing new, finishes what it holds and waits until that is released.
-3. It is never the last to know: an outcome is held until it is said to be committed or void.
+1. It runs the executions that the operator sends, and returns their outcomes. It decides nothing
+   about a run.
+2. A worker that is stopped takes no new executions, finishes those that it holds, and waits until
+   the operator releases them.
+3. It holds an outcome until the operator says that it is committed or void.
 """
 
 import asyncio
@@ -29,8 +31,8 @@ from grctl.worker import identity
 from grctl.worker.blocked import Reporter
 from grctl.worker.connection import Message, OperatorConnection, Sleep
 from grctl.worker.executions import HeldExecutions
-from grctl.worker.health import WorkerParts, probed
-from grctl.worker.hello import check_size, fitting
+from grctl.worker.health import WorkerParts, serving_probes
+from grctl.worker.hello import check_size, executions_that_fit
 from grctl.worker.lag import LoopWatch
 from grctl.worker.signals import stopping_signals
 from grctl.workflow.handler import Handler
@@ -38,15 +40,15 @@ from grctl.workflow.workflow import Workflow, workflow_of
 
 logger = get_logger(__name__)
 
-DEFAULT_HANDLERS_PER_WORKER = 100  # handlers at once: they wait for I/O most of the time
-DEFAULT_GRACE_S = 30.0  # s: what Kubernetes gives a pod between SIGTERM and SIGKILL
+DEFAULT_HANDLERS_PER_WORKER = 100  # at once; they wait for I/O most of the time
+DEFAULT_GRACE_S = 30.0  # the time that a pod has between SIGTERM and SIGKILL
 
 
 class Worker:
     """Runs the handlers of workflows, all in one event loop.
 
-    What blocks the loop (`time.sleep`, a driver without async) blocks every handler: give it to
-    `asyncio.to_thread`. From 3 s on the log and the run name the handler and the line.
+    A call that blocks the loop (`time.sleep`, a driver without async) blocks every handler: pass it
+    to `asyncio.to_thread`. From 3 s on, the log and the run name the handler and the line.
 
     Args:
         workflows: The workflows; a handler stands for its workflow.
@@ -135,7 +137,7 @@ class Worker:
             stopping_signals(self._stop),
             self._loop_watch.watching(),
         ):
-            async with probed(host, port, parts, self._stopping.is_set):
+            async with serving_probes(host, port, parts, self._stopping.is_set):
                 await self._serve()
 
     async def _serve(self) -> None:
@@ -149,7 +151,7 @@ class Worker:
             await self._executions.abandon()
 
     def stop(self) -> None:
-        """Stop gracefully; asked a second time, at once. May be called from any thread."""
+        """Stop gracefully; a second call stops at once. May be called from any thread."""
         if self._loop is None:
             self._stop()
         else:
@@ -161,7 +163,7 @@ class Worker:
         self._stopping.set()
 
     async def _leave(self) -> None:
-        """Take nothing new, and wait until nothing is held, within the grace period."""
+        """Take no new executions, and wait for the end of those held, within the grace period."""
         logger.info("stopping", extra={"held": len(self._executions.held)})
         await self._connection.send(Drain())
         await self._executions.decline()
@@ -179,7 +181,7 @@ class Worker:
             namespace=self._namespace,
             capacity=0 if self._stopping.is_set() else self._capacity,
             catalogues=self._catalogues,
-            held=fitting(self._executions.held),
+            held=executions_that_fit(self._executions.held),
         )
 
     async def _receive(self, message: Message) -> None:
@@ -192,7 +194,7 @@ class Worker:
                 self._executions.release(message)
 
     async def _catch_up(self) -> None:
-        """Say again what may not have been heard."""
+        """Repeat the messages that the operator may not have received."""
         for outcome in self._executions.outcomes:
             await self._connection.send(outcome)
         if self._stopping.is_set():
