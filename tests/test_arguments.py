@@ -1,4 +1,4 @@
-"""Arguments of a wrong type are named, with what came and what fits."""
+"""An error about an argument names it, its value and the type that fits."""
 
 import math
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""JSON equality: what Python calls equal and JSON does not, and the other way round."""
+"""JSON equality: values that are equal in Python and not in JSON, and the reverse."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is carried as raw JSON and what is not; and a reader that raises one kind of error."""
+"""RawJson and Uncarriable; and a reader of JSON that raises one kind of error."""
 
 from typing import Any
 
@@ -39,11 +39,11 @@ def test_many_shallow_values_are_not_deep() -> None:
 
 
 @pytest.mark.parametrize("value", [2**64, -(2**63) - 1, "\ud800", {1: 2}, {"a": object()}])
-def test_what_json_cannot_say_is_not_carried(value: Any) -> None:
+def test_a_value_without_json_is_uncarriable(value: Any) -> None:
     assert isinstance(to_raw_json(value), Uncarriable)
 
 
-def test_what_is_carried_is_written_as_it_is() -> None:
+def test_a_raw_value_is_written_with_its_own_bytes() -> None:
     raw = to_raw_json({"b": 1, "a": [1.0, None]})
     assert (
         dumps({"payload": raw, "none": TOO_DEEP})
@@ -52,7 +52,7 @@ def test_what_is_carried_is_written_as_it_is() -> None:
     assert to_raw_json(raw) is raw
 
 
-def test_a_raw_value_does_not_show_what_it_says() -> None:
+def test_the_repr_of_a_raw_value_does_not_show_the_value() -> None:
     assert "secret" not in repr(to_raw_json({"password": "secret"}))
 
 
@@ -65,7 +65,7 @@ def test_json_of_any_depth_is_read(levels: int) -> None:
     assert to_raw_json(value["deep"]) == TOO_DEEP
 
 
-def test_pruned_json_keeps_what_is_not_too_deep() -> None:
+def test_pruned_json_keeps_values_that_are_not_too_deep() -> None:
     assert prune(b'[[[1]],{"a":[2]},3]', 2) == b'[[null],{"a":null},3]'
     assert prune(b"[[1],[2]]", 2) == b"[[1],[2]]"
 
@@ -76,7 +76,7 @@ def test_text_that_is_not_unicode_is_read_with_replacement_characters() -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"<html>", b"[1", b"[1]]", b"nul", b"]" * 2000])
-def test_what_is_not_json_raises_one_kind_of_error(text: bytes) -> None:
+def test_any_text_that_is_not_json_raises_one_kind_of_error(text: bytes) -> None:
     with pytest.raises(UnreadableJsonError):
         read_json(text)
 
@@ -90,5 +90,5 @@ def test_the_last_of_duplicated_keys_counts_as_in_kubernetes() -> None:
     assert read_json(b'{"a":1,"a":2}') == {"a": 2}
 
 
-def test_a_large_integer_becomes_what_the_api_server_makes_of_it() -> None:
+def test_a_large_integer_is_read_as_the_api_server_reads_it() -> None:
     assert orjson.loads(dumps(read_json(b"[18446744073709551616]"))) == [2.0**64]

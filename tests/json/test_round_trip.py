@@ -1,4 +1,4 @@
-"""What is put into the store as a pydantic value is got back as the same value."""
+"""A pydantic value that is put into the store comes back as the same value."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -181,7 +181,7 @@ async def test_a_container_of_values_comes_back_as_it_was(values: Any, kind: Any
     assert await store.get("k", as_type=kind) == values
 
 
-def test_aliases_stay_where_they_are_read() -> None:
+def test_an_alias_is_kept_if_the_class_reads_it() -> None:
     assert to_json(Named(Name="a"), "it", comes_back=True) == {"Name": "a"}
     assert to_json(Chosen(a="a"), "it", comes_back=True) == {"b": "a"}
 

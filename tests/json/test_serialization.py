@@ -1,4 +1,4 @@
-"""What may be kept, what it becomes, and what is said about the rest."""
+"""Values that can be kept, the JSON that they become, and errors about other values."""
 
 import math
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ class Place:
 
 
 class Plain:
-    """No JSON."""
+    """A class without JSON."""
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_model_that_cannot_be_written_is_refused() -> None:
 
 
 @pytest.mark.parametrize("value", [{"a": [1]}, [{"a": 1}]])
-def test_what_is_kept_shares_nothing_with_the_value(value: Any) -> None:
+def test_the_json_shares_no_object_with_the_value(value: Any) -> None:
     kept = to_json(value, "it")
     before = orjson.dumps(kept)
     inner = value["a"] if isinstance(value, Mapping) else value[0]
@@ -182,7 +182,7 @@ def test_what_is_kept_shares_nothing_with_the_value(value: Any) -> None:
     assert orjson.dumps(kept) == before
 
 
-def test_what_is_too_large_is_told_with_both_sizes() -> None:
+def test_the_error_about_a_large_value_has_its_size_and_the_limit() -> None:
     check_size("x" * 8, 10, "it")
 
     with pytest.raises(TooLargeError, match=r"it is 2.0 KiB of JSON; at most 1.0 KiB are kept"):

@@ -22,7 +22,7 @@ def test_a_line_for_people_holds_time_level_message_and_fields() -> None:
     assert line == "22:13:20.250 info    dispatched run=shop/order-1 attempt=2"
 
 
-def test_a_line_for_people_leaves_out_what_is_hidden_and_json_does_not() -> None:
+def test_a_line_for_people_leaves_out_hidden_fields_and_json_has_them() -> None:
     shipped = record("shipped", run="order-1", execution="5f", attempt=1)
     line = ConsoleFormatter().format(shipped)
     assert line == "22:13:20.250 info    shipped    run=order-1"
@@ -52,9 +52,7 @@ def test_short_messages_of_people_stand_in_a_column_and_a_bare_one_has_no_blanks
         ("turned\u202e", r"turned\u202e"),
     ],
 )
-def test_a_value_is_quoted_where_it_could_not_be_told_where_it_ends(
-    value: object, shown: str
-) -> None:
+def test_a_value_with_a_space_or_a_quote_is_quoted(value: object, shown: str) -> None:
     line = ConsoleFormatter().format(record("refused", error=value))
     assert line.endswith(f"error={shown}")
 
@@ -175,7 +173,7 @@ def test_a_record_is_written_whatever_is_wrong_with_it(
     line.encode()
 
 
-def test_a_field_does_not_take_the_place_of_what_every_entry_has() -> None:
+def test_a_field_does_not_replace_a_key_of_every_entry() -> None:
     entry = json.loads(JsonFormatter().format(record("shipped", level="debug", logger="mine")))
     assert (entry["level"], entry["level_"], entry["logger_"]) == ("info", "debug", "mine")
 

@@ -1,4 +1,4 @@
-"""Our loggers beside what users do with logging, in processes of their own."""
+"""Our loggers and users' logging in one process, each case in a process of its own."""
 
 import json
 import subprocess
@@ -61,7 +61,7 @@ def test_our_records_are_written_whatever_users_configure(program: str) -> None:
         "def raises(record): raise LookupError\nours.addFilter(raises)",
     ],
 )
-def test_our_records_are_written_although_what_users_add_fails(program: str) -> None:
+def test_our_records_are_written_although_users_factories_and_filters_fail(program: str) -> None:
     (entry,) = entries(program)
     assert (entry["message"], entry["held"]) == ("stopping", 1)
     assert "LookupError" in entry["log_error"]
@@ -75,7 +75,7 @@ def test_our_records_are_written_although_what_users_add_fails(program: str) -> 
         "os.close(2)",
     ],
 )
-def test_a_fault_in_logging_does_not_reach_who_logs(program: str) -> None:
+def test_a_fault_in_logging_does_not_reach_the_code_that_logs(program: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", f"{BEGIN}{program}\nours.info('x')\nprint('went on')"],
         capture_output=True,
@@ -99,5 +99,5 @@ logging.config.dictConfig({
     assert done.stderr == "theirs grctl.worker.worker\n"
 
 
-def test_a_records_level_is_what_the_worker_was_given() -> None:
+def test_records_below_the_workers_level_are_left_out() -> None:
     assert [each["message"] for each in entries("ours.debug('not shown')")] == ["stopping"]

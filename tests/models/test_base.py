@@ -1,4 +1,4 @@
-"""What all models share: spelling, immutability, tolerance, durations."""
+"""Properties of all models: names, immutability, unknown fields, durations."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -57,7 +57,7 @@ def test_a_duration_is_written_as_the_api_server_takes_it(length: timedelta) -> 
 
 
 @pytest.mark.parametrize("text", ["", "24", "tomorrow", "1 hour", "1x", "h"])
-def test_what_is_no_duration_is_refused_with_a_word_on_what_would_be(text: str) -> None:
+def test_a_text_that_is_not_a_duration_is_refused_with_examples(text: str) -> None:
     with pytest.raises(ValidationError) as refusal:
         spec_with(text)
 

@@ -34,7 +34,7 @@ def property_of(crd: Schema, path: str) -> Schema:
 
 
 def fields(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
-    """Every field below a schema, with its path."""
+    """Yield every field below a schema, with its path."""
     for name, value in schema.get("properties", {}).items():
         yield f"{path}.{name}", value
         yield from fields(value, f"{path}.{name}")
@@ -42,7 +42,7 @@ def fields(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
 
 
 def words(schema: Any) -> Iterator[str]:
-    """Every keyword of a schema; the names of its fields are none."""
+    """Yield every keyword of a schema, without the names of its fields."""
     if isinstance(schema, dict):
         for key, value in schema.items():
             yield key
@@ -55,13 +55,13 @@ def words(schema: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("crd", all_crds(), ids=lambda crd: crd["spec"]["names"]["kind"])
-def test_the_generated_file_is_what_the_models_say(crd: Schema) -> None:
+def test_the_generated_files_agree_with_the_models(crd: Schema) -> None:
     path = CRDS / f"{crd['spec']['names']['plural']}.yaml"
 
     assert yaml.safe_load(path.read_text(encoding="utf-8")) == crd
 
 
-def test_there_is_no_file_beside_the_generated_ones() -> None:
+def test_all_files_in_crds_are_generated() -> None:
     plurals = {crd["spec"]["names"]["plural"] for crd in all_crds()}
 
     assert {path.name for path in CRDS.iterdir()} == {f"{plural}.yaml" for plural in plurals}
@@ -77,7 +77,7 @@ def test_every_field_has_a_description(crd: Schema) -> None:
 
 
 def without_text(schema: Any) -> Any:
-    """What is left of a definition without descriptions."""
+    """Return a definition without its descriptions."""
     if isinstance(schema, list):
         return [without_text(each) for each in schema]
     if not isinstance(schema, dict):
@@ -134,7 +134,7 @@ def test_status_has_a_default_for_people_and_no_other_field_has_one(crd: Schema)
 
 
 @pytest.mark.parametrize("crd", all_crds(), ids=lambda crd: crd["spec"]["names"]["kind"])
-def test_status_requires_nothing_of_what_an_older_operator_wrote(crd: Schema) -> None:
+def test_a_status_of_an_older_operator_may_lack_any_field(crd: Schema) -> None:
     status = property_of(crd, "status")
     required = [path for path, value in fields(status) if "required" in value]
 
@@ -142,7 +142,7 @@ def test_status_requires_nothing_of_what_an_older_operator_wrote(crd: Schema) ->
     assert required == []
 
 
-def test_what_is_run_cannot_be_changed_and_what_is_desired_can() -> None:
+def test_the_workflow_of_a_run_cannot_be_changed_and_its_desired_state_can() -> None:
     (rule,) = property_of(run_crd(), "spec.workflow")["x-kubernetes-validations"]
 
     assert rule["rule"] == "self == oldSelf"
@@ -166,7 +166,7 @@ def test_the_spec_of_an_event_cannot_be_changed() -> None:
         (event_crd(), "spec.payload"),
     ],
 )
-def test_free_json_keeps_what_no_schema_names(crd: Schema, path: str) -> None:
+def test_free_json_keeps_fields_without_a_schema(crd: Schema, path: str) -> None:
     assert property_of(crd, path)["x-kubernetes-preserve-unknown-fields"] is True
 
 
@@ -200,11 +200,11 @@ def test_a_list_of_objects_is_free_as_a_whole(crd: Schema, name: str) -> None:
         (event_crd(), "spec"),
     ],
 )
-def test_what_is_written_or_fixed_as_a_whole_has_one_writer(crd: Schema, path: str) -> None:
+def test_an_object_that_is_written_as_a_whole_is_one_value(crd: Schema, path: str) -> None:
     assert property_of(crd, path)["x-kubernetes-map-type"] == "atomic"
 
 
-def test_only_what_a_reader_needs_is_required() -> None:
+def test_only_fields_that_a_reader_needs_are_required() -> None:
     run, sent = schema_of(run_crd()), schema_of(event_crd())
 
     assert (run["required"], sent["required"]) == (["spec"], ["spec"])
@@ -243,7 +243,7 @@ def test_a_range_that_a_pattern_cannot_say_is_a_rule_with_a_message() -> None:
     assert f"{longest}h" in rule["message"]
 
 
-def test_what_the_operator_writes_at_most_is_within_the_bounds() -> None:
+def test_the_longest_texts_of_the_operator_are_within_the_bounds() -> None:
     message = property_of(run_crd(), "status.message")["maxLength"]
     trace = property_of(run_crd(), "status.error.stackTrace")["maxLength"]
 
@@ -278,7 +278,7 @@ def test_the_names_of_a_resource(crd: Schema, kind: str, plural: str, short: str
     assert (names["categories"], crd["spec"]["scope"]) == (["grctl"], "Namespaced")
 
 
-def test_what_the_operator_and_people_select_by_is_selectable() -> None:
+def test_fields_in_selectors_of_the_operator_and_of_people_are_selectable() -> None:
     def selectable(crd: Schema) -> list[str]:
         return [each["jsonPath"] for each in crd["spec"]["versions"][0]["selectableFields"]]
 

@@ -1,4 +1,4 @@
-"""RunInfo: a run read off its resource."""
+"""RunInfo: the information that a run's object holds."""
 
 from datetime import UTC, datetime
 
@@ -22,7 +22,7 @@ def run_with(**status: object) -> WorkflowRun:
     )
 
 
-def test_a_run_info_says_which_run_it_is_of() -> None:
+def test_a_run_info_names_its_run() -> None:
     info = RunInfo.of(run_with())
 
     assert (info.workflow_id, info.workflow_type, info.namespace, info.uid) == (
@@ -42,7 +42,7 @@ def test_a_run_that_nobody_has_touched_is_pending() -> None:
     assert (info.started_at, info.finished_at) == (None, None)
 
 
-def test_a_run_info_shows_what_the_run_does() -> None:
+def test_a_run_info_has_the_runs_phase_step_and_wait() -> None:
     info = RunInfo.of(
         run_with(
             phase="Running",

@@ -37,7 +37,7 @@ def test_the_public_names_are_these() -> None:
     assert all(hasattr(grctl.models, name) for name in PUBLIC)
 
 
-def test_the_group_the_version_and_the_finalizer_are_what_clusters_hold() -> None:
+def test_the_group_the_version_and_the_finalizer_are_those_in_existing_clusters() -> None:
     assert grctl.models.API_VERSION == "grctl.dev/v1alpha1"
     assert grctl.models.FINALIZER == "grctl.dev/settle"
 

@@ -1,4 +1,4 @@
-"""Two sides use the highest version that both speak. If there is none, who is behind is named."""
+"""Both sides use the highest version that both speak; if there is none, the error names a side."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Messages between operator and worker: what is sent is what is read."""
+"""Messages between operator and worker: the peer reads a message as it was sent."""
 
 import json
 from datetime import timedelta
@@ -84,7 +84,7 @@ def outcome(result: Succeeded | Failed | Refused) -> Outcome:
     ],
     ids=lambda message: type(getattr(message, "result", message)).__name__,
 )
-def test_what_a_worker_sends_is_what_the_operator_reads(message: Model) -> None:
+def test_the_operator_reads_a_workers_messages_unchanged(message: Model) -> None:
     assert from_worker.validate_json(encode(message)) == message
 
 
@@ -99,7 +99,7 @@ def test_what_a_worker_sends_is_what_the_operator_reads(message: Model) -> None:
     ],
     ids=lambda message: type(message).__name__,
 )
-def test_what_the_operator_sends_is_what_a_worker_reads(message: Model) -> None:
+def test_a_worker_reads_the_operators_messages_unchanged(message: Model) -> None:
     assert from_operator.validate_json(encode(message)) == message
 
 
@@ -119,7 +119,7 @@ def test_a_message_is_one_camel_case_object_that_names_its_kind() -> None:
 
 
 @pytest.mark.parametrize("text", ['{"kind": "gossip"}', "{}", '{"kind": "execute"}', "no json"])
-def test_what_is_no_message_of_a_worker_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_message_of_a_worker_is_refused(text: str) -> None:
     with pytest.raises(ValidationError):
         from_worker.validate_json(text)
 
@@ -160,7 +160,7 @@ def test_a_catalogue_lists_its_events_in_the_order_of_definition() -> None:
         '{"kind": "execute", "execution": {"id": ["secret"]}, "payload": "secret"}',
     ],
 )
-def test_what_cannot_be_read_is_not_quoted(text: str) -> None:
+def test_an_unreadable_message_is_not_quoted(text: str) -> None:
     for adapter in (from_worker, from_operator):
         with pytest.raises(ValidationError) as refused:
             adapter.validate_json(text)

@@ -8,7 +8,7 @@ from grctl.serving.probes import Probes
 
 
 class Process:
-    """What is asked how it is."""
+    """A process with probes; the test sets its state."""
 
     def __init__(self) -> None:
         self.amiss: str | None = None
@@ -28,7 +28,7 @@ async def asked(session: aiohttp.ClientSession, path: str) -> tuple[int, str]:
         return response.status, await response.text()
 
 
-async def test_a_process_may_be_healthy_and_not_ready_and_says_what_is_missing() -> None:
+async def test_a_process_may_be_healthy_and_not_ready_with_a_reason() -> None:
     process = Process()
     async with probed(Probes(lambda: process.amiss, lambda: process.missing)) as session:
         assert await asked(session, "/healthz") == (200, "ok\n")
@@ -37,7 +37,7 @@ async def test_a_process_may_be_healthy_and_not_ready_and_says_what_is_missing()
         assert await asked(session, "/readyz") == (200, "ok\n")
 
 
-async def test_what_is_amiss_is_told_with_503() -> None:
+async def test_a_reason_is_answered_with_503() -> None:
     process = Process()
     process.amiss = "the operator ends: restored from a backup"
     async with probed(Probes(lambda: process.amiss, lambda: process.amiss)) as session:
@@ -57,7 +57,7 @@ async def test_metrics_come_in_the_format_that_is_asked_for() -> None:
         assert await response.text() == "grctl_commits_total 0\n"
 
 
-async def test_without_metrics_there_is_no_such_path() -> None:
+async def test_a_process_without_metrics_has_no_path_for_them() -> None:
     async with probed(Probes(lambda: None, lambda: None)) as session:
         assert (await asked(session, "/metrics"))[0] == 404
 

@@ -1,4 +1,4 @@
-"""How a payload binds to a function's parameters, for tests."""
+"""Bind payloads to the parameters of a function, for tests."""
 
 from collections.abc import Callable
 from typing import Any

@@ -26,7 +26,7 @@ class Serving:
 
 
 async def cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """End what runs beside the test; what a task failed with fails the test."""
+    """End what runs beside the test; an error of the worker fails the test."""
     for task in tasks:
         task.cancel()
         with suppress(asyncio.CancelledError):

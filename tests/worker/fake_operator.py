@@ -24,7 +24,7 @@ from grctl.models.wire import (
 )
 
 M = TypeVar("M", Hello, Outcome, Declined, Drain)
-PATIENCE = 60.0  # s: a test that waits longer has failed
+PATIENCE_S = 60.0  # a test that waits longer has failed
 
 
 class Conversation:
@@ -43,8 +43,8 @@ class Conversation:
         self.closed.set()
 
     async def next(self, kind: type[M]) -> M:
-        """Give the next message, which must be of this kind."""
-        async with asyncio.timeout(PATIENCE):
+        """Return the next message, which must be of this kind."""
+        async with asyncio.timeout(PATIENCE_S):
             message = await self._came.get()
         assert isinstance(message, kind), f"{kind.__name__} expected, came: {message}"
         return message
@@ -80,8 +80,8 @@ class FakeOperator:
         self._conversations: asyncio.Queue[Conversation] = asyncio.Queue()
 
     async def connected(self) -> Conversation:
-        """Give the next connection that a worker makes."""
-        async with asyncio.timeout(PATIENCE):
+        """Return the next connection that a worker makes."""
+        async with asyncio.timeout(PATIENCE_S):
             return await self._conversations.get()
 
     async def welcomed(self) -> tuple[Conversation, Hello]:

@@ -1,4 +1,4 @@
-"""From payloads to arguments: the page's rules, and messages that say what would fit."""
+"""From payloads to arguments: the documented rules, and messages that list the problems."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -146,7 +146,7 @@ def test_a_model_that_ignores_the_parameters_name_does_not_take_the_whole_payloa
     assert refusal(loose, {"loose": 3}).startswith("loose: input should be an object")
 
 
-def test_the_message_of_a_models_own_validator_is_told() -> None:
+def test_the_message_of_a_models_own_validator_is_quoted() -> None:
     told = "span: value error, first must be at most last"
 
     assert refusal(span, {"first": 2, "last": 1}).startswith(told)
@@ -194,7 +194,7 @@ def test_several_parameters_take_an_object_by_name() -> None:
     assert bound(update_quantity, payload) == {"item_id": "a", "qty": 2}
 
 
-def test_values_are_made_what_the_annotations_say() -> None:
+def test_values_have_the_types_of_the_annotations() -> None:
     came = {
         "to": {"street": "Main"},
         "at": "2026-01-02T03:04:05Z",
@@ -237,7 +237,7 @@ def test_a_mistyped_field_of_the_one_parameter_is_both() -> None:
     assert refusal(priority, {"prioritty": "high"}) == "priority: is missing; prioritty: is unknown"
 
 
-def test_a_wrong_type_is_named_with_what_came() -> None:
+def test_a_value_of_a_wrong_type_is_quoted_with_its_type() -> None:
     assert refusal(update_quantity, {"item_id": "a", "qty": "three"}) == (
         "qty: input should be a valid integer, unable to parse string as an integer"
         ' (it is a string, "three")'
@@ -252,13 +252,13 @@ def test_a_field_inside_the_one_parameter_is_named_by_its_place() -> None:
     )
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_one_error_lists_all_problems() -> None:
     told = refusal(update_quantity, {"qty": [], "colour": "red"})
 
     assert [each.split(":")[0] for each in told.split("; ")] == ["item_id", "qty", "colour"]
 
 
-def test_a_scalar_for_several_parameters_says_which_fields_are_wanted() -> None:
+def test_the_error_for_a_scalar_lists_the_fields_of_several_parameters() -> None:
     assert refusal(update_quantity, "a") == (
         'it is a string, "a", not an object with the fields item_id, qty'
     )

@@ -1,4 +1,4 @@
-"""A worker's connection: found again, sent elsewhere, refused, and how long each pause is."""
+"""A worker's connection: reconnects, redirects, refusals, and the length of each pause."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -44,7 +44,7 @@ async def connect(operator: FakeOperator) -> AsyncIterator[Connect]:
     await cancel(each.task for each in opened)
 
 
-class Dice:
+class FixedJitter:
     """A source of jitter that notes its bounds and gives the lowest, or the highest."""
 
     def __init__(self, *, highest: bool = False) -> None:
@@ -57,7 +57,7 @@ class Dice:
 
 
 async def sends_away(operator: FakeOperator, goodbye: Goodbye) -> Any:
-    """Say Goodbye to the next one that connects."""
+    """Send a Goodbye to the next worker that connects."""
     conversation = await operator.connected()
     await conversation.next(Hello)
     await conversation.say(goodbye)
@@ -85,23 +85,23 @@ async def test_goodbye_sends_a_worker_elsewhere_and_back_if_nobody_is_there(
     assert hello == HELLO
 
 
-async def test_where_a_worker_is_sent_it_goes_without_a_pause(
+async def test_a_redirected_worker_connects_without_a_pause(
     operator: FakeOperator, connect: Connect
 ) -> None:
-    dice = Dice()
-    connect(uniform=dice)
+    jitter = FixedJitter()
+    connect(uniform=jitter)
     async with fake_operator() as leader:
         await sends_away(operator, Goodbye(message="another leads", redirect=leader.url))
         await leader.welcomed()
-        assert dice.bounds == [0.05]
+        assert jitter.bounds == [0.05]
 
 
-async def test_who_is_sent_to_nobody_says_so_where_it_was_sent_from(
+async def test_a_worker_that_was_redirected_to_a_dead_address_names_it_to_the_first_operator(
     operator: FakeOperator, connect: Connect
 ) -> None:
     async with fake_operator() as leader:
         gone = leader.url
-    connect(uniform=Dice())
+    connect(uniform=FixedJitter())
     elsewhere = Goodbye(message="another leads", redirect=f"{gone}/")
     first, second = [await sends_away(operator, elsewhere) for _ in range(2)]
     worker, _ = await operator.welcomed()
@@ -120,7 +120,7 @@ async def test_a_pause_counts_from_the_beginning_of_the_try_or_from_the_loss(
         pauses.append(seconds)
         clock[0] += seconds
 
-    connect(uniform=Dice(highest=True), sleep=sleep, now=lambda: clock[0])
+    connect(uniform=FixedJitter(highest=True), sleep=sleep, now=lambda: clock[0])
     for kept_waiting in (0.06, 3.0):
         nobody = await operator.connected()
         await nobody.next(Hello)
@@ -134,40 +134,40 @@ async def test_a_pause_counts_from_the_beginning_of_the_try_or_from_the_loss(
     assert pauses[3:] == pytest.approx([0.05])
 
 
-async def test_who_is_not_let_in_backs_off_with_full_jitter_up_to_a_second(
+async def test_a_worker_that_is_not_accepted_backs_off_with_full_jitter_up_to_a_second(
     operator: FakeOperator, connect: Connect
 ) -> None:
-    dice, ten_tries = Dice(), asyncio.Event()
+    jitter, ten_tries = FixedJitter(), asyncio.Event()
 
     async def sleep(_seconds: float) -> None:
-        if len(dice.bounds) == 10:
+        if len(jitter.bounds) == 10:
             ten_tries.set()
             operator.refuse_with = None
 
     operator.refuse_with = 403
-    connect(uniform=dice, sleep=sleep)
+    connect(uniform=jitter, sleep=sleep)
     await ten_tries.wait()
     worker, _ = await operator.welcomed()
-    assert dice.bounds[:7] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
-    dice.bounds.clear()
+    assert jitter.bounds[:7] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+    jitter.bounds.clear()
     await worker.end()
     await operator.welcomed()
-    assert dice.bounds[0] == 0.05
+    assert jitter.bounds[0] == 0.05
 
 
-async def test_who_is_refused_by_name_takes_its_time_up_to_ten_seconds(
+async def test_a_worker_that_is_refused_by_a_goodbye_backs_off_up_to_ten_seconds(
     operator: FakeOperator, connect: Connect
 ) -> None:
-    dice = Dice()
+    jitter = FixedJitter()
 
     async def sleep(_seconds: float) -> None:
         await asyncio.sleep(0)
 
-    connect(uniform=dice, sleep=sleep)
+    connect(uniform=jitter, sleep=sleep)
     for _ in range(6):
         await sends_away(operator, Goodbye(message="may not execute Order", refused=True))
     await operator.welcomed()
-    assert dice.bounds == [0.05, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+    assert jitter.bounds == [0.05, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
 
 
 # Operators of other versions. What they say is fixed here: these are other releases.
@@ -176,7 +176,7 @@ async def test_who_is_refused_by_name_takes_its_time_up_to_ten_seconds(
 async def test_an_operator_from_before_ranges_is_spoken_to_in_its_own_version(
     operator: FakeOperator, connect: Connect
 ) -> None:
-    """It takes a worker only that says 2, and ignores fields that it does not know."""
+    """It accepts only a worker that says 2, and ignores fields that it does not know."""
     received = connect()
     conversation = await operator.connected()
     assert (await conversation.next(Hello)).protocol == 2

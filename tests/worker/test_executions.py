@@ -1,4 +1,4 @@
-"""Executions that come ahead, and those that a worker gives back."""
+"""Executions that are sent ahead, and executions that a worker declines."""
 
 from functools import partial
 
@@ -43,7 +43,7 @@ def ahead(execute: Execute) -> Execute:
     return execute.model_copy(update={"ahead": True, "store": {}})
 
 
-async def test_what_comes_ahead_runs_with_the_store_that_the_one_before_it_leaves(
+async def test_an_execution_sent_ahead_runs_with_the_store_that_its_base_leaves(
     operator: FakeOperator, serve: Serve, counter: Workflow
 ) -> None:
     serve(counter)
@@ -61,7 +61,7 @@ async def test_what_comes_ahead_runs_with_the_store_that_the_one_before_it_leave
     assert (first.put, third.put) == ({"count": 5}, {"count": 7})
 
 
-async def test_what_comes_ahead_is_declined_when_the_run_does_not_go_on_waiting(
+async def test_an_execution_sent_ahead_is_declined_if_the_run_does_not_go_on_waiting(
     operator: FakeOperator, serve: Serve, counter: Workflow
 ) -> None:
     serve(counter)
@@ -74,7 +74,7 @@ async def test_what_comes_ahead_is_declined_when_the_run_does_not_go_on_waiting(
     assert (await worker.next(Declined)).execution == "e2"
 
 
-async def test_what_was_built_on_something_unknown_is_declined(
+async def test_an_execution_with_an_unknown_base_is_declined(
     operator: FakeOperator, serve: Serve, counter: Workflow
 ) -> None:
     serve(counter)
@@ -85,7 +85,7 @@ async def test_what_was_built_on_something_unknown_is_declined(
     assert (await worker.next(Declined)).execution == "e2"
 
 
-async def test_what_comes_ahead_of_a_voided_execution_is_declined(
+async def test_an_execution_with_a_voided_base_is_declined(
     operator: FakeOperator, serve: Serve, stage: Stage
 ) -> None:
     serve(stage.workflow)
@@ -101,7 +101,7 @@ async def test_what_comes_ahead_of_a_voided_execution_is_declined(
     assert (await worker.next(Declined)).execution == "e2"
 
 
-async def test_a_stopped_worker_gives_back_what_has_not_begun(
+async def test_a_stopped_worker_declines_executions_that_have_not_begun(
     operator: FakeOperator, serve: Serve, stage: Stage
 ) -> None:
     serving = serve(stage.workflow)

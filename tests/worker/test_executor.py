@@ -1,4 +1,4 @@
-"""What executions come to: results, refusals and failures, whatever a handler does."""
+"""The result of an execution: a directive, a refusal or a failure, whatever a handler does."""
 
 import asyncio
 import logging
@@ -189,7 +189,7 @@ async def raises_something_unprintable(ctx: Context) -> Directive:
     raise UnprintableError
 
 
-async def test_a_handler_brings_back_its_directive_and_what_it_put() -> None:
+async def test_a_result_has_the_handlers_directive_and_the_values_that_it_put() -> None:
     assert await start(order, {"order_id": "abc"}) == Succeeded(
         directive=WaitForEvent(), put={"order_id": "abc", "greeting": "Hello, abc"}
     )
@@ -231,7 +231,7 @@ async def test_a_step_has_no_event() -> None:
     assert Context(order, execute_of(order, HandlerKind.STEP, "raises")).run.event is None
 
 
-async def test_a_payload_that_does_not_bind_is_refused_with_what_would_fit() -> None:
+async def test_a_payload_that_does_not_bind_is_refused_with_the_parameters_that_would_fit() -> None:
     result = await event(order, "update_quantity", {"item_id": "a", "quantity": 1})
 
     assert result == Refused(
@@ -240,7 +240,7 @@ async def test_a_payload_that_does_not_bind_is_refused_with_what_would_fit() -> 
     )
 
 
-async def test_a_refusal_stays_within_what_a_status_holds() -> None:
+async def test_a_refusal_stays_within_the_size_of_a_message() -> None:
     payload = {f"field_{number}": 1 for number in range(10_000)}
 
     result = await event(order, "update_quantity", payload)
@@ -307,7 +307,7 @@ async def test_a_handler_that_leaves_by_force_fails_its_run_only(name: str, kind
     encode(result)
 
 
-async def test_a_cancellation_that_came_too_late_does_not_change_what_was_returned() -> None:
+async def test_a_cancellation_that_came_too_late_does_not_change_the_result() -> None:
     result = await step(order, "returns_with_a_cancellation_pending")
 
     assert result == Succeeded(directive=Complete(result="done"))
@@ -340,7 +340,9 @@ async def test_a_cancelled_execution_has_no_result() -> None:
         ("keeps_too_much", "ctx.store would hold 300.0 KiB of JSON; at most 256.0 KiB are kept"),
     ],
 )
-async def test_what_cannot_be_kept_fails_the_run_and_says_what_can(name: str, told: str) -> None:
+async def test_a_value_that_cannot_be_kept_fails_the_run_with_a_list_of_those_that_can(
+    name: str, told: str
+) -> None:
     result = await step(order, name)
 
     assert isinstance(result, Failed)
@@ -363,7 +365,7 @@ async def test_a_directive_to_nowhere_fails_the_run_however_it_was_made(name: st
     assert result.error.message.startswith("ProcessOrder has no step 'nowhere'.")
 
 
-async def test_message_and_stack_trace_stay_within_what_a_status_holds() -> None:
+async def test_message_and_stack_trace_stay_within_their_limits() -> None:
     result = await step(order, "raises_something_huge")
 
     assert isinstance(result, Failed)
@@ -379,14 +381,16 @@ async def test_an_exception_without_text_fails_the_run_all_the_same() -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), [(HandlerKind.STEP, "gone"), (HandlerKind.EVENT, "x")])
-async def test_a_handler_that_is_not_there_is_named(kind: HandlerKind, name: str) -> None:
+async def test_a_missing_handler_is_named(kind: HandlerKind, name: str) -> None:
     result = await outcome_of(execute_of(order, kind, name), order)
 
     assert isinstance(result, Failed)
     assert result.error.message == f"No {kind} handler is 'ProcessOrder.{name}'."
 
 
-async def test_log_records_say_what_they_are_about(caplog: pytest.LogCaptureFixture) -> None:
+async def test_log_records_have_fields_for_the_run_and_the_handler(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO)
     context = Context(order, execute_of(order, HandlerKind.EVENT, "described"))
 

@@ -1,4 +1,4 @@
-"""How a worker says that it is: ready when it is connected, with the extra `metrics` or without."""
+"""Probes of a worker: it is ready while it is connected, with the extra `metrics` or without."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ from tests.worker.conftest import Serve
 from tests.worker.fake_operator import FakeOperator
 from tests.worker.making import execute_of
 
-PATIENCE = 60.0  # s
+PATIENCE_S = 60.0
 
 order = Workflow(workflow_type="ProcessOrder")
 
@@ -39,8 +39,8 @@ def port(unused_tcp_port_factory: Callable[[], int]) -> int:
 
 
 async def asked(port: int, path: str) -> tuple[int, str]:
-    """Ask, as soon as somebody listens."""
-    async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
+    """Send a request, as soon as the port is open."""
+    async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession() as session:
         while True:
             try:
                 async with session.get(f"http://127.0.0.1:{port}{path}") as response:
@@ -50,7 +50,7 @@ async def asked(port: int, path: str) -> tuple[int, str]:
 
 
 async def until(port: int, path: str, text: str) -> None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE_S):
         while text not in (await asked(port, path))[1]:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -77,7 +77,7 @@ async def test_a_worker_is_ready_from_its_welcome_until_it_stops(
     await serving.ended()
 
 
-async def test_what_was_handled_is_counted_by_kind_and_result(
+async def test_executions_are_counted_by_kind_and_result(
     serve: Serve, operator: FakeOperator, port: int
 ) -> None:
     serve(order, http_port=port)

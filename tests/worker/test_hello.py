@@ -1,4 +1,4 @@
-"""A Hello stays within what an operator reads of a worker that it does not know."""
+"""A Hello stays within the size that an operator reads of a worker that it does not know."""
 
 import pytest
 

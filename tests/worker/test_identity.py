@@ -1,4 +1,4 @@
-"""Who a worker says it is."""
+"""The name, the namespace and the operator of a worker."""
 
 import re
 import tempfile
@@ -62,7 +62,7 @@ def test_the_operator_is_the_arguments_the_environments_or_here(
 
 
 @pytest.mark.parametrize("wrong", ["operator:8700", "ftp://operator", "http://:80"])
-def test_what_is_no_address_is_refused_with_one_that_is(wrong: str) -> None:
+def test_an_operator_url_that_is_not_an_address_is_refused_with_an_example(wrong: str) -> None:
     with pytest.raises(ValueError, match=re.escape(repr(wrong)) + ".* http://127.0.0.1:8700"):
         identity.operator_url(wrong)
 

@@ -1,4 +1,4 @@
-"""A blocked event loop is found, named and told; clocks are the test's."""
+"""A blocked event loop is found, logged and reported. The clock is the test's."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ class Clock:
 
 
 class Watched:
-    """A loop's watch that the test looks with, at the time that it says."""
+    """A loop's watch that looks when the test calls it, at the time that the test sets."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -56,7 +56,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [each.getMessage() for each in caplog.records]
 
 
-async def test_a_loop_that_is_in_time_is_not_told_of(
+async def test_a_loop_that_is_in_time_is_not_reported(
     watched: Watched, caplog: pytest.LogCaptureFixture
 ) -> None:
     with watched.watching():
@@ -66,7 +66,7 @@ async def test_a_loop_that_is_in_time_is_not_told_of(
     assert (watched.reports, said(caplog)) == ([], [])
 
 
-async def test_a_blocked_loop_is_told_with_the_line_that_blocks_it_and_its_end(
+async def test_a_blocked_loop_is_reported_with_the_blocking_line_and_again_at_its_end(
     watched: Watched, caplog: pytest.LogCaptureFixture
 ) -> None:
     with watched.watching():
@@ -90,7 +90,7 @@ async def test_a_loop_that_stays_blocked_is_logged_once_and_reported_again(
     assert 10 <= len(watched.reports) <= 13
 
 
-async def test_a_process_that_was_stopped_as_a_whole_is_told_afterwards(
+async def test_a_process_that_was_stopped_as_a_whole_is_reported_afterwards(
     watched: Watched, caplog: pytest.LogCaptureFixture
 ) -> None:
     with watched.watching():

@@ -1,4 +1,4 @@
-"""What a worker's log holds: whose execution it is, and never a payload."""
+"""A worker's log records: they name the execution, and never hold a payload."""
 
 import logging
 from typing import Any
@@ -32,7 +32,7 @@ async def approve(ctx: Context, quantity: int) -> Directive:
     raise PermissionError("nobody may")
 
 
-async def test_no_payload_no_input_and_no_store_is_logged(
+async def test_payloads_inputs_and_stores_are_not_logged(
     serve: Serve, operator: FakeOperator, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

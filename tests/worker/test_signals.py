@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -18,10 +19,10 @@ def wait_for_a_signal(begun: Any = None) -> None:
     if begun is not None:
         begun.set()
     while True:
-        signal.pause()
+        time.sleep(0.1)  # `signal.pause` would miss a signal that arrives just before it
 
 
-class Stops:
+class StopCounter:
     def __init__(self) -> None:
         self.count = 0
 
@@ -30,7 +31,7 @@ class Stops:
 
 
 async def the_loop_has_read_its_signals() -> None:
-    """A signal that came goes through the loop's descriptor, as this one does."""
+    """Wait until the loop has read all earlier signals from its descriptor, by one more signal."""
     came = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, came.set)
     os.kill(os.getpid(), signal.SIGUSR2)
@@ -43,7 +44,7 @@ async def the_loop_has_read_its_signals() -> None:
 async def test_a_signal_for_a_child_ends_the_child_and_not_the_worker(
     number: signal.Signals,
 ) -> None:
-    stops = Stops()
+    stops = StopCounter()
     with stopping_signals(stops):
         begun = FORK.Event()
         child = FORK.Process(target=wait_for_a_signal, args=(begun,), daemon=True)
@@ -59,7 +60,7 @@ async def test_a_signal_for_a_child_ends_the_child_and_not_the_worker(
 
 
 async def test_a_child_of_a_thread_is_ended_by_a_signal_that_comes_at_once() -> None:
-    stops = Stops()
+    stops = StopCounter()
     codes: list[int | None] = []
 
     def start_and_terminate() -> None:
@@ -92,7 +93,7 @@ async def test_the_worker_is_stopped_by_its_own_signals_after_it_forked() -> Non
 
 async def test_the_handlers_of_before_are_back_afterwards() -> None:
     before = [signal.getsignal(each) for each in STOP_SIGNALS]
-    with stopping_signals(Stops()):
+    with stopping_signals(StopCounter()):
         assert [signal.getsignal(each) for each in STOP_SIGNALS] != before
 
     assert [signal.getsignal(each) for each in STOP_SIGNALS] == before
@@ -103,7 +104,7 @@ def test_another_thread_than_the_main_one_takes_no_signals() -> None:
 
     def use() -> None:
         try:
-            with stopping_signals(Stops()):
+            with stopping_signals(StopCounter()):
                 pass
         except BaseException as error:  # noqa: BLE001  the test shows it
             failures.append(error)

@@ -1,4 +1,4 @@
-"""ctx.store: reading one's own writes, snapshots, types and sizes."""
+"""ctx.store: a handler reads its own writes; copies, types and sizes."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -43,7 +43,7 @@ async def test_a_default_stands_for_a_missing_key_only() -> None:
     assert await store.get("sent", default=None, as_type=datetime) is None
 
 
-async def test_what_is_put_is_kept_as_it_was_then() -> None:
+async def test_a_value_is_kept_as_it_was_when_it_was_put() -> None:
     store, lines = Store({}), [{"sku": "a"}]
     store.put("lines", lines)
 
@@ -53,7 +53,7 @@ async def test_what_is_put_is_kept_as_it_was_then() -> None:
     assert store.changes()[0] == {"lines": [{"sku": "a"}]}
 
 
-async def test_changing_what_was_got_changes_nothing_that_is_kept() -> None:
+async def test_changing_a_value_from_the_store_does_not_change_the_store() -> None:
     store = Store({"line": {"sku": "a"}})
 
     (await store.get("line"))["sku"] = "b"

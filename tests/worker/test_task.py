@@ -20,7 +20,7 @@ async def test_a_task_is_called_as_its_function() -> None:
 
 
 @pytest.mark.parametrize("wrong", [print, lambda: None, 3])
-def test_what_is_no_async_function_is_refused_with_what_to_write(wrong: Any) -> None:
+def test_anything_but_an_async_function_is_refused_with_the_line_to_write(wrong: Any) -> None:
     with pytest.raises(ValueError, match=r"cannot be a task.*write `async def .*\(\.\.\.\):`"):
         task(wrong)
 

@@ -1,4 +1,4 @@
-"""ctx.next: the transitions, and errors at the line that builds a wrong one."""
+"""ctx.next: the transitions, and errors at the line that makes a wrong one."""
 
 from datetime import timedelta
 from typing import Any
@@ -61,7 +61,7 @@ def test_a_step_is_named_by_itself_or_by_its_name(step: Any) -> None:
         (None, r"None \(NoneType\) is not a step"),
     ],
 )
-def test_what_is_no_step_of_the_workflow_is_refused_with_those_that_are(
+def test_a_transition_to_anything_but_a_step_of_the_workflow_is_refused_with_a_list_of_steps(
     wrong: Any, told: str
 ) -> None:
     with pytest.raises(ValueError, match=f"{told}.*'fulfill', 'auto_approve'"):

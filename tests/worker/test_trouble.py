@@ -1,4 +1,4 @@
-"""Why a worker has no connection: the words, and how often they are told."""
+"""Why a worker has no connection: the words, and how often they are logged."""
 
 import logging
 import ssl
@@ -19,14 +19,14 @@ class Clock:
         return self.time
 
 
-def test_each_cause_of_an_outage_is_told_once_also_if_they_alternate() -> None:
+def test_each_cause_of_an_outage_is_one_warning_also_if_causes_alternate() -> None:
     trouble = Trouble(Clock())
     told = [trouble.note_cause(cause) for cause in ("refused", "silent", "refused", "silent")]
     assert told == [True, True, False, False]
     assert trouble.cause == "silent"
 
 
-def test_a_lasting_outage_is_told_again_with_pauses_that_grow() -> None:
+def test_a_lasting_outage_is_a_warning_again_after_growing_pauses() -> None:
     clock = Clock()
     trouble = Trouble(clock)
     told = []
@@ -37,7 +37,7 @@ def test_a_lasting_outage_is_told_again_with_pauses_that_grow() -> None:
     assert told == [0, 60, 180, 420, 900, 1500, 2100, 2700, 3300]
 
 
-def test_the_next_outage_is_told_anew() -> None:
+def test_the_next_outage_is_a_new_warning() -> None:
     trouble = Trouble(Clock())
     trouble.note_cause("refused")
     trouble.on_connected()
@@ -60,14 +60,14 @@ async def failure_of_a_connection(url: str, verify: ssl.SSLContext | bool = True
 
 
 @pytest.mark.parametrize("verify", [True, ssl.create_default_context()])
-async def test_an_address_where_nothing_listens_is_told_in_words(
+async def test_an_address_where_nothing_listens_is_described_in_words(
     verify: ssl.SSLContext | bool,
 ) -> None:
     error = await failure_of_a_connection("http://127.0.0.1:1/", verify)
     assert describe_failure(error) == "nothing answers at 127.0.0.1:1: Connection refused"
 
 
-async def test_a_server_that_is_not_an_operator_is_told_in_words() -> None:
+async def test_a_server_that_is_not_an_operator_is_described_in_words() -> None:
     async with fake_operator() as operator:
         error = await failure_of_a_connection(f"{operator.url}/elsewhere")
     assert (
@@ -90,7 +90,7 @@ async def test_a_server_that_is_not_an_operator_is_told_in_words() -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_other_causes_are_told_in_words(error: Exception, words: str) -> None:
+def test_other_causes_are_described_in_words(error: Exception, words: str) -> None:
     assert describe_failure(error).startswith(words)
 
 

@@ -1,4 +1,4 @@
-"""To whom a worker shows its token, and whom it takes for its operator."""
+"""The addresses that a worker sends its token to, and the certificates that it accepts."""
 
 import asyncio
 import ssl
@@ -40,7 +40,7 @@ def token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return path
 
 
-def test_without_a_token_nothing_is_said_and_nothing_refused() -> None:
+def test_a_worker_without_a_token_sends_no_header_and_refuses_no_address() -> None:
     assert trust.authorization("http://operator:8700") == {}
 
 
@@ -60,7 +60,7 @@ def test_a_token_goes_over_an_encrypted_connection_or_within_this_machine(
 
 
 @pytest.mark.parametrize("url", ["http://operator:8700", "http://10.0.0.7:8700"])
-def test_a_token_goes_nowhere_else_unless_it_is_said_that_it_may(
+def test_a_token_is_sent_unencrypted_only_if_that_is_allowed(
     token: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(TrustError, match=r"is not encrypted: .* GRCTL_ALLOW_INSECURE_TOKEN=true"):
@@ -80,13 +80,13 @@ def test_a_token_that_no_header_can_have_is_an_error_of_trust(
         trust.authorization("https://operator:8700")
 
 
-def test_an_authority_that_cannot_be_read_is_told_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_authority_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(trust.CA_FILE, "/nowhere/ca.crt")
     with pytest.raises(TrustError, match=r"GRCTL_OPERATOR_CA_FILE /nowhere/ca\.crt cannot be used"):
         trust.verification()
 
 
-def test_an_encrypted_address_does_not_lead_to_one_that_is_not() -> None:
+def test_a_redirect_from_an_encrypted_to_an_unencrypted_address_is_not_followed() -> None:
     trust.check_redirect("https://10.0.0.7:8700", "https://operator")
     trust.check_redirect("http://10.0.0.7:8700", "http://operator")
     with pytest.raises(TrustError, match="not followed"):
@@ -107,7 +107,7 @@ def named(url: str) -> str:
 
 
 async def leaves(serving: Serving) -> None:
-    """Have a worker end before its operator does."""
+    """Stop a worker before its operator stops."""
     serving.worker.stop()
     await serving.ended()
 

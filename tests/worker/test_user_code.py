@@ -1,4 +1,4 @@
-"""What users' code does to its process: a worker as a process of its own, as people start it.
+"""Users' code that changes its process: a worker as a process of its own, as people start it.
 
 A handler changes something of the process and completes. Then the worker must still execute another
 handler, be found again after its connection is lost, and end by SIGTERM with exit code 0.
@@ -194,7 +194,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("name", ENDS)
-async def test_a_worker_that_its_users_end_says_so_and_has_an_exit_code(
+async def test_a_worker_that_users_code_ends_logs_that_and_has_an_exit_code(
     operator: FakeOperator, tmp_path: Path, name: str
 ) -> None:
     program, code, line = ENDS[name]

@@ -28,8 +28,8 @@ from tests.worker.making import execute_of
 START, EVENT = HandlerKind.START, HandlerKind.EVENT
 
 
-class Stage:
-    """A workflow whose handlers tell when they are entered, and end when they are let."""
+class GatedWorkflow:
+    """A workflow whose handlers report when they begin, and end when the test lets them."""
 
     def __init__(self) -> None:
         self.workflow = Workflow(workflow_type="ProcessOrder")
@@ -77,8 +77,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
+def gated() -> GatedWorkflow:
+    return GatedWorkflow()
 
 
 def result_of(outcome: Outcome) -> Any:
@@ -91,10 +91,10 @@ def test_the_package_offers_the_worker_and_nothing_else() -> None:
     assert grctl.worker.__all__ == ["Worker"]
 
 
-async def test_a_worker_says_who_it_is_and_what_it_can_run(
-    operator: FakeOperator, serve: Serve, stage: Stage
+async def test_a_hello_names_the_worker_and_its_workflows(
+    operator: FakeOperator, serve: Serve, gated: GatedWorkflow
 ) -> None:
-    serve(stage.workflow, capacity=7)
+    serve(gated.workflow, capacity=7)
 
     _, hello = await operator.welcomed()
 
@@ -127,11 +127,11 @@ async def test_a_worker_says_who_it_is_and_what_it_can_run(
 
 
 async def test_an_execution_is_answered_with_its_outcome(
-    operator: FakeOperator, serve: Serve, stage: Stage
+    operator: FakeOperator, serve: Serve, gated: GatedWorkflow
 ) -> None:
-    serve(stage.workflow)
+    serve(gated.workflow)
     worker, _ = await operator.welcomed()
-    execute = execute_of(stage.workflow, EVENT, "approve", "Ada")
+    execute = execute_of(gated.workflow, EVENT, "approve", "Ada")
 
     await worker.execute(execute)
 
@@ -140,64 +140,64 @@ async def test_an_execution_is_answered_with_its_outcome(
 
 
 async def test_several_runs_are_served_at_once_up_to_the_capacity(
-    operator: FakeOperator, serve: Serve, stage: Stage
+    operator: FakeOperator, serve: Serve, gated: GatedWorkflow
 ) -> None:
-    serve(stage.workflow, capacity=2)
+    serve(gated.workflow, capacity=2)
     worker, _ = await operator.welcomed()
-    known = execute_of(stage.workflow, EVENT, "approve", id="known", run_uid="uid-known")
+    known = execute_of(gated.workflow, EVENT, "approve", id="known", run_uid="uid-known")
     await worker.execute(known)
     await worker.next(Outcome)
 
     for number in range(3):
-        await worker.execute(stage.execute(f"e{number}", run=f"uid-{number}"))
+        await worker.execute(gated.execute(f"e{number}", run=f"uid-{number}"))
     await worker.execute(known)
     await worker.next(Outcome)  # it is answered again, so all before it were taken
 
-    assert [await stage.entering(), await stage.entering()] == ["e0", "e1"]
-    assert stage.calls == ["e0", "e1"]
-    stage.may_end.set()
+    assert [await gated.entering(), await gated.entering()] == ["e0", "e1"]
+    assert gated.calls == ["e0", "e1"]
+    gated.may_end.set()
     assert [(await worker.next(Outcome)).execution.id for _ in range(3)] == ["e0", "e1", "e2"]
 
 
 async def test_executions_of_one_run_go_one_after_the_other(
-    operator: FakeOperator, serve: Serve, stage: Stage
+    operator: FakeOperator, serve: Serve, gated: GatedWorkflow
 ) -> None:
-    serve(stage.workflow)
+    serve(gated.workflow)
     worker, _ = await operator.welcomed()
-    await worker.execute(stage.execute("first"))
-    await worker.execute(stage.execute("second"))
-    await worker.execute(stage.execute("of-another-run", run="uid-2"))
+    await worker.execute(gated.execute("first"))
+    await worker.execute(gated.execute("second"))
+    await worker.execute(gated.execute("of-another-run", run="uid-2"))
 
-    assert [await stage.entering(), await stage.entering()] == ["first", "of-another-run"]
+    assert [await gated.entering(), await gated.entering()] == ["first", "of-another-run"]
     await worker.release("first", committed=False)
 
-    assert await stage.cancelling() == "first"
-    assert await stage.entering() == "second"
+    assert await gated.cancelling() == "first"
+    assert await gated.entering() == "second"
 
 
-async def test_an_execution_told_twice_runs_once_and_is_answered_twice(
-    operator: FakeOperator, serve: Serve, stage: Stage
+async def test_an_execution_sent_twice_runs_once_and_is_answered_twice(
+    operator: FakeOperator, serve: Serve, gated: GatedWorkflow
 ) -> None:
-    serve(stage.workflow)
+    serve(gated.workflow)
     worker, _ = await operator.welcomed()
-    await worker.execute(stage.execute("e1"))
-    await worker.execute(stage.execute("e1"))
-    stage.may_end.set()
+    await worker.execute(gated.execute("e1"))
+    await worker.execute(gated.execute("e1"))
+    gated.may_end.set()
     first = await worker.next(Outcome)
 
-    await worker.execute(stage.execute("e1"))
+    await worker.execute(gated.execute("e1"))
 
     assert await worker.next(Outcome) == first
-    assert stage.calls == ["e1"]
+    assert gated.calls == ["e1"]
 
 
 async def test_an_outcome_is_held_over_connections_until_it_is_released(
-    operator: FakeOperator, serve: Serve, stage: Stage
+    operator: FakeOperator, serve: Serve, gated: GatedWorkflow
 ) -> None:
-    serve(stage.workflow)
-    stage.may_end.set()
+    serve(gated.workflow)
+    gated.may_end.set()
     worker, _ = await operator.welcomed()
-    await worker.execute(stage.execute("e1"))
+    await worker.execute(gated.execute("e1"))
     outcome = await worker.next(Outcome)
     await worker.end()
 
@@ -209,42 +209,42 @@ async def test_an_outcome_is_held_over_connections_until_it_is_released(
 
     _, released = await operator.welcomed()
     assert released.held == ()
-    assert stage.calls == ["e1"]
+    assert gated.calls == ["e1"]
 
 
 async def test_a_handler_goes_on_while_the_operator_is_away(
-    operator: FakeOperator, serve: Serve, stage: Stage
+    operator: FakeOperator, serve: Serve, gated: GatedWorkflow
 ) -> None:
-    serve(stage.workflow)
+    serve(gated.workflow)
     worker, _ = await operator.welcomed()
-    await worker.execute(stage.execute("e1"))
-    await stage.entering()
+    await worker.execute(gated.execute("e1"))
+    await gated.entering()
     await worker.end()
 
     again = await operator.connected()
     hello = await again.next(Hello)
-    stage.may_end.set()
+    gated.may_end.set()
     await again.say('{"kind": "welcome", "operator": "operator-2"}')
 
     assert [each.id for each in hello.held] == ["e1"]
     assert result_of(await again.next(Outcome)) == "e1"
 
 
-async def test_an_execution_that_is_not_ours_any_more_is_cancelled(
-    operator: FakeOperator, serve: Serve, stage: Stage
+async def test_a_released_execution_that_still_runs_is_cancelled(
+    operator: FakeOperator, serve: Serve, gated: GatedWorkflow
 ) -> None:
-    serve(stage.workflow)
+    serve(gated.workflow)
     worker, _ = await operator.welcomed()
-    await worker.execute(stage.execute("e1"))
-    await stage.entering()
+    await worker.execute(gated.execute("e1"))
+    await gated.entering()
 
     await worker.release("e1", committed=False)
-    assert await stage.cancelling() == "e1"
+    assert await gated.cancelling() == "e1"
     await worker.end()
 
     again, hello = await operator.welcomed()
     assert hello.held == ()
-    await again.execute(execute_of(stage.workflow, EVENT, "approve", id="e2"))
+    await again.execute(execute_of(gated.workflow, EVENT, "approve", id="e2"))
     assert (await again.next(Outcome)).execution.id == "e2"
 
 
@@ -290,30 +290,30 @@ async def test_a_handler_that_cancels_the_task_of_its_execution_fails_its_run(
     await serving.ended()
 
 
-async def test_a_message_that_is_not_understood_or_of_nothing_held_is_passed_over(
-    operator: FakeOperator, serve: Serve, stage: Stage
+async def test_a_message_that_is_unreadable_or_about_an_unknown_execution_is_ignored(
+    operator: FakeOperator, serve: Serve, gated: GatedWorkflow
 ) -> None:
-    serve(stage.workflow)
+    serve(gated.workflow)
     worker, _ = await operator.welcomed()
 
     await worker.say('{"kind": "of-a-newer-operator"}')
     await worker.release("never-heard-of")
-    await worker.execute(execute_of(stage.workflow, EVENT, "approve"))
+    await worker.execute(execute_of(gated.workflow, EVENT, "approve"))
 
     assert (await worker.next(Outcome)).execution.id == "execution-1"
 
 
 async def test_a_stopped_worker_drains_finishes_and_waits_to_be_released(
-    operator: FakeOperator, serve: Serve, stage: Stage
+    operator: FakeOperator, serve: Serve, gated: GatedWorkflow
 ) -> None:
-    serving = serve(stage.workflow)
+    serving = serve(gated.workflow)
     worker, _ = await operator.welcomed()
-    await worker.execute(stage.execute("e1"))
-    await stage.entering()
+    await worker.execute(gated.execute("e1"))
+    await gated.entering()
 
     serving.worker.stop()
     await worker.next(Drain)
-    stage.may_end.set()
+    gated.may_end.set()
     assert result_of(await worker.next(Outcome)) == "e1"
     assert not serving.task.done()
     await worker.release("e1")
@@ -324,12 +324,12 @@ async def test_a_stopped_worker_drains_finishes_and_waits_to_be_released(
 
 
 async def test_a_draining_worker_that_reconnects_has_no_room(
-    operator: FakeOperator, serve: Serve, stage: Stage
+    operator: FakeOperator, serve: Serve, gated: GatedWorkflow
 ) -> None:
-    serving = serve(stage.workflow)
+    serving = serve(gated.workflow)
     worker, _ = await operator.welcomed()
-    await worker.execute(stage.execute("e1"))
-    await stage.entering()
+    await worker.execute(gated.execute("e1"))
+    await gated.entering()
     serving.worker.stop()
     await worker.next(Drain)
     await worker.end()
@@ -341,26 +341,26 @@ async def test_a_draining_worker_that_reconnects_has_no_room(
 
 
 @pytest.mark.parametrize("asked_again", [True, False])
-async def test_a_worker_that_cannot_wait_cancels_what_runs(
-    operator: FakeOperator, serve: Serve, stage: Stage, asked_again: bool
+async def test_a_worker_without_grace_or_stopped_twice_cancels_running_handlers(
+    operator: FakeOperator, serve: Serve, gated: GatedWorkflow, asked_again: bool
 ) -> None:
-    serving = serve(stage.workflow, grace=60.0 if asked_again else 0.0)
+    serving = serve(gated.workflow, grace=60.0 if asked_again else 0.0)
     worker, _ = await operator.welcomed()
-    await worker.execute(stage.execute("e1"))
-    await stage.entering()
+    await worker.execute(gated.execute("e1"))
+    await gated.entering()
 
     serving.worker.stop()
     if asked_again:
         serving.worker.stop()
 
-    assert await stage.cancelling() == "e1"
+    assert await gated.cancelling() == "e1"
     await serving.ended()
     await worker.next(Drain)
     assert worker.nothing_more_came
 
 
-async def test_a_worker_without_an_operator_stops_at_once(stage: Stage) -> None:
-    worker = Worker([stage.workflow], operator_url="http://127.0.0.1:1", name="w")
+async def test_a_worker_without_an_operator_stops_at_once(gated: GatedWorkflow) -> None:
+    worker = Worker([gated.workflow], operator_url="http://127.0.0.1:1", name="w")
     worker.stop()
 
     async with asyncio.timeout(60):
@@ -368,9 +368,9 @@ async def test_a_worker_without_an_operator_stops_at_once(stage: Stage) -> None:
 
 
 async def test_a_worker_in_another_thread_is_stopped_from_this_one(
-    operator: FakeOperator, stage: Stage
+    operator: FakeOperator, gated: GatedWorkflow
 ) -> None:
-    worker = Worker([stage.workflow], operator.url, name="w")
+    worker = Worker([gated.workflow], operator.url, name="w")
     running = asyncio.create_task(asyncio.to_thread(lambda: asyncio.run(worker.run())))
     conversation, _ = await operator.welcomed()
 
@@ -383,10 +383,10 @@ async def test_a_worker_in_another_thread_is_stopped_from_this_one(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_stops_it_and_is_given_back_afterwards(
-    operator: FakeOperator, serve: Serve, stage: Stage, number: signal.Signals
+    operator: FakeOperator, serve: Serve, gated: GatedWorkflow, number: signal.Signals
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    serving = serve(stage.workflow)
+    serving = serve(gated.workflow)
     worker, _ = await operator.welcomed()
 
     os.kill(os.getpid(), number)
@@ -402,28 +402,32 @@ async def test_a_signal_stops_it_and_is_given_back_afterwards(
         ([], ValueError, "workflows is empty"),
         (["order"], TypeError, r"'order' \(str\) is neither a Workflow nor a handler"),
         ([Workflow("Empty")], ValueError, "Empty has no start handler"),
-        ([Stage().workflow, Stage().workflow], ValueError, "Two workflows are of type 'Process"),
+        (
+            [GatedWorkflow().workflow, GatedWorkflow().workflow],
+            ValueError,
+            "Two workflows are of type 'Process",
+        ),
         (Workflow("Alone"), TypeError, r"write Worker\(workflows=\[\.\.\.\]\)"),
     ],
 )
-def test_what_cannot_be_served_is_refused(workflows: Any, error: Any, told: str) -> None:
+def test_workflows_that_cannot_be_served_are_refused(workflows: Any, error: Any, told: str) -> None:
     with pytest.raises(error, match=told):
         Worker(workflows)
 
 
-def test_a_handler_stands_for_its_workflow_also_beside_it(stage: Stage) -> None:
-    Worker([stage.workflow.handlers[1], stage.workflow], name="w")
+def test_a_handler_stands_for_its_workflow_also_beside_it(gated: GatedWorkflow) -> None:
+    Worker([gated.workflow.handlers[1], gated.workflow], name="w")
 
 
-def test_a_capacity_is_at_least_one(stage: Stage) -> None:
+def test_a_capacity_is_at_least_one(gated: GatedWorkflow) -> None:
     with pytest.raises(ValueError, match="capacity must be at least 1, not 0"):
-        Worker([stage.workflow], capacity=0)
+        Worker([gated.workflow], capacity=0)
 
 
 @pytest.mark.parametrize("grace", [-1.0, float("nan")])
-def test_a_grace_is_not_negative(stage: Stage, grace: float) -> None:
+def test_a_grace_is_not_negative(gated: GatedWorkflow, grace: float) -> None:
     with pytest.raises(ValueError, match="grace must be at least 0 seconds, not"):
-        Worker([stage.workflow], grace=grace)
+        Worker([gated.workflow], grace=grace)
 
 
 def test_a_handler_whose_types_are_not_there_is_refused_before_it_is_served() -> None:

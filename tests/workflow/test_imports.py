@@ -1,4 +1,4 @@
-"""What importing the packages costs, and what they must not know."""
+"""The modules that an import of our packages loads, and those that it must not load."""
 
 import subprocess
 import sys

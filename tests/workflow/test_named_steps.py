@@ -87,9 +87,7 @@ async def prints_alike(ctx: Context) -> Directive:
         (prints_alike, []),
     ],
 )
-def test_a_constant_is_found_and_nothing_that_is_not_certain(
-    function: Any, names: list[str]
-) -> None:
+def test_only_constants_are_found(function: Any, names: list[str]) -> None:
     assert [each.name for each in named_steps(function)] == names
 
 

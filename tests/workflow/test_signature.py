@@ -1,4 +1,4 @@
-"""The parameters of handlers: which shapes and types are refused, and when."""
+"""The parameters of handlers: which kinds and types are refused, and when."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -62,7 +62,7 @@ def test_a_step_that_wants_a_payload_is_refused() -> None:
 async def adjust(ctx: Context, line: Line, note: "str | None" = None, *, by: int = 1) -> None: ...
 
 
-def test_it_is_written_as_in_code_without_the_context() -> None:
+def test_a_signature_is_written_as_in_code_without_the_context() -> None:
     written = "adjust(line: Line, note: str | None = None, by: int = 1)"
     assert str(Signature(adjust)) == written
 
@@ -82,13 +82,13 @@ def test_types_may_be_defined_after_the_handler() -> None:
     assert value == Later(at=3)
 
 
-def test_a_type_that_is_not_there_when_the_worker_runs_is_named() -> None:
+def test_a_type_that_is_missing_when_the_worker_runs_is_named() -> None:
     with pytest.raises(ValueError, match=r"price: Decimal\): name 'Decimal' is not defined"):
         _ = Signature(type_checkers_only).parameters
 
 
 class Connection:
-    """Nothing that pydantic knows."""
+    """A class that pydantic does not know."""
 
 
 async def takes_a_connection(ctx: Context, connection: Connection) -> None: ...
@@ -105,7 +105,7 @@ async def takes_two(ctx: Context, sku: str, count: Annotated[int, Field(gt=0)] =
 async def takes_what_has_no_schema(ctx: Context, call: Callable[[], object]) -> None: ...
 
 
-def test_the_catalogue_says_which_payloads_fit() -> None:
+def test_the_catalogue_has_the_schema_of_the_payloads_that_fit() -> None:
     assert Signature(takes_nothing).json_schema() is None
     assert Signature(takes_what_has_no_schema).json_schema() == {}
     assert Signature(takes_two).json_schema() == {
@@ -119,7 +119,7 @@ def test_the_catalogue_says_which_payloads_fit() -> None:
     }
 
 
-def test_one_parameter_is_given_as_it_is_or_by_its_name() -> None:
+def test_the_schema_of_one_parameter_allows_the_whole_payload_and_its_name() -> None:
     schema = Signature(takes_one).json_schema()
 
     assert schema is not None

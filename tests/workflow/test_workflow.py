@@ -124,7 +124,7 @@ async def generates(ctx: Context) -> Any:
 
 
 @pytest.mark.parametrize("wrong", [a_task, not_async, generates, make, print, 3])
-def test_what_is_no_async_function_is_refused_with_what_to_write(wrong: Any) -> None:
+def test_anything_but_an_async_function_is_refused_with_the_line_to_write(wrong: Any) -> None:
     order = Workflow(workflow_type="ProcessOrder")
 
     with pytest.raises(ValueError, match=r"write `async def \w+\(ctx: Context\) -> Directive:`"):
@@ -170,7 +170,7 @@ def test_an_event_name_is_text_that_an_event_can_name() -> None:
         order.event(name="")(make("approve"))
 
 
-def test_what_stands_for_no_workflow_is_named() -> None:
+def test_an_object_that_is_not_a_workflow_is_named() -> None:
     with pytest.raises(TypeError, match=r"'order' \(str\) is neither a Workflow nor a handler"):
         workflow_of("order")
 
