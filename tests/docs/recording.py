@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp import web
 
 from grctl.kube import Api
-from grctl.models.wire import CONNECT_PATH, lines
+from grctl.models.wire import CONNECT_PATH, split_messages
 
 Json = dict[str, Any]
 
@@ -144,6 +144,6 @@ class _Relay:
         target: web.WebSocketResponse | aiohttp.ClientWebSocketResponse,
     ) -> None:
         async for frame in source:
-            for line in lines(frame.data):
+            for line in split_messages(frame.data):
                 await self._record(json.loads(line))
             await target.send_str(frame.data)

@@ -11,9 +11,9 @@ from grctl.workflow import Workflow
 from tests.worker.conftest import Serve
 from tests.worker.fake_operator import FakeOperator
 from tests.worker.making import execute_of
-from tests.worker.test_worker import Stage, result_of, stage
+from tests.worker.test_worker import GatedWorkflow, gated, result_of
 
-__all__ = ["stage"]
+__all__ = ["gated"]
 
 EVENT = HandlerKind.EVENT
 
@@ -86,14 +86,14 @@ async def test_an_execution_with_an_unknown_base_is_declined(
 
 
 async def test_an_execution_with_a_voided_base_is_declined(
-    operator: FakeOperator, serve: Serve, stage: Stage
+    operator: FakeOperator, serve: Serve, gated: GatedWorkflow
 ) -> None:
-    serve(stage.workflow)
+    serve(gated.workflow)
     worker, _ = await operator.welcomed()
-    await worker.execute(stage.execute("e1"))
-    await stage.entering()
+    await worker.execute(gated.execute("e1"))
+    await gated.entering()
     await worker.execute(
-        ahead(execute_of(stage.workflow, EVENT, "approve", id="e2", base="e1", run_uid="uid-1"))
+        ahead(execute_of(gated.workflow, EVENT, "approve", id="e2", base="e1", run_uid="uid-1"))
     )
 
     await worker.release("e1", committed=False)
@@ -102,19 +102,19 @@ async def test_an_execution_with_a_voided_base_is_declined(
 
 
 async def test_a_stopped_worker_declines_executions_that_have_not_begun(
-    operator: FakeOperator, serve: Serve, stage: Stage
+    operator: FakeOperator, serve: Serve, gated: GatedWorkflow
 ) -> None:
-    serving = serve(stage.workflow)
+    serving = serve(gated.workflow)
     worker, _ = await operator.welcomed()
-    await worker.execute(stage.execute("e1"))
-    await worker.execute(stage.execute("e2"))
-    await stage.entering()
+    await worker.execute(gated.execute("e1"))
+    await worker.execute(gated.execute("e2"))
+    await gated.entering()
 
     serving.worker.stop()
 
     await worker.next(Drain)
     assert (await worker.next(Declined)).execution == "e2"
-    stage.may_end.set()
+    gated.may_end.set()
     assert result_of(await worker.next(Outcome)) == "e1"
     await worker.release("e1")
     await serving.ended()
