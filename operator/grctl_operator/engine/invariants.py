@@ -57,8 +57,12 @@ class InvariantError(Exception):
     """A decision breaks an invariant. Nothing of it may be done."""
 
     def __init__(self, violations: list[Violation]) -> None:
+        super().__init__(violations)  # a copy of the error is made from these arguments
         self.violations = violations
-        super().__init__("; ".join(map(str, violations)))
+
+    def __str__(self) -> str:
+        """Return the violations in one line."""
+        return "; ".join(map(str, self.violations))
 
 
 @dataclass(frozen=True)
