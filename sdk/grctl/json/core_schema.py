@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 KEYS_OF_USER_DATA = frozenset({"default", "metadata"})
-"""Keys whose values are no schemas, but objects of users."""
+"""Keys whose values are not schemas, but objects of users."""
 MAX_REMEMBERED_CLASSES = 1_000
 """Classes for which an answer about the schema is cached."""
 

@@ -48,8 +48,8 @@ COUNTABLE = (
 )
 """Durations of at most DURATION_LENGTH characters that CEL can count.
 
-The API server lets an object from before a rule pass where the rule runs and says no. A rule that
-fails to run would lock such an object.
+The API server accepts a change of an object from before a rule if the rule runs and is not met. A
+rule that fails to run would make such an object unchangeable.
 """
 IN_RANGE = (
     f"self.matches('{COUNTABLE}') && duration(self) >= duration('1ms')"

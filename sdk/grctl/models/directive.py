@@ -1,6 +1,6 @@
-"""Directives: what a handler returns, to say how its run goes on.
+"""Directives: a handler returns one to say how its run goes on.
 
-`ctx.next` makes them. A handler returns exactly one.
+`ctx.next` makes them.
 """
 
 from datetime import timedelta

@@ -15,7 +15,7 @@ from grctl.models.phases import EventPhase
 
 
 class EventSpec(Model):
-    """What is sent, and to which run. Immutable."""
+    """The name and the payload of an event, and its run. Immutable."""
 
     workflow_id: str = Field(
         min_length=1,
@@ -38,7 +38,7 @@ class EventSpec(Model):
 
 
 class EventStatus(Model):
-    """What became of it. Written by the operator only."""
+    """The state of an event. Only the operator writes it."""
 
     phase: EventPhase = Field(
         default=EventPhase.PENDING, description="Pending, then Processed, Failed or Rejected."

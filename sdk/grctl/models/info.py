@@ -9,7 +9,7 @@ from grctl.models.run import EventCounts, RunError, Step, Wait, WorkflowRun
 
 
 class RunInfo(Model):
-    """What is known of a run at one moment. Times are UTC."""
+    """The state of a run at one moment. Times are UTC."""
 
     workflow_id: str
     workflow_type: str

@@ -38,7 +38,7 @@ MAX_BACKOFF_LIMIT = 100
 
 
 class WorkflowSpec(Model):
-    """What is run. Immutable: another workflow is another run."""
+    """The workflow, its input and its timeout. Immutable: another workflow is another run."""
 
     type: str = Field(
         min_length=1,
@@ -191,7 +191,7 @@ class RunError(Model):
 
 
 class RunStatus(Model):
-    """What is so. Written by the operator only; each write carries the resourceVersion it read."""
+    """The state of a run. Only the operator writes it, with the resourceVersion that it read."""
 
     phase: RunPhase = Field(default=RunPhase.PENDING, description="Where the run stands.")
     message: Message = Field(default="", description="What the run does, or what it waits for.")
@@ -283,7 +283,7 @@ class WorkflowRun(Model):
 
     @property
     def deleting(self) -> bool:
-        """Whether somebody asked to delete it."""
+        """Whether its deletion was requested."""
         return self.metadata.deletion_timestamp is not None
 
     @property

@@ -52,7 +52,7 @@ class OfferedHandler(Model):
 
 
 class Catalogue(Model):
-    """What a worker can run of one workflow type."""
+    """The handlers of one workflow type that a worker can run."""
 
     type: str = Field(min_length=1, max_length=NAME_LENGTH)
     handlers: tuple[OfferedHandler, ...] = Field(max_length=MAX_HANDLERS_PER_TYPE)
@@ -156,7 +156,7 @@ class Outcome(Model):
 
 
 class Declined(Model):
-    """The worker has not begun an execution and will not: forget it, and decide anew."""
+    """The worker has not begun an execution and will not: the operator decides again."""
 
     kind: Literal["declined"] = "declined"
     execution: str

@@ -1,1 +1,1 @@
-"""HTTP endpoints that our processes serve: probes, metrics, and who may ask."""
+"""HTTP endpoints that our processes serve: probes, metrics, and access to them."""

@@ -133,7 +133,7 @@ def _default(parameter: Parameter, arguments: dict[str, Any]) -> tuple[Any, list
 
 
 def _validate(parameter: Parameter, value: Any) -> tuple[Any, list[Problem]]:
-    """Return what a parameter's type makes of a JSON value, or the problems that it finds."""
+    """Return a JSON value as a parameter's type, or the problems that the type finds in it."""
     try:
         return validate_json(parameter.adapter, value), []
     except ValidationError as error:

@@ -49,8 +49,8 @@ LONGEST_RECONNECT_IF_REFUSED_S = 10.0  # a person must act first
 LONGEST_RECONNECT_S = 1.0  # and some milliseconds for the try: well within two seconds
 DIAL_TIMEOUT_S = 1.0  # an address that swallows packets must not cost the two seconds
 WELCOME_TIMEOUT_S = 5.0  # for the handshake, and again for the Welcome
-HEARTBEAT_S = 5.0  # a peer that does not answer a ping within half of that is gone
-CLOSE_TIMEOUT_S = 2.0  # for the peer to confirm that the connection ends
+WORKER_HEARTBEAT_S = 5.0  # a peer that does not answer a ping within half of that is gone
+WORKER_CLOSE_TIMEOUT_S = 2.0  # for the peer to confirm that the connection ends
 MAX_WIRE_MESSAGE_BYTES = 16 * 1024 * 1024  # a payload and a store, with much to spare
 
 Message = Welcome | Execute | ReleaseExecution | Goodbye
@@ -164,9 +164,9 @@ class OperatorConnection:
             headers=headers | authorization(url),
             ssl=verification(),
             server_hostname=self._host if url != self._url else None,
-            heartbeat=HEARTBEAT_S,
+            heartbeat=WORKER_HEARTBEAT_S,
             max_msg_size=MAX_WIRE_MESSAGE_BYTES,
-            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_S),
+            timeout=aiohttp.ClientWSTimeout(ws_close=WORKER_CLOSE_TIMEOUT_S),
         )
 
     async def _read(self, socket: Socket, url: str) -> None:

@@ -23,7 +23,7 @@ JSON_TYPE_NAMES = {
 
 
 class Problem(NamedTuple):
-    """What is wrong with one field."""
+    """One field that does not fit, and the reason."""
 
     text: str
     wrong_type: bool = False

@@ -24,7 +24,7 @@ from typing import Any
 
 from grctl.logs.loggers import get_logger
 
-RECHECK_S = 1.0
+SIGNALS_RECHECK_S = 1.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 logger = get_logger(__name__)
@@ -67,13 +67,13 @@ class _LoopHandlers:
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self) -> None:
-        """Set the handlers and the descriptor, now and again every RECHECK_S."""
+        """Set the handlers and the descriptor, now and again every SIGNALS_RECHECK_S."""
         for each in STOP_SIGNALS:
             if each in self._set and signal.getsignal(each) is not self._set[each]:
                 logger.warning("signal taken back from users' code", extra={"signal": each.name})
             self._loop.add_signal_handler(each, self._stop)  # sets the descriptor too
             self._set[each] = signal.getsignal(each)
-        self._timer = self._loop.call_later(RECHECK_S, self.set)
+        self._timer = self._loop.call_later(SIGNALS_RECHECK_S, self.set)
 
     def stop_checking(self) -> None:
         """Set the handlers no more."""
