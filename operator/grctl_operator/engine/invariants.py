@@ -9,7 +9,6 @@ A check is named after its invariant in docs/architecture.md. Three more hold wi
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import islice, pairwise
@@ -65,45 +64,33 @@ class InvariantError(Exception):
         return "; ".join(map(str, self.violations))
 
 
-@dataclass(frozen=True)
 class Change:
     """What a decision changes of a run's status, and what it was decided upon."""
 
-    run: WorkflowRun
-    new: RunStatus
-    events: Events
-    now: datetime
-
-    @property
-    def old(self) -> RunStatus:
-        """The status that is written."""
-        return self.run.status
-
-    @cached_property
-    def consumed(self) -> tuple[Settlement, ...]:
+    def __init__(self, run: WorkflowRun, new: RunStatus, events: Events, now: datetime) -> None:
+        self.run = run
+        self.old = run.status
+        self.new = new
+        self.events = events
+        self.now = now
+        count = new.events.total - run.status.events.total if new is not run.status else 0
+        self.consumed: tuple[Settlement, ...] = new.settled[-count:] if count > 0 else ()
         """The outbox entries that the write adds."""
-        count = self.new.events.total - self.old.events.total
-        return self.new.settled[-count:] if count > 0 else ()
+        self.has_outcome = new.last_execution != run.status.last_execution
+        """Whether the write commits the outcome of an execution."""
+        self.is_commit = bool(self.consumed) or new.commits != run.status.commits
+        """Whether the write makes something true."""
 
     @cached_property
     def consumed_before(self) -> frozenset[str]:
         """Uids of the events that the outbox holds already."""
-        return frozenset(entry.uid for entry in self.old.settled)
+        return frozenset([entry.uid for entry in self.old.settled])
 
     @property
     def waiting(self) -> Iterator[Event]:
         """The events that no commit has consumed, in order."""
-        return (event for event in self.events if event.uid not in self.consumed_before)
-
-    @property
-    def is_commit(self) -> bool:
-        """Whether the write makes something true."""
-        return bool(self.consumed) or self.new.commits != self.old.commits
-
-    @property
-    def has_outcome(self) -> bool:
-        """Whether the write commits the outcome of an execution."""
-        return self.new.last_execution != self.old.last_execution
+        consumed = self.consumed_before
+        return (event for event in self.events if event.uid not in consumed)
 
 
 def check_decision(run: WorkflowRun, decision: Decision, events: Events, now: datetime) -> None:
@@ -113,9 +100,9 @@ def check_decision(run: WorkflowRun, decision: Decision, events: Events, now: da
         InvariantError: it names each invariant that is broken.
     """
     change = Change(run, decision.status or run.status, events, now)
-    violations = list(_in_effects(change, decision.before))
+    violations = _find_in_effects(change, decision.before)
     if decision.status is not None:
-        violations += _in_write(change)
+        violations += _find_in_write(change)
     if violations:
         raise InvariantError(violations)
 
@@ -124,86 +111,95 @@ def find_violations(
     run: WorkflowRun, status: RunStatus, events: Events, now: datetime
 ) -> list[Violation]:
     """Return the invariants that a write of a run's status breaks."""
-    return list(_in_write(Change(run, status, events, now)))
+    return _find_in_write(Change(run, status, events, now))
 
 
-def _in_write(change: Change) -> Iterator[Violation]:
+def _find_in_write(change: Change) -> list[Violation]:
     checks = CHECKS_OF_COMMITS if change.is_commit else CHECKS_OF_VIEWS
+    found = []
     for invariant, check in checks:
-        for text in check(change):
-            yield Violation(invariant, text)
+        text = check(change)
+        if text is not None:
+            found.append(Violation(invariant, text))
+    return found
 
 
-def _in_effects(change: Change, effects: Iterable[Effect]) -> Iterator[Violation]:
+def _find_in_effects(change: Change, effects: Iterable[Effect]) -> list[Violation]:
+    found = []
     for effect in effects:
         known = CHECKS_OF_EFFECTS.get(type(effect))
-        if known is not None:
-            invariant, check = known
-            for text in check(effect, change):
-                yield Violation(invariant, text)
+        if known is not None and (text := known[1](effect, change)) is not None:
+            found.append(Violation(known[0], text))
+    return found
 
 
-def _changes_nothing_that_counts(change: Change) -> Iterator[str]:
+def _changes_nothing_that_counts(change: Change) -> str | None:
     """Check that a write for people leaves all that handlers and events depend on."""
     old, new = change.old, change.new
     if new.store is not old.store and new.store != old.store:
-        yield "the store changed without a commit"
+        return "the store changed without a commit"
     if change.has_outcome or (new.settled is not old.settled and new.settled != old.settled):
-        yield "the outbox or lastExecution changed without a commit"
+        return "the outbox or lastExecution changed without a commit"
+    return None
 
 
-def _commits_move_with_outcomes(change: Change) -> Iterator[str]:
+def _commits_move_with_outcomes(change: Change) -> str | None:
     moved, count = change.new.commits - change.old.commits, len(change.consumed)
     if moved != 1 and not 1 < moved == count:
-        yield f"`commits` moves by {moved} with {count} events"
+        return f"`commits` moves by {moved} with {count} events"
     if not change.run.held and not change.old.phase.finished:
-        yield "a run commits that the finalizer does not hold"
+        return "a run commits that the finalizer does not hold"
+    return None
 
 
-def _events_are_consumed_once(change: Change) -> Iterator[str]:
+def _events_are_consumed_once(change: Change) -> str | None:
     last, total = change.old.events.total, change.new.events.total
     numbers = [entry.sequence for entry in change.consumed]
     if numbers != list(range(last + 1, total + 1)):
-        yield f"gaps in sequence: {numbers} behind {last}"
+        return f"gaps in sequence: {numbers} behind {last}"
     uids = {entry.uid for entry in change.consumed}
     again = uids & change.consumed_before
     if again or len(uids) < len(change.consumed):
-        yield f"{sorted(again or uids)} are committed a second time"
+        return f"{sorted(again or uids)} are committed a second time"
+    return None
 
 
-def _outbox_keeps_what_waits(change: Change) -> Iterator[str]:
+def _outbox_keeps_what_waits(change: Change) -> str | None:
     old, new, events = change.old.settled, change.new.settled, change.events
     if len(new) > max(MAX_OUTBOX_LENGTH, len(old)):
-        yield f"the outbox has {len(new)} entries"
+        return f"the outbox has {len(new)} entries"
     if len(new) - len(change.consumed) < len(old):
         kept = {entry.uid for entry in new}
         gone = (entry.uid for entry in old if entry.uid not in kept)
         for uid in gone:
             complete = events.complete(change.run.metadata.uid, change.old.commits)
             if not complete or events.find(uid):
-                yield f"{uid} left the outbox unsettled"
+                return f"{uid} left the outbox unsettled"
+    return None
 
 
-def _consumes_what_waits(change: Change) -> Iterator[str]:
+def _consumes_what_waits(change: Change) -> str | None:
     for entry in change.consumed:
         if change.events.find(entry.uid) is None:
-            yield f"{entry.uid} is consumed, and does not wait"
+            return f"{entry.uid} is consumed, and does not wait"
+    return None
 
 
-def _rejects_in_turn(change: Change) -> Iterator[str]:
+def _rejects_in_turn(change: Change) -> str | None:
     """Check that a commit without an outcome consumes the first events of the inbox."""
     if not change.consumed or change.has_outcome:
-        return
+        return None
     uids = [entry.uid for entry in change.consumed]
     first = [event.uid for event in islice(change.waiting, len(uids))]
     if uids != first:
-        yield f"{uids} are consumed before {first}"
+        return f"{uids} are consumed before {first}"
+    return None
 
 
-def _wait_ends_in_time(change: Change) -> Iterator[str]:
+def _wait_ends_in_time(change: Change) -> str | None:
     wait = change.old.wait
     if wait is None or wait.deadline is None:
-        return
+        return None
     ends_by_timeout = (
         wait.timeout_step is not None
         and not change.consumed
@@ -212,21 +208,23 @@ def _wait_ends_in_time(change: Change) -> Iterator[str]:
         and change.new.step.name == wait.timeout_step
     )
     if ends_by_timeout:
-        yield from _timeout_may_fire(change, wait.deadline)
+        return _timeout_fault(change, wait.deadline)
     for entry in change.consumed:
         if entry.reason in {"Handled", "UnknownEvent"} and _is_late(change, entry, wait.deadline):
-            yield f"{entry.uid} came after the deadline and ended or used its wait"
+            return f"{entry.uid} came after the deadline and ended or used its wait"
+    return None
 
 
-def _timeout_may_fire(change: Change, deadline: datetime) -> Iterator[str]:
+def _timeout_fault(change: Change, deadline: datetime) -> str | None:
     if whole_second(change.now) <= deadline:
-        yield "a timeout fires too early"
+        return "a timeout fires too early"
     listing = change.events.listing
     if listing is None or whole_second(listing.at) <= deadline:
-        yield "a timeout fires without a list from after the deadline"
+        return "a timeout fires without a list from after the deadline"
     in_time = [event.uid for event in change.waiting if event.created <= deadline]
     if in_time:
-        yield f"a timeout beats {in_time}, created before the deadline"
+        return f"a timeout beats {in_time}, created before the deadline"
+    return None
 
 
 def _is_late(change: Change, entry: Settlement, deadline: datetime) -> bool:
@@ -241,49 +239,55 @@ def _is_late(change: Change, entry: Settlement, deadline: datetime) -> bool:
     return not any(each.created <= deadline for each in behind)
 
 
-def _rejects_no_known_name(change: Change) -> Iterator[str]:
+def _rejects_no_known_name(change: Change) -> str | None:
     old = change.old
     for entry in change.consumed:
         event = change.events.find(entry.uid)
         if entry.reason != "UnknownEvent" or event is None:
             continue
         if event.event_name in old.event_names or event.event_name in old.past_event_names:
-            yield f"{entry.uid} is rejected although a handler takes it"
+            return f"{entry.uid} is rejected although a handler takes it"
         if old.step is not None and old.step.event_uid == entry.uid:
-            yield f"{entry.uid} is unknown, but its handler began"
+            return f"{entry.uid} is unknown, but its handler began"
+    return None
 
 
-def _phase_may_follow(change: Change) -> Iterator[str]:
+def _phase_may_follow(change: Change) -> str | None:
     try:
         check_transition(change.old.phase, change.new.phase)
     except ValueError as error:
-        yield str(error)
+        return str(error)
+    return None
 
 
-def _ends_as_the_spec_says(change: Change) -> Iterator[str]:
-    """Check that a run ends early if its spec says so at that moment, and only then."""
+def _ends_as_the_spec_says(change: Change) -> str | None:
+    """Check that a run is cancelled or terminated only if its spec says so at that moment."""
     run, phase = change.run, change.new.phase
     if change.old.phase.finished:
-        return
-    asked = {RunPhase.CANCELLED: run.spec.cancel, RunPhase.TERMINATED: run.spec.terminate}
-    if not asked.get(phase, True):
-        yield f"the run is {phase}, which nobody asks for"
+        return None
+    is_unasked = (phase is RunPhase.CANCELLED and not run.spec.cancel) or (
+        phase is RunPhase.TERMINATED and not run.spec.terminate
+    )
+    if is_unasked:
+        return f"the run is {phase}, which nobody asks for"
     goes_on = change.has_outcome or not phase.finished
     if run.spec.terminate and phase is not RunPhase.TERMINATED and goes_on and not run.deleting:
-        yield "the run goes on, and was to be terminated"
+        return "the run goes on, and was to be terminated"
+    return None
 
 
-def _run_times_out_late(change: Change) -> Iterator[str]:
+def _run_times_out_late(change: Change) -> str | None:
     timeout, created = change.run.spec.workflow.timeout, change.run.metadata.creation_timestamp
     if change.new.phase is not RunPhase.TIMED_OUT or change.old.phase.finished:
-        return
+        return None
     if timeout is None or created is None:
-        yield "a run without a timeout times out"
-    elif whole_second(change.now) <= created + timeout:
-        yield "a run times out in its time"
+        return "a run without a timeout times out"
+    if whole_second(change.now) <= created + timeout:
+        return "a run times out in its time"
+    return None
 
 
-Check = Callable[[Change], Iterator[str]]
+Check = Callable[[Change], str | None]
 CHECKS_OF_VIEWS: tuple[tuple[str, Check], ...] = (
     ("I4", _changes_nothing_that_counts),
     ("phases", _phase_may_follow),
@@ -304,43 +308,50 @@ CHECKS_OF_COMMITS: tuple[tuple[str, Check], ...] = (
 """For a write that makes something true."""
 
 
-def _dispatches_in_turn(effect: Dispatch, change: Change) -> Iterator[str]:
+def _dispatches_in_turn(effect: Dispatch, change: Change) -> str | None:
     if effect.ahead:
         places = [event.place for event in effect.events]
         if any(place >= later for place, later in pairwise(places)):
-            yield f"events are handed over ahead in the order {places}"
-    elif effect.event is not None and next(change.waiting, None) != effect.event:
-        yield f"{effect.event.uid} is dispatched before its turn"
+            return f"events are handed over ahead in the order {places}"
+    elif effect.event is not None:
+        first = next(change.waiting, None)
+        if first is None or first.uid != effect.event.uid:
+            return f"{effect.event.uid} is dispatched before its turn"
+    return None
 
 
-def _settles_what_is_consumed(effect: Settle, change: Change) -> Iterator[str]:
+def _settles_what_is_consumed(effect: Settle, change: Change) -> str | None:
     if effect.settlement.uid not in change.consumed_before:
-        yield f"{effect.settlement.uid} is settled, and no written commit consumed it"
+        return f"{effect.settlement.uid} is settled, and no written commit consumed it"
+    return None
 
 
-def _lets_go_when_empty(_: LetGo, change: Change) -> Iterator[str]:
+def _lets_go_when_empty(_: LetGo, change: Change) -> str | None:
     if not change.run.deleting or len(change.events):
-        yield f"the run goes while {len(change.events)} events wait"
+        return f"the run goes while {len(change.events)} events wait"
+    return None
 
 
-def _deletes_when_over(_: Delete, change: Change) -> Iterator[str]:
+def _deletes_when_over(_: Delete, change: Change) -> str | None:
     finished, ttl = change.old.finished_at, change.run.spec.ttl_seconds_after_finished
     if not change.old.phase.finished or finished is None:
-        yield "an active run is deleted"
-    elif ttl is None:
-        yield "a run is deleted that is to stay"
-    elif change.now < finished + timedelta(seconds=ttl):
-        yield "a run is deleted before its time is over"
+        return "an active run is deleted"
+    if ttl is None:
+        return "a run is deleted that is to stay"
+    if change.now < finished + timedelta(seconds=ttl):
+        return "a run is deleted before its time is over"
+    return None
 
 
-def _trims_the_surplus(effect: Trim, change: Change) -> Iterator[str]:
+def _trims_the_surplus(effect: Trim, change: Change) -> str | None:
     keep = change.run.spec.keep_events
     kept = DEFAULT_KEPT_EVENTS_COUNT if keep is None else max(keep, 0)
     if effect.through > change.old.events.total - kept:
-        yield f"events up to {effect.through} are removed, and the last {kept} are to stay"
+        return f"events up to {effect.through} are removed, and the last {kept} are to stay"
+    return None
 
 
-CHECKS_OF_EFFECTS: dict[type, tuple[str, Callable[[Any, Change], Iterator[str]]]] = {
+CHECKS_OF_EFFECTS: dict[type, tuple[str, Callable[[Any, Change], str | None]]] = {
     Dispatch: ("I2", _dispatches_in_turn),
     Settle: ("I1", _settles_what_is_consumed),
     LetGo: ("I1", _lets_go_when_empty),
