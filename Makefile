@@ -33,6 +33,7 @@ PLAIN := tools sdk/grctl/kube tests/kube operator/grctl_local tests/local tests/
 # Where the language and the names are checked (tools/language.py).
 
 PLAIN += docs README.md CONTRIBUTING.md CHANGELOG.md tests/docs tests/examples tests/tools
+PLAIN += sdk/grctl/arguments.py sdk/grctl/backoff.py sdk/grctl/terminal.py
 PLAIN += sdk/grctl/json sdk/grctl/serving sdk/grctl/logs sdk/grctl/models sdk/grctl/workflow sdk/grctl/worker
 PLAIN += tests/json tests/serving tests/logs tests/models tests/workflow tests/worker
 

@@ -22,7 +22,7 @@ DURATION = 10.0  # s: how long a holder that says nothing is waited for
 DEADLINE = 7.0  # s: how long it writes after a renewal; writes under way have the rest to end
 RENEW_EVERY = 3.0  # s: one renewal may fail, and a second be late
 
-API_VERSION = "coordination.k8s.io/v1"
+LEASE_API_VERSION = "coordination.k8s.io/v1"
 URL = "grctl.dev/dispatcher-url"
 SERVES = "grctl.dev/namespaces"
 WORKERS = "grctl.dev/workers"
@@ -115,7 +115,7 @@ def taken(seen: Sighting, candidate: Candidate, at: datetime, timing: Timing) ->
     body = deepcopy(seen.item) if seen.item else {"metadata": {}}
     annotations = body["metadata"].setdefault("annotations", {})
     annotations |= {URL: candidate.url, SERVES: candidate.serves}
-    body |= {"apiVersion": API_VERSION, "kind": "Lease"}
+    body |= {"apiVersion": LEASE_API_VERSION, "kind": "Lease"}
     body["spec"] = {
         "holderIdentity": candidate.identity,
         "leaseDurationSeconds": int(timing.duration),
