@@ -23,7 +23,7 @@ async def latency_beside_flood(testbed: Testbed, flooded: str, other: str, event
     """
     flood = [Start(flooded, number) for number in range(1, events + 1)]
     await in_flight(SENDERS_COUNT)(flood, testbed.send)
-    await testbed.worker().start().until_said("connected")
+    await testbed.worker().start().until_logged("connected")
     await testbed.starts.until([flood[0], Start(other, 0)])
     latencies = [await _latency(testbed, Start(other, 1))]
     while flood[-1] not in testbed.starts.first:

@@ -55,7 +55,7 @@ async def measure(
     """Return the figures of one round."""
     async with open_testbed(server, directory) as testbed:
         operator = await _ready(testbed.operator())
-        worker = await testbed.worker().start().until_said("connected")
+        worker = await testbed.worker().start().until_logged("connected")
         busy, idle = await counter(testbed), await counter(testbed)
         figures = {"memory with nothing, MB": await _memory(operator)}
         figures |= await _one_inbox(testbed, operator, busy, sizes, report)
@@ -178,7 +178,7 @@ async def _fail_over(testbed: Testbed, operator: Process, report: Report) -> Fig
     cluster it asks a Service. The event is sent after the signal to the leader.
     """
     standby = await _ready(testbed.operator(name="standby"))
-    await testbed.worker(name="worker-2", operator="standby").start().until_said("connected")
+    await testbed.worker(name="worker-2", operator="standby").start().until_logged("connected")
     figures: Figures = {}
     for run, number in (idle(1), signal.SIGTERM), (idle(2), signal.SIGKILL):
         report(f"{number.name} to the leader")
@@ -192,6 +192,6 @@ async def _fail_over(testbed: Testbed, operator: Process, report: Report) -> Fig
         await operator.until_ended()
         await _ready(operator)
         await standby.terminate()  # so that the first one leads again
-        await operator.until_said("operator leads")
+        await operator.until_logged("operator leads")
         await _ready(standby)
     return figures

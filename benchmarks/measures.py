@@ -148,11 +148,11 @@ async def counter(testbed: Testbed, *, waits: bool = True) -> WorkflowHandle:
 async def _full_inbox(testbed: Testbed, events: int) -> Load:
     """Send events before a worker exists, then start the worker."""
     operator = testbed.operator().start()
-    await operator.until_said("operator ready")
+    await operator.until_logged("operator ready")
     worker = testbed.worker()
 
     async def serve() -> float:
-        await worker.start().until_said("connected")
+        await worker.start().until_logged("connected")
         return cpu_of([worker.pid])
 
     handle = await counter(testbed, waits=False)
@@ -161,7 +161,7 @@ async def _full_inbox(testbed: Testbed, events: int) -> Load:
 
 async def _beside(testbed: Testbed, events: int) -> float:
     operator = testbed.operator().start()
-    await operator.until_said("operator ready")
+    await operator.until_logged("operator ready")
     flooded, other = [await counter(testbed, waits=False) for _ in range(2)]
     return await latency_beside_flood(testbed, flooded.workflow_id, other.workflow_id, events)
 

@@ -76,10 +76,10 @@ class Testbed(Sandbox):
     async def sample(self, operator: str = "operator") -> Sample:
         """Return what the parts have used and done so far."""
         figures = await self.figures(operator)
-        workers = [each.pid for each in self.processes.named("worker") if each.pids]
+        workers = [each.pid for each in self.processes.find("worker") if each.pids]
         used = (
             self.api_server.cpu(),
-            cpu_of([each.pid for each in self.processes.named(operator)]),
+            cpu_of([each.pid for each in self.processes.find(operator)]),
             cpu_of(workers),
             time.process_time() * 1000,
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from e2e.evidence import evidence
-from e2e.installation import Installation, installed
+from e2e.installation import Installation, install_operator
 from e2e.lab import ClusterLab, cluster_lab
 from e2e.settings import MISSING, ROOT, Settings
 
@@ -90,7 +90,7 @@ def installation(
     """The operator, installed by its chart."""
     settings.build_image(settings.image)
     installation = Installation(settings, tmp_path_factory.mktemp("operator"))
-    asyncio.run(installed(installation))
+    asyncio.run(install_operator(installation))
     yield installation
     asyncio.run(installation.remove())
 

@@ -50,12 +50,12 @@ class Installation:
         """Install the chart, and wait until all operators are ready."""
         await self.helm.install(OPERATOR, RELEASE, self.values(**values))
         self.is_installed = True
-        await self.kubectl.rolled_out(DEPLOYMENT)
+        await self.kubectl.wait_for_rollout(DEPLOYMENT)
 
     async def upgrade(self, chart: Path = OPERATOR, **values: Any) -> None:
         """Upgrade the release, and wait until all operators are new and ready."""
         await self.helm.upgrade(chart, RELEASE, self.values(**values))
-        await self.kubectl.rolled_out(DEPLOYMENT)
+        await self.kubectl.wait_for_rollout(DEPLOYMENT)
 
     async def uninstall(self) -> None:
         """Uninstall the release."""
@@ -76,7 +76,7 @@ class Installation:
         await self.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
-async def installed(installation: Installation) -> None:
+async def install_operator(installation: Installation) -> None:
     """Install the operator into a new namespace that takes only restricted pods."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     namespace = {"apiVersion": "v1", "kind": "Namespace"}

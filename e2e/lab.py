@@ -61,13 +61,13 @@ class ClusterLab:
     async def worker(self, release: str = "orders", **values: Any) -> None:
         """Install a worker of the image's own workflow, and wait until it is connected."""
         await self.helm.install(WORKER, release, self.worker_values(**values))
-        await self.kubectl.rolled_out(release)
+        await self.kubectl.wait_for_rollout(release)
 
     async def flows(self, release: str = "flows", **values: Any) -> None:
         """Install a worker of `Append` and `Slow`, and wait until it is connected."""
         await self.kubectl.apply(self._flows_map())
         await self.helm.install(WORKER, release, self.flows_values(**values))
-        await self.kubectl.rolled_out(release)
+        await self.kubectl.wait_for_rollout(release)
 
     def worker_values(self, **values: Any) -> Json:
         """Return the values of a worker of ProcessOrder, with changes."""

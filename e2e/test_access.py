@@ -116,4 +116,4 @@ async def test_a_worker_that_is_granted_its_type_connects_by_itself(lab: Cluster
     binding = ("create", "rolebinding", "execute", "--role=execute")
     await lab.kubectl(*binding, f"--serviceaccount={lab.namespace}:default")
 
-    await lab.kubectl.rolled_out("late")
+    await lab.kubectl.wait_for_rollout("late")

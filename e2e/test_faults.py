@@ -77,7 +77,7 @@ async def test_a_killed_operator_is_replaced_and_no_event_is_lost(
     await until_all_processed(lab, 2 * EVENTS_EACH)
     await lab.check_history()
     assert await leader(installation) != before
-    await installation.kubectl.rolled_out(DEPLOYMENT)
+    await installation.kubectl.wait_for_rollout(DEPLOYMENT)
 
 
 @pytest.mark.stops_node

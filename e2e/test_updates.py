@@ -57,8 +57,8 @@ async def test_worker_and_operator_are_updated_while_events_come(
         env = [{"name": "FLOWS_VERSION", "value": "2"}]
         await lab.helm.upgrade(WORKER, "flows", lab.flows_values(replicas=2, extraEnv=env))
         await installation.kubectl("rollout", "restart", f"deployment/{DEPLOYMENT}")
-        await lab.kubectl.rolled_out("flows")
-        await installation.kubectl.rolled_out(DEPLOYMENT)
+        await lab.kubectl.wait_for_rollout("flows")
+        await installation.kubectl.wait_for_rollout(DEPLOYMENT)
 
     await change_while_events_come(lab, update)
 

@@ -125,14 +125,14 @@ class ApiProxy:
         self._released.set()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        fault = self._fault_of(_described(request))
+        fault = self._fault_of(_description_of(request))
         if not fault.is_passed_on:
-            return _failed(request, fault)
+            return _failure(request, fault)
         try:
             return await self._pass_on(request, fault)
         except aiohttp.ClientError:
             self.counts["unreachable"] += 1
-            return _broken_off(request)
+            return _break_off(request)
 
     def _fault_of(self, request: ApiRequest) -> Fault:
         rule = next((each for each in self.rules if each.takes(request)), None)
@@ -145,11 +145,11 @@ class ApiProxy:
         body = shift_times(await request.read(), -self._ahead)
         async with self._ask(request, body) as answer:
             if fault.refusal or fault.cut_after == 0:
-                return _failed(request, fault)
-            is_stream = _described(request).is_watch and answer.status == 200
-            pieces = self._watched(request, answer) if is_stream else self._read(answer)
+                return _failure(request, fault)
+            is_stream = _description_of(request).is_watch and answer.status == 200
+            pieces = self._watch_lines(request, answer) if is_stream else self._read(answer)
             response = web.StreamResponse(status=answer.status, headers=self._headers(answer))
-            return await _send(request, response, _later(pieces, fault.delay_s), fault.cut_after)
+            return await _send(request, response, _delay(pieces, fault.delay_s), fault.cut_after)
 
     @contextlib.asynccontextmanager
     async def _ask(
@@ -159,7 +159,10 @@ class ApiProxy:
         response = await self._session.request(
             request.method,
             URL(self._connection.server + request.raw_path, encoded=True),
-            headers={**_passing(request.headers), **dict(await self._connection.authorization())},
+            headers={
+                **_headers_to_pass(request.headers),
+                **dict(await self._connection.authorization()),
+            },
             data=io.BytesIO(body) if body else None,
             skip_auto_headers=OF_THE_CLIENT,
         )
@@ -173,7 +176,7 @@ class ApiProxy:
     async def _read(self, answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
         yield shift_times(await answer.read(), self._ahead)
 
-    async def _watched(
+    async def _watch_lines(
         self, request: web.BaseRequest, answer: aiohttp.ClientResponse
     ) -> AsyncGenerator[bytes, None]:
         """Yield the lines of a watch, and break off or end it as the odds have it."""
@@ -194,7 +197,7 @@ class ApiProxy:
         return drawn
 
     def _headers(self, answer: aiohttp.ClientResponse) -> dict[str, str]:
-        headers = _passing(answer.headers)
+        headers = _headers_to_pass(answer.headers)
         if hdrs.DATE in headers:
             headers[hdrs.DATE] = shift_date(headers[hdrs.DATE], self._ahead)
         return headers
@@ -220,24 +223,24 @@ def _request(
     return web.BaseRequest(*parts, client_max_size=MAX_BODY_BYTES)
 
 
-def _described(request: web.BaseRequest) -> ApiRequest:
+def _description_of(request: web.BaseRequest) -> ApiRequest:
     query = request.query
     names_revision = bool(query.get("resourceVersion") or query.get("continue"))
     return ApiRequest(request.method, request.path, query.get("watch") == "true", names_revision)
 
 
-def _passing(headers: Mapping[str, str]) -> dict[str, str]:
+def _headers_to_pass(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers that go through."""
     ours = {name.lower() for name in OF_ONE_CONNECTION}
     return {name: text for name, text in headers.items() if name.lower() not in ours}
 
 
-def _failed(request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
+def _failure(request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
     """Return the fault's error, or end the connection if it has none."""
-    return _refused(fault.refusal) if fault.refusal else _broken_off(request)
+    return _refusal_response(fault.refusal) if fault.refusal else _break_off(request)
 
 
-def _refused(refusal: Refusal) -> web.Response:
+def _refusal_response(refusal: Refusal) -> web.Response:
     return web.Response(
         body=orjson.dumps(refusal.body),
         status=refusal.status,
@@ -245,7 +248,7 @@ def _refused(refusal: Refusal) -> web.Response:
     )
 
 
-def _broken_off(
+def _break_off(
     request: web.BaseRequest, begun: web.StreamResponse | None = None
 ) -> web.StreamResponse:
     """End the connection at once, and send nothing more."""
@@ -268,11 +271,11 @@ async def _send(
             async for piece in pieces:
                 if len(piece) >= left:
                     await response.write(piece[: int(left)])
-                    return _broken_off(request, response)
+                    return _break_off(request, response)
                 left -= len(piece)
                 await response.write(piece)
         except BrokenOffError:
-            return _broken_off(request, response)
+            return _break_off(request, response)
     await response.write_eof()
     return response
 
@@ -285,11 +288,11 @@ async def _lines(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
             yield line + b"\n"
 
 
-def _later(pieces: AsyncGenerator[bytes, None], delay_s: float) -> AsyncGenerator[bytes, None]:
-    return _delayed(pieces, delay_s) if delay_s else pieces
+def _delay(pieces: AsyncGenerator[bytes, None], delay_s: float) -> AsyncGenerator[bytes, None]:
+    return _delay_pieces(pieces, delay_s) if delay_s else pieces
 
 
-async def _delayed(
+async def _delay_pieces(
     pieces: AsyncGenerator[bytes, None], delay_s: float
 ) -> AsyncGenerator[bytes, None]:
     """Yield each piece so much later than it came; pieces that come meanwhile are not held up."""

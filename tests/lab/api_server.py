@@ -40,7 +40,7 @@ class EmbeddedApi:
 
     async def start_again(self) -> None:
         """Start it with the data that it has."""
-        await self.process.start().until_said(READY)
+        await self.process.start().until_logged(READY)
 
 
 @dataclass(frozen=True)

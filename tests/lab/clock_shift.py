@@ -17,7 +17,7 @@ def shift_times(text: bytes, by: timedelta) -> bytes:
     """Return a JSON text with each time shifted; the length stays the same."""
     if not by:
         return text
-    return STAMP.sub(lambda found: b'"' + _moved(found[1], by), text)
+    return STAMP.sub(lambda found: b'"' + _shift(found[1], by), text)
 
 
 def shift_date(date: str, by: timedelta) -> str:
@@ -25,5 +25,5 @@ def shift_date(date: str, by: timedelta) -> str:
     return format_datetime(parsedate_to_datetime(date) + by, usegmt=True)
 
 
-def _moved(stamp: bytes, by: timedelta) -> bytes:
+def _shift(stamp: bytes, by: timedelta) -> bytes:
     return (datetime.fromisoformat(stamp.decode()) + by).isoformat().encode()

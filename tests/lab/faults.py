@@ -91,12 +91,12 @@ BELIED = Fault("belied", refusal=TIMED_OUT)
 """The request was made, and is answered with an error all the same."""
 
 
-def refused(refusal: Refusal) -> Fault:
+def refusal_fault(refusal: Refusal) -> Fault:
     """Return the fault that a request is answered with an error and never made."""
     return Fault("refused", is_passed_on=False, refusal=refusal)
 
 
-def delayed(seconds: float) -> Fault:
+def delay_fault(seconds: float) -> Fault:
     """Return the fault that an answer comes so much later, line by line."""
     return Fault("delayed", delay_s=seconds)
 
@@ -122,7 +122,7 @@ class FaultRule:
 
 def lagging_watch(plural: str, seconds: float) -> FaultRule:
     """Return the rule that watches of one resource show everything so much later."""
-    return FaultRule(lambda request: request.is_watch_of(plural), delayed(seconds))
+    return FaultRule(lambda request: request.is_watch_of(plural), delay_fault(seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class FaultOdds:
     def draw(self, request: ApiRequest, chance: random.Random) -> Fault:
         """Return what goes wrong with a request."""
         refusals = FOR_A_REPLACE if request.method == "PUT" else FOR_ANY_REQUEST
-        faults = (refused(chance.choice(refusals)), CUT, LOST, BELIED, NOTHING)
+        faults = (refusal_fault(chance.choice(refusals)), CUT, LOST, BELIED, NOTHING)
         odds = (self.refused, self.cut, self.lost, self.belied)
         drawn = chance.choices(faults, (*odds, 1 - sum(odds)))[0]
         if drawn is NOTHING and request.names_revision and chance.random() < self.expired:

@@ -73,7 +73,7 @@ class Kubectl:
         """Apply objects."""
         return await self("apply", "-f", "-", stdin=list(manifests))
 
-    async def rolled_out(self, deployment: str) -> None:
+    async def wait_for_rollout(self, deployment: str) -> None:
         """Wait until all pods of a Deployment are new and ready."""
         line = ("rollout", "status", f"deployment/{deployment}", f"--timeout={ROLLOUT_S}s")
         await self(*line, patience=ROLLOUT_S + PATIENCE_S)

@@ -117,16 +117,16 @@ class Process:
         assert self._process is not None
         self._process.send_signal(number)
 
-    async def until_said(self, text: str) -> Self:
+    async def until_logged(self, text: str) -> Self:
         """Wait until its output in this life holds a text; fail at once if it ends before."""
         await eventually(
             lambda: text in self.output or not self.is_running, f"{self.name}: {text}", self._tail
         )
-        assert text in self.output, f"{self.name} ended before it said {text!r}:\n{self._tail()}"
+        assert text in self.output, f"{self.name} ended before it logged {text!r}:\n{self._tail()}"
         return self
 
     @asynccontextmanager
-    async def kept_alive(self) -> AsyncIterator[None]:
+    async def keep_alive(self) -> AsyncIterator[None]:
         """Start it again whenever it ends, as Kubernetes does with a pod's container."""
 
         async def watch() -> None:
@@ -168,7 +168,7 @@ class Processes:
         for process in reversed(processes):
             process.kill()
 
-    def named(self, name: str) -> list[Process]:
+    def find(self, name: str) -> list[Process]:
         """Return the processes of a name."""
         return [each for each in self.all if each.name == name]
 

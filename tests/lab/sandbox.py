@@ -58,8 +58,8 @@ class Sandbox:
         """Start an operator and a worker, with the same flags, and wait until both are ready."""
         operator = self.operator(*flags).start()
         worker = self.worker(*flags).start()
-        await operator.until_said("operator ready")
-        await worker.until_said("connected")
+        await operator.until_logged("operator ready")
+        await worker.until_logged("connected")
         return operator, worker
 
     async def figures(self, operator: str = "operator") -> Figures:

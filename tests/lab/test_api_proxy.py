@@ -34,7 +34,7 @@ from tests.lab.faults import (
     FaultOdds,
     FaultRule,
     lagging_watch,
-    refused,
+    refusal_fault,
 )
 from tests.lab.kubectl import Kubectl
 from tests.lab.manifests import event_manifest
@@ -125,8 +125,8 @@ async def test_the_api_server_decides_what_is_too_large(tmp_path: Path) -> None:
 
 async def test_the_first_rule_that_takes_a_request_decides_on_its_fault(tmp_path: Path) -> None:
     rules = [
-        FaultRule(is_create, refused(CONFLICT), times=1),
-        FaultRule(is_create, refused(UNAVAILABLE), times=1),
+        FaultRule(is_create, refusal_fault(CONFLICT), times=1),
+        FaultRule(is_create, refusal_fault(UNAVAILABLE), times=1),
     ]
     async with proxied(tmp_path, *rules) as (_, behind, proxy):
         with pytest.raises(ConflictError):

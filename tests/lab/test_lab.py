@@ -78,8 +78,8 @@ async def test_a_process_killed_and_started_again_is_the_same_but_for_its_pid(la
     operator, worker = await lab.start_both()
     operator.kill()
     assert not operator.is_running
-    await operator.start().until_said("operator ready")
-    await operator.until_said("worker connected")
+    await operator.start().until_logged("operator ready")
+    await operator.until_logged("worker connected")
     assert operator.pids[0] != operator.pids[1]
     assert operator.log.count("operator ready") == 2
     assert worker.is_running
@@ -88,6 +88,6 @@ async def test_a_process_killed_and_started_again_is_the_same_but_for_its_pid(la
 async def test_a_process_that_ends_too_early_fails_the_test_with_its_output(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
         process = processes.add("greeter", [sys.executable, "-c", "print('hello')"]).start()
-        with pytest.raises(AssertionError, match="greeter ended before it said 'bye':\nhello"):
-            await process.until_said("bye")
+        with pytest.raises(AssertionError, match="greeter ended before it logged 'bye':\nhello"):
+            await process.until_logged("bye")
     assert not process.is_running

@@ -63,7 +63,7 @@ async def test_an_event_costs_its_create_one_write_of_the_run_and_one_of_the_eve
     assert not [name for name in reads if name.split()[0] in {"get", "list", "watch"}]
 
 
-async def test_nothing_is_asked_for_while_nothing_happens_but_the_lease_is_renewed(
+async def test_an_idle_operator_only_renews_its_lease(
     lab: Lab,
 ) -> None:
     await lab.start_both()

@@ -65,7 +65,7 @@ async def _fate(lab: Lab, name: str, sent: SentEvent) -> dict[str, object]:
     return {key: store[key] for key in ("approved", "expired") if key in store}
 
 
-def _expired(run: WorkflowRun) -> bool:
+def _is_expired(run: WorkflowRun) -> bool:
     return run.status.store.get("expired") is True
 
 
@@ -122,8 +122,8 @@ async def test_a_stream_that_lags_changes_nothing(
     lagging = lagging_watch("workflowevents", LAG_S)
     async with ApiProxy(lab.kubeconfig, lab.directory / "kubeconfig-lagging", lagging) as proxy:
         operator = lab.operator(kubeconfig=proxy.kubeconfig).start()
-        await lab.worker().start().until_said("connected")
-        await operator.until_said("operator ready")
+        await lab.worker().start().until_logged("connected")
+        await operator.until_logged("operator ready")
         deadline = await _waiting(lab, "order")
         await clock.until(deadline - SECOND if in_time else deadline + SECOND)
         sent, created = await _approve(lab, "order")
@@ -140,8 +140,8 @@ async def test_a_rejected_event_leaves_the_deadline_where_it_was(lab: Lab, clock
     status = await sent.settled(timedelta(seconds=30))
     assert (status.phase, status.reason) == (EventPhase.REJECTED, EventReason.BAD_PAYLOAD)
     run = await lab.run("order")
-    assert _expired(run) or (run.status.wait and run.status.wait.deadline == deadline)
-    await lab.until_run("order", _expired)
+    assert _is_expired(run) or (run.status.wait and run.status.wait.deadline == deadline)
+    await lab.until_run("order", _is_expired)
     assert await clock.now() > deadline
 
 
@@ -171,7 +171,7 @@ async def test_a_thousand_waits_with_the_same_deadline(
     await _start_many(lab, names, until)
     await lab.start_both()
     await eventually(
-        lambda: _ended(lab) == RUNS_COUNT, "all waits have ended", patience=PATIENCE_S * 3
+        lambda: _count_ended(lab) == RUNS_COUNT, "all waits have ended", patience=PATIENCE_S * 3
     )
     deadlines = [deadline for _, deadline in _deadlines(lab)]
     same = max(deadlines, key=deadlines.count)
@@ -186,7 +186,7 @@ async def test_a_thousand_waits_with_the_same_deadline(
     assert stores == [{"expired": True}] * RUNS_COUNT
 
 
-def _ended(lab: Lab) -> int:
+def _count_ended(lab: Lab) -> int:
     """Count the runs that have committed their start, their timeout and the step after it."""
     return len({run.name for run in lab.recorder.runs if run.commits == 3})
 

@@ -98,9 +98,9 @@ async def test_two_operators_at_once_commit_nothing_twice(lab: Lab) -> None:
             operator = lab.operator(
                 "--lease-name", f"lease-{number}", name=f"operator-{number}", kubeconfig=kubeconfig
             )
-            await operator.start().until_said("operator ready")
+            await operator.start().until_logged("operator ready")
             worker = lab.worker(name=f"worker-{number}", operator=operator.name)
-            await worker.start().until_said("connected")
+            await worker.start().until_logged("connected")
         await _load_for(lab, LOAD_S)
         commits = [process.log.count(" committed ") for process in lab.processes.all]
         assert sum(count > 0 for count in commits) == 2, "both operators committed something"
@@ -177,7 +177,7 @@ async def _die_busy(lab: Lab, handle: WorkflowHandle, worker: Process, name: str
 async def test_a_handler_that_kills_its_worker_each_time_fails_the_run(lab: Lab) -> None:
     _, worker = await lab.start_both()
     handle = await lab.start("a")
-    async with worker.kept_alive():
+    async with worker.keep_alive():
         sent = await handle.send("kill", 1000)
         status = await sent.settled(PATIENCE_S)
         run = await lab.until_run("a", lambda run: run.status.phase is RunPhase.FAILED)
@@ -205,7 +205,7 @@ async def test_a_handler_that_kills_its_worker_does_not_fail_the_runs_beside_it(
     killer = await lab.start("killer")
     await lab.kubectl("patch", "wfr", "killer", "--type=merge", "-p", BEAR_ONE_CRASH)
     gate = lab.gate("held")
-    async with worker.kept_alive():
+    async with worker.keep_alive():
         held = [await each.send("gated", "held") for each in beside]
         await eventually(lambda: _began(lab, *held) == len(held), "all are at the gate")
         sent = await killer.send("kill", 1000)
@@ -227,7 +227,7 @@ def _began(lab: Lab, *sent: SentEvent) -> int:
 async def test_a_handler_that_kills_its_worker_a_few_times_succeeds(lab: Lab) -> None:
     _, worker = await lab.start_both()
     handle = await lab.start("a")
-    async with worker.kept_alive():
+    async with worker.keep_alive():
         sent = await handle.send("kill", 2)
         await handle.send("append", "behind it")
         await handle.send("done")

@@ -43,7 +43,7 @@ async def _start_step(lab: Lab, order: str) -> WorkflowHandle:
     return handle
 
 
-async def _ended(lab: Lab, order: str, phase: RunPhase) -> "RunStatus":
+async def _wait_for_end(lab: Lab, order: str, phase: RunPhase) -> "RunStatus":
     """Wait until a run has finished in a phase, and return its status."""
     run = await lab.until_run(order, lambda run: run.status.phase.finished)
     assert run.status.phase is phase
@@ -69,7 +69,7 @@ async def test_a_run_cancelled_in_a_step_ends_after_the_step(shared_lab: Lab, or
     shared_lab.gate(order).open()
     with pytest.raises(WorkflowCancelledError, match="after gated_step"):
         await handle.result(PATIENCE)
-    status = await _ended(shared_lab, order, RunPhase.CANCELLED)
+    status = await _wait_for_end(shared_lab, order, RunPhase.CANCELLED)
     assert status.store["passed"] == order, "what the step did is kept"
     await _check_waiting_event_is_rejected(shared_lab, order)
 
@@ -84,7 +84,7 @@ async def test_a_run_cancelled_while_it_handles_an_event_keeps_the_outcome(
     await shared_lab.kubectl("patch", "wfr", order, "--type=merge", "-p", patch)
     shared_lab.gate(order).open()
     assert (await sent.settled(PATIENCE)).phase is EventPhase.PROCESSED
-    status = await _ended(shared_lab, order, RunPhase.CANCELLED)
+    status = await _wait_for_end(shared_lab, order, RunPhase.CANCELLED)
     assert status.store["payloads"] == [order]
 
 
@@ -97,7 +97,7 @@ async def test_a_run_terminated_in_a_step_ends_at_once_and_aborts_the_handler(
         await handle.result(PATIENCE)
     aborted = shared_lab.gate(f"{order}-cancelled")
     await eventually(lambda: aborted.is_open, "the handler was cancelled")
-    status = await _ended(shared_lab, order, RunPhase.TERMINATED)
+    status = await _wait_for_end(shared_lab, order, RunPhase.TERMINATED)
     assert "passed" not in status.store, "what the step did is void"
     await _check_waiting_event_is_rejected(shared_lab, order)
 
@@ -135,7 +135,7 @@ async def test_a_run_that_takes_too_long_times_out_in_a_step(shared_lab: Lab, or
     await handle.send("step_at", order)
     with pytest.raises(WorkflowTimedOutError):
         await handle.result(PATIENCE)
-    status = await _ended(shared_lab, order, RunPhase.TIMED_OUT)
+    status = await _wait_for_end(shared_lab, order, RunPhase.TIMED_OUT)
     assert "passed" not in status.store
     if shared_lab.gate(order).is_reached:
         aborted = shared_lab.gate(f"{order}-cancelled")

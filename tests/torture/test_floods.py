@@ -171,7 +171,7 @@ async def _latencies(client: Client, count: int = 5) -> list[float]:
 async def test_events_that_are_applied_again_and_again_keep_their_order(
     lab: Lab, report: Report
 ) -> None:
-    await lab.operator().start().until_said("operator ready")
+    await lab.operator().start().until_logged("operator ready")
     await start(lab, "a")
     await flood(lab, ["a"] * (FLOOD // 3))
     names = [answer.name for answer in lab.recorder.answers]

@@ -142,7 +142,7 @@ async def tortured(server: ApiServer, directory: Path, seed: str) -> AsyncIterat
         for process in (*operators, *workers):
             process.start()
         for operator in operators:
-            await operator.until_said("operator ready")
+            await operator.until_logged("operator ready")
         faulty = RecordingClient(lab.recorder, lab.namespace, proxies[-1].kubeconfig)
         clients = (lab.client, await stack.enter_async_context(faulty))
         injector = FaultInjector(
