@@ -198,8 +198,8 @@ def an_event_goes_ahead_of_the_one_before_it(patch: pytest.MonkeyPatch) -> Calla
 
 @broken("no faults but time")
 def the_engine_asks_for_no_wake_up(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    def forgetful(run: Any, events: Events, executions: Executions, now: datetime) -> Decision:
-        return replace(decide(run, events, executions, now), wake_at=None)
+    def forgetful(*what: Any, **how: Any) -> Decision:
+        return replace(decide(*what, **how), look_again_at=None)
 
     return forgetful
 
@@ -331,8 +331,8 @@ def an_event_is_given_to_a_worker_before_its_name_is_written(
 
 @broken("two operators that lag")
 def an_event_is_settled_before_its_commit(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    def hasty(run: Any, events: Events, executions: Executions, now: datetime) -> Decision:
-        decision = decide(run, events, executions, now)
+    def hasty(*what: Any, **how: Any) -> Decision:
+        decision = decide(*what, **how)
         settles = tuple(each for each in decision.after if isinstance(each, Settle))
         return replace(decision, before=decision.before + settles)
 
@@ -341,8 +341,8 @@ def an_event_is_settled_before_its_commit(patch: pytest.MonkeyPatch) -> Callable
 
 @broken("crashes")
 def an_outbox_is_not_settled_after_a_crash(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    def lazy(run: Any, events: Events, executions: Executions, now: datetime) -> Decision:
-        decision = decide(run, events, executions, now)
+    def lazy(run: Any, *what: Any, **how: Any) -> Decision:
+        decision = decide(run, *what, **how)
         kept = tuple(each for each in decision.before if not isinstance(each, Settle))
         return decision if run is None else replace(decision, before=kept)
 
@@ -448,9 +448,9 @@ def a_finished_run_is_not_looked_at_when_its_time_is_over(
     right = retention.expire
 
     def forgetful(situation: Situation, draft: Draft) -> bool:
-        wake_at = draft._wake_at
+        before = draft._look_again_at
         closed = right(situation, draft)
-        draft._wake_at = wake_at
+        draft._look_again_at = before
         return closed
 
     return _with_rule(patch, right, forgetful)

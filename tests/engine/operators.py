@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from grctl.models import FINALIZER, RunPhase, WorkflowRun
 from grctl_operator.engine import (
+    SHOWN_AFTER,
     Announce,
     AwaitClearWorker,
     AwaitWorker,
@@ -29,7 +30,7 @@ from grctl_operator.engine import (
     Release,
     Settle,
     Trim,
-    decide_ahead,
+    Urgency,
 )
 from grctl_operator.engine.commit import RUN_GONE, UNKNOWN_FATE
 from grctl_operator.engine.observation import LONG_AGO
@@ -81,7 +82,7 @@ class Operator(WorkerRegistry):
         self.event_position: int | None = None
         self.started = self._known_run(), self.now
         self.woken = True
-        self.wake_at: datetime | None = None
+        self.look_again_at: datetime | None = None
         self.seen_gone: set[str] = set()
         self.settles: dict[str, Settle] = {}
         self.answers: list[tuple[str, Json | None]] = []
@@ -114,7 +115,7 @@ class Operator(WorkerRegistry):
 
     @property
     def awake(self) -> bool:
-        return self.woken or (self.wake_at is not None and self.now >= self.wake_at)
+        return self.woken or (self.look_again_at is not None and self.now >= self.look_again_at)
 
     def has_seen(self, uid: str) -> bool:
         """Return whether it saw the event at its first place."""
@@ -203,7 +204,7 @@ class Operator(WorkerRegistry):
         """Decide. `show`: a write for people is due. `wait`: one that may be deferred is not."""
         if not self.ready or self.planned or self.writing or not self.awake:
             return
-        self.woken, self.wake_at = False, None
+        self.woken, self.look_again_at = False, None
         run, seen = self.run, self._known_run()
         decision = self._ask(ahead=wait and self.waits)
         for effect in decision.after:
@@ -211,15 +212,16 @@ class Operator(WorkerRegistry):
             require(not withdrawn, "withdrawal: an event is consumed that was seen to be withdrawn")
         self._check_cancellation(decision)
         self._check_rejections(decision)
-        if decision.wake_at:
-            self.wake_at = decision.wake_at
+        if decision.look_again_at:
+            self.look_again_at = decision.look_again_at
         for effect in decision.before:
             self._perform(effect)
         if self._known_run() != seen:
             self.woken = True  # an effect changed the run: decide upon what it is now
             return
-        due = decision.write_by is not None and (show or decision.write_by <= self.now)
-        self.waits = wait and (self.waits or (due and decision.with_next))
+        batched = decision.urgency is Urgency.BATCHED
+        self.waits = wait and (self.waits or batched)
+        due = decision.status is not None and (show or self._has_lasted(decision))
         if self.waits:
             self.woken = True  # its time comes
         elif due and run is not None:
@@ -228,10 +230,15 @@ class Operator(WorkerRegistry):
     def _ask(self, *, ahead: bool) -> Decision:
         since = self.first_seen[1] if self.run else None
         views = self.cache.get_view(KEY, since), self._executions(), self.now
-        if ahead and self.run and (decision := decide_ahead(self.run, *views)):
-            return decision
-        self.waits = False
-        return self.decide(self.run, *views)
+        decision = self.decide(self.run, *views, batching=ahead)
+        self.waits = ahead and decision.status is None and decision.urgency is Urgency.BATCHED
+        return decision
+
+    def _has_lasted(self, decision: Decision) -> bool:
+        """Whether a status is due: what is only for people once it has lasted."""
+        if decision.urgency is not Urgency.FOR_PEOPLE:
+            return True
+        return decision.so_since is not None and decision.so_since + SHOWN_AFTER <= self.now
 
     def _check_cancellation(self, decision: Decision) -> None:
         """Check that a cancellation waits for the handler that runs: only other ends void it."""

@@ -17,12 +17,11 @@ from grctl_operator.engine import (
     Held,
     Release,
     decide,
-    decide_ahead,
-    may_wait,
+    urgency_of_outcomes,
 )
 from grctl_operator.engine.ahead import AHEAD
-from grctl_operator.engine.draft import WITH_NEXT
 from grctl_operator.engine.situation import OUTBOX_LIMIT
+from grctl_operator.engine.urgency import MAX_OUTCOMES_PER_BATCH, Urgency
 from tests.engine.builders import (
     NOON,
     at,
@@ -108,12 +107,16 @@ def test_a_commit_may_be_written_with_the_next_while_all_events_are_with_the_wor
     one_waits = decide(run, view(run, *events), executions(first), NOON)
 
     assert [len(names) for _, _, names in ahead(all_given)] == [2]
-    assert (all_given.rests, all_given.with_next) == (True, True)
-    assert (one_waits.rests, one_waits.with_next) == (False, False)
+    assert (all_given.urgency, one_waits.urgency) == (Urgency.BATCHED, Urgency.NOW)
+    assert one_waits.look_again_at == NOON
+    assert all_given.look_again_at != NOON
 
 
-@pytest.mark.parametrize(("back", "may_wait"), [(WITH_NEXT, True), (WITH_NEXT + 1, False)])
-def test_the_write_of_many_outcomes_does_not_wait(back: int, may_wait: bool) -> None:
+@pytest.mark.parametrize(
+    ("back", "urgency"),
+    [(MAX_OUTCOMES_PER_BATCH, Urgency.BATCHED), (MAX_OUTCOMES_PER_BATCH + 1, Urgency.NOW)],
+)
+def test_the_write_of_many_outcomes_does_not_wait(back: int, urgency: Urgency) -> None:
     run, events = waiting_run(), many("approve", back)
     chain = [execution(run, events[0])]
     for number in range(1, back):
@@ -122,7 +125,7 @@ def test_the_write_of_many_outcomes_does_not_wait(back: int, may_wait: bool) -> 
     decision = decide(run, view(run, *events), executions(*map(quick, chain)), NOON)
 
     assert status_of(decision).commits == run.status.commits + back
-    assert decision.with_next is may_wait
+    assert decision.urgency is urgency
 
 
 def test_no_more_events_are_ahead_than_the_outbox_has_room_for() -> None:
@@ -274,61 +277,67 @@ def test_a_wait_never_ends_before_an_event_that_waited_when_it_began() -> None:
     assert status.wait == Wait(since=at("12:00:02"), deadline=at("12:00:02"), timeout_step="remind")
 
 
-def test_outcomes_may_wait_while_all_events_of_a_run_are_with_its_worker() -> None:
+def test_outcomes_may_be_batched_while_all_events_of_a_run_are_with_its_worker() -> None:
     consumed, *events = many("approve", 3)
     run = with_status(waiting_run(), settled=(settlement(consumed),))
     first = execution(run, events[0])
     held = executions(quick(first), runs(behind(first, run, events[1], "e2")))
+    given, one_more = view(run, consumed, *events), view(run, consumed, *events, event("reject"))
 
-    assert may_wait(run, view(run, consumed, *events), held)
-    assert not may_wait(run, view(run, consumed, *events, event("reject")), held)
+    assert urgency_of_outcomes(run, given, held) is Urgency.BATCHED
+    assert urgency_of_outcomes(run, one_more, held) is Urgency.NOW
 
 
 @pytest.mark.parametrize("result", [NextStep(step="ship"), Complete(result=1), failed()])
-def test_an_outcome_that_does_not_go_on_waiting_does_not_wait(result: Any) -> None:
+def test_an_outcome_that_ends_the_wait_is_not_batched(result: Any) -> None:
     run, (handled,) = waiting_run(), many("approve", 1)
+    held = executions(quick(execution(run, handled), result))
 
-    assert not may_wait(run, view(run, handled), executions(quick(execution(run, handled), result)))
+    assert urgency_of_outcomes(run, view(run, handled), held) is Urgency.NOW
 
 
-def test_an_outcome_of_a_run_that_did_not_wait_does_not_wait() -> None:
+def test_an_outcome_of_a_run_that_did_not_wait_is_not_batched() -> None:
     run = stepping_run("ship")
+    held = executions(quick(execution(run)))
 
-    assert not may_wait(run, view(run), executions(quick(execution(run))))
+    assert urgency_of_outcomes(run, view(run), held) is Urgency.NOW
 
 
-@pytest.mark.parametrize(("back", "waits"), [(WITH_NEXT, True), (WITH_NEXT + 1, False)])
-def test_many_outcomes_do_not_wait(back: int, waits: bool) -> None:
+@pytest.mark.parametrize(
+    ("back", "urgency"),
+    [(MAX_OUTCOMES_PER_BATCH, Urgency.BATCHED), (MAX_OUTCOMES_PER_BATCH + 1, Urgency.NOW)],
+)
+def test_many_outcomes_are_not_batched(back: int, urgency: Urgency) -> None:
     run, events = waiting_run(), many("approve", back)
     held = [quick(execution(run, each, each.name)) for each in events]
 
-    assert may_wait(run, view(run, *events), executions(*held)) is waits
+    assert urgency_of_outcomes(run, view(run, *events), executions(*held)) is urgency
 
 
-def test_no_outcome_waits_with_a_worker_that_has_no_room_for_others() -> None:
+def test_an_outcome_is_not_batched_if_its_worker_has_no_room_for_others() -> None:
     run, (handled,) = waiting_run(), many("approve", 1)
     events, held = view(run, handled), quick(execution(run, handled))
     full = executions(held, workers=[worker("w1", free=0), worker("w2")])
     other_full = executions(held, workers=[worker("w1"), worker("w2", free=0)])
 
-    assert [may_wait(run, events, each) for each in (full, other_full)] == [False, True]
+    expected = [Urgency.NOW, Urgency.BATCHED]
+    assert [urgency_of_outcomes(run, events, each) for each in (full, other_full)] == expected
     decisions = [decide(run, events, each, NOON) for each in (full, other_full)]
-    assert [each.with_next for each in decisions] == [False, True]
+    assert [each.urgency for each in decisions] == expected
 
 
-def test_while_outcomes_wait_the_next_events_are_handed_over_as_ever() -> None:
+def test_while_outcomes_are_deferred_the_next_events_are_handed_over_as_ever() -> None:
     consumed, *events = many("approve", 3)
     run = with_status(waiting_run(), settled=(settlement(consumed),))
     held = executions(quick(execution(run, events[0])))
     seen = view(run, consumed, *events)
 
-    now, in_the_end = decide_ahead(run, seen, held, NOON), decide(run, seen, held, NOON)
+    now, in_the_end = decide(run, seen, held, NOON, batching=True), decide(run, seen, held, NOON)
 
-    assert now is not None
-    assert in_the_end.with_next
+    assert in_the_end.urgency is Urgency.BATCHED
     assert ahead(now) == [("e1", run.status.commits + 1, ["approve-3"])]
-    assert (now.before, now.wake_at) == (in_the_end.before, in_the_end.wake_at)
-    assert (now.status, now.write_by, now.after) == (None, None, ())
+    assert (now.before, now.look_again_at) == (in_the_end.before, in_the_end.look_again_at)
+    assert (now.status, now.urgency, now.after) == (None, Urgency.BATCHED, ())
 
 
 @pytest.mark.parametrize(
@@ -342,20 +351,26 @@ def test_while_outcomes_wait_the_next_events_are_handed_over_as_ever() -> None:
     ],
     ids=["unknown event", "one more than goes ahead", "step", "complete", "failed"],
 )
-def test_an_outcome_that_may_not_wait_is_not_left_for_later(
+def test_an_outcome_that_may_not_be_batched_is_committed_while_others_are_deferred(
     result: Any, waiting: list[Event]
 ) -> None:
     run, handled = waiting_run(), many("approve", 1)[0]
-    held = executions(quick(execution(run, handled), result))
+    what = view(run, handled, *waiting), executions(quick(execution(run, handled), result)), NOON
 
-    assert decide_ahead(run, view(run, handled, *waiting), held, NOON) is None
+    decision = decide(run, *what, batching=True)
+
+    assert decision.urgency is Urgency.NOW
+    assert decision == decide(run, *what)
 
 
-def test_a_run_without_an_outcome_leaves_nothing_for_later() -> None:
+def test_a_run_without_an_outcome_is_decided_as_ever_while_others_are_deferred() -> None:
     run, (handled,) = waiting_run(), many("approve", 1)
-    running = executions(runs(execution(run, handled)))
+    what = view(run, handled), executions(runs(execution(run, handled))), NOON
 
-    assert decide_ahead(run, view(run, handled), running, NOON) is None
+    decision = decide(run, *what, batching=True)
+
+    assert decision.status is not None
+    assert decision == decide(run, *what)
 
 
 @pytest.mark.parametrize("ends", [{"terminate": True}, {"cancel": True}])
@@ -364,8 +379,10 @@ def test_a_request_for_the_end_of_a_run_does_not_wait_for_deferred_outcomes(ends
     asked = run.model_copy(update={"spec": run.spec.model_copy(update=ends)})
     held = executions(quick(execution(run, events[0])))
 
-    assert decide_ahead(run, view(run, *events), held, NOON) is not None
-    assert decide_ahead(asked, view(asked, *events), held, NOON) is None
+    assert decide(run, view(run, *events), held, NOON, batching=True).status is None
+    ended = decide(asked, view(asked, *events), held, NOON, batching=True)
+    assert ended.status is not None
+    assert ended == decide(asked, view(asked, *events), held, NOON)
 
 
 def gone_on_with_a_step() -> tuple[WorkflowRun, Event, Execution]:

@@ -46,9 +46,9 @@ def steps_in(run: WorkflowRun, span: timedelta, took: timedelta) -> int:
     while now < NOON + span:
         decision = decide(run, view(run), executions(), now)
         if not every(Dispatch, decision.before):
-            assert decision.wake_at is not None
-            assert decision.wake_at > now
-            now = decision.wake_at
+            assert decision.look_again_at is not None
+            assert decision.look_again_at > now
+            now = decision.look_again_at
             continue
         now += took
         run, _ = after_one_more(run, now)
@@ -87,7 +87,7 @@ def test_a_chain_is_never_held_back_for_longer_than_its_length_says() -> None:
     run = chained(MAX_UNSLOWED_STEPS + 5)
     decision = decide(run, view(run), executions(), NOON)
     assert every(Dispatch, decision.before) == []
-    assert decision.wake_at == NOON + seconds(5 / SLOWED_STEPS_PER_S)
+    assert decision.look_again_at == NOON + seconds(5 / SLOWED_STEPS_PER_S)
 
 
 def test_an_event_begins_a_new_chain() -> None:
@@ -125,4 +125,4 @@ def test_a_chain_of_any_length_that_somebody_wrote_goes_on_within_a_second() -> 
 
     decision = decide(run, view(run), executions(), NOON)
 
-    assert decision.wake_at == NOON + seconds(1)
+    assert decision.look_again_at == NOON + seconds(1)

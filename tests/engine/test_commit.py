@@ -19,6 +19,7 @@ from grctl_operator.engine import (
     decide,
 )
 from grctl_operator.engine.commit import RUN_GONE, UNKNOWN_FATE
+from grctl_operator.engine.urgency import Urgency
 from tests.engine.builders import (
     NOON,
     at,
@@ -61,7 +62,7 @@ def test_an_outcome_and_the_event_it_consumed_are_one_commit() -> None:
     assert [(each.name, each.phase, each.reason) for each in status.settled] == [
         ("approve", EventPhase.PROCESSED, "Handled")
     ]
-    assert decision.write_by == NOON
+    assert decision.urgency is Urgency.NOW
 
 
 def test_an_event_is_settled_and_its_worker_released_only_after_the_commit() -> None:

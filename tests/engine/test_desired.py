@@ -18,6 +18,7 @@ from grctl.models import (
 )
 from grctl.models.wire import Execution
 from grctl_operator.engine import Announce, Dispatch, Held, Hold, Release, decide
+from grctl_operator.engine.urgency import Urgency
 from tests.engine.builders import (
     NOON,
     at,
@@ -60,7 +61,7 @@ def test_a_spec_ends_its_run_by_a_commit(run: WorkflowRun, phase: RunPhase, mess
     status = status_of(decision)
     assert (status.phase, status.message, status.finished_at) == (phase, message, NOON)
     assert status.commits == run.status.commits + 1
-    assert decision.write_by == NOON
+    assert decision.urgency is Urgency.NOW
     assert every(Dispatch, decision.before) == []
 
 
@@ -177,7 +178,7 @@ def test_a_run_in_its_last_second_goes_on_and_is_looked_at_after_it() -> None:
     decision = decide(run, view(run), executions(), at("12:00:00.999"))
 
     assert status_of(decision).phase is RunPhase.WAIT_EVENT
-    assert decision.wake_at == at("12:00:01")
+    assert decision.look_again_at == at("12:00:01")
 
 
 def test_a_run_that_never_found_a_worker_is_timed_out_too() -> None:
@@ -201,7 +202,7 @@ def test_the_earlier_of_two_times_wakes() -> None:
 
     decision = decide(run, view(run), executions(), NOON)
 
-    assert decision.wake_at == at("12:30:01")
+    assert decision.look_again_at == at("12:30:01")
 
 
 @pytest.mark.parametrize("spec", [{"cancel": True}, {"terminate": True}, {"timeout": HOUR}])

@@ -14,6 +14,7 @@ from grctl_operator.engine import (
     decide,
 )
 from grctl_operator.engine.telling import MAX_ANNOUNCED_EVENTS
+from grctl_operator.engine.urgency import Urgency
 from tests.engine.builders import (
     NOON,
     at,
@@ -25,7 +26,6 @@ from tests.engine.builders import (
     many,
     new_run,
     runs,
-    seconds,
     status_of,
     stepping_run,
     view,
@@ -43,7 +43,7 @@ def test_a_new_run_dispatches_its_start_handler_without_a_write() -> None:
     assert decision.before == (
         Dispatch(HandlerKind.START, "start", attempt=1, commits=0, base=None),
     )
-    assert decision.write_by == NOON + seconds(0.25)
+    assert (decision.urgency, decision.so_since) == (Urgency.FOR_PEOPLE, NOON)
 
 
 def test_a_run_without_our_finalizer_gets_it_and_its_dispatch_does_not_wait() -> None:
@@ -62,7 +62,7 @@ def test_a_committed_step_is_dispatched_without_a_write() -> None:
     assert decision.before == (
         Dispatch(HandlerKind.STEP, "ship", attempt=1, commits=3, base="before"),
     )
-    assert decision.write_by == NOON + seconds(0.25)
+    assert (decision.urgency, decision.so_since) == (Urgency.FOR_PEOPLE, NOON)
 
 
 def test_an_arrived_event_is_dispatched_without_a_write() -> None:
@@ -74,7 +74,7 @@ def test_an_arrived_event_is_dispatched_without_a_write() -> None:
     assert decision.before == (
         Dispatch(HandlerKind.EVENT, "approve", 1, commits=3, base="before", event=approve),
     )
-    assert decision.write_by == NOON + seconds(0.25)
+    assert (decision.urgency, decision.so_since) == (Urgency.FOR_PEOPLE, NOON)
 
 
 def test_a_step_does_not_look_at_the_inbox() -> None:
@@ -202,7 +202,7 @@ def test_a_missing_worker_is_announced_on_the_waiting_event_too() -> None:
         ("NoWorker", approve, approve.created)
     ]
     assert told[0].message.endswith("none is connected there. The event waits.")
-    assert decision.wake_at == at("12:00:02")
+    assert decision.look_again_at == at("12:00:02")
 
 
 def test_a_missing_worker_is_announced_on_a_few_of_many_events() -> None:
@@ -223,7 +223,7 @@ def test_a_worker_that_is_replaced_within_five_seconds_is_not_announced() -> Non
     missing = decide(run, view(run), executions(workers=[gone]), at("12:00:01"))
 
     assert replaced.before == (AwaitWorker(),)
-    assert replaced.wake_at == at("12:00:01")
+    assert replaced.look_again_at == at("12:00:01")
     assert [each.since for each in every(Announce, missing.before)] == [gone.seen]
 
 
@@ -235,7 +235,7 @@ def test_no_missing_worker_is_announced_while_workers_reconnect_to_a_new_operato
     late = decide(run, view(run), fresh, at("12:00:02"))
 
     assert every(Announce, early.before) == []
-    assert early.wake_at == at("12:00:02")
+    assert early.look_again_at == at("12:00:02")
     assert len(every(Announce, late.before)) == 1
 
 
@@ -265,7 +265,7 @@ def test_work_older_than_the_operator_is_held_back_for_two_seconds(run: Workflow
     later = decide(run, view(run), started, at("12:00:01"))
 
     assert every(Dispatch, early.before) == []
-    assert early.wake_at == at("12:00:01")
+    assert early.look_again_at == at("12:00:01")
     assert len(every(Dispatch, later.before)) == 1
 
 
@@ -276,7 +276,7 @@ def test_an_event_older_than_the_operator_is_held_back_for_two_seconds() -> None
     decision = decide(run, view(run, event("approve")), started, NOON)
 
     assert every(Dispatch, decision.before) == []
-    assert decision.wake_at == at("12:00:01")
+    assert decision.look_again_at == at("12:00:01")
 
 
 def test_work_older_than_the_operator_waits_no_longer_than_for_the_workers() -> None:
@@ -321,7 +321,7 @@ def test_a_back_off_is_full_though_its_begin_was_rounded_up() -> None:
     decision = decide(run, view(run), executions(), at("12:00:00.001"))
 
     assert every(Dispatch, decision.before) == []
-    assert decision.wake_at == at("12:00:03")
+    assert decision.look_again_at == at("12:00:03")
 
 
 def test_a_missing_worker_is_announced_although_the_clock_stepped_back() -> None:
@@ -339,4 +339,4 @@ def test_work_from_before_the_clock_stepped_back_is_held_back_like_older_work() 
     decision = decide(run, view(run), started, NOON)
 
     assert every(Dispatch, decision.before) == []
-    assert decision.wake_at == at("12:00:01")
+    assert decision.look_again_at == at("12:00:01")

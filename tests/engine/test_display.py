@@ -5,6 +5,7 @@ import pytest
 from grctl.models import Complete, HandlerKind, RunPhase, RunStatus, WaitForEvent, WorkflowRun
 from grctl_operator.engine import Decision, Dispatch, decide
 from grctl_operator.engine.display import MAX_SHOWN_INBOX_ENTRIES
+from grctl_operator.engine.urgency import SHOWN_AFTER, Urgency
 from tests.engine.builders import (
     NOON,
     at,
@@ -42,7 +43,7 @@ def test_a_view_for_people_is_due_after_a_quarter_of_a_second() -> None:
     ship = runs(execution(run, "ship"), since=NOON)
     decision = decide(run, view(run), executions(ship), NOON)
 
-    assert decision.write_by == NOON + seconds(0.25)
+    assert (decision.urgency, decision.so_since) == (Urgency.FOR_PEOPLE, NOON)
     assert status_of(decision).commits == run.status.commits
 
 
@@ -50,7 +51,10 @@ def test_a_handler_that_has_run_for_a_quarter_of_a_second_is_shown_at_once() -> 
     run = stepping_run("ship")
     ship = runs(execution(run, "ship"), since=NOON - seconds(0.3))
 
-    assert decide(run, view(run), executions(ship), NOON).write_by == NOON
+    decision = decide(run, view(run), executions(ship), NOON)
+
+    assert decision.so_since == NOON - seconds(0.3)
+    assert decision.so_since + SHOWN_AFTER < NOON
 
 
 def test_an_event_that_comes_while_a_shown_handler_runs_waits_for_its_quarter() -> None:
@@ -60,7 +64,7 @@ def test_an_event_that_comes_while_a_shown_handler_runs_waits_for_its_quarter() 
 
     decision = decide(seen, view(seen, event("approve")), running, NOON)
 
-    assert decision.write_by == NOON + seconds(0.25)
+    assert (decision.urgency, decision.so_since) == (Urgency.FOR_PEOPLE, NOON)
 
 
 def test_a_dispatch_is_looked_at_again_when_it_has_lasted() -> None:
@@ -71,7 +75,7 @@ def test_a_dispatch_is_looked_at_again_when_it_has_lasted() -> None:
     decision = decide(seen, view(seen, approve), executions(), NOON)
 
     assert every(Dispatch, decision.before)
-    assert decision.wake_at == NOON + seconds(0.25)
+    assert decision.look_again_at == NOON + seconds(0.25)
 
 
 def test_a_view_that_is_written_needs_no_other() -> None:
@@ -91,8 +95,8 @@ def test_a_view_costs_no_write_when_a_commit_comes_first() -> None:
     decision = decide(run, view(run), done, NOON + seconds(0.2))
     after = written(run, decision)
 
-    assert running.write_by is not None
-    assert running.write_by > NOON + seconds(0.2)
+    assert (running.urgency, running.so_since) == (Urgency.FOR_PEOPLE, NOON)
+    assert NOON + seconds(0.2) < NOON + SHOWN_AFTER
     assert decide(after, view(after), executions(), NOON + seconds(0.2)) == Decision()
 
 

@@ -5,13 +5,13 @@ from grctl.models.run import HistoryEntry
 from grctl_operator.engine import Decision, Event, ListEvents
 from grctl_operator.engine.draft import HISTORY_LENGTH, Draft
 from grctl_operator.engine.situation import Situation
+from grctl_operator.engine.urgency import Urgency
 from tests.engine.builders import (
     NOON,
     at,
     event,
     execution,
     executions,
-    seconds,
     status_of,
     stepping_run,
     view,
@@ -33,7 +33,7 @@ def test_a_change_for_people_is_written_a_little_later() -> None:
     made = draft()
     made.change(message="busy")
 
-    assert made.decision().write_by == NOON + seconds(0.25)
+    assert (made.decision().urgency, made.decision().so_since) == (Urgency.FOR_PEOPLE, NOON)
 
 
 def test_a_change_that_only_the_operator_knows_is_written_at_once() -> None:
@@ -42,7 +42,7 @@ def test_a_change_that_only_the_operator_knows_is_written_at_once() -> None:
 
     decision = made.decision()
 
-    assert decision.write_by == NOON
+    assert decision.urgency is Urgency.NOW
     assert status_of(decision).commits == WAITS.status.commits
 
 
@@ -53,9 +53,9 @@ def test_nothing_is_due_once_a_run_waits_for_an_event_and_none_is_there() -> Non
     finishes.finish(RunPhase.COMPLETED, "Completed", "Completed.")
     finishes.commit(execution(WAITS))
 
-    rest = [made.decision().rests for made in (waits, has_next, finishes)]
+    looks = [made.decision().look_again_at for made in (waits, has_next, finishes)]
 
-    assert rest == [True, False, False]
+    assert looks == [None, NOON, NOON]
 
 
 def test_an_event_that_a_commit_consumes_does_not_wait() -> None:
@@ -64,7 +64,7 @@ def test_an_event_that_a_commit_consumes_does_not_wait() -> None:
     made.consume(handled, EventPhase.PROCESSED, "Handled")
     made.commit(execution(WAITS, handled))
 
-    assert made.decision().rests
+    assert made.decision().look_again_at is None
 
 
 def test_a_commit_of_a_run_that_goes_on_waiting_may_be_written_with_the_next() -> None:
@@ -77,8 +77,9 @@ def test_a_commit_of_a_run_that_goes_on_waiting_may_be_written_with_the_next() -
     begins.change(phase=RunPhase.WAIT_EVENT, step=None, wait=goes_on.status.wait)
 
     drafts = (goes_on, has_next, finishes, begins, shows)
-    assert [made.decision().with_next for made in drafts] == [True, False, False, False, False]
-    assert begins.decision().rests
+    others = [Urgency.NOW, Urgency.NOW, Urgency.NOW, None]
+    assert [made.decision().urgency for made in drafts] == [Urgency.BATCHED, *others]
+    assert begins.decision().look_again_at is None
 
 
 def test_a_commit_moves_commits_by_one_and_names_its_execution() -> None:
@@ -121,7 +122,7 @@ def test_the_earliest_of_several_moments_wakes() -> None:
     for moment in ("12:30", "12:10", "12:20"):
         made.wake(at(moment))
 
-    assert made.decision().wake_at == at("12:10")
+    assert made.decision().look_again_at == at("12:10")
 
 
 def test_an_end_clears_step_and_wait() -> None:

@@ -103,7 +103,7 @@ def test_a_finished_run_without_leftovers_is_left_alone() -> None:
 
     decision = decide(shown, view(shown), executions(), NOON)
 
-    assert (decision.status, decision.before, decision.wake_at) == (None, (), None)
+    assert (decision.status, decision.before, decision.look_again_at) == (None, (), None)
 
 
 def test_a_deleted_run_first_rejects_its_waiting_events() -> None:

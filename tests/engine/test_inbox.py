@@ -12,6 +12,7 @@ from grctl_operator.engine import (
     Settle,
     decide,
 )
+from grctl_operator.engine.urgency import Urgency
 from tests.engine.builders import (
     NOON,
     at,
@@ -88,7 +89,7 @@ def test_a_rejection_is_a_commit_that_settles_and_tells_only_after_its_write() -
     decision = decide(run, view(run, typo), executions(), NOON)
 
     assert status_of(decision).commits == 4
-    assert decision.write_by == NOON
+    assert decision.urgency is Urgency.BATCHED
     assert [each.settlement for each in every(Settle, decision.after)] == [
         *status_of(decision).settled
     ]
@@ -157,7 +158,7 @@ def test_no_event_is_unknown_in_the_first_five_seconds_of_an_operator() -> None:
     decision = decide(run, view(run, event("aprove")), early, NOON)
 
     assert status_of(decision).settled == ()
-    assert decision.wake_at == NOON + seconds(1)
+    assert decision.look_again_at == NOON + seconds(1)
 
 
 def test_five_seconds_after_its_start_an_operator_rejects_an_unknown_event() -> None:

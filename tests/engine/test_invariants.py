@@ -25,6 +25,7 @@ from grctl_operator.engine.invariants import (
     InvariantError,
     check_decision,
 )
+from grctl_operator.engine.urgency import Urgency
 from tests.engine.builders import (
     NOON,
     RUN_UID,
@@ -64,7 +65,7 @@ def violations(
 
 def write(run: WorkflowRun = WAITS, **fields: Any) -> Decision:
     """Return a decision that changes these fields of a run's status."""
-    return Decision(status=run.status.model_copy(update=fields), write_by=NOON)
+    return Decision(status=run.status.model_copy(update=fields), urgency=Urgency.NOW)
 
 
 def commit(**fields: Any) -> Decision:

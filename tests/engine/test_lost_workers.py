@@ -18,6 +18,7 @@ from grctl_operator.engine import (
 )
 from grctl_operator.engine.dispatch import BACKOFF_LIMIT
 from grctl_operator.engine.observation import Blockage
+from grctl_operator.engine.urgency import Urgency
 from tests.engine.builders import (
     NOON,
     at,
@@ -48,7 +49,7 @@ def test_a_second_attempt_is_written_before_it_is_dispatched() -> None:
     again = decide(after, view(after), executions(), NOON)
 
     assert every(Dispatch, (*decision.before, *decision.after)) == []
-    assert decision.write_by == NOON
+    assert decision.urgency is Urgency.NOW
     assert [each.attempt for each in every(Dispatch, again.before)] == [2]
 
 
@@ -103,7 +104,7 @@ def test_further_attempts_back_off(attempt: int, back_off: int) -> None:
     assert [each.attempt for each in every(Dispatch, in_time.before)] == [attempt]
     if back_off:
         assert every(Dispatch, early.before) == []
-        assert early.wake_at == due
+        assert early.look_again_at == due
 
 
 def test_a_third_attempt_waits_a_second_wherever_in_a_second_the_worker_was_lost() -> None:

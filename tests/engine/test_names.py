@@ -4,6 +4,7 @@ from grctl.models import HandlerKind, Step, WaitForEvent
 from grctl.models.limits import MAX_SHOWN_NAMES
 from grctl_operator.engine import Announce, AwaitWorker, Decision, Dispatch, decide
 from grctl_operator.engine.names import MAX_PAST_EVENT_NAMES
+from grctl_operator.engine.urgency import Urgency
 from tests.engine.builders import (
     NOON,
     at,
@@ -108,8 +109,9 @@ def test_a_name_of_a_worker_that_left_is_known_and_kept() -> None:
 
     assert rejected(decision) == []
     assert status_of(decision).past_event_names == ("refund",)
-    assert decision.write_by is not None
-    assert decision.write_by <= NOON + seconds(0.25)
+    assert decision.urgency in {Urgency.NOW, Urgency.FOR_PEOPLE}
+    assert decision.so_since is not None
+    assert decision.so_since <= NOON
 
 
 def test_an_event_whose_handler_began_on_a_lost_worker_is_not_unknown() -> None:
@@ -142,7 +144,7 @@ def test_a_name_is_written_before_an_event_of_it_is_given_to_a_worker() -> None:
     second = decide(run, view(run, REFUND), new, NOON)
 
     assert every(Dispatch, first.before) == []
-    assert (first.write_by, first.background) == (NOON, False)
+    assert first.urgency is Urgency.NOW
     assert [each.event for each in every(Dispatch, second.before)] == [REFUND]
 
 
@@ -163,7 +165,7 @@ def test_names_that_change_are_shown_in_the_background() -> None:
 
     decision = decide(run, view(run), executions(workers=[NEW]), NOON)
 
-    assert decision.background
+    assert decision.urgency is Urgency.IN_BACKGROUND
     assert status_of(decision).message == "Waits for an event: approve, refund."
     assert status_of(decision).conditions[0].message == "Waits for an event: approve, refund."
 
@@ -175,7 +177,7 @@ def test_names_that_change_are_shown_with_a_write_that_is_made_anyway() -> None:
 
     decision = decide(run, view(run, late), executions(workers=[busy]), NOON)
 
-    assert not decision.background
+    assert decision.urgency is not Urgency.IN_BACKGROUND
     assert status_of(decision).event_names == ("approve", "refund")
 
 
@@ -209,7 +211,7 @@ def test_a_run_that_runs_a_step_learns_names_in_the_background() -> None:
 
     decision = decide(seen, view(seen), executions(runs(running), workers=[NEW]), NOON)
 
-    assert decision.background
+    assert decision.urgency is Urgency.IN_BACKGROUND
     assert status_of(decision).event_names == ("approve", "refund")
 
 
@@ -231,7 +233,7 @@ def test_a_name_beyond_those_that_a_status_holds_is_dispatched_all_the_same() ->
     assert every(Dispatch, first.before) == []
     assert [each.event for each in every(Dispatch, second.before)] == [last]
     assert len(run.status.event_names) == MAX_SHOWN_NAMES
-    assert not settled.background
+    assert settled.urgency is not Urgency.IN_BACKGROUND
 
 
 def test_a_worker_without_any_event_makes_no_known_name_unknown() -> None:

@@ -50,7 +50,7 @@ def test_an_event_without_a_run_waits() -> None:
 
     decision = decide(None, without_run(early), executions(), at("12:00:01"))
 
-    assert decision == Decision(wake_at=at("12:00:05"))
+    assert decision == Decision(look_again_at=at("12:00:05"))
 
 
 def test_the_place_of_an_event_that_somebody_changed_is_written_down_before_its_run_comes() -> None:
@@ -83,7 +83,7 @@ def test_a_waiting_event_is_announced_after_five_seconds() -> None:
     assert [(each.reason, each.event, each.warning, each.since) for each in told] == [
         ("NoSuchRun", early, True, NOON)
     ]
-    assert after.wake_at == NOON + ORPHAN_TIMEOUT + timedelta(seconds=1)
+    assert after.look_again_at == NOON + ORPHAN_TIMEOUT + timedelta(seconds=1)
 
 
 def test_of_many_waiting_events_a_few_are_announced() -> None:
@@ -171,14 +171,14 @@ def test_an_event_waits_for_its_run_until_its_time_is_over_and_no_longer() -> No
     late = decide(None, seen, executions(), LATE, orphan_timeout=HOUR)
 
     assert every(Settle, in_time.before) == []
-    assert in_time.wake_at == LATE
+    assert in_time.look_again_at == LATE
     (settle,) = every(Settle, late.before)
     verdict = settle.settlement
     assert (verdict.phase, verdict.reason) == (EventPhase.REJECTED, "NoSuchRun")
     assert verdict.message == (
         "There was no run of that id for 1h. Start the run, then send the event again."
     )
-    assert (settle.run_uid, late.wake_at) == (None, None)
+    assert (settle.run_uid, late.look_again_at) == (None, None)
     assert [each.reason for each in every(Announce, late.before)] == ["Rejected"]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from grctl.models import NextStep, WorkflowRun
 from grctl_operator.engine import Events, Executions, decide
+from grctl_operator.engine.urgency import Urgency
 from tests.engine.builders import (
     NOON,
     at,
@@ -76,16 +77,16 @@ def test_the_input_is_not_changed(situation: Situation) -> None:
 
 
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
-def test_a_decision_has_a_time_to_write_exactly_if_it_has_a_status(
+def test_a_status_has_an_urgency_and_nothing_else_has_one(
     situation: Situation,
 ) -> None:
     decision = decide(*situation)
 
-    assert (decision.status is None) == (decision.write_by is None)
+    assert (decision.status is None) == (decision.urgency is None)
 
 
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
 def test_nothing_follows_a_status_that_is_only_for_people(situation: Situation) -> None:
     decision = decide(*situation)
 
-    assert not decision.after or decision.write_by == situation[3]
+    assert not decision.after or decision.urgency in {Urgency.NOW, Urgency.BATCHED}

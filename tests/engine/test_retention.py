@@ -62,7 +62,7 @@ def test_a_finished_run_stays_its_whole_time_and_is_looked_at_after_it() -> None
     decision = decide(run, view(run), executions(), at("12:00:00.999"))
 
     assert every(Delete, decision.before) == []
-    assert decision.wake_at == at("12:00:01")
+    assert decision.look_again_at == at("12:00:01")
 
 
 def test_a_time_of_zero_lasts_for_the_rest_of_the_second() -> None:
@@ -78,7 +78,7 @@ def test_a_finished_run_without_a_time_stays() -> None:
 
     decision = decide(run, view(run), executions(), at("23:00"))
 
-    assert (decision.before, decision.wake_at) == ((), None)
+    assert (decision.before, decision.look_again_at) == ((), None)
 
 
 def test_an_active_run_is_not_deleted() -> None:

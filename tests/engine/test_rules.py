@@ -15,6 +15,7 @@ from grctl_operator.engine import (
     Settle,
     decide,
 )
+from grctl_operator.engine.urgency import Urgency
 from grctl_operator.views.events import EventCache
 from tests.engine.builders import (
     NOON,
@@ -224,7 +225,7 @@ def test_three_writes_an_event_and_the_two_of_the_operator_are_a_commit_and_a_se
     after = written(run, committed)
     idle = decide(after, view(after), executions(), at("12:00:00.200"))
 
-    assert arrived.write_by == at("12:00:00.250")
+    assert (arrived.urgency, arrived.so_since) == (Urgency.FOR_PEOPLE, NOON)
     assert idle == Decision()
     assert writes == 2
 

@@ -1,20 +1,25 @@
 """A handler that lasts is shown, whichever way it began: each way in, in the real order.
 
-An operator decides only when something wakes it, and writes what is only for people when the pace
+An operator decides only when something wakes it, and writes what is only for people when the timing
 says so. Each way ends with a handler that goes on running; then time passes and nothing happens.
 """
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from grctl.models import RunPhase
-from grctl_operator.engine import Decision, decide, dispatch
+from grctl_operator.engine import Decision, Urgency, decide, dispatch
 from grctl_operator.engine.dispatch import RETURN_TIME
-from grctl_operator.runtime.write.pace import Pace
+from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.batching import Batching
+from grctl_operator.runtime.timing import Timing, Why
+from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.runtime.write.refresher import Refresher
 from tests.engine.api_server import KEY, START, ApiServer
 from tests.engine.checks import UNKNOWN_EVENT
 from tests.engine.operators import Operator
@@ -24,12 +29,28 @@ from tests.engine.workers import OTHER_VERSION, Answer, Worker, refuse
 LASTS = 0.5  # s: of it a handler needs a quarter to be shown
 
 
+@dataclass(eq=False)
+class Timer:
+    """A timer of the stage."""
+
+    when: float
+    timers: set["Timer"]
+
+    def cancel(self) -> None:
+        self.timers.discard(self)
+
+
+def _moment(timer: Timer) -> datetime:
+    return START + timedelta(microseconds=math.ceil(timer.when * 1e6))
+
+
 class Stage:
-    """An operator with its pace, two workers, and time that passes only where nothing is due."""
+    """An operator with its timing, two workers, and time that passes only where nothing is due."""
 
     def __init__(self) -> None:
         self.server = ApiServer()
-        self.pace = Pace()
+        self.timers: set[Timer] = set()
+        self.timing = self.new_timing()
         self.decided = Decision()
         self.operator = Operator(self.server, self._decide)
         self.operator.finish_start()
@@ -37,8 +58,30 @@ class Stage:
         self.first.connect(self.operator)
         self.go_on(RETURN_TIME.total_seconds())
 
-    def _decide(self, *what: Any) -> Decision:
-        self.decided = decide(*what)
+    def new_timing(self) -> Timing:
+        """Return the timing of an operator that starts."""
+        self.timers.clear()
+        queue = WorkQueue()
+        return Timing(
+            queue,
+            lambda: self.operator.now,
+            refresher=Refresher(queue, lambda _: ()),
+            urgency_of_outcomes=lambda _: Urgency.NOW,
+            batching=Batching(),
+            timers=self,
+        )
+
+    def time(self) -> float:
+        """Return the time of the monotonic clock."""
+        return (self.operator.now - START).total_seconds()
+
+    def call_at(self, when: float, _callback: Callable[[Key], None], _key: Key) -> Timer:
+        timer = Timer(when, self.timers)
+        self.timers.add(timer)
+        return timer
+
+    def _decide(self, *what: Any, **how: Any) -> Decision:
+        self.decided = decide(*what, **how)
         return self.decided
 
     def go_on(self, seconds: float = 0.0) -> None:
@@ -49,19 +92,9 @@ class Stage:
 
     def _wait(self, end: datetime) -> bool:
         """Move time on until something is due. Return False at the end."""
-        moments = (self.operator.wake_at, self._write_due)
-        due = min((moment for moment in moments if moment is not None), default=end)
+        due = min([self.operator.look_again_at or end, *map(_moment, self.timers)])
         self.server.clock = max(min(due, end), self.server.clock)
         return due <= self.server.clock and due < end
-
-    @property
-    def _seconds(self) -> float:
-        return (self.operator.now - START).total_seconds()
-
-    @property
-    def _write_due(self) -> datetime | None:
-        due = self.pace.due(KEY)
-        return None if due is None else START + timedelta(microseconds=math.ceil(due * 1e6))
 
     def _reconcile(self) -> bool:
         operator = self.operator
@@ -70,15 +103,17 @@ class Stage:
         operator.read_list()
         operator.get_list()
         operator.settle_all()
-        due = self._write_due
-        write = due is not None and due <= operator.now
-        if not operator.awake and not write:
+        write = self.timing.is_write_due(KEY)
+        rings = any(_moment(timer) <= self.server.clock for timer in self.timers)
+        if not operator.awake and not write and not rings:
             return False
+        self.timing.begin(KEY)
         operator.woken = True
         operator.reconcile(show=write)
-        self.pace.decided(KEY, self.decided, operator.now, self._seconds)
+        self.timing.on_decision(KEY, self.decided, operator.now)
         if operator.planned:
             self._write()
+        self.timing.add(KEY, why=Why.DECIDED, when=self.decided.look_again_at)
         return True
 
     def _write(self, *, answer_lost: bool = False) -> None:
@@ -88,7 +123,7 @@ class Stage:
         outcomes = planned.decision.status.commits - planned.base.status.commits
         self.operator.begin_write()
         self.operator.finish_write(answer_lost=answer_lost)
-        self.pace.written(KEY, self._seconds, outcomes)
+        self.timing.on_write(KEY, outcomes)
 
     def work(self, answer: Answer, worker: Worker | None = None) -> None:
         """Finish what runs on a worker, and do what follows from it."""
@@ -264,7 +299,7 @@ def a_takeover_by_which_it_waits_for_its_first_dispatch(stage: Stage) -> None:
 
 
 def _take_over(stage: Stage) -> None:
-    stage.pace = Pace()
+    stage.timing = stage.new_timing()
     stage.operator.start()
     stage.operator.finish_start()
     stage.go_on()

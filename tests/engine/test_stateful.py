@@ -2,6 +2,7 @@
 
 import os
 from datetime import datetime
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,10 +18,10 @@ EXAMPLES = int(os.environ.get("GRCTL_STATEFUL_EXAMPLES", "60"))
 
 
 def checked_decide(
-    run: WorkflowRun | None, events: Events, executions: Executions, now: datetime
+    run: WorkflowRun | None, events: Events, executions: Executions, now: datetime, **how: Any
 ) -> Decision:
     """Decide, and check the decision as the operator does: by its own view of the events."""
-    decision = decide(run, events, executions, now)
+    decision = decide(run, events, executions, now, **how)
     if run is not None:
         check_decision(run, decision, events, now)
     return decision

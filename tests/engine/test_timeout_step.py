@@ -3,6 +3,7 @@
 import pytest
 
 from grctl_operator.engine import Announce, AwaitWorker, Decision, WorkerPresence, decide
+from grctl_operator.engine.urgency import Urgency
 from tests.engine.builders import (
     NOON,
     at,
@@ -54,7 +55,7 @@ def test_a_version_that_has_the_timeout_step_ends_the_warning_in_the_background(
     decision = decide(seen, view(seen), executions(), NOON)
 
     assert told(decision) == []
-    assert decision.background
+    assert decision.urgency is Urgency.IN_BACKGROUND
     assert status_of(decision).message.endswith("it goes on with remind.")
 
 
@@ -74,7 +75,7 @@ def test_a_worker_that_is_replaced_is_not_announced_as_a_missing_timeout_step() 
     decision = decide(RUN, view(RUN), executions(workers=[left, worker(steps=["ship"])]), NOON)
 
     assert told(decision) == []
-    assert decision.wake_at == NOON + seconds(3)
+    assert decision.look_again_at == NOON + seconds(3)
 
 
 def test_a_missing_timeout_step_is_not_announced_while_an_event_is_handled() -> None:

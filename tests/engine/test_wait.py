@@ -7,7 +7,7 @@ import pytest
 from grctl.models import RunPhase, WaitForEvent
 from grctl.models.base import END_OF_CALENDAR
 from grctl_operator.engine import Dispatch, Events, Hold, ListEvents, Listing, decide
-from grctl_operator.engine.draft import SHOWN_AFTER
+from grctl_operator.engine.urgency import SHOWN_AFTER, Urgency
 from grctl_operator.engine.wait import begin_wait, deadline_after
 from tests.engine.builders import (
     NOON,
@@ -84,7 +84,7 @@ def test_a_timeout_is_a_commit_written_before_its_step_is_dispatched() -> None:
     decision = decide(run, events, executions(), at("12:05"))
 
     assert status_of(decision).commits == 4
-    assert decision.write_by == at("12:05")
+    assert decision.urgency is Urgency.NOW
     assert every(Dispatch, (*decision.before, *decision.after)) == []
     after = written(run, decision)
     assert after.status.phase is RunPhase.RUNNING
@@ -108,7 +108,7 @@ def test_before_its_deadline_a_wait_asks_to_be_looked_at_a_second_after_it() -> 
 
     decision = decide(run, view(run), executions(), at("11:50"))
 
-    assert decision.wake_at == at("12:00:01")
+    assert decision.look_again_at == at("12:00:01")
 
 
 @pytest.mark.parametrize("moment", ["11:59:59.999", "12:00", "12:00:00.999"])
@@ -118,7 +118,7 @@ def test_no_timeout_fires_before_the_deadlines_second_is_over(moment: str) -> No
     decision = decide(run, view(run, listed_at=at(moment)), executions(), at(moment))
 
     assert status_of(decision).wait == run.status.wait
-    assert decision.wake_at == at("12:00:01")
+    assert decision.look_again_at == at("12:00:01")
 
 
 def test_a_full_inbox_needs_no_timer_for_the_deadline() -> None:
@@ -126,7 +126,7 @@ def test_a_full_inbox_needs_no_timer_for_the_deadline() -> None:
 
     decision = decide(run, view(run, event("approve")), executions(), at("11:50"))
 
-    assert decision.wake_at == at("11:50") + SHOWN_AFTER
+    assert decision.look_again_at == at("11:50") + SHOWN_AFTER
 
 
 def test_a_wait_entered_with_a_full_inbox_goes_on_with_its_head_before_its_deadline() -> None:
@@ -140,7 +140,7 @@ def test_a_wait_entered_with_a_full_inbox_goes_on_with_its_head_before_its_deadl
 
     assert status_of(entered).wait is not None
     assert [each.event for each in every(Dispatch, decision.before)] == [second]
-    assert (entered.wake_at, decision.wake_at) == (None, NOON + SHOWN_AFTER)
+    assert (entered.look_again_at, decision.look_again_at) == (NOON, NOON + SHOWN_AFTER)
 
 
 def test_a_timeout_asks_for_a_list_past_the_deadline_first() -> None:
@@ -226,7 +226,7 @@ def test_a_rejection_during_the_wait_leaves_its_deadline_and_its_timer() -> None
 
     assert [each.reason for each in status_of(rejection).settled] == ["UnknownEvent"]
     assert after.status.wait == run.status.wait
-    assert decision.wake_at == at("12:00:01")
+    assert decision.look_again_at == at("12:00:01")
 
 
 def test_after_a_rejection_the_timeout_still_fires_at_the_old_deadline() -> None:
@@ -248,7 +248,7 @@ def test_a_wait_without_a_deadline_never_ends_by_itself() -> None:
 
     decision = decide(run, view(run, listed_at=at("23:00")), executions(), at("23:00"))
 
-    assert decision.wake_at is None
+    assert decision.look_again_at is None
     assert status_of(decision).wait == run.status.wait
 
 
@@ -275,7 +275,7 @@ def test_a_wait_until_the_end_of_the_calendar_can_be_decided_upon() -> None:
 
     decision = decide(run, view(run), executions(), NOON)
 
-    assert decision.wake_at == END_OF_CALENDAR + timedelta(seconds=1)
+    assert decision.look_again_at == END_OF_CALENDAR + timedelta(seconds=1)
 
 
 def test_a_timeout_below_zero_has_ended_already() -> None:

@@ -155,7 +155,6 @@ async def beside_each_other(said: list[str]) -> None:
                     await place.woken()
     finally:
         await place.dispatcher.stop()
-        place.queue.close()
 
 
 def is_back(place: Place, execute: Execute) -> bool:
@@ -201,7 +200,6 @@ async def test_an_outcome_that_cannot_be_kept_fails_its_run_and_nothing_else() -
             )
     finally:
         await place.dispatcher.stop()
-        place.queue.close()
 
 
 def test_an_execution_of_which_a_message_cannot_be_written_ends_by_a_result() -> None:

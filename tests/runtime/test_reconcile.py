@@ -10,18 +10,36 @@ import pytest
 from grctl.kube import CORE_EVENTS, RUNS, ApiError, ConflictError, UnreachableError
 from grctl.models import WorkflowRun
 from grctl.models.run import Wait
+from grctl_operator.engine import Urgency
 from grctl_operator.engine.decision import Announce, Decision, Hold, LetGo
 from grctl_operator.engine.observation import Events, Executions, Key
-from grctl_operator.runtime import reconcile
+from grctl_operator.runtime.batching import WRITE_BATCH_WINDOW_S
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.settings import Settings
-from grctl_operator.runtime.write.pace import TOGETHER
+from grctl_operator.runtime.timing import Why
 from tests.runtime.conftest import Cluster, Json
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 Rule = Callable[[WorkflowRun, datetime], Decision]
 
-APART = timedelta(seconds=TOGETHER)
+APART = timedelta(seconds=WRITE_BATCH_WINDOW_S)
+
+
+class Seconds:
+    """The time of the monotonic clock, moved by the test, and timers that really run."""
+
+    def __init__(self, bench: "Bench") -> None:
+        self._bench = bench
+        self.ahead = timedelta()
+        """How far it is ahead of the API server's clock."""
+
+    def time(self) -> float:
+        return (self._bench.time + self.ahead - NOON).total_seconds()
+
+    def call_at(
+        self, when: float, callback: Callable[[Key], None], key: Key
+    ) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(when - self.time(), callback, key)
 
 
 class Bench:
@@ -29,24 +47,33 @@ class Bench:
         self.cluster = cluster
         self.operator = operator
         self.reconciler = operator._reconciler
+        self.questions = operator._reconciler._questions
         self.key = Key(cluster.namespace, "order-1")
         self.time = NOON
+        self.seconds = Seconds(self)
         self.seen: list[str | None] = []
 
     def now(self) -> datetime:
         return self.time
 
-    def seconds(self) -> float:
-        return (self.time - NOON).total_seconds()
+    async def take(self) -> None:
+        """Take the key out of the queue, as a reconcile does that decides nothing."""
+        assert await self.operator.queue.take() == self.key
+        self.operator.timing.begin(self.key)
+        self.operator.queue.done(self.key)
 
     def decides(self, rule: Rule) -> None:
         def decide(
-            run: WorkflowRun | None, _events: Events, _executions: Executions, now: datetime
+            run: WorkflowRun | None,
+            _events: Events,
+            _executions: Executions,
+            now: datetime,
+            **_: Any,
         ) -> Decision:
             self.seen.append(run.metadata.resource_version if run else None)
             return rule(run, now) if run else Decision()
 
-        self.reconciler._decide = decide
+        self.questions._decide = decide
 
     async def start(self) -> Json:
         item = await self.cluster.start("order-1")
@@ -76,7 +103,8 @@ async def bench(cluster: Cluster) -> AsyncIterator[Bench]:
     await operator.connect()
     made = Bench(cluster, operator)
     made.reconciler._clock = made  # type: ignore[assignment]
-    made.reconciler._seconds = made.seconds
+    operator.timing._now = made.now
+    operator.timing._loop = made.seconds
     operator.api.fence = None  # it leads nobody: the test decides when it reconciles
     operator.queue.release(cluster.namespace)  # as if its lists were complete
     yield made
@@ -90,7 +118,7 @@ def says(message: str, run: WorkflowRun, **fields: Any) -> Any:
 async def test_a_view_is_written_when_it_is_due_and_not_before(bench: Bench) -> None:
     await bench.start()
     due = NOON + timedelta(seconds=0.25)
-    bench.decides(lambda run, now: Decision(says("waits", run), write_by=due))
+    bench.decides(lambda run, now: Decision(says("waits", run), Urgency.FOR_PEOPLE, now))
     await bench.reconcile()
     assert await bench.message() == ""
     bench.time = due
@@ -100,8 +128,9 @@ async def test_a_view_is_written_when_it_is_due_and_not_before(bench: Bench) -> 
 
 async def test_of_deadlines_that_move_on_the_first_counts(bench: Bench) -> None:
     await bench.start()
-    later = timedelta(seconds=0.25)
-    bench.decides(lambda run, now: Decision(says(f"at {now:%S.%f}", run), write_by=now + later))
+    bench.decides(
+        lambda run, now: Decision(says(f"at {now:%S.%f}", run), Urgency.FOR_PEOPLE, so_since=now)
+    )
     await bench.reconcile()
     bench.time += timedelta(seconds=0.2)
     await bench.reconcile()
@@ -113,21 +142,21 @@ async def test_of_deadlines_that_move_on_the_first_counts(bench: Bench) -> None:
 
 async def test_a_view_that_became_true_by_itself_is_never_written(bench: Bench) -> None:
     await bench.start()
-    due = NOON + timedelta(seconds=0.25)
-    bench.decides(lambda run, now: Decision(says("waits", run), write_by=due))
+    bench.decides(lambda run, now: Decision(says("waits", run), Urgency.FOR_PEOPLE, now))
     await bench.reconcile()
     bench.decides(lambda run, now: Decision())
     await bench.reconcile()
-    later = NOON + timedelta(seconds=9)
     bench.time = NOON + timedelta(seconds=1)
-    bench.decides(lambda run, now: Decision(says("waits", run), write_by=later))
+    bench.decides(lambda run, now: Decision(says("waits", run), Urgency.FOR_PEOPLE, now))
     await bench.reconcile()
     assert await bench.message() == ""
 
 
 async def test_after_a_write_the_key_is_reconciled_again_upon_the_answer(bench: Bench) -> None:
     await bench.start()
-    bench.decides(lambda run, now: Decision(says("commits", run, commits=1), write_by=now))
+    bench.decides(
+        lambda run, now: Decision(says("commits", run, commits=1), Urgency.NOW, look_again_at=now)
+    )
     await bench.reconcile()
     assert await bench.operator.queue.take() == bench.key
     known = bench.operator.runs.get_version(bench.key)
@@ -138,9 +167,7 @@ async def test_after_a_write_the_key_is_reconciled_again_upon_the_answer(bench: 
 
 async def test_after_a_write_that_leaves_nothing_due_other_keys_come_first(bench: Bench) -> None:
     await bench.start()
-    bench.decides(
-        lambda run, now: Decision(says("waits", run, commits=1), write_by=now, rests=True)
-    )
+    bench.decides(lambda run, now: Decision(says("waits", run, commits=1), Urgency.NOW))
     await bench.reconcile()
     at_once = len(bench.operator.queue)
     assert (at_once, await bench.operator.queue.take()) == (0, bench.key)
@@ -154,14 +181,12 @@ async def test_a_commit_soon_after_another_waits_for_the_next_and_is_written_wit
     bench.decides(
         lambda run, now: Decision(
             says(f"{outcomes} committed", run, commits=outcomes),
-            write_by=now,
-            rests=True,
-            with_next=True,
+            Urgency.BATCHED,
         )
     )
     await bench.reconcile()
     assert await bench.message() == "1 committed"
-    bench.operator.queue.done(await bench.operator.queue.take())  # it looks again, once
+    await bench.take()  # it looks again, once
     outcomes, bench.time = 2, NOON + APART / 2
     await bench.reconcile()
     assert await bench.message() == "1 committed"
@@ -178,17 +203,15 @@ async def test_an_outcome_soon_after_a_write_is_looked_at_when_the_run_may_be_wr
     await bench.start()
     queue, wait = bench.operator.queue, Wait(since=NOON)
     bench.decides(
-        lambda run, now: Decision(
-            says("waits", run, commits=1, wait=wait), write_by=now, rests=True, with_next=True
-        )
+        lambda run, now: Decision(says("waits", run, commits=1, wait=wait), Urgency.BATCHED)
     )
     await bench.reconcile()
-    queue.done(await queue.take())  # it looks again, once
-    bench.reconciler.outcome_came(bench.key)
+    await bench.take()  # it looks again, once
+    bench.operator.timing.add(bench.key, why=Why.OUTCOME)
     soon = len(queue)
-    queue.done(await queue.take())
+    await bench.take()
     bench.time = NOON + APART
-    bench.reconciler.outcome_came(bench.key)
+    bench.operator.timing.add(bench.key, why=Why.OUTCOME)
     assert (soon, len(queue)) == (0, 1)
 
 
@@ -199,48 +222,46 @@ async def test_an_outcome_that_was_put_off_is_written_though_the_server_clock_st
     outcomes = 1
     bench.decides(
         lambda run, now: Decision(
-            says(f"{outcomes} committed", run, commits=outcomes), write_by=now, with_next=True
+            says(f"{outcomes} committed", run, commits=outcomes), Urgency.BATCHED
         )
     )
     await bench.reconcile()
     outcomes = 2
     await bench.reconcile()
     hour = timedelta(hours=1)
-    bench.reconciler._seconds = lambda: bench.seconds() + hour.total_seconds()
+    bench.seconds.ahead = hour
     bench.time = NOON + 2 * APART - hour
     await bench.reconcile()
     assert await bench.message() == "2 committed"
 
 
-async def test_while_outcomes_wait_only_what_goes_ahead_of_them_is_decided(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_while_outcomes_are_deferred_the_engine_is_told_so(bench: Bench) -> None:
     await bench.start()
-    decided: list[datetime] = []
+    asked: list[tuple[datetime, bool]] = []
 
-    def commits(run: WorkflowRun, now: datetime) -> Decision:
-        decided.append(now)
-        status = says("waits", run, commits=len(decided))
-        return Decision(status, write_by=now, rests=True, with_next=True)
+    def decide(run: WorkflowRun, *what: Any, batching: bool) -> Decision:
+        asked.append((what[-1], batching))
+        if batching:
+            return Decision(urgency=Urgency.BATCHED)
+        return Decision(says("waits", run, commits=len(asked)), Urgency.BATCHED)
 
-    bench.decides(commits)
-    monkeypatch.setattr(reconcile, "decide_ahead", lambda *_: Decision())
+    bench.questions._decide = decide
     for parts in (0, 1, 2, 4):
         bench.time = NOON + APART * parts / 4
         await bench.reconcile()
-    assert decided == [NOON, NOON + APART / 4, NOON + APART]
+    assert [batching for _, batching in asked] == [False, False, True, False]
     assert bench.counted("grctl_commits_total") == 2
 
 
 async def test_an_outcome_of_a_run_that_is_not_known_is_looked_at_at_once(bench: Bench) -> None:
-    bench.reconciler.outcome_came(bench.key)
+    bench.operator.timing.add(bench.key, why=Why.OUTCOME)
     assert len(bench.operator.queue) == 1
 
 
 async def test_a_written_run_is_known_as_the_api_server_has_it(bench: Bench) -> None:
     await bench.start()
     store = {"none": None, "rate": 0.5, "ids": [1, 2]}
-    bench.decides(lambda run, now: Decision(says("waits", run, store=store), write_by=now))
+    bench.decides(lambda run, now: Decision(says("waits", run, store=store), Urgency.NOW))
     await bench.reconcile()
     written = WorkflowRun.model_validate(await bench.cluster.run("order-1"))
     assert bench.operator.runs.get(bench.key) == written
@@ -259,7 +280,7 @@ async def test_what_an_older_api_server_dropped_of_a_status_is_not_believed(
         return await replace(path, {**body, "status": status}, params)
 
     monkeypatch.setattr(api, "replace", drop)
-    bench.decides(lambda run, now: Decision(says("waits", run, commits=1), write_by=now))
+    bench.decides(lambda run, now: Decision(says("waits", run, commits=1), Urgency.NOW))
     await bench.reconcile()
     known = bench.operator.runs.get(bench.key)
     assert known is not None
@@ -271,7 +292,7 @@ async def test_a_run_that_changed_meanwhile_is_read_before_the_next_decision(
 ) -> None:
     await bench.start()
     touched = await bench.touch()
-    bench.decides(lambda run, now: Decision(says("waits", run), write_by=now))
+    bench.decides(lambda run, now: Decision(says("waits", run), Urgency.NOW))
     with pytest.raises(ConflictError):
         await bench.reconcile()
     bench.reconciler._try_later(bench.key)
@@ -296,7 +317,7 @@ async def test_a_write_whose_answer_was_lost_is_found_written(
     def rule(run: WorkflowRun, now: datetime) -> Decision:
         commits.append(run.status.commits)
         return (
-            Decision(says("commits", run, commits=1), write_by=now)
+            Decision(says("commits", run, commits=1), Urgency.NOW)
             if not commits[-1]
             else Decision()
         )
@@ -351,7 +372,7 @@ def _commit_once(run: WorkflowRun, now: datetime) -> Decision:
     if run.status.commits:
         return Decision()
     told = (Announce("Rejected", "nobody takes it", warning=True),)
-    return Decision(says("commits", run, commits=1), write_by=now, after=told)
+    return Decision(says("commits", run, commits=1), Urgency.NOW, after=told)
 
 
 def _told(bench: Bench) -> list[Any]:
@@ -363,7 +384,7 @@ async def test_a_run_that_is_gone_is_forgotten(bench: Bench) -> None:
     path = RUNS.path(bench.cluster.namespace, "order-1")
     await bench.cluster.api.merge(path, {"metadata": {"finalizers": None}})
     await bench.cluster.api.delete(path)
-    bench.decides(lambda run, now: Decision(says("waits", run), write_by=now))
+    bench.decides(lambda run, now: Decision(says("waits", run), Urgency.NOW))
     await bench.reconciler._try(bench.key)
     await bench.reconcile()
     assert bench.seen == [item["metadata"]["resourceVersion"], None]
@@ -376,7 +397,7 @@ async def test_an_effect_that_changed_the_run_comes_before_a_new_decision(bench:
     bench.operator.runs.on_answer(item)
     bench.decides(
         lambda run, now: (
-            Decision(says("waits", run), write_by=now, before=(Hold(),))
+            Decision(says("waits", run), Urgency.NOW, before=(Hold(),))
             if not run.held
             else Decision()
         )
@@ -410,7 +431,7 @@ async def test_a_failing_reconcile_is_told_on_its_run_and_others_go_on(
     def rule(run: WorkflowRun, now: datetime) -> Decision:
         if run.metadata.name == "order-1":
             raise ZeroDivisionError("by nothing")
-        return Decision(says("waits", run), write_by=now) if not run.status.message else Decision()
+        return Decision(says("waits", run), Urgency.NOW) if not run.status.message else Decision()
 
     bench.decides(rule)
     bench.operator.queue.add(bench.key)
@@ -436,7 +457,7 @@ async def test_a_status_that_is_refused_as_too_large_is_replaced_by_one_that_fit
         return await replace(path, body)
 
     monkeypatch.setattr(bench.operator.api, "replace", refuses_stores)
-    bench.decides(lambda run, now: Decision(says("", run, store={"a": 1}, commits=1), write_by=now))
+    bench.decides(lambda run, now: Decision(says("", run, store={"a": 1}, commits=1), Urgency.NOW))
     await bench.reconcile()
     status = (await bench.cluster.run("order-1"))["status"]
     assert (status["phase"], status["error"]["type"]) == ("Failed", "TooLarge")
@@ -455,10 +476,10 @@ async def test_a_run_of_which_every_status_is_too_large_is_told_and_left_alone(
         raise ApiError(413, "RequestEntityTooLarge", "Request entity too large")
 
     monkeypatch.setattr(bench.operator.api, "replace", refuses)
-    bench.decides(lambda run, now: Decision(says("waits", run), write_by=now))
+    bench.decides(lambda run, now: Decision(says("waits", run), Urgency.NOW))
     await bench.reconciler._try(bench.key)
     assert bench.operator.queue.idle
-    assert not bench.operator.queue._alarms
+    assert not bench.operator.timing._timers
     bench.operator.begin()
     told = await bench.cluster.until_core_event(item["metadata"]["uid"], "ReconcileFailed")
     assert "waits until it is changed" in told["message"]
@@ -473,7 +494,7 @@ async def test_an_api_server_in_trouble_is_not_the_runs_failure(
         raise ApiError(503, "ServiceUnavailable", "etcd is away")
 
     monkeypatch.setattr(bench.operator.api, "replace", unavailable)
-    bench.decides(lambda run, now: Decision(says("waits", run), write_by=now))
+    bench.decides(lambda run, now: Decision(says("waits", run), Urgency.NOW))
     await bench.reconciler._try(bench.key)
     monkeypatch.undo()
     await bench.reconcile()
@@ -523,11 +544,11 @@ async def test_a_state_that_is_found_at_each_reconcile_is_told_once(bench: Bench
 async def test_what_is_decided_knows_in_which_revision_the_run_was_first_seen(bench: Bench) -> None:
     asked: list[int | None] = []
 
-    def decide(_run: object, events: Events, _executions: object, _now: datetime) -> Decision:
+    def decide(_run: object, events: Events, *_: object, **__: object) -> Decision:
         asked.append(events.run_since)
         return Decision()
 
-    bench.reconciler._decide = decide
+    bench.questions._decide = decide
     created = await bench.start()
     touched = await bench.touch()
     bench.operator.runs.on_answer(touched)

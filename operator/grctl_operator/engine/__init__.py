@@ -3,8 +3,7 @@
 Read `decide.py` first; each rule has a file named after what it is about.
 """
 
-from grctl_operator.engine.ahead import may_wait
-from grctl_operator.engine.decide import decide, decide_ahead, decide_refused
+from grctl_operator.engine.decide import decide, decide_refused
 from grctl_operator.engine.decision import (
     Announce,
     AwaitClearWorker,
@@ -32,8 +31,10 @@ from grctl_operator.engine.observation import (
     Listing,
     WorkerPresence,
 )
+from grctl_operator.engine.urgency import SHOWN_AFTER, Urgency, urgency_of_outcomes
 
 __all__ = [
+    "SHOWN_AFTER",
     "Announce",
     "AwaitClearWorker",
     "AwaitWorker",
@@ -56,9 +57,9 @@ __all__ = [
     "Release",
     "Settle",
     "Trim",
+    "Urgency",
     "WorkerPresence",
     "decide",
-    "decide_ahead",
     "decide_refused",
-    "may_wait",
+    "urgency_of_outcomes",
 ]

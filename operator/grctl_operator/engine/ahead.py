@@ -7,19 +7,17 @@
 3. Order is kept (rule 2): the next event in line or none; one that no handler takes stops the line.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 
-from grctl.models.directive import WaitForEvent
 from grctl.models.phases import HandlerKind
-from grctl.models.run import WorkflowRun
-from grctl.models.wire import Outcome, Refused, Succeeded
 from grctl_operator.engine.decision import Dispatch
-from grctl_operator.engine.draft import SHOWN_AFTER, Draft, goes_on
+from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.inbox import eligible_events, is_for_another_run
 from grctl_operator.engine.names import is_written
-from grctl_operator.engine.observation import Event, Events, Executions, Held
+from grctl_operator.engine.observation import Event, Held
 from grctl_operator.engine.situation import Situation
+from grctl_operator.engine.urgency import SHOWN_AFTER, all_keep_waiting, may_batch
 from grctl_operator.engine.versions import at_work
 
 AHEAD = 16
@@ -50,48 +48,22 @@ def _room(situation: Situation) -> int:
     if len(at_work(situation)) < len(flying):
         return 0  # what comes behind a refusal is void if another version takes the event
     back = [held for held in flying if held.outcome is not None]
-    if not _all_go_on_waiting(back):
+    if not all_keep_waiting(back):
         return 0
     quick = sum(held.took is not None and held.took < QUICK for held in back)
     wanted = min(2 * quick, AHEAD) - (len(flying) - len(back))
     return min(wanted, situation.outbox_room - len(flying))
 
 
-def _all_go_on_waiting(held: Iterable[Held]) -> bool:
-    """Say whether the run goes on waiting after each outcome that is back."""
-    return all(_goes_on_waiting(each.outcome) for each in held if each.outcome is not None)
-
-
-def _goes_on_waiting(outcome: Outcome) -> bool:
-    match outcome.result:
-        case Succeeded(directive=WaitForEvent()) | Refused():
-            return True
-    return False
-
-
-def may_wait_behind(situation: Situation, draft: Draft) -> bool:
-    """Say whether outcomes are back, and nothing follows from them but a write that may wait."""
+def may_leave_outcomes(situation: Situation, draft: Draft) -> bool:
+    """Whether outcomes have come, and nothing follows from them but a write that may be batched."""
     held = situation.in_flight
     return (
         any(each.outcome is not None for each in held)
-        and goes_on(situation.run, situation.executions, held)
-        and _all_go_on_waiting(held)
+        and may_batch(situation.run, situation.executions, held)
+        and all_keep_waiting(held)
         and draft.all_given
     )
-
-
-def may_wait(run: WorkflowRun, events: Events, executions: Executions) -> bool:
-    """Say whether nothing follows from the outcomes that are there but a write that may wait.
-
-    As `may_wait_behind`, without a look at what is in flight: it costs less, for each outcome that
-    comes. It is a matter of time only: were it wrong, something would be done later.
-    """
-    held = executions.held
-    if not goes_on(run, executions, held) or not _all_go_on_waiting(held):
-        return False
-    given = {each.execution.event_uid for each in held}
-    given.update(entry.uid for entry in run.status.settled)
-    return all(event.uid in given for event in events)
 
 
 def _next_events(situation: Situation, draft: Draft, last: Held) -> Iterator[Event]:

@@ -6,10 +6,11 @@
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from grctl.models.run import WorkflowRun
-from grctl_operator.engine.ahead import may_wait_behind
+from grctl_operator.engine.ahead import may_leave_outcomes
 from grctl_operator.engine.commit import commit_outcomes
 from grctl_operator.engine.decision import Decision
 from grctl_operator.engine.display import display
@@ -29,6 +30,7 @@ from grctl_operator.engine.rules import (
 from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.size import fail_refused
 from grctl_operator.engine.telling import tell
+from grctl_operator.engine.urgency import Urgency
 
 BEFORE_OUTCOMES = CLOSING[: [row.rule for row in CLOSING].index(commit_outcomes)]
 
@@ -40,6 +42,7 @@ def decide(
     now: datetime,
     *,
     orphan_timeout: timedelta = ORPHAN_TIMEOUT,
+    batching: bool = False,
 ) -> Decision:
     """Return what to write and to do about one run. Same input, same Decision.
 
@@ -49,32 +52,29 @@ def decide(
         executions: Its executions, and the workers of its type.
         now: A moment that is not later than the API server's time.
         orphan_timeout: How long an event waits for a run of its id.
+        batching: Whether outcomes that may be batched are left for a later write. Then the commit,
+            which would be thrown away, is not made: only what goes ahead of it is decided.
     """
     if run is None:
         return decide_without_run(events, executions, now, orphan_timeout)
     if is_broken(run):
         return decide_broken(run, executions)
     situation = Situation(run, events, executions, now)
+    if batching and (ahead := _leave_outcomes(situation)):
+        return ahead
     draft = Draft(situation)
     apply_rules(situation, draft)
     return _decision(situation, draft)
 
 
-def decide_ahead(
-    run: WorkflowRun, events: Events, executions: Executions, now: datetime
-) -> Decision | None:
-    """Say what to do now about a run while the write of its outcomes waits; None: `decide`.
-
-    What `decide` has to be done before the write, at less cost, where it then says `with_next`. It
-    is a matter of time only: were it wrong, the rest would be done when the write is due.
-    """
-    situation = Situation(run, events, executions, now)
-    draft = Draft(situation)
-    facts = facts_of(situation)
+def _leave_outcomes(situation: Situation) -> Decision | None:
+    """Return what goes ahead of the write of outcomes; None if more than that write follows."""
+    draft, facts = Draft(situation), facts_of(situation)
     _add(ADDING, facts, situation, draft)
-    if _close(BEFORE_OUTCOMES, facts, situation, draft) or not may_wait_behind(situation, draft):
+    closed = _close(BEFORE_OUTCOMES, facts, situation, draft)
+    if closed or not may_leave_outcomes(situation, draft):
         return None
-    return draft.decision()
+    return replace(draft.decision(), urgency=Urgency.BATCHED)
 
 
 def decide_refused(

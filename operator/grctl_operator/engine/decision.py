@@ -1,4 +1,4 @@
-"""What `decide` answers: what to write, by when, what to do, and when to look again.
+"""What `decide` answers: what to write, how urgently, what to do, and when to look again.
 
 1. `before` may be done before the status is written: it follows from what API objects say.
 2. `after` may be done only when the status was written: it follows from what only we know.
@@ -12,6 +12,7 @@ from grctl.models.phases import HandlerKind
 from grctl.models.run import RunStatus, Settlement
 from grctl.models.wire import Catalogue
 from grctl_operator.engine.observation import Event
+from grctl_operator.engine.urgency import Urgency
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,21 +159,20 @@ Effect = (
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer for one run. Invariant: `status` is None exactly where `write_by` is."""
+    """The answer for one run.
+
+    A status has an urgency. An urgency without a status is BATCHED: outcomes were left for the
+    write that is to come.
+    """
 
     status: RunStatus | None = None
     """The status to write, over the resourceVersion that was decided upon."""
-    write_by: datetime | None = None
-    """When it must be written at the latest. Not yet due: it is only for people."""
+    urgency: Urgency | None = None
+    so_since: datetime | None = None
+    """Since when that is so which the status newly says."""
     before: tuple[Effect, ...] = ()
     after: tuple[Effect, ...] = ()
-    wake_at: datetime | None = None
-    """When to decide again even if nothing happens."""
-    rests: bool = False
-    """Once the status is written nothing is due: it need not be decided again at once."""
-    with_next: bool = False
-    """If the run was written a moment ago, the write may wait as long for the next outcomes."""
-    background: bool = False
-    """The status differs only in what workers have, and may wait for its turn: when a new version
-    of a workflow is deployed, all its runs differ at once.
+    look_again_at: datetime | None = None
+    """When to decide again at the latest, even if nothing happens. The present moment: at once,
+    after the status is written.
     """

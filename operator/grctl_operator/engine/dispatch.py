@@ -25,7 +25,7 @@ from grctl_operator.engine.decision import (
     Dispatch,
     Release,
 )
-from grctl_operator.engine.draft import SHOWN_AFTER, Draft
+from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.inbox import has_begun, is_for_another_run, next_event, unconsumed_events
 from grctl_operator.engine.names import is_written, note_names
 from grctl_operator.engine.observation import (
@@ -40,6 +40,7 @@ from grctl_operator.engine.observation import (
 )
 from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.telling import MAX_ANNOUNCED_EVENTS, TOLD_AFTER
+from grctl_operator.engine.urgency import SHOWN_AFTER
 from grctl_operator.engine.versions import at_work, refused_by
 
 BACKOFF_LIMIT = 4

@@ -5,13 +5,13 @@ at least by one.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from grctl.json.serialization import cut
 from grctl.models.limits import MAX_MESSAGE_BYTES
 from grctl.models.phases import EventPhase, RunPhase
-from grctl.models.run import HistoryEntry, RunStatus, Settlement, WorkflowRun
+from grctl.models.run import HistoryEntry, RunStatus, Settlement
 from grctl.models.wire import Execution
 from grctl_operator.engine.decision import (
     Announce,
@@ -21,16 +21,11 @@ from grctl_operator.engine.decision import (
     ListEvents,
     Settle,
 )
-from grctl_operator.engine.observation import Event, Executions, Held
+from grctl_operator.engine.observation import Event
 from grctl_operator.engine.situation import Situation
-
-SHOWN_AFTER = timedelta(seconds=0.25)
-"""What lasts this long is worth a write of its own for people; what does not costs nothing."""
+from grctl_operator.engine.urgency import Urgency, may_batch
 
 HISTORY_LENGTH = 10
-
-WITH_NEXT = 8
-"""Outcomes that may wait for the next ones: half of what is handed over ahead (decision 0011)."""
 
 
 USER_VALUES = frozenset({"store", "result"})
@@ -57,7 +52,7 @@ class Draft:
         self._must_write = False
         self._so_since = situation.now
         """Since when the readable part of the status has been true."""
-        self._wake_at: datetime | None = None
+        self._look_again_at: datetime | None = None
 
     def read_events(self) -> None:
         """Ask for a consistent list, unless an event is in doubt: no list can settle that."""
@@ -68,7 +63,7 @@ class Draft:
 
     def wake(self, moment: datetime) -> None:
         """Ask for another decision at that moment, or earlier."""
-        self._wake_at = min(moment, self._wake_at or moment)
+        self._look_again_at = min(moment, self._look_again_at or moment)
 
     def change(self, **fields: Any) -> None:
         """Change fields of the status. Fields that have these values already cost no copy."""
@@ -170,24 +165,28 @@ class Draft:
 
     def decision(self) -> Decision:
         """Return what was decided."""
-        changed = (
-            self.status is not self._situation.run.status
-            and self.status != self._situation.run.status
-        )
-        shown_by = max(self._situation.now, self._so_since + SHOWN_AFTER)
-        write_by = self._situation.now if self._must_write or self.background else shown_by
+        run = self._situation.run
+        changed = self.status is not run.status and self.status != run.status
         rests = changed and self._rests
+        if changed and self._must_write and not rests:
+            self.wake(self._situation.now)
         return Decision(
             status=self.status if changed else None,
-            write_by=write_by if changed else None,
+            urgency=self._urgency(rests) if changed else None,
+            so_since=self._so_since if changed else None,
             before=tuple(self.before),
             after=tuple(self.after),
-            wake_at=self._wake_at,
-            rests=rests,
-            with_next=rests
-            and goes_on(self._situation.run, self._situation.executions, self._situation.in_flight),
-            background=changed and self.background,
+            look_again_at=self._look_again_at,
         )
+
+    def _urgency(self, rests: bool) -> Urgency:
+        if self.background:
+            return Urgency.IN_BACKGROUND
+        if not self._must_write:
+            return Urgency.FOR_PEOPLE
+        what = self._situation
+        batched = rests and may_batch(what.run, what.executions, what.in_flight)
+        return Urgency.BATCHED if batched else Urgency.NOW
 
     @property
     def _rests(self) -> bool:
@@ -207,9 +206,3 @@ class Draft:
     def _given_now(self) -> set[str]:
         dispatches = (effect for effect in self.before if isinstance(effect, Dispatch))
         return {event.uid for each in dispatches for event in (each.event, *each.then) if event}
-
-
-def goes_on(run: WorkflowRun, executions: Executions, held: Sequence[Held]) -> bool:
-    """Say whether a run waited before as well, and no worker needs a write of it to go on."""
-    back = sum(each.outcome is not None for each in held)
-    return run.status.wait is not None and back <= WITH_NEXT and executions.leave_room(held)

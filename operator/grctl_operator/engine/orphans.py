@@ -66,7 +66,7 @@ def decide_without_run(
     effects += [_tell(event, timeout) for event in told]
     moments = [event.created + TOLD_AFTER for event in untold if event not in told]
     moments += [deadline_after(event.created, timeout) + SECOND for event in waiting]
-    return Decision(before=tuple(effects), wake_at=min(moments, default=None))
+    return Decision(before=tuple(effects), look_again_at=min(moments, default=None))
 
 
 def _is_over(event: Event, moment: datetime, timeout: timedelta) -> bool:

@@ -25,6 +25,8 @@ from grctl.kube import Api, ApiError, Connection, UnreachableError
 from grctl.kube.api import UNLIMITED_POOL_SIZE
 from grctl.serving.probes import Probes
 from grctl_operator.engine import decide
+from grctl_operator.engine.dispatch import RETURN_TIME
+from grctl_operator.runtime.batching import Batching
 from grctl_operator.runtime.leader.candidate import candidate
 from grctl_operator.runtime.leader.leadership import Leadership
 from grctl_operator.runtime.outage import Outage, StoreRestoredError
@@ -32,8 +34,10 @@ from grctl_operator.runtime.parts import Parts
 from grctl_operator.runtime.people.announcer import Announcer
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
+from grctl_operator.runtime.questions import Questions
 from grctl_operator.runtime.reconcile import Reconciler
 from grctl_operator.runtime.settings import Settings
+from grctl_operator.runtime.timing import Timing, Why
 from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.watch.watches import Watches
 from grctl_operator.runtime.work_queue import WorkQueue
@@ -183,6 +187,7 @@ class Operator:
 
     def on_resumed(self) -> None:
         """Decide again."""
+        self.timing.wake_all()
         self.queue.resume()
 
     def _clock_jumped(self, by: timedelta) -> None:
@@ -190,7 +195,7 @@ class Operator:
         self.registry.on_jump(by)
         self.events.on_jump()
         self._announcer.on_jump(by)
-        self.queue.wake_all()
+        self.timing.wake_all()
 
     async def _open_api(self, connection: Connection) -> Api:
         api = await self._stack.enter_async_context(
@@ -215,22 +220,46 @@ class Operator:
         self.clock.on_jump = self._clock_jumped
         self.registry = ExecutionRegistry(self.clock.now, time.monotonic, self.queue.add)
         journal = Journal(self.metrics, self.clock.now)
+        questions = Questions(
+            self.runs,
+            self.events,
+            self.registry,
+            decide=guarded(
+                partial(decide, orphan_timeout=self._settings.orphan_timeout), self.metrics
+            ),
+        )
+        self._refresher = Refresher(self.queue, lambda group: self.runs.find_unfinished(*group))
+        self.timing = Timing(
+            self.queue,
+            self.clock.now,
+            refresher=self._refresher,
+            urgency_of_outcomes=questions.urgency_of_outcomes,
+            batching=Batching(),
+        )
         self.dispatcher = Dispatcher(
             self.registry,
             self.queue,
             journal,
             operator=name,
             door=self._doorkeeper(),
+            on_outcome=partial(self.timing.add, why=Why.OUTCOME),
+            on_all_back=partial(self.timing.wake_within, RETURN_TIME.total_seconds()),
+            on_other_handlers=self._refresher.note_change,
             namespaces=namespaces,
         )
         self._announcer = Announcer(self.api, self.metrics, operator=name, now=self.clock.now)
         self.passed_over.announce = self._announcer.announce
         self._trimmer = Trimmer(self.api, self.runs, self.metrics)
-        self._refresher = Refresher(self.queue, lambda group: self.runs.find_unfinished(*group))
         self._purger = Purger(self.api, self.queue)
-        self._writer = EventWriter(self.api, self.events, self.queue, journal)
         self._leftovers = Leftovers(self.api, self.metrics, namespaces, self.clock.now)
-        self._writer.on_runless = self._leftovers.note
+        self._writer = EventWriter(
+            self.api,
+            self.events,
+            self.queue,
+            journal,
+            on_settled=partial(self.timing.add, why=Why.SETTLED),
+            on_runless=self._leftovers.note,
+        )
         self._watches = Watches(
             self.api,
             self.runs,
@@ -263,21 +292,17 @@ class Operator:
             self.events,
             self.registry,
             self.queue,
+            questions=questions,
+            timing=self.timing,
             clock=self.clock,
             effects=self._effects,
             dispatcher=self.dispatcher,
             announcer=self._announcer,
             journal=journal,
             metrics=self.metrics,
-            refresher=self._refresher,
             passed_over=self.passed_over,
-            decide=guarded(
-                partial(decide, orphan_timeout=self._settings.orphan_timeout), self.metrics
-            ),
         )
-        self.dispatcher.on_other_handlers = self._refresher.note_change
         self._reconciler.on_turn_left = self._begin_to_reconcile
-        self.dispatcher.on_outcome = self._reconciler.outcome_came
         self._show_metrics()
 
     def _doorkeeper(self) -> Doorkeeper:
@@ -394,7 +419,7 @@ class Operator:
             write.cancel()
         await asyncio.gather(*late, return_exceptions=True)
         self._refresher.close()
-        self.queue.close()
+        self.timing.close()
 
     def _stop_writing(self, error: StoreRestoredError) -> None:
         """Write nothing any more, and say why: what we know may never have been."""

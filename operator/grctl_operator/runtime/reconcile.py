@@ -3,8 +3,8 @@
 1. A key is all it is given. What is so comes from the caches, what should be from the engine.
 2. `before` effects, then the status if it is due, then `after` effects; then it looks again: at
    once if something may be due, else with the next thing that happens or a moment later.
-3. When a status is due the pace says (see `pace`). Until then nothing is written, and each decision
-   in between is made anew from what is so then; where outcomes wait, only what to do ahead of them.
+3. `timing` says when a status is due. Until then nothing is written, and each decision in between
+   is made anew. While outcomes are deferred, only what goes ahead of them is decided.
 4. After a refused write or a lost answer the run is read afresh before anything is decided. If it
    is as it was written, what follows from the write is done then: it is logged, people are told.
 5. What raises is logged, counted, tried again later each time and told on the run; other keys go
@@ -19,21 +19,12 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 from grctl.kube import RUNS, Api, ApiError, ConflictError, NotFoundError
 from grctl.models import API_VERSION, RunReason, RunStatus, WorkflowRun
-from grctl_operator.engine import (
-    Decision,
-    Events,
-    Executions,
-    decide,
-    decide_ahead,
-    decide_refused,
-    may_wait,
-)
+from grctl_operator.engine import Decision
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.lingering import Lingering
 from grctl_operator.runtime.outage import passes
@@ -41,20 +32,17 @@ from grctl_operator.runtime.people.announcer import Announcer, involved_object
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.people.notices import Notice
+from grctl_operator.runtime.questions import Questions
+from grctl_operator.runtime.timing import Timing, Why
 from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.dispatcher import Dispatcher
 from grctl_operator.runtime.write.effects import Effects
-from grctl_operator.runtime.write.pace import Pace
-from grctl_operator.runtime.write.refresher import Refresher
 from grctl_operator.views.clock import ServerClock
 from grctl_operator.views.event_caches import EventCaches
 from grctl_operator.views.executions import ExecutionRegistry
 from grctl_operator.views.reading import UnreadableError, read_run
 from grctl_operator.views.runs import RunCache
-
-Decide = Callable[[WorkflowRun | None, Events, Executions, datetime], Decision]
-D = TypeVar("D", Decision, Decision | None)
 
 logger = logging.getLogger(__name__)
 
@@ -79,36 +67,34 @@ class Reconciler:
         executions: ExecutionRegistry,
         queue: WorkQueue,
         *,
+        questions: Questions,
+        timing: Timing,
         clock: ServerClock,
         effects: Effects,
         dispatcher: Dispatcher,
         announcer: Announcer,
         journal: Journal,
         metrics: Metrics,
-        refresher: Refresher,
         passed_over: PassedOver | None = None,
-        decide: Decide = decide,
     ) -> None:
         self._api = api
         self._runs = runs
         self._events = events
         self._executions = executions
         self._queue = queue
+        self._questions = questions
+        self._timing = timing
         self._clock = clock
         self._effects = effects
         self._dispatcher = dispatcher
         self._announcer = announcer
         self._journal = journal
         self._metrics = metrics
-        self._refresher = refresher
         self._passed_over = passed_over or PassedOver()
-        self._decide = decide
         self._unsure: set[Key] = set()
         """Keys whose run must be read before it is decided upon."""
         self._doubtful: dict[Key, _Commit] = {}
         """Commits that were sent, and of which we do not know yet whether they were stored."""
-        self._pace = Pace()
-        self._seconds = asyncio.get_running_loop().time
         self.on_turn_left: Callable[[], None] = lambda: None
         """Told that a reconcile lasts: another `run` may begin in its place."""
         self._lingering = Lingering(queue, self._leave_turn)
@@ -117,6 +103,7 @@ class Reconciler:
         """Reconcile one key after the other, until cancelled or until another has its turn."""
         while True:
             key = await self._queue.take()
+            self._timing.begin(key)
             self._lingering.begin(key, key.namespace)
             try:
                 await self._try(key)
@@ -134,27 +121,6 @@ class Reconciler:
     def read_first(self, keys: Iterable[Key]) -> None:
         """Have runs read before anything is decided about them."""
         self._unsure.update(keys)
-
-    def outcome_came(self, key: Key) -> None:
-        """Have a run reconciled that a worker brought an outcome of; what may wait, later."""
-        now = self._seconds()
-        until = self._pace.put_off(key, now) if self._may_wait(key) else None
-        if until is None:
-            self._queue.add(key)
-        else:
-            self._queue.add_in(key, until - now)
-
-    def _may_wait(self, key: Key) -> bool:
-        try:
-            run = self._runs.get(key)
-        except UnreadableError:
-            return False
-        if run is None:
-            return False
-        executions = self._executions.get_view(key, run.spec.workflow.type)
-        return may_wait(
-            run, self._events.of(key).get_view(key, self._runs.get_first_revision(key)), executions
-        )
 
     async def reconcile(self, key: Key) -> None:
         """Decide once about one key, and do what was decided.
@@ -180,41 +146,19 @@ class Reconciler:
         else:
             await self._effects.perform(key, run, decided.after)
         self._dispatcher.decided(key)
-        self._sleep(key, decided)
+        self._timing.add(key, why=Why.DECIDED, when=decided.look_again_at)
 
     def _ask(self, key: Key, run: WorkflowRun | None) -> Decision:
         if run is None:
             self._events.of(key).forget_inbox(key)
-        elif self._pace.waits(key, self._seconds()) and (
-            ahead := self._decide_by(decide_ahead, key, run, self._clock.now())
-        ):
-            return ahead
-        at = self._clock.now()
-        decided = self._in_turn(key, self._decide_by(self._decide, key, run, at))
-        self._pace.decided(key, decided, at, self._seconds())
-        return decided
-
-    def _in_turn(self, key: Key, decided: Decision) -> Decision:
-        """Leave the status for later where it is written in the background, and not yet."""
-        if not decided.background:
-            self._refresher.forget(key)
-        elif not self._refresher.may_write(key):
-            return replace(decided, status=None, write_by=None)
-        return decided
-
-    def _decide_by(
-        self, decide: Callable[..., D], key: Key, run: WorkflowRun | None, at: datetime
-    ) -> D:
-        workflow_type = run.spec.workflow.type if run else ""
-        events = self._events.of(key).get_view(key, self._runs.get_first_revision(key))
-        executions = self._executions.get_view(key, workflow_type)
-        return decide(run, events, executions, at)
+        at, batching = self._clock.now(), self._timing.is_batching(key)
+        decided = self._questions.decide(key, run, at, batching=batching)
+        return self._timing.on_decision(key, decided, at)
 
     async def _write_if_due(
         self, key: Key, run: WorkflowRun, status: RunStatus, decided: Decision
     ) -> None:
-        due = self._pace.due(key)
-        if due is None or due > self._seconds():
+        if not self._timing.is_write_due(key):
             return
         try:
             written = await self._write(key, run, status, decided)
@@ -224,13 +168,7 @@ class Reconciler:
             decided, written = await self._write_less(key, run, error)
         await self._effects.perform(key, written, decided.after)
         self._doubtful.pop(key, None)
-        self._look_again(key, decided)
-
-    def _look_again(self, key: Key, decided: Decision) -> None:
-        if decided.rests:
-            self._queue.add_soon(key)
-        else:
-            self._queue.add(key)
+        self._timing.add(key, why=Why.WRITTEN, when=decided.look_again_at)
 
     async def _write_less(
         self, key: Key, run: WorkflowRun, refusal: ApiError
@@ -241,7 +179,7 @@ class Reconciler:
             ApiError: there is nothing, or even that is too large.
         """
         self._doubtful.pop(key, None)
-        decided = self._decide_by(decide_refused, key, run, self._clock.now())
+        decided = self._questions.decide_refused(key, run, self._clock.now())
         if decided.status is None:
             raise refusal
         return decided, await self._write(key, run, decided.status, decided)
@@ -255,7 +193,7 @@ class Reconciler:
         if status.commits != run.status.commits:
             self._doubtful[key] = _Commit(run, status, decided)
         answer = await self._api.replace(path, body)
-        self._pace.written(key, self._seconds(), status.commits - run.status.commits)
+        self._timing.on_write(key, status.commits - run.status.commits)
         written = _as_written(run, status, body, answer)
         self._runs.on_answer(answer, written)
         if run.status.commits == status.commits:
@@ -295,14 +233,6 @@ class Reconciler:
             self._tell_of_commit(key, commit.run, commit.status)
             await self._effects.perform(key, self._runs.get(key), commit.decided.after)
 
-    def _sleep(self, key: Key, decided: Decision) -> None:
-        """Wake when the engine wants to look again, or when the status is to be written."""
-        due = self._pace.due(key)
-        if due is not None:
-            self._queue.add_in(key, due - self._seconds())
-        if decided.wake_at is not None:
-            self._queue.add_in(key, (decided.wake_at - self._clock.now()).total_seconds())
-
     async def _try(self, key: Key) -> None:
         try:
             with self._metrics.reconcile_duration.time():
@@ -321,11 +251,11 @@ class Reconciler:
             if not _is_too_large(error):
                 self._try_later(key)
         else:
-            self._queue.forget(key)
+            self._timing.on_success(key)
 
     def _try_later(self, key: Key) -> None:
         self._unsure.add(key)
-        self._queue.retry(key)
+        self._timing.add(key, why=Why.FAILED)
 
     def _fail(self, key: Key, error: Exception) -> None:
         self._metrics.reconcile_errors.labels("fault").inc()

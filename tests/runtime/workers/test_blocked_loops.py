@@ -55,7 +55,6 @@ async def place() -> AsyncIterator[Reporting]:
     await made.dispatcher.start("127.0.0.1", 0)
     yield made
     await made.dispatcher.stop()
-    made.queue.close()
 
 
 async def executing(place: Reporting, worker: PlayedWorker) -> Execution:

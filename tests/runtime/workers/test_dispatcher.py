@@ -1,5 +1,6 @@
 """A listening dispatcher and workers on real sockets; no API server."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -22,7 +23,6 @@ from grctl.models.wire import (
     split_messages,
 )
 from grctl_operator.engine import decision
-from grctl_operator.engine.dispatch import RETURN_TIME
 from grctl_operator.engine.observation import Event, Held, Key
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
@@ -63,12 +63,18 @@ class Place:
         self.queue = WorkQueue()
         self.registry = ExecutionRegistry(lambda: NOON, time.monotonic, self.queue.add)
         self.journal = Journal(Metrics(), lambda: NOON)
+        self.all_back = asyncio.Event()
+        self.other_handlers: list[tuple[str, str]] = []
+        """Types whose workers have other handlers, as told."""
         self.dispatcher = Dispatcher(
             self.registry,
             self.queue,
             self.journal,
             operator="op",
             door=self.door,
+            on_outcome=self.queue.add,
+            on_all_back=self.all_back.set,
+            on_other_handlers=self.other_handlers.append,
             namespaces=namespaces,
             closed_grace=0.0,
             silent_grace=60.0,
@@ -117,7 +123,6 @@ async def place() -> AsyncIterator[Place]:
     await made.dispatcher.start("127.0.0.1", 0)
     yield made
     await made.dispatcher.stop()
-    made.queue.close()
 
 
 async def test_an_execution_carries_its_fence_its_input_and_the_store(place: Place) -> None:
@@ -202,25 +207,20 @@ async def test_a_run_that_waits_for_no_worker_any_more_leaves_the_line(place: Pl
 async def test_a_worker_with_other_handlers_is_news_for_the_runs_of_its_type(
     place: Place,
 ) -> None:
-    news: list[tuple[str, str]] = []
-    place.dispatcher.on_other_handlers = news.append
     async with connected(place.port, hello(ORDER)):
         async with connected(place.port, hello(ORDER, worker="worker-2")):
             pass
         async with connected(place.port, hello(catalogue("Order", "refund"), worker="worker-3")):
             pass
-    assert news[:2] == [("shop", "Order"), ("shop", "Order")]
+    assert place.other_handlers[:2] == [("shop", "Order"), ("shop", "Order")]
 
 
-async def test_what_is_held_back_for_workers_is_looked_at_when_all_are_back(place: Place) -> None:
+async def test_the_dispatcher_tells_when_all_awaited_workers_are_back(place: Place) -> None:
     place.registry.accept_workers(awaited=2)
-    place.queue.add_in(KEY, RETURN_TIME.total_seconds())
-    place.queue.add_in(OTHER, 3600)
     async with connected(place.port, hello(ORDER, worker="worker-1")):
-        assert not len(place.queue)
+        assert not place.all_back.is_set()
         async with connected(place.port, hello(ORDER, worker="worker-2")):
-            assert await place.woken() == KEY
-    assert not len(place.queue)
+            await place.all_back.wait()
 
 
 async def test_room_wakes_one_and_unused_room_the_next(place: Place) -> None:

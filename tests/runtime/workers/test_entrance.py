@@ -74,7 +74,16 @@ class Place:
         queue = WorkQueue()
         self.registry = ExecutionRegistry(lambda: NOON, time.monotonic, queue.add)
         journal = Journal(Metrics(), lambda: NOON)
-        self.dispatcher = Dispatcher(self.registry, queue, journal, operator="op", door=self.door)
+        self.dispatcher = Dispatcher(
+            self.registry,
+            queue,
+            journal,
+            operator="op",
+            door=self.door,
+            on_outcome=queue.add,
+            on_all_back=lambda: None,
+            on_other_handlers=lambda _: None,
+        )
 
     @property
     def port(self) -> int:

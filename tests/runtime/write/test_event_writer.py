@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
@@ -30,8 +29,17 @@ class Desk:
         self.cache = self.caches.get(cluster.namespace)
         self.queue = WorkQueue()
         self.metrics = Metrics()
+        self.runless: list[str] = []
+        """The namespaces of events that were settled without a run."""
         journal = Journal(self.metrics, lambda: NOON)
-        self.writer = EventWriter(cluster.api, self.caches, self.queue, journal)
+        self.writer = EventWriter(
+            cluster.api,
+            self.caches,
+            self.queue,
+            journal,
+            on_settled=self.queue.add,
+            on_runless=self.runless.append,
+        )
 
     async def settle(self, event: Json, phase: EventPhase = EventPhase.PROCESSED) -> None:
         """Settle and wait until the run is woken by it."""
@@ -65,10 +73,8 @@ def settling(event: Json, phase: EventPhase = EventPhase.PROCESSED) -> Settle:
 
 
 @pytest.fixture
-async def desk(cluster: Cluster) -> AsyncIterator[Desk]:
-    made = Desk(cluster)
-    yield made
-    made.queue.close()
+def desk(cluster: Cluster) -> Desk:
+    return Desk(cluster)
 
 
 async def test_a_settled_event_says_all_that_became_of_it(desk: Desk) -> None:

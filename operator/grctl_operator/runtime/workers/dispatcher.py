@@ -41,7 +41,6 @@ from grctl.models.wire import (
 )
 from grctl.serving.web_pages import refuse_web_pages
 from grctl_operator.engine import decision
-from grctl_operator.engine.dispatch import RETURN_TIME
 from grctl_operator.engine.observation import Event, Key
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.work_queue import WorkQueue
@@ -73,7 +72,13 @@ logger = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """The server that workers connect to."""
+    """The server that workers connect to.
+
+    Args:
+        on_outcome: Is told the run of each outcome that a worker brought.
+        on_all_back: Is told that all workers are back that an operator before this one had.
+        on_other_handlers: Is told a type whose connected workers have other handlers than before.
+    """
 
     def __init__(
         self,
@@ -83,14 +88,17 @@ class Dispatcher:
         *,
         operator: str,
         door: Doorkeeper,
+        on_outcome: Callable[[Key], None],
+        on_all_back: Callable[[], None],
+        on_other_handlers: Callable[[Group], None],
         namespaces: Sequence[str] = (),
         closed_grace: float = CLOSED_GRACE,
         silent_grace: float = SILENT_GRACE,
     ) -> None:
         self.port = 0
-        self.on_outcome: Callable[[Key], None] = queue.add
-        self.on_other_handlers: Callable[[Group], None] = lambda _: None
-        """Called with a type whose connected workers have other handlers than before."""
+        self._on_outcome = on_outcome
+        self._on_all_back = on_all_back
+        self._on_other_handlers = on_other_handlers
         self._registry = registry
         self._queue = queue
         self._journal = journal
@@ -309,12 +317,12 @@ class Dispatcher:
         for key in self._registry.on_hello(hello, self._entrance.identity(session).name):
             self._queue.add(key)
         if self._registry.all_back and not were_back:
-            self._queue.wake_within(RETURN_TIME.total_seconds())  # what was held back for them
+            self._on_all_back()
         for execution in hello.held:
             self._void_if_anothers(session, execution)
         self._wake_waiting(hello.instance)
         for group in self._offers.on_hello(hello):
-            self.on_other_handlers(group)
+            self._on_other_handlers(group)
         fields = {"worker": hello.worker, "namespace": hello.namespace, "held": len(hello.held)}
         logger.info("worker connected", extra=fields | {"capacity": hello.capacity})
 
@@ -341,7 +349,7 @@ class Dispatcher:
             self._take_back(hello.instance, message.execution)
             return
         if not self._void_if_anothers(session, message.execution):
-            self.on_outcome(self._registry.on_outcome(hello.instance, message))
+            self._on_outcome(self._registry.on_outcome(hello.instance, message))
 
     def _take_back(self, instance: str, execution: str) -> None:
         """Forget an execution that its worker did not begin."""
@@ -439,7 +447,7 @@ class Dispatcher:
             return
         del self._sessions[hello.instance]
         for group in self._offers.on_disconnect(hello.instance):
-            self.on_other_handlers(group)
+            self._on_other_handlers(group)
         holds = self._registry.on_disconnect(hello.instance, session.ending)
         logger.info("worker disconnected", extra={"worker": hello.worker, "silent": session.silent})
         if holds:

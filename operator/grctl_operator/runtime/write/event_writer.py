@@ -38,7 +38,6 @@ AFTER_REFUSAL = 30.0  # s: no repetition mends it; a person may (an event that i
 GENERATION = 1  # of every event: its spec cannot change
 
 Json = dict[str, Any]
-OnRunless = Callable[[str], None]
 
 logger = logging.getLogger(__name__)
 
@@ -48,15 +47,29 @@ class _NotWaitingError(Exception):
 
 
 class EventWriter:
-    """Settles events and keeps their places."""
+    """Settles events and keeps their places.
 
-    def __init__(self, api: Api, events: EventCaches, queue: WorkQueue, journal: Journal) -> None:
-        self.on_runless: OnRunless = lambda _namespace: None
-        """Told the namespace of each event that was settled without a run."""
+    Args:
+        on_settled: Is told the run of each event whose settling has ended.
+        on_runless: Is told the namespace of each event that was settled without a run.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        events: EventCaches,
+        queue: WorkQueue,
+        journal: Journal,
+        *,
+        on_settled: Callable[[Key], None],
+        on_runless: Callable[[str], None],
+    ) -> None:
         self._api = api
         self._events = events
         self._queue = queue
         self._journal = journal
+        self._on_settled = on_settled
+        self._on_runless = on_runless
         self._turns = Turns(AT_ONCE)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._outages: dict[str, Outage] = {}
@@ -97,7 +110,7 @@ class EventWriter:
         finally:
             del self._under_way[effect.settlement.uid]
             self._events.of(key).end_doubt(key, effect.settlement.uid)
-            self._queue.add_soon(key)
+            self._on_settled(key)
 
     async def _settle_in_the_end(self, key: Key, effect: Settle) -> None:
         tries = 0
@@ -158,7 +171,7 @@ class EventWriter:
         self._events.of(key).on_answer(await self._api.replace(path, body))
         self._journal.settled(key, settlement)
         if effect.run_uid is None:
-            self.on_runless(key.namespace)
+            self._on_runless(key.namespace)
 
     async def _read(self, key: Key, uid: str, name: str) -> Json | None:
         """Read an event that is still to be written; None where it is gone or settled."""

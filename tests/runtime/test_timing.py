@@ -1,0 +1,347 @@
+"""When a run is looked at and written, with the time moved by the test."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from grctl.models.run import RunStatus
+from grctl_operator.engine import Decision, Urgency
+from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.batching import WRITE_BATCH_WINDOW_S, Batching
+from grctl_operator.runtime.timing import (
+    COALESCE_S,
+    FIRST_RETRY_S,
+    LONGEST_RETRY_S,
+    Timing,
+    Why,
+)
+from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.runtime.write.refresher import Refresher
+from tests.runtime.virtual_time import VirtualTime
+
+A, B = Key("shop", "a"), Key("shop", "b")
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
+A_MOMENT = WRITE_BATCH_WINDOW_S / 4
+ENDS = RunStatus(message="ends", commits=1)
+
+
+@dataclass
+class House:
+    """A queue and its timing, by a clock that the test moves."""
+
+    batching: Batching | None = field(default_factory=Batching)
+    urgency: Urgency = Urgency.BATCHED
+    """Of outcomes that come."""
+    clock_is_off: timedelta = timedelta()
+    """By how much the API server's clock was moved."""
+
+    def __post_init__(self) -> None:
+        self.time = VirtualTime()
+        self.queue = WorkQueue()
+        self.timing = Timing(
+            self.queue,
+            self.now,
+            refresher=Refresher(self.queue, lambda _: (), self.time.time),
+            urgency_of_outcomes=lambda _: self.urgency,
+            batching=self.batching,
+            timers=self.time,
+        )
+
+    def now(self) -> datetime:
+        """Return the API server's time."""
+        return NOON + timedelta(seconds=self.time.now) + self.clock_is_off
+
+    def look_in(self, seconds: float, key: Key = A) -> None:
+        moment = self.now() + timedelta(seconds=seconds)
+        self.timing.add(key, why=Why.DECIDED, when=moment)
+
+    def decide(self, urgency: Urgency, *, lasted: float = 0.0) -> None:
+        since = self.now() - timedelta(seconds=lasted)
+        self.timing.on_decision(A, Decision(ENDS, urgency, since), self.now())
+
+    async def reconciled(self) -> list[Key]:
+        """Return the keys whose turn has come."""
+        keys = []
+        while len(self.queue):
+            key = await self.queue.take()
+            self.timing.begin(key)
+            keys.append(key)
+            self.queue.done(key)
+        return keys
+
+    def due_in(self, limit: float = 60.0) -> Any:
+        """Return after how many seconds the status is to be written; None: not within the limit."""
+        began = self.time.now
+        while not self.timing.is_write_due(A):
+            self.time.advance(0.001)
+            if self.time.now > began + limit:
+                return None
+        return pytest.approx(self.time.now - began, abs=0.0011)
+
+
+# When a run is looked at.
+
+
+async def test_a_run_is_looked_at_when_the_engines_moment_has_come() -> None:
+    house = House()
+    house.look_in(5.0)
+    house.time.advance(4.9)
+    early = await house.reconciled()
+    house.time.advance(0.2)
+    assert (early, await house.reconciled()) == ([], [A])
+
+
+async def test_of_several_moments_the_earliest_counts() -> None:
+    house = House()
+    for seconds in (5.0, 1.0, 9.0):
+        house.look_in(seconds)
+    house.time.advance(1.1)
+    first = await house.reconciled()
+    house.time.advance(20.0)
+    assert (first, await house.reconciled()) == ([A], [])
+
+
+async def test_a_jump_of_the_clock_wakes_every_run_that_has_a_timer() -> None:
+    house = House()
+    house.look_in(3600.0)
+    house.timing.wake_all()
+    woken = await house.reconciled()
+    house.time.advance(7200.0)
+    assert (woken, await house.reconciled()) == ([A], [])
+
+
+async def test_a_jump_of_the_clock_wakes_a_run_that_is_being_reconciled_once_more() -> None:
+    house = House()
+    house.queue.add(A)
+    house.timing.begin(await house.queue.take())
+    house.timing.wake_all()
+    house.look_in(3600.0)  # decided by the old clock
+    house.queue.done(A)
+    assert await house.reconciled() == [A]
+
+
+async def test_runs_whose_timer_would_fire_soon_can_be_woken_at_once() -> None:
+    house = House()
+    house.look_in(2.0, A)
+    house.look_in(3.0, B)
+    house.timing.wake_within(2.5)
+    assert await house.reconciled() == [A]
+
+
+async def test_a_reconcile_forgets_the_timer_of_its_run() -> None:
+    house = House()
+    house.look_in(5.0)
+    house.queue.add(A)
+    taken = await house.reconciled()
+    house.time.advance(10.0)
+    assert (taken, await house.reconciled()) == ([A], [])
+
+
+async def test_a_run_whose_reconcile_fails_waits_longer_each_time_up_to_a_limit() -> None:
+    house, waited = House(), []
+    for _ in range(12):
+        house.timing.add(A, why=Why.FAILED)
+        start = house.time.now
+        while not len(house.queue):
+            house.time.advance(FIRST_RETRY_S / 2)
+        waited.append(house.time.now - start)
+        await house.reconciled()
+    assert waited == sorted(waited)
+    assert waited[0] <= 2 * FIRST_RETRY_S
+    assert LONGEST_RETRY_S <= waited[-1] <= LONGEST_RETRY_S + FIRST_RETRY_S
+
+
+async def test_a_success_makes_the_next_failure_wait_shortly_again() -> None:
+    house = House()
+    for _ in range(6):
+        house.timing.add(A, why=Why.FAILED)
+        house.time.advance(LONGEST_RETRY_S)
+        await house.reconciled()
+    house.timing.on_success(A)
+    house.timing.add(A, why=Why.FAILED)
+    house.time.advance(FIRST_RETRY_S)
+    assert await house.reconciled() == [A]
+
+
+async def test_a_leader_that_goes_on_forgives_the_failures_of_the_meantime() -> None:
+    house = House()
+    house.queue.pause()
+    house.timing.add(A, why=Why.FAILED)
+    house.timing.wake_all()
+    house.queue.resume()
+    assert await house.reconciled() == [A]
+
+
+async def test_a_closed_timing_wakes_no_run() -> None:
+    house = House()
+    house.look_in(1.0)
+    house.timing.close()
+    house.time.advance(2.0)
+    assert await house.reconciled() == []
+
+
+@pytest.mark.parametrize("why", [Why.SETTLED, Why.WRITTEN])
+async def test_a_look_that_nobody_waits_for_is_shared_with_the_next_thing(why: Why) -> None:
+    house = House()
+    house.timing.add(A, why=why)
+    at_once = await house.reconciled()
+    house.queue.add(A)
+    together = await house.reconciled()
+    house.time.advance(COALESCE_S)
+    assert (at_once, together, await house.reconciled()) == ([], [A], [])
+
+
+@pytest.mark.parametrize("why", [Why.SETTLED, Why.WRITTEN])
+async def test_a_look_that_nobody_waits_for_comes_after_a_moment(why: Why) -> None:
+    house = House()
+    house.timing.add(A, why=why)
+    house.time.advance(COALESCE_S)
+    assert await house.reconciled() == [A]
+
+
+async def test_a_look_that_nobody_waits_for_adds_nothing_to_a_run_whose_turn_comes() -> None:
+    house = House()
+    house.queue.add(A)
+    house.timing.add(A, why=Why.SETTLED)
+    taken = await house.reconciled()
+    house.time.advance(COALESCE_S)
+    assert (taken, await house.reconciled()) == ([A], [])
+
+
+async def test_a_run_is_looked_at_directly_after_its_write_if_something_is_due() -> None:
+    house = House()
+    house.timing.add(A, why=Why.WRITTEN, when=house.now())
+    assert await house.reconciled() == [A]
+
+
+# When a run is written.
+
+
+def test_a_status_for_people_is_due_once_it_has_lasted() -> None:
+    house = House()
+    house.decide(Urgency.FOR_PEOPLE)
+    assert house.due_in() == 0.25
+
+
+def test_a_status_for_people_is_due_at_once_if_it_has_lasted() -> None:
+    house = House()
+    house.decide(Urgency.FOR_PEOPLE, lasted=0.3)
+    assert house.timing.is_write_due(A)
+
+
+def test_a_status_for_people_is_due_when_it_first_differed() -> None:
+    house = House()
+    house.decide(Urgency.FOR_PEOPLE)
+    house.time.advance(0.2)
+    house.decide(Urgency.FOR_PEOPLE)
+    assert house.due_in() == 0.05
+
+
+def test_nothing_is_due_once_nothing_differs_any_more() -> None:
+    house = House()
+    house.decide(Urgency.FOR_PEOPLE)
+    house.timing.on_decision(A, Decision(), house.now())
+    assert house.due_in(1.0) is None
+
+
+@pytest.mark.parametrize("urgency", [Urgency.NOW, Urgency.BATCHED])
+def test_a_first_commit_is_due_at_once(urgency: Urgency) -> None:
+    house = House()
+    house.decide(urgency)
+    assert house.timing.is_write_due(A)
+
+
+def deferred() -> House:
+    """A run that was written, and has an outcome a moment later."""
+    house = House()
+    house.timing.on_write(A, 1)
+    house.time.advance(A_MOMENT)
+    house.decide(Urgency.BATCHED)
+    return house
+
+
+def test_a_batched_commit_soon_after_a_write_is_due_when_the_window_ends() -> None:
+    assert deferred().due_in() == WRITE_BATCH_WINDOW_S - A_MOMENT
+
+
+def test_an_urgent_commit_is_due_at_once_with_the_deferred_outcomes() -> None:
+    house = deferred()
+    house.decide(Urgency.NOW)
+    assert house.timing.is_write_due(A)
+
+
+def test_a_batched_commit_is_due_before_a_status_for_people() -> None:
+    house = House()
+    house.timing.on_write(A, 1)
+    house.decide(Urgency.FOR_PEOPLE)
+    house.decide(Urgency.BATCHED)
+    assert house.due_in() == WRITE_BATCH_WINDOW_S
+
+
+def test_nothing_is_due_after_a_write() -> None:
+    house = House()
+    house.decide(Urgency.NOW)
+    house.timing.on_write(A, 1)
+    assert house.due_in(1.0) is None
+
+
+def test_a_decision_that_left_the_outcomes_leaves_their_write_due() -> None:
+    house = deferred()
+    house.timing.on_decision(A, Decision(urgency=Urgency.BATCHED), house.now())
+    assert house.due_in() == WRITE_BATCH_WINDOW_S - A_MOMENT
+
+
+def test_a_server_clock_that_steps_back_an_hour_defers_nothing() -> None:
+    house = House()
+    house.timing.on_write(A, 1)
+    house.clock_is_off = -timedelta(hours=1)
+    house.decide(Urgency.BATCHED)
+    assert house.due_in() == WRITE_BATCH_WINDOW_S
+
+
+def test_outcomes_are_batched_until_their_write_is_due() -> None:
+    house, seen = House(), []
+    seen.append(house.timing.is_batching(A))
+    house = deferred()
+    seen.append(house.timing.is_batching(A))
+    house.time.advance(WRITE_BATCH_WINDOW_S)
+    seen.append(house.timing.is_batching(A))
+    assert seen == [False, True, False]
+
+
+async def test_an_outcome_that_may_be_batched_wakes_its_run_when_its_write_is_due() -> None:
+    house = House()
+    house.timing.on_write(A, 1)
+    house.timing.add(A, why=Why.OUTCOME)
+    at_once = await house.reconciled()
+    house.time.advance(WRITE_BATCH_WINDOW_S)
+    assert (at_once, await house.reconciled()) == ([], [A])
+    assert house.timing.is_write_due(A)
+
+
+async def test_an_outcome_that_may_not_be_batched_wakes_its_run_at_once() -> None:
+    house = House(urgency=Urgency.NOW)
+    house.timing.on_write(A, 1)
+    house.timing.add(A, why=Why.OUTCOME)
+    assert await house.reconciled() == [A]
+
+
+async def test_without_batching_no_write_is_deferred() -> None:
+    house = House(batching=None)
+    house.timing.on_write(A, 1)
+    house.timing.add(A, why=Why.OUTCOME)
+    woken = await house.reconciled()
+    house.decide(Urgency.BATCHED)
+    assert woken == [A]
+    assert house.timing.is_write_due(A)
+    assert not house.timing.is_batching(A)
+
+
+def test_a_status_in_the_background_waits_for_its_turn() -> None:
+    house = House()
+    decision = Decision(ENDS, Urgency.IN_BACKGROUND)
+    in_turn = house.timing.on_decision(A, decision, house.now())
+    assert (in_turn.status, in_turn.urgency) == (None, None)
+    assert house.due_in(1.0) is None
