@@ -110,7 +110,7 @@ class Stage:
         self.timing.begin(KEY)
         operator.woken = True
         operator.reconcile(show=write)
-        self.timing.on_decision(KEY, self.decided, operator.now)
+        self.timing.on_decision(KEY, self.decided)
         if operator.planned:
             self._write()
         self.timing.add(KEY, why=Why.DECIDED, when=self.decided.look_again_at)

@@ -47,7 +47,8 @@ class Bench:
         self.cluster = cluster
         self.operator = operator
         self.reconciler = operator._reconciler
-        self.questions = operator._reconciler._questions
+        self.loop = operator._loop
+        self.questions = operator._questions
         self.key = Key(cluster.namespace, "order-1")
         self.time = NOON
         self.seconds = Seconds(self)
@@ -102,7 +103,7 @@ async def bench(cluster: Cluster) -> AsyncIterator[Bench]:
     )
     await operator.connect()
     made = Bench(cluster, operator)
-    made.reconciler._clock = made  # type: ignore[assignment]
+    operator._questions._now = made.now
     operator.timing._now = made.now
     operator.timing._loop = made.seconds
     operator.api.fence = None  # it leads nobody: the test decides when it reconciles
@@ -295,7 +296,7 @@ async def test_a_run_that_changed_meanwhile_is_read_before_the_next_decision(
     bench.decides(lambda run, now: Decision(says("waits", run), Urgency.NOW))
     with pytest.raises(ConflictError):
         await bench.reconcile()
-    bench.reconciler._try_later(bench.key)
+    bench.operator._unsure.add([bench.key])
     await bench.reconcile()
     assert bench.seen[1] == touched["metadata"]["resourceVersion"]
     assert await bench.message() == "waits"
@@ -323,7 +324,7 @@ async def test_a_write_whose_answer_was_lost_is_found_written(
         )
 
     bench.decides(rule)
-    await bench.reconciler._try(bench.key)
+    await bench.loop.attempt(bench.key)
     await bench.reconcile()
     assert commits == [0, 1]
     assert bench.operator.events.of(bench.key).get_view(bench.key).complete_for is None
@@ -341,10 +342,10 @@ async def test_what_follows_from_a_commit_without_an_answer_is_done_once_it_is_f
 
     monkeypatch.setattr(bench.operator.api, "replace", loses_the_answer)
     bench.decides(_commit_once)
-    await bench.reconciler._try(bench.key)
+    await bench.loop.attempt(bench.key)
     assert bench.counted("grctl_commits_total") == 0
     for _ in range(2):
-        bench.reconciler._unsure.add(bench.key)
+        bench.operator._unsure.add([bench.key])
         await bench.reconcile()
     assert bench.counted("grctl_commits_total") == 1
     assert [each.notice.reason for each in _told(bench)] == ["Rejected"]
@@ -361,7 +362,7 @@ async def test_a_commit_that_was_not_stored_is_not_told(
     with monkeypatch.context() as patch:
         patch.setattr(bench.operator.api, "replace", is_away)
         bench.decides(_commit_once)
-        await bench.reconciler._try(bench.key)
+        await bench.loop.attempt(bench.key)
     bench.decides(lambda run, now: Decision())
     await bench.reconcile()
     assert bench.counted("grctl_commits_total") == 0
@@ -385,7 +386,7 @@ async def test_a_run_that_is_gone_is_forgotten(bench: Bench) -> None:
     await bench.cluster.api.merge(path, {"metadata": {"finalizers": None}})
     await bench.cluster.api.delete(path)
     bench.decides(lambda run, now: Decision(says("waits", run), Urgency.NOW))
-    await bench.reconciler._try(bench.key)
+    await bench.loop.attempt(bench.key)
     await bench.reconcile()
     assert bench.seen == [item["metadata"]["resourceVersion"], None]
 
@@ -477,7 +478,7 @@ async def test_a_run_of_which_every_status_is_too_large_is_told_and_left_alone(
 
     monkeypatch.setattr(bench.operator.api, "replace", refuses)
     bench.decides(lambda run, now: Decision(says("waits", run), Urgency.NOW))
-    await bench.reconciler._try(bench.key)
+    await bench.loop.attempt(bench.key)
     assert bench.operator.queue.idle
     assert not bench.operator.timing._timers
     bench.operator.begin()
@@ -495,7 +496,7 @@ async def test_an_api_server_in_trouble_is_not_the_runs_failure(
 
     monkeypatch.setattr(bench.operator.api, "replace", unavailable)
     bench.decides(lambda run, now: Decision(says("waits", run), Urgency.NOW))
-    await bench.reconciler._try(bench.key)
+    await bench.loop.attempt(bench.key)
     monkeypatch.undo()
     await bench.reconcile()
     assert await bench.message() == "waits"
@@ -507,7 +508,7 @@ async def test_many_keys_leave_other_tasks_their_turns(bench: Bench) -> None:
     bench.decides(lambda run, now: Decision())
     for number in range(1000):
         bench.operator.queue.add(Key(bench.cluster.namespace, f"order-{number}"))
-    reconciling = asyncio.create_task(bench.reconciler.run())
+    reconciling = asyncio.create_task(bench.loop.run())
     turns = 0
     while not bench.operator.queue.idle:
         await asyncio.sleep(0)

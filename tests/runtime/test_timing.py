@@ -59,7 +59,7 @@ class House:
 
     def decide(self, urgency: Urgency, *, lasted: float = 0.0) -> None:
         since = self.now() - timedelta(seconds=lasted)
-        self.timing.on_decision(A, Decision(ENDS, urgency, since), self.now())
+        self.timing.on_decision(A, Decision(ENDS, urgency, since))
 
     async def reconciled(self) -> list[Key]:
         """Return the keys whose turn has come."""
@@ -242,7 +242,7 @@ def test_a_status_for_people_is_due_when_it_first_differed() -> None:
 def test_nothing_is_due_once_nothing_differs_any_more() -> None:
     house = House()
     house.decide(Urgency.FOR_PEOPLE)
-    house.timing.on_decision(A, Decision(), house.now())
+    house.timing.on_decision(A, Decision())
     assert house.due_in(1.0) is None
 
 
@@ -289,7 +289,7 @@ def test_nothing_is_due_after_a_write() -> None:
 
 def test_a_decision_that_left_the_outcomes_leaves_their_write_due() -> None:
     house = deferred()
-    house.timing.on_decision(A, Decision(urgency=Urgency.BATCHED), house.now())
+    house.timing.on_decision(A, Decision(urgency=Urgency.BATCHED))
     assert house.due_in() == WRITE_BATCH_WINDOW_S - A_MOMENT
 
 
@@ -342,6 +342,6 @@ async def test_without_batching_no_write_is_deferred() -> None:
 def test_a_status_in_the_background_waits_for_its_turn() -> None:
     house = House()
     decision = Decision(ENDS, Urgency.IN_BACKGROUND)
-    in_turn = house.timing.on_decision(A, decision, house.now())
+    in_turn = house.timing.on_decision(A, decision)
     assert (in_turn.status, in_turn.urgency) == (None, None)
     assert house.due_in(1.0) is None

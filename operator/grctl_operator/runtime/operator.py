@@ -36,6 +36,7 @@ from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.questions import Questions
 from grctl_operator.runtime.reconcile import Reconciler
+from grctl_operator.runtime.reconcile_loop import ReconcileLoop
 from grctl_operator.runtime.settings import Settings
 from grctl_operator.runtime.timing import Timing, Why
 from grctl_operator.runtime.watch.passed_over import PassedOver
@@ -50,7 +51,9 @@ from grctl_operator.runtime.write.guard import guarded
 from grctl_operator.runtime.write.leftovers import Leftovers
 from grctl_operator.runtime.write.purger import Purger
 from grctl_operator.runtime.write.refresher import Refresher
+from grctl_operator.runtime.write.run_writer import RunWriter
 from grctl_operator.runtime.write.trimmer import Trimmer
+from grctl_operator.runtime.write.unsure_runs import UnsureRuns
 from grctl_operator.views.clock import ServerClock
 from grctl_operator.views.event_caches import EventCaches
 from grctl_operator.views.executions import ExecutionRegistry
@@ -220,13 +223,14 @@ class Operator:
         self.clock.on_jump = self._clock_jumped
         self.registry = ExecutionRegistry(self.clock.now, time.monotonic, self.queue.add)
         journal = Journal(self.metrics, self.clock.now)
-        questions = Questions(
+        self._questions = questions = Questions(
             self.runs,
             self.events,
             self.registry,
             decide=guarded(
                 partial(decide, orphan_timeout=self._settings.orphan_timeout), self.metrics
             ),
+            now=self.clock.now,
         )
         self._refresher = Refresher(self.queue, lambda group: self.runs.find_unfinished(*group))
         self.timing = Timing(
@@ -285,24 +289,40 @@ class Operator:
             trimmer=self._trimmer,
             purger=self._purger,
             announcer=self._announcer,
+            passed_over=self.passed_over,
         )
-        self._reconciler = Reconciler(
+        self._unsure = UnsureRuns(
+            self.api, self.runs, self.registry, effects=self._effects, journal=journal
+        )
+        writer = RunWriter(
             self.api,
             self.runs,
             self.events,
-            self.registry,
+            unsure=self._unsure,
+            questions=questions,
+            metrics=self.metrics,
+        )
+        self._reconciler = Reconciler(
+            self.runs,
+            self.events,
             self.queue,
+            unsure=self._unsure,
             questions=questions,
             timing=self.timing,
-            clock=self.clock,
+            writer=writer,
             effects=self._effects,
             dispatcher=self.dispatcher,
-            announcer=self._announcer,
-            journal=journal,
-            metrics=self.metrics,
-            passed_over=self.passed_over,
         )
-        self._reconciler.on_turn_left = self._begin_to_reconcile
+        self._loop = ReconcileLoop(
+            self._reconciler.reconcile,
+            self.runs,
+            self.queue,
+            timing=self.timing,
+            unsure=self._unsure,
+            announcer=self._announcer,
+            metrics=self.metrics,
+            on_turn_left=self._begin_to_reconcile,
+        )
         self._show_metrics()
 
     def _doorkeeper(self) -> Doorkeeper:
@@ -375,7 +395,7 @@ class Operator:
         self.decides.set()
 
     def _begin_to_reconcile(self) -> None:
-        self._parts.keep(self._reconciler.run, "reconcile")
+        self._parts.keep(self._loop.run, "reconcile")
 
     def _queue_all(self, *, read_first: bool, only: str | None = None) -> None:
         """Have every run reconciled, as deadlines are to be armed; idle ones when there is time.
@@ -391,7 +411,7 @@ class Operator:
             key for key in keys if self.events.of(key).get_view(key) or self.runs.is_busy(key)
         ]
         if read_first:
-            self._reconciler.read_first(waiting)
+            self._unsure.add(waiting)
         for key in waiting:
             self.queue.add(key)
         self.queue.sweep(keys)

@@ -30,6 +30,7 @@ class Questions:
 
     Args:
         decide: The engine's answer for one run.
+        now: The API server's time.
     """
 
     def __init__(
@@ -39,21 +40,21 @@ class Questions:
         executions: ExecutionRegistry,
         *,
         decide: Decide,
+        now: Callable[[], datetime],
     ) -> None:
         self._runs = runs
         self._events = events
         self._executions = executions
         self._decide = decide
+        self._now = now
 
-    def decide(
-        self, key: Key, run: WorkflowRun | None, at: datetime, *, batching: bool
-    ) -> Decision:
+    def decide(self, key: Key, run: WorkflowRun | None, *, batching: bool) -> Decision:
         """Return what to write and do about a run. `batching`: its outcomes are left for later."""
-        return self._decide(run, *self._known(key, run), at, batching=batching)
+        return self._decide(run, *self._known(key, run), self._now(), batching=batching)
 
-    def decide_refused(self, key: Key, run: WorkflowRun, at: datetime) -> Decision:
+    def decide_refused(self, key: Key, run: WorkflowRun) -> Decision:
         """Return what to write of a run whose decided status was refused as too large."""
-        return decide_refused(run, *self._known(key, run), at)
+        return decide_refused(run, *self._known(key, run), self._now())
 
     def urgency_of_outcomes(self, key: Key) -> Urgency:
         """Return how urgent the write of the outcomes of a run is."""

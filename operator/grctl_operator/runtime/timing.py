@@ -167,8 +167,8 @@ class Timing:
             and self._writes_due.get(key, 0.0) > self._loop.time()
         )
 
-    def on_decision(self, key: Key, decision: Decision, at: datetime) -> Decision:
-        """Note when a decision is to be written that was made at a moment of the API server.
+    def on_decision(self, key: Key, decision: Decision) -> Decision:
+        """Note when a decision that was just made is to be written.
 
         Return the decision without its status if that waits for its turn in the background.
         """
@@ -177,7 +177,7 @@ class Timing:
         elif not self._refresher.may_write(key):
             decision = replace(decision, status=None, urgency=None)
         if decision.status is not None:
-            self._note_due(key, self._due(key, decision, at))
+            self._note_due(key, self._due(key, decision))
         elif decision.urgency is None:
             self._forget_write(key)
         return decision
@@ -193,12 +193,13 @@ class Timing:
         if self._batching is not None:
             self._batching.on_write(key, self._loop.time(), outcomes)
 
-    def _due(self, key: Key, decision: Decision, at: datetime) -> float:
+    def _due(self, key: Key, decision: Decision) -> float:
         now = self._loop.time()
         if decision.urgency is Urgency.BATCHED:
             return self._deferred(key, now) or now
         if decision.urgency is Urgency.FOR_PEOPLE and decision.so_since is not None:
-            return now + max(0.0, (decision.so_since + SHOWN_AFTER - at).total_seconds())
+            left = decision.so_since + SHOWN_AFTER - self._now()
+            return now + max(0.0, left.total_seconds())
         return now
 
     def _deferred(self, key: Key, now: float) -> float | None:

@@ -17,6 +17,7 @@ from grctl_operator.engine import decision
 from grctl_operator.engine.observation import Event, Key
 from grctl_operator.runtime.people.announcer import Announcer, involved_object
 from grctl_operator.runtime.people.notices import Notice
+from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.watch.watches import Watches
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.dispatcher import Dispatcher
@@ -27,7 +28,7 @@ from grctl_operator.runtime.write.trimmer import Trimmer
 from grctl_operator.views.clock import ServerClock
 from grctl_operator.views.event_caches import EventCaches
 from grctl_operator.views.payloads import NOT_KEPT
-from grctl_operator.views.reading import slim_event
+from grctl_operator.views.reading import UnreadableError, slim_event
 from grctl_operator.views.runs import RunCache
 
 Doer = Callable[[Key, Any, Any], Awaitable[None] | bool | None]
@@ -51,6 +52,7 @@ class Effects:
         trimmer: Trimmer,
         purger: Purger,
         announcer: Announcer,
+        passed_over: PassedOver,
     ) -> None:
         self._api = api
         self._runs = runs
@@ -58,6 +60,7 @@ class Effects:
         self._queue = queue
         self._clock = clock
         self._announcer = announcer
+        self._passed_over = passed_over
         self._dispatcher = dispatcher
         self._finalizer = finalizer = Finalizer(api, runs)
         self._doers: dict[type[decision.Effect], Doer] = {
@@ -88,8 +91,10 @@ class Effects:
             if isinstance(doing, Awaitable):
                 await doing
 
-    async def let_go_unread(self, key: Key, metadata: dict[str, Any]) -> None:
-        """Take the finalizer off a run that cannot be read, if it is to be deleted."""
+    async def pass_over(self, key: Key, error: UnreadableError) -> None:
+        """Tell of a run that cannot be read. If it is to be deleted, take the finalizer off."""
+        metadata = self._runs.get_metadata(key)
+        self._passed_over.add("WorkflowRun", {"metadata": metadata}, str(error))
         if "deletionTimestamp" in metadata:
             await self._finalizer.let_go_unread(key, metadata)
 

@@ -1,0 +1,128 @@
+"""RunWriter: the one write of a run's status.
+
+1. I5 (guarded writes): a status is written over the version that was decided upon, and no other.
+2. The answer enters the caches at once: the next decision is made upon it.
+3. A status that the API server refuses as too large is not sent again. The engine says what to
+   write instead; if that is refused too, the refusal is raised.
+"""
+
+from typing import Any
+
+from grctl.kube import RUNS, Api, ApiError
+from grctl.models import API_VERSION, RunStatus, WorkflowRun
+from grctl_operator.engine import Decision
+from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.people.metrics import Metrics
+from grctl_operator.runtime.questions import Questions
+from grctl_operator.runtime.write.unsure_runs import UnsureRuns
+from grctl_operator.views.event_caches import EventCaches
+from grctl_operator.views.reading import read_run
+from grctl_operator.views.runs import RunCache
+
+Json = dict[str, Any]
+
+
+class RunWriter:
+    """Writes what was decided."""
+
+    def __init__(
+        self,
+        api: Api,
+        runs: RunCache,
+        events: EventCaches,
+        *,
+        unsure: UnsureRuns,
+        questions: Questions,
+        metrics: Metrics,
+    ) -> None:
+        self._api = api
+        self._runs = runs
+        self._events = events
+        self._unsure = unsure
+        self._questions = questions
+        self._metrics = metrics
+
+    async def write(
+        self, key: Key, run: WorkflowRun, status: RunStatus, decided: Decision
+    ) -> tuple[Decision, WorkflowRun]:
+        """Write a decided status. Return the decision that was written, and the run then.
+
+        Raises:
+            ApiError: the write was refused.
+            UnreachableError: nobody knows whether it was stored.
+        """
+        try:
+            return decided, await self._write(key, run, status, decided)
+        except ApiError as error:
+            if not error.too_large:
+                raise
+            return await self._write_less(key, run, error)
+
+    async def _write_less(
+        self, key: Key, run: WorkflowRun, refusal: ApiError
+    ) -> tuple[Decision, WorkflowRun]:
+        """Ask what to write instead of a status that is too large, and write that.
+
+        Raises:
+            ApiError: there is nothing, or even that is too large.
+        """
+        self._unsure.on_follow_up(key)
+        decided = self._questions.decide_refused(key, run)
+        if decided.status is None:
+            raise refusal
+        return decided, await self._write(key, run, decided.status, decided)
+
+    async def _write(
+        self, key: Key, run: WorkflowRun, status: RunStatus, decided: Decision
+    ) -> WorkflowRun:
+        body, commits = _body(run, status), run.status.commits
+        if status.commits != commits:
+            self._unsure.on_send(key, run, status, decided)
+        answer = await self._api.replace(RUNS.path(key.namespace, key.name, "status"), body)
+        written = _as_written(run, status, body, answer)
+        self._runs.on_answer(answer, written)
+        if status.commits == commits:
+            self._metrics.views.inc()
+        else:
+            self._events.of(key).on_commit(key, run.metadata.uid, commits, status.commits)
+            self._unsure.on_commit(key, run, status)
+        return written
+
+
+def _body(run: WorkflowRun, status: RunStatus) -> Json:
+    """Return what a PUT of /status needs: uid and version as preconditions, without the spec."""
+    metadata = run.metadata
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "WorkflowRun",
+        "metadata": {
+            "name": metadata.name,
+            "namespace": metadata.namespace,
+            "uid": metadata.uid,
+            "resourceVersion": metadata.resource_version,
+        },
+        "status": status.to_json(),
+    }
+
+
+def _is_as_sent(sent: Json, kept: Any) -> bool:
+    """Return whether a status was kept whole.
+
+    The store and the result are free JSON: an API server keeps each as a whole or not at all.
+    """
+    if not isinstance(kept, dict) or kept.keys() != sent.keys():
+        return False
+    return all(kept[name] == sent[name] for name in sent.keys() - {"store", "result"})
+
+
+def _as_written(run: WorkflowRun, status: RunStatus, body: Json, answer: Json) -> WorkflowRun:
+    """Return the run as the API server has it now, parsed only if it is not as it was sent.
+
+    The write named the version that it was over, so all but the status is as it was. An API server
+    whose definitions are older drops what these do not know.
+    """
+    if not _is_as_sent(body["status"], answer.get("status")):
+        return read_run(answer)
+    version = {"resource_version": answer["metadata"]["resourceVersion"]}
+    metadata = run.metadata.model_copy(update=version)
+    return run.model_copy(update={"metadata": metadata, "status": status, "unreadable": None})

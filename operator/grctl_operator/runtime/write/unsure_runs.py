@@ -1,0 +1,99 @@
+"""UnsureRuns: the runs that must be read before anything is decided about them.
+
+1. After a refused write or a lost answer nobody knows what the API server holds: the run is read.
+   So it is if another operator wrote it until now.
+2. A commit whose answer was lost may have been stored. If the run is as it was written, what
+   follows from the commit is done then: it is counted and logged, and its `after` effects are
+   performed. Otherwise the engine decides anew.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from grctl.kube import RUNS, Api, NotFoundError
+from grctl.models import RunStatus, WorkflowRun
+from grctl_operator.engine import Decision
+from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.write.effects import Effects
+from grctl_operator.views.executions import ExecutionRegistry
+from grctl_operator.views.runs import RunCache
+
+
+@dataclass(frozen=True, slots=True)
+class _SentCommit:
+    """A write that makes something true, and what it was made from."""
+
+    run: WorkflowRun
+    status: RunStatus
+    decided: Decision
+
+
+class UnsureRuns:
+    """Reads runs afresh, and does what follows from commits whose answer was lost."""
+
+    def __init__(
+        self,
+        api: Api,
+        runs: RunCache,
+        executions: ExecutionRegistry,
+        *,
+        effects: Effects,
+        journal: Journal,
+    ) -> None:
+        self._api = api
+        self._runs = runs
+        self._executions = executions
+        self._effects = effects
+        self._journal = journal
+        self._unsure: set[Key] = set()
+        self._sent: dict[Key, _SentCommit] = {}
+        """Commits of which nobody knows yet whether they were stored, or whose effects are due."""
+
+    def add(self, keys: Iterable[Key]) -> None:
+        """Read these runs before anything is decided about them."""
+        self._unsure.update(keys)
+
+    async def read(self, key: Key) -> None:
+        """Read a run if it is unsure.
+
+        Raises:
+            ApiError, UnreachableError: it stays unsure.
+        """
+        if key not in self._unsure:
+            return
+        uid = self._runs.get_uid(key)
+        try:
+            item = await self._api.get(RUNS.path(key.namespace, key.name))
+        except NotFoundError:
+            self._sent.pop(key, None)
+            if uid is not None:
+                self._runs.on_missing(key, uid)
+        else:
+            self._runs.on_answer(item)
+            await self._follow_up(key, item)
+        self._unsure.discard(key)
+
+    def on_send(self, key: Key, run: WorkflowRun, status: RunStatus, decided: Decision) -> None:
+        """Note that a commit is about to be sent."""
+        self._sent[key] = _SentCommit(run, status, decided)
+
+    def on_commit(self, key: Key, run: WorkflowRun, status: RunStatus) -> None:
+        """Count and log a commit that was stored."""
+        before = run.status
+        executions = self._executions.chain(status.last_execution, before.last_execution)
+        self._journal.committed(key, before, status, executions)
+
+    def on_follow_up(self, key: Key) -> None:
+        """Note that what follows from the last commit was done, or that it was refused."""
+        self._sent.pop(key, None)
+
+    async def _follow_up(self, key: Key, item: dict[str, Any]) -> None:
+        """Do what follows from a commit whose answer was lost, if the run is as it was written."""
+        sent = self._sent.pop(key, None)
+        if sent is None or item.get("status") != sent.status.to_json():
+            return  # it was not stored, or the run has gone on: the engine decides anew
+        if item["metadata"]["uid"] == sent.run.metadata.uid:
+            self.on_commit(key, sent.run, sent.status)
+            await self._effects.perform(key, self._runs.get(key), sent.decided.after)
