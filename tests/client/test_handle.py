@@ -57,7 +57,7 @@ async def test_a_program_that_awaits_many_results_goes_on_sending(
 
     async with Client(api_server.namespace, api_server.kubeconfig) as client:
         handle = await start(client)
-        client._access._api.on_request = note
+        monkeypatch.setattr(client._access._api, "_on_request", note)
         results = [asyncio.create_task(handle.result()) for _ in range(5)]
         await all_wait.wait()
 

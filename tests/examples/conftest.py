@@ -107,7 +107,7 @@ async def _operating(kubeconfig: Path) -> AsyncIterator[Operator]:
     await operator.connect()
     operator.begin()
     await operator.decides.wait()
-    operator.registry.accepting_since -= timedelta(seconds=10)
+    operator.deciding.registry.accepting_since -= timedelta(seconds=10)
     try:
         yield operator
         assert operator.failure is None

@@ -83,12 +83,13 @@ class Scripted:
 class Caches:
     """What an operator has between the API server and its reconciles."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, clock: ServerClock) -> None:
         self.runs, self.events = RunCache(), EventCaches()
-        queue, clock, passed_over = WorkQueue(), ServerClock(time.monotonic), PassedOver()
-        api.on_answer = clock.on_answer
+        queue, passed_over = WorkQueue(), PassedOver(lambda _: None)
         journal = Journal(Metrics(), clock.now)
-        self.of_runs = RunStream(api, self.runs, queue, passed_over=passed_over).watch
+        self.of_runs = RunStream(
+            api, self.runs, queue, passed_over=passed_over, on_restart=lambda _: None
+        ).watch
         self.of_events = EventStream(
             api,
             self.events.get(None),
@@ -97,6 +98,7 @@ class Caches:
             clock=clock,
             journal=journal,
             passed_over=passed_over,
+            on_restart=lambda _: None,
         ).watch
 
     def look(self) -> None:
@@ -109,15 +111,16 @@ class Caches:
 
 
 @asynccontextmanager
-async def scripted() -> AsyncIterator[tuple[Scripted, Api]]:
+async def scripted() -> AsyncIterator[tuple[Scripted, Caches]]:
     server = Scripted()
     app = web.Application()
     app.router.add_get("/{path:.*}", server.answer)
     async with TestServer(app) as http:
         url = str(http.make_url("")).rstrip("/")
         connection = Connection(url, "shop", tls=None, credentials=Nobody())
-        async with Api(connection) as api:
-            yield server, api
+        clock = ServerClock(time.monotonic, on_jump=lambda _: None)
+        async with Api(connection, on_answer=clock.on_answer) as api:
+            yield server, Caches(api, clock)
 
 
 def line(change: str, text: str) -> bytes:
@@ -141,8 +144,7 @@ async def shown(watch: Any, revision: int) -> None:
 
 
 async def through_the_watches(listed: list[str], said: list[tuple[str, str]]) -> Caches:
-    async with scripted() as (server, api):
-        caches = Caches(api)
+    async with scripted() as (server, caches):
         for watch, healthy in (
             (caches.of_runs, run("healthy", 900)),
             (caches.of_events, event("healthy", 900)),

@@ -56,8 +56,9 @@ async def silent_server() -> AsyncIterator[str]:
 async def counting_client(url: str) -> AsyncIterator[tuple[Api, Counted]]:
     counted: Counted = []
     connection = Connection(url.rstrip("/"), "shop", tls=None, credentials=NoCredentials())
-    async with Api(connection) as api:
-        api.on_request = lambda request, status: counted.append((request, status))
+    async with Api(
+        connection, on_request=lambda request, status: counted.append((request, status))
+    ) as api:
         yield api, counted
 
 

@@ -257,8 +257,10 @@ async def test_times_are_shifted_both_ways(tmp_path: Path) -> None:
     ahead = timedelta(minutes=5)
     async with proxied(tmp_path, ahead=ahead) as (beside, behind, _):
         dates: list[datetime] = []
-        behind.on_answer = lambda took, date: dates.append(date)
-        item = await behind.create(PATH, event("a"))
+        async with Api(
+            behind.connection, on_answer=lambda took, date: dates.append(date)
+        ) as noting:
+            item = await noting.create(PATH, event("a"))
         assert abs(dates[0] - datetime.now(UTC) - ahead) < timedelta(seconds=60)
         item["metadata"]["annotations"] = {"at": "2026-01-01T00:05:00Z"}
         answered = (await behind.replace(f"{PATH}/a", item))["metadata"]

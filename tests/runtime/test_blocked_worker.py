@@ -48,7 +48,7 @@ async def test_a_handler_that_blocks_the_loop_is_named_and_runs_once(
             run = await cluster.until_run(
                 "order-1", lambda run: "has blocked" in run["status"].get("message", "")
             )
-            while operator.registry.connected:  # noqa: ASYNC110  it is told to nobody
+            while operator.deciding.registry.connected:  # noqa: ASYNC110  it is told to nobody
                 await asyncio.sleep(0.01)
             await cluster.until_core_event(made["metadata"]["uid"], "LoopBlocked")
             blocking.may_end.set()

@@ -250,7 +250,7 @@ async def test_work_that_waits_for_workers_to_return_does_not_wait_for_a_clock_t
     clock.go_on_from(datetime.now(UTC) + timedelta(hours=1))
     await cluster.start("order-1")
     async with operating(cluster) as operator:
-        operator.registry.accepting_since = operator.clock.now()
+        operator.deciding.registry.accepting_since = operator.clock.now()
         clock.go_on_from(datetime.now(UTC))
         await look(operator)
         async with connected(operator.port, greeting(cluster)) as worker:

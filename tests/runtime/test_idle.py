@@ -89,7 +89,7 @@ async def idle(loop: LeapingLoop, directory: Path) -> Counter[str]:
         before = asked(directory / "audit.jsonl")
         await loop.let_pass(IDLE)
         after = asked(directory / "audit.jsonl")
-        assert operator.registry.connected == 1
+        assert operator.deciding.registry.connected == 1
         listening.cancel()
     return after - before
 

@@ -26,8 +26,10 @@ async def operating(cluster: Cluster, **settings: Any) -> AsyncIterator[Operator
     await operator.connect()
     operator.begin()
     await operator.decides.wait()
-    operator.registry.accepting_since -= timedelta(seconds=10)  # all workers had time to return
-    operator.dispatcher._grace[False] = 0.01
+    operator.deciding.registry.accepting_since -= timedelta(
+        seconds=10
+    )  # all workers had time to return
+    operator.deciding.dispatcher._grace[False] = 0.01
     try:
         yield operator
         assert operator.failure is None
@@ -161,7 +163,7 @@ async def test_an_execution_whose_worker_is_killed_is_tried_again_elsewhere(
 
 async def test_a_worker_that_comes_back_in_time_keeps_what_it_runs(cluster: Cluster) -> None:
     async with operating(cluster) as operator:
-        operator.dispatcher._grace[False] = 60.0
+        operator.deciding.dispatcher._grace[False] = 60.0
         first = greeting(cluster, instance="a")
         async with connected(operator.port, first) as worker:
             await start_and_wait(cluster, worker, "order-1")
@@ -319,7 +321,7 @@ async def test_a_restored_store_is_not_written_to_and_the_operator_stays(
         connected(operator.port, greeting(cluster)) as worker,
     ):
         await start_and_wait(cluster, worker, "order-1")
-        watch = operator._watches._scopes[cluster.namespace].runs
+        watch = operator.acting.watches._scopes[cluster.namespace].runs
         watch.revision += 1_000_000
         with pytest.raises(StoreRestoredError):
             await operator._parts.keep(watch.run, "watch runs")

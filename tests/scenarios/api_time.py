@@ -13,17 +13,17 @@ from tests.lab.waiting import POLL_S
 class ApiTime:
     """The time of the API server's answers, by their `Date` header: whole seconds."""
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        api.on_answer = self._on_answer
+    def __init__(self, connection: Connection) -> None:
+        self._api = Api(connection, on_answer=self._on_answer)
         self.last: datetime
 
     @classmethod
     @asynccontextmanager
     async def of(cls, kubeconfig: Path) -> AsyncIterator["ApiTime"]:
         """Use the API server of a kubeconfig."""
-        async with Api(await Connection.find(kubeconfig)) as api:
-            yield cls(api)
+        made = cls(await Connection.find(kubeconfig))
+        async with made._api:
+            yield made
 
     async def now(self) -> datetime:
         """Return the time."""

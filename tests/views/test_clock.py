@@ -14,7 +14,8 @@ class Machine:
     def __init__(self, ahead: float) -> None:
         self.local = 1000.0
         self.ahead = ahead
-        self.clock = ServerClock(lambda: self.local)
+        self.jumps: list[timedelta] = []
+        self.clock = ServerClock(lambda: self.local, on_jump=self.jumps.append)
 
     @property
     def server_time(self) -> datetime:
@@ -95,15 +96,15 @@ def test_clocks_that_drift_apart_do_not_make_now_late() -> None:
 
 
 def test_before_the_first_answer_there_is_no_time() -> None:
-    clock = ServerClock(lambda: 0.0)
+    clock = ServerClock(lambda: 0.0, on_jump=lambda _: None)
     assert not clock.known
     with pytest.raises(RuntimeError, match="has not answered yet"):
         clock.now()
 
 
 def test_a_jump_of_a_clock_is_told_and_ordinary_answers_are_not() -> None:
-    machine, jumps = Machine(ahead=0.3), list[timedelta]()
-    machine.clock.on_jump = jumps.append
+    machine = Machine(ahead=0.3)
+    jumps = machine.jumps
     machine.ask()
     machine.local += 10
     machine.ask()
@@ -117,8 +118,8 @@ def test_a_jump_of_a_clock_is_told_and_ordinary_answers_are_not() -> None:
 
 
 def test_a_clock_that_steps_back_is_told_by_how_much_and_what_was_read_before_is_not_past() -> None:
-    machine, jumps = Machine(ahead=0.3), list[timedelta]()
-    machine.clock.on_jump = jumps.append
+    machine = Machine(ahead=0.3)
+    jumps = machine.jumps
     machine.ask()
     read = machine.clock.now()
     machine.local += 10

@@ -1,12 +1,13 @@
-"""Operator: the parts wired together, and the order in which they start and stop.
+"""Operator: the order in which its parts start and stop (`wiring` makes them).
 
 1. Start: probes are answered; the API server answers; workers may connect; all runs are listed;
    then the events: it is ready, and stands by.
-2. Only who holds the Lease decides and writes. When it is taken, every run is reconciled. What
-   others moved until then is read anew: the runs for which something waits, and beside all else the
-   events of those whose `commits` are others. So it is already when the leader falls silent.
-3. A part that fails is started again (see `parts`). The operator ends where another has its Lease.
-   Where the store was restored from a backup it stays, writes nothing and says what to do.
+2. Only the holder of the Lease decides and writes. When it takes the Lease, every run is
+   reconciled. The runs that other operators wrote until then are read anew: those for which
+   something waits at once, the events of those whose `commits` are others beside all else. A
+   standby does the same when the leader falls silent.
+3. A part that fails is started again (see `parts`). The operator ends if another has its Lease. If
+   the store was restored from a backup it stays, writes nothing and says what to do.
 4. Stop: nothing new is decided, writes under way are finished, the Lease is released, workers are
    told Goodbye.
 """
@@ -14,7 +15,6 @@
 import asyncio
 import logging
 import os
-import socket
 import time
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -22,41 +22,21 @@ from functools import partial
 from typing import NoReturn
 
 from grctl.kube import Api, ApiError, Connection, UnreachableError
-from grctl.kube.api import UNLIMITED_POOL_SIZE
+from grctl.kube.api import UNLIMITED_POOL_SIZE, Fence
 from grctl.serving.probes import Probes
 from grctl_operator.engine import decide
-from grctl_operator.engine.dispatch import RETURN_TIME
-from grctl_operator.runtime.batching import Batching
 from grctl_operator.runtime.leader.candidate import candidate
 from grctl_operator.runtime.leader.leadership import Leadership
 from grctl_operator.runtime.outage import Outage, StoreRestoredError
 from grctl_operator.runtime.parts import Parts
-from grctl_operator.runtime.people.announcer import Announcer
-from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
-from grctl_operator.runtime.questions import Questions
-from grctl_operator.runtime.reconcile import Reconciler
-from grctl_operator.runtime.reconcile_loop import ReconcileLoop
 from grctl_operator.runtime.settings import Settings
-from grctl_operator.runtime.timing import Timing, Why
-from grctl_operator.runtime.watch.passed_over import PassedOver
-from grctl_operator.runtime.watch.watches import Watches
-from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.runtime.wiring import ActingParts, DecidingParts
 from grctl_operator.runtime.workers.certificate import Certificate
-from grctl_operator.runtime.workers.dispatcher import Dispatcher
 from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, OpenDoor, TokenDoor
-from grctl_operator.runtime.write.effects import Effects
-from grctl_operator.runtime.write.event_writer import EventWriter
 from grctl_operator.runtime.write.guard import guarded
-from grctl_operator.runtime.write.leftovers import Leftovers
-from grctl_operator.runtime.write.purger import Purger
-from grctl_operator.runtime.write.refresher import Refresher
-from grctl_operator.runtime.write.run_writer import RunWriter
-from grctl_operator.runtime.write.trimmer import Trimmer
-from grctl_operator.runtime.write.unsure_runs import UnsureRuns
 from grctl_operator.views.clock import ServerClock
 from grctl_operator.views.event_caches import EventCaches
-from grctl_operator.views.executions import ExecutionRegistry
 from grctl_operator.views.runs import RunCache
 
 RECONCILERS = 16
@@ -80,10 +60,9 @@ class Operator:
 
     def __init__(self, settings: Settings) -> None:
         self.metrics = Metrics()
-        self.clock = ServerClock(time.monotonic)
+        self.clock = ServerClock(time.monotonic, on_jump=self._on_clock_jump)
         self.runs = RunCache()
         self.events = EventCaches(settings.namespaces)
-        self.passed_over = PassedOver()
         self.ended = asyncio.Event()
         """Set when it was stopped, or when a part ended by itself: `failure` says why."""
         self.failure: BaseException | None = None
@@ -94,7 +73,8 @@ class Operator:
         """Says that the store was restored from a backup, since which nothing is written."""
         self.decides = asyncio.Event()
         """Set when it leads, and has begun to work on the runs."""
-        self._stopped = False
+        self._is_wired = False
+        self._is_stopped = False
         self._settings = settings
         self._certificate: Certificate | None = None
         self._stack = AsyncExitStack()
@@ -109,7 +89,7 @@ class Operator:
     @property
     def port(self) -> int:
         """Where workers connect."""
-        return self.dispatcher.port
+        return self.deciding.dispatcher.port
 
     @property
     def ready(self) -> bool:
@@ -121,6 +101,8 @@ class Operator:
         """Whether this operator decides and writes, and no other does."""
         return self.leadership.leading
 
+    # Start, from top to bottom.
+
     async def connect(self) -> None:
         """Answer probes, wait until the API server answers, then listen for workers.
 
@@ -130,17 +112,38 @@ class Operator:
             OSError: a port is taken.
         """
         settings = self._settings
-        if settings.http_port is not None:
-            await self.probes.start(settings.http_host, settings.http_port)
-            self._stack.push_async_callback(self.probes.stop)
+        await self._answer_probes()
         connection = await Connection.find(settings.kubeconfig, settings.context)
-        self.api = await self._open_api(connection)
-        self._unfenced = await self._open_api(connection)  # renewals wait for nothing else
-        await self._await_api()
+        unfenced = await self._open_api(connection)  # renewals wait for nothing else
+        await self._await_api(unfenced)
         self.waits_for = "the list of all runs"
-        self._wire()
+        self.deciding = DecidingParts(
+            self.runs,
+            self.events,
+            clock=self.clock,
+            metrics=self.metrics,
+            door=self._doorkeeper(unfenced),
+            decide=guarded(partial(decide, orphan_timeout=settings.orphan_timeout), self.metrics),
+            timers=asyncio.get_running_loop(),
+            namespaces=settings.namespaces,
+        )
         await self._listen()
-        self._wire_leadership()
+        self.leadership = self._leadership(unfenced)
+        self.api = await self._open_api(connection, fence=self.leadership)
+        self.acting = ActingParts(
+            self.api,
+            self.runs,
+            self.events,
+            self.deciding,
+            clock=self.clock,
+            metrics=self.metrics,
+            spawn=self._parts.keep,
+            on_known=self._take_in,
+            on_turn_left=self._begin_to_reconcile,
+            namespaces=settings.namespaces,
+        )
+        self._is_wired = True
+        self._show_metrics()
         for step in (self.leadership.release, self._parts.cancel, self._finish_writes):
             self._stack.push_async_callback(step)
 
@@ -148,17 +151,77 @@ class Operator:
         """Start everything that goes on by itself."""
         if self._certificate is not None:
             self._parts.keep(self._certificate.follow, "follow the certificate")
-        self._watches.start_runs()
+        self.acting.watches.start_runs()
         self._parts.once(self._follow(), "follow")
 
-    async def stop(self) -> None:
-        """Stop in order: deciding, writing, leading, listening. Once stopped, it does nothing."""
-        if self._stopped:
-            return
-        self._stopped = True
-        await self._stack.aclose()
-        self.ended.set()
-        logger.info("operator stopped")
+    async def _answer_probes(self) -> None:
+        settings = self._settings
+        if settings.http_port is not None:
+            await self.probes.start(settings.http_host, settings.http_port)
+            self._stack.push_async_callback(self.probes.stop)
+
+    async def _open_api(self, connection: Connection, fence: Fence | None = None) -> Api:
+        api = Api(
+            connection,
+            user_agent=USER_AGENT,
+            pool=UNLIMITED_POOL_SIZE,
+            on_answer=self.clock.on_answer,
+            on_request=self.metrics.asked,
+            fence=fence,
+        )
+        return await self._stack.enter_async_context(api)
+
+    async def _await_api(self, api: Api) -> None:
+        outage = Outage(f"connect to {api.connection.server}")
+        while not self.clock.known:
+            try:
+                await api.get("/version")
+            except (UnreachableError, ApiError) as error:
+                await outage.pause(error)
+        outage.over()
+
+    def _doorkeeper(self, unfenced: Api) -> Doorkeeper:
+        settings = self._settings
+        if not settings.authenticates:
+            if not settings.within_machine:
+                logger.warning("workers are not authenticated", extra={"hint": UNAUTHENTICATED})
+            return OpenDoor()
+        if settings.tls_cert is None and not settings.within_machine:
+            logger.warning("workers' tokens come unencrypted", extra={"hint": UNENCRYPTED})
+        return TokenDoor(unfenced, settings.worker_audience, self.clock.now)
+
+    async def _listen(self) -> None:
+        settings, tls, dispatcher = self._settings, None, self.deciding.dispatcher
+        if settings.tls_cert and settings.tls_key:
+            self._certificate = Certificate(settings.tls_cert, settings.tls_key)
+            tls = self._certificate.context
+        await dispatcher.start(settings.dispatcher_host, settings.dispatcher_port, tls)
+        self._stack.push_async_callback(dispatcher.stop)
+
+    def _leadership(self, unfenced: Api) -> Leadership:
+        settings = self._settings
+        return Leadership(
+            unfenced,
+            settings.lease_namespace or settings.only_namespace or unfenced.namespace,
+            settings.lease_name,
+            candidate(settings, os.environ, self.port),
+            self,
+            workers=lambda: self.deciding.registry.present,
+        )
+
+    def _show_metrics(self) -> None:
+        deciding, watches = self.deciding, self.acting.watches
+        self.metrics.show(
+            deciding.queue,
+            self.runs,
+            self.events,
+            deciding.registry,
+            deciding.dispatcher,
+            is_leader=lambda: self.leading,
+            namespaces_left_out=lambda: watches.left_out,
+        )
+
+    # What its parts are asked and tell.
 
     def _amiss(self) -> str | None:
         return f"the operator ends: {self.failure}" if self.failure is not None else None
@@ -167,235 +230,74 @@ class Operator:
         waits = f"waits for {self.waits_for}" if self.waits_for else None
         return self._amiss() or self.restored or waits
 
-    # What the Lease tells: see `leadership.Listener`.
+    def _on_clock_jump(self, by: timedelta) -> None:
+        """Keep every duration as it was, and look anew at each run that waits for a moment."""
+        if self._is_wired:
+            self.deciding.registry.on_jump(by)
+            self.events.on_jump()
+            self.acting.announcer.on_jump(by)
+            self.deciding.timing.wake_all()
 
     def on_leader(self, url: str | None) -> None:
-        """Send workers to who leads."""
-        self.dispatcher.admission.follow(url)
+        """Send workers to the operator that leads (as all `on_x` here: `leadership.Listener`)."""
+        self.deciding.dispatcher.admission.follow(url)
 
     def on_silence(self) -> None:
         """Get ready to take over: the leader may not write any more."""
         if self.ready:
-            self._watches.read_what_others_moved()
+            self.acting.watches.read_what_others_moved()
 
     def on_taken(self, workers: int | None) -> None:
         """Take workers in, and begin to decide."""
-        self.registry.accept_workers(awaited=workers)
-        self.dispatcher.admission.lead()
-        self._parts.once(self._lead(stood_by=self._watches.follow_events), "lead")
+        self.deciding.registry.accept_workers(awaited=workers)
+        self.deciding.dispatcher.admission.lead()
+        stood_by = self.acting.watches.follow_events
+        self._parts.once(self._lead(stood_by=stood_by), "lead")
 
     def on_suspended(self) -> None:
         """Decide nothing."""
-        self.queue.pause()
+        self.deciding.queue.pause()
 
     def on_resumed(self) -> None:
         """Decide again."""
-        self.timing.wake_all()
-        self.queue.resume()
+        self.deciding.timing.wake_all()
+        self.deciding.queue.resume()
 
-    def _clock_jumped(self, by: timedelta) -> None:
-        """Keep every length of time as it was, and look anew at all that waits for a moment."""
-        self.registry.on_jump(by)
-        self.events.on_jump()
-        self._announcer.on_jump(by)
-        self.timing.wake_all()
-
-    async def _open_api(self, connection: Connection) -> Api:
-        api = await self._stack.enter_async_context(
-            Api(connection, user_agent=USER_AGENT, pool=UNLIMITED_POOL_SIZE)
-        )
-        api.on_answer = self.clock.on_answer
-        api.on_request = self.metrics.asked
-        return api
-
-    async def _await_api(self) -> None:
-        outage = Outage(f"connect to {self.api.connection.server}")
-        while not self.clock.known:
-            try:
-                await self.api.get("/version")
-            except (UnreachableError, ApiError) as error:
-                await outage.pause(error)
-        outage.over()
-
-    def _wire(self) -> None:
-        namespaces, name = self._settings.namespaces, socket.gethostname()
-        self.queue = WorkQueue()
-        self.clock.on_jump = self._clock_jumped
-        self.registry = ExecutionRegistry(self.clock.now, time.monotonic, self.queue.add)
-        journal = Journal(self.metrics, self.clock.now)
-        self._questions = questions = Questions(
-            self.runs,
-            self.events,
-            self.registry,
-            decide=guarded(
-                partial(decide, orphan_timeout=self._settings.orphan_timeout), self.metrics
-            ),
-            now=self.clock.now,
-        )
-        self._refresher = Refresher(self.queue, lambda group: self.runs.find_unfinished(*group))
-        self.timing = Timing(
-            self.queue,
-            self.clock.now,
-            refresher=self._refresher,
-            urgency_of_outcomes=questions.urgency_of_outcomes,
-            batching=Batching(),
-        )
-        self.dispatcher = Dispatcher(
-            self.registry,
-            self.queue,
-            journal,
-            operator=name,
-            door=self._doorkeeper(),
-            on_outcome=partial(self.timing.add, why=Why.OUTCOME),
-            on_all_back=partial(self.timing.wake_within, RETURN_TIME.total_seconds()),
-            on_other_handlers=self._refresher.note_change,
-            namespaces=namespaces,
-        )
-        self._announcer = Announcer(self.api, self.metrics, operator=name, now=self.clock.now)
-        self.passed_over.announce = self._announcer.announce
-        self._trimmer = Trimmer(self.api, self.runs, self.metrics)
-        self._purger = Purger(self.api, self.queue)
-        self._leftovers = Leftovers(self.api, self.metrics, namespaces, self.clock.now)
-        self._writer = EventWriter(
-            self.api,
-            self.events,
-            self.queue,
-            journal,
-            on_settled=partial(self.timing.add, why=Why.SETTLED),
-            on_runless=self._leftovers.note,
-        )
-        self._watches = Watches(
-            self.api,
-            self.runs,
-            self.events,
-            self.queue,
-            clock=self.clock,
-            journal=journal,
-            namespaces=namespaces,
-            spawn=self._parts.keep,
-            on_restart=self._count_restart,
-            passed_over=self.passed_over,
-            on_known=self._take_in,
-        )
-        self._effects = Effects(
-            self.api,
-            self.runs,
-            self.events,
-            self.queue,
-            clock=self.clock,
-            watches=self._watches,
-            writer=self._writer,
-            dispatcher=self.dispatcher,
-            trimmer=self._trimmer,
-            purger=self._purger,
-            announcer=self._announcer,
-            passed_over=self.passed_over,
-        )
-        self._unsure = UnsureRuns(
-            self.api, self.runs, self.registry, effects=self._effects, journal=journal
-        )
-        writer = RunWriter(
-            self.api,
-            self.runs,
-            self.events,
-            unsure=self._unsure,
-            questions=questions,
-            metrics=self.metrics,
-        )
-        self._reconciler = Reconciler(
-            self.runs,
-            self.events,
-            self.queue,
-            unsure=self._unsure,
-            questions=questions,
-            timing=self.timing,
-            writer=writer,
-            effects=self._effects,
-            dispatcher=self.dispatcher,
-        )
-        self._loop = ReconcileLoop(
-            self._reconciler.reconcile,
-            self.runs,
-            self.queue,
-            timing=self.timing,
-            unsure=self._unsure,
-            announcer=self._announcer,
-            metrics=self.metrics,
-            on_turn_left=self._begin_to_reconcile,
-        )
-        self._show_metrics()
-
-    def _doorkeeper(self) -> Doorkeeper:
-        settings = self._settings
-        if not settings.authenticates:
-            if not settings.within_machine:
-                logger.warning("workers are not authenticated", extra={"hint": UNAUTHENTICATED})
-            return OpenDoor()
-        if settings.tls_cert is None and not settings.within_machine:
-            logger.warning("workers' tokens come unencrypted", extra={"hint": UNENCRYPTED})
-        return TokenDoor(self._unfenced, settings.worker_audience, self.clock.now)
-
-    def _show_metrics(self) -> None:
-        self.metrics.show(self.queue, self.runs, self.events, self.registry, self.dispatcher)
-        self.metrics.is_leader.set_function(lambda: self.leading)
-        self.metrics.namespaces_left_out.set_function(lambda: self._watches.left_out)
-
-    def _count_restart(self, resource: str, cause: str) -> None:
-        self.metrics.watch_restarts.labels(resource, cause).inc()
-
-    async def _listen(self) -> None:
-        settings, tls = self._settings, None
-        if settings.tls_cert and settings.tls_key:
-            self._certificate = Certificate(settings.tls_cert, settings.tls_key)
-            tls = self._certificate.context
-        await self.dispatcher.start(settings.dispatcher_host, settings.dispatcher_port, tls)
-        self._stack.push_async_callback(self.dispatcher.stop)
-
-    def _wire_leadership(self) -> None:
-        settings = self._settings
-        self.leadership = Leadership(
-            self._unfenced,
-            settings.lease_namespace or settings.only_namespace or self._unfenced.namespace,
-            settings.lease_name,
-            candidate(settings, os.environ, self.port),
-            self,
-            workers=lambda: self.registry.present,
-        )
-        self.api.fence = self.leadership
+    # Standing by, and leading.
 
     async def _follow(self) -> None:
         """Know all runs, then all events, and wait for the Lease."""
-        await self._watches.runs_listed()
+        await self.acting.watches.runs_listed()
         if self.restored is not None:
             return
         self._holding = self._parts.once(self.leadership.run(), "hold the Lease")
         await self.leadership.tried.wait()  # who leads already lists the events once, not twice
         self.waits_for = "the list of all events"
-        self._watches.start_events()
+        self.acting.watches.start_events()
         self._forgetting = self._parts.keep(self._forget_what_is_gone, "stand by")
-        await self._watches.events_listed()
-        self._watches.tell_left_out()
+        await self.acting.watches.events_listed()
+        self.acting.watches.tell_left_out()
         self.waits_for = None
         fields = {"runs": len(self.runs), "events": len(self.events)}
         logger.info("operator ready", extra=fields)
 
     async def _lead(self, *, stood_by: bool) -> None:
         """Decide. `stood_by`: events were listed while another operator may still have written."""
-        await self._watches.events_listed()
+        await self.acting.watches.events_listed()
         self._forgetting.cancel()
         self._queue_all(read_first=stood_by)
         if stood_by:
-            self._watches.read_what_others_moved()
+            self.acting.watches.read_what_others_moved()
         for _ in range(RECONCILERS):
             self._begin_to_reconcile()
-        self._parts.keep(self._announcer.run, "announce")
-        self._parts.keep(self._trimmer.run, "trim events")
-        self._parts.keep(self._leftovers.run, "remove leftovers")
-        self._parts.keep(self._refresher.run, "refresh views")
+        self._parts.keep(self.acting.announcer.run, "announce")
+        self._parts.keep(self.acting.trimmer.run, "trim events")
+        self._parts.keep(self.acting.leftovers.run, "remove leftovers")
+        self._parts.keep(self.deciding.refresher.run, "refresh views")
         self.decides.set()
 
     def _begin_to_reconcile(self) -> None:
-        self._parts.keep(self._loop.run, "reconcile")
+        self._parts.keep(self.acting.reconcile_loop.run, "reconcile")
 
     def _queue_all(self, *, read_first: bool, only: str | None = None) -> None:
         """Have every run reconciled, as deadlines are to be armed; idle ones when there is time.
@@ -406,15 +308,17 @@ class Operator:
                 commits yet, and a handler that was committed is not to run once more.
         """
         known = dict.fromkeys((*self.events.keys(), *self.runs.keys()))
-        keys = [key for key in known if self._watches.knows(key) and only in {None, key.namespace}]
+        keys = [
+            key for key in known if self.acting.watches.knows(key) and only in {None, key.namespace}
+        ]
         waiting = [
             key for key in keys if self.events.of(key).get_view(key) or self.runs.is_busy(key)
         ]
         if read_first:
-            self._unsure.add(waiting)
+            self.acting.unsure.add(waiting)
         for key in waiting:
-            self.queue.add(key)
-        self.queue.sweep(keys)
+            self.deciding.queue.add(key)
+        self.deciding.queue.sweep(keys)
 
     def _take_in(self, namespace: str | None) -> None:
         """Decide about the runs of a namespace, now that they are all known."""
@@ -424,22 +328,33 @@ class Operator:
     async def _forget_what_is_gone(self) -> NoReturn:
         """Take keys as a leader does, to keep nothing of runs that are gone."""
         while True:
-            key = await self.queue.take()
+            key = await self.deciding.queue.take()
             if self.runs.get_uid(key) is None:
                 self.events.of(key).forget_inbox(key)
-            self.queue.done(key)
+            self.deciding.queue.done(key)
             await asyncio.sleep(0)
 
+    # Stop.
+
+    async def stop(self) -> None:
+        """Stop in order: deciding, writing, leading, listening. Once stopped, it does nothing."""
+        if self._is_stopped:
+            return
+        self._is_stopped = True
+        await self._stack.aclose()
+        self.ended.set()
+        logger.info("operator stopped")
+
     async def _finish_writes(self) -> None:
-        self.queue.pause()
-        writes = [*self._writer.under_way, *self._purger.under_way]
-        writes += [asyncio.create_task(self.queue.finished())]
+        self.deciding.queue.pause()
+        writes = [*self.acting.writes_under_way]
+        writes += [asyncio.create_task(self.deciding.queue.finished())]
         _, late = await asyncio.wait(writes, timeout=LAST_WRITES)
         for write in late:
             write.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-        self._refresher.close()
-        self.timing.close()
+        self.deciding.refresher.close()
+        self.deciding.timing.close()
 
     def _stop_writing(self, error: StoreRestoredError) -> None:
         """Write nothing any more, and say why: what we know may never have been."""
@@ -450,8 +365,8 @@ class Operator:
         if self._holding is not None:
             self._holding.cancel()
         self.leadership.resign()
-        self.queue.pause()
-        self.dispatcher.admission.follow(None)
+        self.deciding.queue.pause()
+        self.deciding.dispatcher.admission.follow(None)
         logger.critical("operator writes nothing", extra={"error": str(error), "hint": RESTORED})
 
     def _end(self, part: str, error: BaseException) -> None:

@@ -23,10 +23,17 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ServerClock:
-    """Tells the API server's time from the dates of its answers."""
+    """Tells the API server's time from the dates of its answers.
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self.on_jump: Callable[[timedelta], None] = lambda _by: None
+    Args:
+        monotonic: Seconds of a clock that never jumps.
+        on_jump: Is told by how much the API server's clock jumped.
+    """
+
+    def __init__(
+        self, monotonic: Callable[[], float], *, on_jump: Callable[[timedelta], None]
+    ) -> None:
+        self._on_jump = on_jump
         self._monotonic = monotonic
         self._heard = 0.0
         self._bounds: tuple[float, float] | None = None
@@ -43,7 +50,7 @@ class ServerClock:
             low, high = max(low, known_low), min(high, known_high)
         self._bounds, self._heard = (low, high), local
         if jumped:
-            self.on_jump(timedelta(seconds=low - known_low))
+            self._on_jump(timedelta(seconds=low - known_low))
 
     @property
     def known(self) -> bool:

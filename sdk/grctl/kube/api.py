@@ -75,6 +75,9 @@ class Api:
         request_timeout: Seconds in which each request but a watch must be answered. None: for ever.
         pool: How many requests may be under way, beside watches. UNLIMITED_POOL_SIZE: the caller
             bounds them. None: REQUEST_POOL_SIZE.
+        on_answer: Is told how many seconds an answer took, and its `Date`.
+        on_request: Is told of each request, with the status of its answer; 0: no answer came.
+        fence: Is asked before each write is sent.
     """
 
     def __init__(
@@ -84,12 +87,15 @@ class Api:
         user_agent: str = "grctl",
         request_timeout: float | None = API_REQUEST_TIMEOUT_S,
         pool: int | None = None,
+        on_answer: OnAnswer | None = None,
+        on_request: OnRequest | None = None,
+        fence: Fence | None = None,
     ) -> None:
         self.connection = connection
         self.request_timeout = request_timeout
-        self.on_answer: OnAnswer | None = None
-        self.on_request: OnRequest | None = None
-        self.fence: Fence | None = None
+        self._on_answer = on_answer
+        self._on_request = on_request
+        self._fence = fence
         self._user_agent = user_agent
         self._limit = REQUEST_POOL_SIZE if pool is None else pool
         self._session: aiohttp.ClientSession | None = None
@@ -280,9 +286,9 @@ class Api:
             raise UnreachableError(f"{method} {path}: not sent. {error}") from error
 
     def _count(self, method: str, path: str, arguments: Mapping[str, Any], status: int) -> None:
-        if self.on_request is not None:
+        if self._on_request is not None:
             watch = (arguments.get("params") or {}).get("watch") == "true"
-            self.on_request(request_of(method, path, watch=watch), status)
+            self._on_request(request_of(method, path, watch=watch), status)
 
     def _time_left(self, method: str, path: str) -> float | None:
         """Return the seconds in which a write must be done; None if it may take any time.
@@ -290,17 +296,17 @@ class Api:
         Raises:
             FencedError: the write must not be sent.
         """
-        if self.fence is None or method == "GET":
+        if self._fence is None or method == "GET":
             return None
-        left = self.fence.remaining()
+        left = self._fence.remaining()
         if left <= 0:
             raise FencedError(f"{method} {path}: not sent, as this process may not write now")
         return left
 
     def _note_date(self, response: aiohttp.ClientResponse, began: float) -> None:
         date = response.headers.get("Date")
-        if date and self.on_answer:
-            self.on_answer(time.monotonic() - began, _parse_date(date))
+        if date and self._on_answer:
+            self._on_answer(time.monotonic() - began, _parse_date(date))
 
     def _unreachable(self, method: str, path: str, error: Exception) -> UnreachableError:
         what = str(error) or type(error).__name__

@@ -117,7 +117,7 @@ async def test_a_worker_that_found_nobody_at_the_leaders_is_welcomed_by_who_take
     async with leading(cluster) as leader, standing_by(cluster) as standby:
         leaders = f"http://127.0.0.1:{leader.port}"
         coming = asyncio.create_task(welcome(standby.port, greeting(cluster), leaders))
-        await until(lambda: standby.dispatcher.connections == 1)
+        await until(lambda: standby.deciding.dispatcher.connections == 1)
         await leader.stop()
         await coming
         assert standby.leading
@@ -272,7 +272,7 @@ async def test_what_is_suspended_decides_nothing_until_it_leads_again(cluster: C
     async with leading(cluster) as operator, connected(operator.port, greeting(cluster)) as worker:
         operator.on_suspended()
         await cluster.start("order-1")
-        await until(lambda: len(operator.queue) == 1)
+        await until(lambda: len(operator.deciding.queue) == 1)
         operator.on_resumed()
         execute = await worker.executes()
     assert execute.execution.workflow_id == "order-1"

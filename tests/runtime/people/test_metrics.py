@@ -84,7 +84,15 @@ def test_every_reason_has_its_phase() -> None:
 
 def test_runs_are_shown_by_their_phase() -> None:
     metrics, runs = Metrics(), RunCache()
-    metrics.show([], runs, Nothing(), Nothing(), Nothing())
+    metrics.show(
+        [],
+        runs,
+        Nothing(),
+        Nothing(),
+        Nothing(),
+        is_leader=lambda: False,
+        namespaces_left_out=lambda: 0,
+    )
     runs.on_answer(run(5))
     runs.on_answer(run(6, name="order-2", uid="u2"))
     assert metrics.value("grctl_runs", phase="Pending") == 2

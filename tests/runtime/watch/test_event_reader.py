@@ -14,6 +14,7 @@ from grctl_operator.runtime.outage import Outage
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.watch.event_reader import MOMENTS, SENT, EventReader
+from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.views.clock import ServerClock
 from grctl_operator.views.events import EventCache
@@ -62,7 +63,7 @@ class Desk:
         self.runs = RunCache()
         self.queue = WorkQueue()
         self.metrics = Metrics()
-        clock = ServerClock(lambda: 0.0)
+        clock = ServerClock(lambda: 0.0, on_jump=lambda _: None)
         clock.on_answer(0.0, NOON)
         self.reader = EventReader(
             self.shelf,
@@ -72,6 +73,7 @@ class Desk:
             clock=clock,
             journal=Journal(self.metrics, clock.now),
             namespace=namespace,
+            passed_over=PassedOver(lambda _: None),
         )
 
     @asynccontextmanager

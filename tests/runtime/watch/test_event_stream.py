@@ -9,6 +9,7 @@ from grctl_operator.engine.observation import Key, Listing
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.watch.event_stream import EventStream
+from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.views.clock import ServerClock
 from grctl_operator.views.events import EventCache
@@ -66,7 +67,7 @@ class Post:
         self.cache = EventCache()
         self.runs = RunCache()
         self.queue = WorkQueue()
-        clock = ServerClock(lambda: 0.0)
+        clock = ServerClock(lambda: 0.0, on_jump=lambda _: None)
         clock.on_answer(0.0, NOON)
         self.stream = EventStream(
             self.shelf,
@@ -76,6 +77,8 @@ class Post:
             clock=clock,
             journal=Journal(Metrics(), clock.now),
             namespace="shop",
+            passed_over=PassedOver(lambda _: None),
+            on_restart=lambda _: None,
         )
 
     def waiting(self) -> list[str]:

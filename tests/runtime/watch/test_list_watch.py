@@ -118,8 +118,14 @@ async def played(script: Script, silence: float = 0.02) -> tuple[Diary, list[flo
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
 
-    watch = ListWatch(script, "/things", diary, silence=silence, outage=Outage("things", sleep))
-    watch.on_restart = diary.restarts.append
+    watch = ListWatch(
+        script,
+        "/things",
+        diary,
+        on_restart=diary.restarts.append,
+        silence=silence,
+        outage=Outage("things", sleep),
+    )
     with pytest.raises((StoreRestoredError, ApiError)) as ended:
         await watch.run()
     if ended.value is THE_END:
@@ -222,7 +228,9 @@ async def test_a_refusal_for_good_is_tried_again_too(monkeypatch: pytest.MonkeyP
     diary, script, at_end = Diary(), Script([refusal, refusal, page(5)], []), asyncio.Event()
     monkeypatch.setattr("grctl_operator.runtime.outage.FIRST", 0.001)
     monkeypatch.setattr(diary, "on_list", lambda _revision: at_end.set())
-    watching = asyncio.create_task(ListWatch(script, "/things", diary).run())
+    watching = asyncio.create_task(
+        ListWatch(script, "/things", diary, on_restart=diary.restarts.append).run()
+    )
     await asyncio.wait_for(at_end.wait(), PATIENCE)
     watching.cancel()
     assert diary.lines == ["asking"] * 3

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.watch.run_stream import RunStream
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.views.runs import RunCache
@@ -17,7 +18,14 @@ class Office:
         self.runs = RunCache()
         self.queue = WorkQueue()
         self.shelf = Shelf()
-        self.stream = RunStream(self.shelf, self.runs, self.queue, "shop")
+        self.stream = RunStream(
+            self.shelf,
+            self.runs,
+            self.queue,
+            "shop",
+            passed_over=PassedOver(lambda _: None),
+            on_restart=lambda _: None,
+        )
 
     async def woken(self, count: int) -> set[Key]:
         keys = {await self.queue.take() for _ in range(count)}

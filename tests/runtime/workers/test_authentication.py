@@ -88,7 +88,7 @@ async def test_a_refused_worker_logs_what_is_missing_once_and_comes_when_it_is_g
         await logged(caplog, "--verb=execute --resource=workflowruns.grctl.dev")
         await cluster.start("order-1")
         await cluster.until_run("order-1", lambda run: bool(run["status"].get("message")))
-        assert operator.registry.connected == 0
+        assert operator.deciding.registry.connected == 0
         await bench.grant("Order")
         await cluster.until_phase("order-1", "Completed")
     warned = [each for each in caplog.records if each.levelno >= logging.WARNING]
@@ -104,11 +104,11 @@ async def test_a_worker_whose_token_was_renewed_comes_back_with_the_new_one(
         await cluster.start("order-1")
         await cluster.until_phase("order-1", "Completed")
         renewed = await write_token(bench, token)
-        (session,) = operator.dispatcher._sessions.values()
+        (session,) = operator.deciding.dispatcher._sessions.values()
         await session.leave("the token has expired")
         await cluster.start("order-2")
         await cluster.until_phase("order-2", "Completed")
-        (again,) = operator.dispatcher._sessions.values()
+        (again,) = operator.deciding.dispatcher._sessions.values()
     assert again.credential == f"Bearer {renewed}" != session.credential
 
 
@@ -117,4 +117,4 @@ async def test_without_a_token_nobody_comes_in(bench: Bench) -> None:
     async with operating(cluster, worker_auth="token") as operator, working(operator, cluster):
         await cluster.start("order-1")
         await cluster.until_run("order-1", lambda run: bool(run["status"].get("message")))
-        assert operator.registry.connected == 0
+        assert operator.deciding.registry.connected == 0

@@ -6,7 +6,7 @@
 4. The texts here are the reference: docs/reference/metrics.md is made from them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import product
 from typing import Protocol
@@ -118,15 +118,27 @@ class Metrics:
         self._inversions = _Inversions(self.registry)
         ProcessCollector(registry=self.registry)
 
-    def show(self, queue: Sized, runs: Runs, events: Events, workers: Workers, line: Line) -> None:
-        """Have gauges read what is kept elsewhere, whenever somebody asks."""
+    def show(
+        self,
+        queue: Sized,
+        runs: Runs,
+        events: Events,
+        workers: Workers,
+        line: Line,
+        *,
+        is_leader: Callable[[], bool],
+        namespaces_left_out: Callable[[], int],
+    ) -> None:
+        """Let gauges read what other parts know, at each scrape."""
+        self._is_leader.set_function(is_leader)
+        self._namespaces_left_out.set_function(namespaces_left_out)
         self._waiting.set_function(lambda: line.waiting)
         self._unserved.set_function(lambda: line.unserved)
         self._queue_depth.set_function(lambda: len(queue))
         self._pending.set_function(lambda: len(events))
         self._workers.set_function(lambda: workers.connected)
         self._executions.set_function(lambda: workers.in_flight)
-        self._inversions.events = events
+        self._inversions.read_from(events)
         for phase in RunPhase:
             self._runs.labels(phase.value).set_function(partial(runs.count, phase))
 
@@ -136,6 +148,10 @@ class Metrics:
         if verb not in REQUESTS.get(resource, ()):
             verb, resource = OTHER, OTHER
         self.api_requests.labels(verb, resource, _code(status)).inc()
+
+    def on_watch_restart(self, resource: str, cause: str) -> None:
+        """Count a watch that is opened anew."""
+        self.watch_restarts.labels(resource, cause).inc()
 
     def settled(self, phase: EventPhase, reason: str) -> None:
         """Count an event whose final phase is written."""
@@ -230,10 +246,10 @@ class Metrics:
         )
 
     def _make_gauges(self) -> None:
-        self.is_leader = self._gauge(
+        self._is_leader = self._gauge(
             "grctl_is_leader", "1 while this operator leads, 0 while it stands by."
         )
-        self.namespaces_left_out = self._gauge(
+        self._namespaces_left_out = self._gauge(
             "grctl_namespaces_left_out",
             "Namespaces whose runs or events the operator cannot list or watch at present: it may"
             " not, or the API server is away. It tries again; the log has why.",
@@ -316,15 +332,19 @@ class _Inversions(Collector):
     """A counter that is kept by the event cache, which knows no metrics."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.events: Events | None = None
+        self._events: Events | None = None
         registry.register(self)
+
+    def read_from(self, events: Events) -> None:
+        """Read the count from the event caches from now on."""
+        self._events = events
 
     def collect(self) -> Iterable[CounterMetricFamily]:
         text = (
             "Events that the API server showed only after one that was created later. Each takes"
             " its place, unless the later one was handled by then (rule 2). Expected to stay 0."
         )
-        count = self.events.inversions if self.events is not None else 0
+        count = self._events.inversions if self._events is not None else 0
         yield CounterMetricFamily("grctl_inversions", text, value=count)
 
 

@@ -47,10 +47,10 @@ class EventReader:
         clock: ServerClock,
         journal: Journal,
         namespace: str | None = None,
-        passed_over: PassedOver | None = None,
+        passed_over: PassedOver,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self._passed_over = passed_over or PassedOver()
+        self._passed_over = passed_over
         self._api = api
         self._cache = cache
         self._runs = runs

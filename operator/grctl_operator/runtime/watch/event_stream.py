@@ -6,7 +6,7 @@
    is then either in that run's outbox or not in this list (all runs first, then one list).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -40,10 +40,11 @@ class EventStream:
         clock: ServerClock,
         journal: Journal,
         namespace: str | None = None,
-        passed_over: PassedOver | None = None,
+        passed_over: PassedOver,
+        on_restart: Callable[[str], None],
     ) -> None:
         self._cache = cache
-        self._passed_over = passed_over or PassedOver()
+        self._passed_over = passed_over
         self._runs = runs
         self._queue = queue
         self._namespace = namespace
@@ -54,7 +55,12 @@ class EventStream:
         self._listed = ListedEvents(cache, self._passed_over)
         """What the list that is being read has shown so far."""
         self.watch = ListWatch(
-            api, EVENTS.path(namespace), self, selector=UNSETTLED_SELECTOR, may_vanish=EVENTS
+            api,
+            EVENTS.path(namespace),
+            self,
+            on_restart=on_restart,
+            selector=UNSETTLED_SELECTOR,
+            may_vanish=EVENTS,
         )
 
     def on_asking(self) -> None:

@@ -166,7 +166,11 @@ async def is_gone(api: Source, resource: Resource) -> bool:
 
 
 class ListWatch:
-    """The list and the watch of one collection."""
+    """The list and the watch of one collection.
+
+    Args:
+        on_restart: Is told why a stream is opened anew: `ended`, `broken`, `expired` or `silent`.
+    """
 
     def __init__(
         self,
@@ -174,6 +178,7 @@ class ListWatch:
         path: str,
         receiver: Receiver,
         *,
+        on_restart: Callable[[str], None],
         selector: str | None = None,
         may_vanish: Resource | None = None,
         silence: float | None = None,
@@ -187,8 +192,7 @@ class ListWatch:
         """Why the last request failed; None: it did not."""
         self.revision = 0
         """How far the stream has come."""
-        self.on_restart: Callable[[str], None] = lambda _cause: None
-        """Told why a stream is opened anew: `ended`, `broken`, `expired` or `silent`."""
+        self._on_restart = on_restart
         self._api = api
         self._path = path
         self._receiver = receiver
@@ -244,17 +248,17 @@ class ListWatch:
             try:
                 heard = await self._stream()
             except _SilentError:
-                self.on_restart("silent")
+                self._on_restart("silent")
                 return
             except _BehindError:
-                self.on_restart("expired")
+                self._on_restart("expired")
                 return
             except (UnreachableError, ApiError) as error:
                 if await self._is_lost(error):
                     return
                 await self._check_store()
                 continue
-            self.on_restart("ended")
+            self._on_restart("ended")
             if not heard:
                 await asyncio.sleep(FIRST)  # a server that ends each stream at once
             if asyncio.get_running_loop().time() - began < STREAM * EARLY:
@@ -276,7 +280,7 @@ class ListWatch:
     async def _is_lost(self, error: UnreachableError | ApiError) -> bool:
         """Pause as the error asks for. Return whether the watch can only begin with a list."""
         lost = isinstance(error, ExpiredError | NotFoundError) or _is_of_the_future(error)
-        self.on_restart("expired" if lost else "broken")
+        self._on_restart("expired" if lost else "broken")
         if not isinstance(error, ExpiredError):
             await self._pause(error)
         elif self._heard == self._listed_at:

@@ -23,16 +23,15 @@ Announce = Callable[[Notice], None]
 logger = logging.getLogger(__name__)
 
 
-def _say_nothing(_notice: Notice) -> None:
-    """Stand in until there is somebody who tells people."""
-
-
 class PassedOver:
-    """Notes what was passed over, and tells of it."""
+    """Notes which objects were passed over, and tells people of them.
 
-    def __init__(self) -> None:
-        self.announce: Announce = _say_nothing
-        """Has something said of an object."""
+    Args:
+        announce: Writes a core Event about an object.
+    """
+
+    def __init__(self, announce: Announce) -> None:
+        self._announce = announce
         self._known: OrderedDict[str, str] = OrderedDict()
 
     def add(self, kind: str, item: Any, why: str) -> None:
@@ -59,4 +58,4 @@ class PassedOver:
         logger.error("object passed over", extra=fields)
         about = involved_object(found.kind, *found.key, found.uid)
         text = f"{PASSED}{found.why}"
-        self.announce(Notice(about, found.key, RunReason.UNREADABLE, text, warning=True))
+        self._announce(Notice(about, found.key, RunReason.UNREADABLE, text, warning=True))

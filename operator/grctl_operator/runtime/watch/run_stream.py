@@ -3,6 +3,7 @@
 The list of all runs is complete before the one of events begins: see `event_stream`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from grctl.kube import RUNS
@@ -25,15 +26,16 @@ class RunStream:
         queue: WorkQueue,
         namespace: str | None = None,
         *,
-        passed_over: PassedOver | None = None,
+        passed_over: PassedOver,
+        on_restart: Callable[[str], None],
     ) -> None:
-        self._passed_over = passed_over or PassedOver()
+        self._passed_over = passed_over
         self._runs = runs
         self._queue = queue
         self._namespace = namespace
         self._listed: Listed = {}
         """What the list that is being read has shown so far."""
-        self.watch = ListWatch(api, RUNS.path(namespace), self)
+        self.watch = ListWatch(api, RUNS.path(namespace), self, on_restart=on_restart)
 
     def on_asking(self) -> None:
         """Forget a list that was not read to its end."""

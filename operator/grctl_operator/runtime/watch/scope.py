@@ -8,6 +8,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.watch.event_reader import EventReader
@@ -21,6 +22,8 @@ from grctl_operator.views.event_caches import EventCaches
 from grctl_operator.views.runs import RunCache
 
 OnKnown = Callable[[str | None], None]
+OnRestart = Callable[[str, str], None]
+"""Is told which watch is opened anew, and why."""
 
 
 class Scope:
@@ -35,6 +38,7 @@ class Scope:
         journal: Follows events.
         namespace: The namespace served; None: all.
         on_known: Is told of the namespace when all its runs and events are known.
+        on_restart: Is told which watch is opened anew, and why.
         passed_over: Is told of objects that cannot be read.
     """
 
@@ -49,13 +53,21 @@ class Scope:
         journal: Journal,
         namespace: str | None,
         on_known: OnKnown,
+        on_restart: OnRestart,
         passed_over: PassedOver,
     ) -> None:
         cache = events.get(namespace)
         self.namespace = namespace
         self.known = asyncio.Event()
         """Set when all runs and all events are known."""
-        self.runs = RunStream(api, runs, queue, namespace, passed_over=passed_over).watch
+        self.runs = RunStream(
+            api,
+            runs,
+            queue,
+            namespace,
+            passed_over=passed_over,
+            on_restart=partial(on_restart, "workflowruns"),
+        ).watch
         self.events = EventStream(
             api,
             cache,
@@ -65,6 +77,7 @@ class Scope:
             journal=journal,
             namespace=namespace,
             passed_over=passed_over,
+            on_restart=partial(on_restart, "workflowevents"),
         ).watch
         self.reader = EventReader(
             api,

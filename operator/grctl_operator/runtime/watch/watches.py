@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from grctl_operator.engine.observation import Key
@@ -16,7 +15,7 @@ from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.watch.event_reader import EventReader
 from grctl_operator.runtime.watch.list_watch import ListWatch, Source
 from grctl_operator.runtime.watch.passed_over import PassedOver
-from grctl_operator.runtime.watch.scope import OnKnown, Scope
+from grctl_operator.runtime.watch.scope import OnKnown, OnRestart, Scope
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.views.clock import ServerClock
 from grctl_operator.views.event_caches import EventCaches
@@ -27,8 +26,6 @@ LEAVE_OUT_AFTER_S = 60.0  # for lists that are neither answered nor refused
 logger = logging.getLogger(__name__)
 
 Spawn = Callable[[Callable[[], Coroutine[Any, Any, Any]], str], asyncio.Task[Any]]
-OnRestart = Callable[[str, str], None]
-"""Gets the resource whose watch is opened anew, and the cause."""
 
 
 class Watches:
@@ -61,9 +58,8 @@ class Watches:
         spawn: Spawn,
         on_restart: OnRestart,
         on_known: OnKnown,
-        passed_over: PassedOver | None = None,
+        passed_over: PassedOver,
     ) -> None:
-        passed_over = passed_over or PassedOver()
         scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._spawn = spawn
         self._known = runs
@@ -78,15 +74,13 @@ class Watches:
                 journal=journal,
                 namespace=scope,
                 on_known=on_known,
+                on_restart=on_restart,
                 passed_over=passed_over,
             )
             for scope in scopes
         }
         self.follow_events = False
         """Whether events are listed and watched."""
-        for scope in self._scopes.values():
-            scope.runs.on_restart = partial(on_restart, "workflowruns")
-            scope.events.on_restart = partial(on_restart, "workflowevents")
 
     @property
     def left_out(self) -> int:
