@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from grctl_local import kubeconfig
+from tests.lab.kubectl import KUBECTL
 
 ROOT = Path(__file__).parent.parent.parent
-KUBECTL = Path(sys.executable).parent / "kubectl"
 MANIFESTS = ROOT / "examples" / "manifests"
 GONE = "https://127.0.0.1:1"
 NO_CERTIFICATE = "none"

@@ -125,11 +125,12 @@ class ApiProxy:
         self._released.set()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        fault = self._fault_of(_description_of(request))
+        asked = _description_of(request)
+        fault = self._fault_of(asked)
         if not fault.is_passed_on:
             return _failure(request, fault)
         try:
-            return await self._pass_on(request, fault)
+            return await self._pass_on(request, fault, is_watch=asked.is_watch)
         except aiohttp.ClientError:
             self.counts["unreachable"] += 1
             return _break_off(request)
@@ -141,12 +142,14 @@ class ApiProxy:
             self.counts[fault.kind] += 1
         return fault
 
-    async def _pass_on(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
+    async def _pass_on(
+        self, request: web.BaseRequest, fault: Fault, *, is_watch: bool
+    ) -> web.StreamResponse:
         body = shift_times(await request.read(), -self._ahead)
         async with self._ask(request, body) as answer:
             if fault.refusal or fault.cut_after == 0:
                 return _failure(request, fault)
-            is_stream = _description_of(request).is_watch and answer.status == 200
+            is_stream = is_watch and answer.status == 200
             pieces = self._watch_lines(request, answer) if is_stream else self._read(answer)
             response = web.StreamResponse(status=answer.status, headers=self._headers(answer))
             return await _send(request, response, _delay(pieces, fault.delay_s), fault.cut_after)
@@ -179,7 +182,7 @@ class ApiProxy:
     async def _watch_lines(
         self, request: web.BaseRequest, answer: aiohttp.ClientResponse
     ) -> AsyncGenerator[bytes, None]:
-        """Yield the lines of a watch, and break off or end it as the odds have it."""
+        """Yield the lines of a watch; the odds decide whether it breaks off or ends."""
         async for line in _lines(answer):
             if request.path.endswith(self._held_plural):
                 await self._released.wait()

@@ -72,7 +72,7 @@ def _is_expired(run: WorkflowRun) -> bool:
 @pytest.mark.parametrize(
     ("offset", "fate"), [(-1, IN_TIME), (0, IN_TIME), (1, TOO_LATE)], ids=["before", "in", "after"]
 )
-async def test_the_second_of_its_creation_decides(
+async def test_the_second_of_an_events_creation_decides(
     lab: Lab, clock: ApiTime, offset: int, fate: dict[str, object]
 ) -> None:
     await lab.start_both()

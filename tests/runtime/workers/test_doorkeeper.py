@@ -1,7 +1,6 @@
 """Whom the token door lets in, asked of an API server."""
 
 import asyncio
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,10 +17,10 @@ from grctl_operator.runtime.workers.doorkeeper import (
     RefusedError,
     TokenDoor,
 )
+from tests.lab.kubectl import KUBECTL
 from tests.runtime.conftest import PATIENCE, Cluster
 from tests.runtime.played_worker import catalogue, hello
 
-KUBECTL = Path(sys.executable).parent / "kubectl"
 ACCOUNTS = Resource("/api/v1", "serviceaccounts")
 ROLES = Resource("/apis/rbac.authorization.k8s.io/v1", "roles")
 BINDINGS = Resource("/apis/rbac.authorization.k8s.io/v1", "rolebindings")
