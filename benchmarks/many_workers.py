@@ -59,7 +59,7 @@ def _join(registry: ExecutionRegistry, number: int) -> None:
 
 def _look(registry: ExecutionRegistry, number: int) -> None:
     view = registry.get_view(Key("shop", f"run-{number}"), "Order")
-    view.connected_with(HandlerKind.EVENT, "event-7")
+    view.find_connected(HandlerKind.EVENT, "event-7")
 
 
 def _dispatch(registry: ExecutionRegistry, number: int) -> None:

@@ -25,7 +25,7 @@ from grctl.kube import (
 )
 from grctl.logs.setup import set_up
 from grctl.models import FINALIZER
-from grctl_operator.runtime.watch.list_watch import Json, list_all
+from grctl_operator.runtime.watch.lists import Json, list_all
 
 logger = logging.getLogger(__name__)
 

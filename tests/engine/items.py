@@ -50,7 +50,7 @@ def names(cache: EventCache, key: Key = KEY) -> list[str]:
 
 
 def cache_of(*items: Json) -> EventCache:
-    """A cache that the watch has shown these."""
+    """Return a cache to which a watch has shown some events."""
     cache = EventCache()
     for each in items:
         cache.on_change("ADDED", each)

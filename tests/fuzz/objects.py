@@ -1,4 +1,4 @@
-"""Runs and events that are whole, to be made odd."""
+"""Healthy runs and events, in which fields are replaced with odd ones."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Objects and messages as nobody should write them, as text: what JSON libraries would not make.
+"""Odd objects and messages, as text, because a JSON library would not write them.
 
-A strategy draws a healthy text and puts odd ones in places of it, so most of what is drawn is read
-for the most part: what is refused at once finds little.
+A strategy draws a healthy text and replaces a few of its fields with odd ones. So most of each text
+can be read: a text that is refused at once would find little.
 """
 
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ odd_or_broken = st.one_of(odd, odd, odd, st.sampled_from(BROKEN))
 
 
 def written(value: Any, odds: Mapping[str, str], path: str = "") -> str:
-    """Write JSON with odd texts at some paths; one that is empty leaves its field out."""
+    """Write JSON with odd texts at some paths. An empty text leaves its field out."""
     if path in odds:
         return odds[path]
     if isinstance(value, dict):

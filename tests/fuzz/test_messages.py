@@ -23,14 +23,17 @@ from tests.runtime.workers.test_dispatcher import KEY, ORDER, OTHER, Place
 
 Json = dict[str, Any]
 
-PATIENCE = 60.0  # s
-AT_ONCE = 20  # messages of an example
-ALL = int(os.environ.get("GRCTL_FUZZ_EXAMPLES", "400"))
+PATIENCE_S = 60.0
+DRAWN_PER_EXAMPLE = 20  # messages of an example
+EXAMPLES = int(os.environ.get("GRCTL_FUZZ_EXAMPLES", "400"))
 FUZZ = {
     "deadline": None,
     "suppress_health_check": list(HealthCheck),
     "database": None,
-    "phases": (Phase.explicit, Phase.generate),  # shrinking takes long, and the places are named
+    "phases": (
+        Phase.explicit,
+        Phase.generate,
+    ),  # without shrinking, which takes long
 }
 
 EXECUTION = {
@@ -82,7 +85,7 @@ HELLO = {
 outcomes = st.sampled_from(OUTCOMES).flatmap(
     lambda result: with_oddities({"kind": "outcome", "execution": EXECUTION, "result": result})
 )
-said_by_workers = st.one_of(
+sent_by_workers = st.one_of(
     outcomes,
     outcomes,
     with_oddities(HELLO),
@@ -90,7 +93,7 @@ said_by_workers = st.one_of(
     with_oddities({"kind": "drain"}),
     odd_or_broken,
 )
-said_by_operators = st.one_of(
+sent_by_operators = st.one_of(
     with_oddities(EXECUTE),
     with_oddities(EXECUTE),
     with_oddities({"kind": "release", "execution": "x1", "committed": True, "message": "m"}),
@@ -105,28 +108,28 @@ def as_text(text: str) -> str:
 
 
 def read(reading: Any, text: str) -> Any:
-    """Read a message; None if nothing can be made of it. No other error is allowed."""
+    """Read a message. Return None if it is unreadable. No other error may come."""
     try:
         return reading(as_text(text))
     except UnreadableMessageError as error:
-        assert len(str(error)) <= MAX_MESSAGE_BYTES  # noqa: PT017  it is logged, and goes back
+        assert len(str(error)) <= MAX_MESSAGE_BYTES  # noqa: PT017  it is logged and sent back
         return None
 
 
-@settings(max_examples=ALL // (2 * AT_ONCE) + 1, **FUZZ)  # type: ignore[arg-type]
-@given(st.lists(said_by_workers, min_size=AT_ONCE, max_size=AT_ONCE))
-def test_whatever_an_operator_could_read_it_can_keep(said: list[str]) -> None:
-    for text in said:
+@settings(max_examples=EXAMPLES // (2 * DRAWN_PER_EXAMPLE) + 1, **FUZZ)  # type: ignore[arg-type]
+@given(st.lists(sent_by_workers, min_size=DRAWN_PER_EXAMPLE, max_size=DRAWN_PER_EXAMPLE))
+def test_an_operator_can_keep_every_message_that_it_could_read(sent: list[str]) -> None:
+    for text in sent:
         message = read(read_from_worker, text)
         if isinstance(message, Outcome):
             execute = Execute(execution=message.execution, store=getattr(message.result, "put", {}))
             assert read(read_from_operator, encode(execute)) is not None
 
 
-@settings(max_examples=ALL // (2 * AT_ONCE) + 1, **FUZZ)  # type: ignore[arg-type]
-@given(st.lists(said_by_operators, min_size=AT_ONCE, max_size=AT_ONCE))
-def test_whatever_a_worker_is_given_to_execute_it_reads_or_answers(said: list[str]) -> None:
-    for text in said:
+@settings(max_examples=EXAMPLES // (2 * DRAWN_PER_EXAMPLE) + 1, **FUZZ)  # type: ignore[arg-type]
+@given(st.lists(sent_by_operators, min_size=DRAWN_PER_EXAMPLE, max_size=DRAWN_PER_EXAMPLE))
+def test_a_worker_reads_or_answers_every_message_that_it_gets(sent: list[str]) -> None:
+    for text in sent:
         message = read(read_from_operator, text)
         if isinstance(message, Outcome):
             answered = read(read_from_worker, encode(message))
@@ -134,23 +137,23 @@ def test_whatever_a_worker_is_given_to_execute_it_reads_or_answers(said: list[st
             assert answered.execution == message.execution
 
 
-@settings(max_examples=ALL // 100 + 1, **FUZZ)  # type: ignore[arg-type]
-@given(st.lists(st.one_of(outcomes, odd), min_size=AT_ONCE, max_size=AT_ONCE))
-def test_odd_messages_of_one_worker_do_not_disturb_another(said: list[str]) -> None:
-    asyncio.run(beside_each_other(said))
+@settings(max_examples=EXAMPLES // 100 + 1, **FUZZ)  # type: ignore[arg-type]
+@given(st.lists(st.one_of(outcomes, odd), min_size=DRAWN_PER_EXAMPLE, max_size=DRAWN_PER_EXAMPLE))
+def test_odd_messages_of_one_worker_do_not_disturb_another(sent: list[str]) -> None:
+    asyncio.run(beside_each_other(sent))
 
 
-async def beside_each_other(said: list[str]) -> None:
+async def beside_each_other(sent: list[str]) -> None:
     place = Place()
     await place.dispatcher.start("127.0.0.1", 0)
     try:
         async with connected(place.port, hello(ORDER, worker="good")) as good:
             place.dispatch(KEY)
             execute = await good.executes()
-            for text in said:
-                await say_nonsense(place.port, text)
+            for text in sent:
+                await send_odd_message(place.port, text)
             await good.fails(execute, "as it should")
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(PATIENCE_S):
                 while not is_back(place, execute):
                     await place.woken()
     finally:
@@ -158,12 +161,12 @@ async def beside_each_other(said: list[str]) -> None:
 
 
 def is_back(place: Place, execute: Execute) -> bool:
-    """Whether an outcome came. What others claim of that run stands beside it."""
+    """Return whether an outcome came. Claims of other workers on that run stand beside it."""
     held = (each for each in place.held(KEY) if each.execution.id == execute.execution.id)
     return any(each.outcome is not None for each in held)
 
 
-async def say_nonsense(port: int, text: str) -> None:
+async def send_odd_message(port: int, text: str) -> None:
     url = f"http://127.0.0.1:{port}{CONNECT_PATH}"
     async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
         await socket.send_str(encode(hello(ORDER, worker="odd")))
@@ -202,7 +205,7 @@ async def test_an_outcome_that_cannot_be_kept_fails_its_run_and_nothing_else() -
         await place.dispatcher.stop()
 
 
-def test_an_execution_of_which_a_message_cannot_be_written_ends_by_a_result() -> None:
+def test_an_execution_ends_by_a_result_if_its_message_cannot_be_written() -> None:
     execution = read(read_from_operator, written(EXECUTE, {})).execution
     outcome = stand_in(Execute(execution=execution, payload="\ud800"), ValueError())
     assert outcome is not None

@@ -17,43 +17,45 @@ from hypothesis import strategies as st
 
 from grctl.kube import Api, Connection
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.people.journal import Journal
-from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.watch.event_stream import EventStream
-from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.watch.run_stream import RunStream
-from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.views.clock import ServerClock
-from grctl_operator.views.event_caches import EventCaches
 from grctl_operator.views.payloads import KEPT_PAYLOAD_BYTES, NOT_KEPT
 from grctl_operator.views.reading import UnreadableError
-from grctl_operator.views.runs import RunCache
 from tests.fuzz.objects import event, metadata, run
 from tests.fuzz.odd import as_bytes, odd, paths, with_oddities, written
+from tests.runtime.watch.intakes import intake
 
 Json = dict[str, Any]
 
-AT_ONCE = 20  # objects of an example
-EXAMPLES = int(os.environ.get("GRCTL_FUZZ_EXAMPLES", "400")) // (2 * AT_ONCE) + 1
-PATIENCE = 60.0  # s
+DRAWN_PER_EXAMPLE = 20  # objects of an example
+EXAMPLES = int(os.environ.get("GRCTL_FUZZ_EXAMPLES", "400")) // (2 * DRAWN_PER_EXAMPLE) + 1
+PATIENCE_S = 60.0
 CHANGES = ("ADDED", "MODIFIED", "DELETED")
 FUZZ = settings(
     max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     database=None,
-    phases=(Phase.explicit, Phase.generate),  # shrinking takes long, and the places are named
+    phases=(
+        Phase.explicit,
+        Phase.generate,
+    ),  # without shrinking, which takes long
 )
 HEALTHY = Key("shop", "healthy")
 
 events = st.integers(0, 2).flatmap(lambda at: with_oddities(event(f"odd-{at}", 10)))
 runs = st.integers(0, 2).flatmap(lambda at: with_oddities(run(f"odd-{at}", 10)))
 objects = st.one_of(events, runs, odd)
-changes = st.lists(st.tuples(st.sampled_from(CHANGES), objects), min_size=AT_ONCE, max_size=AT_ONCE)
+changes = st.lists(
+    st.tuples(st.sampled_from(CHANGES), objects),
+    min_size=DRAWN_PER_EXAMPLE,
+    max_size=DRAWN_PER_EXAMPLE,
+)
 
 
-class Nobody:
-    """Credentials of nobody."""
+class NoCredentials:
+    """Credentials that add no headers."""
 
     async def headers(self) -> list[tuple[str, str]]:
         return []
@@ -84,22 +86,10 @@ class Caches:
     """What an operator has between the API server and its reconciles."""
 
     def __init__(self, api: Api, clock: ServerClock) -> None:
-        self.runs, self.events = RunCache(), EventCaches()
-        queue, passed_over = WorkQueue(), PassedOver(lambda _: None)
-        journal = Journal(Metrics(), clock.now)
-        self.of_runs = RunStream(
-            api, self.runs, queue, passed_over=passed_over, on_restart=lambda _: None
-        ).watch
-        self.of_events = EventStream(
-            api,
-            self.events.get(None),
-            self.runs,
-            queue,
-            clock=clock,
-            journal=journal,
-            passed_over=passed_over,
-            on_restart=lambda _: None,
-        ).watch
+        parts = intake(api, clock=clock)
+        self.runs, self.events = parts.runs, parts.events
+        self.of_runs = RunStream(parts).watch
+        self.of_events = EventStream(parts).watch
 
     def look(self) -> None:
         """Ask for everything, as reconciles do."""
@@ -117,7 +107,7 @@ async def scripted() -> AsyncIterator[tuple[Scripted, Caches]]:
     app.router.add_get("/{path:.*}", server.answer)
     async with TestServer(app) as http:
         url = str(http.make_url("")).rstrip("/")
-        connection = Connection(url, "shop", tls=None, credentials=Nobody())
+        connection = Connection(url, "shop", tls=None, credentials=NoCredentials())
         clock = ServerClock(time.monotonic, on_jump=lambda _: None)
         async with Api(connection, on_answer=clock.on_answer) as api:
             yield server, Caches(api, clock)
@@ -133,17 +123,17 @@ def last(text: str) -> list[bytes]:
     return [line("ADDED", text), line("BOOKMARK", bookmark)]
 
 
-async def shown(watch: Any, revision: int) -> None:
-    """Follow a watch until it has come so far."""
+async def follow_until(watch: Any, revision: int) -> None:
+    """Follow a watch until it has reached a revision."""
     following = asyncio.create_task(watch.run())
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE_S):
         while watch.revision < revision:
             assert not following.done(), following.exception()
             await asyncio.sleep(0)
     following.cancel()
 
 
-async def through_the_watches(listed: list[str], said: list[tuple[str, str]]) -> Caches:
+async def through_the_watches(listed: list[str], sent: list[tuple[str, str]]) -> Caches:
     async with scripted() as (server, caches):
         for watch, healthy in (
             (caches.of_runs, run("healthy", 900)),
@@ -151,18 +141,18 @@ async def through_the_watches(listed: list[str], said: list[tuple[str, str]]) ->
         ):
             server.listed = [as_bytes(each) for each in listed]
             text = written(healthy, {})
-            server.streamed = [line(*each) for each in said] + last(text)
-            await shown(watch, 1000)
+            server.streamed = [line(*each) for each in sent] + last(text)
+            await follow_until(watch, 1000)
             caches.look()
         return caches
 
 
 @FUZZ
-@given(st.lists(objects, max_size=AT_ONCE), changes)
-def test_odd_objects_end_no_watch_and_hide_nobody(
-    listed: list[str], said: list[tuple[str, str]]
+@given(st.lists(objects, max_size=DRAWN_PER_EXAMPLE), changes)
+def test_odd_objects_end_no_watch_and_hide_no_other_object(
+    listed: list[str], sent: list[tuple[str, str]]
 ) -> None:
-    caches = asyncio.run(through_the_watches(listed, said))
+    caches = asyncio.run(through_the_watches(listed, sent))
     found = caches.runs.get(HEALTHY)
     assert found is not None
     assert found.status.commits == 3
@@ -170,23 +160,23 @@ def test_odd_objects_end_no_watch_and_hide_nobody(
 
 
 def test_every_field_may_be_missing_or_of_another_type() -> None:
-    said = [
+    sent = [
         ("ADDED", written(healthy, {path: value}))
         for healthy in (run("odd", 10), event("odd", 10))
         for path in sorted(set(paths(healthy)))
         for value in ("", "null", "7", '"text"', "[1]", '{"a":1}', "1e308", "[[[[]]]]")
     ]
-    caches = asyncio.run(through_the_watches([], said))
+    caches = asyncio.run(through_the_watches([], sent))
     assert caches.runs.get(HEALTHY) is not None
 
 
 def test_payloads_that_wait_take_no_more_memory_than_their_budget() -> None:
     payload = f'"{"x" * 498 * 1024}"'
     listed = [written(event(f"e{at}", 10), {".spec.payload": payload}) for at in range(40)]
-    said = [
+    sent = [
         ("ADDED", written(event(f"w{at}", 11 + at), {".spec.payload": payload})) for at in range(40)
     ]
-    caches = asyncio.run(through_the_watches(listed, said))
+    caches = asyncio.run(through_the_watches(listed, sent))
     waiting = list(caches.events.of(HEALTHY).get_view(HEALTHY))
     assert len(waiting) == 81
     kept = KEPT_PAYLOAD_BYTES // len(payload)

@@ -175,7 +175,9 @@ async def test_a_wait_entered_with_a_full_inbox_never_times_out(
 async def test_a_thousand_waits_with_one_deadline_all_time_out_once_and_share_lists(
     cluster: Cluster, clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_reader, "MOMENT", 0.05)  # a busy machine pauses for more than 1 ms
+    monkeypatch.setattr(
+        event_reader, "DEBOUNCE_S", 0.05
+    )  # a busy machine pauses for more than 1 ms
     deadline = datetime.now(UTC).replace(microsecond=0) + DAY
     names = [f"order-{number}" for number in range(1000)]
     for name in names:

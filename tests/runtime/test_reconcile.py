@@ -42,7 +42,7 @@ class Clock:
     def now(self) -> datetime:
         return self.present
 
-    def if_past(self, moment: datetime) -> datetime:
+    def past_or_long_ago(self, moment: datetime) -> datetime:
         return moment
 
     def time(self) -> float:

@@ -27,9 +27,9 @@ pytestmark = pytest.mark.alone
 
 @pytest.fixture(autouse=True)
 def short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("SILENCE_S", 1.5), ("SILENCE_JITTER_S", 0.1), ("STREAM", 1)):
+    for name, value in (("SILENCE_S", 1.5), ("SILENCE_JITTER_S", 0.1), ("STREAM_S", 1)):
         monkeypatch.setattr(list_watch, name, value)
-    monkeypatch.setattr(list_watch, "STREAM_JITTER", 1)
+    monkeypatch.setattr(list_watch, "STREAM_JITTER_S", 1)
 
 
 @asynccontextmanager

@@ -45,7 +45,7 @@ def test_one_answer_tells_the_time_to_a_second() -> None:
     assert machine.behind() < 1.1
 
 
-def test_many_answers_tell_it_to_the_length_of_a_request() -> None:
+def test_many_answers_tell_the_time_to_the_length_of_a_request() -> None:
     machine = Machine(ahead=0.3)
     for _ in range(200):
         machine.local += 0.137
@@ -95,14 +95,14 @@ def test_clocks_that_drift_apart_do_not_make_now_late() -> None:
         machine.ask()
 
 
-def test_before_the_first_answer_there_is_no_time() -> None:
+def test_the_time_is_not_known_before_the_first_answer() -> None:
     clock = ServerClock(lambda: 0.0, on_jump=lambda _: None)
-    assert not clock.known
+    assert not clock.is_known
     with pytest.raises(RuntimeError, match="has not answered yet"):
         clock.now()
 
 
-def test_a_jump_of_a_clock_is_told_and_ordinary_answers_are_not() -> None:
+def test_a_jump_of_a_clock_is_reported_and_an_ordinary_answer_is_not() -> None:
     machine = Machine(ahead=0.3)
     jumps = machine.jumps
     machine.ask()
@@ -117,17 +117,17 @@ def test_a_jump_of_a_clock_is_told_and_ordinary_answers_are_not() -> None:
     assert machine.behind() < 1.1
 
 
-def test_a_clock_that_steps_back_is_told_by_how_much_and_what_was_read_before_is_not_past() -> None:
+def test_a_step_back_is_reported_with_its_length_and_earlier_readings_are_not_past() -> None:
     machine = Machine(ahead=0.3)
     jumps = machine.jumps
     machine.ask()
     read = machine.clock.now()
     machine.local += 10
     machine.ask()
-    assert machine.clock.if_past(read) == read
+    assert machine.clock.past_or_long_ago(read) == read
 
     machine.ahead -= 3600
     machine.ask()
 
     assert [round(jump.total_seconds() / 3600) for jump in jumps] == [-1]
-    assert machine.clock.if_past(read) == LONG_AGO
+    assert machine.clock.past_or_long_ago(read) == LONG_AGO

@@ -40,7 +40,7 @@ def test_a_run_of_the_same_id_elsewhere_has_its_own_events() -> None:
     assert set(caches.keys()) == {SHOP, BANK}
 
 
-def test_one_watchs_progress_says_nothing_of_what_another_has_not_shown_yet() -> None:
+def test_the_progress_of_one_watch_proves_nothing_about_another() -> None:
     caches = EventCaches(["shop", "bank"])
     caches.get("shop").on_list([event(10, "a", "shop")], 10, {}, NOON)
     ours = event(20, "a", "shop", "Processed")  # the answer of a write that is not watched yet
@@ -50,7 +50,7 @@ def test_one_watchs_progress_says_nothing_of_what_another_has_not_shown_yet() ->
     assert waiting(caches, SHOP) == []
 
 
-def test_a_list_of_one_namespace_takes_nothing_from_another() -> None:
+def test_a_list_of_one_namespace_removes_no_event_of_another() -> None:
     caches = EventCaches(["shop", "bank"])
     caches.get("shop").on_change("ADDED", event(10, "a", "shop"))
     caches.get("bank").on_list([], 40, {}, NOON)
@@ -61,10 +61,10 @@ def test_a_view_is_complete_for_the_run_that_was_known_when_it_was_listed() -> N
     caches = EventCaches(["shop", "bank"])
     known = KnownRun("u1", "9", commits=3)
     caches.get("shop").on_list([], 10, {SHOP: known}, NOON)
-    assert caches.of(SHOP).get_view(SHOP).complete("u1", 3)
-    assert not caches.of(SHOP).get_view(SHOP).complete("u1", 4)
-    assert not caches.of(SHOP).get_view(SHOP).complete("u2", 3)
-    assert not caches.of(BANK).get_view(BANK).complete("u1", 3)
+    assert caches.of(SHOP).get_view(SHOP).is_complete("u1", 3)
+    assert not caches.of(SHOP).get_view(SHOP).is_complete("u1", 4)
+    assert not caches.of(SHOP).get_view(SHOP).is_complete("u2", 3)
+    assert not caches.of(BANK).get_view(BANK).is_complete("u1", 3)
 
 
 def test_without_names_one_cache_holds_all_namespaces() -> None:

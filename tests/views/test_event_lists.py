@@ -1,4 +1,4 @@
-"""What lists make of each run's inbox, beside the watch. By the cache's rules 4 and 5."""
+"""The inbox of each run after lists, beside the watch: notes 4 and 5 of the cache."""
 
 from grctl_operator.engine import Key
 from grctl_operator.engine.observation import LONG_AGO
@@ -7,10 +7,10 @@ from grctl_operator.views.runs import KnownRun
 from tests.engine.builders import NOON
 from tests.engine.items import KEY, OTHER, RUN, cache_of, item, names, settled
 
-# Rule 4
+# Note 4: a list is compared with what was known
 
 
-def test_rule_4_a_list_is_sorted() -> None:
+def test_a_list_is_sorted() -> None:
     cache = EventCache()
 
     cache.on_list([item("c", 100), item("a", 9), item("b", 10)], 200, {}, NOON)
@@ -19,7 +19,7 @@ def test_rule_4_a_list_is_sorted() -> None:
     assert cache.inversions == 0
 
 
-def test_rule_4_what_a_list_does_not_hold_is_gone() -> None:
+def test_an_event_that_a_list_lacks_is_gone() -> None:
     cache = cache_of(item("a", 10), item("b", 11))
 
     cache.on_list([item("b", 11)], 20, {}, NOON)
@@ -27,7 +27,7 @@ def test_rule_4_what_a_list_does_not_hold_is_gone() -> None:
     assert names(cache) == ["b"]
 
 
-def test_rule_4_what_is_newer_than_a_list_stays_though_it_is_not_in_it() -> None:
+def test_an_event_that_is_newer_than_a_list_stays_although_the_list_lacks_it() -> None:
     cache = cache_of(item("a", 10), item("b", 21))
 
     cache.on_run_list(KEY, [item("a", 10)], 20, RUN, NOON)
@@ -35,7 +35,7 @@ def test_rule_4_what_is_newer_than_a_list_stays_though_it_is_not_in_it() -> None
     assert names(cache) == ["a", "b"]
 
 
-def test_rule_4_a_list_keeps_places_first_seen_by_the_watch() -> None:
+def test_a_list_keeps_places_first_seen_by_the_watch() -> None:
     cache = cache_of(item("a", 10), item("b", 11))
 
     cache.on_list([item("b", 11), item("a", 15)], 20, {}, NOON)
@@ -43,7 +43,7 @@ def test_rule_4_a_list_keeps_places_first_seen_by_the_watch() -> None:
     assert [(each.name, each.place) for each in cache.get_view(KEY)] == [("a", 10), ("b", 11)]
 
 
-def test_rule_4_a_list_may_hold_what_is_over() -> None:
+def test_a_list_may_hold_settled_events() -> None:
     cache = EventCache()
 
     cache.on_list([settled("a", 10), item("b", 11, deleting=True)], 20, {}, NOON)
@@ -51,7 +51,7 @@ def test_rule_4_a_list_may_hold_what_is_over() -> None:
     assert names(cache) == []
 
 
-def test_rule_4_a_full_list_names_every_run_to_reconcile() -> None:
+def test_a_full_list_names_every_run_to_reconcile() -> None:
     cache = cache_of(item("a", 10))
     lonely = Key("shop", "lonely")
 
@@ -61,7 +61,7 @@ def test_rule_4_a_full_list_names_every_run_to_reconcile() -> None:
     assert cache.revision == 20
 
 
-def test_rule_4_a_full_list_is_complete_for_the_runs_that_were_known() -> None:
+def test_a_full_list_is_complete_for_the_runs_that_were_known() -> None:
     cache = EventCache()
 
     cache.on_list([item("a", 10), item("b", 11, key=OTHER)], 20, {KEY: RUN}, NOON)
@@ -77,10 +77,10 @@ def test_rule_4_a_full_list_is_complete_for_the_runs_that_were_known() -> None:
     assert (unknown.complete_for, unknown.listing) == (None, None)
 
 
-# Rule 5
+# Note 5: a run's own list
 
 
-def test_rule_5_a_runs_own_list_ends_what_the_watch_still_shows_waiting() -> None:
+def test_a_runs_own_list_ends_what_the_watch_still_shows_waiting() -> None:
     cache = cache_of(item("a", 10))
 
     cache.on_run_list(KEY, [], 20, RUN, NOON)
@@ -89,7 +89,7 @@ def test_rule_5_a_runs_own_list_ends_what_the_watch_still_shows_waiting() -> Non
     assert names(cache) == []
 
 
-def test_rule_5_the_watch_brings_nothing_back_from_before_a_runs_own_list() -> None:
+def test_the_watch_brings_nothing_back_from_before_a_runs_own_list() -> None:
     cache = EventCache()
     cache.on_run_list(KEY, [], 20, RUN, NOON)
 
@@ -97,7 +97,7 @@ def test_rule_5_the_watch_brings_nothing_back_from_before_a_runs_own_list() -> N
     assert names(cache) == []
 
 
-def test_rule_5_the_watch_ends_nothing_from_before_a_runs_own_list() -> None:
+def test_the_watch_ends_nothing_from_before_a_runs_own_list() -> None:
     cache = cache_of(item("a", 10))
     cache.on_run_list(KEY, [item("a", 18)], 20, RUN, NOON)
 
@@ -106,7 +106,7 @@ def test_rule_5_the_watch_ends_nothing_from_before_a_runs_own_list() -> None:
     assert names(cache) == ["a"]
 
 
-def test_rule_5_what_the_watch_says_from_after_the_list_counts() -> None:
+def test_a_change_from_after_the_list_counts() -> None:
     cache = EventCache()
     cache.on_run_list(KEY, [item("a", 10)], 20, RUN, NOON)
 
@@ -116,7 +116,7 @@ def test_rule_5_what_the_watch_says_from_after_the_list_counts() -> None:
     assert names(cache) == ["b"]
 
 
-def test_rule_5_other_runs_hear_the_watch_as_before() -> None:
+def test_a_runs_own_list_does_not_hide_changes_of_other_runs() -> None:
     cache = EventCache()
     cache.on_run_list(KEY, [], 20, RUN, NOON)
 
@@ -125,7 +125,7 @@ def test_rule_5_other_runs_hear_the_watch_as_before() -> None:
     assert names(cache, OTHER) == ["b"]
 
 
-def test_rule_5_a_full_list_from_before_a_runs_own_list_brings_nothing_back() -> None:
+def test_a_full_list_from_before_a_runs_own_list_brings_nothing_back() -> None:
     cache = EventCache()
     cache.on_run_list(KEY, [], 20, RUN, NOON)
 
@@ -134,7 +134,7 @@ def test_rule_5_a_full_list_from_before_a_runs_own_list_brings_nothing_back() ->
     assert names(cache) == []
 
 
-def test_rule_5_a_list_makes_the_view_complete_for_the_run_that_was_known() -> None:
+def test_a_list_makes_the_view_complete_for_the_run_that_was_known() -> None:
     cache = EventCache()
 
     cache.on_run_list(KEY, [], 20, RUN, NOON)
@@ -145,7 +145,7 @@ def test_rule_5_a_list_makes_the_view_complete_for_the_run_that_was_known() -> N
     assert view.listing.at == NOON
 
 
-def test_rule_5_a_list_made_without_a_known_run_proves_nothing() -> None:
+def test_a_list_made_without_a_known_run_proves_nothing() -> None:
     cache = EventCache()
 
     cache.on_run_list(KEY, [item("a", 10)], 20, None, NOON)
@@ -166,14 +166,14 @@ def test_after_a_jump_of_the_clock_no_list_proves_a_deadline() -> None:
     assert names(cache) == ["a"]
 
 
-# What is over is forgotten
+# Runs that are gone
 
 
 def test_a_run_that_is_gone_is_forgotten_once_the_watch_has_passed_its_list() -> None:
     cache = cache_of(item("a", 10))
     cache.on_run_list(KEY, [], 20, RUN, NOON)
     cache.forget_inbox(KEY)
-    assert cache.keys() == (KEY,)  # late news of the event may still come
+    assert cache.keys() == (KEY,)  # a late change of the event may still come
     assert cache.on_change("ADDED", item("a", 11)) is None
     cache.on_bookmark(20)
     assert cache.keys() == ()
@@ -185,7 +185,7 @@ def test_a_run_that_was_started_anew_meanwhile_is_not_forgotten() -> None:
     cache.forget_inbox(KEY)
     cache.on_commit(KEY, "run-2", 0, 1)
     cache.on_bookmark(20)
-    assert cache.get_view(KEY).complete("run-2", 1)
+    assert cache.get_view(KEY).is_complete("run-2", 1)
     cache.forget_inbox(KEY)
     assert cache.keys() == ()
 
@@ -206,7 +206,7 @@ def test_ten_thousand_deleted_runs_leave_nothing() -> None:
     assert not cache._leaving
 
 
-def test_a_list_that_changes_nothing_wakes_nobody() -> None:
+def test_a_list_that_changes_nothing_wakes_no_run() -> None:
     cache = cache_of(item("a", 10))
     listed = [item("a", 10)]
     assert cache.on_list(listed, 20, {KEY: RUN, OTHER: RUN}, NOON) == (KEY, OTHER)

@@ -1,7 +1,8 @@
-"""What the watch and our own answers make of each run's inbox. By the cache's rules 1 to 3."""
+"""The inbox of each run after changes and answers: notes 1 to 3 of the cache."""
 
 from grctl.json.raw_json import RawJson
-from grctl_operator.views.events import EventCache, KnownEvent
+from grctl_operator.views.events import EventCache
+from grctl_operator.views.inbox import KnownEvent
 from tests.engine.builders import NOON, at
 from tests.engine.items import KEY, OTHER, RUN, cache_of, item, names, settled
 
@@ -38,13 +39,13 @@ def test_each_run_has_an_inbox_of_its_own() -> None:
     assert cache.keys() == (KEY, OTHER)
 
 
-def test_the_order_is_that_of_the_revisions_compared_as_numbers() -> None:
+def test_events_are_in_the_order_of_their_revisions_compared_as_numbers() -> None:
     cache = cache_of(item("a", 9), item("b", 10), item("c", 100))
 
     assert names(cache) == ["a", "b", "c"]
 
 
-def test_an_event_that_the_watch_ends_waits_no_more() -> None:
+def test_an_event_that_the_watch_ends_no_longer_waits() -> None:
     cache = cache_of(item("a", 10), item("b", 11), item("c", 12))
 
     assert cache.on_change("DELETED", item("a", 13)) == KEY
@@ -53,17 +54,17 @@ def test_an_event_that_the_watch_ends_waits_no_more() -> None:
     assert names(cache) == []
 
 
-def test_what_changes_nothing_needs_no_reconcile() -> None:
+def test_a_change_that_is_not_news_needs_no_reconcile() -> None:
     cache = cache_of(item("a", 10))
 
     assert cache.on_change("ADDED", item("a", 10)) is None
     assert cache.on_change("DELETED", item("never-seen", 11)) is None
 
 
-# Rule 1
+# Note 1: the newer version wins
 
 
-def test_rule_1_an_older_object_from_the_watch_is_ignored() -> None:
+def test_an_older_object_from_the_watch_is_ignored() -> None:
     cache = EventCache()
     cache.on_answer(item("a", 12))
 
@@ -71,7 +72,7 @@ def test_rule_1_an_older_object_from_the_watch_is_ignored() -> None:
     assert [version_of(cache, event.uid) for event in cache.get_view(KEY)] == ["12"]
 
 
-def test_rule_1_an_older_end_from_the_watch_is_ignored() -> None:
+def test_an_older_end_from_the_watch_is_ignored() -> None:
     cache = EventCache()
     cache.on_answer(item("a", 12))
 
@@ -80,7 +81,7 @@ def test_rule_1_an_older_end_from_the_watch_is_ignored() -> None:
     assert names(cache) == ["a"]
 
 
-def test_rule_1_an_older_object_from_a_list_is_ignored() -> None:
+def test_an_older_object_from_a_list_is_ignored() -> None:
     cache = cache_of(item("a", 10))
     cache.on_change("MODIFIED", item("a", 12))
 
@@ -89,7 +90,7 @@ def test_rule_1_an_older_object_from_a_list_is_ignored() -> None:
     assert [version_of(cache, event.uid) for event in cache.get_view(KEY)] == ["12"]
 
 
-def test_rule_1_a_list_that_the_watch_has_overtaken_brings_no_event_back() -> None:
+def test_a_list_that_the_watch_has_overtaken_brings_no_event_back() -> None:
     cache = cache_of(item("a", 10))
     cache.on_change("DELETED", item("a", 12))
 
@@ -98,10 +99,10 @@ def test_rule_1_a_list_that_the_watch_has_overtaken_brings_no_event_back() -> No
     assert names(cache) == []
 
 
-# Rule 2
+# Note 2: an answer counts at once
 
 
-def test_rule_2_our_own_settling_counts_before_the_watch_shows_it() -> None:
+def test_our_own_settling_counts_before_the_watch_shows_it() -> None:
     cache = cache_of(item("a", 10))
 
     cache.on_answer(settled("a", 15))
@@ -109,7 +110,7 @@ def test_rule_2_our_own_settling_counts_before_the_watch_shows_it() -> None:
     assert names(cache) == []
 
 
-def test_rule_2_the_watchs_older_news_do_not_bring_a_settled_event_back() -> None:
+def test_an_older_change_does_not_bring_a_settled_event_back() -> None:
     cache = EventCache()
     cache.on_answer(settled("a", 15))
 
@@ -118,7 +119,7 @@ def test_rule_2_the_watchs_older_news_do_not_bring_a_settled_event_back() -> Non
     assert names(cache) == []
 
 
-def test_rule_2_a_list_from_before_does_not_bring_a_settled_event_back() -> None:
+def test_a_list_from_before_does_not_bring_a_settled_event_back() -> None:
     cache = cache_of(item("a", 10))
     cache.on_answer(settled("a", 15))
 
@@ -128,7 +129,7 @@ def test_rule_2_a_list_from_before_does_not_bring_a_settled_event_back() -> None
     assert names(cache) == []
 
 
-def test_rule_2_a_missed_event_is_not_brought_back_by_the_watch() -> None:
+def test_a_missing_event_is_not_brought_back_by_the_watch() -> None:
     cache = cache_of(item("a", 10))
 
     cache.on_missing(KEY, "uid-of-a")
@@ -137,7 +138,7 @@ def test_rule_2_a_missed_event_is_not_brought_back_by_the_watch() -> None:
     assert names(cache) == []
 
 
-def test_rule_2_an_event_sent_again_under_the_same_name_is_another() -> None:
+def test_an_event_sent_again_under_the_same_name_is_another_event() -> None:
     cache = cache_of(item("a", 10))
     cache.on_missing(KEY, "uid-of-a")
     again = item("a", 20)
@@ -148,7 +149,7 @@ def test_rule_2_an_event_sent_again_under_the_same_name_is_another() -> None:
     assert [event.uid for event in cache.get_view(KEY)] == ["another-uid"]
 
 
-def test_rule_2_nothing_is_remembered_of_what_the_watch_has_passed() -> None:
+def test_a_settled_event_is_forgotten_when_the_watch_has_passed_it() -> None:
     cache = cache_of(item("a", 10), item("b", 11), item("c", 12))
     cache.on_answer(settled("a", 15))
     cache.on_answer(settled("b", 16))
@@ -161,7 +162,7 @@ def test_rule_2_nothing_is_remembered_of_what_the_watch_has_passed() -> None:
     assert cache._gone == {}
 
 
-def test_rule_2_nothing_is_remembered_of_what_a_full_list_does_not_hold() -> None:
+def test_a_missing_event_is_forgotten_when_a_full_list_lacks_it() -> None:
     cache = cache_of(item("a", 10))
     cache.on_missing(KEY, "uid-of-a")
 
@@ -170,10 +171,10 @@ def test_rule_2_nothing_is_remembered_of_what_a_full_list_does_not_hold() -> Non
     assert cache._gone == {}
 
 
-# Rule 3
+# Note 3: places
 
 
-def test_rule_3_an_event_that_somebody_changed_keeps_its_place() -> None:
+def test_an_event_that_somebody_changed_keeps_its_place() -> None:
     cache = cache_of(item("a", 10), item("b", 11))
 
     cache.on_change("MODIFIED", item("a", 12))
@@ -187,7 +188,7 @@ def test_rule_3_an_event_that_somebody_changed_keeps_its_place() -> None:
     assert [each.name for each in cache.get_view(KEY).moved] == ["a"]
 
 
-def test_rule_3_an_event_whose_place_is_kept_is_moved_no_more() -> None:
+def test_an_event_whose_status_keeps_its_place_is_not_moved() -> None:
     cache = cache_of(item("a", 10))
     cache.on_change("MODIFIED", item("a", 12))
 
@@ -198,7 +199,7 @@ def test_rule_3_an_event_whose_place_is_kept_is_moved_no_more() -> None:
     assert [each.place for each in cache.get_view(KEY)] == [10]
 
 
-def test_rule_3_a_kept_place_counts_where_the_event_is_new_to_us() -> None:
+def test_a_kept_place_counts_for_an_event_that_is_new_to_the_operator() -> None:
     cache = EventCache()
 
     cache.on_list([item("a", 30, status={"place": 10}), item("b", 20)], 40, {}, NOON)
@@ -207,7 +208,7 @@ def test_rule_3_a_kept_place_counts_where_the_event_is_new_to_us() -> None:
     assert cache.get_view(KEY).moved == ()
 
 
-def test_rule_3_a_place_that_is_learned_later_puts_the_event_there() -> None:
+def test_an_event_moves_to_a_place_that_its_status_shows_later() -> None:
     cache = cache_of(item("b", 20), item("a", 30))
 
     cache.on_change("MODIFIED", item("a", 31, status={"place": 10}))
@@ -215,7 +216,7 @@ def test_rule_3_a_place_that_is_learned_later_puts_the_event_there() -> None:
     assert names(cache) == ["a", "b"]
 
 
-def test_rule_3_an_event_that_ends_is_moved_no_more() -> None:
+def test_an_event_that_ends_is_not_among_the_moved() -> None:
     cache = cache_of(item("a", 10))
     cache.on_change("MODIFIED", item("a", 12))
 
@@ -224,7 +225,7 @@ def test_rule_3_an_event_that_ends_is_moved_no_more() -> None:
     assert cache.get_view(KEY).moved == ()
 
 
-def test_rule_3_an_event_that_appears_behind_a_later_one_is_counted() -> None:
+def test_an_event_that_appears_behind_a_later_one_is_counted() -> None:
     cache = cache_of(item("b", 20))
     cache.on_answer(item("a", 10))
 
@@ -232,7 +233,7 @@ def test_rule_3_an_event_that_appears_behind_a_later_one_is_counted() -> None:
     assert cache.inversions == 1
 
 
-def test_rule_3_a_kept_place_is_no_inversion() -> None:
+def test_a_kept_place_is_not_an_inversion() -> None:
     cache = cache_of(item("b", 20))
 
     cache.on_change("ADDED", item("a", 30, status={"place": 10}))
@@ -241,7 +242,7 @@ def test_rule_3_a_kept_place_is_no_inversion() -> None:
     assert cache.inversions == 0
 
 
-# Commits, orphans, and what is forgotten
+# Commits, orphans, runs that are gone
 
 
 def test_our_own_commits_keep_a_complete_view_complete() -> None:
@@ -307,7 +308,7 @@ def test_a_list_that_the_watch_has_not_passed_is_not_forgotten() -> None:
     assert names(cache) == []
 
 
-def test_news_that_change_nothing_leave_no_trace_of_a_forgotten_run() -> None:
+def test_a_change_that_is_not_news_leaves_no_trace_of_a_forgotten_run() -> None:
     cache = EventCache()
 
     cache.on_change("DELETED", settled("a", 10))

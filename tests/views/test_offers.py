@@ -1,4 +1,4 @@
-"""Which handlers a type's connected workers have together, and when that is news."""
+"""Which handlers the connected workers of a type have together, and when that is news."""
 
 from grctl_operator.views.offers import Offers
 from tests.runtime.played_worker import catalogue, hello
@@ -11,7 +11,7 @@ def test_the_first_worker_of_a_type_is_news() -> None:
     assert Offers().on_hello(hello(OLD)) == (GROUP,)
 
 
-def test_another_worker_of_the_same_version_is_no_news() -> None:
+def test_another_worker_of_the_same_version_is_not_news() -> None:
     offers = Offers()
     offers.on_hello(hello(OLD, instance="a"))
     assert offers.on_hello(hello(OLD, instance="b")) == ()
@@ -26,7 +26,7 @@ def test_a_rollout_is_news_when_the_first_comes_and_when_the_last_leaves() -> No
     assert offers.on_hello(hello(NEW, instance="c")) == (GROUP,)
 
 
-def test_a_type_without_a_worker_is_no_news_nor_is_the_same_version_after_it() -> None:
+def test_a_type_that_loses_its_last_worker_is_not_news_nor_is_the_same_version_after_it() -> None:
     offers = Offers()
     offers.on_hello(hello(OLD, instance="a"))
     assert offers.on_disconnect("a") == ()
@@ -49,5 +49,5 @@ def test_each_namespace_has_workers_of_its_own() -> None:
     assert offers.on_hello(hello(OLD, instance="b", namespace="other")) == (("other", "Order"),)
 
 
-def test_who_never_said_hello_leaves_without_news() -> None:
+def test_a_worker_that_never_said_hello_leaves_without_news() -> None:
     assert Offers().on_disconnect("nobody") == ()

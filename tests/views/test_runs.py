@@ -6,7 +6,7 @@ from grctl.json.raw_json import RawJson, Uncarriable
 from grctl_operator.engine.observation import Key
 from grctl_operator.views import runs
 from grctl_operator.views.reading import UnreadableError, read_run
-from grctl_operator.views.runs import KnownRun, Listed, RunCache, kept_run_of, key_of
+from grctl_operator.views.runs import KnownRun, ListedRuns, RunCache, kept_run_of, key_of
 
 Json = dict[str, Any]
 
@@ -26,7 +26,7 @@ def run(version: int, uid: str = "u1", name: str = "order-1", commits: int = 0) 
     }
 
 
-def listed(*items: dict[str, Any]) -> Listed:
+def listed(*items: dict[str, Any]) -> ListedRuns:
     return {key_of(item): kept_run_of(item) for item in items}
 
 
@@ -41,13 +41,13 @@ def test_a_new_run_is_to_be_reconciled() -> None:
     assert version(cache) == "5"
 
 
-def test_the_echo_of_our_own_write_is_no_news() -> None:
+def test_the_echo_of_our_own_write_is_not_news() -> None:
     cache = RunCache()
     cache.on_answer(run(7, commits=1))
     assert cache.on_change("MODIFIED", run(7, commits=1)) is None
 
 
-def test_older_news_do_not_undo_an_answer() -> None:
+def test_an_older_change_does_not_undo_an_answer() -> None:
     cache = RunCache()
     cache.on_answer(run(7))
     assert cache.on_change("MODIFIED", run(6)) is None
@@ -94,7 +94,7 @@ def test_another_run_of_the_id_is_first_seen_in_a_revision_of_its_own() -> None:
     assert cache.get_first_revision(KEY) == 12
 
 
-def test_a_list_removes_what_it_lacks_unless_that_is_newer() -> None:
+def test_a_list_removes_a_run_that_it_lacks_unless_the_run_is_newer() -> None:
     cache = RunCache()
     cache.on_change("ADDED", run(5))
     cache.on_answer(run(30, uid="u9", name="order-9"))
@@ -105,13 +105,13 @@ def test_a_list_removes_what_it_lacks_unless_that_is_newer() -> None:
     assert cache.keys() == (Key("shop", "order-9"), Key("shop", "order-2"))
 
 
-def test_a_list_that_shows_what_is_known_is_no_news() -> None:
+def test_a_list_that_shows_known_versions_is_not_news() -> None:
     cache = RunCache()
     cache.on_change("ADDED", run(5))
     assert cache.on_list(listed(run(5)), 20) == ()
 
 
-def test_what_is_known_of_a_run_is_the_same_before_and_after_it_is_parsed() -> None:
+def test_the_known_version_of_a_run_is_the_same_before_and_after_it_is_parsed() -> None:
     cache = RunCache()
     cache.on_change("ADDED", run(5, commits=3))
     unparsed = cache.get_versions()
@@ -126,7 +126,7 @@ def elsewhere(version: int, uid: str) -> dict[str, Any]:
     return item
 
 
-def test_a_list_of_one_namespace_says_nothing_of_another() -> None:
+def test_a_list_of_one_namespace_removes_no_run_of_another() -> None:
     cache = RunCache()
     cache.on_answer(run(5))
     cache.on_answer(elsewhere(6, "u2"))
@@ -158,7 +158,7 @@ def test_a_run_is_busy_while_a_handler_is_due_or_under_way(phase: str | None, bu
 def test_only_the_runs_that_were_asked_for_last_are_kept_parsed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(runs, "PARSED", 2)
+    monkeypatch.setattr(runs, "MAX_PARSED_RUNS", 2)
     cache = RunCache()
     for number in range(3):
         cache.on_answer(run(5 + number, f"u{number}", f"order-{number}", commits=number))
@@ -172,7 +172,7 @@ def test_only_the_runs_that_were_asked_for_last_are_kept_parsed(
 def test_a_run_that_came_parsed_is_the_same_when_it_was_idle_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(runs, "PARSED", 1)
+    monkeypatch.setattr(runs, "MAX_PARSED_RUNS", 1)
     cache = RunCache()
     item = run(5, commits=3)
     item["status"] |= {"store": {"none": None, "rate": 0.5}, "result": [1, None]}
@@ -218,7 +218,7 @@ def test_an_input_that_is_too_deep_leaves_its_run_readable(levels: int) -> None:
     assert found.spec.workflow.input == Uncarriable("is nested deeper than 100 levels")
 
 
-def test_what_users_gave_is_kept_as_raw_json() -> None:
+def test_values_of_users_are_kept_as_raw_json() -> None:
     cache = RunCache()
     item = run(5)
     item["spec"]["workflow"]["input"] = nested(100)
@@ -248,7 +248,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("status", FOR_PEOPLE)
-def test_a_run_is_read_without_what_somebody_wrote_for_people(status: Json) -> None:
+def test_a_run_is_read_without_odd_fields_that_are_only_for_people(status: Json) -> None:
     cache = RunCache()
     item = run(5)
     item["status"] |= status
@@ -318,7 +318,7 @@ def nested(levels: int) -> Any:
 
 
 def deepened(status: Json) -> Json:
-    """A status with something too deep for whoever writes it where it says "deep"."""
+    """Return a status with a value too deep to be written where it has "deep"."""
     return {
         name: nested(300)
         if value == "deep"

@@ -74,7 +74,7 @@ def _next_events(situation: Situation, draft: Draft, last: Held) -> Iterator[Eve
             continue
         if is_for_another_run(situation, event) or event.misfit or not situation.trusts(event):
             return
-        able = situation.executions.connected_with(HandlerKind.EVENT, event.event_name)
+        able = situation.executions.find_connected(HandlerKind.EVENT, event.event_name)
         if last.worker not in {worker.name for worker in able}:
             return
         if not is_written(situation, event.event_name):

@@ -159,7 +159,7 @@ def _dispatch(situation: Situation, draft: Draft, due: Due) -> None:
 def has_taker(situation: Situation, due: Due) -> bool:
     """Return whether a worker can take the handler that is due now."""
     refused = refused_by(situation)
-    able = situation.executions.connected_with(due.kind, due.name)
+    able = situation.executions.find_connected(due.kind, due.name)
     able = tuple(worker for worker in able if worker.catalogue not in refused)
     return any(worker.clear if due.runs_alone else worker.free > 0 for worker in able)
 
@@ -204,7 +204,7 @@ def missing_timeout_step(situation: Situation, draft: Draft) -> str | None:
     if wait is None or wait.deadline is None or wait.timeout_step is None:
         return None
     unserved = not any(worker.connected for worker in workers)  # then the step is not known
-    has_it = situation.executions.connected_with(HandlerKind.STEP, wait.timeout_step)
+    has_it = situation.executions.find_connected(HandlerKind.STEP, wait.timeout_step)
     return None if unserved or has_it else wait.timeout_step
 
 
@@ -222,7 +222,7 @@ def _tell_in_time(
 
 def _missing_since(situation: Situation, due: Due) -> datetime:
     """Return since when a handler is due and no remembered worker has it."""
-    seen = situation.executions.seen_with(due.kind, due.name, LONG_AGO)
+    seen = situation.executions.find_last_seen(due.kind, due.name, LONG_AGO)
     return max(due.since, seen.seen) if seen else due.since
 
 
@@ -231,7 +231,7 @@ def missing_worker(situation: Situation, due: Due) -> tuple[RunReason, str]:
     workflow = situation.run.spec.workflow.type
     named = due.kind is not HandlerKind.START
     what = f'{due.kind} handler "{due.name}"' if named else "start handler"
-    if situation.executions.connected_with(due.kind, due.name):
+    if situation.executions.find_connected(due.kind, due.name):
         return RunReason.WORKERS_BUSY, (
             f"All workers of {workflow} are at their capacity; the {what} is next."
         )

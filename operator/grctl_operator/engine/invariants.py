@@ -172,7 +172,7 @@ def _outbox_keeps_what_waits(change: Change) -> str | None:
         kept = {entry.uid for entry in new}
         gone = (entry.uid for entry in old if entry.uid not in kept)
         for uid in gone:
-            complete = events.complete(change.run.metadata.uid, change.old.commits)
+            complete = events.is_complete(change.run.metadata.uid, change.old.commits)
             if not complete or events.find(uid):
                 return f"{uid} left the outbox unsettled"
     return None

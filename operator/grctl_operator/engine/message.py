@@ -69,7 +69,7 @@ def due_text(
         going_on = RunReason.STARTING if due.kind is HandlerKind.START else RunReason.RUNNING
         slowed = f" {SLOWED}" if is_slowed(draft.status.step, due.kind) else ""
         return going_on, f"Goes on with {handler}{attempt}.{slowed}"
-    if due.runs_alone and situation.executions.connected_with(due.kind, due.name):
+    if due.runs_alone and situation.executions.find_connected(due.kind, due.name):
         return RunReason.WORKER_LOST, (
             f"Goes on with {handler}{attempt} when a worker has nothing else to do: its worker was"
             " lost, and it may be why."

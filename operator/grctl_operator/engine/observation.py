@@ -89,7 +89,7 @@ class Events:
         """Return the waiting events in order."""
         return iter(self.by_uid.values())
 
-    def complete(self, run_uid: str, commits: int) -> bool:
+    def is_complete(self, run_uid: str, commits: int) -> bool:
         """Return whether this view shows no event that the run has consumed: I4 (one commit)."""
         return commits == 0 or self.complete_for == (run_uid, commits)
 
@@ -166,16 +166,18 @@ class Executions:
     all_back: bool = False
     """Whether as many workers have reconnected as the operator before had."""
 
-    def connected_with(self, kind: HandlerKind, name: str) -> tuple[WorkerPresence, ...]:
+    def find_connected(self, kind: HandlerKind, name: str) -> tuple[WorkerPresence, ...]:
         """Return the connected workers that have the handler."""
         return tuple(each for each in self.workers if each.connected and each.has(kind, name))
 
-    def leave_room(self, held: Iterable[Held]) -> bool:
+    def have_room_beside(self, held: Iterable[Held]) -> bool:
         """Return whether the workers of these executions can take more beside them."""
         busy = {each.worker for each in held}
         return all(each.free > 0 for each in self.workers if each.name in busy)
 
-    def seen_with(self, kind: HandlerKind, name: str, since: datetime) -> WorkerPresence | None:
+    def find_last_seen(
+        self, kind: HandlerKind, name: str, since: datetime
+    ) -> WorkerPresence | None:
         """Return the worker seen last among those with the handler, if not before `since`."""
         able = (each for each in self.workers if each.has(kind, name))
         fit = [each for each in able if each.connected or each.seen >= since]

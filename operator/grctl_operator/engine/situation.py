@@ -39,7 +39,7 @@ class Situation:
     @cached_property
     def events_complete(self) -> bool:
         """Whether the view of the events shows none that the run has consumed: I4 (one commit)."""
-        return self.events.complete(self.run.metadata.uid, self.run.status.commits)
+        return self.events.is_complete(self.run.metadata.uid, self.run.status.commits)
 
     def trusts(self, event: Event) -> bool:
         """Return whether a waiting event is known not to be consumed already.

@@ -41,7 +41,7 @@ def may_batch(run: WorkflowRun, executions: Executions, held: Sequence[Held]) ->
     return (
         run.status.wait is not None
         and outcomes <= MAX_OUTCOMES_PER_BATCH
-        and executions.leave_room(held)
+        and executions.have_room_beside(held)
     )
 
 

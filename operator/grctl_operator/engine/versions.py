@@ -41,7 +41,7 @@ def is_open(situation: Situation, held: Held) -> bool:
     refused = [each.catalogue for each in same if each.outcome and is_refusal(each.outcome)]
     if situation.run.spec.cancel:
         return False
-    able = situation.executions.connected_with(execution.handler_kind, execution.handler_name)
+    able = situation.executions.find_connected(execution.handler_kind, execution.handler_name)
     return any(worker.catalogue not in refused for worker in able)
 
 

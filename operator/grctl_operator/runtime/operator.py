@@ -173,7 +173,7 @@ class Operator:
 
     async def _await_api(self, api: Api) -> None:
         outage = Outage(f"connect to {api.connection.server}")
-        while not self.clock.known:
+        while not self.clock.is_known:
             try:
                 await api.get("/version")
             except (UnreachableError, ApiError) as error:
@@ -245,13 +245,13 @@ class Operator:
     def on_silence(self) -> None:
         """Get ready to take over: the leader may not write any more."""
         if self.ready:
-            self.acting.watches.read_what_others_moved()
+            self.acting.watches.prefetch_moved_runs()
 
     def on_taken(self, workers: int | None) -> None:
         """Take workers in, and begin to decide."""
         self.deciding.registry.accept_workers(awaited=workers)
         self.deciding.dispatcher.admission.lead()
-        stood_by = self.acting.watches.follow_events
+        stood_by = self.acting.watches.follows_events
         self._parts.once(self._lead(stood_by=stood_by), "lead")
 
     def on_suspended(self) -> None:
@@ -267,7 +267,7 @@ class Operator:
 
     async def _follow(self) -> None:
         """Know all runs, then all events, and wait for the Lease."""
-        await self.acting.watches.runs_listed()
+        await self.acting.watches.wait_for_runs()
         if self.restored is not None:
             return
         self._holding = self._parts.once(self.leadership.run(), "hold the Lease")
@@ -275,19 +275,19 @@ class Operator:
         self.waits_for = "the list of all events"
         self.acting.watches.start_events()
         self._forgetting = self._parts.keep(self._forget_what_is_gone, "stand by")
-        await self.acting.watches.events_listed()
-        self.acting.watches.tell_left_out()
+        await self.acting.watches.wait_for_events()
+        self.acting.watches.log_left_out()
         self.waits_for = None
         fields = {"runs": len(self.runs), "events": len(self.events)}
         logger.info("operator ready", extra=fields)
 
     async def _lead(self, *, stood_by: bool) -> None:
         """Decide. `stood_by`: events were listed while another operator may still have written."""
-        await self.acting.watches.events_listed()
+        await self.acting.watches.wait_for_events()
         self._forgetting.cancel()
         self._queue_all(read_first=stood_by)
         if stood_by:
-            self.acting.watches.read_what_others_moved()
+            self.acting.watches.prefetch_moved_runs()
         for _ in range(RECONCILERS):
             self._begin_to_reconcile()
         self._parts.keep(self.acting.announcer.run, "announce")
@@ -309,7 +309,9 @@ class Operator:
         """
         known = dict.fromkeys((*self.events.keys(), *self.runs.keys()))
         keys = [
-            key for key in known if self.acting.watches.knows(key) and only in {None, key.namespace}
+            key
+            for key in known
+            if self.acting.watches.is_known(key) and only in {None, key.namespace}
         ]
         waiting = [
             key for key in keys if self.events.of(key).get_view(key) or self.runs.is_busy(key)

@@ -21,6 +21,7 @@ from grctl_operator.runtime.questions import Decide, Questions
 from grctl_operator.runtime.reconcile import Reconciler
 from grctl_operator.runtime.reconcile_loop import ReconcileLoop
 from grctl_operator.runtime.timing import Timers, Timing, Why
+from grctl_operator.runtime.watch.intake import Intake
 from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.watch.scope import OnKnown
 from grctl_operator.runtime.watch.watches import Spawn, Watches
@@ -131,19 +132,17 @@ class ActingParts:
             on_settled=partial(timing.add, why=Why.SETTLED),
             on_runless=self.leftovers.note,
         )
-        self.watches = Watches(
-            api,
-            runs,
-            events,
-            queue,
+        intake = Intake(
+            api=api,
+            runs=runs,
+            events=events,
+            queue=queue,
             clock=clock,
             journal=journal,
-            namespaces=namespaces,
-            spawn=spawn,
-            on_restart=metrics.on_watch_restart,
             passed_over=passed_over,
-            on_known=on_known,
+            on_restart=metrics.on_watch_restart,
         )
+        self.watches = Watches(intake, namespaces, spawn=spawn, on_known=on_known)
         effects = Effects(
             api,
             runs,

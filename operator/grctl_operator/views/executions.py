@@ -23,9 +23,9 @@ from datetime import datetime, timedelta
 
 from grctl.models.wire import Execution, Hello, Outcome
 from grctl_operator.engine.observation import Blockage, Executions, Held, Key
-from grctl_operator.views.held import Entry, HeldExecutions
+from grctl_operator.views.execution_index import Entry, ExecutionIndex
 from grctl_operator.views.roster import Roster
-from grctl_operator.views.team import Ending, Group, Worker
+from grctl_operator.views.team import Ending, Group, WorkerProcess
 
 MAX_CLAIMED_EXECUTIONS = 5_000
 """How many executions a worker may report that no one here gave to it: a Hello can name fewer."""
@@ -60,7 +60,7 @@ class ExecutionRegistry:
         self._monotonic = monotonic
         self._on_clear = on_clear
         self._awaited: int | None = None
-        self._held = HeldExecutions()
+        self._held = ExecutionIndex()
         self._in_flight = 0
         self._moment = 0
 
@@ -201,7 +201,7 @@ class ExecutionRegistry:
 
     # What the dispatcher does.
 
-    def find_holder(self, execution: str | None) -> Worker | None:
+    def find_holder(self, execution: str | None) -> WorkerProcess | None:
         """Return the worker that has an execution, if it takes another one behind it."""
         entry = self._held.find(execution)
         worker = self.roster.find(entry.instance) if entry else None
@@ -213,7 +213,9 @@ class ExecutionRegistry:
         worker = self.roster.find(instance)
         return tuple(worker.held) if worker else ()
 
-    def on_dispatch(self, execution: Execution, worker: Worker, *, ahead: bool = False) -> None:
+    def on_dispatch(
+        self, execution: Execution, worker: WorkerProcess, *, ahead: bool = False
+    ) -> None:
         """Note that a worker is given an execution, perhaps behind another one that it holds."""
         entry = self._take_over(execution, worker)
         entry.ahead = ahead
@@ -265,19 +267,19 @@ class ExecutionRegistry:
         return worker.groups
 
     def begin_beside_others(self, key: Key) -> None:
-        """Let a run begin on the worker that is reserved for it, beside what does not end there."""
+        """Clear a run to begin on its reserved worker, beside executions that do not end there."""
         worker = self.roster.get_reserved(key)
         if worker is not None and not worker.overdue:
             worker.overdue = True
             self._on_clear(key)
 
-    def _reserve_for_sole_run(self, worker: Worker) -> None:
+    def _reserve_for_sole_run(self, worker: WorkerProcess) -> None:
         """Reserve a worker for the run that it executes alone, if that is a further attempt."""
         held = [entry.held for entry in self._held_by(worker.instance)]
         if len(worker.held) == 1 and any(each.execution.attempt > 1 for each in held):
             self.roster.adopt_reservation(next(iter(worker.held)), worker)
 
-    def _end_unused_reservation(self, worker: Worker) -> None:
+    def _end_unused_reservation(self, worker: WorkerProcess) -> None:
         """End the reservation of a worker that takes nothing, unless its run has begun there."""
         self.roster.update(worker)
         key = worker.reserved_for
@@ -299,7 +301,7 @@ class ExecutionRegistry:
         """Mark lost what earlier connections of a worker held and its Hello does not name."""
         name = (hello.namespace, hello.worker, identity)
         lost = []
-        for before in self.roster.named(name):
+        for before in self.roster.get_processes(name):
             replaced = before.instance != hello.instance
             ended = before.ending is not Ending.AGREED and not before.connected
             unclaimed = [
@@ -329,7 +331,7 @@ class ExecutionRegistry:
         worker = self.roster.find(entry.instance)
         return worker is not None and not worker.draining and worker.shared_at < entry.since
 
-    def _take_over(self, execution: Execution, worker: Worker) -> Entry:
+    def _take_over(self, execution: Execution, worker: WorkerProcess) -> Entry:
         """Note that a worker has an execution."""
         entry = self._held.find(execution.id)
         if entry is None:
@@ -342,7 +344,7 @@ class ExecutionRegistry:
         self._count(entry, 1)
         return entry
 
-    def _add(self, execution: Execution, worker: Worker) -> Entry:
+    def _add(self, execution: Execution, worker: WorkerProcess) -> Entry:
         catalogue = worker.catalogues.get(execution.workflow_type)
         entry = Entry(
             key=key_of(execution),
@@ -375,19 +377,19 @@ class ExecutionRegistry:
             del worker.held[entry.key]
         if change > 0:
             self._note_company(entry, worker)
-        if len(worker.held) != runs_held:  # what is handed over ahead takes no room
+        if len(worker.held) != runs_held:  # an execution handed over ahead takes no room
             self.roster.update(worker)
         if worker.is_clear and worker.reserved_for and not worker.held[worker.reserved_for]:
             self._on_clear(worker.reserved_for)
 
-    def _note_company(self, entry: Entry, worker: Worker) -> None:
+    def _note_company(self, entry: Entry, worker: WorkerProcess) -> None:
         """Note since when a worker has an execution, and whether it has another one."""
         self._moment += 1
         entry.since = entry.since or self._moment
         if len(worker.held) > 1:
             worker.shared_at = self._moment
 
-    def _get_worker(self, instance: str) -> Worker:
+    def _get_worker(self, instance: str) -> WorkerProcess:
         worker = self.roster.find(instance)
         if worker is None:
             raise KeyError(instance)

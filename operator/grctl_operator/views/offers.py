@@ -1,7 +1,7 @@
 """Offers: which handlers the connected workers of a type have together, and when that changes.
 
-1. Workers that are added or replaced by others of their version change nothing.
-2. A type that no connected worker serves for a while offers what it did: nobody knows better.
+1. A worker that is added, or replaced by another one of its version, changes nothing.
+2. A type without a connected worker keeps its last handlers: what the next worker has is not known.
 
 Pure data: workers in, groups out.
 """
@@ -26,7 +26,7 @@ class Offers:
         self._known: dict[Group, frozenset[Named]] = {}
 
     def on_hello(self, hello: Hello) -> tuple[Group, ...]:
-        """Take a worker that connected. Return the groups that offer something else by it."""
+        """Add a worker that connected. Return the groups whose handlers changed by it."""
         left = self._remove(hello.instance)
         came = {(hello.namespace, each.type): each for each in hello.catalogues}
         self._catalogues[hello.instance] = came
@@ -35,7 +35,7 @@ class Offers:
         return self._changed((*left, *came))
 
     def on_disconnect(self, instance: str) -> tuple[Group, ...]:
-        """Take out a worker whose connection ended. Return the groups that offer less by it."""
+        """Remove a worker whose connection ended. Return the groups that lost a handler by it."""
         return self._changed(self._remove(instance))
 
     def _remove(self, instance: str) -> tuple[Group, ...]:
@@ -48,7 +48,7 @@ class Offers:
         return tuple(group for group in dict.fromkeys(groups) if self._is_news(group))
 
     def _is_news(self, group: Group) -> bool:
-        self._counts[group] = +self._counts[group]  # without what nobody offers any more
+        self._counts[group] = +self._counts[group]  # without handlers at zero
         offered = frozenset(self._counts[group])
         if not offered or offered == self._known.get(group):
             return False

@@ -21,12 +21,12 @@ NOT_KEPT = NotKept()
 
 @dataclass(slots=True)
 class PayloadBudget:
-    """How many bytes of payloads are kept, in one cache or in several."""
+    """Counts the bytes of payloads that are kept, in one cache or in several."""
 
     limit: int = KEPT_PAYLOAD_BYTES
     kept: int = 0
     reserved: int = 0
-    """Of lists whose pages are being read."""
+    """Bytes of lists whose pages are being read."""
 
     def has_room_for(self, payload: Any) -> bool:
         """Return whether a payload may be kept."""
@@ -47,7 +47,7 @@ class PayloadBudget:
         return payload
 
     def release(self, payload: Any) -> None:
-        """Count a payload no more."""
+        """Subtract a payload that is no longer kept."""
         self.kept -= _size(payload)
 
 

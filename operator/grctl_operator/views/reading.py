@@ -1,13 +1,13 @@
-"""From API objects to what is kept of them; what cannot be read becomes an `UnreadableError`.
+"""Reading: from API objects to what is kept of them.
 
-1. Whatever an object holds ends here in one of two ways: it is read, or it is unreadable. Nothing
-   else is raised, so a receiver or a cache needs to expect nothing else.
-2. What users gave (input, payload, store, result) is carried as raw JSON from here on. A payload or
-   an input that cannot be carried does not make its object unreadable: in its turn the event is
+1. An object is either read, or raises `UnreadableError`. No other error leaves this file, so
+   receivers and caches need to expect no other.
+2. Values of users (input, payload, store, result) are carried as raw JSON from here on. A payload
+   or an input that cannot be carried does not make its object unreadable: in its turn the event is
    rejected, or the run fails.
-3. A run of whose status a part cannot be read, or whose store or result cannot be carried, is read
-   without it, and says so: no commit could keep what is missing (`identity.decide_broken`). So does
-   one whose status contradicts itself.
+3. If a part of a run's status cannot be read, or its store or result cannot be carried, the run is
+   read without that part and marked `unreadable`: a commit could not keep what is missing
+   (`identity.decide_broken`). A run whose status contradicts itself is marked too.
 
 Pure: objects in, objects out.
 """
@@ -23,8 +23,8 @@ from grctl.models.run import WorkflowRun
 from grctl.models.salvage import contradiction, overcounted, salvage, what_is_broken
 from grctl_operator.engine.observation import Key
 
-LONGEST_REVISION = 20  # digits: what 64 bits take
-LONGEST_WHY = 300  # characters: it goes into a core Event
+MAX_REVISION_CHARS = 20  # digits of 64 bits
+MAX_REASON_CHARS = 300  # it goes into a core Event
 
 TEXT_OR_NONE = (str, type(None))
 NUMBER_OR_NONE = (int, type(None))
@@ -33,11 +33,11 @@ Json = dict[str, Any]
 
 
 class UnreadableError(Exception):
-    """An object is not as its definition says, or holds what cannot be carried."""
+    """An object does not fit its definition, or has a value that cannot be carried."""
 
 
 class Unreadable(NamedTuple):
-    """An object that was passed over, as far as it is known."""
+    """The identity of an object that was passed over, and why it was."""
 
     kind: str
     key: Key
@@ -47,7 +47,7 @@ class Unreadable(NamedTuple):
 
 
 def identity_of(kind: str, item: Any, why: str) -> Unreadable | None:
-    """Return what can be said of an unreadable object; None if not even its uid can be told."""
+    """Return the identity of an unreadable object; None if not even its uid can be read."""
     metadata = item.get("metadata") if isinstance(item, dict) else None
     if not isinstance(metadata, dict):
         return None
@@ -62,7 +62,7 @@ def slim_event(item: Any) -> Json:
     """Return what is needed of a WorkflowEvent, in the form of the object.
 
     Raises:
-        UnreadableError: it is not as the definition says.
+        UnreadableError: it does not fit its definition.
     """
     metadata, spec, status = _parts(item)
     return {
@@ -79,18 +79,18 @@ def payload_of(spec: Json) -> Carried | None:
 
 
 def read_run(item: Json, bad_input: str | None = None) -> WorkflowRun:
-    """Return a run in which what users gave is carried as raw JSON.
+    """Return a run in which the values of users are carried as raw JSON.
 
     Args:
         item: The object.
         bad_input: Why its input could not be kept, if it is left out.
 
     Raises:
-        UnreadableError: it is not as the definition says.
+        UnreadableError: it does not fit its definition.
     """
     try:
         run = WorkflowRun.model_validate(_carrying(item, bad_input))
-    except Exception as error:  # noqa: BLE001  # rule 1: a list may be a number
+    except Exception as error:  # noqa: BLE001  # see 1: a list may be a number
         return _salvaged(item, bad_input, error)
     told = contradiction(run)
     return run.model_copy(update={"unreadable": told}) if told else run
@@ -108,7 +108,7 @@ def _salvaged(item: Json, bad_input: str | None, error: Exception) -> WorkflowRu
 
 
 def _carrying(item: Json, bad_input: str | None) -> Json:
-    """Return an object with what users gave as it is carried; other values stay as they are."""
+    """Return an object with the values of users as raw JSON; other values stay as they are."""
     made = dict(item)
     spec, status = item.get("spec"), item.get("status")
     if isinstance(spec, dict) and isinstance(workflow := spec.get("workflow"), dict):
@@ -137,7 +137,7 @@ def _carry(value: Any) -> Carried | None:
 
 
 def _sound(what: str, value: Any) -> RawJson:
-    """Return a value of the status as it is carried."""
+    """Return a value of the status as raw JSON."""
     raw = to_raw_json(value)
     if isinstance(raw, Uncarriable):
         raise UnreadableError(f"{what} {raw.why}")
@@ -204,7 +204,7 @@ def check_revision(version: Any) -> int:
     Raises:
         UnreadableError: it is not one.
     """
-    if not isinstance(version, str) or not version.isdecimal() or len(version) > LONGEST_REVISION:
+    if not isinstance(version, str) or not version.isdecimal() or len(version) > MAX_REVISION_CHARS:
         raise UnreadableError("metadata.resourceVersion is not a number")
     return int(version)
 
@@ -219,9 +219,9 @@ def _check_time(what: str, value: str) -> None:
 
 
 def _shortened(error: Exception) -> str:
-    """Return the text of an error in one line; pydantic's names each field that does not fit."""
+    """Return an error in one line. One of pydantic names each field that does not fit."""
     text = " ".join(str(error).split())
     if isinstance(error, ValidationError):
         found = error.errors(include_url=False, include_input=False)
         text = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
-    return f"{text[:LONGEST_WHY]}..." if len(text) > LONGEST_WHY else text
+    return f"{text[:MAX_REASON_CHARS]}..." if len(text) > MAX_REASON_CHARS else text

@@ -19,7 +19,7 @@ from typing import TypeVar
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Catalogue, Hello
 from grctl_operator.engine.observation import Key, WorkerPresence
-from grctl_operator.views.team import Ending, Group, Team, Worker
+from grctl_operator.views.team import Ending, Group, Team, WorkerProcess
 
 LEFT_WORKER_IN_VIEW = timedelta(hours=1)
 """Until then its event names are written into all runs of its type in the background, which may be
@@ -36,26 +36,26 @@ class Roster:
     """All workers."""
 
     def __init__(self) -> None:
-        self._workers: dict[str, Worker] = {}
+        self._workers: dict[str, WorkerProcess] = {}
         self._connected: set[str] = set()
         self._gone: dict[str, None] = {}
         """Instances that left, in the order in which they did."""
-        self._named: dict[Name, dict[str, Worker]] = {}
+        self._named: dict[Name, dict[str, WorkerProcess]] = {}
         self._teams: dict[Group, dict[bytes, Team]] = {}
         self._types: dict[str, Counter[str]] = {}
         """How many connected workers serve each type, by namespace."""
-        self._reserved: dict[Key, Worker] = {}
+        self._reserved: dict[Key, WorkerProcess] = {}
         self._reserved_count: Counter[Group] = Counter()
 
-    def __iter__(self) -> Iterator[Worker]:
+    def __iter__(self) -> Iterator[WorkerProcess]:
         """Go through all workers."""
         return iter(self._workers.values())
 
-    def find(self, instance: str) -> Worker | None:
+    def find(self, instance: str) -> WorkerProcess | None:
         """Return a worker."""
         return self._workers.get(instance)
 
-    def named(self, name: Name) -> tuple[Worker, ...]:
+    def get_processes(self, name: Name) -> tuple[WorkerProcess, ...]:
         """Return the processes of one worker, also earlier ones."""
         return tuple(self._named.get(name, {}).values())
 
@@ -64,35 +64,35 @@ class Roster:
         """Count the connected workers."""
         return len(self._connected)
 
-    def alike(self, worker: Worker, workflow_type: str) -> int:
+    def count_alike(self, worker: WorkerProcess, workflow_type: str) -> int:
         """Count the connected workers that have the same catalogue of a type."""
         teams = self._teams[worker.namespace, workflow_type]
         return len(teams[worker.team_hashes[workflow_type]].connected)
 
-    def join(self, hello: Hello, identity: str, now: datetime) -> Worker:
+    def join(self, hello: Hello, identity: str, now: datetime) -> WorkerProcess:
         """Add a worker, or renew one that connected before."""
         worker = self._workers.get(hello.instance)
         if worker is None:
-            worker = self._workers[hello.instance] = _made(hello, identity, now)
-            self._enter(worker)
+            worker = self._workers[hello.instance] = _process_of(hello, identity, now)
+            self._add_to_indexes(worker)
             return worker
         reserved_for = worker.reserved_for
         if reserved_for is not None:
             self.end_reservation(reserved_for)
         self._renew(worker, hello, now)
-        self._enter(worker)
+        self._add_to_indexes(worker)
         if reserved_for is not None:
             self._reserve(reserved_for, worker)
         return worker
 
-    def leave(self, worker: Worker, ending: Ending, now: datetime) -> None:
+    def leave(self, worker: WorkerProcess, ending: Ending, now: datetime) -> None:
         """Note that a worker's connection ended."""
         worker.connected, worker.ending, worker.seen = False, ending, now
         self.update(worker)
 
-    def update(self, worker: Worker) -> None:
+    def update(self, worker: WorkerProcess) -> None:
         """Note a change of a worker."""
-        self._count(worker)
+        self._note_connection(worker)
         for workflow_type, catalogue_hash in worker.team_hashes.items():
             self._teams[worker.namespace, workflow_type][catalogue_hash].update(worker)
 
@@ -103,7 +103,7 @@ class Roster:
             if worker.seen >= now - LEFT_WORKER_IN_VIEW:
                 return
             if not worker.held:
-                self._forget(worker)
+                self._forget_worker(worker)
 
     # For the engine.
 
@@ -136,10 +136,10 @@ class Roster:
     # The worker for an execution.
 
     def choose(
-        self, group: Group, kind: HandlerKind, name: str, but: Versions = ()
-    ) -> Worker | None:
+        self, group: Group, kind: HandlerKind, name: str, excluded: Versions = ()
+    ) -> WorkerProcess | None:
         """Return the least loaded worker with room, of those that have the handler."""
-        teams = self._able(group, kind, name, but)
+        teams = self._teams_with(group, kind, name, excluded)
         fit = [each for team in teams if (each := team.least_loaded)]
         return min(fit, key=lambda each: len(each.held), default=None)
 
@@ -148,16 +148,16 @@ class Roster:
         return any(team.least_loaded for team in self._teams.get(group, {}).values())
 
     def reserve(
-        self, key: Key, group: Group, kind: HandlerKind, name: str, but: Versions = ()
-    ) -> Worker | None:
+        self, key: Key, group: Group, kind: HandlerKind, name: str, excluded: Versions = ()
+    ) -> WorkerProcess | None:
         """Reserve the least loaded worker for a run. Return None if none can be reserved now."""
         own = self._reserved.get(key)
-        if own is not None and self._can(own, group, kind, name, but):
+        if own is not None and self._can_take(own, group, kind, name, excluded):
             return own
         self.end_reservation(key)
         if not self._may_reserve(key, group):
             return None
-        teams = self._able(group, kind, name, but)
+        teams = self._teams_with(group, kind, name, excluded)
         able = (each for team in teams for each in team.reservable())
         worker = min(able, key=lambda each: len(each.held), default=None)
         if worker is not None:
@@ -165,28 +165,28 @@ class Roster:
         return worker
 
     def reserve_clear(
-        self, key: Key, group: Group, kind: HandlerKind, name: str, but: Versions = ()
-    ) -> Worker | None:
+        self, key: Key, group: Group, kind: HandlerKind, name: str, excluded: Versions = ()
+    ) -> WorkerProcess | None:
         """Reserve a worker on which a run can begin alone at once. Return None if there is none."""
         reserved = self._reserved.get(key)
         if (
             reserved is not None
             and reserved.is_clear
-            and self._can(reserved, group, kind, name, but)
+            and self._can_take(reserved, group, kind, name, excluded)
         ):
             return reserved
-        idle = self.choose(group, kind, name, but)
+        idle = self.choose(group, kind, name, excluded)
         if idle is None or idle.held or not self._may_reserve(key, group):
             return None
         self.end_reservation(key)
         self._reserve(key, idle)
         return idle
 
-    def get_reserved(self, key: Key) -> Worker | None:
+    def get_reserved(self, key: Key) -> WorkerProcess | None:
         """Return the worker that is reserved for a run."""
         return self._reserved.get(key)
 
-    def end_reservation(self, key: Key) -> Worker | None:
+    def end_reservation(self, key: Key) -> WorkerProcess | None:
         """End the reservation of a run. Return the worker that was reserved."""
         worker = self._reserved.pop(key, None)
         if worker is None:
@@ -196,13 +196,13 @@ class Roster:
         self.update(worker)
         return worker
 
-    def adopt_reservation(self, key: Key, worker: Worker) -> None:
+    def adopt_reservation(self, key: Key, worker: WorkerProcess) -> None:
         """Reserve a worker for a run that another operator let it execute alone."""
         self.end_reservation(key)
         if worker.reserved_for is None:
             self._reserve(key, worker)
 
-    def _reserve(self, key: Key, worker: Worker) -> None:
+    def _reserve(self, key: Key, worker: WorkerProcess) -> None:
         self._reserved[key] = worker
         worker.reserved_for = key
         self._reserved_count.update(worker.groups)
@@ -215,20 +215,24 @@ class Roster:
         reserved = self._reserved_count[group] - (key in self._reserved)
         return reserved < max(1, connected // 2)
 
-    def _able(self, group: Group, kind: HandlerKind, name: str, but: Versions) -> Iterator[Team]:
+    def _teams_with(
+        self, group: Group, kind: HandlerKind, name: str, excluded: Versions
+    ) -> Iterator[Team]:
         """Yield the teams that have a handler, without those of some versions."""
         teams = self._teams.get(group, {}).values()
-        return (each for each in teams if each.has(kind, name) and each.catalogue not in but)
+        return (each for each in teams if each.has(kind, name) and each.catalogue not in excluded)
 
-    def _can(
-        self, worker: Worker, group: Group, kind: HandlerKind, name: str, but: Versions
+    def _can_take(
+        self, worker: WorkerProcess, group: Group, kind: HandlerKind, name: str, excluded: Versions
     ) -> bool:
         catalogue = worker.catalogues.get(group[1])
-        if worker.namespace != group[0] or catalogue is None or catalogue in but:
+        if worker.namespace != group[0] or catalogue is None or catalogue in excluded:
             return False
         return catalogue.has(kind, name) and worker.serves
 
-    def _presence(self, worker: Worker, group: Group, key: Key, now: datetime) -> WorkerPresence:
+    def _presence(
+        self, worker: WorkerProcess, group: Group, key: Key, now: datetime
+    ) -> WorkerPresence:
         free = worker.free
         idle = free > 0 and not worker.held and self._may_reserve(key, group)
         return WorkerPresence(
@@ -241,18 +245,18 @@ class Roster:
             blocked=worker.blocked,
         )
 
-    def _renew(self, worker: Worker, hello: Hello, now: datetime) -> None:
+    def _renew(self, worker: WorkerProcess, hello: Hello, now: datetime) -> None:
         """Note that a known process said Hello again."""
         worker.connected = False
-        self._count(worker)
-        self._remove(worker)
-        made = _made(hello, worker.identity, now)
+        self._note_connection(worker)
+        self._remove_from_indexes(worker)
+        made = _process_of(hello, worker.identity, now)
         worker.name, worker.namespace = made.name, made.namespace
         worker.capacity, worker.seen = made.capacity, made.seen
         worker.catalogues, worker.team_hashes = made.catalogues, made.team_hashes
         worker.connected, worker.draining, worker.blocked = True, False, None
 
-    def _enter(self, worker: Worker) -> None:
+    def _add_to_indexes(self, worker: WorkerProcess) -> None:
         """Add a worker to the indexes."""
         self._named.setdefault(_name(worker), {})[worker.instance] = worker
         for workflow_type, catalogue_hash in worker.team_hashes.items():
@@ -261,7 +265,7 @@ class Roster:
             worker.catalogues[workflow_type] = team.catalogue  # one object for all that are alike
         self.update(worker)
 
-    def _remove(self, worker: Worker) -> None:
+    def _remove_from_indexes(self, worker: WorkerProcess) -> None:
         """Remove a worker from the indexes."""
         processes = self._named[_name(worker)]
         del processes[worker.instance]
@@ -275,7 +279,7 @@ class Roster:
             if not teams:
                 del self._teams[group]
 
-    def _count(self, worker: Worker) -> None:
+    def _note_connection(self, worker: WorkerProcess) -> None:
         """Note whether a worker is connected."""
         instance = worker.instance
         if worker.connected == (instance in self._connected):
@@ -290,17 +294,17 @@ class Roster:
             self._gone[instance] = None
             _subtract(types, worker.catalogues)
 
-    def _forget(self, worker: Worker) -> None:
+    def _forget_worker(self, worker: WorkerProcess) -> None:
         del self._workers[worker.instance], self._gone[worker.instance]
-        self._remove(worker)
+        self._remove_from_indexes(worker)
 
 
-def _name(worker: Worker) -> Name:
+def _name(worker: WorkerProcess) -> Name:
     return worker.namespace, worker.name, worker.identity
 
 
-def _made(hello: Hello, identity: str, now: datetime) -> Worker:
-    return Worker(
+def _process_of(hello: Hello, identity: str, now: datetime) -> WorkerProcess:
+    return WorkerProcess(
         name=hello.worker,
         instance=hello.instance,
         namespace=hello.namespace,

@@ -1,13 +1,12 @@
-"""RunCache: the freshest known version of each WorkflowRun, from the watch and from answers.
+"""RunCache: the newest known version of each WorkflowRun, from the watch and from answers.
 
-1. Newer wins: of one uid the higher resourceVersion, of two uids too. Our own writes' echoes are
-   told by that number alone, before anything is parsed.
-2. A uid that is gone stays gone, whatever late answer still shows it.
-3. A list tells of no deletion: what it lacks is gone, unless it is newer than the list.
-4. An object is parsed when it is asked for, and only those asked for last are kept so: most
-   changes are echoes, most runs idle. An idle run is as many bytes as its JSON has.
-5. A run that cannot be read is known all the same, by uid and version: asking for it raises, and
-   nothing else does.
+1. The higher resourceVersion wins, also between two uids. The echoes of our own writes are
+   recognized by that number alone, before anything is parsed.
+2. A uid that is gone stays gone, even if a late answer still shows it.
+3. A list shows no deletions: a run that it lacks is gone, unless that run is newer than the list.
+4. An object is parsed when it is asked for, and only the objects that were asked for last are kept
+   parsed: most changes are echoes, most runs idle. An idle run takes as many bytes as its JSON.
+5. A run that cannot be read is known all the same, by uid and version. Only `get` raises then.
 
 Pure: objects in, runs out. Revisions are compared as numbers, within this one resource type.
 """
@@ -26,8 +25,8 @@ from grctl.models.run import WorkflowRun
 from grctl_operator.engine.observation import Key
 from grctl_operator.views.reading import UnreadableError, check_revision, read_run
 
-GRAVES = 10_000  # uids: more than are deleted while one answer is under way
-PARSED = 1_000  # runs: more than are busy at a time; each takes about 15 KB
+MAX_GONE_UIDS = 10_000  # more than are deleted while one answer is under way
+MAX_PARSED_RUNS = 1_000  # more than are busy at a time; each takes about 15 KB
 
 FINAL = frozenset(phase.value for phase in FINISHED)
 BUSY = frozenset({RunPhase.PENDING.value, RunPhase.RUNNING.value})
@@ -58,15 +57,15 @@ class KeptRun:
     bad_input: str | None = None
     """Why its input is left out of `json`; None: it is there, if it has one."""
     unreadable: str | None = None
-    """Why it cannot be read, once that is known; `json` then has its metadata at least."""
+    """Why it cannot be read, once that is known. `json` then has at least its metadata."""
 
 
-Listed = dict[Key, KeptRun]
+ListedRuns = dict[Key, KeptRun]
 """What is kept of the runs of a list."""
 
 
 def key_of(item: Json) -> Key:
-    """Return which workflow id an object has.
+    """Return the workflow id of an object.
 
     Raises:
         UnreadableError: it has no name.
@@ -82,7 +81,7 @@ def kept_run_of(item: Json) -> KeptRun:
     """Return what is kept of an object: 20,000 runs may be listed at once.
 
     Raises:
-        UnreadableError: it has no uid or no version, so nothing can be known of it.
+        UnreadableError: it has no uid or no version, so it cannot be known.
     """
     version = _version(item)
     _keep_json(version, item)
@@ -95,7 +94,7 @@ class RunCache:
     def __init__(self) -> None:
         self._runs: dict[Key, KeptRun] = {}
         self._parsed: OrderedDict[Key, WorkflowRun] = OrderedDict()
-        """Those asked for last, the latest at the end; each in the version of `_runs`."""
+        """The runs asked for last, the latest at the end; each in the version of `_runs`."""
         self._phases: Counter[str] = Counter()
         self._gone: OrderedDict[str, None] = OrderedDict()
 
@@ -108,14 +107,14 @@ class RunCache:
         return self._phases[phase]
 
     def keys(self) -> tuple[Key, ...]:
-        """Give the key of every run."""
+        """Return the key of every run."""
         return tuple(self._runs)
 
     def get(self, key: Key) -> WorkflowRun | None:
-        """Give the freshest known version of a run.
+        """Return the newest known version of a run.
 
         Raises:
-            UnreadableError: the object is none that this version can read.
+            UnreadableError: this operator cannot read the object.
         """
         known = self._runs.get(key)
         if known is None:
@@ -134,11 +133,11 @@ class RunCache:
         return metadata
 
     def get_versions(self, namespace: str | None = None) -> dict[Key, KnownRun]:
-        """Give the version of every run, or of those of a namespace, as it is known now."""
+        """Return the known version of every run, or of those of a namespace."""
         return {key: _as_known(known) for key, known in self._within(namespace)}
 
     def find_unfinished(self, namespace: str, workflow_type: str) -> tuple[Key, ...]:
-        """Return the runs of a type that are not finished."""
+        """Return the unfinished runs of a type."""
         return tuple(
             key
             for key, known in self._within(namespace)
@@ -146,12 +145,12 @@ class RunCache:
         )
 
     def get_version(self, key: Key) -> KnownRun | None:
-        """Give the version of one run as it is known now."""
+        """Return the known version of one run."""
         known = self._runs.get(key)
         return _as_known(known) if known else None
 
     def get_uid(self, key: Key) -> str | None:
-        """Give a run's uid, even of one that cannot be read."""
+        """Return a run's uid, even if the run cannot be read."""
         known = self._runs.get(key)
         return known.uid if known else None
 
@@ -161,19 +160,19 @@ class RunCache:
         return known.since if known else None
 
     def is_busy(self, key: Key) -> bool:
-        """Say whether a handler of a run is due or under way, for all that is known."""
+        """Return whether a handler of a run is due or under way, by the known version."""
         known = self._runs.get(key)
         return known is not None and known.phase in BUSY
 
     def on_change(self, change: str, item: Json) -> Key | None:
-        """Take one change of the watch. Give the key to reconcile, None where nothing is new."""
+        """Take one change of the watch. Return the run to reconcile, or None if it is not news."""
         if change == "DELETED":
             key, gone = key_of(item), _version(item)
             return key if self.on_missing(key, gone.uid) else None
         return self.on_answer(item)
 
     def on_answer(self, item: Json, run: WorkflowRun | None = None) -> Key | None:
-        """Take an object, and what it is parsed if somebody knows. Give its key if it is news.
+        """Take an object, and the parsed run if the caller has it. Return its key if it is news.
 
         Raises:
             UnreadableError: it has no name, uid or version.
@@ -189,8 +188,8 @@ class RunCache:
         return key
 
     def on_missing(self, key: Key, uid: str) -> bool:
-        """Note that the run of that uid is gone. Give whether it was known."""
-        self._bury(uid)
+        """Note that the run of a uid is gone. Return whether it was known."""
+        self._note_gone(uid)
         known = self._runs.get(key)
         if known is None or known.uid != uid:
             return False
@@ -199,9 +198,9 @@ class RunCache:
         return True
 
     def on_list(
-        self, listed: Listed, revision: int, namespace: str | None = None
+        self, listed: ListedRuns, revision: int, namespace: str | None = None
     ) -> tuple[Key, ...]:
-        """Take a list of all runs, or of those of a namespace. Give the keys to reconcile."""
+        """Take a list of all runs, or of those of a namespace. Return the runs to reconcile."""
         uids = {version.uid for version in listed.values()}
         gone = [
             (key, known.uid)
@@ -232,25 +231,25 @@ class RunCache:
             if known.uid == version.uid:
                 version.since = known.since
             else:
-                self._bury(known.uid)
+                self._note_gone(known.uid)
         self._runs[key] = version
         self._phases[version.phase] += 1
 
     def _keep_parsed(self, key: Key, run: WorkflowRun) -> None:
         self._parsed[key] = run
-        if len(self._parsed) > PARSED:
+        if len(self._parsed) > MAX_PARSED_RUNS:
             other, idle = self._parsed.popitem(last=False)
             known = self._runs[other]
             _keep_json(known, idle.to_json())
 
     def _put_aside(self, key: Key, known: KeptRun) -> None:
-        """Count and keep a version no more, before another takes its place or none."""
+        """Drop a version from the counts and the parsed runs, before it is replaced or removed."""
         self._phases[known.phase] -= 1
         self._parsed.pop(key, None)
 
-    def _bury(self, uid: str) -> None:
+    def _note_gone(self, uid: str) -> None:
         self._gone[uid] = None
-        if len(self._gone) > GRAVES:
+        if len(self._gone) > MAX_GONE_UIDS:
             self._gone.popitem(last=False)
 
 
@@ -276,7 +275,7 @@ def _version(item: Json) -> KeptRun:
 
 
 def _read(known: KeptRun) -> WorkflowRun:
-    """Read a version, once: what cannot be read stays so until it is changed."""
+    """Parse a version. An error is remembered: it stays until the object is changed."""
     if known.unreadable is not None:
         raise UnreadableError(known.unreadable)
     try:
@@ -287,7 +286,7 @@ def _read(known: KeptRun) -> WorkflowRun:
 
 
 def _keep_json(version: KeptRun, item: Json) -> None:
-    """Keep an object as JSON: whole, without a bad input, or if nothing else helps its identity."""
+    """Keep an object as JSON: the whole, or without a bad input, or else its identity alone."""
     if version.json is not None:
         return
     try:
@@ -306,7 +305,7 @@ def _keep_rest(version: KeptRun, item: Json) -> None:
 
 
 def _identity(metadata: Json) -> Json:
-    """Return what it takes to tell of an object, and to let it go."""
+    """Return what it takes to report an object, and to remove its finalizer."""
     names = ("name", "namespace", "uid", "resourceVersion", "deletionTimestamp")
     kept = {name: metadata[name] for name in names if isinstance(metadata.get(name), str)}
     finalizers = metadata.get("finalizers")
@@ -315,7 +314,7 @@ def _identity(metadata: Json) -> Json:
 
 
 def _without_bad_input(item: Json) -> tuple[str | None, Json]:
-    """Return why an input cannot be carried, if so, and the object without it."""
+    """Return why an input cannot be carried, if it cannot, and the object without it."""
     spec = item.get("spec")
     workflow = spec.get("workflow") if isinstance(spec, dict) else None
     if not isinstance(spec, dict) or not isinstance(workflow, dict):
@@ -328,7 +327,7 @@ def _without_bad_input(item: Json) -> tuple[str | None, Json]:
 
 
 def _type_of(item: Json) -> str:
-    """Return a run's type; the runs of a type share the one text."""
+    """Return a run's type. All runs of a type share one text."""
     spec = item.get("spec")
     workflow = spec.get("workflow") if isinstance(spec, dict) else None
     workflow_type = workflow.get("type") if isinstance(workflow, dict) else None
@@ -336,9 +335,9 @@ def _type_of(item: Json) -> str:
 
 
 def _compact(item: Json) -> bytes:
-    """Give an object as JSON, without what says who wrote which field: nothing here asks.
+    """Return an object as JSON, without `managedFields`.
 
-    A copy: what orjson gives holds on to two or three times as much memory.
+    It is a copy: the bytes that orjson returns hold on to two or three times as much memory.
     """
     metadata = {name: value for name, value in item["metadata"].items() if name != "managedFields"}
     return bytes(memoryview(dumps({**item, "metadata": metadata})))

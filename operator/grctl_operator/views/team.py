@@ -33,7 +33,7 @@ class Ending(Enum):
 
 
 @dataclass(slots=True)
-class Worker:
+class WorkerProcess:
     """One process of a worker, connected or lately seen."""
 
     name: str
@@ -99,10 +99,10 @@ class Team:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
-        self.connected: dict[str, Worker] = {}
-        self.gone: dict[str, Worker] = {}
+        self.connected: dict[str, WorkerProcess] = {}
+        self.gone: dict[str, WorkerProcess] = {}
         """Those that left, in the order in which they did."""
-        self._by_load: dict[int, dict[str, Worker]] = {}
+        self._by_load: dict[int, dict[str, WorkerProcess]] = {}
         """Those that take an execution now, by the number of runs that they hold."""
         self._loads: dict[str, int] = {}
 
@@ -110,7 +110,7 @@ class Team:
         """Whether it has any worker."""
         return bool(self.connected or self.gone)
 
-    def update(self, worker: Worker) -> None:
+    def update(self, worker: WorkerProcess) -> None:
         """Note a change of a worker."""
         self._leave_queue(worker.instance)
         here, there = self.connected, self.gone
@@ -133,13 +133,13 @@ class Team:
         return self.catalogue.has(kind, name)
 
     @property
-    def least_loaded(self) -> Worker | None:
+    def least_loaded(self) -> WorkerProcess | None:
         """The least loaded worker of those that take an execution now."""
         if not self._by_load:
             return None
         return next(iter(self._by_load[min(self._by_load)].values()))
 
-    def reservable(self) -> Iterator[Worker]:
+    def reservable(self) -> Iterator[WorkerProcess]:
         """Yield the workers that can be reserved: the least loaded first, then the full ones."""
         if self.least_loaded is not None:
             yield self.least_loaded
@@ -147,7 +147,7 @@ class Team:
             each for each in self.connected.values() if each.serves and not each.reserved_for
         )
 
-    def representative(self) -> Worker | None:
+    def representative(self) -> WorkerProcess | None:
         """Return the worker that stands for all: one with room, else connected, else gone last."""
         if self.least_loaded is not None:
             return self.least_loaded

@@ -185,7 +185,7 @@ async def test_what_was_moved_is_read_while_the_leader_is_silent_and_not_again_a
 def knows_all_consumed(operator: Operator, cluster: Cluster, name: str) -> bool:
     key = Key(cluster.namespace, name)
     known = operator.runs.get_version(key)
-    return known is not None and operator.events.of(key).get_view(key).complete(
+    return known is not None and operator.events.of(key).get_view(key).is_complete(
         known.uid, known.commits
     )
 

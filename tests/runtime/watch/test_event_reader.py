@@ -1,9 +1,8 @@
-"""Consistent lists on demand: as of when, for whom, and how many."""
+"""Consistent lists on request: as of which moment, for which runs, and how many."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from itertools import count, islice
 
 import pytest
@@ -11,23 +10,21 @@ import pytest
 from grctl.kube import EVENTS, ApiError, ExpiredError, UnreachableError
 from grctl_operator.engine.observation import Key, Listing
 from grctl_operator.runtime.outage import Outage
-from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
-from grctl_operator.runtime.watch.event_reader import MOMENTS, SENT, EventReader
-from grctl_operator.runtime.watch.passed_over import PassedOver
-from grctl_operator.runtime.work_queue import WorkQueue
-from grctl_operator.views.clock import ServerClock
-from grctl_operator.views.events import EventCache
-from grctl_operator.views.runs import RunCache
-from tests.runtime.watch.test_event_stream import Json, Shelf, event
+from grctl_operator.runtime.watch.event_reader import (
+    MAX_DEBOUNCES_PER_READ,
+    MAX_EVENTS_PER_SAVED_LIST,
+    EventReader,
+)
+from tests.runtime.watch.intakes import NOON, intake
+from tests.runtime.watch.test_event_stream import Json, ListServer, event
 from tests.views.test_runs import run
 
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KEY = Key("shop", "order-1")
 
 
-class Selecting(Shelf):
-    """Lists what a selector of one run asks for; fails as often as it is told to."""
+class SelectingServer(ListServer):
+    """Lists what a selector of one run asks for, and raises the failures that a test sets."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,25 +53,15 @@ class Selecting(Shelf):
         return {**answer, "items": wanted}
 
 
-class Desk:
+class ReaderParts:
     def __init__(self, namespace: str | None = None) -> None:
-        self.shelf = Selecting()
-        self.cache = EventCache()
-        self.runs = RunCache()
-        self.queue = WorkQueue()
+        self.server = SelectingServer()
         self.metrics = Metrics()
-        clock = ServerClock(lambda: 0.0, on_jump=lambda _: None)
-        clock.on_answer(0.0, NOON)
-        self.reader = EventReader(
-            self.shelf,
-            self.cache,
-            self.runs,
-            self.queue,
-            clock=clock,
-            journal=Journal(self.metrics, clock.now),
-            namespace=namespace,
-            passed_over=PassedOver(lambda _: None),
-        )
+        made = intake(self.server, self.metrics)
+        self.cache = made.events.get(namespace)
+        self.runs = made.runs
+        self.queue = made.queue
+        self.reader = EventReader(made, namespace)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
@@ -95,158 +82,162 @@ class Desk:
 
     @property
     def selectors(self) -> list[str]:
-        return [params["fieldSelector"] for params in self.shelf.asked]
+        return [params["fieldSelector"] for params in self.server.asked]
 
 
 @pytest.fixture
-async def desk() -> Desk:
-    return Desk()
+async def parts() -> ReaderParts:
+    return ReaderParts()
 
 
 def keys_of(count: int, namespace: str = "shop") -> list[Key]:
     return [Key(namespace, f"order-{number}") for number in range(1, count + 1)]
 
 
-async def asked(desk: Desk) -> None:
+async def asked(parts: ReaderParts) -> None:
     """Wait until a list is under way."""
     async with asyncio.timeout(60):
-        while not desk.shelf.asked:  # noqa: ASYNC110  # the shelf tells nobody
+        while not parts.server.asked:  # noqa: ASYNC110  # the server tells nobody
             await asyncio.sleep(0)
 
 
-async def test_a_run_is_read_as_of_the_version_known_when_it_was_asked_for(desk: Desk) -> None:
-    desk.runs.on_answer(run(5, commits=3))
-    desk.shelf.items = [event(7, "e1")]
-    desk.shelf.open.clear()
-    desk.reader.ask(KEY)
-    async with desk.reading():
-        await asked(desk)
-        desk.runs.on_answer(run(6, commits=4))
-        desk.shelf.open.set()
-        assert await desk.woken(1) == {KEY}
-    view = desk.cache.get_view(KEY)
-    assert (view.complete_for, desk.waiting()) == (("u1", 3), ["e1"])
+async def test_a_run_is_read_as_of_the_version_known_when_it_was_asked_for(
+    parts: ReaderParts,
+) -> None:
+    parts.runs.on_answer(run(5, commits=3))
+    parts.server.items = [event(7, "e1")]
+    parts.server.open.clear()
+    parts.reader.request(KEY)
+    async with parts.reading():
+        await asked(parts)
+        parts.runs.on_answer(run(6, commits=4))
+        parts.server.open.set()
+        assert await parts.woken(1) == {KEY}
+    view = parts.cache.get_view(KEY)
+    assert (view.complete_for, parts.waiting()) == (("u1", 3), ["e1"])
     assert view.listing == Listing("u1", "5", NOON)
-    assert "spec.workflowId=order-1" in desk.selectors[0]
-    assert "resourceVersion" not in desk.shelf.asked[0]
+    assert "spec.workflowId=order-1" in parts.selectors[0]
+    assert "resourceVersion" not in parts.server.asked[0]
 
 
-async def test_who_asks_while_its_run_is_read_shares_the_answer(desk: Desk) -> None:
-    desk.shelf.open.clear()
-    desk.reader.ask(KEY)
-    async with desk.reading():
-        await asked(desk)
-        desk.reader.ask(KEY)
-        desk.shelf.open.set()
-        await desk.woken(1)
-        desk.reader.ask(KEY)
-        await desk.woken(1)
-    assert len(desk.shelf.asked) == desk.metrics.value("grctl_event_lists_total") == 2
+async def test_a_run_that_asks_while_it_is_read_shares_the_answer(parts: ReaderParts) -> None:
+    parts.server.open.clear()
+    parts.reader.request(KEY)
+    async with parts.reading():
+        await asked(parts)
+        parts.reader.request(KEY)
+        parts.server.open.set()
+        await parts.woken(1)
+        parts.reader.request(KEY)
+        await parts.woken(1)
+    assert len(parts.server.asked) == parts.metrics.value("grctl_event_lists_total") == 2
 
 
-async def test_a_run_that_asks_alone_is_sent_no_other_events(desk: Desk) -> None:
-    desk.reader.ask(KEY)
-    async with desk.reading():
-        await desk.woken(1)
-    assert ["spec.workflowId=order-1" in each for each in desk.selectors] == [True]
+async def test_a_run_that_asks_alone_is_sent_no_other_events(parts: ReaderParts) -> None:
+    parts.reader.request(KEY)
+    async with parts.reading():
+        await parts.woken(1)
+    assert ["spec.workflowId=order-1" in each for each in parts.selectors] == [True]
 
 
-@pytest.mark.parametrize(("waiting", "lists"), [(SENT, 1), (SENT + 1, 2)])
+@pytest.mark.parametrize(
+    ("waiting", "lists"), [(MAX_EVENTS_PER_SAVED_LIST, 1), (MAX_EVENTS_PER_SAVED_LIST + 1, 2)]
+)
 async def test_two_runs_share_a_list_unless_many_events_of_others_wait(
-    desk: Desk, waiting: int, lists: int
+    parts: ReaderParts, waiting: int, lists: int
 ) -> None:
     for number in range(waiting):
-        desk.cache.on_change("ADDED", event(10 + number, f"e{number}", "order-of-others"))
+        parts.cache.on_change("ADDED", event(10 + number, f"e{number}", "order-of-others"))
     for key in keys_of(2):
-        desk.reader.ask(key)
-    async with desk.reading():
-        assert await desk.woken(2) == set(keys_of(2))
-    assert len(desk.selectors) == lists
+        parts.reader.request(key)
+    async with parts.reading():
+        assert await parts.woken(2) == set(keys_of(2))
+    assert len(parts.selectors) == lists
 
 
-async def test_many_runs_share_one_list_and_each_gets_its_own_events(desk: Desk) -> None:
+async def test_many_runs_share_one_list_and_each_gets_its_own_events(parts: ReaderParts) -> None:
     keys = keys_of(1000)
-    desk.shelf.items = [event(7, "e1", "order-1"), event(9, "e3", "order-3"), event(8, "e2")]
+    parts.server.items = [event(7, "e1", "order-1"), event(9, "e3", "order-3"), event(8, "e2")]
     for key in keys:
-        desk.reader.ask(key)
-    async with desk.reading():
-        assert await desk.woken(1000) == set(keys)
-    assert len(desk.selectors) == 1
-    assert "spec.workflowId=" not in desk.selectors[0]
-    assert desk.waiting(Key("shop", "order-1")) == ["e1", "e2"]
-    assert desk.waiting(Key("shop", "order-2")) == []
-    assert desk.waiting(Key("shop", "order-3")) == ["e3"]
+        parts.reader.request(key)
+    async with parts.reading():
+        assert await parts.woken(1000) == set(keys)
+    assert len(parts.selectors) == 1
+    assert "spec.workflowId=" not in parts.selectors[0]
+    assert parts.waiting(Key("shop", "order-1")) == ["e1", "e2"]
+    assert parts.waiting(Key("shop", "order-2")) == []
+    assert parts.waiting(Key("shop", "order-3")) == ["e3"]
 
 
-async def test_who_asks_while_a_list_is_read_is_read_by_the_next(desk: Desk) -> None:
+async def test_runs_that_ask_while_a_list_is_read_share_the_next_one(parts: ReaderParts) -> None:
     first, *others = keys_of(1000)
-    desk.shelf.open.clear()
-    desk.reader.ask(first)
-    async with desk.reading():
-        await asked(desk)
+    parts.server.open.clear()
+    parts.reader.request(first)
+    async with parts.reading():
+        await asked(parts)
         for key in others:
-            desk.reader.ask(key)
-        desk.shelf.open.set()
-        await desk.woken(1000)
-    assert len(desk.selectors) == 2
+            parts.reader.request(key)
+        parts.server.open.set()
+        await parts.woken(1000)
+    assert len(parts.selectors) == 2
 
 
-async def test_while_one_after_the_other_asks_nothing_is_read(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+async def test_nothing_is_read_while_one_run_after_the_other_asks(
+    parts: ReaderParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, *others = keys_of(20)
     to_come = iter(others)
 
     async def another_asks(_seconds: float) -> None:
         for key in islice(to_come, 1):
-            desk.reader.ask(key)
+            parts.reader.request(key)
 
-    monkeypatch.setattr(desk.reader, "_sleep", another_asks)
-    desk.reader.ask(first)
-    async with desk.reading():
-        assert await desk.woken(20) == {first, *others}
-    assert len(desk.selectors) == 1
+    monkeypatch.setattr(parts.reader, "_sleep", another_asks)
+    parts.reader.request(first)
+    async with parts.reading():
+        assert await parts.woken(20) == {first, *others}
+    assert len(parts.selectors) == 1
 
 
-async def test_who_asked_is_read_for_even_if_others_never_stop_asking(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+async def test_a_run_is_read_even_if_other_runs_never_stop_asking(
+    parts: ReaderParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endless = (Key("shop", f"other-{number}") for number in count())
 
     async def another_asks(_seconds: float) -> None:
-        desk.reader.ask(next(endless))
+        parts.reader.request(next(endless))
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(desk.reader, "_sleep", another_asks)
-    desk.reader.ask(KEY)
-    async with desk.reading():
-        assert KEY in await desk.woken(MOMENTS + 1)
+    monkeypatch.setattr(parts.reader, "_sleep", another_asks)
+    parts.reader.request(KEY)
+    async with parts.reading():
+        assert KEY in await parts.woken(MAX_DEBOUNCES_PER_READ + 1)
 
 
 @pytest.mark.parametrize("namespace", ["shop", None])
-async def test_a_shared_list_is_of_all_that_the_reader_reads(namespace: str | None) -> None:
-    desk = Desk(namespace)
+async def test_a_shared_list_is_of_the_readers_whole_namespace(namespace: str | None) -> None:
+    parts = ReaderParts(namespace)
     for key in keys_of(20, "shop") + keys_of(20, "lab"):
-        desk.reader.ask(key)
-    async with desk.reading():
-        await desk.woken(40)
-    assert desk.shelf.paths == [EVENTS.path(namespace)]
+        parts.reader.request(key)
+    async with parts.reading():
+        await parts.woken(40)
+    assert parts.server.paths == [EVENTS.path(namespace)]
 
 
-async def test_what_is_read_ahead_wakes_only_who_asked_or_has_events(desk: Desk) -> None:
+async def test_a_prefetch_wakes_only_runs_that_asked_or_have_events(parts: ReaderParts) -> None:
     idle, had, has, asks, asks_later = keys_of(5)
-    desk.cache.on_change("ADDED", event(7, "e2", had.name))
-    desk.shelf.items = [event(8, "e3", has.name)]
-    desk.shelf.open.clear()
-    desk.reader.read_ahead([idle, had, has, asks, asks_later])
-    desk.reader.ask(asks)
-    async with desk.reading():
-        await asked(desk)
-        desk.reader.ask(asks_later)
-        desk.reader.read_ahead([idle])
-        desk.shelf.open.set()
-        assert await desk.woken(4) == {had, has, asks, asks_later}
-    assert (len(desk.queue), len(desk.selectors)) == (0, 1)
+    parts.cache.on_change("ADDED", event(7, "e2", had.name))
+    parts.server.items = [event(8, "e3", has.name)]
+    parts.server.open.clear()
+    parts.reader.prefetch([idle, had, has, asks, asks_later])
+    parts.reader.request(asks)
+    async with parts.reading():
+        await asked(parts)
+        parts.reader.request(asks_later)
+        parts.reader.prefetch([idle])
+        parts.server.open.set()
+        assert await parts.woken(4) == {had, has, asks, asks_later}
+    assert (len(parts.queue), len(parts.selectors)) == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -258,24 +249,24 @@ async def test_what_is_read_ahead_wakes_only_who_asked_or_has_events(desk: Desk)
     ],
 )
 async def test_a_list_that_fails_is_tried_again(
-    desk: Desk, failure: Exception, monkeypatch: pytest.MonkeyPatch
+    parts: ReaderParts, failure: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def at_once(_seconds: float) -> None:
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(desk.reader, "_outage", Outage("list events", at_once))
-    desk.shelf.failures = [failure]
-    desk.shelf.items = [event(7, "e1")]
-    desk.reader.ask(KEY)
-    async with desk.reading():
-        await desk.woken(1)
-    assert desk.waiting() == ["e1"]
+    monkeypatch.setattr(parts.reader, "_outage", Outage("list events", at_once))
+    parts.server.failures = [failure]
+    parts.server.items = [event(7, "e1")]
+    parts.reader.request(KEY)
+    async with parts.reading():
+        await parts.woken(1)
+    assert parts.waiting() == ["e1"]
 
 
-async def test_a_list_that_is_refused_for_good_is_tried_again_too(desk: Desk) -> None:
-    desk.shelf.failures = [ApiError(400, "BadRequest", "no such field")]
-    desk.shelf.items = [event(7, "e1")]
-    desk.reader.ask(KEY)
-    async with desk.reading():
-        await desk.woken(1)
-    assert desk.waiting() == ["e1"]
+async def test_a_list_that_is_refused_for_good_is_tried_again_too(parts: ReaderParts) -> None:
+    parts.server.failures = [ApiError(400, "BadRequest", "no such field")]
+    parts.server.items = [event(7, "e1")]
+    parts.reader.request(KEY)
+    async with parts.reading():
+        await parts.woken(1)
+    assert parts.waiting() == ["e1"]

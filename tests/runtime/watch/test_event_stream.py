@@ -1,22 +1,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from grctl_operator.engine.observation import Key, Listing
-from grctl_operator.runtime.people.journal import Journal
-from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.watch.event_stream import EventStream
-from grctl_operator.runtime.watch.passed_over import PassedOver
-from grctl_operator.runtime.work_queue import WorkQueue
-from grctl_operator.views.clock import ServerClock
-from grctl_operator.views.events import EventCache
-from grctl_operator.views.runs import RunCache
+from tests.runtime.watch.intakes import NOON, intake
 from tests.views.test_runs import run
 
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KEY = Key("shop", "order-1")
 Json = dict[str, Any]
 
@@ -34,8 +26,8 @@ def event(version: int, uid: str, to: str = "order-1") -> Json:
     }
 
 
-class Shelf:
-    """Lists what lies on it, once it may."""
+class ListServer:
+    """An API server that answers a list with its items, while it is open."""
 
     def __init__(self) -> None:
         self.items: list[Json] = []
@@ -61,25 +53,14 @@ class Shelf:
         yield dict(params)
 
 
-class Post:
+class StreamParts:
     def __init__(self) -> None:
-        self.shelf = Shelf()
-        self.cache = EventCache()
-        self.runs = RunCache()
-        self.queue = WorkQueue()
-        clock = ServerClock(lambda: 0.0, on_jump=lambda _: None)
-        clock.on_answer(0.0, NOON)
-        self.stream = EventStream(
-            self.shelf,
-            self.cache,
-            self.runs,
-            self.queue,
-            clock=clock,
-            journal=Journal(Metrics(), clock.now),
-            namespace="shop",
-            passed_over=PassedOver(lambda _: None),
-            on_restart=lambda _: None,
-        )
+        self.server = ListServer()
+        made = intake(self.server)
+        self.cache = made.events.get("shop")
+        self.runs = made.runs
+        self.queue = made.queue
+        self.stream = EventStream(made, "shop")
 
     def waiting(self) -> list[str]:
         return [each.uid for each in self.cache.get_view(KEY)]
@@ -91,47 +72,47 @@ class Post:
 
 
 @pytest.fixture
-async def post() -> Post:
-    return Post()
+async def parts() -> StreamParts:
+    return StreamParts()
 
 
-async def test_a_new_event_wakes_its_run_and_an_old_one_nobody(post: Post) -> None:
-    post.stream.on_change("ADDED", event(7, "e1"))
-    assert await post.woken() == KEY
-    post.stream.on_change("ADDED", event(7, "e1"))
-    assert post.queue.idle
-    assert post.waiting() == ["e1"]
+async def test_a_new_event_wakes_its_run_and_a_known_one_does_not(parts: StreamParts) -> None:
+    parts.stream.on_change("ADDED", event(7, "e1"))
+    assert await parts.woken() == KEY
+    parts.stream.on_change("ADDED", event(7, "e1"))
+    assert parts.queue.idle
+    assert parts.waiting() == ["e1"]
 
 
 async def test_the_list_of_all_events_is_consistent_for_the_runs_known_when_it_was_asked_for(
-    post: Post,
+    parts: StreamParts,
 ) -> None:
-    post.runs.on_answer(run(5, commits=3))
-    post.shelf.items = [event(9, "e2"), event(7, "e1")]
-    post.shelf.open.clear()
-    watching = asyncio.create_task(post.stream.watch.run())
+    parts.runs.on_answer(run(5, commits=3))
+    parts.server.items = [event(9, "e2"), event(7, "e1")]
+    parts.server.open.clear()
+    watching = asyncio.create_task(parts.stream.watch.run())
     await asyncio.sleep(0)
-    post.runs.on_answer(run(6, commits=4))  # after the list was asked for
-    post.shelf.open.set()
-    await post.stream.watch.listed.wait()
+    parts.runs.on_answer(run(6, commits=4))  # after the list was asked for
+    parts.server.open.set()
+    await parts.stream.watch.listed.wait()
     watching.cancel()
-    view = post.cache.get_view(KEY)
-    assert post.waiting() == ["e1", "e2"]
+    view = parts.cache.get_view(KEY)
+    assert parts.waiting() == ["e1", "e2"]
     assert view.complete_for == ("u1", 3)
     assert view.listing == Listing("u1", "5", NOON)
 
 
-async def test_a_bookmark_moves_the_cache_on(post: Post) -> None:
-    post.stream.on_bookmark(70)
-    assert post.cache.revision == 70
+async def test_a_bookmark_moves_the_cache_on(parts: StreamParts) -> None:
+    parts.stream.on_bookmark(70)
+    assert parts.cache.revision == 70
 
 
-async def test_a_list_that_was_not_read_to_its_end_counts_for_nothing(post: Post) -> None:
-    post.stream.on_asking()
-    post.stream.on_page([event(7, "e1")])
-    post.stream.on_asking()
-    post.stream.on_page([event(9, "e2")])
-    post.stream.on_page([event(8, "e3")])
-    assert post.waiting() == []
-    post.stream.on_list(50)
-    assert post.waiting() == ["e3", "e2"]
+async def test_a_list_that_was_not_read_to_its_end_counts_for_nothing(parts: StreamParts) -> None:
+    parts.stream.on_asking()
+    parts.stream.on_page([event(7, "e1")])
+    parts.stream.on_asking()
+    parts.stream.on_page([event(9, "e2")])
+    parts.stream.on_page([event(8, "e3")])
+    assert parts.waiting() == []
+    parts.stream.on_list(50)
+    assert parts.waiting() == ["e3", "e2"]

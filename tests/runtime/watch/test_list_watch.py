@@ -1,4 +1,4 @@
-"""A scripted API server: each request takes the next line of the script."""
+"""Lists and watches of a scripted API server: each request takes the next line of the script."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -15,7 +15,8 @@ from grctl.kube import (
     UnreachableError,
 )
 from grctl_operator.runtime.outage import LONGEST, Outage, StoreRestoredError
-from grctl_operator.runtime.watch.list_watch import GRAIN, PAGE, ListWatch, list_all
+from grctl_operator.runtime.watch.list_watch import SILENCE_GRAIN_SHARE, ListWatch
+from grctl_operator.runtime.watch.lists import PAGE_SIZE, list_all
 from tests.runtime.conftest import PATIENCE
 from tests.runtime.leaping import LeapingLoop
 
@@ -36,12 +37,12 @@ def change(kind: str, version: int, name: str = "a") -> Json:
 
 
 SILENCE: Json = {}
-"""A stream that stays open and brings nothing."""
+"""A stream that stays open without messages."""
 THE_END = InvalidError(400, "BadRequest", "the script is over")
 
 
 class Script:
-    """Lists and streams in the order in which they are asked for; then silence, and the end.
+    """Answers lists and streams in the order of the script; then silence, and the end.
 
     A number in a stream is so many seconds in which nothing comes.
     """
@@ -51,7 +52,7 @@ class Script:
         self.streams = list(streams)
         self.asked: list[Mapping[str, str]] = []
         self.revisions: list[Any] = []
-        """What lists of one object tell, in order; then that nothing was lost."""
+        """The revisions of lists of one object, in order; then one that shows no loss."""
 
     async def get(
         self,
@@ -86,8 +87,8 @@ class Script:
                 yield line
 
 
-class Diary:
-    """Writes down what is received."""
+class Recorder:
+    """Records what it receives."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -111,9 +112,9 @@ class Diary:
         self.lines.append(f"bookmark {revision}")
 
 
-async def played(script: Script, silence: float = 0.02) -> tuple[Diary, list[float], Exception]:
-    """Play to the list after the last one. Give what came, the pauses, and how it ended."""
-    diary, pauses = Diary(), []
+async def played(script: Script, silence: float = 0.02) -> tuple[Recorder, list[float], Exception]:
+    """Play to the list after the last one. Return what came, the pauses, and how it ended."""
+    recorder, pauses = Recorder(), []
 
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
@@ -121,33 +122,33 @@ async def played(script: Script, silence: float = 0.02) -> tuple[Diary, list[flo
     watch = ListWatch(
         script,
         "/things",
-        diary,
-        on_restart=diary.restarts.append,
+        recorder,
+        on_restart=recorder.restarts.append,
         silence=silence,
         outage=Outage("things", sleep),
     )
     with pytest.raises((StoreRestoredError, ApiError)) as ended:
         await watch.run()
     if ended.value is THE_END:
-        assert diary.lines.pop() == "asking"
-        assert diary.restarts.pop() in {"silent", "expired"}
-    return diary, pauses, ended.value
+        assert recorder.lines.pop() == "asking"
+        assert recorder.restarts.pop() in {"silent", "expired"}
+    return recorder, pauses, ended.value
 
 
 async def test_pages_are_one_list() -> None:
     script = Script([page(5, thing(1, "a"), token="t"), page(5, thing(2, "b"))], [])
-    diary, _, _ = await played(script)
-    assert diary.lines == ["asking", "list a,b at 5"]
+    recorder, _, _ = await played(script)
+    assert recorder.lines == ["asking", "list a,b at 5"]
     assert script.asked[:2] == [
-        {"limit": str(PAGE)},
-        {"limit": str(PAGE), "continue": "t"},
+        {"limit": str(PAGE_SIZE)},
+        {"limit": str(PAGE_SIZE), "continue": "t"},
     ]
 
 
 async def test_the_watch_goes_on_from_the_list() -> None:
     script = Script([page(5)], [[change("ADDED", 6), change("BOOKMARK", 8), SILENCE]])
-    diary, _, _ = await played(script)
-    assert diary.lines == ["asking", "list  at 5", "ADDED a", "bookmark 8"]
+    recorder, _, _ = await played(script)
+    assert recorder.lines == ["asking", "list  at 5", "ADDED a", "bookmark 8"]
     assert script.asked[1]["resourceVersion"] == "5"
     assert script.asked[1]["allowWatchBookmarks"] == "true"
 
@@ -155,35 +156,35 @@ async def test_the_watch_goes_on_from_the_list() -> None:
 async def test_a_broken_stream_goes_on_where_it_broke() -> None:
     broken = [change("ADDED", 6), change("BOOKMARK", 8), UnreachableError("reset")]
     script = Script([page(5)], [broken, [change("DELETED", 9), SILENCE]])
-    diary, pauses, _ = await played(script)
-    assert diary.lines[-1] == "DELETED a"
+    recorder, pauses, _ = await played(script)
+    assert recorder.lines[-1] == "DELETED a"
     assert script.asked[2]["resourceVersion"] == "8"
     assert len(pauses) == 1
 
 
 async def test_an_expired_revision_begins_with_a_new_list() -> None:
     script = Script([page(5), page(90, thing(50))], [[ExpiredError(410, "Expired", "")]])
-    diary, pauses, _ = await played(script)
-    assert diary.lines == ["asking", "list  at 5", "asking", "list a at 90"]
+    recorder, pauses, _ = await played(script)
+    assert recorder.lines == ["asking", "list  at 5", "asking", "list a at 90"]
     assert pauses == []
 
 
-async def test_every_stream_that_is_opened_anew_says_why() -> None:
+async def test_every_new_stream_has_a_cause() -> None:
     streams: list[list[Any]] = [
         [change("ADDED", 6)],
         [UnreachableError("reset")],
         [ExpiredError(410, "Expired", "")],
     ]
-    diary, _, _ = await played(Script([page(5), page(9)], streams))
-    assert diary.restarts == ["ended", "broken", "expired"]
+    recorder, _, _ = await played(Script([page(5), page(9)], streams))
+    assert recorder.restarts == ["ended", "broken", "expired"]
 
 
 async def test_a_list_that_expires_between_pages_begins_anew() -> None:
     script = Script(
         [page(5, thing(1), token="t"), ExpiredError(410, "Expired", ""), page(9, thing(1))], []
     )
-    diary, _, _ = await played(script)
-    assert diary.lines == ["asking", "asking", "list a at 9"]
+    recorder, _, _ = await played(script)
+    assert recorder.lines == ["asking", "asking", "list a at 9"]
 
 
 @pytest.mark.parametrize(
@@ -196,9 +197,9 @@ async def test_a_list_that_expires_between_pages_begins_anew() -> None:
         ApiError(403, "Forbidden", "not yet"),
     ],
 )
-async def test_what_may_pass_is_tried_again(error: Exception) -> None:
-    diary, pauses, _ = await played(Script([error, error, page(5)], []))
-    assert diary.lines[-1] == "list  at 5"
+async def test_a_request_is_tried_again_after_an_error_that_may_pass(error: Exception) -> None:
+    recorder, pauses, _ = await played(Script([error, error, page(5)], []))
+    assert recorder.lines[-1] == "list  at 5"
     assert len(pauses) == 2
 
 
@@ -210,13 +211,13 @@ async def test_pauses_grow_to_a_limit_and_start_anew_after_a_success() -> None:
     assert pauses[12] < 1
 
 
-async def test_an_outage_is_told_once_and_its_end_too(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_outage_is_logged_once_and_its_end_too(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     await played(Script([*[UnreachableError("refused")] * 5, page(5)], []))
     assert caplog.messages == ["waiting for the API server", "the API server answers again"]
 
 
-async def test_missing_resources_come_with_the_way_to_install_them(
+async def test_the_log_of_missing_resources_says_how_to_install_them(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await played(Script([NotFoundError(404, "NotFound", "no such resource"), page(5)], []))
@@ -225,53 +226,53 @@ async def test_missing_resources_come_with_the_way_to_install_them(
 
 async def test_a_refusal_for_good_is_tried_again_too(monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = InvalidError(400, "BadRequest", "field label not supported: status.phase")
-    diary, script, at_end = Diary(), Script([refusal, refusal, page(5)], []), asyncio.Event()
+    recorder, script, at_end = Recorder(), Script([refusal, refusal, page(5)], []), asyncio.Event()
     monkeypatch.setattr("grctl_operator.runtime.outage.FIRST", 0.001)
-    monkeypatch.setattr(diary, "on_list", lambda _revision: at_end.set())
+    monkeypatch.setattr(recorder, "on_list", lambda _revision: at_end.set())
     watching = asyncio.create_task(
-        ListWatch(script, "/things", diary, on_restart=diary.restarts.append).run()
+        ListWatch(script, "/things", recorder, on_restart=recorder.restarts.append).run()
     )
     await asyncio.wait_for(at_end.wait(), PATIENCE)
     watching.cancel()
-    assert diary.lines == ["asking"] * 3
+    assert recorder.lines == ["asking"] * 3
 
 
 async def test_a_silent_watch_begins_with_a_new_list() -> None:
     lists = [page(5), page(6, thing(6)), page(9, thing(7))]
     script = Script(lists, [[change("ADDED", 6), SILENCE], [SILENCE]])
-    diary, pauses, ended = await played(script)
+    recorder, pauses, ended = await played(script)
     assert ended is THE_END
-    assert diary.restarts == ["silent", "silent"]
+    assert recorder.restarts == ["silent", "silent"]
     listed = ["asking", "list a at 6", "asking", "list a at 9"]
-    assert diary.lines == ["asking", "list  at 5", "ADDED a", *listed]
+    assert recorder.lines == ["asking", "list  at 5", "ADDED a", *listed]
     watched = [each["resourceVersion"] for each in script.asked if "resourceVersion" in each]
     assert watched == ["5", "6", "9"]
     assert pauses == []
 
 
-async def test_a_silent_watch_of_a_restored_store_tells_both_revisions() -> None:
+async def test_the_error_of_a_restored_store_after_a_silence_names_both_revisions() -> None:
     _, _, ended = await played(Script([page(90), page(41)], [[SILENCE]]))
     assert isinstance(ended, StoreRestoredError)
     assert "at revision 41 of /things and was at 90 before" in str(ended)
 
 
-def test_each_message_puts_the_new_list_off() -> None:
+def test_each_message_postpones_the_new_list() -> None:
     script = Script([page(5)], [[90.0, change("ADDED", 6), 90.0, change("BOOKMARK", 7), 90.0]])
     loop = LeapingLoop()
     loop.leaping = True
     began = loop.time()
-    diary, _, _ = loop.run_until_complete(played(script, silence=120.0))
+    recorder, _, _ = loop.run_until_complete(played(script, silence=120.0))
     took = loop.time() - began
     loop.close()
-    assert diary.lines[-1] == "bookmark 7"
-    assert 300.0 - 2 * GRAIN * 120.0 < took < 301.0
+    assert recorder.lines[-1] == "bookmark 7"
+    assert 300.0 - 2 * SILENCE_GRAIN_SHARE * 120.0 < took < 301.0
 
 
 async def test_silence_counts_over_streams_that_end_empty() -> None:
-    diary, _, ended = await played(Script([page(5), page(5)], [[], [], []]), silence=0.25)
+    recorder, _, ended = await played(Script([page(5), page(5)], [[], [], []]), silence=0.25)
     assert ended is THE_END
-    assert diary.restarts[0] == "ended"
-    assert "silent" in diary.restarts
+    assert recorder.restarts[0] == "ended"
+    assert "silent" in recorder.restarts
 
 
 @pytest.mark.parametrize(
@@ -281,7 +282,7 @@ async def test_silence_counts_over_streams_that_end_empty() -> None:
         ([page(5), page(4)], [[ExpiredError(410, "Expired", "")]]),
     ],
 )
-async def test_a_list_whose_revision_falls_tells_of_a_restored_store(
+async def test_a_list_whose_revision_falls_proves_a_restored_store(
     lists: list[Json], streams: list[list[Any]]
 ) -> None:
     _, _, ended = await played(Script(lists, streams))
@@ -291,16 +292,16 @@ async def test_a_list_whose_revision_falls_tells_of_a_restored_store(
 
 async def test_a_stream_of_an_api_server_that_lags_is_answered_by_a_list() -> None:
     script = Script([page(5), page(12)], [[change("ADDED", 9), change("BOOKMARK", 8)]])
-    diary, _, ended = await played(script)
+    recorder, _, ended = await played(script)
     assert ended is THE_END
-    assert diary.lines == ["asking", "list  at 5", "ADDED a", "asking", "list  at 12"]
+    assert recorder.lines == ["asking", "list  at 5", "ADDED a", "asking", "list  at 12"]
 
 
 async def test_a_revision_of_the_future_is_answered_by_a_list() -> None:
     lags = ApiError(504, "Timeout", "Too large resource version: 90, current: 5")
-    diary, pauses, ended = await played(Script([page(90), page(91)], [[lags]]))
+    recorder, pauses, ended = await played(Script([page(90), page(91)], [[lags]]))
     assert ended is THE_END
-    assert diary.lines == ["asking", "list  at 90", "asking", "list  at 91"]
+    assert recorder.lines == ["asking", "list  at 90", "asking", "list  at 91"]
     assert len(pauses) == 1
 
 
@@ -315,12 +316,12 @@ async def test_a_store_that_was_restored_while_the_stream_was_down_is_noticed_at
     assert "at revision 268 of /things and was at 301 before" in str(ended)
 
 
-async def test_after_a_stream_that_broke_an_unhurt_store_is_watched_from_where_it_was() -> None:
+async def test_after_a_broken_stream_a_sound_store_is_watched_from_the_last_revision() -> None:
     script = Script([page(5)], [[change("ADDED", 6), UnreachableError("reset")], [SILENCE]])
     script.revisions = [6]
-    diary, _, ended = await played(script)
+    recorder, _, ended = await played(script)
     assert ended is THE_END
-    assert diary.lines == ["asking", "list  at 5", "ADDED a"]
+    assert recorder.lines == ["asking", "list  at 5", "ADDED a"]
     assert [each["resourceVersion"] for each in script.asked[1:3]] == ["5", "6"]
 
 

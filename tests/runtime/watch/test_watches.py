@@ -1,4 +1,4 @@
-"""An operator of some namespaces: their runs and events, and no others'."""
+"""An operator of some namespaces serves their runs and events, and no others."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -30,13 +30,13 @@ def greeting(cluster: Cluster) -> Any:
 
 
 def both(cluster: Cluster, other: Cluster) -> dict[str, Any]:
-    """Settings of an operator of two namespaces. Its Lease is in the first: tests do not meet."""
+    """Return settings of an operator of two namespaces. Its Lease is in the first of them."""
     namespaces = (cluster.namespace, other.namespace)
     return {"namespaces": namespaces, "lease_namespace": cluster.namespace}
 
 
 async def plays(operator: Operator, cluster: Cluster) -> list[Any]:
-    """Have a run of the same id wait, take an event and end. Give the events handled."""
+    """Start a run, send it two events and wait for its end. Return the payloads handled."""
     async with connected(operator.port, greeting(cluster)) as worker:
         await cluster.start("order-1")
         await worker.succeeds(await worker.executes(), WaitForEvent())
@@ -58,7 +58,7 @@ async def test_each_namespace_named_is_served(cluster: Cluster, other: Cluster) 
         assert len(operator.runs) == 2
 
 
-async def test_what_was_there_before_is_known_of_each_namespace(
+async def test_objects_from_before_the_start_are_known_in_each_namespace(
     cluster: Cluster, other: Cluster
 ) -> None:
     for place in (cluster, other):
@@ -78,7 +78,7 @@ async def test_a_namespace_that_is_not_named_is_left_alone(
 
 
 class Forbidding(Api):
-    """An API server that does not let this client list or watch what is in some namespaces."""
+    """An API server that forbids this client to list or watch some namespaces."""
 
     forbidden: frozenset[str] = frozenset()
 
@@ -130,7 +130,7 @@ async def test_a_namespace_that_may_not_be_listed_holds_up_no_other_and_joins_la
         assert operator.metrics.value("grctl_namespaces_left_out") == 0
 
 
-async def test_what_a_worker_holds_of_a_namespace_that_is_not_known_yet_is_not_void(
+async def test_an_execution_of_a_namespace_that_is_not_known_yet_is_not_void(
     cluster: Cluster,
     other: Cluster,
     forbidding: type[Forbidding],
@@ -155,7 +155,7 @@ async def test_what_a_worker_holds_of_a_namespace_that_is_not_known_yet_is_not_v
 
 
 async def test_an_operator_of_many_namespaces_gets_ready_and_writes(cluster: Cluster) -> None:
-    """With one pool of connections, 100 of them, the watches took all of it."""
+    """The watches took all 100 connections when there was one pool."""
     names = [f"{cluster.namespace}-{number}" for number in range(60)]
     settings = {"namespaces": (cluster.namespace, *names), "lease_namespace": cluster.namespace}
     async with operating(cluster, **settings) as operator:

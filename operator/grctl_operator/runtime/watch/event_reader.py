@@ -1,13 +1,14 @@
 """EventReader: consistent lists of events, for runs of which the watch alone proves too little.
 
-1. What is known of a run, and the time, are noted before its list is asked for: the list shows at
-   least what was so then. Afterwards the run is reconciled again.
-2. A list makes the API server look at every event of the namespace. So nothing is read while one
-   after the other asks, who asks while lists are read waits for the next ones, and runs that ask
-   together share one list of all unsettled events, unless too many wait: a thousand waits with one
-   deadline cost a few lists.
-3. A list that fails is tried again; who asked is not forgotten.
-4. What is read before anybody asks wakes nobody for whom nothing waits: that may be all runs.
+1. The known version of a run, and the time, are noted before its list is asked for: the list shows
+   at least what was there at that moment. Afterwards the run is reconciled again.
+2. A list makes the API server look at every event of the namespace. So lists are debounced: nothing
+   is read while one run after the other asks, and runs that ask while lists are read wait for the
+   next ones. Runs that ask together share one list of all unsettled events, unless too many events
+   wait: a thousand waits with one deadline cost a few lists.
+3. A list that fails is tried again, for all runs that asked.
+4. Events that are read before their run asked wake it only if it has events: it may be one of all
+   runs.
 """
 
 import asyncio
@@ -18,64 +19,52 @@ from grctl.kube import EVENTS, ApiError, ExpiredError, NotFoundError, Unreachabl
 from grctl.models.phases import UNSETTLED_SELECTOR
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.outage import Outage, Sleep
-from grctl_operator.runtime.people.journal import Journal
-from grctl_operator.runtime.watch.list_watch import Source, is_gone, list_into
+from grctl_operator.runtime.watch.intake import Intake
 from grctl_operator.runtime.watch.listed_events import ListedEvents
-from grctl_operator.runtime.watch.passed_over import PassedOver
-from grctl_operator.runtime.work_queue import WorkQueue
-from grctl_operator.views.clock import ServerClock
-from grctl_operator.views.events import EventCache, key_of
-from grctl_operator.views.runs import RunCache
+from grctl_operator.runtime.watch.lists import is_gone, list_into
+from grctl_operator.views.events import key_of
 
-MOMENT = 0.001  # s: in which the next one asks, where many do
-MOMENTS = 500  # then those that asked have waited long enough
-SENT = 100  # events: being sent so many is not dearer than having all looked at once more
+DEBOUNCE_S = 0.001  # within which the next run asks, if many do
+MAX_DEBOUNCES_PER_READ = 500  # then the runs that asked have waited long enough
+MAX_EVENTS_PER_SAVED_LIST = 100
+"""So many events may be sent for each list that is saved. That costs no more than one more look at
+all events."""
 
 Json = dict[str, Any]
 
 
 class EventReader:
-    """Reads the unsettled events of whoever asks."""
+    """Reads the unsettled events of runs that ask for them, in one namespace or in all."""
 
     def __init__(
-        self,
-        api: Source,
-        cache: EventCache,
-        runs: RunCache,
-        queue: WorkQueue,
-        *,
-        clock: ServerClock,
-        journal: Journal,
-        namespace: str | None = None,
-        passed_over: PassedOver,
-        sleep: Sleep = asyncio.sleep,
+        self, intake: Intake, namespace: str | None = None, *, sleep: Sleep = asyncio.sleep
     ) -> None:
-        self._passed_over = passed_over
-        self._api = api
-        self._cache = cache
-        self._runs = runs
-        self._queue = queue
-        self._clock = clock
-        self._journal = journal
+        self._passed_over = intake.passed_over
+        self._api = intake.api
+        self._cache = intake.events.get(namespace)
+        self._runs = intake.runs
+        self._queue = intake.queue
+        self._clock = intake.clock
+        self._journal = intake.journal
         self._namespace = namespace
         self._sleep = sleep
         self._outage = Outage("list events", sleep, patient=True)
         self._wanted: dict[Key, bool] = {}
-        """Whose events are to be read, and whether it asked and must be woken."""
+        """The runs whose events are to be read, and whether they asked and must be woken."""
         self._reading: dict[Key, bool] = {}
-        """Who is being read: until woken, and not longer, as who is woken may ask again."""
+        """The runs that are being read. A run leaves when it is woken, as it may ask again then."""
         self._asked = asyncio.Event()
 
-    def ask(self, key: Key) -> None:
-        """Have a run's unsettled events read, and the run reconciled again."""
+    def request(self, key: Key) -> None:
+        """Ask for a run's unsettled events. Then the run is reconciled."""
         if key in self._reading:
             self._reading[key] = True
         else:
             self._wanted[key] = True
             self._asked.set()
 
-    def read_ahead(self, keys: Iterable[Key]) -> None:
-        """Have the events of runs read of which nobody has asked for it yet."""
+    def prefetch(self, keys: Iterable[Key]) -> None:
+        """Ask for the events of runs that have not asked for them yet."""
         for key in keys:
             if key not in self._reading:
                 self._wanted.setdefault(key, False)
@@ -85,28 +74,29 @@ class EventReader:
         """Read what is asked for, until cancelled."""
         while True:
             await self._asked.wait()
-            await self._let_others_ask()
+            await self._debounce()
             self._asked.clear()
             self._reading, self._wanted = self._wanted, {}
             try:
                 await self._read_all(tuple(self._reading))
             except (UnreachableError, ApiError) as error:
-                await self._keep_for_later(error)
+                await self._retry_later(error)
             else:
                 self._outage.over()
             self._reading = {}
 
-    async def _let_others_ask(self) -> None:
-        """Wait while one after the other asks."""
-        for _ in range(MOMENTS):
+    async def _debounce(self) -> None:
+        """Wait while one run after the other asks."""
+        for _ in range(MAX_DEBOUNCES_PER_READ):
             asked = len(self._wanted)
-            await self._sleep(MOMENT)
+            await self._sleep(DEBOUNCE_S)
             if len(self._wanted) == asked:
                 return
 
     async def _read_all(self, keys: tuple[Key, ...]) -> None:
-        """Read some runs' events: all with one list, or each with its own."""
-        if len(keys) > 1 and len(self._cache) <= SENT * (len(keys) - 1):
+        """Read the events of some runs: with one list, or with one for each."""
+        saved = len(keys) - 1
+        if saved > 0 and len(self._cache) <= MAX_EVENTS_PER_SAVED_LIST * saved:
             await self._list(keys, self._namespace, UNSETTLED_SELECTOR)
             return
         reading = (
@@ -123,7 +113,7 @@ class EventReader:
         path = EVENTS.path(namespace)
         items, revision = await self._ask_for(keys, path, {"fieldSelector": selector})
         self._journal.listed(namespace, len(keys), len(items))
-        of_run, at = _by_run(items), self._clock.if_past(at)
+        of_run, at = _by_run(items), self._clock.past_or_long_ago(at)
         for key, run in zip(keys, known, strict=True):
             waited = len(self._cache.get_view(key))
             self._cache.on_run_list(key, of_run.get(key, []), revision, run, at)
@@ -141,7 +131,7 @@ class EventReader:
     async def _ask_for(
         self, keys: tuple[Key, ...], path: str, params: dict[str, str]
     ) -> tuple[list[Json], int]:
-        """List events. There are none where their definition was deleted, as with our chart."""
+        """List events. There are none if their definition was deleted, as with our chart."""
         try:
             return await self._read_list(path, params)
         except NotFoundError:
@@ -149,10 +139,10 @@ class EventReader:
                 raise
         return [], self._cache.get_newest_revision(keys) + 1
 
-    async def _keep_for_later(self, error: UnreachableError | ApiError) -> None:
+    async def _retry_later(self, error: UnreachableError | ApiError) -> None:
         self._wanted = self._reading | self._wanted
         self._asked.set()
-        if not isinstance(error, ExpiredError):  # else the pages took too long: try again at once
+        if not isinstance(error, ExpiredError):  # an expired list took too long: try again at once
             await self._outage.pause(error)
 
 

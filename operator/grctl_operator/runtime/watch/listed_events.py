@@ -1,8 +1,8 @@
 """ListedEvents: what is kept of a list of events while its pages are read.
 
 1. An event that cannot be read is passed over.
-2. Payloads that are known already, or for which the budget has no room, are left out: a list may be
-   larger than what is kept of it.
+2. Payloads that are known already, or for which the budget has no room, are left out. So a list may
+   be larger than what is kept of it.
 """
 
 from typing import Any

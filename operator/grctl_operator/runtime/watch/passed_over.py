@@ -1,8 +1,8 @@
 """PassedOver: the objects that could not be read, by uid and version.
 
-1. Each version is told once: in the log, and on the object itself as a core Event. What a list or a
-   watch shows again is not news.
-2. Only so many are remembered: beyond that one may be told again.
+1. Each version is reported once: in the log, and on the object itself as a core Event. A list or a
+   watch that shows it again is not news.
+2. At most MAX_REMEMBERED_OBJECTS are remembered: beyond that an object may be reported again.
 """
 
 import logging
@@ -15,7 +15,7 @@ from grctl_operator.runtime.people.announcer import involved_object
 from grctl_operator.runtime.people.notices import Notice
 from grctl_operator.views.reading import Unreadable, identity_of
 
-REMEMBERED = 10_000  # objects
+MAX_REMEMBERED_OBJECTS = 10_000
 PASSED = "The operator cannot read this object and passes it over until it is changed: "
 
 Announce = Callable[[Notice], None]
@@ -24,10 +24,10 @@ logger = logging.getLogger(__name__)
 
 
 class PassedOver:
-    """Notes which objects were passed over, and tells people of them.
+    """Notes the objects that were passed over, and reports them.
 
     Args:
-        announce: Writes a core Event about an object.
+        announce: Publishes a core Event on an object.
     """
 
     def __init__(self, announce: Announce) -> None:
@@ -41,19 +41,15 @@ class PassedOver:
             logger.error("object passed over", extra={"kind": kind, "error": why})
         elif self._known.get(found.uid) != found.version:
             self._remember(found)
-            self._tell(found)
-
-    def drop(self, uid: str) -> None:
-        """Forget an object that is gone, or was read."""
-        self._known.pop(uid, None)
+            self._report(found)
 
     def _remember(self, found: Unreadable) -> None:
         self._known[found.uid] = found.version
         self._known.move_to_end(found.uid)
-        if len(self._known) > REMEMBERED:
+        if len(self._known) > MAX_REMEMBERED_OBJECTS:
             self._known.popitem(last=False)
 
-    def _tell(self, found: Unreadable) -> None:
+    def _report(self, found: Unreadable) -> None:
         fields = {"kind": found.kind, "object": str(found.key), "error": found.why}
         logger.error("object passed over", extra=fields)
         about = involved_object(found.kind, *found.key, found.uid)

@@ -1,44 +1,39 @@
-"""RunStream: the watch of runs. It fills the RunCache and says whom to reconcile.
+"""RunStream: the watch of runs. It fills the RunCache and wakes the runs that changed.
 
-The list of all runs is complete before the one of events begins: see `event_stream`.
+The list of all runs is complete before the list of events begins: see `event_stream`.
 """
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from grctl.kube import RUNS
-from grctl_operator.runtime.watch.list_watch import ListWatch, Source
-from grctl_operator.runtime.watch.passed_over import PassedOver
-from grctl_operator.runtime.work_queue import WorkQueue
+from grctl_operator.runtime.watch.intake import Intake
+from grctl_operator.runtime.watch.list_watch import ListWatch
 from grctl_operator.views.reading import UnreadableError
-from grctl_operator.views.runs import Listed, RunCache, kept_run_of, key_of
+from grctl_operator.views.runs import ListedRuns, kept_run_of, key_of
 
 Json = dict[str, Any]
 
 
 class RunStream:
-    """Receives every change of a run."""
+    """Receives every change of a run of one namespace, or of all."""
 
-    def __init__(
-        self,
-        api: Source,
-        runs: RunCache,
-        queue: WorkQueue,
-        namespace: str | None = None,
-        *,
-        passed_over: PassedOver,
-        on_restart: Callable[[str], None],
-    ) -> None:
-        self._passed_over = passed_over
-        self._runs = runs
-        self._queue = queue
+    def __init__(self, intake: Intake, namespace: str | None = None) -> None:
+        self._passed_over = intake.passed_over
+        self._runs = intake.runs
+        self._queue = intake.queue
         self._namespace = namespace
-        self._listed: Listed = {}
-        """What the list that is being read has shown so far."""
-        self.watch = ListWatch(api, RUNS.path(namespace), self, on_restart=on_restart)
+        self._listed: ListedRuns = {}
+        """What the pages of the present list have shown so far."""
+        self.watch = ListWatch(
+            intake.api,
+            RUNS.path(namespace),
+            self,
+            on_restart=partial(intake.on_restart, RUNS.plural),
+        )
 
     def on_asking(self) -> None:
-        """Forget a list that was not read to its end."""
+        """Drop a list that was not read to its end."""
         self._listed = {}
 
     def on_page(self, items: list[Json]) -> None:
@@ -57,7 +52,7 @@ class RunStream:
         self._queue.sweep(self._runs.on_list(listed, revision, self._namespace))
 
     def on_change(self, change: str, item: Json) -> None:
-        """Take what is new; our own writes' echoes are not."""
+        """Take a change. The echo of a write of ours wakes nothing."""
         try:
             key = self._runs.on_change(change, item)
         except UnreadableError as error:
@@ -67,4 +62,4 @@ class RunStream:
             self._queue.add(key)
 
     def on_bookmark(self, revision: int) -> None:
-        """Nothing to do: runs are not compared with the stream's revision."""
+        """Do nothing: runs are not compared with the stream's revision."""

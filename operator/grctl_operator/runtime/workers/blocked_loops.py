@@ -20,7 +20,7 @@ from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.admission import NotHereError
 from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, RefusedError
 from grctl_operator.views.executions import ExecutionRegistry
-from grctl_operator.views.team import Group, Worker
+from grctl_operator.views.team import Group, WorkerProcess
 
 LONGEST_S = 300.0  # the worker's chart has the kubelet restart it by then too
 LARGEST = 8192  # bytes of a report
@@ -78,7 +78,7 @@ class BlockedLoops:
         self._note(worker, report)
         return web.Response(status=204)
 
-    def _note(self, worker: Worker, report: Blocked) -> None:
+    def _note(self, worker: WorkerProcess, report: Blocked) -> None:
         if report.over:
             self._began.pop(worker.instance, None)
             self._log("event loop of a worker was blocked", worker, report)
@@ -102,7 +102,7 @@ class BlockedLoops:
             if worker is not None and worker.blocked is not None
         }
 
-    def _blockage(self, worker: Worker, report: Blocked) -> Blockage:
+    def _blockage(self, worker: WorkerProcess, report: Blocked) -> Blockage:
         known = worker.blocked
         if known is not None and known.execution == report.execution:
             return known  # the line may be another each time: a write each time would be too much
@@ -117,13 +117,13 @@ class BlockedLoops:
             handler=f"{execution.handler_name} of {execution.workflow_id}" if execution else None,
         )
 
-    def _set(self, worker: Worker, blockage: Blockage | None) -> None:
+    def _set(self, worker: WorkerProcess, blockage: Blockage | None) -> None:
         if worker.blocked == blockage:
             return
         for key in self._registry.on_blockage(worker.instance, blockage):
             self._queue.add(key)
 
-    def _log(self, message: str, worker: Worker, report: Blocked) -> None:
+    def _log(self, message: str, worker: WorkerProcess, report: Blocked) -> None:
         execution = self._registry.find(report.execution)
         named = (
             {

@@ -54,7 +54,7 @@ from grctl_operator.runtime.workers.waiting_line import WaitingLine
 from grctl_operator.runtime.workers.worker_session import ProtocolError, WorkerSession
 from grctl_operator.views.executions import ExecutionRegistry
 from grctl_operator.views.offers import Offers
-from grctl_operator.views.team import Group, Worker
+from grctl_operator.views.team import Group, WorkerProcess
 
 HEARTBEAT = 10.0  # s: a ping; unanswered for half of it, the connection counts as broken
 CLOSED_GRACE = 1.0  # s: a worker's first try to reconnect, and its Hello
@@ -189,7 +189,7 @@ class Dispatcher:
         if waited is not None:
             self._offer_room(waited)  # room for more than one may have come up at once
 
-    def _choose(self, key: Key, group: Group, effect: decision.Dispatch) -> Worker | None:
+    def _choose(self, key: Key, group: Group, effect: decision.Dispatch) -> WorkerProcess | None:
         roster = self._registry.roster
         if not effect.alone:
             return roster.choose(group, effect.kind, effect.name, effect.but)
@@ -213,7 +213,7 @@ class Dispatcher:
             self._send(worker, message, each)
             effect = replace(effect, base=execution.id)
 
-    def _send(self, worker: Worker, message: Execute, event: Event | None) -> None:
+    def _send(self, worker: WorkerProcess, message: Execute, event: Event | None) -> None:
         self._registry.on_dispatch(message.execution, worker, ahead=message.ahead)
         self._sessions[worker.instance].send(message)
         self._journal.dispatched(message.execution, worker.name, event)
@@ -330,7 +330,7 @@ class Dispatcher:
         """Wake all runs that must look at a new catalogue, or as many as there is room for."""
         worker = self._registry.roster.find(instance)
         for group in worker.groups if worker else ():
-            if worker and self._registry.roster.alike(worker, group[1]) > 1:
+            if worker and self._registry.roster.count_alike(worker, group[1]) > 1:
                 self._offer_room(group)
                 continue
             for key in self._line.wake_all(group):
@@ -361,7 +361,7 @@ class Dispatcher:
             self._rest(worker)
         self._queue.add(key)
 
-    def _rest(self, worker: Worker) -> None:
+    def _rest(self, worker: WorkerProcess) -> None:
         """Rest a worker for a while: what it declines would be given to it again."""
         self._registry.set_resting(worker.instance, resting=True)
         doubled: float = FIRST_REST * 2 ** min(worker.declined - 1, MOST_DOUBLINGS)

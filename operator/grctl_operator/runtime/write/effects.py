@@ -70,7 +70,7 @@ class Effects:
             decision.Release: lambda _key, _run, effect: dispatcher.release(effect),
             decision.Settle: lambda key, _, effect: writer.settle(key, effect),
             decision.KeepPlace: lambda key, _, effect: writer.keep_place(key, effect.event),
-            decision.ListEvents: lambda key, _run, _: watches.read(key),
+            decision.ListEvents: lambda key, _run, _: watches.request_events(key),
             decision.ReadRun: lambda key, _run, _: self._read_run(key),
             decision.Announce: self._announce,
             decision.Hold: lambda key, run, _: finalizer.hold(key, run),
@@ -139,7 +139,7 @@ class Effects:
         try:
             item = await self._api.get(RUNS.path(key.namespace, key.name))
         except NotFoundError:
-            self._events.of(key).note_orphans(key, waiting, self._clock.if_past(at))
+            self._events.of(key).note_orphans(key, waiting, self._clock.past_or_long_ago(at))
         else:
             self._runs.on_answer(item)
         self._queue.add(key)

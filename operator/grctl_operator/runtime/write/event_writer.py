@@ -31,7 +31,8 @@ from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.write.turns import Turns
 from grctl_operator.views.event_caches import EventCaches
-from grctl_operator.views.events import KnownEvent, is_settled
+from grctl_operator.views.events import is_settled
+from grctl_operator.views.inbox import KnownEvent
 
 AT_ONCE = 16  # writes: as many as reconciles, so that neither crowds out the other
 AFTER_REFUSAL = 30.0  # s: no repetition mends it; a person may (an event that is too large)

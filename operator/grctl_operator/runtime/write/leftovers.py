@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from grctl.kube import EVENTS, Api, ApiError, ConflictError, NotFoundError, UnreachableError
 from grctl.models.phases import EventPhase
 from grctl_operator.runtime.people.metrics import Metrics
-from grctl_operator.runtime.watch.list_watch import list_pages
+from grctl_operator.runtime.watch.lists import list_pages
 
 KEPT = timedelta(days=1)
 FIRST_LOOK_S = 2.0  # after the takeover, which has more to ask for at first

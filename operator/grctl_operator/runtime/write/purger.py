@@ -17,7 +17,7 @@ from grctl.models import WorkflowRun
 from grctl.models.phases import SETTLED_PHASES, SETTLED_SELECTOR, EventPhase
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.outage import Outage
-from grctl_operator.runtime.watch.list_watch import list_pages
+from grctl_operator.runtime.watch.lists import list_pages
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.views.events import is_settled, key_of
 

@@ -23,7 +23,7 @@ from grctl.models.phases import SETTLED_SELECTOR
 from grctl_operator.engine.decision import Trim
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.people.metrics import Metrics
-from grctl_operator.runtime.watch.list_watch import list_pages
+from grctl_operator.runtime.watch.lists import list_pages
 from grctl_operator.views.events import is_settled, key_of
 from grctl_operator.views.runs import RunCache
 

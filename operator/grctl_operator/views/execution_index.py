@@ -1,4 +1,4 @@
-"""HeldExecutions: the index of executions, by run, by id, and by the worker that has them.
+"""ExecutionIndex: finds executions, by run, by id, and by the worker that has them.
 
 It finds entries and knows no rules: those are in `executions`. Pure data: no I/O, no clock.
 """
@@ -37,7 +37,7 @@ class Entry:
         return self.held.execution
 
 
-class HeldExecutions:
+class ExecutionIndex:
     """All executions that are known."""
 
     def __init__(self) -> None:

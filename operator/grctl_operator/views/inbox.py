@@ -1,0 +1,84 @@
+"""Inbox: the waiting events of one workflow id, in order, and what is known beside them.
+
+The cache of events decides what enters it (see `events`). Pure data: no I/O, no clock.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from operator import attrgetter
+
+from grctl_operator.engine.observation import Event, Events, Listing
+from grctl_operator.views.payloads import PayloadBudget
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEvent(Event):
+    """An event in the version that is known."""
+
+    version: str = ""
+    """Its resourceVersion, as last seen."""
+
+
+@dataclass(slots=True)
+class Inbox:
+    """What is known of one workflow id. Invariant: `events` are in the order of their places."""
+
+    events: dict[str, KnownEvent]
+    budget: PayloadBudget
+    moved: dict[str, None] = field(default_factory=dict)
+    """Uids of events that somebody changed, and whose status does not keep their place."""
+    floor: int = 0
+    """The revision of the last list of this run: older changes are ignored."""
+    complete_for: tuple[str, int] | None = None
+    listing: Listing | None = None
+    orphans: frozenset[str] = frozenset()
+    looked_at: datetime | None = None
+    in_doubt: frozenset[str] = frozenset()
+    leaving: bool = False
+    """Whether the run is gone, and the inbox stays only until the watch has passed the floor."""
+
+    def get_view(self, run_since: int | None) -> Events:
+        """Return what the engine is told. `run_since`: see `Events`."""
+        return Events(
+            self.events,
+            self.complete_for,
+            self.listing,
+            orphans=self.orphans,
+            looked_at=self.looked_at,
+            in_doubt=self.in_doubt,
+            moved=tuple(self.events[uid] for uid in self.moved),
+            run_since=run_since,
+        )
+
+    def change(self, event: KnownEvent, *, kept: bool) -> None:
+        """Note a change that somebody made. `kept`: the event's status keeps its place."""
+        known = self.events[event.uid]
+        self.events[event.uid] = event
+        if kept:
+            self.moved.pop(event.uid, None)
+        else:
+            self.moved[event.uid] = None
+        if event.place != known.place:
+            self.sort()
+
+    def drop(self, uid: str) -> bool:
+        """Remove an event. Return whether there was one."""
+        self.moved.pop(uid, None)
+        event = self.events.pop(uid, None)
+        if event is not None:
+            self.budget.release(event.payload)
+        return event is not None
+
+    def add(self, event: KnownEvent) -> bool:
+        """Add an event at its place. Return whether other events were behind that place already."""
+        last = next(reversed(self.events.values()), None)
+        self.events[event.uid] = event
+        if last is None or last.place <= event.place:
+            return False
+        self.sort()
+        return True
+
+    def sort(self) -> None:
+        """Order the events by their places."""
+        ordered = sorted(self.events.values(), key=attrgetter("place"))
+        self.events = {event.uid: event for event in ordered}
