@@ -27,7 +27,7 @@ def printable(text: str) -> str:
         >>> printable("a\nb\x1b[2J")
         'a b\\x1b[2J'
     """
-    return _escaped(" ".join(text.split("\n")))
+    return _escape(" ".join(text.split("\n")))
 
 
 def printable_lines(text: str, indent: str = "") -> str:
@@ -37,7 +37,7 @@ def printable_lines(text: str, indent: str = "") -> str:
         >>> printable_lines("a\nb\x1b[2J", indent="  ")
         'a\n  b\\x1b[2J'
     """
-    return f"\n{indent}".join(map(_escaped, text.split("\n")))
+    return f"\n{indent}".join(map(_escape, text.split("\n")))
 
 
 def json_escaped(text: str) -> str:
@@ -52,7 +52,7 @@ def json_escaped(text: str) -> str:
     return CONTROLS_BUT_NEWLINE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     if text.isprintable():
         return text
     return CONTROLS.sub(_visible, text.replace("\t", " "))

@@ -183,12 +183,12 @@ def _without_required(schema: Schema) -> Schema:
     return made
 
 
-def _ruled(schema: Schema, rule: str, message: str) -> Schema:
+def _with_rule(schema: Schema, rule: str, message: str) -> Schema:
     return {**schema, "x-kubernetes-validations": [{"rule": rule, "message": message}]}
 
 
 def _unchangeable(schema: Schema, message: str) -> Schema:
-    return {**_ruled(schema, UNCHANGED, message), **ONE_VALUE}
+    return {**_with_rule(schema, UNCHANGED, message), **ONE_VALUE}
 
 
 def _definition(
@@ -229,7 +229,7 @@ def run_crd() -> dict[str, Any]:
     schema = _object_schema(WorkflowRun)
     spec = schema["properties"]["spec"]["properties"]
     workflow = spec["workflow"]["properties"]
-    workflow["timeout"] = _ruled(workflow["timeout"], IN_RANGE, OUT_OF_RANGE)
+    workflow["timeout"] = _with_rule(workflow["timeout"], IN_RANGE, OUT_OF_RANGE)
     spec["workflow"] = _unchangeable(spec["workflow"], WORKFLOW_CHANGED)
     selectable = [".spec.workflow.type", ".status.phase"]
     return _definition(schema, "WorkflowRun", "wfr", RUN_COLUMNS, selectable)
@@ -241,7 +241,7 @@ def event_crd() -> dict[str, Any]:
     properties = schema["properties"]
     properties["spec"] = _unchangeable(properties["spec"], EVENT_CHANGED)
     spec = properties["spec"]["properties"]
-    spec["workflowId"] = _ruled(spec["workflowId"], f"self.matches(r'{NAME_PATTERN}')", NO_NAME)
+    spec["workflowId"] = _with_rule(spec["workflowId"], f"self.matches(r'{NAME_PATTERN}')", NO_NAME)
     selectable = [".spec.workflowId", ".status.phase"]
     return _definition(schema, "WorkflowEvent", "wfe", EVENT_COLUMNS, selectable)
 

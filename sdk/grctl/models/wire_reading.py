@@ -51,14 +51,14 @@ def read_from_worker(line: str) -> Hello | Outcome | Declined | Drain:
     """
     said = _parse(line)
     if said.get("kind") != "outcome":
-        return _validated_text(line)
+        return _validate_text(line)
     try:
-        return _validated(  # type: ignore[no-any-return]
+        return _validate(  # type: ignore[no-any-return]
             from_worker, {**said, "result": _with_raw_values(said.get("result"))}
         )
     except UnreadableMessageError as error:
         execution = _execution(said, str(error))
-        return _failed(execution, RunReason.BAD_OUTCOME, f"The outcome cannot be kept: {error}")
+        return _failure(execution, RunReason.BAD_OUTCOME, f"The outcome cannot be kept: {error}")
 
 
 def read_from_operator(line: str) -> Welcome | Execute | ReleaseExecution | Goodbye | Outcome:
@@ -87,9 +87,9 @@ def stand_in(message: Model, error: Exception) -> Outcome | None:
     why = f"A message about the execution cannot be written: {type(error).__name__}"
     match message:
         case Execute(execution=execution):
-            return _failed(execution, RunReason.FAILED, why)
+            return _failure(execution, RunReason.FAILED, why)
         case Outcome(execution=execution):
-            return _failed(execution, RunReason.BAD_OUTCOME, why)
+            return _failure(execution, RunReason.BAD_OUTCOME, why)
     return None
 
 
@@ -103,14 +103,14 @@ def _parse(line: str) -> Json:
     return said
 
 
-def _validated_text(line: str) -> Hello | Outcome | Declined | Drain:
+def _validate_text(line: str) -> Hello | Outcome | Declined | Drain:
     try:
         return from_worker.validate_json(line)
     except ValidationError as error:
         raise UnreadableMessageError(_text_of(error)) from None
 
 
-def _validated(adapter: TypeAdapter[Any], said: Json) -> Any:
+def _validate(adapter: TypeAdapter[Any], said: Json) -> Any:
     try:
         return adapter.validate_python(said)
     except ValidationError as error:
@@ -166,9 +166,9 @@ def _answer(execution: Execution, payload: Any, why: str) -> Outcome:
         text = f"The worker cannot read it: the payload or input {given.why}."
         return Outcome(execution=execution, result=Refused(message=text))
     text = f"The worker cannot read what it is to execute: {why}"
-    return _failed(execution, RunReason.FAILED, text)
+    return _failure(execution, RunReason.FAILED, text)
 
 
-def _failed(execution: Execution, reason: RunReason, why: str) -> Outcome:
+def _failure(execution: Execution, reason: RunReason, why: str) -> Outcome:
     error = RunError(type=reason, message=cut(why, MAX_MESSAGE_BYTES))
     return Outcome(execution=execution, result=Failed(reason=reason, error=error))

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from grctl.worker.problems import BadPayloadError, Problem, described, problem_of
+from grctl.worker.problems import BadPayloadError, Problem, describe_value, problem_of
 from grctl.worker.validating import validate_json
 from grctl.workflow.parameter import ABSENT, Parameter
 from grctl.workflow.signature import Signature
@@ -94,8 +94,8 @@ def _read_whole(parameter: Parameter, payload: Any) -> Reading:
 
 def _read_by_name(signature: Signature, payload: Any) -> Reading:
     if payload is not None and not isinstance(payload, dict):
-        names = ", ".join(each.shown for each in signature.parameters)
-        text = f"it {described(payload)}, not an object with the fields {names}"
+        names = ", ".join(each.shown_name for each in signature.parameters)
+        text = f"it {describe_value(payload)}, not an object with the fields {names}"
         return Reading({}, [Problem(text)])
     fields: dict[str, Any] = payload or {}
     reading = Reading({}, [])
@@ -113,7 +113,7 @@ def _read_field(parameter: Parameter, fields: dict[str, Any], reading: Reading) 
     if value is not ABSENT:
         value, problems = _validate(parameter, value)
     elif parameter.required:
-        problems = [Problem(f"{parameter.shown}: is missing")]
+        problems = [Problem(f"{parameter.shown_name}: is missing")]
     elif not reading.problems:  # a default may be made from the arguments before it
         value, problems = _default(parameter, reading.arguments)
     reading.problems.extend(problems)
@@ -129,7 +129,7 @@ def _default(parameter: Parameter, arguments: dict[str, Any]) -> tuple[Any, list
         why = error.errors(include_url=False)[0]["msg"]
     except Exception as error:  # noqa: BLE001  a factory of the user's
         why = f"{type(error).__name__}: {error}"
-    return ABSENT, [Problem(f"{parameter.shown}: is missing, and its default fails: {why}")]
+    return ABSENT, [Problem(f"{parameter.shown_name}: is missing, and its default fails: {why}")]
 
 
 def _validate(parameter: Parameter, value: Any) -> tuple[Any, list[Problem]]:
@@ -140,5 +140,7 @@ def _validate(parameter: Parameter, value: Any) -> tuple[Any, list[Problem]]:
         details = error.errors(include_url=False)
         return None, [problem_of(parameter, value, each) for each in details]
     except Exception as error:  # noqa: BLE001  a validator of the user's that expected other input
-        text = f"{parameter.shown}: {type(error).__name__}: {error} (it {described(value)})"
+        text = (
+            f"{parameter.shown_name}: {type(error).__name__}: {error} (it {describe_value(value)})"
+        )
         return None, [Problem(text, wrong_type=True)]

@@ -127,7 +127,7 @@ class OperatorConnection:
         """Send a message, or drop it if no operator has welcomed this worker."""
         if self._socket is None:
             return
-        text = _encoded(message)
+        text = _encode_or_replace(message)
         try:
             await self._socket.send_str(text)
         except (aiohttp.ClientError, ConnectionError) as error:
@@ -237,7 +237,7 @@ def _decode(line: str) -> Message | Outcome | None:
     return message
 
 
-def _encoded(message: Model) -> str:
+def _encode_or_replace(message: Model) -> str:
     """Write a message; if that fails, write the outcome that ends its execution."""
     try:
         return encode(message)

@@ -152,13 +152,13 @@ def _directive(handler: Handler[Any], transitions: Transitions, answer: Any) -> 
     if inspect.iscoroutine(answer):
         answer.close()
     raise BadOutcomeError(
-        f"{handler.name} returned {_shown(answer)}, which is not a Directive. End it with `return"
+        f"{handler.name} returned {_repr_of(answer)}, which is not a Directive. End it with `return"
         " ctx.next.wait_for_event()`, `return ctx.next.step(...)` or `return"
         " ctx.next.complete(...)`."
     )
 
 
-def _shown(answer: Any) -> str:
+def _repr_of(answer: Any) -> str:
     if answer is None:
         return "None"
     return f"{cut(repr(answer), 100)} ({type(answer).__name__})"

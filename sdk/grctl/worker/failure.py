@@ -39,10 +39,10 @@ def failure_for(reason: RunReason, message: str, stack_trace: str | None = None)
 
 def _type_name(error: BaseException) -> str:
     kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else _qualified(kind)
+    return kind.__qualname__ if kind.__module__ == "builtins" else _qualified_name(kind)
 
 
-def _qualified(kind: type) -> str:
+def _qualified_name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 

@@ -44,16 +44,16 @@ class BadPayloadError(ValueError):
 
 def problem_of(parameter: Parameter, value: Any, error: ErrorDetails) -> Problem:
     """Return the problem that pydantic found in a parameter's value."""
-    place = parameter.shown + "".join(
+    place = parameter.shown_name + "".join(
         f"[{each}]" if isinstance(each, int) else f".{each}" for each in error["loc"]
     )
     if error["type"] == "missing":
         return Problem(f"{place}: is missing")
-    text = f"{place}: {_message(parameter, error)} (it {described(error['input'])})"
+    text = f"{place}: {_message(parameter, error)} (it {describe_value(error['input'])})"
     return Problem(text, wrong_type=_is_about_a_type(error) and same_json(error["input"], value))
 
 
-def described(value: Any) -> str:
+def describe_value(value: Any) -> str:
     """Return a short description of a JSON value: `is a string, "high"`."""
     if value is None:
         return "is null"

@@ -61,7 +61,7 @@ class Parameter:
         return self.keys[0] if self.required and len(self.keys) == 1 else None
 
     @property
-    def shown(self) -> str:
+    def shown_name(self) -> str:
         """Its name for the sender of a payload."""
         return ".".join(map(str, self.paths[0].path))
 
