@@ -2,106 +2,15 @@
 
 import base64
 import json
-import os
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from grctl.kube import Api, Connection, ConnectionConfigError, UnreachableError
-from tests.kube.peer import (
-    NAME,
-    Requests,
-    recording_server,
-    run_kubectl,
-    running_proxy,
-    write_kubeconfig,
-)
-
-PODS = "/api/v1/pods"
-PLUGIN = """#!/bin/sh
-echo "$KUBERNETES_EXEC_INFO" > {directory}/told
-echo '{{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
-  "status": {{"token": "from-plugin"}}}}'
-"""
-
-
-@dataclass
-class Kubeconfigs:
-    """A directory of configs, and the recording server that they name."""
-
-    directory: Path
-    server: str
-    requests: Requests
-    certificate_names: list[str]
-    """Name in the client certificate of each request that had one."""
-
-    @property
-    def port(self) -> int:
-        return int(self.server.rpartition(":")[2])
-
-    def read(self, name: str) -> str:
-        return (self.directory / name).read_text(encoding="utf-8")
-
-    def write_credential(self) -> None:
-        """Write the output of a plugin that returns the certificate of `ann`."""
-        certificate, key = self.read("client.pem"), self.read("client.key")
-        status = {"clientCertificateData": certificate, "clientKeyData": key}
-        head = {"apiVersion": PLUGIN_USER["apiVersion"], "kind": "ExecCredential"}
-        text = json.dumps({**head, "status": status})
-        (self.directory / "credential").write_text(text, encoding="utf-8")
-
-    def write(self, name: str = "config", **parts: Any) -> Path:
-        return write_kubeconfig(self.directory / name, parts.pop("server", self.server), **parts)
-
-    async def request_by_both(self, environment: dict[str, str]) -> list[tuple[str, str]]:
-        """Send a request by kubectl and by our client. Return the credentials, which are equal."""
-        code, errors = await run_kubectl(environment)
-        assert code == 0, errors
-        await _list_pods()
-        (path, kubectls_message), (our_path, our_message) = self.requests[-2:]
-        assert our_message == kubectls_message
-        assert our_path == path
-        return our_message
-
-
-async def _list_pods() -> None:
-    async with Api(await Connection.find()) as api:
-        await api.get(PODS)
-
-
-@pytest.fixture
-async def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kubeconfigs]:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    plugin = tmp_path / "plugin"
-    plugin.write_text(PLUGIN.format(directory=tmp_path), encoding="utf-8")
-    plugin.chmod(0o700)
-    (tmp_path / "token").write_text("from-file\n", encoding="utf-8")
-    async with recording_server(tmp_path) as (server, asked, certificate_names):
-        yield Kubeconfigs(tmp_path, server, asked, certificate_names)
-
-
-def set_kubeconfig(
-    monkeypatch: pytest.MonkeyPatch, *paths: Path | str, **more: str
-) -> dict[str, str]:
-    """Set $KUBECONFIG and other variables for our client. Return them, for kubectl."""
-    environment = {"KUBECONFIG": os.pathsep.join(map(str, paths)), **more}
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    return environment
-
-
-PLUGIN_USER = {
-    "apiVersion": "client.authentication.k8s.io/v1",
-    "command": "./plugin",
-    "interactiveMode": "IfAvailable",
-    "env": [{"name": "A", "value": "b"}],
-}
+from grctl.kube import Api, Connection, UnreachableError
+from tests.kube.conftest import PLUGIN_USER, PODS, Kubeconfigs, list_pods, set_kubeconfig
+from tests.kube.peer import NAME, run_kubectl, running_proxy
 
 
 @pytest.mark.parametrize(
@@ -155,7 +64,7 @@ async def test_the_key_of_an_extra_is_escaped(
     user = {"as": "ann", "as-user-extra": {"example.com/why": ["x"]}}
     set_kubeconfig(monkeypatch, configs.write(user=user))
 
-    await _list_pods()
+    await list_pods()
 
     assert ("impersonate-extra-example.com%2fwhy", "x") in configs.requests[-1][1]
 
@@ -251,7 +160,7 @@ async def test_the_servers_certificate_may_have_another_name(
     environment = set_kubeconfig(monkeypatch, configs.write("other", cluster=trusted))
     assert (await run_kubectl(environment))[0] == 1
     with pytest.raises(UnreachableError, match="certificate"):
-        await _list_pods()
+        await list_pods()
 
 
 async def test_the_kubeconfigs_proxy_is_used_also_for_a_server_on_this_machine(
@@ -286,162 +195,6 @@ async def test_the_environments_proxy_is_not_used_for_a_server_on_this_machine(
         )
 
     assert requests == [f"CONNECT {NAME}:6443"] * 2
-
-
-REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str, str]] = {
-    "groups": (None, {"as-groups": ["g"]}, {}, "without impersonating", "without a user in 'as'"),
-    "two": (None, {"token": "t", "username": "u"}, {}, "more than one", "a token and a username"),
-    "file": (None, {"tokenFile": "missing"}, {}, "no such file", "the tokenFile of its user 'a'"),
-    "plugin": (
-        None,
-        {"exec": {**PLUGIN_USER, "command": "no-such", "installHint": "Get it."}},
-        {},
-        "Get it.",
-        "its user 'a' needs the plugin 'no-such': No such file or directory. Get it.",
-    ),
-    "fails": (
-        None,
-        {"exec": {**PLUGIN_USER, "command": "false"}},
-        {},
-        "exit code 1",
-        "its user 'a': the plugin 'false' ended with 1",
-    ),
-    "says nothing": (
-        None,
-        {"exec": {**PLUGIN_USER, "command": "true"}},
-        {},
-        "getting credentials",
-        "its plugin gave no ExecCredential",
-    ),
-    "text in env": (
-        None,
-        {"exec": {**PLUGIN_USER, "env": ["A=1"]}},
-        {},
-        "cannot unmarshal",
-        "each entry of 'env' of exec of its user 'a' must be a mapping",
-    ),
-    "number in env": (
-        None,
-        {"exec": {**PLUGIN_USER, "env": [{"name": "A", "value": 1}]}},
-        {},
-        "cannot unmarshal",
-        "'value' of an entry of 'env' of exec of its user 'a' must be text, not of type int",
-    ),
-    "number in auth-provider": (
-        None,
-        {"auth-provider": {"name": "oidc", "config": {"id-token": 5}}},
-        {},
-        "cannot unmarshal",
-        "'id-token' of config of auth-provider of its user 'a' must be text, not of type int",
-    ),
-    "no key": (
-        None,
-        {"client-certificate": "ca.pem"},
-        {},
-        "client-key-data or client-key must be specified",
-        "its user 'a' has one of client-certificate and client-key, not both",
-    ),
-    "token": (
-        None,
-        {"token": "t\nx"},
-        {},
-        "invalid header field value",
-        "a token has a line break or another control character in it",
-    ),
-    "version": (
-        None,
-        {"exec": {**PLUGIN_USER, "apiVersion": "client.authentication.k8s.io/v1alpha1"}},
-        {},
-        "invalid apiVersion",
-        "has no apiVersion of client.authentication.k8s.io/v1",
-    ),
-    "terminal": (
-        None,
-        {"exec": {**PLUGIN_USER, "interactiveMode": "Always"}},
-        {},
-        "not a terminal",
-        "exec of its user 'a' needs a terminal",
-    ),
-    "proxy": ({"proxy-url": "ftp://a"}, None, {}, "unsupported scheme", "its proxy-url is 'ftp:"),
-    "authority": (
-        {"certificate-authority": "ca.pem", "insecure-skip-tls-verify": True},
-        None,
-        {},
-        "not allowed",
-        "its cluster 'a' has an authority, and wants none to be checked",
-    ),
-    "data": (
-        {"certificate-authority-data": "%"},
-        None,
-        {},
-        "illegal base64",
-        "certificate-authority-data of its cluster 'a' is not base64",
-    ),
-    "provider": (
-        None,
-        {"auth-provider": {"name": "azure"}},
-        {},
-        "azure",
-        "the auth-provider 'azure'; there is only oidc",
-    ),
-    "context": (None, None, {"current-context": "b"}, "was not found", "it has no context 'b'"),
-    "twice": (
-        None,
-        None,
-        {"users": [{"name": "a", "user": {"token": "t"}}] * 2},
-        "duplicate name",
-        "two of its users are named 'a'",
-    ),
-    "type": (None, {"token": 7}, {}, "cannot unmarshal number", "'token' of its user 'a' must be"),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
-async def test_a_kubeconfig_that_kubectl_refuses_is_refused_in_one_line(
-    configs: Kubeconfigs, monkeypatch: pytest.MonkeyPatch, case: Any
-) -> None:
-    cluster, user, more, kubectls_message, our_message = case
-    environment = set_kubeconfig(monkeypatch, configs.write(cluster=cluster, user=user, **more))
-
-    code, errors = await run_kubectl(environment)
-    assert code == 1
-    assert kubectls_message in errors
-    with pytest.raises(ConnectionConfigError) as raised:
-        await _list_pods()
-    assert our_message in str(raised.value)
-    assert "\n" not in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    ("status", "our_message"),
-    [
-        ({"token": 5}, "'token' of status of it must be text, not of type int"),
-        ({"token": ["t"]}, "'token' of status of it must be text, not of type list"),
-        ({"clientCertificateData": 1, "clientKeyData": 2}, "must be text, not of type int"),
-        (
-            {"token": "t", "expirationTimestamp": "2020-01-01T00:00:00"},
-            "expirationTimestamp '2020-01-01T00:00:00' has no time zone",
-        ),
-        ({"token": "t", "expirationTimestamp": "soon"}, "soon"),
-        ("t", "'status' of it must be a mapping"),
-    ],
-    ids=str,
-)
-async def test_a_plugins_answer_that_is_not_a_credential_is_refused(
-    configs: Kubeconfigs, status: Any, our_message: str
-) -> None:
-    answer = {"apiVersion": PLUGIN_USER["apiVersion"], "kind": "ExecCredential", "status": status}
-    (configs.directory / "credential").write_text(json.dumps(answer), encoding="utf-8")
-    plugin = configs.directory / "plugin"
-    plugin.write_text(f"#!/bin/sh\ncat {configs.directory}/credential", encoding="utf-8")
-    path = configs.write(user={"exec": PLUGIN_USER})
-
-    code, errors = await run_kubectl({"KUBECONFIG": str(path)})
-    assert code == 1, errors
-    with pytest.raises(ConnectionConfigError) as raised:
-        await (await Connection.find(path)).authorization()
-    assert "its plugin gave no ExecCredential" in str(raised.value)
-    assert our_message in str(raised.value)
 
 
 async def test_a_plugin_is_asked_again_only_when_its_token_has_expired(
