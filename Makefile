@@ -32,6 +32,7 @@ $(READY): requirements-dev.lock pyproject.toml
 PLAIN := tools sdk/grctl/kube tests/kube operator/grctl_local tests/local tests/conformance benchmarks tests/benchmarks examples tests/charts tests/gitops charts tests/lab tests/scenarios tests/torture tests/history e2e
 # Where the language and the names are checked (tools/language.py).
 
+PLAIN += sdk/grctl/cli tests/cli sdk/grctl/client tests/client
 PLAIN += docs README.md CONTRIBUTING.md CHANGELOG.md tests/docs tests/examples tests/tools
 PLAIN += sdk/grctl/arguments.py sdk/grctl/backoff.py sdk/grctl/terminal.py
 PLAIN += sdk/grctl/json sdk/grctl/serving sdk/grctl/logs sdk/grctl/models sdk/grctl/workflow sdk/grctl/worker

@@ -2,9 +2,12 @@
 
 import math
 import os
+import re
 from datetime import timedelta
 from typing import Any
 
+NAMESPACE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+MAX_NAMESPACE_LENGTH = 63  # characters: a DNS label
 LONGEST_TIMEOUT_S = 1e10  # 300 years: longer ones mean for ever, and no clock overflows
 
 
@@ -48,6 +51,15 @@ def check_optional_duration(name: str, given: Any) -> None:
     if given is not None and not isinstance(given, timedelta):
         hint = f"write timedelta(seconds={given!r})" if _is_number(given) else ""
         raise wrong_type(name, given, "a timedelta", hint)
+
+
+def check_namespace_name(name: str) -> None:
+    """Raise ValueError for a text that cannot be the name of a namespace."""
+    if not (len(name) <= MAX_NAMESPACE_LENGTH and NAMESPACE_NAME.fullmatch(name)):
+        raise ValueError(
+            f"namespace {name!r} is not a name of a namespace: 1 to {MAX_NAMESPACE_LENGTH}"
+            " lower-case letters, digits and '-', beginning and ending with a letter or digit."
+        )
 
 
 def seconds_of(name: str, given: Any) -> float | None:

@@ -1,1 +1,1 @@
-"""The commands, as a person types them."""
+"""Tests of the commands, as a person types them."""

@@ -1,4 +1,4 @@
-"""An API server that knows our resources, and the command line."""
+"""An API server with our CRDs, and the command line."""
 
 import asyncio
 import threading
@@ -16,7 +16,7 @@ from grctl.models.crds import all_crds
 from grctl_local import LocalServer
 
 Grctl = Callable[..., Result]
-T = TypeVar("T")
+Answer = TypeVar("Answer")
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def grctl() -> Grctl:
-    """Run a command in this process."""
+    """Return a function that runs a command in this process."""
 
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(app, list(arguments))
@@ -39,14 +39,14 @@ def grctl() -> Grctl:
 
 @pytest.fixture
 def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Name the kubeconfig of an API server in $KUBECONFIG: commands run loops of their own."""
+    """Serve an API from another thread, as commands run their own loops. Set $KUBECONFIG."""
     path = tmp_path / "kubeconfig"
     monkeypatch.setenv("KUBECONFIG", str(path))
     with _in_thread(lambda ready, stop: _serve(path, ready, stop)):
         yield path
 
 
-def run_of(kubeconfig: Path, name: str) -> dict[str, Any]:
+def read_run(kubeconfig: Path, name: str) -> dict[str, Any]:
     """Read a run."""
 
     async def read() -> dict[str, Any]:
@@ -56,10 +56,10 @@ def run_of(kubeconfig: Path, name: str) -> dict[str, Any]:
     return asyncio.run(read())
 
 
-def api_does(kubeconfig: Path, act: Callable[[Api], Awaitable[T]]) -> T:
-    """Send one request, and return its answer."""
+def send_request(kubeconfig: Path, act: Callable[[Api], Awaitable[Answer]]) -> Answer:
+    """Send one request. Return its answer."""
 
-    async def do() -> T:
+    async def do() -> Answer:
         async with Api(await Connection.find(kubeconfig)) as api:
             return await act(api)
 
@@ -67,7 +67,7 @@ def api_does(kubeconfig: Path, act: Callable[[Api], Awaitable[T]]) -> T:
 
 
 def set_status(kubeconfig: Path, name: str, status: dict[str, Any]) -> None:
-    """Give a run a status, as the operator would."""
+    """Write the status of a run, as the operator would."""
 
     async def write() -> None:
         async with Api(await Connection.find(kubeconfig)) as api:
@@ -88,7 +88,7 @@ async def _serve(path: Path, ready: Callable[[], None], stop: asyncio.Event) -> 
 
 @contextmanager
 def _in_thread(serve: Callable[..., object]) -> Iterator[None]:
-    """Have something served by another thread's event loop."""
+    """Run a server in the event loop of another thread."""
     ready, loop, stop = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve(ready.set, stop)))  # type: ignore[arg-type]
     thread.start()

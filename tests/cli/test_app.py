@@ -23,7 +23,7 @@ COMMANDS = [
 ]
 
 
-def test_help_lists_every_command_in_the_order_of_a_persons_day(grctl: Grctl) -> None:
+def test_help_lists_every_command_in_the_order_of_first_use(grctl: Grctl) -> None:
     lines = grctl("--help").output.splitlines()
     first = lines.index("Commands:") + 1
     listed = lines[first : lines.index("", first)]
@@ -31,7 +31,7 @@ def test_help_lists_every_command_in_the_order_of_a_persons_day(grctl: Grctl) ->
     assert not any(line.endswith("...") for line in listed)
 
 
-def test_help_says_what_an_exit_code_means(grctl: Grctl) -> None:
+def test_help_explains_the_exit_codes(grctl: Grctl) -> None:
     assert "Exit codes: 0 done; 1" in grctl("--help").output
 
 
@@ -66,7 +66,7 @@ def test_an_unknown_command_is_a_wrong_call(grctl: Grctl) -> None:
 
 @pytest.mark.parametrize("number", ["-1", "65536", "99999", "1" * 5000, "x", "", "1.5"])
 @pytest.mark.parametrize("flag", ["dev --port", "dev --operator-port", "worker a:b --http-port"])
-def test_a_port_that_there_is_not_is_a_wrong_call(grctl: Grctl, flag: str, number: str) -> None:
+def test_an_invalid_port_is_a_wrong_call(grctl: Grctl, flag: str, number: str) -> None:
     command, *others, option = flag.split()
     done = grctl(command, *others, f"{option}={number}")
     assert done.exit_code == 2
@@ -81,9 +81,7 @@ def test_dev_refuses_a_kubeconfig_that_is_not_a_file(grctl: Grctl, tmp_path: Pat
 
 @pytest.mark.usefixtures("kubeconfig")
 @pytest.mark.parametrize("name", ["..", ".", "/", "a/b", "Shop", "größe", "x" * 64, "\ud800", "-"])
-def test_a_namespace_that_none_can_be_called_is_refused_before_anything_is_asked(
-    grctl: Grctl, name: str
-) -> None:
+def test_an_invalid_namespace_is_refused_before_any_request(grctl: Grctl, name: str) -> None:
     for command in (
         ["start", "Order", "order-1"],
         ["send", "order-1", "e"],
@@ -92,20 +90,22 @@ def test_a_namespace_that_none_can_be_called_is_refused_before_anything_is_asked
     ):
         done = grctl(*command, "-n", name)
         assert (done.exit_code, done.stdout) == (1, "")
-        told = f"grctl: namespace {name!r} is not a name of a namespace: 1 to"
-        assert done.stderr.startswith(told)
+        message = f"grctl: namespace {name!r} is not a name of a namespace: 1 to"
+        assert done.stderr.startswith(message)
 
 
 @pytest.mark.usefixtures("kubeconfig")
 @pytest.mark.parametrize("command", [["start", "\ud800", "order-1"], ["send", "order-1", "\ud800"]])
-def test_half_a_character_is_refused_in_words(grctl: Grctl, command: list[str]) -> None:
+def test_a_name_with_half_a_character_is_refused_in_one_line(
+    grctl: Grctl, command: list[str]
+) -> None:
     done = grctl(*command)
     assert done.exit_code == 1
     assert "'\\ud800' has half a character (a surrogate): no JSON can." in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_a_path_that_no_file_can_have_is_one_line(grctl: Grctl) -> None:
+def test_an_invalid_path_is_reported_in_one_line(grctl: Grctl) -> None:
     done = grctl("list", "--kubeconfig", "x" * 300)
     assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
     assert "File name too long" in done.stderr
@@ -123,7 +123,7 @@ def test_a_full_disk_is_not_reported_as_a_defect(
     assert capsys.readouterr().err == "grctl: [Errno 28] No space left on device\n"
 
 
-def test_a_defect_is_one_line(
+def test_a_defect_is_reported_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken() -> None:

@@ -1,4 +1,4 @@
-"""TAB, as the shells ask for it."""
+"""Completion at TAB, as the shells ask for it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,22 +14,22 @@ Complete = Callable[..., list[str]]
 
 
 @pytest.fixture(autouse=True)
-def _busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(completing, "PATIENCE", 60.0)
+def _long_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completing, "COMPLETION_TIMEOUT_S", 60.0)
 
 
 @pytest.fixture
 def complete() -> Complete:
-    """Give what is offered for the last word of a command line."""
+    """Return a function that completes the last word of a command line."""
 
     def ask(line: str) -> list[str]:
         words = line.split(" ")
-        asked = {
+        environment = {
             "_GRCTL_COMPLETE": "complete_bash",
             "COMP_WORDS": line,
             "COMP_CWORD": str(len(words) - 1),
         }
-        done = CliRunner().invoke(app, [], prog_name="grctl", env=asked)
+        done = CliRunner().invoke(app, [], prog_name="grctl", env=environment)
         assert done.stderr == ""
         return done.stdout.split()
 
@@ -61,14 +61,14 @@ def test_options_may_stand_before_the_command(complete: Complete) -> None:
 
 
 @pytest.mark.usefixtures("_runs")
-def test_ids_are_those_that_the_command_can_do_something_about(complete: Complete) -> None:
+def test_commands_for_active_runs_offer_only_their_ids(complete: Complete) -> None:
     assert complete("grctl describe ord") == ["order-1", "order-2"]
     for command in ("send", "cancel", "terminate"):
         assert complete(f"grctl {command} ") == ["order-2", "other"]
 
 
 @pytest.mark.usefixtures("_runs")
-def test_event_names_are_those_of_the_run(complete: Complete) -> None:
+def test_the_offered_event_names_are_those_of_the_run(complete: Complete) -> None:
     assert complete("grctl send order-2 ") == ["approve", "order.rejected", "set_priority"]
     assert complete("grctl send order-2 set") == ["set_priority"]
     assert complete("grctl send other ") == []
@@ -76,13 +76,13 @@ def test_event_names_are_those_of_the_run(complete: Complete) -> None:
 
 
 @pytest.mark.usefixtures("_runs")
-def test_a_namespace_that_was_given_is_looked_into(complete: Complete) -> None:
+def test_ids_are_those_of_the_given_namespace(complete: Complete) -> None:
     assert complete("grctl send -n kube-system ") == []
     assert complete("grctl send -n default or") == ["order-2"]
 
 
 @pytest.mark.usefixtures("_runs")
-def test_types_are_those_that_runs_have(complete: Complete) -> None:
+def test_the_offered_types_are_those_of_all_runs(complete: Complete) -> None:
     assert complete("grctl start ") == ["ProcessOrder"]
     assert complete("grctl list --type Pro") == ["ProcessOrder"]
 
@@ -91,7 +91,7 @@ def test_phases_need_no_api(complete: Complete) -> None:
     assert complete("grctl list --phase T") == ["Terminated", "TimedOut"]
 
 
-def test_without_an_api_nothing_is_offered_and_nothing_said(
+def test_completion_without_an_api_offers_nothing_and_writes_no_error(
     complete: Complete, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     broken = tmp_path / "kubeconfig"
@@ -102,10 +102,10 @@ def test_without_an_api_nothing_is_offered_and_nothing_said(
 
 
 @pytest.mark.usefixtures("_runs")
-def test_an_api_that_takes_its_time_is_not_waited_for(
+def test_completion_does_not_wait_for_a_slow_api(
     complete: Complete, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(completing, "PATIENCE", 0.0)
+    monkeypatch.setattr(completing, "COMPLETION_TIMEOUT_S", 0.0)
     assert complete("grctl send ") == []
 
 
@@ -129,16 +129,14 @@ def test_an_api_that_takes_its_time_is_not_waited_for(
     ],
 )
 @pytest.mark.usefixtures("_runs")
-def test_every_shell_is_answered_in_its_own_way(
-    shell: str, asked: dict[str, str], offered: str
-) -> None:
+def test_each_shell_gets_its_own_format(shell: str, asked: dict[str, str], offered: str) -> None:
     env = {"_GRCTL_COMPLETE": f"complete_{shell}", **asked}
     done = CliRunner().invoke(app, [], prog_name="grctl", env=env)
     assert done.stdout.strip() == offered
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_for_a_shell_asks_us(shell: str) -> None:
+def test_the_script_for_a_shell_calls_grctl(shell: str) -> None:
     env = {"_GRCTL_COMPLETE": f"source_{shell}"}
     done = CliRunner().invoke(app, [], prog_name="grctl", env=env)
     assert done.exit_code == 0

@@ -23,7 +23,7 @@ def event(name: str, **status: Any) -> WorkflowEvent:
 
 
 def renamed(event: WorkflowEvent, event_name: str) -> WorkflowEvent:
-    """Give it an event name, which may be any text."""
+    """Return an event with another event name, which may be any text."""
     spec = event.spec.model_copy(update={"event_name": event_name})
     return event.model_copy(update={"spec": spec})
 
@@ -109,7 +109,7 @@ def test_a_failed_run_shows_its_reason_and_its_error_with_the_stack_trace() -> N
     ]
 
 
-def test_a_reason_is_shown_where_it_says_more_than_the_phase() -> None:
+def test_a_reason_is_shown_if_it_says_more_than_the_phase() -> None:
     def reason(phase: str, reason: str) -> list[str]:
         lines = lines_of(run(phase=phase, conditions=[condition(reason)]))
         return [line for line in lines if line.startswith("Reason")]
@@ -120,7 +120,7 @@ def test_a_reason_is_shown_where_it_says_more_than_the_phase() -> None:
     assert reason("Completed", "Completed") == []
 
 
-def test_what_was_asked_of_an_active_run_is_shown() -> None:
+def test_an_active_run_shows_that_it_was_asked_to_end() -> None:
     asked = {"cancel": True, "workflow": {"type": "ProcessOrder", "timeout": "1h"}}
     lines = lines_of(run(asked, phase="Running"))
     assert "Asked      to cancel" in lines
@@ -129,7 +129,7 @@ def test_what_was_asked_of_an_active_run_is_shown() -> None:
     assert not any(line.startswith(("Asked", "Times out")) for line in ended)
 
 
-def test_a_running_run_shows_what_runs_where_and_which_attempt() -> None:
+def test_a_running_run_shows_handler_worker_and_attempt() -> None:
     step = {"name": "pay", "kind": "step", "attempt": 2, "worker": "vm", "since": NOON.isoformat()}
     assert (
         "Runs       step handler pay on vm, attempt 2, since 2026-11-23 12:00:00 UTC (5m ago)"
@@ -137,7 +137,7 @@ def test_a_running_run_shows_what_runs_where_and_which_attempt() -> None:
     )
 
 
-def test_an_event_that_is_being_handled_waits_no_more() -> None:
+def test_an_event_that_is_being_handled_is_not_shown_as_waiting() -> None:
     step = {"name": "a", "kind": "event", "eventUid": "uid-a", "since": NOON.isoformat()}
     lines = lines_of(run(phase="Running", step=step), event("a"), event("b"))
     assert lines[lines.index("Waiting events, in order") :] == [
@@ -152,7 +152,7 @@ def test_a_result_of_any_json_is_shown() -> None:
     assert "Result     false" in lines_of(run(phase="Completed", result=False))
 
 
-def test_of_many_events_the_first_that_wait_and_the_last_settled_are_shown() -> None:
+def test_only_the_first_waiting_and_the_last_settled_events_are_shown() -> None:
     settled = [
         event(f"e{n}", phase="Processed", reason="Handled", sequence=n) for n in range(1, 15)
     ]
@@ -163,10 +163,10 @@ def test_of_many_events_the_first_that_wait_and_the_last_settled_are_shown() -> 
     assert lines[-1].split() == ["14", "e14", "Processed"]
 
 
-def test_long_texts_are_broken_at_the_edge_of_a_terminal() -> None:
-    told = "It has no such handler; it has approve, reject, and others."
+def test_a_long_text_is_wrapped_at_the_edge_of_a_terminal() -> None:
+    message = "It has no such handler; it has approve, reject, and others."
     lines = lines_of(
-        run(message=told), event("x", phase="Rejected", message=told, sequence=1), width=50
+        run(message=message), event("x", phase="Rejected", message=message, sequence=1), width=50
     )
     assert lines[3:5] == [
         "Message    It has no such handler; it has approve,",
@@ -181,7 +181,7 @@ def test_the_input_is_shown() -> None:
     assert 'Input      {"order_id": "größe"}' in lines_of(run(given))
 
 
-def test_a_terminal_obeys_nothing_of_what_others_wrote() -> None:
+def test_control_characters_in_a_run_and_its_events_are_escaped() -> None:
     evil = "\x1b[2J"
     shown = lines_of(
         run(message=evil, store={evil: evil}, error={"type": "E", "message": evil}),
@@ -192,7 +192,7 @@ def test_a_terminal_obeys_nothing_of_what_others_wrote() -> None:
     assert len([line for line in shown if r"\x1b[2J" in line]) == 5
 
 
-def test_a_timeout_that_nobody_can_count_is_shown_as_none_that_comes() -> None:
+def test_a_timeout_beyond_the_calendar_is_shown_as_never() -> None:
     endless = run({"workflow": {"type": "ProcessOrder", "timeout": "99999999999h"}})
 
     assert "Times out  never: its timeout is beyond the calendar" in lines_of(endless)

@@ -18,9 +18,9 @@ from tests.lab.kubectl import KUBECTL
 
 ROOT = Path(__file__).parent.parent.parent
 MANIFESTS = ROOT / "examples" / "manifests"
-GONE = "https://127.0.0.1:1"
+UNUSED_SERVER = "https://127.0.0.1:1"
 NO_CERTIFICATE = "none"
-PATIENCE = 30.0  # s: for three interpreters to start on a busy machine
+PROCESS_TIMEOUT_S = 30.0  # for three interpreters to start on a busy machine
 BUSY = """
 import asyncio
 from grctl.workflow import Workflow
@@ -40,7 +40,7 @@ spec: {workflow: {type: Busy}}
 """
 
 
-class Dev:
+class DevProcess:
     """A running `grctl dev`."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", directory: Path) -> None:
@@ -52,7 +52,7 @@ class Dev:
         return (self._directory / "log").read_text(encoding="utf-8")
 
     def until(self, holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + PROCESS_TIMEOUT_S
         while not holds():
             assert time.monotonic() < deadline, self.log
             time.sleep(0.02)
@@ -80,14 +80,14 @@ class Dev:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=PROCESS_TIMEOUT_S,
             check=False,
         )
         assert done.returncode == 0, done.stderr + self.log
         return done.stdout
 
-    def ends(self) -> int:
-        return self.process.wait(PATIENCE)
+    def wait_for_end(self) -> int:
+        return self.process.wait(PROCESS_TIMEOUT_S)
 
 
 def _pids(*command: str) -> list[int]:
@@ -95,8 +95,8 @@ def _pids(*command: str) -> list[int]:
     return [int(pid) for pid in done.stdout.split()]
 
 
-def runs(pid: int) -> bool:
-    """Say whether a process does anything: one that is dead and not yet buried does not."""
+def is_running(pid: int) -> bool:
+    """Whether a process runs. A zombie does not."""
     done = subprocess.run(
         ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
@@ -122,14 +122,14 @@ def started_worker(
             process.kill()
 
 
-def refused_without_a_token(directory: Path, url: str) -> bool:
-    """Start a worker that has no token. Return whether it says that this is why it is refused."""
+def is_refused_without_a_token(directory: Path, url: str) -> bool:
+    """Start a worker without a token. Return whether it reports that as the reason of a refusal."""
     with started_worker(directory, url) as process:
-        patience = threading.Timer(PATIENCE, process.kill)
-        patience.start()
+        timer = threading.Timer(PROCESS_TIMEOUT_S, process.kill)
+        timer.start()
         assert process.stdout
         refused = any("No token came" in line for line in process.stdout)
-        patience.cancel()
+        timer.cancel()
         return refused
 
 
@@ -138,7 +138,7 @@ def without_settings() -> dict[str, str]:
 
 
 @contextmanager
-def developing(directory: Path, *arguments: str, **settings: str) -> Iterator[Dev]:
+def developing(directory: Path, *arguments: str, **settings: str) -> Iterator[DevProcess]:
     environment = {**without_settings(), **settings}
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -149,14 +149,14 @@ def developing(directory: Path, *arguments: str, **settings: str) -> Iterator[De
             stderr=subprocess.STDOUT,
         )
     try:
-        yield Dev(process, directory)
+        yield DevProcess(process, directory)
     finally:
         if process.poll() is None:
             process.terminate()
-            process.wait(PATIENCE)
+            process.wait(PROCESS_TIMEOUT_S)
 
 
-def test_an_order_runs_through_it_and_a_signal_leaves_nothing_running(tmp_path: Path) -> None:
+def test_dev_runs_an_order_and_leaves_no_process_after_a_signal(tmp_path: Path) -> None:
     with developing(tmp_path, "examples.orders:order") as dev:
         dev.until_logged("Ctrl-C stops everything.")
         assert f"export KUBECONFIG={tmp_path}/.grctl/kubeconfig" in dev.log
@@ -166,19 +166,19 @@ def test_an_order_runs_through_it_and_a_signal_leaves_nothing_running(tmp_path: 
         shown = dev.kubectl("get", "wfr,wfe")
         children = dev.children()
         dev.process.send_signal(signal.SIGTERM)
-        code = dev.ends()
+        code = dev.wait_for_end()
     assert "Completed" in shown
     assert shown.count("Processed") == 2
     assert code == 0
     assert len(children) == 3
-    assert not any(map(runs, children))
+    assert not any(map(is_running, children))
     ends = [
         dev.log.index(text) for text in ("| Stopping", "worker disconnected", "operator stopped")
     ]
     assert ends == sorted(ends)
 
 
-def test_its_operator_takes_workers_by_the_token_that_it_wrote_only(tmp_path: Path) -> None:
+def test_the_operator_of_dev_accepts_only_workers_with_its_token(tmp_path: Path) -> None:
     with developing(tmp_path) as dev:
         dev.until_logged("| Ready.")
         token = tmp_path / ".grctl" / "kubeconfig.worker-token"
@@ -186,12 +186,12 @@ def test_its_operator_takes_workers_by_the_token_that_it_wrote_only(tmp_path: Pa
         assert token.stat().st_mode & 0o777 == 0o600
         [command] = [line for line in dev.log.splitlines() if "grctl worker --operator-url" in line]
         url = command.split()[5]
-        assert refused_without_a_token(tmp_path, url)
+        assert is_refused_without_a_token(tmp_path, url)
         with started_worker(tmp_path, url, GRCTL_WORKER_TOKEN_FILE=str(token)):
             dev.until_logged("worker connected")
 
 
-def test_its_worker_serves_the_namespace_that_is_set(tmp_path: Path) -> None:
+def test_the_worker_of_dev_serves_the_namespace_of_the_environment(tmp_path: Path) -> None:
     with developing(tmp_path, "examples.orders:order", GRCTL_NAMESPACE="shop") as dev:
         dev.until_logged("worker connected")
         dev.kubectl("apply", "-n", "shop", "-f", str(MANIFESTS / "order.yaml"))
@@ -199,17 +199,17 @@ def test_its_worker_serves_the_namespace_that_is_set(tmp_path: Path) -> None:
         dev.kubectl("wait", "-n", "shop", waiting, "wfr/order-abc", "--timeout=20s")
 
 
-def test_when_a_part_ends_it_is_named_and_all_end(tmp_path: Path) -> None:
+def test_dev_names_a_program_that_ends_and_stops_the_others(tmp_path: Path) -> None:
     with developing(tmp_path) as dev:
         dev.until_logged("operator ready")
         children = dev.children()
         dev.kill_operator()
-        code = dev.ends()
+        code = dev.wait_for_end()
     assert code == 1
     assert "operator ended with exit code -9: stopping everything" in dev.log
     assert "worker   |" not in dev.log
     assert len(children) == 2
-    assert not any(map(runs, children))
+    assert not any(map(is_running, children))
 
 
 def test_a_worker_that_is_busy_does_not_wait_for_an_operator_that_ended(tmp_path: Path) -> None:
@@ -220,12 +220,12 @@ def test_a_worker_that_is_busy_does_not_wait_for_an_operator_that_ended(tmp_path
         dev.kubectl("apply", "-f", str(tmp_path / "run.yaml"))
         dev.until_logged("busy now")
         dev.kill_operator()
-        code = dev.ends()
+        code = dev.wait_for_end()
     assert code == 1
     assert "given up" not in dev.log
 
 
-def test_it_says_what_stays_of_runs_and_events(tmp_path: Path) -> None:
+def test_dev_says_whether_runs_and_events_are_kept(tmp_path: Path) -> None:
     with developing(tmp_path) as dev:
         dev.until_logged("--data FILE keeps them")
     data = tmp_path / "objects.sqlite"
@@ -233,44 +233,44 @@ def test_it_says_what_stays_of_runs_and_events(tmp_path: Path) -> None:
         dev.until_logged(f"stay in {data}")
 
 
-def test_a_worker_that_cannot_start_ends_it_with_what_is_wrong(tmp_path: Path) -> None:
+def test_dev_ends_with_the_error_of_a_worker_that_cannot_start(tmp_path: Path) -> None:
     with developing(tmp_path, "examples.orders:oder") as dev:
-        code = dev.ends()
+        code = dev.wait_for_end()
     assert code == 1
     assert "worker   | grctl: examples.orders has no 'oder'. Did you mean 'order'?" in dev.log
     assert "worker ended with exit code 1: stopping everything" in dev.log
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of that death")
-def test_killed_it_leaves_nothing_running(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills children with their parent")
+def test_a_killed_dev_leaves_no_process(tmp_path: Path) -> None:
     with developing(tmp_path, "examples.orders:order") as dev:
         dev.until_logged("| Ready.")
         dev.until(lambda: len(dev.children()) == 3)
         children = dev.children()
         dev.process.kill()
-        dev.ends()
-        dev.until(lambda: not any(map(runs, children)))
+        dev.wait_for_end()
+        dev.until(lambda: not any(map(is_running, children)))
 
 
-def test_a_port_that_is_taken_is_told_before_anything_starts(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_before_any_process_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         with developing(tmp_path, "examples.orders:order", "--operator-port", port) as dev:
-            code = dev.ends()
+            code = dev.wait_for_end()
     assert code == 1
     assert dev.log.startswith(f"grctl: port {port} cannot be used by the operator: Address already")
     assert "--operator-port 0 takes a free one." in dev.log
     assert not (tmp_path / ".grctl").exists()
 
 
-def test_a_second_one_in_the_same_directory_leaves_the_first_alone(tmp_path: Path) -> None:
+def test_a_second_dev_with_the_same_kubeconfig_ends_and_the_first_goes_on(tmp_path: Path) -> None:
     with developing(tmp_path) as first:
         first.until_logged("| Ready.")
         written = (tmp_path / ".grctl" / "kubeconfig").read_text(encoding="utf-8")
         (tmp_path / "second").mkdir()
         shared = ("--kubeconfig", f"{tmp_path}/.grctl/kubeconfig")
         with developing(tmp_path / "second", *shared) as second:
-            code = second.ends()
+            code = second.wait_for_end()
         assert first.kubectl("get", "wfr") == ""
     assert code == 1
     assert (
@@ -279,8 +279,8 @@ def test_a_second_one_in_the_same_directory_leaves_the_first_alone(tmp_path: Pat
     assert written == (tmp_path / ".grctl" / "kubeconfig").read_text(encoding="utf-8")
 
 
-def test_an_old_kubeconfig_is_no_sign_of_life(tmp_path: Path) -> None:
-    kubeconfig.write(tmp_path / ".grctl" / "kubeconfig", GONE, "token", NO_CERTIFICATE)
+def test_dev_does_not_use_an_old_kubeconfig(tmp_path: Path) -> None:
+    kubeconfig.write(tmp_path / ".grctl" / "kubeconfig", UNUSED_SERVER, "token", NO_CERTIFICATE)
     with developing(tmp_path, "--data", "objects.db") as dev:
         dev.until_logged("| Ready.")
         assert dev.kubectl("get", "wfr") == ""

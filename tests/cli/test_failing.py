@@ -1,4 +1,4 @@
-"""What a person reads when a command cannot do what it should."""
+"""The message that a person reads when a command fails."""
 
 import pytest
 import typer
@@ -16,7 +16,7 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (UnreachableError("GET https://h/x: refused"), "GET https://h/x: refused. Is the Kub"),
         (UntrustedServerError("GET https://h/x: bad"), "another server than the kubeconfig's"),
@@ -27,8 +27,8 @@ FORBIDDEN = {
         (TimeoutError("still active after 5 s"), "still active after 5 s"),
     ],
 )
-def test_what_can_be_expected_is_one_line_and_exit_code_1(
-    capsys: pytest.CaptureFixture[str], error: Exception, told: str
+def test_an_expected_error_is_one_line_and_exit_code_1(
+    capsys: pytest.CaptureFixture[str], error: Exception, message: str
 ) -> None:
     async def work() -> None:
         raise error
@@ -36,25 +36,27 @@ def test_what_can_be_expected_is_one_line_and_exit_code_1(
     with pytest.raises(typer.Exit) as ended:
         run(work())
 
-    said = capsys.readouterr().err
+    written = capsys.readouterr().err
     assert ended.value.exit_code == 1
-    assert said.startswith("grctl: ")
-    assert told in said
-    assert said.count("\n") == 1
+    assert written.startswith("grctl: ")
+    assert message in written
+    assert written.count("\n") == 1
 
 
-def test_a_terminal_obeys_nothing_of_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_in_an_error_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     async def work() -> None:
         raise WorkflowFailedError("order-1 failed: ValueError: \x1b[2J\x9bK\nsecond line\r")
 
     with pytest.raises(typer.Exit):
         run(work())
 
-    said = capsys.readouterr().err
-    assert said == "grctl: order-1 failed: ValueError: \\x1b[2J\\x9bK second line\\r\n"
+    written = capsys.readouterr().err
+    assert written == "grctl: order-1 failed: ValueError: \\x1b[2J\\x9bK second line\\r\n"
 
 
-def test_an_interrupt_is_exit_code_130_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interrupt_is_exit_code_130_without_a_message(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     async def work() -> None:
         raise KeyboardInterrupt
 

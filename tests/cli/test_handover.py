@@ -9,7 +9,7 @@ from tests.cli.conftest import Grctl
 
 
 @pytest.mark.parametrize("program", ["local", "operator"])
-def test_the_program_takes_over_with_its_own_flags(program: str) -> None:
+def test_a_command_becomes_the_program_with_its_own_flags(program: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "grctl.cli", program, "--help"],
         capture_output=True,
@@ -24,10 +24,10 @@ def test_the_program_takes_over_with_its_own_flags(program: str) -> None:
     ("command", "extras"),
     [("dev", "local,operator"), ("local", "local"), ("operator", "operator")],
 )
-def test_without_its_extra_a_command_says_which_and_starts_nothing(
+def test_a_command_without_its_extra_names_it_and_starts_nothing(
     command: str, extras: str, tmp_path: Path
 ) -> None:
-    """As `pip install grctl` leaves it: our own packages are there, what they need is not."""
+    """`pip install grctl` installs our own packages, but not the packages that they need."""
     program = (
         "import sys\n"
         "for name in ('kopf', 'prometheus_client', 'cel', 'cryptography'):\n"
@@ -51,7 +51,7 @@ def test_without_its_extra_a_command_says_which_and_starts_nothing(
 
 
 @pytest.mark.parametrize("program", ["local", "operator"])
-def test_a_program_that_is_not_installed_is_told_with_how_to_get_it(
+def test_the_error_of_a_missing_program_says_how_to_install_it(
     program: str, grctl: Grctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handover, "find_spec", lambda _name: None)

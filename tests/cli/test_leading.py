@@ -1,4 +1,4 @@
-"""Options before the command, as kubectl takes them."""
+"""Options before the command, as with kubectl."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grctl.cli.leading import moved
+from grctl.cli.leading import with_options_behind
 from tests.cli.conftest import Grctl
 
 VALUES = st.text(min_size=1)
@@ -33,16 +33,16 @@ WORDS = st.text(min_size=1).filter(lambda word: not word.startswith("-"))
         ("", ""),
     ],
 )
-def test_they_are_read_as_if_they_stood_behind_it(typed: str, read: str) -> None:
-    assert moved(typed.split()) == read.split()
+def test_leading_options_are_put_behind_the_command(typed: str, read: str) -> None:
+    assert with_options_behind(typed.split()) == read.split()
 
 
 @given(LEADING, WORDS, st.lists(st.text()))
-def test_their_order_stays_and_a_value_is_never_taken_for_the_command(
+def test_the_order_stays_and_a_value_is_never_taken_for_the_command(
     leading: list[tuple[str, str]], verb: str, rest: list[str]
 ) -> None:
     options = [word for option in leading for word in option]
-    assert moved([*options, verb, *rest]) == [verb, *options, *rest]
+    assert with_options_behind([*options, verb, *rest]) == [verb, *options, *rest]
 
 
 @pytest.mark.usefixtures("kubeconfig")
@@ -51,19 +51,19 @@ def test_the_line_that_the_workers_chart_prints_works(grctl: Grctl) -> None:
     assert (done.exit_code, done.stdout) == (0, "Started my-run in namespace default\n")
 
 
-def test_each_of_them_is_taken(grctl: Grctl, kubeconfig: str) -> None:
+def test_each_shared_option_may_lead(grctl: Grctl, kubeconfig: str) -> None:
     options = ("--kubeconfig", str(kubeconfig), "--context", "grctl-local", "-n", "kube-system")
     done = grctl(*options, "-o", "json", "start", "ProcessOrder", "order-1")
     assert json.loads(done.stdout)["namespace"] == "kube-system"
 
 
 @pytest.mark.usefixtures("kubeconfig")
-def test_the_one_behind_the_command_counts(grctl: Grctl) -> None:
+def test_an_option_behind_the_command_overrides_a_leading_one(grctl: Grctl) -> None:
     done = grctl("-n", "kube-system", "start", "ProcessOrder", "order-1", "-n", "default")
     assert done.stdout == "Started order-1 in namespace default\n"
 
 
-def test_a_leading_option_counts_more_than_a_variable(
+def test_a_leading_option_overrides_a_variable(
     grctl: Grctl, monkeypatch: pytest.MonkeyPatch, kubeconfig: str
 ) -> None:
     monkeypatch.setenv("GRCTL_NAMESPACE", "nowhere")
@@ -78,10 +78,10 @@ def test_a_command_without_such_an_option_refuses_it(grctl: Grctl) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["-n", "shop"], ["-n"], ["-n", "shop", "-A", "list"]])
-def test_no_command_is_a_wrong_call(grctl: Grctl, arguments: list[str]) -> None:
+def test_options_without_a_command_are_a_wrong_call(grctl: Grctl, arguments: list[str]) -> None:
     assert grctl(*arguments).exit_code == 2
 
 
-def test_they_stand_in_the_help(grctl: Grctl) -> None:
+def test_the_help_lists_the_leading_options(grctl: Grctl) -> None:
     shown = grctl("--help").output
     assert all(option in shown for option in ("-n, --namespace", "--context", "-o, --output"))

@@ -1,4 +1,4 @@
-"""How a worker's process ends, whatever its handlers have left behind."""
+"""The end of a worker's process, whatever its handlers have left behind."""
 
 import subprocess
 import sys
@@ -15,21 +15,21 @@ def for_ever():
     threading.Event().wait()
 
 async def main():
-    with leaving({patience}):
+    with leaving({left_behind_s}):
         {program}
 
 asyncio.run(main())
 """
-FAR = 60
+LONG_TIMEOUT_S = 60
 
 
-def ended(program: str, patience: float) -> subprocess.CompletedProcess[str]:
+def run_program(program: str, left_behind_s: float) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", BEGIN.format(program=program, patience=patience)],
+        [sys.executable, "-c", BEGIN.format(program=program, left_behind_s=left_behind_s)],
         capture_output=True,
         check=False,
         text=True,
-        timeout=FAR,
+        timeout=LONG_TIMEOUT_S,
     )
 
 
@@ -49,21 +49,21 @@ def ended(program: str, patience: float) -> subprocess.CompletedProcess[str]:
         ("atexit.register(for_ever)", "leaving"),
     ],
 )
-def test_threads_and_children_left_behind_do_not_hold_up_the_end(program: str, named: str) -> None:
-    done = ended(program, 0.2)
+def test_threads_and_children_left_behind_do_not_delay_the_end(program: str, named: str) -> None:
+    done = run_program(program, 0.2)
     assert done.returncode == 0
     assert "leaving without what handlers left behind" in done.stderr
     assert named in done.stderr
 
 
-def test_a_failure_is_still_told_by_the_exit_code() -> None:
-    done = ended("threading.Thread(target=for_ever).start(); raise OSError('port')", 0.2)
+def test_a_failure_is_still_the_exit_code() -> None:
+    done = run_program("threading.Thread(target=for_ever).start(); raise OSError('port')", 0.2)
     assert done.returncode == 1
 
 
 @pytest.mark.parametrize(
     "program", ["pass", "threading.Thread(target=for_ever, daemon=True).start()"]
 )
-def test_a_process_that_can_end_ends_at_once_and_in_silence(program: str) -> None:
-    done = ended(program, FAR)
+def test_a_process_that_can_end_ends_at_once_without_a_warning(program: str) -> None:
+    done = run_program(program, LONG_TIMEOUT_S)
     assert (done.returncode, done.stderr) == (0, "")

@@ -6,12 +6,12 @@ import pytest
 from grctl.cli.lines import Lines
 
 
-class Terminal(io.StringIO):
+class TerminalStream(io.StringIO):
     def isatty(self) -> bool:
         return True
 
 
-def test_prefixes_are_aligned() -> None:
+def test_all_prefixes_have_one_width() -> None:
     stream = io.StringIO()
     lines = Lines(("local", "operator"), stream)
     lines.show("local", "ready")
@@ -19,11 +19,11 @@ def test_prefixes_are_aligned() -> None:
     assert stream.getvalue() == "local    | ready\noperator |\n"
 
 
-def test_a_terminal_gets_colours_unless_it_asks_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_colours_unless_no_color_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     written = []
     for value in ("", "1"):
         monkeypatch.setenv("NO_COLOR", value)
-        stream = Terminal()
+        stream = TerminalStream()
         Lines(("local",), stream).show("local", "ready")
         written.append(stream.getvalue())
     assert written == ["\033[36mlocal |\033[0m ready\n", "local | ready\n"]
@@ -37,11 +37,11 @@ def test_a_line_stays_behind_its_prefix() -> None:
     assert stream.getvalue() == "worker | 10%\\r20%\\x1b[2J\\x1b]0;title\\x07 ok red\n"
 
 
-def test_colours_of_a_process_pass_to_a_terminal_and_end_with_the_line(
+def test_colours_of_a_process_are_kept_and_end_with_the_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-    stream = Terminal()
+    stream = TerminalStream()
     Lines(("worker",), stream).show("worker", "\x1b[1;31mred\x1b[2J")
     assert stream.getvalue().endswith(" \x1b[1;31mred\\x1b[2J\x1b[0m\n")
 
@@ -59,6 +59,8 @@ def test_a_full_disk_does_not_stop_the_processes() -> None:
         lines.show("worker", "still ready")
 
 
-def test_a_closed_standard_output_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_standard_output_does_not_stop_the_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("sys.stdout", None)
     Lines(("worker",)).show("worker", "ready")

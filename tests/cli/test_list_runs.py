@@ -37,7 +37,7 @@ def test_runs_are_listed_by_id_with_what_they_wait_for(grctl: Grctl, kubeconfig:
 
 
 @pytest.mark.usefixtures("kubeconfig")
-def test_nothing_to_list_is_said_beside_the_output(grctl: Grctl) -> None:
+def test_an_empty_list_is_reported_on_standard_error(grctl: Grctl) -> None:
     done = grctl("list", "--type", "Greet", "--phase", "Failed")
     assert (done.exit_code, done.stdout) == (0, "")
     assert done.stderr == (
@@ -46,7 +46,7 @@ def test_nothing_to_list_is_said_beside_the_output(grctl: Grctl) -> None:
     assert json.loads(grctl("list", "-o", "json").stdout) == []
 
 
-def test_a_type_and_a_phase_are_asked_of_the_api(grctl: Grctl, kubeconfig: Path) -> None:
+def test_a_list_can_be_limited_to_a_type_and_a_phase(grctl: Grctl, kubeconfig: Path) -> None:
     for workflow_type, name in (("Greet", "greet-1"), ("Order", "order-1"), ("Order", "order-2")):
         grctl("start", workflow_type, name)
     set_status(kubeconfig, "order-2", {"phase": "WaitEvent"})
@@ -68,21 +68,21 @@ def test_all_namespaces_are_listed_with_their_names(grctl: Grctl) -> None:
 
 
 @pytest.mark.usefixtures("kubeconfig")
-def test_programs_read_the_fields_of_run_info(grctl: Grctl) -> None:
+def test_json_and_yaml_have_the_fields_of_run_info(grctl: Grctl) -> None:
     grctl("start", "Order", "order-1")
     as_json = json.loads(grctl("list", "-o", "json").stdout)
     assert yaml.safe_load(grctl("list", "-o", "yaml").stdout) == as_json
     assert (as_json[0]["workflowId"], as_json[0]["inboxLength"]) == ("order-1", 0)
 
 
-def test_what_is_no_phase_is_a_wrong_call_that_names_them(grctl: Grctl) -> None:
+def test_an_unknown_phase_is_a_wrong_call_that_lists_the_phases(grctl: Grctl) -> None:
     done = grctl("list", "--phase", "Waiting")
     assert done.exit_code == 2
-    assert "'Waiting' is no phase; phases: Pending, Running, WaitEvent" in done.stderr
+    assert "'Waiting' is not a phase; phases: Pending, Running, WaitEvent" in done.stderr
 
 
 @pytest.mark.usefixtures("kubeconfig")
-def test_a_reader_that_goes_away_is_no_error_to_read_of(grctl: Grctl) -> None:
+def test_a_reader_that_ends_early_causes_no_message(grctl: Grctl) -> None:
     grctl("start", "Order", "order-1")
     reading, writing = os.pipe()
     os.close(reading)

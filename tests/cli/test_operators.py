@@ -9,7 +9,7 @@ from grctl.kube import LEASES, Api
 from grctl.kube.errors import api_error
 from grctl_operator.runtime.leader import lease as operators_lease
 from grctl_operator.runtime.settings import LEASE_NAME
-from tests.cli.conftest import Grctl, api_does, set_status
+from tests.cli.conftest import Grctl, send_request, set_status
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 NONE = "the cluster has no Lease grctl-operator, so no operator has ever led in it"
@@ -42,7 +42,7 @@ def test_a_held_lease_gives_no_reason(leases: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("leases", "told"),
+    ("leases", "message"),
     [
         ([], NONE),
         (
@@ -59,13 +59,13 @@ def test_a_held_lease_gives_no_reason(leases: list[dict[str, Any]]) -> None:
     ids=["never", "killed", "stopped", "elsewhere", "empty"],
 )
 def test_a_lease_that_nobody_holds_gives_the_reason(
-    leases: list[dict[str, Any]], told: str
+    leases: list[dict[str, Any]], message: str
 ) -> None:
-    assert told in why_idle(leases, "shop", NOW)
+    assert message in why_idle(leases, "shop", NOW)
 
 
 @pytest.mark.usefixtures("kubeconfig")
-def test_a_run_that_nobody_takes_up_says_so_wherever_it_is_shown(grctl: Grctl) -> None:
+def test_each_command_shows_why_a_run_is_not_taken_up(grctl: Grctl) -> None:
     started = grctl("start", "Order", "order-1")
     listed = grctl("list")
     described = grctl("describe", "order-1")
@@ -74,7 +74,7 @@ def test_a_run_that_nobody_takes_up_says_so_wherever_it_is_shown(grctl: Grctl) -
     assert f"Message    No operator has taken it up yet: {NONE}.\n" in described.stdout
 
 
-def test_a_run_that_was_taken_up_needs_no_look_at_the_lease(
+def test_no_lease_is_read_for_a_run_that_was_taken_up(
     grctl: Grctl, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grctl("start", "Order", "order-1")
@@ -86,7 +86,7 @@ def test_a_run_that_was_taken_up_needs_no_look_at_the_lease(
 
 
 @pytest.mark.usefixtures("kubeconfig")
-def test_a_person_who_may_not_list_leases_is_told_what_is_known(
+def test_a_person_who_may_not_list_leases_sees_no_reason(
     grctl: Grctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = forbid_leases(monkeypatch)
@@ -101,7 +101,7 @@ def test_a_person_who_may_not_list_leases_is_told_what_is_known(
 def test_the_lease_is_found_in_any_namespace(grctl: Grctl, kubeconfig: Path) -> None:
     spec = {"holderIdentity": "pod-1", "renewTime": "2020-01-01T00:00:00.000000Z"}
     body = {"metadata": {"name": LEASE_NAME}, "spec": spec}
-    api_does(kubeconfig, lambda api: api.create(LEASES.path("kube-system"), body))
+    send_request(kubeconfig, lambda api: api.create(LEASES.path("kube-system"), body))
     started = grctl("start", "Order", "order-1")
     assert "the Lease grctl-operator in namespace kube-system for" in started.stderr
 

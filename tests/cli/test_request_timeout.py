@@ -1,4 +1,4 @@
-"""`--request-timeout`: an API that accepts and never answers is told, by every command."""
+"""`--request-timeout`: every command reports an API that accepts connections and never answers."""
 
 import socket
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ COMMANDS = {
 
 @pytest.fixture
 def silent_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Name in $KUBECONFIG a server that takes connections, and never reads nor answers."""
+    """Serve connections without ever reading or answering. Set $KUBECONFIG."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = f"http://127.0.0.1:{listener.getsockname()[1]}"
         config = {
@@ -41,7 +41,9 @@ def silent_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 @pytest.mark.usefixtures("silent_api")
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_an_api_that_never_answers_is_told(grctl: Grctl, command: tuple[str, ...]) -> None:
+def test_every_command_reports_an_api_that_never_answers(
+    grctl: Grctl, command: tuple[str, ...]
+) -> None:
     done = grctl(*command, "--request-timeout", "50ms")
 
     assert done.exit_code == 1

@@ -12,7 +12,7 @@ from tests.cli.conftest import Grctl, set_status
 
 
 def event_of(kubeconfig: Path, name: str, status: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Read an event, and give it a status before where there is one to give."""
+    """Return an event. Write its status before, if one is given."""
 
     async def read() -> dict[str, Any]:
         async with Api(await Connection.find(kubeconfig)) as api:
@@ -47,7 +47,7 @@ def test_the_same_event_under_the_same_name_is_sent_once(grctl: Grctl) -> None:
     assert "There is another event named 'once'" in other.stderr
 
 
-def test_waiting_ends_with_how_it_was_settled(grctl: Grctl, kubeconfig: Path) -> None:
+def test_a_wait_ends_with_the_final_status_of_the_event(grctl: Grctl, kubeconfig: Path) -> None:
     grctl("send", "order-1", "approve", "--name", "once")
     event_of(kubeconfig, "once", {"phase": "Processed", "reason": "Handled"})
     done = grctl("send", "order-1", "approve", "--name", "once", "--wait")
@@ -55,7 +55,7 @@ def test_waiting_ends_with_how_it_was_settled(grctl: Grctl, kubeconfig: Path) ->
     assert done.stdout.endswith("Processed: Handled\n")
 
 
-def test_waiting_for_an_event_that_is_rejected_is_an_error_that_says_why(
+def test_a_wait_for_a_rejected_event_is_an_error_with_the_reason(
     grctl: Grctl, kubeconfig: Path
 ) -> None:
     grctl("send", "order-1", "aprove", "--name", "once")
@@ -72,14 +72,16 @@ def test_bad_json_is_a_wrong_call(grctl: Grctl) -> None:
     assert "Invalid value for --payload" in done.stderr
 
 
-def test_a_run_whose_events_are_not_known_yet_is_sent_any(grctl: Grctl, kubeconfig: Path) -> None:
+def test_any_event_is_sent_to_a_run_whose_event_names_are_unknown(
+    grctl: Grctl, kubeconfig: Path
+) -> None:
     grctl("start", "ProcessOrder", "order-1")
     done = grctl("send", "order-1", "aprove", "--name", "once")
     assert (done.exit_code, done.stderr) == (0, "")
     assert event_of(kubeconfig, "once")["spec"]["eventName"] == "aprove"
 
 
-def test_the_nearest_name_comes_first(grctl: Grctl, kubeconfig: Path) -> None:
+def test_the_nearest_event_name_is_listed_first(grctl: Grctl, kubeconfig: Path) -> None:
     grctl("start", "ProcessOrder", "order-1")
     names = ["note", "order.approved", "order.rejected"]
     set_status(kubeconfig, "order-1", {"phase": "WaitEvent", "eventNames": names})
@@ -91,7 +93,7 @@ def test_the_nearest_name_comes_first(grctl: Grctl, kubeconfig: Path) -> None:
     )
 
 
-def test_a_terminal_obeys_no_name_that_is_proposed(grctl: Grctl, kubeconfig: Path) -> None:
+def test_control_characters_in_a_proposed_name_are_escaped(grctl: Grctl, kubeconfig: Path) -> None:
     grctl("start", "Order\x1b[2J", "order-1")
     names = ["\x1b[2Japprove", "note\r"]
     set_status(kubeconfig, "order-1", {"phase": "WaitEvent", "eventNames": names})
@@ -100,20 +102,20 @@ def test_a_terminal_obeys_no_name_that_is_proposed(grctl: Grctl, kubeconfig: Pat
     assert "\x1b" not in done.output
 
 
-NEW = {"phase": "WaitEvent", "eventNames": ["approve", "reject"]}
-"""A run whose workers have been replaced meanwhile by some that have `sign_off`."""
+NEW_VERSION_STATUS = {"phase": "WaitEvent", "eventNames": ["approve", "reject"]}
+"""Status of a run whose workers were replaced meanwhile by a version that handles `sign_off`."""
 
 
 @pytest.mark.parametrize(
     ("status", "event_name"),
     [
-        (NEW, "sign_off"),
-        (NEW | {"phase": "Running"}, "aprove"),
-        (NEW | {"phase": "Pending"}, "aprove"),
+        (NEW_VERSION_STATUS, "sign_off"),
+        (NEW_VERSION_STATUS | {"phase": "Running"}, "aprove"),
+        (NEW_VERSION_STATUS | {"phase": "Pending"}, "aprove"),
     ],
     ids=["unlike", "running", "pending"],
 )
-def test_a_name_that_may_be_right_is_sent_with_a_warning(
+def test_an_event_name_that_may_be_right_is_sent_with_a_warning(
     grctl: Grctl, kubeconfig: Path, status: dict[str, Any], event_name: str
 ) -> None:
     grctl("start", "ProcessOrder", "order-1")
@@ -128,25 +130,25 @@ def test_a_name_that_may_be_right_is_sent_with_a_warning(
     assert event_of(kubeconfig, "once")["spec"]["eventName"] == event_name
 
 
-def test_a_name_of_an_earlier_version_is_sent_and_said_to_wait(
+def test_an_event_name_of_an_earlier_version_is_sent_with_a_warning(
     grctl: Grctl, kubeconfig: Path
 ) -> None:
     grctl("start", "ProcessOrder", "order-1")
-    set_status(kubeconfig, "order-1", NEW | {"pastEventNames": ["approve2"]})
+    set_status(kubeconfig, "order-1", NEW_VERSION_STATUS | {"pastEventNames": ["approve2"]})
     done = grctl("send", "order-1", "approve2", "--name", "once")
     assert (done.exit_code, done.stdout) == (0, "Sent approve2 to order-1 as once\n")
     assert "An earlier version had one: the event waits until a worker has it" in done.stderr
 
 
-def test_a_name_that_is_forced_is_sent_without_a_word(grctl: Grctl, kubeconfig: Path) -> None:
+def test_a_forced_event_name_is_sent_without_a_warning(grctl: Grctl, kubeconfig: Path) -> None:
     grctl("start", "ProcessOrder", "order-1")
-    set_status(kubeconfig, "order-1", NEW)
+    set_status(kubeconfig, "order-1", NEW_VERSION_STATUS)
     done = grctl("send", "order-1", "aprove", "--force")
     assert (done.exit_code, done.stderr) == (0, "")
 
 
 @pytest.mark.usefixtures("kubeconfig")
-def test_programs_read_what_was_sent(grctl: Grctl) -> None:
+def test_the_sent_event_can_be_read_by_programs(grctl: Grctl) -> None:
     done = grctl("send", "order-1", "approve", "--name", "once", "-o", "json")
     sent = json.loads(done.stdout)
     assert {key: sent[key] for key in ("name", "namespace", "workflowId", "eventName")} == {
@@ -157,7 +159,7 @@ def test_programs_read_what_was_sent(grctl: Grctl) -> None:
     }
 
 
-def test_programs_read_how_it_was_settled(grctl: Grctl, kubeconfig: Path) -> None:
+def test_the_final_status_can_be_read_by_programs(grctl: Grctl, kubeconfig: Path) -> None:
     grctl("send", "order-1", "approve", "--name", "once")
     event_of(kubeconfig, "once", {"phase": "Rejected", "reason": "RunFinished", "message": "Late."})
     done = grctl("send", "order-1", "approve", "--name", "once", "--wait", "-o", "yaml")
@@ -168,13 +170,13 @@ def test_programs_read_how_it_was_settled(grctl: Grctl, kubeconfig: Path) -> Non
 
 
 @pytest.mark.usefixtures("kubeconfig")
-def test_a_terminal_obeys_no_event_name(grctl: Grctl) -> None:
+def test_control_characters_in_an_event_name_are_escaped(grctl: Grctl) -> None:
     done = grctl("send", "order-1", "\x1b[2J", "--name", "once")
     assert done.stdout == "Sent \\x1b[2J to order-1 as once\n"
 
 
 @pytest.mark.usefixtures("kubeconfig")
-def test_a_sender_need_not_be_allowed_to_see_runs(
+def test_a_sender_may_lack_the_right_to_read_runs(
     grctl: Grctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     get = Api.get

@@ -1,6 +1,6 @@
 from rich.cells import cell_len
 
-from grctl.cli.table import broken_table, paragraph, table
+from grctl.cli.table import paragraph, table, wrapped_table
 
 ROWS = [
     ("ID", "PHASE", "MESSAGE"),
@@ -21,7 +21,7 @@ def test_the_last_column_is_cut_at_the_edge_of_a_terminal() -> None:
     assert table(ROWS, 200)[1].endswith("approve, reject.")
 
 
-def test_on_a_narrow_terminal_the_last_column_stands_whole_below_its_row() -> None:
+def test_on_a_narrow_terminal_the_whole_last_column_is_below_its_row() -> None:
     assert table([*ROWS, ("order-2", "Pending", "")], 40) == [
         "ID        PHASE",
         "order-1   WaitEvent",
@@ -30,7 +30,7 @@ def test_on_a_narrow_terminal_the_last_column_stands_whole_below_its_row() -> No
     ]
 
 
-def test_however_narrow_it_is_the_last_column_keeps_some_cells() -> None:
+def test_the_last_column_keeps_some_cells_on_any_terminal() -> None:
     assert table(ROWS, 10)[2:] == ["  Waits for an event:", "  approve, reject."]
 
 
@@ -40,14 +40,14 @@ def test_wide_characters_count_as_the_cells_they_take() -> None:
     assert cell_len(table([("id", "審査" * 30)], 51)[0]) <= 51
 
 
-def test_a_text_goes_on_below_itself() -> None:
-    assert broken_table([("1", "one two three four five")], 26, "  ") == [
+def test_a_long_last_column_is_wrapped_below_itself() -> None:
+    assert wrapped_table([("1", "one two three four five")], 26, "  ") == [
         "  1   one two three four",
         "      five",
     ]
 
 
-def test_a_word_is_broken_only_where_it_has_no_line_of_its_own() -> None:
+def test_a_word_is_broken_only_if_it_is_longer_than_a_line() -> None:
     assert paragraph("Run  ", f"a {'x' * 45}", 25) == [
         "Run  a",
         f"     {'x' * 20}",
@@ -56,6 +56,6 @@ def test_a_word_is_broken_only_where_it_has_no_line_of_its_own() -> None:
     ]
 
 
-def test_nothing_is_broken_where_no_terminal_is() -> None:
+def test_a_text_without_a_terminal_is_not_wrapped() -> None:
     assert paragraph("Run  ", "a" * 500, None) == [f"Run  {'a' * 500}"]
     assert paragraph("Run  ", "", 80) == ["Run"]

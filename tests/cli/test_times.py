@@ -22,12 +22,12 @@ def test_a_length_is_written_in_its_two_largest_units(of: timedelta, written: st
     assert length(of) == written
 
 
-def test_a_clock_that_is_behind_makes_nothing_younger_than_now() -> None:
+def test_a_time_in_the_future_has_the_age_zero() -> None:
     assert age(NOON + timedelta(seconds=2), NOON) == "0s"
     assert age(None, NOON) == ""
 
 
-def test_a_moment_says_how_far_away_it_is() -> None:
+def test_a_moment_is_written_with_its_distance_from_now() -> None:
     assert moment(NOON, NOON + timedelta(hours=2)) == "2026-11-23 12:00:00 UTC (2h ago)"
     assert moment(NOON, NOON - timedelta(hours=2)) == "2026-11-23 12:00:00 UTC (in 2h)"
 

@@ -1,4 +1,4 @@
-"""Ctrl-C in a wait: the command ends and says what goes on without it."""
+"""Ctrl-C in a wait: the command ends and says what goes on."""
 
 import signal
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.conftest import Grctl
 
-PATIENCE = 30.0  # s: for an interpreter to start on a busy machine
+PROCESS_TIMEOUT_S = 30.0  # for an interpreter to start on a busy machine
 
 WAITS = [
     (
@@ -26,7 +26,7 @@ WAITS = [
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Have the programs that are started hear SIGINT: what runs in the background may ignore it."""
+    """Handle SIGINT, so that started programs do too: a background process may ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -43,19 +43,19 @@ def test_an_interrupted_wait_says_what_goes_on(
         program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout is not None
-        process.stdout.readline()  # what was done; from here on it waits
+        process.stdout.readline()  # the report of the action; the command waits from here on
         process.send_signal(signal.SIGINT)
         try:
-            said, _ = process.communicate(timeout=PATIENCE)
+            output, _ = process.communicate(timeout=PROCESS_TIMEOUT_S)
         finally:
-            process.kill()  # who did not hear it would be waited for without end
-    assert said.endswith(f"grctl: stopped waiting. {goes_on}\n")
-    assert "Traceback" not in said
+            process.kill()  # a process that ignored the signal would go on for ever
+    assert output.endswith(f"grctl: stopped waiting. {goes_on}\n")
+    assert "Traceback" not in output
     assert process.returncode == 130
 
 
 @pytest.mark.usefixtures("kubeconfig")
-def test_a_limit_that_is_no_duration_sends_nothing(grctl: Grctl) -> None:
+def test_an_event_is_not_sent_if_the_limit_is_not_a_duration(grctl: Grctl) -> None:
     done = grctl("send", "order-1", "approve", "--wait", "--timeout", "5")
     assert done.exit_code == 2
     assert "'5' is not a duration; write it like 90s" in done.stderr

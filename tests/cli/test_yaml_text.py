@@ -1,4 +1,4 @@
-"""YAML that readers of 1.1 and 1.2 take for the same strings."""
+"""YAML that readers of versions 1.1 and 1.2 understand alike."""
 
 import re
 from typing import Any
@@ -23,14 +23,14 @@ JSON = st.recursive(
     max_leaves=8,
 )
 
-OTHERS = [
+LOOKALIKE_TEXTS = [
     # YAML 1.1: booleans, nothing, octal, binary, sexagesimal, merges
     *("y", "Y", "n", "yes", "No", "on", "OFF", "true", "~", "null", "Null", "0o7", "017", "0b1"),
     *("1_000", "0x1F", "1:30", "-1:30:00", "1:30.5", "=", "<<"),
-    # numbers and times, to one or another
+    # numbers and times to some readers
     *("1", "-1", "+1", "1.", ".5", "1e3", "1E3", "6.02e+23", ".inf", "-.INF", ".nan", "NaN", "inf"),
     *("2001-12-14", "2001-12-14t21:59:43.10-05:00", "12:30", "0123", "00", "1_0", "_1", "0.0.0"),
-    # marks of YAML itself
+    # characters with a meaning in YAML
     *(
         "",
         " ",
@@ -51,7 +51,7 @@ OTHERS = [
     ),
     *("&a", "*a", "!a", "|", ">", "'", '"', "%a", "@a", "`a", "a:", " a", "a ", "\\"),
 ]
-CUT = [
+CONTROL_TEXTS = [
     "a\x85b",
     "a\u2028b",
     "a\u2029b",
@@ -62,19 +62,19 @@ CUT = [
     "a\x7fb",
     "a\x9bb",
 ]
-CUT += ["a\rb", "a\r\nb", "a\tb", "\ta", "a\u202eb", "a\u200eb"]
+CONTROL_TEXTS += ["a\rb", "a\r\nb", "a\tb", "\ta", "a\u202eb", "a\u200eb"]
 
-PLAIN = re.compile(r"- (?![\"'|])")
+UNQUOTED = re.compile(r"- (?![\"'|])")
 
 
-@pytest.mark.parametrize("text", OTHERS + CUT, ids=ascii)
+@pytest.mark.parametrize("text", LOOKALIKE_TEXTS + CONTROL_TEXTS, ids=ascii)
 def test_a_string_that_could_be_read_as_another_type_is_quoted(text: str) -> None:
     written = as_yaml([text])
-    assert not PLAIN.match(written)
+    assert not UNQUOTED.match(written)
     assert yaml.safe_load(f"{written}\n") == [text]
 
 
-@pytest.mark.parametrize("text", CUT, ids=ascii)
+@pytest.mark.parametrize("text", CONTROL_TEXTS, ids=ascii)
 def test_characters_that_end_lines_or_control_a_terminal_are_escaped(text: str) -> None:
     assert not CONTROLS.search(as_yaml({text: text}).replace("\n", ""))
 
@@ -94,7 +94,7 @@ def test_a_stack_trace_keeps_its_lines() -> None:
 
 
 @given(JSON)
-def test_everything_reads_back_as_it_was(value: Any) -> None:
+def test_any_json_is_read_back_unchanged(value: Any) -> None:
     for unicode in (True, False):
         written = as_yaml({"value": value}, unicode=unicode)
         assert yaml.safe_load(f"{written}\n") == {"value": value}
@@ -102,7 +102,7 @@ def test_everything_reads_back_as_it_was(value: Any) -> None:
 
 
 @given(TEXTS | LOOKALIKES | LINES)
-def test_a_string_is_a_string_to_readers_that_know_no_types(text: str) -> None:
+def test_a_reader_without_types_reads_the_same_string(text: str) -> None:
     sequence = yaml.compose(as_yaml([text]) + "\n", Loader=yaml.SafeLoader)
     assert sequence is not None
     node = sequence.value[0]

@@ -1,4 +1,4 @@
-"""A Kubernetes API for the client, and the part of the operator that its tests need."""
+"""A Kubernetes API for the client, and a stand-in for the operator."""
 
 import os
 import uuid
@@ -14,14 +14,14 @@ from grctl.client import access as client_access
 from grctl.kube import CRDS, Api, Connection, Resource
 from grctl.models.crds import all_crds
 from grctl_local import LocalServer
-from tests.client.playing import PlayedOperator
+from tests.client.stub_operator import StubOperator
 
 NAMESPACES = Resource("/api/v1", "namespaces")
 
 
 @dataclass(frozen=True)
 class ApiServer:
-    """An API server that knows our resources, and a namespace on it of the test's own."""
+    """An API server that has our CRDs, and a namespace of the test on it."""
 
     kubeconfig: Path
     namespace: str
@@ -29,15 +29,15 @@ class ApiServer:
 
 @pytest.fixture(autouse=True)
 def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_access, "FIRST_WAIT", 0.0)
+    monkeypatch.setattr(client_access, "FIRST_RETRY_DELAY_S", 0.0)
     monkeypatch.delenv("GRCTL_NAMESPACE", raising=False)
 
 
 @pytest.fixture
 async def api_server(tmp_path: Path) -> AsyncIterator[ApiServer]:
-    """Start the embedded API; with $GRCTL_TEST_KUBECONFIG take that cluster instead."""
-    given = os.environ.get("GRCTL_TEST_KUBECONFIG")
-    async with _given_cluster(Path(given)) if given else _embedded(tmp_path) as server:
+    """Start the embedded API, or use the cluster of $GRCTL_TEST_KUBECONFIG."""
+    path = os.environ.get("GRCTL_TEST_KUBECONFIG")
+    async with _real_cluster(Path(path)) if path else _embedded(tmp_path) as server:
         yield server
 
 
@@ -51,13 +51,13 @@ async def _embedded(directory: Path) -> AsyncIterator[ApiServer]:
 
 
 @asynccontextmanager
-async def _given_cluster(kubeconfig: Path) -> AsyncIterator[ApiServer]:
-    """Take a namespace on a cluster that has our resources."""
+async def _real_cluster(kubeconfig: Path) -> AsyncIterator[ApiServer]:
+    """Create a namespace on a cluster that has our CRDs."""
     name = f"test-client-{uuid.uuid4().hex[:8]}"
     async with Api(await Connection.find(kubeconfig)) as api:
         await api.create(NAMESPACES.path(), {"metadata": {"name": name}})
         yield ApiServer(kubeconfig, name)
-        await PlayedOperator(api, name).let_go_of_everything()
+        await StubOperator(api, name).release_all()
         await api.delete(NAMESPACES.path(name=name))
 
 
@@ -68,6 +68,6 @@ async def client(api_server: ApiServer) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def operator(api_server: ApiServer) -> AsyncIterator[PlayedOperator]:
+async def operator(api_server: ApiServer) -> AsyncIterator[StubOperator]:
     async with Api(await Connection.find(api_server.kubeconfig)) as api:
-        yield PlayedOperator(api, api_server.namespace)
+        yield StubOperator(api, api_server.namespace)

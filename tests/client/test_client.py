@@ -21,8 +21,8 @@ from grctl.client import (
 from grctl.json.serialization import NotJsonError, TooLargeError
 from grctl.kube import RUNS, Api, NotFoundError, UnreachableError
 from grctl.models import FINALIZER
-from tests.client.acting import lose_answers, start
-from tests.client.playing import PlayedOperator
+from tests.client.actions import lose_answers, start
+from tests.client.stub_operator import StubOperator
 
 
 class Line(BaseModel):
@@ -40,7 +40,7 @@ def test_the_package_offers_the_client_its_handles_and_its_errors() -> None:
 
 
 async def test_a_started_run_is_a_resource_that_waits_for_a_worker(
-    client: Client, operator: PlayedOperator
+    client: Client, operator: StubOperator
 ) -> None:
     handle = await start(
         client, workflow_input={"order_id": "abc"}, workflow_timeout=timedelta(hours=24)
@@ -54,8 +54,8 @@ async def test_a_started_run_is_a_resource_that_waits_for_a_worker(
     assert (handle.workflow_id, handle.namespace) == ("order-abc", client.namespace)
 
 
-async def test_a_run_may_say_how_much_of_it_stays_and_for_how_long(
-    client: Client, operator: PlayedOperator
+async def test_a_run_may_limit_its_kept_events_and_its_own_lifetime(
+    client: Client, operator: StubOperator
 ) -> None:
     await start(client, keep_events=0, ttl_after_finished=timedelta(minutes=1.5, milliseconds=1))
 
@@ -64,7 +64,7 @@ async def test_a_run_may_say_how_much_of_it_stays_and_for_how_long(
 
 
 async def test_a_run_may_say_how_often_a_handler_is_tried_again(
-    client: Client, operator: PlayedOperator
+    client: Client, operator: StubOperator
 ) -> None:
     await start(client, backoff_limit=0)
 
@@ -72,7 +72,7 @@ async def test_a_run_may_say_how_often_a_handler_is_tried_again(
 
 
 async def test_an_input_may_be_what_pydantic_can_write(
-    client: Client, operator: PlayedOperator
+    client: Client, operator: StubOperator
 ) -> None:
     line = Line(sku="a", id=UUID(int=1))
 
@@ -95,22 +95,22 @@ async def test_an_input_may_be_what_pydantic_can_write(
         (17, "'17' would fit"),
     ],
 )
-async def test_an_id_that_is_no_name_is_refused_with_one_that_fits(
-    client: Client, operator: PlayedOperator, wrong: Any, fitting: str
+async def test_an_invalid_id_is_refused_with_a_similar_valid_one(
+    client: Client, operator: StubOperator, wrong: Any, fitting: str
 ) -> None:
-    with pytest.raises(InvalidNameError, match=f"workflow_id .* is no name.*{fitting}"):
+    with pytest.raises(InvalidNameError, match=f"workflow_id .* is not a name.*{fitting}"):
         await start(client, wrong)
 
     assert await operator.runs() == []
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "told"),
+    ("arguments", "error", "message"),
     [
         ({"workflow_input": {"a": object()}}, NotJsonError, r"workflow_input\['a'\] is a object"),
         ({"workflow_input": "x" * 600 * 1024}, TooLargeError, "600.* at most 512.0 KiB"),
         ({"workflow_timeout": timedelta(0)}, ValueError, "workflow_timeout must be positive"),
-        ({"workflow_timeout": timedelta.max}, ValueError, "at most 36500 days"),
+        ({"workflow_timeout": timedelta.max}, ValueError, "at most 36500 days, not 999999999 days"),
         ({"keep_events": -1}, ValueError, "keep_events must be a number of .* not -1"),
         ({"keep_events": 2**31}, ValueError, "from 0 to 2147483647, not 2147483648"),
         ({"workflow_timeout": timedelta(microseconds=999)}, ValueError, "must be positive"),
@@ -128,20 +128,20 @@ async def test_an_id_that_is_no_name_is_refused_with_one_that_fits(
         ({"backoff_limit": 101}, ValueError, "backoff_limit must be a number .* not 101"),
         ({"backoff_limit": False}, ValueError, "backoff_limit must be .* not False"),
         ({"ttl_after_finished": timedelta(-1)}, ValueError, "a time from 0 to 24855 days, not"),
-        ({"ttl_after_finished": timedelta.max}, ValueError, "a time from 0 to 24855 days, not"),
+        ({"ttl_after_finished": timedelta.max}, ValueError, "0 to 24855 days, not 999999999 days"),
     ],
 )
-async def test_what_cannot_be_sent_is_refused_before_the_write(
-    client: Client, operator: PlayedOperator, arguments: Any, error: Any, told: str
+async def test_an_invalid_argument_is_refused_before_the_write(
+    client: Client, operator: StubOperator, arguments: Any, error: Any, message: str
 ) -> None:
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         await start(client, **arguments)
 
     assert await operator.runs() == []
 
 
-async def test_an_id_whose_run_is_active_is_refused_and_the_run_left_alone(
-    client: Client, operator: PlayedOperator
+async def test_a_start_does_not_replace_an_active_run(
+    client: Client, operator: StubOperator
 ) -> None:
     handle = await start(client)
 
@@ -154,14 +154,14 @@ async def test_an_id_whose_run_is_active_is_refused_and_the_run_left_alone(
     assert (await operator.run("order-abc"))["metadata"]["uid"] == handle.uid
 
 
-async def test_an_id_is_started_anew_after_its_run_finished_and_was_let_go(
-    client: Client, operator: PlayedOperator
+async def test_a_finished_run_is_replaced_once_the_operator_releases_it(
+    client: Client, operator: StubOperator
 ) -> None:
     first = await start(client)
     await operator.finish("order-abc")
     again = asyncio.create_task(start(client, workflow_input=2))
 
-    await operator.let_go("order-abc")
+    await operator.release("order-abc")
 
     second = await again
     assert second.uid != first.uid
@@ -169,24 +169,24 @@ async def test_an_id_is_started_anew_after_its_run_finished_and_was_let_go(
     assert (run["metadata"]["uid"], run["spec"]["workflow"]["input"]) == (second.uid, 2)
 
 
-async def test_a_run_that_is_being_deleted_is_waited_for(
-    client: Client, operator: PlayedOperator
+async def test_a_start_waits_for_the_deletion_of_an_earlier_run(
+    client: Client, operator: StubOperator
 ) -> None:
     first = await start(client)
     await operator.api.delete(RUNS.path(client.namespace, "order-abc"))
     again = asyncio.create_task(start(client))
 
-    await operator.let_go("order-abc")
+    await operator.release("order-abc")
 
     assert (await again).uid != first.uid
 
 
-async def test_a_finished_run_that_nobody_lets_go_of_is_told(
-    client: Client, operator: PlayedOperator, monkeypatch: pytest.MonkeyPatch
+async def test_a_start_fails_if_no_operator_releases_the_finished_run(
+    client: Client, operator: StubOperator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await start(client)
     await operator.finish("order-abc")
-    monkeypatch.setattr(starting, "RELEASE", 0.0)
+    monkeypatch.setattr(starting, "RELEASE_TIMEOUT_S", 0.0)
 
     with pytest.raises(RunNotReleasedError, match=r"'order-abc' \(Completed\).*Is the operator"):
         await start(client)
@@ -194,26 +194,26 @@ async def test_a_finished_run_that_nobody_lets_go_of_is_told(
 
 @pytest.mark.parametrize("finished_before", [False, True])
 async def test_of_two_starts_at_once_exactly_one_succeeds(
-    client: Client, operator: PlayedOperator, finished_before: bool
+    client: Client, operator: StubOperator, finished_before: bool
 ) -> None:
-    letting_go = None
+    releasing = None
     if finished_before:
         await start(client)
         await operator.finish("order-abc")
-        letting_go = asyncio.create_task(operator.let_go("order-abc"))
+        releasing = asyncio.create_task(operator.release("order-abc"))
 
     both = await asyncio.gather(start(client), start(client), return_exceptions=True)
 
-    if letting_go:
-        await letting_go
+    if releasing:
+        await releasing
     (won,) = [each for each in both if not isinstance(each, BaseException)]
     (lost,) = [each for each in both if isinstance(each, BaseException)]
     assert isinstance(lost, WorkflowAlreadyRunningError)
     assert (await operator.run("order-abc"))["metadata"]["uid"] == won.uid
 
 
-async def test_a_start_whose_answer_was_lost_is_known_as_our_own(
-    client: Client, operator: PlayedOperator, monkeypatch: pytest.MonkeyPatch
+async def test_a_start_whose_answer_was_lost_finds_its_own_run(
+    client: Client, operator: StubOperator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lose_answers(monkeypatch, 1)
 
@@ -222,7 +222,7 @@ async def test_a_start_whose_answer_was_lost_is_known_as_our_own(
     assert [run["metadata"]["uid"] for run in await operator.runs()] == [handle.uid]
 
 
-async def test_an_api_server_that_stays_away_is_told(
+async def test_a_start_fails_after_eight_tries_without_an_answer(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries = 0
@@ -240,7 +240,7 @@ async def test_an_api_server_that_stays_away_is_told(
     assert tries == 8
 
 
-async def test_missing_crds_are_told_with_how_to_install_them(client: Client) -> None:
+async def test_the_error_of_missing_crds_says_how_to_install_them(client: Client) -> None:
     async def missing(*_arguments: Any) -> Any:
         raise NotFoundError(404, "", "404 page not found")
 
@@ -254,7 +254,7 @@ async def test_missing_crds_are_told_with_how_to_install_them(client: Client) ->
             await client.get_workflow_handle(workflow_id="order-abc")
 
 
-async def test_a_handle_is_given_for_the_present_run_of_an_id(client: Client) -> None:
+async def test_a_handle_belongs_to_the_present_run_of_an_id(client: Client) -> None:
     started = await start(client)
 
     handle = await client.get_workflow_handle(workflow_id="order-abc")
@@ -267,8 +267,8 @@ async def test_an_id_without_a_run_has_no_handle(client: Client) -> None:
         await client.get_workflow_handle(workflow_id="order-abc")
 
 
-async def test_run_workflow_starts_and_gives_the_result(
-    client: Client, operator: PlayedOperator
+async def test_run_workflow_starts_a_run_and_returns_its_result(
+    client: Client, operator: StubOperator
 ) -> None:
     running = asyncio.create_task(
         client.run_workflow(workflow_type="ProcessOrder", workflow_id="order-abc")

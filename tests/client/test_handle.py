@@ -1,4 +1,4 @@
-"""Handles: results, descriptions and wishes, each about one run and no other."""
+"""Handles: results, descriptions and ends of exactly one run."""
 
 import asyncio
 from datetime import timedelta
@@ -8,6 +8,7 @@ import pytest
 
 from grctl.client import (
     Client,
+    UnreadableObjectError,
     WorkflowCancelledError,
     WorkflowError,
     WorkflowFailedError,
@@ -18,24 +19,24 @@ from grctl.client import (
 )
 from grctl.kube import RUNS, Api, ExpiredError, Request, UnreachableError
 from grctl.models import RunPhase
-from tests.client.acting import start
+from tests.client.actions import start
 from tests.client.conftest import ApiServer
-from tests.client.playing import PlayedOperator
+from tests.client.stub_operator import StubOperator
 
 
-async def replaced(client: Client, operator: PlayedOperator) -> WorkflowHandle:
-    """Give the handle of a run after which the same id was started anew."""
+async def handle_of_replaced_run(client: Client, operator: StubOperator) -> WorkflowHandle:
+    """Return the handle of a run that was replaced by a new one of the same id."""
     handle: WorkflowHandle = await start(client)
     await operator.finish("order-abc", result="old")
     again = asyncio.create_task(start(client))
-    await operator.let_go("order-abc")
+    await operator.release("order-abc")
     await again
     return handle
 
 
 @pytest.mark.parametrize("result", ["approved", {"ids": [1]}, None])
-async def test_the_result_of_a_finished_run_is_given(
-    client: Client, operator: PlayedOperator, result: Any
+async def test_the_result_of_a_finished_run_is_returned(
+    client: Client, operator: StubOperator, result: Any
 ) -> None:
     handle = await start(client)
     await operator.finish("order-abc", result=result)
@@ -43,8 +44,8 @@ async def test_the_result_of_a_finished_run_is_given(
     assert await handle.result() == result
 
 
-async def test_a_program_that_awaits_many_results_goes_on_sending(
-    api_server: ApiServer, operator: PlayedOperator, monkeypatch: pytest.MonkeyPatch
+async def test_a_program_that_awaits_many_results_can_still_send(
+    api_server: ApiServer, operator: StubOperator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("grctl.kube.api.REQUEST_POOL_SIZE", 2)
     watches: list[Request] = []
@@ -68,8 +69,8 @@ async def test_a_program_that_awaits_many_results_goes_on_sending(
         assert await asyncio.gather(*results) == ["done"] * 5
 
 
-async def test_a_result_is_waited_for_through_other_changes(
-    client: Client, operator: PlayedOperator
+async def test_other_changes_of_a_run_do_not_end_the_wait_for_its_result(
+    client: Client, operator: StubOperator
 ) -> None:
     handle = await start(client)
     waiting = asyncio.create_task(handle.result())
@@ -84,8 +85,8 @@ async def test_a_result_is_waited_for_through_other_changes(
 @pytest.mark.parametrize(
     "break_", [ExpiredError(410, "Expired", "too old"), UnreachableError("the stream broke")]
 )
-async def test_a_broken_watch_is_taken_up_again(
-    client: Client, operator: PlayedOperator, monkeypatch: pytest.MonkeyPatch, break_: Exception
+async def test_a_broken_watch_is_opened_again(
+    client: Client, operator: StubOperator, monkeypatch: pytest.MonkeyPatch, break_: Exception
 ) -> None:
     handle = await start(client)
     watch, breaks = Api.watch, [break_, break_]
@@ -107,8 +108,8 @@ async def test_a_broken_watch_is_taken_up_again(
     assert await waiting == "done"
 
 
-async def test_a_failed_run_raises_what_its_handler_raised(
-    client: Client, operator: PlayedOperator
+async def test_the_result_of_a_failed_run_raises_the_error_of_its_handler(
+    client: Client, operator: StubOperator
 ) -> None:
     handle = await start(client)
     error = {"type": "LookupError", "message": "no such order", "stackTrace": "File order.py"}
@@ -133,8 +134,8 @@ async def test_a_failed_run_raises_what_its_handler_raised(
         ("Failed", WorkflowFailedError),
     ],
 )
-async def test_a_run_that_ended_otherwise_raises_how(
-    client: Client, operator: PlayedOperator, phase: str, error: type[WorkflowError]
+async def test_the_result_of_another_end_raises_the_error_of_that_end(
+    client: Client, operator: StubOperator, phase: str, error: type[WorkflowError]
 ) -> None:
     handle = await start(client)
     await operator.finish("order-abc", phase, message="Because.")
@@ -144,7 +145,7 @@ async def test_a_run_that_ended_otherwise_raises_how(
 
 
 @pytest.mark.parametrize("no_time", [0, timedelta(0)])
-async def test_waiting_may_end_before_the_run_does(client: Client, no_time: Any) -> None:
+async def test_a_wait_for_a_result_may_time_out(client: Client, no_time: Any) -> None:
     handle = await start(client)
 
     with pytest.raises(TimeoutError, match="'order-abc' is still active after 0 s; it goes on"):
@@ -152,8 +153,8 @@ async def test_waiting_may_end_before_the_run_does(client: Client, no_time: Any)
 
 
 @pytest.mark.parametrize("phase", ["Completed", "Cancelled", "Failed"])
-async def test_waiting_for_the_end_raises_nothing_however_it_ends(
-    client: Client, operator: PlayedOperator, phase: str
+async def test_finished_returns_the_state_of_every_kind_of_end(
+    client: Client, operator: StubOperator, phase: str
 ) -> None:
     handle = await start(client)
     await operator.finish("order-abc", phase, message="Because.")
@@ -163,23 +164,21 @@ async def test_waiting_for_the_end_raises_nothing_however_it_ends(
     assert (info.phase, info.message) == (phase, "Because.")
 
 
-async def test_a_run_that_is_deleted_while_one_waits_is_told(
-    client: Client, operator: PlayedOperator
+async def test_the_deletion_of_a_run_ends_the_wait_for_its_result(
+    client: Client, operator: StubOperator
 ) -> None:
     handle = await start(client)
     waiting = asyncio.create_task(handle.result())
 
     await operator.api.delete(RUNS.path(client.namespace, "order-abc"))
-    await operator.let_go("order-abc")
+    await operator.release("order-abc")
 
     with pytest.raises(WorkflowNotFoundError, match=r"This run of 'order-abc' .* was deleted"):
         await waiting
 
 
-async def test_a_handle_does_not_speak_of_a_later_run(
-    client: Client, operator: PlayedOperator
-) -> None:
-    handle = await replaced(client, operator)
+async def test_a_handle_does_not_act_on_a_later_run(client: Client, operator: StubOperator) -> None:
+    handle = await handle_of_replaced_run(client, operator)
 
     for question in (handle.result(timeout=10), handle.describe(), handle.cancel()):
         with pytest.raises(WorkflowNotFoundError):
@@ -189,17 +188,19 @@ async def test_a_handle_does_not_speak_of_a_later_run(
     assert set((await operator.run("order-abc"))["spec"]) == {"workflow"}
 
 
-async def test_a_handle_whose_run_is_gone_still_sends_what_will_be_rejected(
-    client: Client, operator: PlayedOperator
+async def test_a_handle_of_a_deleted_run_sends_events_to_that_run_only(
+    client: Client, operator: StubOperator
 ) -> None:
-    handle = await replaced(client, operator)
+    handle = await handle_of_replaced_run(client, operator)
 
     sent = await handle.send("approve")
 
     assert (await operator.event(sent.name))["spec"]["runUid"] == handle.uid
 
 
-async def test_a_run_is_described_as_it_stands(client: Client, operator: PlayedOperator) -> None:
+async def test_a_description_has_the_present_state_of_the_run(
+    client: Client, operator: StubOperator
+) -> None:
     handle = await start(client, workflow_input={"order_id": "abc"})
     assert (await handle.describe()).phase is RunPhase.PENDING
 
@@ -221,22 +222,48 @@ async def test_a_run_is_described_as_it_stands(client: Client, operator: PlayedO
     )
 
 
-@pytest.mark.parametrize("wish", ["cancel", "terminate"])
-async def test_a_wish_is_written_into_the_spec(
-    client: Client, operator: PlayedOperator, wish: str
+async def test_a_run_that_cannot_be_read_raises_an_error_with_run_and_field(
+    client: Client, operator: StubOperator
+) -> None:
+    handle = await start(client)
+    await operator.set_status(RUNS, "order-abc", phase="Completed", settled=[{"name": 1}])
+
+    for question in (handle.describe(), handle.finished(), handle.result(), start(client)):
+        with pytest.raises(
+            UnreadableObjectError,
+            match=r"The run 'order-abc' in namespace '.*' cannot be read: status\.settled\.0\.",
+        ) as raised:
+            await question
+        assert raised.value.problem.startswith("status.settled.0.")
+
+
+async def test_a_run_whose_history_alone_is_broken_can_be_read(
+    client: Client, operator: StubOperator
+) -> None:
+    handle = await start(client)
+    await operator.finish("order-abc", result="done", history=[1])
+
+    assert await handle.result() == "done"
+
+
+@pytest.mark.parametrize("method", ["cancel", "terminate"])
+async def test_cancel_and_terminate_are_written_into_the_spec(
+    client: Client, operator: StubOperator, method: str
 ) -> None:
     handle = await start(client)
 
-    await getattr(handle, wish)()
-    await getattr(handle, wish)()
+    await getattr(handle, method)()
+    await getattr(handle, method)()
 
-    assert (await operator.run("order-abc"))["spec"][wish] is True
+    assert (await operator.run("order-abc"))["spec"][method] is True
 
 
-async def test_a_wish_about_a_deleted_run_is_told(client: Client, operator: PlayedOperator) -> None:
+async def test_cancelling_a_deleted_run_raises_not_found(
+    client: Client, operator: StubOperator
+) -> None:
     handle = await start(client)
     await operator.api.delete(RUNS.path(client.namespace, "order-abc"))
-    await operator.let_go("order-abc")
+    await operator.release("order-abc")
 
     with pytest.raises(WorkflowNotFoundError):
         await handle.cancel()

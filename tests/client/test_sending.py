@@ -1,17 +1,23 @@
-"""Sending events: names, lost answers, idempotency keys, and what became of them."""
+"""Sending events: names, lost answers, idempotency keys, and final statuses."""
 
 import asyncio
 from typing import Any
 
 import pytest
 
-from grctl.client import Client, EventGoneError, EventNameTakenError, InvalidNameError
+from grctl.client import (
+    Client,
+    EventGoneError,
+    EventNameTakenError,
+    InvalidNameError,
+    UnreadableObjectError,
+)
 from grctl.client.names import event_object_name
 from grctl.json.serialization import NotJsonError, TooLargeError
 from grctl.kube import EVENTS
 from grctl.models import EventPhase
-from tests.client.acting import lose_answers, start
-from tests.client.playing import PlayedOperator
+from tests.client.actions import lose_answers, start
+from tests.client.stub_operator import StubOperator
 
 
 async def send(client: Client, event_name: str = "approve", **arguments: Any) -> Any:
@@ -19,7 +25,7 @@ async def send(client: Client, event_name: str = "approve", **arguments: Any) ->
 
 
 async def test_an_event_may_be_sent_before_there_is_a_run(
-    client: Client, operator: PlayedOperator
+    client: Client, operator: StubOperator
 ) -> None:
     sent = await send(client, "set_priority", payload="high")
 
@@ -33,7 +39,7 @@ async def test_an_event_may_be_sent_before_there_is_a_run(
     assert (sent.workflow_id, sent.event_name) == ("order-abc", "set_priority")
 
 
-async def test_a_handle_sends_to_its_own_run_only(client: Client, operator: PlayedOperator) -> None:
+async def test_a_handle_sends_to_its_own_run_only(client: Client, operator: StubOperator) -> None:
     handle = await start(client)
 
     sent = await handle.send("approve")
@@ -56,7 +62,7 @@ async def test_a_handle_sends_to_its_own_run_only(client: Client, operator: Play
         ("x" * 253, "approve", "x" * 239 + "-"),
     ],
 )
-def test_an_events_object_has_a_name_that_people_can_read(
+def test_the_name_of_an_events_object_is_readable_and_unique(
     workflow_id: str, event_name: str, readable: str
 ) -> None:
     names = {event_object_name(workflow_id, event_name) for _ in range(100)}
@@ -65,14 +71,14 @@ def test_an_events_object_has_a_name_that_people_can_read(
     assert all(name.startswith(readable) and len(name) <= 253 for name in names)
 
 
-async def test_any_text_can_be_an_events_name(client: Client, operator: PlayedOperator) -> None:
+async def test_any_text_can_be_an_events_name(client: Client, operator: StubOperator) -> None:
     sent = await send(client, "Größe geändert!")
 
     assert (await operator.event(sent.name))["spec"]["eventName"] == "Größe geändert!"
 
 
-async def test_a_send_whose_answers_were_lost_sends_once(
-    client: Client, operator: PlayedOperator, monkeypatch: pytest.MonkeyPatch
+async def test_a_send_whose_answer_was_lost_sends_once(
+    client: Client, operator: StubOperator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lose_answers(monkeypatch, 1)
 
@@ -82,7 +88,7 @@ async def test_a_send_whose_answers_were_lost_sends_once(
 
 
 async def test_the_same_event_under_the_same_name_is_sent_once(
-    client: Client, operator: PlayedOperator
+    client: Client, operator: StubOperator
 ) -> None:
     first = await send(client, payload={"by": "Ada"}, name="invoice-17-paid")
     second = await send(client, payload={"by": "Ada"}, name="invoice-17-paid")
@@ -93,7 +99,7 @@ async def test_the_same_event_under_the_same_name_is_sent_once(
 
 @pytest.mark.parametrize("other", [{"payload": 2}, {"event_name": "reject", "payload": 1}])
 async def test_another_event_under_the_same_name_is_refused(
-    client: Client, operator: PlayedOperator, other: Any
+    client: Client, operator: StubOperator, other: Any
 ) -> None:
     await send(client, payload=1, name="invoice-17-paid")
 
@@ -120,7 +126,7 @@ async def test_another_event_under_the_same_name_is_refused(
     ids=repr,
 )
 async def test_a_payload_that_only_python_calls_equal_is_another_event(
-    client: Client, operator: PlayedOperator, payload: Any, other: Any
+    client: Client, operator: StubOperator, payload: Any, other: Any
 ) -> None:
     await send(client, payload=payload, name="k")
 
@@ -133,8 +139,8 @@ async def test_a_payload_that_only_python_calls_equal_is_another_event(
     [(1, 1.0), ({"a": 1, "b": 2}, {"b": 2.0, "a": 1}), ((1, 2), [1, 2]), (None, None)],
     ids=repr,
 )
-async def test_a_payload_that_is_kept_as_the_same_json_is_the_same_event(
-    client: Client, operator: PlayedOperator, payload: Any, same: Any
+async def test_a_payload_that_is_stored_as_the_same_json_is_the_same_event(
+    client: Client, operator: StubOperator, payload: Any, same: Any
 ) -> None:
     first = await send(client, payload=payload, name="k")
     second = await send(client, payload=same, name="k")
@@ -143,7 +149,7 @@ async def test_a_payload_that_is_kept_as_the_same_json_is_the_same_event(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "told"),
+    ("arguments", "error", "message"),
     [
         ({"payload": object()}, NotJsonError, "payload is a object"),
         ({"payload": "x" * 600 * 1024}, TooLargeError, "The payload of 'approve' is 600.* 512.0"),
@@ -151,23 +157,21 @@ async def test_a_payload_that_is_kept_as_the_same_json_is_the_same_event(
         ({"name": "Invoice_17"}, InvalidNameError, "name 'Invoice_17' .* 'invoice-17' would fit"),
     ],
 )
-async def test_what_cannot_be_sent_is_refused_before_the_write(
-    client: Client, operator: PlayedOperator, arguments: Any, error: Any, told: str
+async def test_an_invalid_argument_is_refused_before_the_write(
+    client: Client, operator: StubOperator, arguments: Any, error: Any, message: str
 ) -> None:
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         await send(client, **arguments)
 
     assert await operator.events() == []
 
 
-async def test_an_event_to_what_is_no_id_is_refused(client: Client) -> None:
+async def test_an_event_to_an_invalid_id_is_refused(client: Client) -> None:
     with pytest.raises(InvalidNameError, match=r"workflow_id 'Order' is .*'order' would fit"):
         await client.send(workflow_id="Order", event_name="approve")
 
 
-async def test_a_sent_event_tells_what_became_of_it(
-    client: Client, operator: PlayedOperator
-) -> None:
+async def test_a_settled_event_returns_its_status(client: Client, operator: StubOperator) -> None:
     sent = await send(client)
     settled = asyncio.create_task(sent.settled(timeout=10))
 
@@ -177,15 +181,28 @@ async def test_a_sent_event_tells_what_became_of_it(
     assert (status.phase, status.reason) == (EventPhase.REJECTED, "UnknownEvent")
 
 
-async def test_an_event_that_still_waits_times_out(client: Client) -> None:
+async def test_a_wait_for_a_pending_event_may_time_out(client: Client) -> None:
     sent = await send(client)
 
     with pytest.raises(TimeoutError, match="is still pending after 0 s"):
         await sent.settled(timeout=0)
 
 
-async def test_an_event_that_was_withdrawn_is_told(
-    client: Client, operator: PlayedOperator
+async def test_an_event_that_cannot_be_read_raises_an_error_with_event_and_field(
+    client: Client, operator: StubOperator
+) -> None:
+    sent = await send(client)
+    await operator.set_status(EVENTS, sent.name, phase="Rejected", conditions=[1])
+
+    with pytest.raises(
+        UnreadableObjectError,
+        match=rf"The event '{sent.name}' .* cannot be read: status\.conditions",
+    ):
+        await sent.settled(timeout=10)
+
+
+async def test_the_withdrawal_of_an_event_ends_the_wait_for_its_status(
+    client: Client, operator: StubOperator
 ) -> None:
     sent = await send(client)
     settled = asyncio.create_task(sent.settled(timeout=10))

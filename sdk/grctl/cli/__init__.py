@@ -1,14 +1,14 @@
 """The command line: one module per command, and `app` that registers them.
 
-1. A command says what it does by its docstring and its flags; the work is imported when it runs,
-   so that `grctl --help` and shell completion are quick.
-2. What goes wrong is one line on standard error and exit code 1; 2 is a wrong way to call it.
+1. The module of a command has its docstring and its flags. Everything else is imported when the
+   command runs, so that `grctl --help` and shell completion are quick.
+2. A failure is one line on standard error and exit code 1. A wrong call has exit code 2.
 3. Settings come from flags, then `GRCTL_*` variables; the API from `KUBECONFIG`, as for kubectl.
 """
 
 import sys
 
-INTERRUPTED = 130  # as shells count: 128 and the number of SIGINT
+INTERRUPTED_EXIT_CODE = 130  # as in shells: 128 and the number of SIGINT
 
 
 def main() -> None:
@@ -20,8 +20,8 @@ def main() -> None:
         from grctl.cli.app import main as run
 
         run()
-    except KeyboardInterrupt:  # also while the modules are read
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt:  # also while the modules are imported
+        sys.exit(INTERRUPTED_EXIT_CODE)
 
 
 __all__ = ["main"]

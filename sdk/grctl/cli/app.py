@@ -1,4 +1,4 @@
-"""The commands of `grctl`, registered in the order in which a person meets them."""
+"""The commands of `grctl`, registered in the order in which a person first needs them."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from grctl.cli.describe import describe
 from grctl.cli.dev import dev
 from grctl.cli.end import cancel, terminate
 from grctl.cli.failing import say
-from grctl.cli.handover import HANDED_OVER, local, operator
+from grctl.cli.handover import PASS_ON_ALL_FLAGS, local, operator
 from grctl.cli.leading import Commands
 from grctl.cli.list_runs import list_runs
 from grctl.cli.options import (
@@ -37,7 +37,7 @@ app = typer.Typer(
     epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # frames would wrap messages that point at a place in JSON
+    rich_markup_mode=None,  # its frames would wrap messages that point at a place in JSON
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -71,8 +71,8 @@ def _options(
 
 app.command()(dev)
 app.command()(worker)
-app.command(context_settings=HANDED_OVER)(local)
-app.command(context_settings=HANDED_OVER)(operator)
+app.command(context_settings=PASS_ON_ALL_FLAGS)(local)
+app.command(context_settings=PASS_ON_ALL_FLAGS)(operator)
 app.command()(crds)
 app.command()(start)
 app.command()(send)

@@ -1,9 +1,9 @@
 """What the shell offers at TAB: ids, workflow types and event names, as the API has them.
 
-1. A person waits at the prompt: what does not come within a moment is not offered.
-2. Nothing is said, whatever goes wrong: it would be written into the command line.
-3. Names come from others and are written into a command line: one that a shell would read as more
-   than a word, as `$(reboot)`, is not offered.
+1. A person waits at the prompt: an answer that takes longer than a moment is not offered.
+2. Errors are not shown: their text would be written into the command line.
+3. Names come from other people and are written into a command line. A name that a shell would read
+   as more than a word, such as `$(reboot)`, is not offered.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ import typer
 if TYPE_CHECKING:
     from grctl.kube import Api
 
-PATIENCE = 3.0  # s: for the API and for what its credentials take; it mostly needs a tenth of one
+COMPLETION_TIMEOUT_S = 3.0  # for the API and its credentials, which mostly take 0.1 s
 
 WORD = re.compile(r"[\w@%+=:,./-]+")
-"""What a shell takes for one word as it stands."""
+"""A text that a shell reads as one word without quotes."""
 
-Look = Callable[["Api", str], Awaitable[Iterable[str]]]
-"""Looks into a namespace and gives what might be meant."""
+Query = Callable[["Api", str], Awaitable[Iterable[str]]]
+"""Returns the names in a namespace that may be offered."""
 
 
 def all_ids(context: typer.Context, incomplete: str) -> list[str]:
@@ -41,7 +41,7 @@ def active_ids(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def workflow_types(context: typer.Context, incomplete: str) -> list[str]:
-    """Offer the types that runs have."""
+    """Offer the workflow types of all runs."""
     return _offer(context, incomplete, lambda api, space: _column(api, space, "Workflow"))
 
 
@@ -53,7 +53,7 @@ def phases(incomplete: str) -> list[str]:
 
 
 def event_names(context: typer.Context, incomplete: str) -> list[str]:
-    """Offer the events that the workflow of the run before it handles."""
+    """Offer the event names that the workflow of the given run handles."""
     from grctl.kube import RUNS
 
     async def names(api: "Api", namespace: str) -> Iterable[str]:
@@ -64,26 +64,26 @@ def event_names(context: typer.Context, incomplete: str) -> list[str]:
     return _offer(context, incomplete, names)
 
 
-def _offer(context: typer.Context, incomplete: str, look: Look) -> list[str]:
+def _offer(context: typer.Context, incomplete: str, query: Query) -> list[str]:
     try:
         with contextlib.redirect_stderr(io.StringIO()):
-            found = asyncio.run(_look(context.params, look))
-    except Exception:  # noqa: BLE001  rule 2
+            found = asyncio.run(_ask(context.params, query))
+    except Exception:  # noqa: BLE001  errors are not shown
         return []
     return sorted({each for each in found if each.startswith(incomplete) and WORD.fullmatch(each)})
 
 
-async def _look(params: dict[str, Any], look: Look) -> Iterable[str]:
+async def _ask(params: dict[str, Any], query: Query) -> Iterable[str]:
     from grctl.kube import Api, Connection
 
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(COMPLETION_TIMEOUT_S):
         connection = await Connection.find(params.get("kubeconfig"), params.get("context"))
         async with Api(connection, user_agent="grctl-completion") as api:
-            return await look(api, params.get("namespace") or api.namespace)
+            return await query(api, params.get("namespace") or api.namespace)
 
 
 async def _column(api: "Api", namespace: str, name: str, selector: str = "") -> Iterable[str]:
-    """Give a printer column of the runs: much less than the runs themselves."""
+    """Return a printer column of the runs, which is much smaller than the runs themselves."""
     from grctl.kube import RUNS
 
     rows = await api.table(RUNS.path(namespace), {"fieldSelector": selector})

@@ -1,4 +1,4 @@
-"""`grctl crds`: the CustomResourceDefinitions, to apply."""
+"""`grctl crds`: print the CustomResourceDefinitions, to apply them."""
 
 from grctl.cli.output import Format, show
 

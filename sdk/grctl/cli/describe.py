@@ -1,10 +1,10 @@
-"""`grctl describe`: how a run stands, what waits for it, and what became of its last events."""
+"""`grctl describe`: the state of a run, the events that wait for it, and its last settled ones."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from grctl.cli.failing import run
-from grctl.cli.operators import is_taken_up, not_taken_up
+from grctl.cli.operators import is_taken_up, not_taken_up_message
 from grctl.cli.options import (
     COMMAND_REQUEST_TIMEOUT_S,
     AnyId,
@@ -29,24 +29,25 @@ def describe(
     context: Context = None,
     request_timeout: RequestTimeout = COMMAND_REQUEST_TIMEOUT_S,
 ) -> None:
-    """Say how a run stands, what it waits for, and what it did."""
+    """Show how a run stands, what it waits for, and what it did."""
     from grctl.cli.describing import text_of
-    from grctl.cli.reading import reading, run_of
+    from grctl.cli.reading import find_run, open_access
 
     async def work() -> "tuple[WorkflowRun, list[WorkflowEvent], str]":
-        async with reading(namespace, kubeconfig, context, request_timeout) as access:
-            found, events = await run_of(access, workflow_id)
+        async with open_access(namespace, kubeconfig, context, request_timeout) as access:
+            found, events = await find_run(access, workflow_id)
             if output is not Format.TEXT or is_taken_up(found.status.message, found.status.phase):
                 return found, events, ""
-            return found, events, await not_taken_up(access, access.namespace, datetime.now(UTC))
+            unseen = await not_taken_up_message(access, access.namespace, datetime.now(UTC))
+            return found, events, unseen
 
     found, events, unseen = run(work())
     text = text_of(found, events, datetime.now(UTC), terminal_width(), unseen)
-    show("\n".join(text), _made(found, events), output)
+    show("\n".join(text), _data_of(found, events), output)
 
 
-def _made(found: "WorkflowRun", events: "list[WorkflowEvent]") -> dict[str, Any]:
-    from grctl.cli.describing import SHOWN, settled_of, waiting_of
+def _data_of(found: "WorkflowRun", events: "list[WorkflowEvent]") -> dict[str, Any]:
+    from grctl.cli.describing import SHOWN_EVENTS_COUNT, settled_events, waiting_events
     from grctl.models import RunInfo
 
     status = found.status.to_json()
@@ -55,8 +56,10 @@ def _made(found: "WorkflowRun", events: "list[WorkflowEvent]") -> dict[str, Any]
         "input": found.spec.workflow.input,
         "conditions": status["conditions"],
         "history": status["history"],
-        "waitingEvents": [_summary(each) for each in waiting_of(found, events)[:SHOWN]],
-        "recentEvents": [_summary(each) for each in settled_of(events)[-SHOWN:]],
+        "waitingEvents": [
+            _summary(each) for each in waiting_events(found, events)[:SHOWN_EVENTS_COUNT]
+        ],
+        "recentEvents": [_summary(each) for each in settled_events(events)[-SHOWN_EVENTS_COUNT:]],
     }
 
 

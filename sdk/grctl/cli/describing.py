@@ -1,4 +1,4 @@
-"""A run as text for people: names on the left, and what matters most comes first.
+"""A run as text for people: names on the left, and the most important rows first.
 
 Pure: no I/O, no clock.
 """
@@ -8,21 +8,21 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from grctl.cli.table import broken_table, paragraph
+from grctl.cli.table import paragraph, wrapped_table
 from grctl.cli.times import age, moment
 from grctl.models import RunReason, WorkflowEvent, WorkflowRun
 from grctl.terminal import printable
 
-WIDTH = 11  # columns of the names on the left
-SHOWN = 10  # events: the first that wait, and the last that were settled
-LONGEST_VALUE = 200  # characters of a value of the store
-INDENT = "  "
+NAME_WIDTH_COLUMNS = 11  # of the names on the left
+SHOWN_EVENTS_COUNT = 10  # the first ones that wait, and the last ones that were settled
+LONGEST_SHOWN_VALUE_CHARS = 200  # of a value of the store
+TABLE_INDENT = "  "
 
-USUAL = frozenset({RunReason.STARTING, RunReason.RUNNING, RunReason.WAITING_FOR_EVENT})
-"""Reasons that say no more than the phase does."""
+REASONS_OF_PHASES = frozenset({RunReason.STARTING, RunReason.RUNNING, RunReason.WAITING_FOR_EVENT})
+"""Reasons that add nothing to the phase."""
 
 Row = tuple[str, str]
-"""A name and what it is; more lines of the same have no name."""
+"""A name and its text. Further lines of the same text have an empty name."""
 
 
 def text_of(
@@ -32,14 +32,14 @@ def text_of(
     width: int | None,
     unseen: str = "",
 ) -> list[str]:
-    """Write a run, the events that wait for it, the last it settled, and its last commits.
+    """Write a run, the events that wait for it, its last settled events, and its last commits.
 
     Args:
         run: The run.
         events: The events of its id, in order.
         now: The present time.
         width: Columns of the terminal; None: lines may be of any length.
-        unseen: What to say of a run without a message, which no operator has seen.
+        unseen: The message for a run that has none, because no operator has seen it.
     """
     rows = [
         *_head(run, unseen),
@@ -48,22 +48,26 @@ def text_of(
         *_values("Store", run.status.store),
         *_end(run),
     ]
-    lines = [line for name, text in rows for line in paragraph(f"{name:{WIDTH}}", text, width)]
+    lines = [
+        line
+        for name, text in rows
+        for line in paragraph(f"{name:{NAME_WIDTH_COLUMNS}}", text, width)
+    ]
     for title, table in _tables(run, events, now):
-        lines += ["", title, *broken_table(table, width, INDENT)]
+        lines += ["", title, *wrapped_table(table, width, TABLE_INDENT)]
     return lines
 
 
-def waiting_of(run: WorkflowRun, events: Sequence[WorkflowEvent]) -> list[WorkflowEvent]:
-    """Give the events that wait, without the one that is being handled."""
+def waiting_events(run: WorkflowRun, events: Sequence[WorkflowEvent]) -> list[WorkflowEvent]:
+    """Return the events that wait, without the one that is being handled."""
     handled = run.status.step.event_uid if run.status.step else None
     return [
         each for each in events if not each.status.phase.settled and each.metadata.uid != handled
     ]
 
 
-def settled_of(events: Sequence[WorkflowEvent]) -> list[WorkflowEvent]:
-    """Give the events that have their final phase."""
+def settled_events(events: Sequence[WorkflowEvent]) -> list[WorkflowEvent]:
+    """Return the events that have their final phase."""
     return [each for each in events if each.status.phase.settled]
 
 
@@ -76,11 +80,11 @@ def _head(run: WorkflowRun, unseen: str) -> Iterator[Row]:
     if message := run.status.message or unseen:
         yield "Message", printable(message)
     reason = next((each.reason for each in run.status.conditions), "")
-    if reason and reason not in USUAL and reason != run.status.phase:
+    if reason and reason not in REASONS_OF_PHASES and reason != run.status.phase:
         yield "Reason", reason
-    wishes = [wish for wish in ("cancel", "terminate") if getattr(run.spec, wish)]
-    if wishes and not run.status.phase.finished:
-        yield "Asked", f"to {' and '.join(wishes)}"
+    asked = [field for field in ("cancel", "terminate") if getattr(run.spec, field)]
+    if asked and not run.status.phase.finished:
+        yield "Asked", f"to {' and '.join(asked)}"
 
 
 def _times(run: WorkflowRun, now: datetime) -> Iterator[Row]:
@@ -102,7 +106,7 @@ def _after(created: datetime, timeout: timedelta, now: datetime) -> str:
 
 
 def _progress(run: WorkflowRun, now: datetime) -> Iterator[Row]:
-    """Say what it does and what it waits for; a finished run does neither."""
+    """Yield what an active run does and waits for, and how many events there were."""
     status = run.status
     if status.step and not status.phase.finished:
         step = status.step
@@ -136,7 +140,7 @@ def _end(run: WorkflowRun) -> Iterator[Row]:
     status = run.status
     if status.result is not None:
         text = _json(status.result)
-        long = len(text) > LONGEST_VALUE
+        long = len(text) > LONGEST_SHOWN_VALUE_CHARS
         yield from _lines("Result", _json(status.result, indent=2) if long else text)
     if status.error:
         yield from _lines("Error", f"{status.error.type}: {status.error.message}")
@@ -152,12 +156,13 @@ def _lines(name: str, text: str) -> Iterator[Row]:
 def _tables(
     run: WorkflowRun, events: Sequence[WorkflowEvent], now: datetime
 ) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
-    waiting, settled, history = waiting_of(run, events), settled_of(events), run.status.history
+    waiting, settled = waiting_events(run, events), settled_events(events)
+    history = run.status.history
     if waiting:
-        rows = [_waiting_row(each, now) for each in waiting[:SHOWN]]
+        rows = [_waiting_row(each, now) for each in waiting[:SHOWN_EVENTS_COUNT]]
         yield _title("Waiting events, in order", len(rows), "first", len(waiting)), rows
     if settled:
-        rows = [_settled_row(each, now) for each in settled[-SHOWN:]]
+        rows = [_settled_row(each, now) for each in settled[-SHOWN_EVENTS_COUNT:]]
         yield _title("Settled events", len(rows), "last", len(settled)), rows
     if history:
         rows = [(str(e.commit), age(e.at, now), e.handler or e.kind, e.outcome) for e in history]
@@ -175,14 +180,16 @@ def _waiting_row(event: WorkflowEvent, now: datetime) -> tuple[str, ...]:
 
 def _settled_row(event: WorkflowEvent, now: datetime) -> tuple[str, ...]:
     status = event.status
-    told = "" if status.reason == "Handled" else status.message or status.reason or ""
+    message = "" if status.reason == "Handled" else status.message or status.reason or ""
     number, since = str(status.sequence or "-"), age(status.settled_at, now)
-    return number, since, printable(event.spec.event_name), status.phase, printable(told)
+    return number, since, printable(event.spec.event_name), status.phase, printable(message)
 
 
 def _short(value: Any) -> str:
     text = _json(value)
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}... ({len(text)} long)"
+    if len(text) <= LONGEST_SHOWN_VALUE_CHARS:
+        return text
+    return f"{text[:LONGEST_SHOWN_VALUE_CHARS]}... ({len(text)} long)"
 
 
 def _json(value: Any, indent: int | None = None) -> str:

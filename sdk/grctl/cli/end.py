@@ -18,7 +18,7 @@ from grctl.cli.options import (
     RequestTimeout,
 )
 from grctl.cli.output import Format, report
-from grctl.cli.waiting import Limit, patiently, read_limit
+from grctl.cli.waiting import Limit, read_limit, wait_with_news
 from grctl.terminal import printable
 
 if TYPE_CHECKING:
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Wish:
+class EndRequest:
     """A way to end a run."""
 
-    word: str
+    verb: str
     phase: str
-    """What the run becomes by it."""
+    """The final phase of a run that was ended so."""
     ask: "Callable[[WorkflowHandle], Awaitable[None]]"
 
 
-CANCEL = Wish("cancel", "Cancelled", lambda handle: handle.cancel())
-TERMINATE = Wish("terminate", "Terminated", lambda handle: handle.terminate())
+CANCEL = EndRequest("cancel", "Cancelled", lambda handle: handle.cancel())
+TERMINATE = EndRequest("terminate", "Terminated", lambda handle: handle.terminate())
 
 Wait = Annotated[bool, typer.Option("--wait", help="wait until it has ended, and say how")]
 
@@ -57,7 +57,7 @@ def cancel(
 ) -> None:
     """End a run before its next handler.
 
-    A handler that runs is not interrupted, and what it did is kept. The exit code is 1 where the
+    A handler that runs is not interrupted, and what it did is kept. The exit code is 1 if the
     run had ended otherwise.
     """
     from grctl.client import Client
@@ -86,7 +86,7 @@ def terminate(
 ) -> None:
     """End a run at once.
 
-    A handler that runs is aborted, and what it did is void. The exit code is 1 where the run had
+    A handler that runs is aborted, and what it did is void. The exit code is 1 if the run had
     ended otherwise.
     """
     from grctl.client import Client
@@ -105,7 +105,7 @@ def terminate(
 def _end(
     opened: "Client",
     workflow_id: str,
-    wish: Wish,
+    request: EndRequest,
     limit: timedelta | None,
     output: Format,
     *,
@@ -116,38 +116,38 @@ def _end(
     async def work() -> "RunInfo | None":
         async with opened as client:
             handle = await client.get_workflow_handle(workflow_id=workflow_id)
-            info = await _standing(handle)
+            info = await _present_state(handle)
             if info and info.phase.finished:
                 return info
-            await wish.ask(handle)
+            await request.ask(handle)
             if output is Format.TEXT:
-                report(f"Asked to {wish.word} {workflow_id}", None, output)
+                report(f"Asked to {request.verb} {workflow_id}", None, output)
             if not wait:
-                return await read_back(handle, f"{workflow_id} was asked to {wish.word}")
+                return await read_back(handle, f"{workflow_id} was asked to {request.verb}")
             goes_on = "The run was asked to end, and will."
             news = News(access_of(client), workflow_id)
-            return await patiently(handle.finished(limit), goes_on, news)
+            return await wait_with_news(handle.finished(limit), goes_on, news)
 
     info = run(work())
     if info is not None:
-        _show(info, wish, output)
+        _show(info, request, output)
 
 
-async def _standing(handle: "WorkflowHandle") -> "RunInfo | None":
-    """Return how the run stands; None if its status cannot be read: it may be ended even so."""
-    from pydantic import ValidationError
+async def _present_state(handle: "WorkflowHandle") -> "RunInfo | None":
+    """Return the state of the run; None if it cannot be read: such a run can be ended too."""
+    from grctl.client import UnreadableObjectError
 
     try:
         return await handle.describe()
-    except ValidationError:
+    except UnreadableObjectError:
         return None
 
 
-def _show(info: "RunInfo", wish: Wish, output: Format) -> None:
-    """Print how the run stands; exit code 1 where it had ended otherwise."""
+def _show(info: "RunInfo", request: EndRequest, output: Format) -> None:
+    """Print the state of the run. The exit code is 1 if it had ended otherwise."""
     how = printable(info.message) or info.phase
-    as_asked = info.phase == wish.phase
+    as_asked = info.phase == request.phase
     if as_asked or output is not Format.TEXT:
         report(f"{info.workflow_id}: {how}", info.to_json(), output)
     if info.phase.finished and not as_asked:
-        fail(f"too late to {wish.word} {info.workflow_id}, it had ended before: {how}")
+        fail(f"too late to {request.verb} {info.workflow_id}, it had ended before: {how}")

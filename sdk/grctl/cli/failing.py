@@ -9,32 +9,29 @@ from typing import Any, NoReturn, TypeVar
 
 import typer
 
-from grctl.cli import INTERRUPTED
-from grctl.cli.streams import write_beside
+from grctl.cli import INTERRUPTED_EXIT_CODE
+from grctl.cli.streams import write_stderr
 from grctl.terminal import printable
 
 LOCAL_KUBECONFIG = Path(".grctl/kubeconfig")
-"""Where `grctl dev` and `grctl local` write theirs."""
+"""The kubeconfig that `grctl dev` and `grctl local` write."""
 
-T = TypeVar("T")
+Result = TypeVar("Result")
 
 
 def say(message: str) -> None:
-    """Write a line for the person at the terminal, beside the output, if it can be written."""
-    write_beside(f"grctl: {printable(message)}")
+    """Write a line to standard error for the person at the terminal, if it can be written."""
+    write_stderr(f"grctl: {printable(message)}")
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    """End the command."""
+    """Write why the command fails to standard error, and end it with an exit code."""
     say(message)
     raise typer.Exit(code)
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run what speaks to the Kubernetes API; what can be expected to go wrong ends the command."""
-    from pydantic import ValidationError
-
-    from grctl.cli.unreadable import problem_of
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run requests to the Kubernetes API. An expected error ends the command with its message."""
     from grctl.client import WorkflowError
     from grctl.kube import ApiError, ConnectionConfigError, UnreachableError
 
@@ -42,17 +39,15 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
     except expected as error:
-        fail(_told(error))
-    except ValidationError as error:  # somebody else has written what no object of ours is
-        fail(f"{error.title} cannot be read: {problem_of(error)}")
-    except (OSError, ValueError, TypeError) as error:  # a time is up; what is refused unsent
+        fail(_message_of(error))
+    except (OSError, ValueError, TypeError) as error:  # a timeout; an argument that cannot be sent
         fail(str(error))
     except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED_EXIT_CODE) from None
 
 
-def _told(error: Exception) -> str:
-    """Say what is wrong, and what to look at where the API server's words do not."""
+def _message_of(error: Exception) -> str:
+    """Return the message of an error, with a hint where its own text has none."""
     from grctl.client import CrdsMissingError
     from grctl.kube import (
         ApiError,
@@ -77,7 +72,7 @@ def _told(error: Exception) -> str:
 
 
 def _local_hint() -> str:
-    """Point at the kubeconfig that `grctl dev` has written here and nobody has named."""
+    """Return a hint to the kubeconfig of `grctl dev` in this directory, if there is one."""
     if os.environ.get("KUBECONFIG") or not LOCAL_KUBECONFIG.exists():
         return ""
     path = shlex.quote(str(LOCAL_KUBECONFIG.absolute()))

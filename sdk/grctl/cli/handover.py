@@ -1,6 +1,6 @@
-"""`grctl local` and `grctl operator`: they hand over to the packages that hold those programs.
+"""`grctl local` and `grctl operator`: this process becomes that program, with its arguments.
 
-This process becomes theirs, with the same arguments. The SDK imports neither.
+The SDK imports neither of the packages that hold the programs.
 """
 
 import os
@@ -11,19 +11,19 @@ import typer
 
 from grctl.cli.failing import fail
 
-HANDED_OVER = {
+PASS_ON_ALL_FLAGS = {
     "allow_extra_args": True,
     "ignore_unknown_options": True,
     "help_option_names": [],
 }
-"""All flags are theirs, `--help` too."""
+"""All flags are passed on, `--help` too."""
 
 EXTRAS = {"grctl_local": "local", "grctl_operator": "operator"}
-NEEDED = {
+MODULES_OF_EXTRA = {
     "grctl_local": ("cel", "cryptography"),
     "grctl_operator": ("kopf", "prometheus_client"),
 }
-"""What is not there without the extra: the wheel has the programs themselves in any case."""
+"""Modules that only the extra installs. The programs themselves are part of every wheel."""
 
 
 def local(context: typer.Context) -> None:
@@ -37,7 +37,7 @@ def operator(context: typer.Context) -> None:
 
 
 def check_installed(*modules: str) -> None:
-    """Fail where programs lack what an extra brings, with the command that installs it."""
+    """Fail if modules of an extra are not installed, with the command that installs it."""
     missing = [module for module in modules if not _is_installed(module)]
     if missing:
         extras = ",".join(EXTRAS[module] for module in missing)
@@ -47,13 +47,13 @@ def check_installed(*modules: str) -> None:
 
 
 def _is_installed(module: str) -> bool:
-    return all(find_spec(name) is not None for name in (module, *NEEDED[module]))
+    return all(find_spec(name) is not None for name in (module, *MODULES_OF_EXTRA[module]))
 
 
 def command_of(module: str, arguments: list[str]) -> list[str]:
-    """Give the command line that runs a program; fail where it is not installed."""
+    """Return the command line of a program. Fail if it is not installed."""
     check_installed(module)
-    # -P: a file of the user's in this directory is never taken for a module of ours.
+    # -P: a user's file in this directory is never imported in place of a module of ours.
     return [sys.executable, "-P", "-m", module, *arguments]
 
 

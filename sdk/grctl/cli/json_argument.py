@@ -1,6 +1,6 @@
-"""JSON given on the command line, and what to say when a shell has eaten its quotes.
+"""JSON given on the command line, and errors that help if a shell has removed its quotes.
 
-`@FILE` stands for what is in a file, `@-` for standard input: an argument holds 128 KiB at most.
+`@FILE` means the content of a file, `@-` standard input: an argument has at most 128 KiB.
 JSON is UTF-8, whatever the terminal's encoding is; with a byte order mark, UTF-16 and UTF-32 too.
 """
 
@@ -15,16 +15,16 @@ import typer
 from grctl.cli.streams import read_input
 from grctl.terminal import printable
 
-AROUND = 60  # characters before and after a mistake that are quoted
-LARGEST_JSON_BYTES = 16 * 1024 * 1024  # an API server takes 3 MiB, without white space
+QUOTED_PART_CHARS = 60  # before and after a mistake
+LARGEST_JSON_BYTES = 16 * 1024 * 1024  # an API server accepts 3 MiB, without white space
 
 
 def read_json(text: str | None, flag: str) -> Any:
-    """Give the value of a flag that takes JSON; None where it is not given.
+    """Return the value of a flag that takes JSON; None if the flag is not given.
 
     Raises:
-        BadParameter: it is not JSON; points at the place and says how to quote it. Or the file that
-            it names cannot be read.
+        BadParameter: the text is not JSON, and the message points at the place and says how to
+            quote it. Or the file that it names cannot be read.
     """
     if text is None:
         return None
@@ -63,7 +63,7 @@ def _decoded(content: bytes) -> str:
 
 MARKS = {
     codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF32_LE: "utf-32-le",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_LE: "utf-32-le",  # before UTF-16: it begins with the mark of that
     codecs.BOM_UTF32_BE: "utf-32-be",
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
@@ -76,13 +76,13 @@ def _refuse(word: str) -> None:
 
 
 def _explain(text: str, error: ValueError) -> str:
-    """Quote the text with a mark under the place."""
+    """Return the text around the mistake with a mark under its place."""
     if not isinstance(error, json.JSONDecodeError):
         return f"this is not JSON: {printable(str(error))}"
     from rich.cells import cell_len
 
-    before = text[: error.pos].rpartition("\n")[2][-AROUND:]
-    after = text[error.pos :].partition("\n")[0][:AROUND]
+    before = text[: error.pos].rpartition("\n")[2][-QUOTED_PART_CHARS:]
+    after = text[error.pos :].partition("\n")[0][:QUOTED_PART_CHARS]
     before, after = printable(before), printable(after)
     return f"this is not JSON:\n{before}{after}\n{' ' * cell_len(before)}^ {error.msg}"
 
@@ -90,5 +90,5 @@ def _explain(text: str, error: ValueError) -> str:
 def _hint(text: str) -> str:
     if text.lstrip()[:1] in {"{", "["}:
         return """Put it in single quotes, so that the shell keeps the double ones: '{"key": 1}'"""
-    quoted = shlex.quote(json.dumps(text)) if len(text) <= AROUND else """'"text"'"""
+    quoted = shlex.quote(json.dumps(text)) if len(text) <= QUOTED_PART_CHARS else """'"text"'"""
     return f"Text needs double quotes inside single ones: {quoted}"

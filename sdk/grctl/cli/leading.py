@@ -1,8 +1,8 @@
-"""Options before the command, as kubectl takes them: `grctl -n shop list` is `grctl list -n shop`.
+"""Options before the command, as with kubectl: `grctl -n shop list` is `grctl list -n shop`.
 
-1. They are moved behind the command, in their order and before its own: the command reads and
-   checks them, and of an option that is given twice the later one counts.
-2. A command that does not have such an option refuses it, as if it stood behind.
+1. The options are moved behind the command, in their order and before its own options. The command
+   reads and checks them. Of an option that is given twice the last one counts.
+2. A command without such an option refuses it, as if it had been written behind the command.
 """
 
 from typing import Any
@@ -18,15 +18,15 @@ class Commands(TyperGroup):
     """The commands of `grctl`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the options of `grctl` itself, once those of the command stand behind it."""
-        return super().parse_args(ctx, moved(args))
+        """Read the options of `grctl` itself, after those of the command were moved behind it."""
+        return super().parse_args(ctx, with_options_behind(args))
 
 
-def moved(arguments: list[str]) -> list[str]:
-    """Return the arguments with the shared options that stand first moved behind the command.
+def with_options_behind(arguments: list[str]) -> list[str]:
+    """Return the arguments with the leading shared options behind the command.
 
     Example:
-        >>> moved(["-n", "shop", "--context=c", "list", "-A"])
+        >>> with_options_behind(["-n", "shop", "--context=c", "list", "-A"])
         ['list', '-n', 'shop', '--context=c', '-A']
     """
     place = 0

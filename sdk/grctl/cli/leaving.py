@@ -1,9 +1,9 @@
-"""The end of a worker's process, which threads and children of handlers must not hold up.
+"""The end of a worker's process, which threads and child processes of handlers must not delay.
 
-Python waits at its end for each thread and each child process that is not a daemon, for as long as
-it takes: a handler's `wait_for(asyncio.to_thread(...), 5)` gives up waiting, and the thread goes
-on. A worker that was asked to stop has sent all its outcomes by then. So it waits LEFT_BEHIND_S
-for them and ends the process.
+At its end Python waits without limit for each thread and each child process that is not a daemon.
+A handler can leave some behind: `wait_for(asyncio.to_thread(...), 5)` stops waiting, but the thread
+goes on. A worker that was asked to stop has sent all its outcomes by then. So it waits
+LEFT_BEHIND_S for threads and child processes, and then ends the process.
 """
 
 import logging
@@ -24,7 +24,7 @@ logger = get_logger(__name__)
 
 @contextmanager
 def leaving(left_behind_s: float = LEFT_BEHIND_S) -> Iterator[None]:
-    """End the process soon after the context, however that ends, if it does not end by itself."""
+    """End the process soon after the context has ended, if it does not end by itself."""
     code = 1
     try:
         yield
@@ -35,7 +35,7 @@ def leaving(left_behind_s: float = LEFT_BEHIND_S) -> Iterator[None]:
             guard.daemon = True
             guard.name = "grctl-leaving"
             guard.start()
-        except RuntimeError as error:  # no more threads can be started: Python ends as it will
+        except RuntimeError as error:  # no more threads can be started: the end is not limited
             logger.warning("nothing limits how long the end takes", extra={"why": str(error)})
 
 
@@ -47,16 +47,16 @@ def _leave(code: int) -> None:
     }
     logger.warning("leaving without what handlers left behind", extra=left)
     for each in children:
-        each.terminate()  # it may hold our pipes, and nobody waits for it any more
+        each.terminate()  # it may hold our pipes, and nothing waits for it any more
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):  # users may have closed or replaced it
+        with suppress(Exception):  # a user may have closed or replaced the stream
             stream.flush()
     os._exit(code)
 
 
 def _threads() -> list[str]:
-    """Return what each thread does that Python waits for."""
+    """Return the names of the threads that Python waits for, and what each of them does."""
     frames = sys._current_frames()  # noqa: SLF001  documented, for this
     return [
         f"{each.name}: {place_in(frames.get(each.ident or 0))}"

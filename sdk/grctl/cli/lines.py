@@ -1,9 +1,9 @@
 """Lines of several processes in one stream: a prefix names the process, in colour on a terminal.
 
-1. A line stays behind its prefix: what would move the cursor, clear the screen or set a title is
-   escaped. Colours of the process pass, and end with its line.
-2. The processes go on whatever becomes of the stream: where nobody reads it any more, or the disk
-   is full, their lines are lost.
+1. A line stays behind its prefix: a character that would move the cursor, clear the screen or set
+   a title is escaped. Colours of the process are kept, and end with its line.
+2. The processes go on if the stream cannot be written, because its reader is gone or the disk is
+   full. Their lines are then lost.
 """
 
 import contextlib
@@ -17,24 +17,24 @@ from typing import TextIO
 from grctl.cli.streams import write
 from grctl.terminal import printable
 
-COLOURS = (36, 34, 35, 32)  # cyan, blue, magenta, green: red and yellow would mean something
+COLOURS = (36, 34, 35, 32)  # cyan, blue, magenta, green: red and yellow have a meaning
 
 
 COLOUR = re.compile(r"\033\[[0-9;]*m")
-PLAIN = "\033[0m"
+RESET_COLOUR = "\033[0m"
 
 
 class Lines:
     """Writes lines with a prefix.
 
     Args:
-        names: Who may speak; prefixes are as wide as the longest.
-        stream: Where to write. Defaults to standard output.
+        names: The names of the processes. Prefixes are as wide as the longest one.
+        stream: The stream to write to. Defaults to standard output.
     """
 
     def __init__(self, names: Sequence[str], stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stdout or io.StringIO()  # closed: to nowhere
-        self._coloured = in_colour(self._stream)
+        self._stream = stream or sys.stdout or io.StringIO()  # if it is closed, lines are lost
+        self._coloured = is_in_colour(self._stream)
         self._width = max(map(len, names))
         self._colours = dict(zip(names, COLOURS, strict=False))
 
@@ -42,14 +42,14 @@ class Lines:
         """Write one line."""
         prefix = f"{name:{self._width}} |"
         if self._coloured:
-            prefix = f"\033[{self._colours[name]}m{prefix}{PLAIN}"
+            prefix = f"\033[{self._colours[name]}m{prefix}{RESET_COLOUR}"
         text = "".join(_shown(line, coloured=self._coloured))
         with contextlib.suppress(OSError):
             write(self._stream, f"{prefix} {text}".rstrip() + "\n")
 
 
 def _shown(line: str, *, coloured: bool) -> Iterator[str]:
-    """Yield a line as it may be shown: its colours, where they are wanted, and its text."""
+    """Yield the parts of a line that can be shown: escaped text, and colours if they are wanted."""
     place = 0
     for colour in COLOUR.finditer(line):
         yield printable(line[place : colour.start()])
@@ -58,9 +58,9 @@ def _shown(line: str, *, coloured: bool) -> Iterator[str]:
         place = colour.end()
     yield printable(line[place:])
     if coloured and place:
-        yield PLAIN
+        yield RESET_COLOUR
 
 
-def in_colour(stream: TextIO) -> bool:
-    """Say whether to write in colour: on a terminal, unless $NO_COLOR asks not to."""
+def is_in_colour(stream: TextIO) -> bool:
+    """Whether to write in colour: on a terminal, unless $NO_COLOR is set."""
     return stream.isatty() and not os.environ.get("NO_COLOR")

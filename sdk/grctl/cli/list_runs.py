@@ -52,17 +52,17 @@ def list_runs(
     request_timeout: RequestTimeout = COMMAND_REQUEST_TIMEOUT_S,
 ) -> None:
     """List runs by id, with what each does or waits for."""
-    from grctl.cli.reading import reading, runs_where
+    from grctl.cli.reading import find_runs, open_access
     from grctl.models import RunInfo
 
     fields = {"spec.workflow.type": workflow_type, "status.phase": _read_phase(phase)}
     given = {field: value for field, value in fields.items() if value}
 
     async def work() -> tuple[str, list[RunInfo], str]:
-        async with reading(
+        async with open_access(
             namespace, kubeconfig, context, request_timeout, everywhere=everywhere
         ) as access:
-            infos = [RunInfo.of(each) for each in await runs_where(access, given)]
+            infos = [RunInfo.of(each) for each in await find_runs(access, given)]
             missing = await _why_not_taken_up(access, infos) if output is Format.TEXT else ""
             return access.namespace, infos, missing
 
@@ -71,7 +71,7 @@ def list_runs(
     if infos or output is not Format.TEXT:
         show(_text(list(rows)), [each.to_json() for each in infos], output)
     if not infos:
-        say(_none(where, given))
+        say(_no_runs_message(where, given))
     if missing:
         say(missing)
 
@@ -87,7 +87,7 @@ async def _why_not_taken_up(access: "Access", infos: "Sequence[RunInfo]") -> str
 
 
 def _read_phase(text: str | None) -> str | None:
-    """Give the phase of that name, however its letters are written."""
+    """Return the phase of that name, in whatever case its letters are."""
     from grctl.models import RunPhase
 
     if text is None:
@@ -96,7 +96,7 @@ def _read_phase(text: str | None) -> str | None:
         if phase.lower() == text.lower():
             return phase.value
     listed = ", ".join(RunPhase)
-    raise typer.BadParameter(f"{text!r} is no phase; phases: {listed}", param_hint="--phase")
+    raise typer.BadParameter(f"{text!r} is not a phase; phases: {listed}", param_hint="--phase")
 
 
 def _rows(
@@ -105,8 +105,8 @@ def _rows(
     yield ("NAMESPACE", *COLUMNS) if everywhere else COLUMNS
     for info in infos:
         step = info.step.name if info.step else ""
-        told = (info.workflow_id, info.workflow_type, info.phase, step, str(info.inbox_length))
-        cells = (*map(printable, told), age(info.created_at, now), printable(info.message))
+        columns = (info.workflow_id, info.workflow_type, info.phase, step, str(info.inbox_length))
+        cells = (*map(printable, columns), age(info.created_at, now), printable(info.message))
         yield (info.namespace, *cells) if everywhere else cells
 
 
@@ -116,8 +116,8 @@ def _text(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(table(rows, terminal_width()))
 
 
-def _none(namespace: str, fields: dict[str, str]) -> str:
-    """Say what there is none of."""
+def _no_runs_message(namespace: str, fields: dict[str, str]) -> str:
+    """Return the message for an empty list."""
     where = f"in namespace {namespace}" if namespace else "in any namespace"
     such = "".join(f", {field}={value}" for field, value in fields.items())
     return f"no runs {where}{such}"

@@ -1,8 +1,9 @@
-"""From `MODULE:NAME` to the workflow of that name. What is wrong with it is told with what fits.
+"""From `MODULE:NAME` to the workflow of that name. Errors say what is wrong and what would fit.
 
-Modules are found as `python -m` finds them: the current directory first. A file there that is named
-like a module of the standard library is a trap in two ways: Python may have loaded its own module
-already and takes that one, or a library that is loaded later gets the user's file. Both are named.
+Modules are found as `python -m` finds them: the current directory comes first. A user's file there
+with the name of a module of the standard library is a trap in two ways. Python may have loaded its
+own module already and takes that one. Or a library that is loaded later gets the user's file. The
+errors name both files.
 """
 
 import importlib
@@ -21,28 +22,28 @@ class LoadError(Exception):
 
 
 def load_workflow(reference: str) -> Workflow:
-    """Give the workflow that `MODULE:NAME` names, itself or by one of its handlers.
+    """Return the workflow that `MODULE:NAME` names, itself or by one of its handlers.
 
     Raises:
-        LoadError: says what is wrong, and what would fit.
+        LoadError: there is none; the message says what is wrong and what would fit.
     """
     module_name, _, name = reference.partition(":")
     if not _is_dotted(module_name) or not name or module_name.endswith(".py"):
-        raise LoadError(f"{reference!r} is not MODULE:NAME: write it like {_written(reference)}")
+        raise LoadError(f"{reference!r} is not MODULE:NAME: write it like {_corrected(reference)}")
     module = _module(module_name)
     try:
         return workflow_of(_attribute(module, name))
     except TypeError as error:
-        raise LoadError(f"{reference}: {error} {_offer(module)}") from error
+        raise LoadError(f"{reference}: {error} {_list_workflows(module)}") from error
 
 
 def _is_dotted(name: str) -> bool:
-    """Return whether a text can be the full name of a module, which a relative name is not."""
+    """Whether a text can be the full name of a module. A relative name cannot."""
     return all(part.isidentifier() for part in name.split("."))
 
 
-def _written(reference: str) -> str:
-    """Guess what was meant: a path is the commonest mistake."""
+def _corrected(reference: str) -> str:
+    """Return the reference that was probably meant: a path is the commonest mistake."""
     module_name, _, name = reference.partition(":")
     dotted = module_name.removesuffix(".py").strip("./").replace("/", ".") or "examples.orders"
     return f"{dotted}:{name or 'order'}"
@@ -56,23 +57,23 @@ def _module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            text = f"{error}{_place(error)}{_hidden(directory)}"
+            text = f"{error}{_place_of(error)}{_hiding_hint(directory)}"
             raise LoadError(f"{name} cannot be imported: {text}") from error
         raise LoadError(
             f"There is no module {error.name!r}; looked in {directory} and among the installed"
-            f" packages.{_taken(name)}"
+            f" packages.{_other_module_hint(name)}"
         ) from error
     except KeyboardInterrupt:
         raise
     except SystemExit as error:
-        text = f"it calls sys.exit({error.code!r}){_place(error)}: keep that for `__main__`"
+        text = f"it calls sys.exit({error.code!r}){_place_of(error)}: keep that for `__main__`"
         raise LoadError(f"{name} cannot be imported: {text}") from error
     except BaseException as error:
-        text = f"{type(error).__name__}: {error}{_place(error)}{_hidden(directory)}"
+        text = f"{type(error).__name__}: {error}{_place_of(error)}{_hiding_hint(directory)}"
         raise LoadError(f"{name} cannot be imported: {text}") from error
 
 
-def _hidden(directory: str) -> str:
+def _hiding_hint(directory: str) -> str:
     """Return a hint that names the user's files that hide a module of the standard library."""
     hiding = [
         each
@@ -89,10 +90,10 @@ def _is_module(path: Path) -> bool:
     return path.suffix == ".py" or (path / "__init__.py").exists()
 
 
-def _taken(name: str) -> str:
+def _other_module_hint(name: str) -> str:
     """Return a hint if Python took the first part of a module's name from another file.
 
-    Of `operator.orders`, for example, it takes `operator` from the standard library.
+    For `operator.orders`, for example, it takes `operator` from the standard library.
     """
     top = sys.modules.get(name.partition(".")[0])
     if top is None:
@@ -104,7 +105,7 @@ def _taken(name: str) -> str:
 
 
 def _file_of(module: ModuleType) -> str:
-    directories = getattr(module, "__path__", ())  # all that a package without a file has
+    directories = getattr(module, "__path__", ())  # a package without a file has nothing else
     return getattr(module, "__file__", None) or next(iter(directories), "one of its own")
 
 
@@ -114,10 +115,10 @@ def _own_file(name: str) -> Path | None:
     return next((each for each in paths if each.exists()), None)
 
 
-def _place(error: BaseException) -> str:
-    """Say which line of the user's raised it."""
+def _place_of(error: BaseException) -> str:
+    """Return the file and the line of the user's code that raised an error."""
     if isinstance(error, SyntaxError):
-        return ""  # its text has the line
+        return ""  # its text names the line
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
@@ -134,12 +135,12 @@ def _attribute(module: ModuleType, name: str) -> Any:
     except AttributeError:
         near = get_close_matches(name, vars(module), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        text = f"{module.__name__} has no {name!r}.{hint} {_offer(module)}"
-        raise LoadError(f"{text}{_taken(module.__name__)}") from None
+        text = f"{module.__name__} has no {name!r}.{hint} {_list_workflows(module)}"
+        raise LoadError(f"{text}{_other_module_hint(module.__name__)}") from None
 
 
-def _offer(module: ModuleType) -> str:
-    """Name the workflows of a module; handlers only where they shadow theirs."""
+def _list_workflows(module: ModuleType) -> str:
+    """Return the names of the workflows of a module; of a hidden workflow that of a handler."""
     found = {key: each for key, each in vars(module).items() if isinstance(each, Workflow)}
     named = {id(each) for each in found.values()}
     for key, each in vars(module).items():

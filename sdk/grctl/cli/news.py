@@ -1,7 +1,7 @@
-"""What a run does while a command waits: its message whenever that changes, on standard error.
+"""The news of a run while a command waits: its message whenever that changes, on standard error.
 
-1. At most once a second, and not in the first second: a wait that ends at once needs no news, and
-   makes no request for them.
+1. A message is written at most once a second, and not in the first second: a wait that ends at once
+   needs no news, and no request is made for them.
 2. News are an extra. An error in them ends them, never the command.
 """
 
@@ -12,25 +12,25 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from grctl.cli.failing import say
-from grctl.cli.operators import is_taken_up, not_taken_up
+from grctl.cli.operators import is_taken_up, not_taken_up_message
 
 if TYPE_CHECKING:
     from grctl.client.access import Access
 
-NEWS_INTERVAL_S = 1.0  # a person reads no faster
-LEASE_LOOK_INTERVALS = 10  # between looks at the Lease, for a run that nobody has taken up
+NEWS_INTERVAL_S = 1.0  # a person does not read faster
+INTERVALS_PER_LOOK = 10  # at the Lease, for a run that no operator has taken up
 
 Json = dict[str, Any]
 
 
 class News:
-    """The newest status of a run, and the last message that was told.
+    """The newest status of a run, and the last message that was written.
 
     Args:
         access: The API, in the run's namespace.
-        workflow_id: Its id; there need be no run yet.
-        tell: Tells a person a line.
-        sleep: Waits so many seconds.
+        workflow_id: Its id. There may be no run yet.
+        tell: Writes a line for a person.
+        sleep: Sleeps for a number of seconds.
     """
 
     def __init__(
@@ -45,15 +45,15 @@ class News:
         self._tell = tell
         self._sleep = sleep
         self._status: Json | None = None
-        """The status that was seen last; None if there is no run, or none was seen yet."""
-        self._told = ""
+        """The status that was seen last. None if there is no run, or it was not seen yet."""
+        self._last = ""
 
     async def tell(self) -> None:
-        """Tell what the run does until cancelled."""
+        """Write the changes of the run's message until cancelled."""
         await self._sleep(NEWS_INTERVAL_S)
         following = asyncio.create_task(self._follow())
         try:
-            await self._tell_changes()
+            await self._write_changes()
         finally:
             following.cancel()
             await asyncio.wait({following})
@@ -64,12 +64,12 @@ class News:
         from grctl.kube import RUNS, ApiError, UnreachableError
 
         with contextlib.suppress(WorkflowError, ApiError, UnreachableError):
-            await self._access.follow(RUNS, self._id, self._note)
+            await self._access.follow(RUNS, self._id, self._on_run)
 
-    def _note(self, run: Json | None) -> None:
+    def _on_run(self, run: Json | None) -> None:
         self._status = None if run is None else run.get("status") or {}
 
-    async def _tell_changes(self) -> None:
+    async def _write_changes(self) -> None:
         looks_in = 0
         while True:
             await self._sleep(NEWS_INTERVAL_S)
@@ -78,15 +78,15 @@ class News:
             looks_in -= 1
             message = self._status.get("message")
             if is_taken_up(message, self._status.get("phase")):
-                self._tell_once(message or "")
+                self._write_once(message or "")
             elif looks_in <= 0:
-                looks_in = LEASE_LOOK_INTERVALS
-                self._tell_once(await self._not_taken_up())
+                looks_in = INTERVALS_PER_LOOK
+                self._write_once(await self._not_taken_up_message())
 
-    async def _not_taken_up(self) -> str:
-        return await not_taken_up(self._access, self._access.namespace, datetime.now(UTC))
+    async def _not_taken_up_message(self) -> str:
+        return await not_taken_up_message(self._access, self._access.namespace, datetime.now(UTC))
 
-    def _tell_once(self, text: str) -> None:
-        if text and text != self._told:
-            self._told = text
+    def _write_once(self, text: str) -> None:
+        if text and text != self._last:
+            self._last = text
             self._tell(f"{self._id}: {text}")

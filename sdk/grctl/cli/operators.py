@@ -1,9 +1,9 @@
 """Whether an operator would take up a run, as far as the operators' Leases show it.
 
-1. A run that no operator has seen has no message. A person who looks at it is told why.
-2. Nothing is guessed. The Lease lies in the operator's own namespace, so it is looked for
-   in all of them, and a person who may not list Leases is told nothing of it. A Lease of another
-   name (`--lease-name`) is not found.
+1. A run that no operator has seen has no message. The commands show the reason in its place.
+2. Nothing is guessed. The Lease is in the operator's own namespace, so all namespaces are searched.
+   A person who may not list Leases sees no reason. A Lease of another name (`--lease-name`) is not
+   found.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,10 +15,10 @@ from grctl.cli.times import age
 if TYPE_CHECKING:
     from grctl.client.access import Access
 
-LEASE_NAME = "grctl-operator"
-SERVES = "grctl.dev/namespaces"
-EVERYWHERE = "all"
-LEASE_SILENT_AFTER = timedelta(minutes=1)  # it is renewed every 3 s; clocks may differ
+DEFAULT_LEASE_NAME = "grctl-operator"
+SERVED_NAMESPACES_ANNOTATION = "grctl.dev/namespaces"
+ALL_NAMESPACES = "all"
+LEASE_SILENT_AFTER = timedelta(minutes=1)  # it is renewed every 3 s, and clocks may differ
 
 NOT_TAKEN_UP = "No operator has taken it up yet"
 
@@ -26,14 +26,14 @@ Json = dict[str, Any]
 
 
 def is_taken_up(message: str | None, phase: str | None) -> bool:
-    """Return whether an operator has shown anything in a run's status."""
+    """Whether an operator has written anything into a run's status."""
     return bool(message) or phase not in {None, "Pending"}
 
 
-async def not_taken_up(access: "Access", namespace: str, now: datetime) -> str:
+async def not_taken_up_message(access: "Access", namespace: str, now: datetime) -> str:
     """Return the message for a run that no operator has seen, with the reason if it is known."""
-    told = await why_nobody_leads(access, namespace, now)
-    return f"{NOT_TAKEN_UP}: {told}." if told else f"{NOT_TAKEN_UP}."
+    why = await why_nobody_leads(access, namespace, now)
+    return f"{NOT_TAKEN_UP}: {why}." if why else f"{NOT_TAKEN_UP}."
 
 
 async def why_nobody_leads(access: "Access", namespace: str, now: datetime) -> str:
@@ -42,8 +42,8 @@ async def why_nobody_leads(access: "Access", namespace: str, now: datetime) -> s
     from grctl.kube import LEASES, ApiError, UnreachableError
 
     try:
-        leases = await access.named_everywhere(LEASES, LEASE_NAME)
-    except (ApiError, UnreachableError, WorkflowError):  # mostly: it may not list Leases
+        leases = await access.named_everywhere(LEASES, DEFAULT_LEASE_NAME)
+    except (ApiError, UnreachableError, WorkflowError):  # mostly: this person may not list Leases
         return ""
     return why_idle(leases, namespace, now)
 
@@ -57,19 +57,21 @@ def why_idle(leases: Sequence[Json], namespace: str, now: datetime) -> str:
         now: The present time.
     """
     if not leases:
-        return f"the cluster has no Lease {LEASE_NAME}, so no operator has ever led in it"
-    serving = [each for each in leases if _serves(each, namespace)]
+        return f"the cluster has no Lease {DEFAULT_LEASE_NAME}, so no operator has ever led in it"
+    serving = [each for each in leases if _is_serving(each, namespace)]
     if not serving:
-        return f"the operators serve other namespaces only ({', '.join(_served(leases))})"
-    silences = [_silence(each, now) for each in serving]
-    return "" if not all(silences) else "; ".join(silences)
+        return (
+            f"the operators serve other namespaces only ({', '.join(_served_namespaces(leases))})"
+        )
+    reasons = [_why_not_held(each, now) for each in serving]
+    return "" if not all(reasons) else "; ".join(reasons)
 
 
-def _silence(lease: Json, now: datetime) -> str:
-    """Return that a Lease is not held, and since when; empty if it is held."""
+def _why_not_held(lease: Json, now: datetime) -> str:
+    """Return that a Lease is not held, and since when. Return an empty text if it is held."""
     spec, metadata = lease.get("spec") or {}, lease["metadata"]
     name = f"Lease {metadata['name']} in namespace {metadata['namespace']}"
-    renewed = _moment(spec.get("renewTime"))
+    renewed = _parse_time(spec.get("renewTime"))
     if not spec.get("holderIdentity"):
         since = f" (released {age(renewed, now)} ago)" if renewed else ""
         return f"no operator runs, nobody holds the {name}{since}"
@@ -78,19 +80,21 @@ def _silence(lease: Json, now: datetime) -> str:
     return f"the operator has not renewed the {name} for {age(renewed, now)}"
 
 
-def _serves(lease: Json, namespace: str) -> bool:
-    """Return whether the operators of a Lease work on a namespace, or may (no annotation)."""
-    served = list(_served([lease]))
-    return not served or EVERYWHERE in served or namespace in served
+def _is_serving(lease: Json, namespace: str) -> bool:
+    """Whether the operators of a Lease work on a namespace, or may (no annotation)."""
+    served = list(_served_namespaces([lease]))
+    return not served or ALL_NAMESPACES in served or namespace in served
 
 
-def _served(leases: Iterable[Json]) -> Iterable[str]:
+def _served_namespaces(leases: Iterable[Json]) -> Iterable[str]:
     for lease in leases:
-        said = (lease["metadata"].get("annotations") or {}).get(SERVES) or ""
-        yield from (name.strip() for name in said.split(",") if name.strip())
+        annotation = (lease["metadata"].get("annotations") or {}).get(
+            SERVED_NAMESPACES_ANNOTATION
+        ) or ""
+        yield from (name.strip() for name in annotation.split(",") if name.strip())
 
 
-def _moment(text: Any) -> datetime | None:
+def _parse_time(text: Any) -> datetime | None:
     try:
         return datetime.fromisoformat(text)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Options that several commands share: which API, which namespace, which run, and how to print."""
+"""Options that several commands share: the API, the namespace, the run, and the output format."""
 
 from typing import Annotated
 
@@ -38,7 +38,7 @@ RequestTimeout = Annotated[
 ]
 COMMAND_REQUEST_TIMEOUT_S = 15.0  # an admission webhook may take 10
 
-LAST_PORT = 65_535
+HIGHEST_TCP_PORT = 65_535
 
 NewId = Annotated[str, typer.Argument(metavar="ID", help="Workflow id: the name of the run.")]
 ActiveId = Annotated[

@@ -1,10 +1,10 @@
-"""What a command prints: text for people, or the same as JSON or YAML for programs.
+"""The output of a command: text for people, or the same as JSON or YAML for programs.
 
 1. JSON and YAML have the fields of the SDK's `RunInfo` and of the resources. Text may change.
-2. Standard output has what was asked for; what is said beside it goes to standard error.
-3. Text, JSON and YAML pass on no character that a terminal would obey.
-4. What was done is done: a report of it that cannot be written to standard output goes to standard
-   error, and the exit code says what was done. Only where the output is what was asked for, as in
+2. The requested data goes to standard output, and everything else to standard error.
+3. Text, JSON and YAML contain no character that a terminal would obey.
+4. A report of an action that cannot be written to standard output goes to standard error, and the
+   exit code is that of the action. Only if the output is the purpose of the command, as with
    `grctl list`, is an output that cannot be written a failure.
 """
 
@@ -21,40 +21,40 @@ from grctl.terminal import json_escaped, printable_lines
 
 
 class Format(StrEnum):
-    """How a command prints."""
+    """The format of a command's output."""
 
     TEXT = "text"
     JSON = "json"
     YAML = "yaml"
 
 
-def show(text: str, made: Any, output: Format, otherwise: str = "") -> None:
-    """Print what was asked for. If it cannot be written, the command fails.
+def show(text: str, data: Any, output: Format, hint: str = "") -> None:
+    """Print the requested data. If it cannot be written, the command fails.
 
     Args:
-        text: What people read.
-        made: What programs read, as JSON or YAML.
-        output: Which of the two.
-        otherwise: What the error says in addition.
+        text: The data for people.
+        data: The data for programs, to be written as JSON or YAML.
+        output: The format.
+        hint: A sentence for the error.
     """
     try:
-        write_output(_formatted(text, made, output))
-    except BrokenPipeError:  # its reader has seen enough, as in `| head`
+        write_output(_formatted(text, data, output))
+    except BrokenPipeError:  # its reader has ended, as in `| head`
         raise typer.Exit(1) from None
     except OSError as error:
-        fail(f"{_unwritten(error)}. {otherwise}".rstrip())
+        fail(f"{_write_error(error)}. {hint}".rstrip())
 
 
-def report(text: str, made: Any, output: Format) -> None:
-    """Print what was done to standard output or, if that cannot be written, to standard error."""
+def report(text: str, data: Any, output: Format) -> None:
+    """Report an action on standard output or, if that cannot be written, on standard error."""
     try:
-        write_output(_formatted(text, made, output))
+        write_output(_formatted(text, data, output))
     except OSError as error:
-        say(f"{text} ({_unwritten(error)})")
+        say(f"{text} ({_write_error(error)})")
 
 
 def as_json(value: Any) -> str:
-    """Write JSON for people and programs."""
+    """Return a value as JSON for people and programs."""
     import json
 
     return json_escaped(json.dumps(value, indent=2, ensure_ascii=not takes_unicode()))
@@ -67,17 +67,17 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size().columns
 
 
-def _formatted(text: str, made: Any, output: Format) -> str:
+def _formatted(text: str, data: Any, output: Format) -> str:
     match output:
         case Format.JSON:
-            return as_json(made)
+            return as_json(data)
         case Format.YAML:
             from grctl.cli.yaml_text import as_yaml
 
-            return as_yaml(made, unicode=takes_unicode())
+            return as_yaml(data, unicode=takes_unicode())
         case _:
             return printable_lines(text)
 
 
-def _unwritten(error: OSError) -> str:
+def _write_error(error: OSError) -> str:
     return f"standard output cannot be written: {error.strerror}"

@@ -1,15 +1,13 @@
-"""What commands read from the API beyond what a handle gives: runs and events as resources."""
+"""The runs and events that commands read from the API beyond those of a handle."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from pydantic import ValidationError
-
 from grctl.cli.failing import say
-from grctl.cli.unreadable import event_from, problem_of, run_from
+from grctl.cli.unreadable import event_from, run_from
 from grctl.client.access import Access, limits_of
-from grctl.client.client import Client, no_such_run
-from grctl.client.errors import WorkflowError
+from grctl.client.client import Client, run_not_found
+from grctl.client.errors import UnreadableObjectError, WorkflowError
 from grctl.client.handle import WorkflowHandle
 from grctl.client.names import check_name, check_namespace
 from grctl.kube import EVENTS, RUNS, Api, ApiError, Connection, UnreachableError
@@ -17,7 +15,7 @@ from grctl.models import RunInfo, WorkflowEvent, WorkflowRun
 
 
 @asynccontextmanager
-async def reading(
+async def open_access(
     namespace: str | None,
     kubeconfig: str | None,
     context: str | None,
@@ -30,21 +28,21 @@ async def reading(
     chosen = "" if everywhere else namespace or connection.namespace
     if chosen:
         check_namespace(chosen)
-    timeout, patience = limits_of(request_timeout)
+    timeout, retry_period = limits_of(request_timeout)
     async with Api(connection, user_agent="grctl-cli", request_timeout=timeout) as api:
-        yield Access(api, chosen, patience=patience)
+        yield Access(api, chosen, retry_period=retry_period)
 
 
 def access_of(client: Client) -> Access:
-    """Return what an open client reads by."""
-    return client._access  # noqa: SLF001  of the same distribution, and nothing for users
+    """Return the access of an open client."""
+    return client._access  # noqa: SLF001  of the same distribution, and not public
 
 
 async def read_back(handle: WorkflowHandle, done: str) -> RunInfo | None:
-    """Return how a run stands after a command has changed it; None if that cannot be read.
+    """Return the state of a run after a command has changed it; None if it cannot be read.
 
     Standard error then says what was done, and why the run cannot be read. The command does not
-    fail: its exit code says what it did.
+    fail, because it has done what was asked.
 
     Args:
         handle: The run.
@@ -52,38 +50,38 @@ async def read_back(handle: WorkflowHandle, done: str) -> RunInfo | None:
     """
     try:
         return await handle.describe()
-    except ValidationError as error:
-        why = problem_of(error)
+    except UnreadableObjectError as error:
+        why = error.problem
     except (ApiError, UnreachableError, WorkflowError) as error:
         why = str(error)
     say(f"{done}; how it stands now cannot be read: {why}")
     return None
 
 
-async def run_of(access: Access, workflow_id: str) -> tuple[WorkflowRun, list[WorkflowEvent]]:
-    """Give the present run of an id, and the events of that id in order.
+async def find_run(access: Access, workflow_id: str) -> tuple[WorkflowRun, list[WorkflowEvent]]:
+    """Return the present run of an id, and the events of that id in order.
 
     Raises:
-        InvalidNameError: the id is no name.
-        WorkflowNotFoundError: there is none; says how many events wait for it.
+        InvalidNameError: the id is not a valid name.
+        WorkflowNotFoundError: there is none; the message says how many events wait for it.
     """
     check_name(workflow_id, "workflow_id")
     run = await access.read(RUNS, workflow_id)
-    events = await events_of(access, workflow_id)
+    events = await find_events(access, workflow_id)
     if run is None:
         waiting = sum(not event.status.phase.settled for event in events)
-        raise no_such_run(workflow_id, access.namespace, waiting)
+        raise run_not_found(workflow_id, access.namespace, waiting)
     return run_from(run), events
 
 
-async def runs_where(access: Access, fields: Mapping[str, str]) -> list[WorkflowRun]:
-    """Give the runs whose fields have these values, by namespace and id."""
+async def find_runs(access: Access, fields: Mapping[str, str]) -> list[WorkflowRun]:
+    """Return the runs whose fields have these values, by namespace and id."""
     runs = map(run_from, await access.select(RUNS, fields))
     return sorted(runs, key=lambda run: (run.metadata.namespace, run.metadata.name))
 
 
-async def events_of(access: Access, workflow_id: str) -> list[WorkflowEvent]:
-    """Give the events of an id: settled ones by sequence, then waiting ones in their order."""
+async def find_events(access: Access, workflow_id: str) -> list[WorkflowEvent]:
+    """Return the events of an id: settled ones by sequence, then waiting ones in their order."""
     events = await access.select(EVENTS, {"spec.workflowId": workflow_id})
     return sorted(map(event_from, events), key=_order)
 

@@ -20,16 +20,16 @@ from grctl.cli.options import (
     RequestTimeout,
 )
 from grctl.cli.output import Format, report
-from grctl.cli.waiting import Limit, patiently, read_limit
+from grctl.cli.waiting import Limit, read_limit, wait_with_news
 from grctl.terminal import printable
 
 if TYPE_CHECKING:
     from grctl.client import Client, SentEvent
     from grctl.models import EventStatus, RunInfo
 
-FORBIDDEN = 403
-WAITING_PHASE = "WaitEvent"  # then the names that it shows are at most some minutes old
-TYPO_SIMILARITY = 0.8  # from here on a name is taken for a typing mistake (ratio of difflib)
+FORBIDDEN_STATUS = 403
+WAITING_PHASE = "WaitEvent"  # the event names of a run in it are at most some minutes old
+TYPO_SIMILARITY_RATIO = 0.8  # of difflib: a more similar name counts as a typing mistake
 
 Id = Annotated[
     str,
@@ -71,7 +71,7 @@ def send(
 ) -> None:
     """Send an event to a run.
 
-    The run may come later: the event waits for it. With --wait the exit code is 1 where no handler
+    The run may come later: the event waits for it. With --wait the exit code is 1 if no handler
     took the event.
     """
     from grctl.cli.reading import access_of
@@ -83,16 +83,16 @@ def send(
         async with Client(
             namespace, kubeconfig, context, request_timeout=request_timeout
         ) as client:
-            seen, info = await _look(client, workflow_id)
+            seen, info = await _find_run(client, workflow_id)
             if info and not force:
                 _refuse_typo(info, event_name)
             sent = await client.send(
                 workflow_id=workflow_id, event_name=event_name, payload=value, name=name
             )
             if output is Format.TEXT or not wait:
-                report(_told(sent), _made(sent), output)
+                report(_sent_text(sent), _data_of(sent), output)
             if seen:
-                _say_what_it_meets(info, sent)
+                _warn_if_not_taken_soon(info, sent)
             if info and not force:
                 _warn_of_unknown_name(info, event_name)
             if wait:
@@ -101,12 +101,12 @@ def send(
     run(work())
 
 
-async def _look(client: "Client", workflow_id: str) -> "tuple[bool, RunInfo | None]":
-    """Give the present run of the id, if there is one; a sender need not be allowed to see it."""
-    from pydantic import ValidationError
+async def _find_run(client: "Client", workflow_id: str) -> "tuple[bool, RunInfo | None]":
+    """Return whether the run could be read, and the run of the id if there is one.
 
-    from grctl.cli.unreadable import problem_of
-    from grctl.client import WorkflowNotFoundError
+    A sender may lack the right to read runs.
+    """
+    from grctl.client import UnreadableObjectError, WorkflowNotFoundError
     from grctl.kube import ApiError
 
     try:
@@ -115,20 +115,20 @@ async def _look(client: "Client", workflow_id: str) -> "tuple[bool, RunInfo | No
     except WorkflowNotFoundError:
         return True, None
     except ApiError as error:
-        if error.status != FORBIDDEN:
+        if error.status != FORBIDDEN_STATUS:
             raise
         return False, None
-    except ValidationError as error:  # somebody wrote a status that is not one
-        say(f"the run {workflow_id} cannot be read: {problem_of(error)}")
+    except UnreadableObjectError as error:
+        say(f"the run {workflow_id} cannot be read: {error.problem}")
         return False, None
 
 
 def _refuse_typo(info: "RunInfo", event_name: str) -> None:
-    """Refuse a name that is nearly one which the waiting run's workflow has.
+    """Fail for a name that is nearly one that the waiting run's workflow handles.
 
-    Any other unknown name may be right: the workflow may have been deployed anew a moment ago.
+    Any other unknown name may be right: a new version may have been deployed a moment ago.
     """
-    near = get_close_matches(event_name, info.event_names, n=1, cutoff=TYPO_SIMILARITY)
+    near = get_close_matches(event_name, info.event_names, n=1, cutoff=TYPO_SIMILARITY_RATIO)
     if not near or _is_known(info, event_name) or info.phase != WAITING_PHASE:
         return
     names = sorted(info.event_names, key=lambda each: each not in near)
@@ -142,8 +142,8 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f'"{each}"' for each in names)
 
 
-def _say_what_it_meets(info: "RunInfo | None", sent: "SentEvent") -> None:
-    """Say beside the output where nobody will take the event soon."""
+def _warn_if_not_taken_soon(info: "RunInfo | None", sent: "SentEvent") -> None:
+    """Write to standard error if no run will take the event soon."""
     if info is None:
         where = f"{sent.workflow_id!r} in namespace {sent.namespace!r}"
         say(f"there is no run of {where} yet; the event waits for it")
@@ -152,7 +152,7 @@ def _say_what_it_meets(info: "RunInfo | None", sent: "SentEvent") -> None:
 
 
 def _is_known(info: "RunInfo", event_name: str) -> bool:
-    """Return whether any version of the workflow had such an event while the run lived."""
+    """Whether any version of the workflow handled such an event since the run was started."""
     return event_name in info.event_names or event_name in info.past_event_names
 
 
@@ -168,32 +168,32 @@ def _warn_of_unknown_name(info: "RunInfo", event_name: str) -> None:
         say(f"{lacks}. The event is rejected in its turn unless a worker has one by then.")
 
 
-def _told(sent: "SentEvent") -> str:
+def _sent_text(sent: "SentEvent") -> str:
     return f"Sent {printable(sent.event_name)} to {sent.workflow_id} as {sent.name}"
 
 
-def _made(sent: "SentEvent", status: "EventStatus | None" = None) -> dict[str, Any]:
-    made = {
+def _data_of(sent: "SentEvent", status: "EventStatus | None" = None) -> dict[str, Any]:
+    data = {
         "name": sent.name,
         "namespace": sent.namespace,
         "uid": sent.uid,
         "workflowId": sent.workflow_id,
         "eventName": sent.event_name,
     }
-    return made | (status.to_json() if status else {})
+    return data | (status.to_json() if status else {})
 
 
 async def _show_settled(
     sent: "SentEvent", news: News, limit: timedelta | None, output: Format
 ) -> None:
-    """Say how it was settled; exit code 1 where no handler's outcome came of it."""
+    """Print the final status of the event. The exit code is 1 if no handler has processed it."""
     from grctl.models import EventPhase
 
     text = f"Event {sent.name} goes on waiting: grctl describe {sent.workflow_id} shows it."
-    status = await patiently(sent.settled(limit), text, news)
-    told = f"{status.phase}: {printable(status.message or status.reason or '')}"
+    status = await wait_with_news(sent.settled(limit), text, news)
+    outcome = f"{status.phase}: {printable(status.message or status.reason or '')}"
     processed = status.phase is EventPhase.PROCESSED
     if processed or output is not Format.TEXT:
-        report(told, _made(sent, status), output)
+        report(outcome, _data_of(sent, status), output)
     if not processed:
-        fail(told)
+        fail(outcome)

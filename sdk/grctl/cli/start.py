@@ -20,9 +20,9 @@ from grctl.cli.options import (
     RequestTimeout,
 )
 from grctl.cli.output import Format, as_json, report, show
-from grctl.cli.streams import write_beside
+from grctl.cli.streams import write_stderr
 from grctl.cli.times import read_length
-from grctl.cli.waiting import Limit, patiently, read_limit
+from grctl.cli.waiting import Limit, read_limit, wait_with_news
 
 if TYPE_CHECKING:
     from grctl.client import WorkflowHandle
@@ -89,14 +89,16 @@ def start(
     """Start a run under an id of your choice.
 
     A finished run of that id is replaced; an active one is not. With --wait the result is printed,
-    and the exit code is 1 where there is none.
+    and the exit code is 1 if there is none.
     """
     from grctl.cli.reading import access_of
     from grctl.client import Client
+    from grctl.models.base import LONGEST_DURATION
+    from grctl.models.run import MAX_TTL_S
 
     value = read_json(workflow_input, "--input")
-    age = read_length(workflow_timeout, "--workflow-timeout")
-    stays = read_length(ttl, "--ttl-after-finished")
+    run_timeout = read_length(workflow_timeout, "--workflow-timeout", LONGEST_DURATION)
+    kept_for = read_length(ttl, "--ttl-after-finished", timedelta(seconds=MAX_TTL_S))
     limit = read_limit(timeout, wait=wait)
 
     async def work() -> None:
@@ -107,41 +109,41 @@ def start(
                 workflow_type=workflow_type,
                 workflow_id=workflow_id,
                 workflow_input=value,
-                workflow_timeout=age,
-                ttl_after_finished=stays,
+                workflow_timeout=run_timeout,
+                ttl_after_finished=kept_for,
                 keep_events=keep_events,
                 backoff_limit=backoff_limit,
             )
             if wait:
                 if output is Format.TEXT:
-                    write_beside(_started(handle))
+                    write_stderr(_started_text(handle))
                 await _show_result(handle, News(access_of(client), workflow_id), limit, output)
             else:
-                report(_started(handle), await _made(handle, output), output)
+                report(_started_text(handle), await _data_of(handle, output), output)
                 await _warn_if_not_taken_up(access_of(client))
 
     run(work())
 
 
-def _started(handle: "WorkflowHandle") -> str:
+def _started_text(handle: "WorkflowHandle") -> str:
     return f"Started {handle.workflow_id} in namespace {handle.namespace}"
 
 
-async def _made(handle: "WorkflowHandle", output: Format) -> dict[str, Any]:
-    """Return how the new run stands; no more than its names if that cannot be read."""
+async def _data_of(handle: "WorkflowHandle", output: Format) -> dict[str, Any]:
+    """Return the state of the new run; only its names if it cannot be read."""
     from grctl.cli.reading import read_back
 
-    named = {
+    names = {
         "workflowId": handle.workflow_id,
         "namespace": handle.namespace,
         "uid": handle.uid,
     }
-    info = None if output is Format.TEXT else await read_back(handle, _started(handle))
-    return info.to_json() if info else named
+    info = None if output is Format.TEXT else await read_back(handle, _started_text(handle))
+    return info.to_json() if info else names
 
 
 async def _warn_if_not_taken_up(access: "Access") -> None:
-    """Write to standard error why no operator takes up the run, if none does."""
+    """Write to standard error that no operator takes up the run, and why, if that is so."""
     why = await why_nobody_leads(access, access.namespace, datetime.now(UTC))
     if why:
         say(f"nobody takes it up now: {why}")
@@ -150,13 +152,13 @@ async def _warn_if_not_taken_up(access: "Access") -> None:
 async def _show_result(
     handle: "WorkflowHandle", news: News, limit: timedelta | None, output: Format
 ) -> None:
-    """Print the result; where there is none, the exit code is 1."""
+    """Print the result. If there is none, the exit code is 1."""
     from grctl.client.handle import result_of
     from grctl.models import RunPhase
 
     name = handle.workflow_id
     text = f"The run goes on: grctl describe {name} shows it, grctl cancel {name} ends it."
-    info = await patiently(handle.finished(limit), text, news)
+    info = await wait_with_news(handle.finished(limit), text, news)
     if info.phase is RunPhase.COMPLETED or output is not Format.TEXT:
         shown = f"{name} is {info.phase}: grctl describe {name} shows more."
         show(as_json(info.result), info.to_json(), output, shown)

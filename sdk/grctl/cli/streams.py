@@ -1,8 +1,8 @@
-"""The standard streams, whatever they are: a terminal, a pipe, a full disk, or closed.
+"""The standard streams: each may be a terminal, a pipe, a file on a full disk, or closed.
 
-1. No character makes a write fail: one that the encoding does not have is escaped.
-2. A write to standard output that fails raises `OSError`: the caller knows what that means.
-3. Standard error never fails a command: what was done is done, whether or not it can be told.
+1. No character makes a write fail: a character that the encoding lacks is escaped.
+2. A failed write to standard output raises `OSError`: the caller knows what that means.
+3. A failed write to standard error never fails a command.
 4. Bytes are read, never text: the encoding of a terminal is not that of JSON.
 """
 
@@ -18,8 +18,8 @@ CLOSED = "it is closed"
 def open_missing() -> None:
     """Open the null device in place of a standard stream that this process was started without.
 
-    Otherwise the next socket or file would get its number, and whatever is written to standard
-    error by a library would go into that. Python's own `sys.stdout` stays None.
+    Otherwise the next socket or file would get its number, and the text that a library writes to
+    standard error would go into that. Python's own `sys.stdout` stays None.
     """
     for number in range(3):
         try:
@@ -32,14 +32,14 @@ def write_output(text: str) -> None:
     """Write lines to standard output.
 
     Raises:
-        OSError: they could not be written; what was written before has been.
+        OSError: the lines, or a part of them, could not be written.
     """
     if sys.stdout is None:
         raise OSError(errno.EBADF, CLOSED)
     write(sys.stdout, f"{text}\n")
 
 
-def write_beside(text: str) -> None:
+def write_stderr(text: str) -> None:
     """Write lines to standard error, if that can be written."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
@@ -50,13 +50,13 @@ def write(stream: TextIO, text: str) -> None:
     """Write text to a stream and flush it.
 
     Raises:
-        OSError: it cannot be written. Later text to that stream vanishes without an error.
+        OSError: the text could not be written. Later text to that stream is lost without an error.
     """
     try:
         stream.write(encodable(stream, text))
         stream.flush()
     except OSError:
-        _mute(stream)
+        _discard_buffer(stream)
         raise
     except ValueError as error:  # a file that this process has closed itself
         raise OSError(errno.EBADF, CLOSED) from error
@@ -69,7 +69,7 @@ def encodable(stream: TextIO, text: str) -> str:
 
 
 def takes_unicode() -> bool:
-    """Return whether standard output has an encoding of all characters."""
+    """Whether the encoding of standard output has all characters."""
     encoding = (sys.stdout and sys.stdout.encoding) or "utf-8"
     return encoding.lower().replace("_", "-").startswith(("utf-", "utf8"))
 
@@ -78,7 +78,7 @@ def read_input(most: int) -> bytes:
     """Read standard input to its end, or the first bytes of it.
 
     Args:
-        most: Bytes to read at most.
+        most: The largest number of bytes to read.
 
     Raises:
         OSError: it is closed or cannot be read.
@@ -88,8 +88,8 @@ def read_input(most: int) -> bytes:
     return sys.stdin.buffer.read(most)
 
 
-def _mute(stream: TextIO) -> None:
-    """Send what is left in the stream's buffer to the null device: Python writes it at its end."""
+def _discard_buffer(stream: TextIO) -> None:
+    """Redirect a stream to the null device. Python writes what is in its buffer at its end."""
     with contextlib.suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())

@@ -1,7 +1,7 @@
-"""Columns and paragraphs for people, by the cells that a character takes. Pure.
+"""Columns and paragraphs for people, measured in the cells that characters take. Pure.
 
-Only the last column gives way to the terminal's edge: what stands before it is short, and is what
-one looks for. If the row leaves too little room for it, it stands in lines of its own below.
+Only the last column is fitted to the terminal's width: the columns before it are short, and are the
+ones that a person looks for. If too little room is left, the last column goes below its row.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,25 +9,27 @@ from collections.abc import Iterator, Sequence
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 GAP = "   "
-SHORTEST = 20  # cells that a text keeps: below, the terminal may break its lines
-READABLE_CELLS = 40  # cells: a text that has fewer is better read in a line of its own
-INDENT_BELOW = "  "  # before a text that stands below its row
-CUT = "..."
+MIN_TEXT_CELLS = 20  # on a narrower terminal the lines are too long
+MIN_READABLE_CELLS = 40  # a text that has fewer is better read in a line of its own
+INDENT_BELOW = "  "  # before a text below its row
+ELLIPSIS = "..."
 
 Row = Sequence[str]
 
 
 def table(rows: Sequence[Row], width: int | None) -> list[str]:
-    """Give a line for each row, the last column cut at the terminal's edge.
+    """Return a line for each row, with the last column cut at the terminal's edge.
 
-    On a narrow terminal the last column stands whole below its row, and has no title.
+    On a narrow terminal the whole last column is below its row, and has no title.
 
     Args:
-        rows: All of the same length.
-        width: Cells of the terminal; None: nothing is cut.
+        rows: The rows, all of the same length.
+        width: Cells of the terminal; None: no column is cut.
     """
     halves = list(_halves(rows))
-    if width is not None and any(width - cell_len(before) < READABLE_CELLS for before, _ in halves):
+    if width is not None and any(
+        width - cell_len(before) < MIN_READABLE_CELLS for before, _ in halves
+    ):
         return list(_stacked(halves, width))
     return [(before + _cut(last, _room(before, width))).rstrip() for before, last in halves]
 
@@ -40,25 +42,25 @@ def _stacked(halves: Sequence[tuple[str, str]], width: int) -> Iterator[str]:
             yield from paragraph(INDENT_BELOW, last, width)
 
 
-def broken_table(rows: Sequence[Row], width: int | None, indent: str = "") -> list[str]:
-    """Give the lines of a table whose last column goes on below itself."""
+def wrapped_table(rows: Sequence[Row], width: int | None, indent: str = "") -> list[str]:
+    """Return the lines of a table whose last column is wrapped."""
     halves = ((indent + before, last) for before, last in _halves(rows))
     return [line for before, last in halves for line in paragraph(before, last, width)]
 
 
 def paragraph(before: str, text: str, width: int | None) -> list[str]:
-    """Give a text that stands to the right of something, broken at the terminal's edge."""
-    first, *others = _broken(text, _room(before, width)) or [""]
+    """Return the lines of a text to the right of another, wrapped at the terminal's edge."""
+    first, *others = _wrapped(text, _room(before, width)) or [""]
     indent = " " * cell_len(before)
     return [f"{before}{first}".rstrip(), *(f"{indent}{other}" for other in others)]
 
 
 def _room(before: str, width: int | None) -> int | None:
-    return None if width is None else max(width - cell_len(before), SHORTEST)
+    return None if width is None else max(width - cell_len(before), MIN_TEXT_CELLS)
 
 
 def _halves(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
-    """Give what stands before the last column, aligned, and the last column."""
+    """Yield the aligned columns before the last one, and the last one."""
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     for *cells, last in rows:
         aligned = map(set_cell_size, cells, widths)
@@ -68,11 +70,11 @@ def _halves(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
 def _cut(text: str, room: int | None) -> str:
     if room is None or cell_len(text) <= room:
         return text
-    return set_cell_size(text, room - len(CUT)).rstrip() + CUT
+    return set_cell_size(text, room - len(ELLIPSIS)).rstrip() + ELLIPSIS
 
 
-def _broken(text: str, room: int | None) -> list[str]:
-    """Break a text between words, and words only where one alone is too long."""
+def _wrapped(text: str, room: int | None) -> list[str]:
+    """Return the lines of a text. A word is broken only if it alone is too long for a line."""
     if room is None or cell_len(text) <= room:
         return [text]
     lines = [""]

@@ -9,19 +9,19 @@ UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
 def moment(at: datetime, now: datetime) -> str:
-    """Write a time, and how far away it is."""
+    """Return a time as text, with its distance from now."""
     ahead = at - now
     away = f"in {length(ahead)}" if ahead > timedelta(0) else f"{age(at, now)} ago"
     return f"{at:%Y-%m-%d %H:%M:%S} UTC ({away})"
 
 
 def age(since: datetime | None, now: datetime) -> str:
-    """Write how long ago something was; clocks may differ, so the future counts as now."""
+    """Return how long ago a time was, as text. Clocks may differ, so the future counts as now."""
     return length(max(now - since, timedelta(0))) if since else ""
 
 
 def length(of: timedelta) -> str:
-    """Write a length of time in its two largest units.
+    """Return a length of time as text, in its two largest units.
 
     Example:
         >>> length(timedelta(hours=26, minutes=3))
@@ -36,10 +36,10 @@ def length(of: timedelta) -> str:
 
 
 def read_seconds(text: str | float) -> float:
-    """Read a length of time as kubectl takes it, in seconds: a number without a unit is seconds.
+    """Return the seconds of a text as kubectl reads it: a number without a unit is seconds.
 
     Raises:
-        BadParameter: it is none; says how to write one.
+        BadParameter: the text is not a duration; the message says how to write one.
 
     Example:
         >>> read_seconds("1m30s"), read_seconds("5")
@@ -52,20 +52,26 @@ def read_seconds(text: str | float) -> float:
     return length.total_seconds() if length else 0.0
 
 
-def read_length(text: str | None, flag: str) -> timedelta | None:
-    """Read a length of time that a flag was given.
+def read_length(
+    text: str | None, flag: str, longest: timedelta = timedelta.max
+) -> timedelta | None:
+    """Return the length of time that a flag was given; None if the flag was not given.
 
     Raises:
-        BadParameter: it is none; says how to write one.
+        BadParameter: the text is not a duration, or a longer one than `longest`.
     """
     if text is None:
         return None
     from pydantic import TypeAdapter, ValidationError
 
-    from grctl.models.base import Duration
+    from grctl.models.base import Duration, write_duration
 
     try:
-        return TypeAdapter(Duration).validate_python(text)
+        read = TypeAdapter(Duration).validate_python(text)
     except ValidationError as error:
         message = f"{text!r} is not a duration; write it like 90s, 15m or 1h30m"
         raise typer.BadParameter(message, param_hint=flag) from error
+    if read > longest:
+        message = f"{text!r} is too long; the longest is {write_duration(longest)}"
+        raise typer.BadParameter(message, param_hint=flag)
+    return read

@@ -1,6 +1,6 @@
-"""`--wait`: how long a command waits, and what it says to a person meanwhile.
+"""`--wait`: how long a command waits, and the news that a person reads meanwhile.
 
-Waiting changes nothing: what was asked for goes on, whether or not somebody waits for it.
+Waiting changes nothing: the requested action goes on, whether or not a command waits for its end.
 """
 
 import asyncio
@@ -19,22 +19,22 @@ Limit = Annotated[
     typer.Option("--timeout", metavar="DURATION", help="wait no longer than this: 90s, 5m, 1h30m"),
 ]
 
-T = TypeVar("T")
+Result = TypeVar("Result")
 
 
 def read_limit(timeout: str | None, *, wait: bool) -> timedelta | None:
-    """Give how long to wait.
+    """Return how long to wait; None: for ever.
 
     Raises:
-        BadParameter: it is not a duration, or nothing is waited for.
+        BadParameter: the text is not a duration, or the command does not wait.
     """
     if timeout is not None and not wait:
         raise typer.BadParameter("it limits --wait, which is not given", param_hint="--timeout")
     return read_length(timeout, "--timeout")
 
 
-async def patiently(waiting: Awaitable[T], goes_on: str, news: News) -> T:
-    """Wait, and tell what the run does; where a person interrupts it, say what goes on."""
+async def wait_with_news(waiting: Awaitable[Result], goes_on: str, news: News) -> Result:
+    """Wait, and write the news of the run. If a person interrupts the wait, write what goes on."""
     telling = asyncio.create_task(news.tell())
     try:
         return await waiting

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grctl.cli.failing import fail
-from grctl.cli.options import LAST_PORT, Namespace
+from grctl.cli.options import HIGHEST_TCP_PORT, Namespace
 from grctl.logs.loggers import get_logger
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ logger = get_logger(__name__)
 
 
 class LogLevel(StrEnum):
-    """From how important on records are shown."""
+    """The lowest level of the records that are shown."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -27,7 +27,7 @@ class LogLevel(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """How a record is written."""
+    """The format of a record."""
 
     CONSOLE = "console"
     JSON = "json"
@@ -69,7 +69,7 @@ HttpPort = Annotated[
     int | None,
     typer.Option(
         min=0,
-        max=LAST_PORT,
+        max=HIGHEST_TCP_PORT,
         metavar="PORT",
         envvar="GRCTL_WORKER_HTTP_PORT",
         help="answer /healthz, /readyz and /metrics here (default: nowhere)",
@@ -121,19 +121,19 @@ def worker(
     except (TypeError, ValueError) as error:
         fail(str(error))
     for each in workflows:
-        _say_served(each)
+        _log_served(each)
     try:
         _serve(serving)
-    except OSError as error:  # the port for probes; all else a worker survives
+    except OSError as error:  # the port for probes; a worker survives any other error
         fail(str(error))
 
 
 def _serve(serving: "Worker") -> None:
-    """Run a worker to its end, whatever its users' tasks raise.
+    """Run a worker to its end, whatever the tasks of users raise.
 
-    asyncio lets SystemExit and KeyboardInterrupt of any task end the loop: one `sys.exit` below
-    `asyncio.gather` would end all handlers. The task that awaits it is told anyway, so the loop
-    goes on. A person's Ctrl-C is a signal that the worker takes, and does not come here.
+    SystemExit and KeyboardInterrupt of any task end the loop of asyncio: one `sys.exit` below
+    `asyncio.gather` would end all handlers. The task that awaits the failed one gets the exception
+    too, so the loop is run again. A person's Ctrl-C is a signal that the worker handles itself.
     """
     import asyncio
 
@@ -144,8 +144,8 @@ def _serve(serving: "Worker") -> None:
             try:
                 loop.run_until_complete(running)
             except (SystemExit, KeyboardInterrupt) as error:
-                told = {"error": repr(error)}
-                logger.warning("a task of users' code tried to end the process", extra=told)
+                extra = {"error": repr(error)}
+                logger.warning("a task of users' code tried to end the process", extra=extra)
         running.result()
 
 
@@ -170,7 +170,7 @@ def _load(references: Sequence[str]) -> "list[Workflow]":
         fail(str(error))
 
 
-def _say_served(workflow: "Workflow") -> None:
+def _log_served(workflow: "Workflow") -> None:
     from grctl.models import HandlerKind
 
     events = ", ".join(workflow.names(HandlerKind.EVENT)) or None

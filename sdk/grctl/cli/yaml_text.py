@@ -1,10 +1,10 @@
 """YAML that readers of YAML 1.1 and of YAML 1.2 understand alike. Pure.
 
-1. A string stands without quotes only if no reader could take it for anything else: it begins with
-   a letter, and is none of the words of `WORDS`. So numbers, dates, times, `<<` and `~` are quoted
-   whatever they look like to one reader: `0o7` is a number to some, `1:30` to others.
-2. What a terminal or a reader of lines would obey is escaped within double quotes.
-3. Lines stay lines: a text of several ordinary lines, as a stack trace, is a literal block.
+1. A string is written without quotes only if every reader takes it for a string: it begins with a
+   letter, and is not one of `WORDS`. So everything that some reader takes for a number, a date, a
+   time, `<<` or `~` is quoted: `0o7` is a number to some readers, `1:30` to others.
+2. A character that a terminal or a reader of lines would obey is escaped within double quotes.
+3. A text of several ordinary lines, such as a stack trace, is a literal block.
 """
 
 import math
@@ -19,17 +19,17 @@ WORDS = frozenset(
     {"y", "n", "yes", "no", "on", "off", "true", "false", "t", "f"}
     | {"null", "none", "nil", "undefined", "nan", "inf", "infinity"}
 )
-"""What some reader takes for a boolean, for nothing or for a number, in any case of letters."""
+"""Words that some reader takes for a boolean, null or a number, in any case of letters."""
 
 LINES = re.compile(r"(?!.*[ \t]$)\S.*(\n(?!.*[ \t]$).*)+", re.MULTILINE)
-"""Lines of which the first is not indented, and none ends in white space."""
+"""Lines of which the first one is not indented, and none ends in white space."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes no anchors, and strings as the rules above have them."""
+    """Writes no anchors, and strings as described above."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
-        """Write each value where it stands."""
+        """Return True: a value that occurs twice is written twice."""
         return True
 
 
@@ -41,11 +41,11 @@ _Dumper.add_representer(str, _represent)
 
 
 def as_yaml(value: Any, *, unicode: bool = True) -> str:
-    """Write YAML without the end of its last line; long texts stay on one line, as in kubectl.
+    """Return YAML without its last line break. A long text stays on one line, as with kubectl.
 
     Args:
         value: JSON.
-        unicode: Whether the output takes all characters; otherwise it is ASCII.
+        unicode: Whether the output may have all characters; otherwise it is ASCII.
     """
     text: str = yaml.dump(
         value, Dumper=_Dumper, sort_keys=False, allow_unicode=unicode, width=math.inf
@@ -54,7 +54,7 @@ def as_yaml(value: Any, *, unicode: bool = True) -> str:
 
 
 def _style(text: str) -> str | None:
-    """Return the style of a string; None leaves it to the emitter, which quotes where it must."""
+    """Return the style of a string. None: the emitter quotes it if it must."""
     if CONTROLS.search(text.replace("\n", "")):
         return '"'
     if LINES.fullmatch(text) and not text.endswith("\n\n"):

@@ -1,8 +1,8 @@
-"""The client: starts runs, sends events, waits for results. It speaks to the Kubernetes API only.
+"""The client: starts runs, sends events, waits for results. It talks to the Kubernetes API only.
 
-Errors of this package are `WorkflowError`s. Beside them: `TimeoutError` where a `timeout` passed,
-`TypeError` and `ValueError` for arguments that cannot be sent, and `grctl.kube`'s `ApiError` and
-`UnreachableError` for what the API server refuses or does not answer.
+Errors of this package are `WorkflowError`s. Others are `TimeoutError` if a `timeout` has passed,
+`TypeError` and `ValueError` for arguments that cannot be sent, and two of `grctl.kube`: `ApiError`
+for a refused request and `UnreachableError` for a request without an answer.
 """
 
 from grctl.client.client import Client
@@ -12,6 +12,7 @@ from grctl.client.errors import (
     EventNameTakenError,
     InvalidNameError,
     RunNotReleasedError,
+    UnreadableObjectError,
     WorkflowAlreadyRunningError,
     WorkflowCancelledError,
     WorkflowError,
@@ -31,6 +32,7 @@ __all__ = [
     "InvalidNameError",
     "RunNotReleasedError",
     "SentEvent",
+    "UnreadableObjectError",
     "WorkflowAlreadyRunningError",
     "WorkflowCancelledError",
     "WorkflowError",

@@ -1,9 +1,9 @@
-"""The resources of one namespace, read, written and followed with patience.
+"""The resources of one namespace, read, written and followed with retries.
 
-1. A request without an answer, and one that may pass later, is made again. So a create may meet
-   what it created itself: its caller made a name or a mark before, and looks.
+1. A request without an answer, and one that may succeed later, is sent again. So a create may find
+   the object that it has created itself: its caller sets a name or a mark before, and compares.
 2. Following an object is level-triggered: a list, then a watch from there, and again when the
-   stream ends. What is missed in between was not needed.
+   stream ends. A state that is missed in between was not needed.
 """
 
 import asyncio
@@ -30,19 +30,19 @@ from grctl.kube import (
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 35.0  # s: past this a request is not made again; once more after one without answer
-TRIES = 8  # with the waits below about five seconds: a restarting API server's worth
-FIRST_WAIT = 0.1  # s
-LONGEST_WAIT = 5.0  # s
-WATCH = 240  # s: then the server ends the stream; a connection that died in silence shows by it
-PAGE = 500  # objects: as kubectl lists
-SLACK = 15  # s: for the server to do so
+RETRY_PERIOD_S = 35.0  # no retry begins later. A request that times out after 30 s gets one
+MAX_TRIES_PER_REQUEST = 8  # about five seconds with these delays: an API server restarts in them
+FIRST_RETRY_DELAY_S = 0.1
+LONGEST_RETRY_DELAY_S = 5.0
+WATCH_TIMEOUT_S = 240  # then the server ends the stream, so a dead connection is noticed
+WATCH_END_DELAY_S = 15  # for the end of the stream to arrive
+CLIENT_PAGE_SIZE = 500  # objects, as with kubectl
 
 ESCAPED = re.compile(r"[\\,=]")
 BACKSLASH = r"\\\g<0>"
-"""What field selectors want before these characters."""
+"""Field selectors want these characters escaped."""
 
-T = TypeVar("T")
+Answer = TypeVar("Answer")
 Json = dict[str, Any]
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -53,8 +53,8 @@ class Access:
     Args:
         api: The API client, open.
         namespace: The namespace of all objects.
-        patience: Seconds after which a request that failed is not made again.
-        sleep: Waits so many seconds.
+        retry_period: Seconds after which a failed request is not sent again.
+        sleep: Sleeps for a number of seconds.
     """
 
     def __init__(
@@ -62,29 +62,29 @@ class Access:
         api: Api,
         namespace: str,
         *,
-        patience: float = PATIENCE,
+        retry_period: float = RETRY_PERIOD_S,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.namespace = namespace
         self._api = api
-        self._patience = patience
+        self._retry_period = retry_period
         self._sleep = sleep
 
     async def read(self, resource: Resource, name: str) -> Json | None:
-        """Give an object, or None where there is none."""
+        """Return an object, or None if there is none."""
         path = resource.path(self.namespace, name)
         try:
-            return await self._patiently(lambda: self._api.get(path))
+            return await self._with_retries(lambda: self._api.get(path))
         except NotFoundError:
             return None
 
     async def select(self, resource: Resource, fields: Mapping[str, str]) -> list[Json]:
-        """Give the objects whose selectable fields have these values, read page by page."""
+        """Return the objects whose selectable fields have these values, read page by page."""
         terms = (f"{field}={ESCAPED.sub(BACKSLASH, value)}" for field, value in fields.items())
-        params = {"limit": str(PAGE), "fieldSelector": ",".join(terms)}
+        params = {"limit": str(CLIENT_PAGE_SIZE), "fieldSelector": ",".join(terms)}
         path, found = resource.path(self.namespace), []
         while True:
-            page = await self._patiently(functools.partial(self._api.get, path, params))
+            page = await self._with_retries(functools.partial(self._api.get, path, params))
             found += page["items"]
             params["continue"] = page["metadata"].get("continue") or ""
             if not params["continue"]:
@@ -92,7 +92,9 @@ class Access:
 
     async def named_everywhere(self, resource: Resource, name: str) -> list[Json]:
         """Return the objects of one name in all namespaces."""
-        answer = await self._patiently(lambda: self._api.get(resource.path(), _only(name)))
+        answer = await self._with_retries(
+            lambda: self._api.get(resource.path(), _selector_of(name))
+        )
         found: list[Json] = answer["items"]
         return found
 
@@ -100,35 +102,35 @@ class Access:
         """Create an object.
 
         Raises:
-            AlreadyExistsError: there is one of that name, which this very call may have created.
+            AlreadyExistsError: there is one of that name, which this call itself may have created.
         """
         path = resource.path(self.namespace)
-        return await self._patiently(lambda: self._api.create(path, body))
+        return await self._with_retries(lambda: self._api.create(path, body))
 
     async def merge(self, resource: Resource, name: str, patch: Json) -> Json:
-        """Apply a merge patch, one that can be applied twice."""
+        """Apply a merge patch, which may be applied twice."""
         path = resource.path(self.namespace, name)
-        return await self._patiently(lambda: self._api.merge(path, patch))
+        return await self._with_retries(lambda: self._api.merge(path, patch))
 
     async def delete(self, resource: Resource, name: str, preconditions: Json) -> None:
-        """Delete an object of which these are true."""
+        """Delete an object that fulfils the preconditions."""
         path = resource.path(self.namespace, name)
-        await self._patiently(lambda: self._api.delete(path, preconditions=preconditions))
+        await self._with_retries(lambda: self._api.delete(path, preconditions=preconditions))
 
     async def follow(
-        self, resource: Resource, name: str, judge: Callable[[Json | None], T | None]
-    ) -> T:
-        """Follow an object until `judge` gives something, and give that.
+        self, resource: Resource, name: str, judge: Callable[[Json | None], Answer | None]
+    ) -> Answer:
+        """Follow an object until `judge` returns a value. Return that value.
 
         Args:
             resource: Kind of the object.
             name: Its name.
-            judge: Is shown each state of the object, None where there is none; gives None to go
-                on, and may raise.
+            judge: Is called with each state of the object, or None if there is none. It returns
+                None to go on, and may raise.
         """
         loop = asyncio.get_running_loop()
-        backoff = Backoff(FIRST_WAIT, LONGEST_WAIT)
-        tries: float = TRIES
+        backoff = Backoff(FIRST_RETRY_DELAY_S, LONGEST_RETRY_DELAY_S)
+        tries: float = MAX_TRIES_PER_REQUEST
         while True:
             seen, version = await self._list(resource, name, tries)
             found = judge(seen)
@@ -137,15 +139,15 @@ class Access:
                 found = await self._watch(resource, name, version, judge)
             if found is not None:
                 return found
-            tries = math.inf  # it was there: whoever waits for hours survives an outage
-            if loop.time() - began > LONGEST_WAIT:
+            tries = math.inf  # from now on an outage of any length is survived
+            if loop.time() - began > LONGEST_RETRY_DELAY_S:
                 backoff.reset()
             await self._sleep(backoff.next())
 
     async def _list(self, resource: Resource, name: str, tries: float) -> tuple[Json | None, str]:
-        """Give the object and the revision to watch from, which its own may be too old for."""
+        """Return the object and the revision to watch from. The object's own may be too old."""
         path = resource.path(self.namespace)
-        answer = await self._patiently(lambda: self._api.get(path, _only(name)), tries)
+        answer = await self._with_retries(lambda: self._api.get(path, _selector_of(name)), tries)
         return next(iter(answer["items"]), None), answer["metadata"]["resourceVersion"]
 
     async def _watch(
@@ -153,14 +155,18 @@ class Access:
         resource: Resource,
         name: str,
         version: str,
-        judge: Callable[[Json | None], T | None],
-    ) -> T | None:
-        """Watch until `judge` gives something; None where the stream ended before."""
-        params = {**_only(name), "resourceVersion": version, "timeoutSeconds": str(WATCH)}
+        judge: Callable[[Json | None], Answer | None],
+    ) -> Answer | None:
+        """Watch until `judge` returns a value. Return None if the stream ended before."""
+        params = {
+            **_selector_of(name),
+            "resourceVersion": version,
+            "timeoutSeconds": str(WATCH_TIMEOUT_S),
+        }
         watching = self._api.watch(resource.path(self.namespace), params)
         stream = cast("AsyncGenerator[Json, None]", watching)
         try:
-            async with asyncio.timeout(WATCH + SLACK), aclosing(stream):
+            async with asyncio.timeout(WATCH_TIMEOUT_S + WATCH_END_DELAY_S), aclosing(stream):
                 async for event in stream:
                     found = judge(None if event["type"] == "DELETED" else event["object"])
                     if found is not None:
@@ -172,44 +178,46 @@ class Access:
                 raise
         return None
 
-    async def _patiently(self, call: Callable[[], Awaitable[T]], tries: float = TRIES) -> T:
-        backoff = Backoff(FIRST_WAIT, LONGEST_WAIT)
+    async def _with_retries(
+        self, call: Callable[[], Awaitable[Answer]], tries: float = MAX_TRIES_PER_REQUEST
+    ) -> Answer:
+        backoff = Backoff(FIRST_RETRY_DELAY_S, LONGEST_RETRY_DELAY_S)
         clock = asyncio.get_running_loop().time
-        until = clock() + (math.inf if tries == math.inf else self._patience)
+        until = clock() + (math.inf if tries == math.inf else self._retry_period)
         while True:
             try:
                 return await call()
             except (ApiError, UnreachableError) as error:
                 tries -= 1
-                if tries <= 0 or clock() >= until or not _may_pass(error):
-                    raise _explained(error) from error.__cause__
+                if tries <= 0 or clock() >= until or not _is_retriable(error):
+                    raise _translated(error) from error.__cause__
                 logger.debug("trying again", extra={"why": str(error)})
             await self._sleep(backoff.next())
 
 
 def limits_of(request_timeout: float | None) -> tuple[float | None, float]:
-    """Return the seconds that one request may take (None: any), and those of patience with it.
+    """Return the seconds that one request may take (None: any), and those of its retries.
 
     Args:
-        request_timeout: What was asked for; 0 for any length, None for what is usual.
+        request_timeout: The seconds that a user set; 0: any. None: the default.
     """
     if request_timeout is None:
-        return API_REQUEST_TIMEOUT_S, PATIENCE
+        return API_REQUEST_TIMEOUT_S, RETRY_PERIOD_S
     return (request_timeout, request_timeout) if request_timeout else (None, math.inf)
 
 
-def _only(name: str) -> dict[str, str]:
+def _selector_of(name: str) -> dict[str, str]:
     return {"fieldSelector": f"metadata.name={name}"}
 
 
-def _may_pass(error: ApiError | UnreachableError) -> bool:
+def _is_retriable(error: ApiError | UnreachableError) -> bool:
     if isinstance(error, ApiError):
         return error.retriable
     return not isinstance(error, UntrustedServerError)
 
 
-def _explained(error: Exception) -> Exception:
-    """Tell a missing kind (404 without a reason) from a missing object."""
+def _translated(error: Exception) -> Exception:
+    """Return the error to raise. A 404 without a reason is a missing kind, not a missing object."""
     if isinstance(error, NotFoundError) and error.reason != "NotFound":
         return CrdsMissingError(
             "This cluster does not know the resources of grctl. Install them:"

@@ -68,15 +68,15 @@ class Client:
 
         Raises:
             ConnectionConfigError: no Kubernetes API is configured.
-            InvalidNameError: no namespace can be called so.
+            InvalidNameError: the name is not one that a namespace can have.
         """
         connection = await Connection.find(self._kubeconfig, self._context)
         namespace = self._namespace or connection.namespace
         check_namespace(namespace)
-        timeout, patience = limits_of(self._request_timeout)
+        timeout, retry_period = limits_of(self._request_timeout)
         api = Api(connection, user_agent="grctl-client", request_timeout=timeout)
         await self._exits.enter_async_context(api)
-        self._opened = Access(api, namespace, patience=patience)
+        self._opened = Access(api, namespace, retry_period=retry_period)
         return self
 
     async def __aexit__(
@@ -105,12 +105,12 @@ class Client:
         ttl_after_finished: timedelta | None = None,
         backoff_limit: int | None = None,
     ) -> WorkflowHandle:
-        """Start a run. Returns when the API server has accepted it; no worker need be there yet.
+        """Start a run. Returns when the API server has accepted it; no worker is needed yet.
 
         Args:
             workflow_type: Type of the workflow, as its code names it.
-            workflow_id: Name of the run: lower-case letters, digits, '-' and '.'. One that an
-                active run has is refused; a finished run of the id is replaced.
+            workflow_id: Name of the run: lower-case letters, digits, '-' and '.'. The id of an
+                active run is refused; a finished run of the id is replaced.
             workflow_input: Data for the start handler: JSON, or what `ctx.store.put` takes. An
                 object's keys are unpacked as keyword arguments.
             workflow_timeout: The run ends as TimedOut when it is older than this. None: never.
@@ -122,12 +122,13 @@ class Client:
 
         Raises:
             WorkflowAlreadyRunningError: a run of that id is active.
-            RunNotReleasedError: an earlier run stays, as no operator lets go of it.
-            InvalidNameError: the id is no name; suggests one that is.
+            RunNotReleasedError: an earlier run stays, as no operator releases it.
+            InvalidNameError: the id is not a valid name; the message suggests one.
             NotJsonError: the input has no JSON.
             TooLargeError: it is over 512 KiB.
             TypeError: an argument is of a wrong type.
-            ValueError: a number or a time is none that can be kept.
+            ValueError: a number or a time is out of range.
+            UnreadableObjectError: an earlier run of the id cannot be read.
             CrdsMissingError: the cluster does not know the resources.
         """
         check_name(workflow_id, "workflow_id")
@@ -172,7 +173,7 @@ class Client:
         return await handle.result()
 
     async def get_workflow_handle(self, *, workflow_id: str) -> WorkflowHandle:
-        """Give the handle of the present run of an id, active or finished.
+        """Return the handle of the present run of an id, active or finished.
 
         Raises:
             WorkflowNotFoundError: there is none.
@@ -180,7 +181,7 @@ class Client:
         check_name(workflow_id, "workflow_id")
         run = await self._access.read(RUNS, workflow_id)
         if run is None:
-            raise no_such_run(workflow_id, self.namespace)
+            raise run_not_found(workflow_id, self.namespace)
         return WorkflowHandle(self._access, workflow_id, run["metadata"]["uid"])
 
     async def send(
@@ -204,8 +205,8 @@ class Client:
         return self._opened
 
 
-def no_such_run(workflow_id: str, namespace: str, waiting: int = 0) -> WorkflowNotFoundError:
-    """Say that an id has no run, and how many events wait for one."""
+def run_not_found(workflow_id: str, namespace: str, waiting: int = 0) -> WorkflowNotFoundError:
+    """Return the error for an id without a run, with the number of events that wait for one."""
     wait = f" Events that wait for it: {waiting}." if waiting else ""
     return WorkflowNotFoundError(
         f"There is no run of {workflow_id!r} in namespace {namespace!r}.{wait} Start it by"

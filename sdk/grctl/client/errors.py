@@ -8,7 +8,7 @@ class WorkflowError(Exception):
 
 
 class InvalidNameError(WorkflowError, ValueError):
-    """A workflow id or an event object's name is no name that Kubernetes takes."""
+    """A workflow id or an event object's name is not one that Kubernetes accepts."""
 
 
 class CrdsMissingError(WorkflowError):
@@ -16,7 +16,7 @@ class CrdsMissingError(WorkflowError):
 
 
 class WorkflowNotFoundError(WorkflowError):
-    """There is no run of that workflow id, or not any more the one that was meant."""
+    """There is no run of that workflow id, or no longer the one that was meant."""
 
 
 class WorkflowAlreadyRunningError(WorkflowError):
@@ -24,7 +24,7 @@ class WorkflowAlreadyRunningError(WorkflowError):
 
 
 class RunNotReleasedError(WorkflowError):
-    """A run of that workflow id is being deleted, and nobody lets go of it."""
+    """A run of that workflow id is being deleted, and no operator releases it."""
 
 
 class EventNameTakenError(WorkflowError):
@@ -33,6 +33,19 @@ class EventNameTakenError(WorkflowError):
 
 class EventGoneError(WorkflowError):
     """The event was deleted before it was seen settled."""
+
+
+class UnreadableObjectError(WorkflowError):
+    """A run or an event has a field that cannot be read, as somebody has written it by hand.
+
+    Attributes:
+        problem: The first such field and what is wrong with it, such as
+            `status.commits: Input should be a valid integer`.
+    """
+
+    def __init__(self, message: str, problem: str = "") -> None:
+        super().__init__(message)
+        self.problem = problem
 
 
 class WorkflowFailedError(WorkflowError):

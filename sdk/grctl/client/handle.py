@@ -1,4 +1,4 @@
-"""WorkflowHandle: one run, by its id and uid. Another run of the same id is another handle's."""
+"""WorkflowHandle: one run, by its id and uid. Another run of the same id has another handle."""
 
 import asyncio
 from typing import Any
@@ -11,6 +11,7 @@ from grctl.client.errors import (
     WorkflowTerminatedError,
     WorkflowTimedOutError,
 )
+from grctl.client.reading import read_run
 from grctl.client.sending import SentEvent, event_spec, send_event
 from grctl.client.timeouts import Timeout, in_words, seconds
 from grctl.kube import RUNS, ConflictError, InvalidError, NotFoundError
@@ -42,7 +43,7 @@ class WorkflowHandle:
     ) -> SentEvent:
         """Send an event to this run. Returns when the API server has accepted it.
 
-        A later run of the same id does not take it (reason RunGone).
+        A later run of the same id rejects it (reason RunGone).
 
         Args:
             event_name: Name of the event; one that the workflow does not handle is rejected.
@@ -62,7 +63,7 @@ class WorkflowHandle:
         return await send_event(self._access, spec, name)
 
     async def result(self, timeout: Timeout = None) -> Any:  # noqa: ASYNC109
-        """Wait until the run is finished, and give its result.
+        """Wait until the run is finished. Return its result.
 
         Args:
             timeout: Seconds, or a timedelta, to wait. None: for ever.
@@ -73,6 +74,7 @@ class WorkflowHandle:
             WorkflowTerminatedError: it was terminated.
             WorkflowTimedOutError: it took longer than its own timeout.
             WorkflowNotFoundError: it was deleted.
+            UnreadableObjectError: it cannot be read.
             TimeoutError: it is still active; it goes on.
 
         Example:
@@ -82,13 +84,14 @@ class WorkflowHandle:
         return result_of(await self.finished(timeout))
 
     async def finished(self, timeout: Timeout = None) -> RunInfo:  # noqa: ASYNC109
-        """Wait until the run is finished, however it ended, and say how it stands.
+        """Wait until the run is finished, in whatever way. Return its state.
 
         Args:
             timeout: Seconds, or a timedelta, to wait. None: for ever.
 
         Raises:
             WorkflowNotFoundError: it was deleted.
+            UnreadableObjectError: it cannot be read.
             TimeoutError: it is still active; it goes on.
 
         Example:
@@ -98,7 +101,7 @@ class WorkflowHandle:
         """
         try:
             async with asyncio.timeout(seconds(timeout)):
-                run = await self._access.follow(RUNS, self.workflow_id, self._finished)
+                run = await self._access.follow(RUNS, self.workflow_id, self._run_if_finished)
         except TimeoutError as error:
             raise TimeoutError(
                 f"The run of {self.workflow_id!r} is still active after {in_words(timeout)}; it"
@@ -107,56 +110,57 @@ class WorkflowHandle:
         return RunInfo.of(run)
 
     async def describe(self) -> RunInfo:
-        """Say how the run stands now.
+        """Return the present state of the run.
 
         Raises:
             WorkflowNotFoundError: it was deleted.
+            UnreadableObjectError: it cannot be read.
         """
-        return RunInfo.of(self._own(await self._access.read(RUNS, self.workflow_id)))
+        return RunInfo.of(self._own_run(await self._access.read(RUNS, self.workflow_id)))
 
     async def cancel(self) -> None:
-        """Ask the run to end before its next handler; one that runs is not interrupted.
+        """Ask the run to end before its next handler; a running handler is not interrupted.
 
-        Returns when the API server has accepted the wish; `finished()` waits for the end. A run
+        Returns when the API server has accepted the request; `finished()` waits for the end. A run
         that has finished stays as it is.
 
         Raises:
             WorkflowNotFoundError: it was deleted.
         """
-        await self._desire("cancel")
+        await self._set_in_spec("cancel")
 
     async def terminate(self) -> None:
-        """Ask the run to end at once; a handler that runs is aborted, what it did is void.
+        """Ask the run to end at once. A running handler is aborted, and its outcome is void.
 
-        Returns when the API server has accepted the wish; `finished()` waits for the end. A run
+        Returns when the API server has accepted the request; `finished()` waits for the end. A run
         that has finished stays as it is.
 
         Raises:
             WorkflowNotFoundError: it was deleted.
         """
-        await self._desire("terminate")
+        await self._set_in_spec("terminate")
 
-    async def _desire(self, wish: str) -> None:
-        # The uid cannot be changed, so naming it makes the patch one of this run only.
-        patch = {"metadata": {"uid": self.uid}, "spec": {wish: True}}
+    async def _set_in_spec(self, field: str) -> None:
+        # The uid cannot be changed, so a patch that names it applies to this run only.
+        patch = {"metadata": {"uid": self.uid}, "spec": {field: True}}
         try:
             await self._access.merge(RUNS, self.workflow_id, patch)
         except NotFoundError as error:
-            raise self._gone() from error
+            raise self._not_found() from error
         except (ConflictError, InvalidError) as error:
-            self._own(await self._access.read(RUNS, self.workflow_id))
+            self._own_run(await self._access.read(RUNS, self.workflow_id))
             raise error from None
 
-    def _finished(self, run: Json | None) -> WorkflowRun | None:
-        own = self._own(run)
+    def _run_if_finished(self, run: Json | None) -> WorkflowRun | None:
+        own = self._own_run(run)
         return own if own.status.phase.finished else None
 
-    def _own(self, run: Json | None) -> WorkflowRun:
+    def _own_run(self, run: Json | None) -> WorkflowRun:
         if run is None or run["metadata"]["uid"] != self.uid:
-            raise self._gone()
-        return WorkflowRun.model_validate(run)
+            raise self._not_found()
+        return read_run(run)
 
-    def _gone(self) -> WorkflowNotFoundError:
+    def _not_found(self) -> WorkflowNotFoundError:
         return WorkflowNotFoundError(
             f"This run of {self.workflow_id!r} in namespace {self.namespace!r} was deleted. For a"
             " later run of that id, ask client.get_workflow_handle for its handle."
@@ -164,7 +168,7 @@ class WorkflowHandle:
 
 
 def result_of(info: RunInfo) -> Any:
-    """Give the result of a finished run, or raise how it ended instead."""
+    """Return the result of a completed run. Raise the error of any other end."""
     name = info.workflow_id
     match info.phase:
         case RunPhase.COMPLETED:

@@ -1,4 +1,4 @@
-"""How long a caller waits: seconds, or a timedelta; None stands for ever."""
+"""How long a caller waits: seconds or a timedelta; None means for ever."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ Timeout = float | timedelta | None
 
 
 def seconds(timeout: Timeout) -> float | None:
-    """Return a timeout in seconds; None stands for ever.
+    """Return a timeout in seconds; None means for ever.
 
     Raises:
         TypeError: the timeout is neither a number, a timedelta nor None.
@@ -18,7 +18,7 @@ def seconds(timeout: Timeout) -> float | None:
 
 
 def in_words(timeout: Timeout) -> str:
-    """Write it for people.
+    """Write a timeout for people.
 
     Example:
         >>> in_words(timedelta(minutes=1.5))

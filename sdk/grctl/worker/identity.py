@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from grctl.arguments import check_namespace_name
 from grctl.worker.trust import check_address
 
 DEFAULT_OPERATOR = "http://127.0.0.1:8700"
@@ -22,14 +23,13 @@ MAX_WORKERS_PER_MACHINE = 1000  # that have no other name
 
 
 def operator_url(argument: str | None) -> str:
-    """Return the operator's address: the argument, `$GRCTL_OPERATOR_URL`, or this machine.
+    """Return the operator's address: argument, `$GRCTL_OPERATOR_URL`, this machine.
 
     Raises:
-        ValueError: it is not an address, or the worker's token may not be sent there.
+        ValueError: it is not an address, or not one to which the worker's token may be sent.
     """
     url = (argument or os.environ.get("GRCTL_OPERATOR_URL") or DEFAULT_OPERATOR).rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not _is_address(url):
         raise ValueError(
             f"{url!r} is not an address of an operator: write it like {DEFAULT_OPERATOR}"
         )
@@ -37,10 +37,24 @@ def operator_url(argument: str | None) -> str:
     return url
 
 
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of the port, or of an IPv6 address
+        return False
+    return parts.scheme in {"http", "https"} and has_host and url.isprintable() and " " not in url
+
+
 def namespace(argument: str | None) -> str:
-    """Return the namespace: the argument, `$GRCTL_NAMESPACE`, the pod's, or `default`."""
+    """Return the namespace served: argument, `$GRCTL_NAMESPACE`, the pod's, `default`.
+
+    Raises:
+        ValueError: the name is not one that a namespace can have.
+    """
     named = argument or os.environ.get("GRCTL_NAMESPACE")
     if named:
+        check_namespace_name(named)
         return named
     return (
         POD_NAMESPACE.read_text(encoding="utf-8").strip() if POD_NAMESPACE.exists() else "default"

@@ -1,4 +1,4 @@
-"""The operator's part, played by a test: it writes the statuses that clients read."""
+"""A stand-in for the operator: it writes the statuses that clients read."""
 
 import asyncio
 from typing import Any
@@ -7,8 +7,8 @@ from grctl.client.access import Access, Json
 from grctl.kube import EVENTS, RUNS, Api, Resource
 
 
-class PlayedOperator:
-    """Writes what an operator would, in one namespace."""
+class StubOperator:
+    """Reads and writes runs and events in one namespace, as an operator does."""
 
     def __init__(self, api: Api, namespace: str) -> None:
         self.api = api
@@ -42,17 +42,17 @@ class PlayedOperator:
         async with asyncio.timeout(60):
             await self._access.follow(RUNS, name, lambda run: True if run else None)
 
-    async def let_go(self, name: str) -> None:
+    async def release(self, name: str) -> None:
         """Wait until the run is deleted, and remove its finalizer."""
 
-        def deleted(run: Json | None) -> bool | None:
+        def is_deleted(run: Json | None) -> bool | None:
             return True if run and "deletionTimestamp" in run["metadata"] else None
 
         async with asyncio.timeout(60):
-            await self._access.follow(RUNS, name, deleted)
+            await self._access.follow(RUNS, name, is_deleted)
         await self._remove_finalizer(name)
 
-    async def let_go_of_everything(self) -> None:
+    async def release_all(self) -> None:
         for run in await self.runs():
             await self._remove_finalizer(run["metadata"]["name"])
 

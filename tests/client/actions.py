@@ -1,4 +1,4 @@
-"""What a user does, and what the network does to it."""
+"""Actions of a user, and failures of the network."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ async def start(client: Client, name: str = "order-abc", **arguments: Any) -> Wo
 
 
 def lose_answers(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
-    """Let the answers to so many creates get lost after the objects were created."""
+    """Lose the answers to the next creates, after their objects were created."""
     create, left = Api.create, [None] * times
 
     async def lossy(self: Api, *arguments: Any) -> Any:
