@@ -40,7 +40,7 @@ def test_a_run_is_created_with_its_limits_for_kept_events_and_lifetime(
     assert (spec["ttlSecondsAfterFinished"], spec["keepEvents"]) == (3600, 5)
 
 
-def test_a_run_is_told_how_often_a_handler_is_tried_again(grctl: Grctl, kubeconfig: Path) -> None:
+def test_a_run_is_created_with_its_backoff_limit(grctl: Grctl, kubeconfig: Path) -> None:
     grctl("start", "ProcessOrder", "order-1", "--backoff-limit", "2")
     assert read_run(kubeconfig, "order-1")["spec"]["backoffLimit"] == 2
 

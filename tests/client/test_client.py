@@ -63,7 +63,7 @@ async def test_a_run_may_limit_its_kept_events_and_its_own_lifetime(
     assert (spec["keepEvents"], spec["ttlSecondsAfterFinished"]) == (0, 91)
 
 
-async def test_a_run_may_say_how_often_a_handler_is_tried_again(
+async def test_a_run_may_limit_the_retries_of_its_handlers(
     client: Client, operator: StubOperator
 ) -> None:
     await start(client, backoff_limit=0)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OPERATOR_PORT = 8700
 DEV_AUDIENCE = "grctl.dev"
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+DEV_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 References = Annotated[
     list[str] | None,
@@ -201,7 +201,7 @@ def _stop_requested(children: "Children", show: "Show") -> "asyncio.Future[None]
         stopped.set_result(None)
         show("grctl", "Stopping; Ctrl-C again stops at once, without waiting for handlers")
 
-    for number in STOP_SIGNALS:
+    for number in DEV_STOP_SIGNALS:
         loop.add_signal_handler(number, stop)
     return stopped
 

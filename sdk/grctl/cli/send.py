@@ -92,9 +92,7 @@ def send(
             if output is Format.TEXT or not wait:
                 report(_sent_text(sent), _data_of(sent), output)
             if seen:
-                _warn_if_not_taken_soon(info, sent)
-            if info and not force:
-                _warn_of_unknown_name(info, event_name)
+                _warn_if_not_taken_soon(info, sent, force=force)
             if wait:
                 await _show_settled(sent, News(access_of(client), workflow_id), limit, output)
 
@@ -142,13 +140,15 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f'"{each}"' for each in names)
 
 
-def _warn_if_not_taken_soon(info: "RunInfo | None", sent: "SentEvent") -> None:
-    """Write to standard error if no run will take the event soon."""
+def _warn_if_not_taken_soon(info: "RunInfo | None", sent: "SentEvent", *, force: bool) -> None:
+    """Write to standard error why no handler will take the event soon, if that is so."""
     if info is None:
         where = f"{sent.workflow_id!r} in namespace {sent.namespace!r}"
         say(f"there is no run of {where} yet; the event waits for it")
     elif info.phase.finished:
         say(f"{sent.workflow_id} is finished ({info.phase}) and takes no events any more")
+    elif not force:
+        _warn_of_unknown_name(info, sent.event_name)
 
 
 def _is_known(info: "RunInfo", event_name: str) -> bool:
@@ -158,7 +158,7 @@ def _is_known(info: "RunInfo", event_name: str) -> bool:
 
 def _warn_of_unknown_name(info: "RunInfo", event_name: str) -> None:
     """Write to standard error that a name may be wrong, or that no worker has its handler now."""
-    if not info.event_names or event_name in info.event_names or info.phase.finished:
+    if not info.event_names or event_name in info.event_names:
         return
     lacks = f'{info.workflow_type} had no event handler "{event_name}" when its workers were last'
     lacks += f" asked; it had {_listed(info.event_names)}"

@@ -96,9 +96,15 @@ def start(
     from grctl.models.base import LONGEST_DURATION
     from grctl.models.run import MAX_TTL_S
 
-    value = read_json(workflow_input, "--input")
-    run_timeout = read_length(workflow_timeout, "--workflow-timeout", LONGEST_DURATION)
-    kept_for = read_length(ttl, "--ttl-after-finished", timedelta(seconds=MAX_TTL_S))
+    arguments: dict[str, Any] = {
+        "workflow_input": read_json(workflow_input, "--input"),
+        "workflow_timeout": read_length(workflow_timeout, "--workflow-timeout", LONGEST_DURATION),
+        "ttl_after_finished": read_length(
+            ttl, "--ttl-after-finished", timedelta(seconds=MAX_TTL_S)
+        ),
+        "keep_events": keep_events,
+        "backoff_limit": backoff_limit,
+    }
     limit = read_limit(timeout, wait=wait)
 
     async def work() -> None:
@@ -106,23 +112,22 @@ def start(
             namespace, kubeconfig, context, request_timeout=request_timeout
         ) as client:
             handle = await client.start_workflow(
-                workflow_type=workflow_type,
-                workflow_id=workflow_id,
-                workflow_input=value,
-                workflow_timeout=run_timeout,
-                ttl_after_finished=kept_for,
-                keep_events=keep_events,
-                backoff_limit=backoff_limit,
+                workflow_type=workflow_type, workflow_id=workflow_id, **arguments
             )
             if wait:
-                if output is Format.TEXT:
-                    write_stderr(_started_text(handle))
-                await _show_result(handle, News(access_of(client), workflow_id), limit, output)
+                await _show_result(handle, access_of(client), limit, output)
             else:
-                report(_started_text(handle), await _data_of(handle, output), output)
-                await _warn_if_not_taken_up(access_of(client))
+                await _report_start(handle, access_of(client), output)
 
     run(work())
+
+
+async def _report_start(handle: "WorkflowHandle", access: "Access", output: Format) -> None:
+    """Report that the run was started, and why no operator takes it up, if that is so."""
+    report(_started_text(handle), await _data_of(handle, output), output)
+    why = await why_nobody_leads(access, access.namespace, datetime.now(UTC))
+    if why:
+        say(f"nobody takes it up now: {why}")
 
 
 def _started_text(handle: "WorkflowHandle") -> str:
@@ -142,23 +147,18 @@ async def _data_of(handle: "WorkflowHandle", output: Format) -> dict[str, Any]:
     return info.to_json() if info else names
 
 
-async def _warn_if_not_taken_up(access: "Access") -> None:
-    """Write to standard error that no operator takes up the run, and why, if that is so."""
-    why = await why_nobody_leads(access, access.namespace, datetime.now(UTC))
-    if why:
-        say(f"nobody takes it up now: {why}")
-
-
 async def _show_result(
-    handle: "WorkflowHandle", news: News, limit: timedelta | None, output: Format
+    handle: "WorkflowHandle", access: "Access", limit: timedelta | None, output: Format
 ) -> None:
-    """Print the result. If there is none, the exit code is 1."""
+    """Wait for the result and print it. If there is none, the exit code is 1."""
     from grctl.client.handle import result_of
     from grctl.models import RunPhase
 
+    if output is Format.TEXT:
+        write_stderr(_started_text(handle))
     name = handle.workflow_id
     text = f"The run goes on: grctl describe {name} shows it, grctl cancel {name} ends it."
-    info = await wait_with_news(handle.finished(limit), text, news)
+    info = await wait_with_news(handle.finished(limit), text, News(access, name))
     if info.phase is RunPhase.COMPLETED or output is not Format.TEXT:
         shown = f"{name} is {info.phase}: grctl describe {name} shows more."
         show(as_json(info.result), info.to_json(), output, shown)
