@@ -36,6 +36,7 @@ PLAIN += sdk/grctl/cli tests/cli sdk/grctl/client tests/client
 PLAIN += docs README.md CONTRIBUTING.md CHANGELOG.md tests/docs tests/examples tests/tools
 PLAIN += sdk/grctl/arguments.py sdk/grctl/backoff.py sdk/grctl/terminal.py
 PLAIN += sdk/grctl/json sdk/grctl/serving sdk/grctl/logs sdk/grctl/models sdk/grctl/workflow sdk/grctl/worker
+PLAIN += tests/engine
 PLAIN += tests/json tests/serving tests/logs tests/models tests/workflow tests/worker
 PLAIN += operator/grctl_operator/views operator/grctl_operator/runtime/watch
 PLAIN += tests/views tests/runtime/watch tests/fuzz

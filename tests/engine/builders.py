@@ -1,7 +1,7 @@
 """What the engine is told in tests, in few words: runs, their events, workers and what they hold.
 
-All is of one day: the run is created at 09:00, waits since 10:00, and `at` gives other moments.
-A view of events is worth full trust unless a test says otherwise.
+All moments are of one day: the run is created at 09:00 and waits since 10:00; `at` returns others.
+A view of events may be trusted fully unless a test says otherwise.
 """
 
 from collections.abc import Iterable, Sequence

@@ -66,7 +66,10 @@ def _check_invariants(
 
 
 def _true_events(server: "ApiServer", run: WorkflowRun, consumed: set[str]) -> Events:
-    """Return what waits for a run. An event may be withdrawn between a decision and its write."""
+    """Return the events that wait for a run, with those that a write consumes.
+
+    An event may be withdrawn between a decision and its write.
+    """
     earlier = {
         past.uid
         for uid, pasts in server.consumed.items()

@@ -1,4 +1,4 @@
-"""Events are handed over ahead, in order, only where that is quick; they commit in order."""
+"""Events are handed over ahead, in order, if outcomes come quickly; they commit in order."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -386,7 +386,7 @@ def test_a_request_for_the_end_of_a_run_does_not_wait_for_deferred_outcomes(ends
 
 
 def gone_on_with_a_step() -> tuple[WorkflowRun, Event, Execution]:
-    """A run whose handler went on with a step, and what was handed over behind that handler."""
+    """A run whose handler went on with a step, and an event handed over behind that handler."""
     run, handled = stepping_run("ship"), event("approve")
     return run, handled, execution(run, handled, "ahead")
 

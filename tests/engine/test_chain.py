@@ -1,4 +1,4 @@
-"""Steps that no event causes are quick for a while, and then slowed down; others never are."""
+"""Steps without an event between them are slowed down after a while; others never are."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -117,7 +117,7 @@ def test_a_put_value_that_python_calls_equal_is_kept(before: Any, put: Any) -> N
 
 
 def test_a_result_that_python_calls_equal_to_no_result_is_kept() -> None:
-    run = stepping_run("ship", status={"result": 0})  # restored from elsewhere, say
+    run = stepping_run("ship", status={"result": 0})  # as after a restore from elsewhere
     done = brought(execution(run, "ship"), succeeded(Complete(result=False)))
 
     assert status_of(decide(run, view(run), executions(done), NOON)).result is False
@@ -393,7 +393,9 @@ def test_an_outcome_whose_fate_is_not_known_is_not_called_void() -> None:
     first, last = chain(run, *events)
     run = written(run, decide(run, view(run, *events), executions(first, last), NOON))
 
-    decision = decide(run, view(run), executions(first), NOON)  # the last is with nobody any more
+    decision = decide(
+        run, view(run), executions(first), NOON
+    )  # no worker holds the last one any more
 
     assert [each.message for each in every(Release, decision.before)] == [UNKNOWN_FATE]
 

@@ -1,4 +1,4 @@
-"""What a run's spec asks for: to be cancelled, terminated, or to end in time."""
+"""A run is cancelled or terminated by its spec, or ends by its own timeout."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What is due goes to a worker: at once where an API object says so, after a write otherwise."""
+"""A handler that is due goes to a worker: at once if an API object says so, else after a write."""
 
 from dataclasses import replace
 
@@ -165,9 +165,9 @@ def test_a_list_made_for_the_run_before_does_not_tell_of_an_old_event() -> None:
 
 def test_a_handler_without_a_worker_waits_and_is_announced() -> None:
     run = stepping_run("ship")
-    nobody = executions(workers=[], other_types=["Refund"])
+    no_worker = executions(workers=[], other_types=["Refund"])
 
-    decision = decide(run, view(run), nobody, NOON)
+    decision = decide(run, view(run), no_worker, NOON)
 
     text = (
         'No worker serves workflow type "Order" in namespace "shop";'

@@ -1,4 +1,4 @@
-"""What people see of a run, when it is written, and what it does not cost."""
+"""The readable part of a status: what it shows, when it is written, and what it does not cost."""
 
 import pytest
 
@@ -259,12 +259,12 @@ def test_a_shown_message_stays_while_workers_may_reconnect_to_a_new_operator() -
     ship = execution(run, "ship")
     seen = shown(run, view(run), executions(runs(ship, since=at("11:59"))), at("11:59:01"))
     started = at("12:00")
-    nobody = executions(workers=[], accepting_since=started)
+    no_worker = executions(workers=[], accepting_since=started)
     back = executions(runs(ship, since=at("11:59")), accepting_since=started)
 
-    assert decide(seen, view(seen), nobody, started + seconds(1)).status is None
+    assert decide(seen, view(seen), no_worker, started + seconds(1)).status is None
     assert decide(seen, view(seen), back, started + seconds(1)).status is None
-    assert decide(seen, view(seen), nobody, started + seconds(2)).status is not None
+    assert decide(seen, view(seen), no_worker, started + seconds(2)).status is not None
 
 
 def test_a_new_run_without_a_worker_is_pending_and_says_why() -> None:

@@ -1,4 +1,4 @@
-"""What becomes of the events of a run that finished or is deleted: none is lost, all are told."""
+"""The events of a run that finished or is deleted: none is lost, and each gets its reason."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Whose status it is, and that nobody deletes the run under us."""
+"""A status of another object is not acted upon, and a finalizer holds the run before it commits."""
 
 from grctl.models import Complete, WorkflowRun
 from grctl_operator.engine import Announce, Dispatch, Hold, Release, decide

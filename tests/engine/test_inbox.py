@@ -1,4 +1,4 @@
-"""Which event is next, which is rejected, and when nobody can tell yet."""
+"""Which event is next, which one is rejected, and when that is not known yet."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""A worker is lost with what it executes: a further attempt is written first, and runs alone.
+"""A worker is lost with its executions: a further attempt is written first, and runs alone.
 
 Only crashes of a worker on which nothing else ran count, and five of them are enough.
 """

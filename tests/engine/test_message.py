@@ -35,7 +35,7 @@ EVERYTHING = executions()
 
 
 class State(NamedTuple):
-    """A run, what is known of it, and what its status must say."""
+    """A run, what is known of it, and the expected message."""
 
     run: WorkflowRun
     message: str
@@ -83,7 +83,7 @@ STATES = {
         executions(runs(execution(NEW))),
     ),
     "waits": State(WAITS, "Waits for an event: approve, reject.", "WaitingForEvent"),
-    "waits, and nobody knows for what": State(
+    "waits, and the events are not known": State(
         waiting_run(status={"event_names": ()}),
         "Waits for an event.",
         "WaitingForEvent",

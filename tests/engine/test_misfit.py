@@ -1,4 +1,4 @@
-"""What no handler can be given ends by a commit, in its turn."""
+"""A payload or an input that cannot be carried to a worker ends by a commit, in its turn."""
 
 from grctl.json.raw_json import Uncarriable
 from grctl.models import EventPhase, RunPhase

@@ -1,4 +1,4 @@
-"""Which names a run knows: their events wait for a worker, and are not rejected."""
+"""The event names that a run knows: their events wait for a worker and are not rejected."""
 
 from grctl.models import HandlerKind, Step, WaitForEvent
 from grctl.models.limits import MAX_SHOWN_NAMES

@@ -1,4 +1,4 @@
-"""Events of an id that has no run: they wait, and none waits for what cannot come."""
+"""Events of an id that has no run: they wait, unless their run cannot come any more."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -41,8 +41,8 @@ from tests.engine.builders import (
 
 def without_run(*waiting: Event, read: bool = False) -> Events:
     """What is known of events whose run is not there; `read`: a read confirmed it."""
-    nobody = new_run()
-    return view(nobody, *waiting, listed=False, orphans=waiting if read else ())
+    absent = new_run()
+    return view(absent, *waiting, listed=False, orphans=waiting if read else ())
 
 
 def test_an_event_without_a_run_waits() -> None:

@@ -1,4 +1,4 @@
-"""Events that a commit consumed are settled until it is known, and only then forgotten."""
+"""Events that a commit consumed stay in the outbox until they are known to be settled."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`decide` is a function: the same input gives the same Decision, and the input stays as it is."""
+"""`decide` is a pure function: same input, same Decision, and the input is not changed."""
 
 import copy
 from datetime import datetime
@@ -28,7 +28,7 @@ from tests.engine.builders import (
     waiting_run,
 )
 
-Situation = tuple[WorkflowRun | None, Events, Executions, datetime]
+Arguments = tuple[WorkflowRun | None, Events, Executions, datetime]
 
 APPROVE = event("approve", payload={"n": [1, 2]})
 WAITS = waiting_run(
@@ -40,7 +40,7 @@ WAITS = waiting_run(
 SHIPS = stepping_run("ship", status={"store": {"kept": {"deep": 1}}})
 CHANGES = succeeded(NextStep(step="ship"), put={"new": [3]}, delete=["dropped"])
 
-SITUATIONS: dict[str, Situation] = {
+ARGUMENTS: dict[str, Arguments] = {
     "new": (new_run(), view(new_run()), executions(), NOON),
     "not held": (new_run(held=False), Events(), executions(workers=[]), NOON),
     "dispatch": (WAITS, view(WAITS, APPROVE), executions(), NOON),
@@ -62,31 +62,31 @@ SITUATIONS: dict[str, Situation] = {
 }
 
 
-@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
-def test_the_same_input_gives_the_same_decision(situation: Situation) -> None:
-    assert decide(*situation) == decide(*copy.deepcopy(situation))
+@pytest.mark.parametrize("arguments", ARGUMENTS.values(), ids=ARGUMENTS)
+def test_the_same_input_gives_the_same_decision(arguments: Arguments) -> None:
+    assert decide(*arguments) == decide(*copy.deepcopy(arguments))
 
 
-@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
-def test_the_input_is_not_changed(situation: Situation) -> None:
-    before = copy.deepcopy(situation)
+@pytest.mark.parametrize("arguments", ARGUMENTS.values(), ids=ARGUMENTS)
+def test_the_input_is_not_changed(arguments: Arguments) -> None:
+    before = copy.deepcopy(arguments)
 
-    decide(*situation)
+    decide(*arguments)
 
-    assert situation == before
+    assert arguments == before
 
 
-@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
+@pytest.mark.parametrize("arguments", ARGUMENTS.values(), ids=ARGUMENTS)
 def test_a_status_has_an_urgency_and_nothing_else_has_one(
-    situation: Situation,
+    arguments: Arguments,
 ) -> None:
-    decision = decide(*situation)
+    decision = decide(*arguments)
 
     assert (decision.status is None) == (decision.urgency is None)
 
 
-@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
-def test_nothing_follows_a_status_that_is_only_for_people(situation: Situation) -> None:
-    decision = decide(*situation)
+@pytest.mark.parametrize("arguments", ARGUMENTS.values(), ids=ARGUMENTS)
+def test_nothing_follows_a_status_that_is_only_for_people(arguments: Arguments) -> None:
+    decision = decide(*arguments)
 
     assert not decision.after or decision.urgency in {Urgency.NOW, Urgency.BATCHED}

@@ -1,4 +1,4 @@
-"""How long a finished run stays, and which settled events do."""
+"""How long a finished run stays, and which settled events stay."""
 
 import pytest
 

@@ -179,7 +179,7 @@ def test_i6_a_new_operator_decides_by_the_api_objects_alone(run: WorkflowRun) ->
         ("12:00:01", "12:00:00", "12:10", "list"),
         (None, "12:10", "12:10", "timeout"),
         (None, "12:00:00.999", "12:10", "list"),
-        (None, "11:30", "12:00:00.999", "nobody"),
+        (None, "11:30", "12:00:00.999", "none"),
     ],
 )
 def test_i7_exactly_one_ends_a_wait(
@@ -195,7 +195,7 @@ def test_i7_exactly_one_ends_a_wait(
         "timeout": status_of(decision).wait is None,
         "list": ListEvents() in decision.before,
     }
-    assert [who for who, did in ended.items() if did] == ([] if winner == "nobody" else [winner])
+    assert [who for who, did in ended.items() if did] == ([] if winner == "none" else [winner])
 
 
 def test_i8_bad_input_is_told_and_the_run_goes_on_waiting() -> None:

@@ -1,4 +1,4 @@
-"""Reading a run whose status a person wrote: what fits is kept, and the rest is named."""
+"""A run whose status a person wrote: the parts that fit are kept, and the others are named."""
 
 from itertools import product
 from typing import Any

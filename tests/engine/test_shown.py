@@ -1,7 +1,7 @@
 """A handler that lasts is shown, whichever way it began: each way in, in the real order.
 
-An operator decides only when something wakes it, and writes what is only for people when the timing
-says so. Each way ends with a handler that goes on running; then time passes and nothing happens.
+An operator decides only when something wakes it, and defers a write that is only for people. Each
+way ends with a handler that goes on running; then time passes and nothing happens.
 """
 
 import math
@@ -126,7 +126,7 @@ class Stage:
         self.timing.on_write(KEY, outcomes)
 
     def work(self, answer: Answer, worker: Worker | None = None) -> None:
-        """Finish what runs on a worker, and do what follows from it."""
+        """Finish the handler that runs on a worker, and do what follows from it."""
         worker = worker or self.first
         while worker.inbox:
             worker.take()

@@ -68,7 +68,7 @@ def test_an_execution_is_current_by_uid_commits_and_base() -> None:
 
 
 def test_an_execution_of_another_workflow_type_is_not_current() -> None:
-    """Who may execute one type says so of an execution, and cannot reach runs of another."""
+    """A worker that may execute one type cannot reach the runs of another type."""
     made = situation()
 
     assert not made.is_current(execution(made.run, workflow_type="Refund"))

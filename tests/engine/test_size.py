@@ -1,4 +1,4 @@
-"""A run that would not fit into one object fails by a message, and never by being stuck."""
+"""A run that would not fit into one object fails with a message and is never stuck."""
 
 from datetime import timedelta
 from typing import Any
@@ -117,7 +117,7 @@ def test_everything_that_is_cut_stays_far_below_half_of_what_a_run_may_be() -> N
     assert size_of(status.to_json()) < MAX_RUN_BYTES / 2 - 100 * KIB
 
 
-# where the API server refuses it all the same
+# if the API server refuses it all the same
 
 
 def test_a_run_whose_status_was_refused_fails_without_what_took_the_room() -> None:

@@ -1,4 +1,4 @@
-"""What people are told by core Events, and what they are not."""
+"""Which core Events a commit writes, and which it does not."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A wait whose timeout step no connected worker has: people are told now, not at the deadline."""
+"""A timeout step that no connected worker has is announced at once, not at the deadline."""
 
 import pytest
 

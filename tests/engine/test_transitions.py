@@ -1,4 +1,4 @@
-"""The table of phases: final ones stay, and what it does not have is refused by name."""
+"""The table of phases: a final phase stays, and a change that it lacks is refused by name."""
 
 import pytest
 

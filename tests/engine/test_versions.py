@@ -1,4 +1,4 @@
-"""Two versions of a workflow side by side: what one refuses, the other is asked."""
+"""Two versions of a workflow side by side: an event that one refuses is given to the other."""
 
 from dataclasses import replace
 from typing import Any

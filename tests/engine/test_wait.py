@@ -1,4 +1,4 @@
-"""Who ends a wait: an event or the timeout, exactly one of them."""
+"""A wait ends by an event or by the timeout, and by exactly one of them."""
 
 from datetime import timedelta
 

@@ -1,6 +1,7 @@
 """The rules of grctl as a pure state machine: same input, same Decision. No I/O, no clock.
 
-Read `decide.py` first; each rule has a file named after what it is about.
+Read `decide.py` first, then the tables in `rules.py`. Each rule has a file named after its subject.
+A `Situation` holds the facts, a `Draft` what the rules have decided so far.
 """
 
 from grctl_operator.engine.decide import decide, decide_refused

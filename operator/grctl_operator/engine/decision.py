@@ -1,8 +1,8 @@
 """What `decide` answers: what to write, how urgently, what to do, and when to look again.
 
-1. `before` may be done before the status is written: it follows from what API objects say.
-2. `after` may be done only when the status was written: it follows from what only we know.
-3. Everything may be done twice. A Decision made again from the same objects is the same.
+1. Effects in `before` follow from the API objects: they are done before the status is written.
+2. Effects in `after` follow from the new status: they are done once it is written.
+3. Every effect may be done twice. A Decision made again from the same objects is the same.
 """
 
 from dataclasses import dataclass
@@ -26,13 +26,13 @@ class Dispatch:
     base: str | None
     event: Event | None = None
     ahead: bool = False
-    """`base` is in flight still: for its worker only, to run behind it with the store it leaves."""
+    """`base` is in flight: only its worker may run this, after it and with the store it leaves."""
     then: tuple[Event, ...] = ()
-    """Events to hand over behind this one, each built on the one before."""
+    """Events to hand over after this one, each built on the one before."""
     alone: bool = False
-    """Nothing else may run on the worker meanwhile."""
+    """Nothing else may run on the worker at the same time."""
     but: tuple[Catalogue, ...] = ()
-    """Versions that refused it already."""
+    """Versions of the workflow that refused it already."""
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -42,7 +42,7 @@ class Dispatch:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Tell the worker that an execution is over: committed, or void. Forget it."""
+    """Tell the worker that an execution is committed or void, and forget it."""
 
     execution: str
     committed: bool
@@ -59,7 +59,7 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class KeepPlace:
-    """Write an event's place into its status: somebody changed its resourceVersion."""
+    """Write an event's place into its status: its resourceVersion was changed."""
 
     event: Event
 
@@ -79,24 +79,24 @@ class AwaitWorker:
     """Reconcile again when a worker of the type connects."""
 
     room: bool = False
-    """Also when one has room: those that have the handler are busy."""
+    """Also when a worker has room: all that have the handler are busy."""
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitClearWorker:
-    """Keep a worker that has the handler for this run, and reconcile again when it is clear."""
+    """Reserve a worker that has the handler for this run, and reconcile again when it is clear."""
 
     kind: HandlerKind
     name: str
     but: tuple[Catalogue, ...] = ()
-    """Versions that refused what is due already."""
+    """Versions of the workflow that refused the handler already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """Say something to people by a core Event on the run, or on one of its events.
+    """Write a core Event on the run, or on one of its events.
 
-    What is too much is the runtime's to put together or to leave out.
+    The runtime merges or drops core Events if there are too many.
     """
 
     reason: str
@@ -106,7 +106,7 @@ class Announce:
     times: int = 1
     """How often it happened."""
     since: datetime | None = None
-    """Since when it is so, of a state that is found again and again; None: it happened now."""
+    """When the state began, for a state that is found again and again; None if it happened now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Delete:
 class Trim:
     """Remove the run's settled events up to a sequence, in the background.
 
-    Repeats of the same are the runtime's to leave out.
+    The runtime skips repeats.
     """
 
     through: int

@@ -1,8 +1,8 @@
 """The tables of the rules: in which order they apply, and what each one needs.
 
 1. Each rule of `ADDING` adds what it has to add: effects, or a moment to look again.
-2. Then the rules of `CLOSING` are tried in order. A rule returns True if it closes the matter: what
-   comes after that is decided anew, from what the API server then says. A rule that cannot close
+2. Then the rules of `CLOSING` are tried in order. A rule returns True if it closes the matter: the
+   rest is decided anew from the objects as the API server then has them. A rule that cannot close
    it yet may ask for a list of the events, or for a later look.
 3. If nothing closed the matter, the rules of `ADDING_LAST` hand over what is due.
 

@@ -20,9 +20,9 @@ def lets_go(*_: Any) -> Decision:
 
 
 def test_a_right_decision_passes_as_it_is() -> None:
-    situation = (WAITS, view(WAITS, APPROVE), executions(), NOON)
+    arguments = (WAITS, view(WAITS, APPROVE), executions(), NOON)
 
-    assert guarded(decide, Metrics())(*situation) == decide(*situation)
+    assert guarded(decide, Metrics())(*arguments) == decide(*arguments)
 
 
 def test_a_decision_that_breaks_an_invariant_is_counted_and_raised() -> None:
