@@ -15,7 +15,14 @@ from cli_page import cli_page
 from grctl.models import reasons
 from grctl.models.crds import all_crds
 from grctl.models.phases import FINISHED
-from grctl_operator.engine.rules import ADDING, ADDING_LAST, CLOSING, Adding, Closing, Fact
+from grctl_operator.engine.rules import (
+    ADDING_RULES,
+    CLOSING_RULES,
+    LAST_RULES,
+    Adding,
+    Closing,
+    Fact,
+)
 from grctl_operator.engine.transitions import TRANSITIONS
 from grctl_operator.runtime.people.metrics import Metrics
 
@@ -105,9 +112,9 @@ def reasons_table(node: ast.ClassDef) -> str:
 def rules_page() -> str:
     """Draw the tables of the engine's rules."""
     tables: dict[str, Sequence[Adding | Closing]] = {
-        "Rules that add": ADDING,
-        "Rules that close the matter": CLOSING,
-        "Rules that add if nothing closed the matter": ADDING_LAST,
+        "Rules that add": ADDING_RULES,
+        "Rules that close the matter": CLOSING_RULES,
+        "Rules that add if nothing closed the matter": LAST_RULES,
     }
     return RULES_HEAD + "".join(rules_table(title, rows) for title, rows in tables.items())
 

@@ -512,10 +512,10 @@ def a_cancelled_run_goes_on_waiting(patch: pytest.MonkeyPatch) -> Callable[..., 
 @broken("people wish the end of runs")
 def an_outcome_beats_a_termination(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
     module = _module_of(decide)
-    (termination,) = (row for row in module.CLOSING if row.rule is desired.obey_spec)
-    rows = [row for row in module.CLOSING if row is not termination]
+    (termination,) = (row for row in module.CLOSING_RULES if row.rule is desired.obey_spec)
+    rows = [row for row in module.CLOSING_RULES if row is not termination]
     rows.insert([row.rule for row in rows].index(commit.commit_outcomes) + 1, termination)
-    patch.setattr(module, "CLOSING", tuple(rows))
+    patch.setattr(module, "CLOSING_RULES", tuple(rows))
     return decide
 
 
@@ -535,11 +535,11 @@ def a_back_off_waits_for_a_clock_that_stepped_back(
 
 def _with_rule(patch: pytest.MonkeyPatch, right: Any, wrong: Any) -> Callable[..., Decision]:
     module = _module_of(decide)
-    for table in ("ADDING", "CLOSING"):
+    for table in ("ADDING_RULES", "CLOSING_RULES"):
         rows = getattr(module, table)
         broken_rows = tuple(row._replace(rule=wrong) if row.rule is right else row for row in rows)
         patch.setattr(module, table, broken_rows)
-    assert wrong in {row.rule for row in (*module.ADDING, *module.CLOSING)}
+    assert wrong in {row.rule for row in (*module.ADDING_RULES, *module.CLOSING_RULES)}
     return decide
 
 

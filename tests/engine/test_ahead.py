@@ -19,7 +19,7 @@ from grctl_operator.engine import (
     decide,
     urgency_of_outcomes,
 )
-from grctl_operator.engine.ahead import AHEAD
+from grctl_operator.engine.ahead import MAX_EXECUTIONS_AHEAD
 from grctl_operator.engine.situation import OUTBOX_LIMIT
 from grctl_operator.engine.urgency import MAX_OUTCOMES_PER_BATCH, Urgency
 from tests.engine.builders import (
@@ -96,7 +96,7 @@ def test_twice_as_many_events_are_ahead_as_outcomes_were_quick_up_to_a_limit() -
 
     ((base, _, names),) = ahead(decision)
     assert base == chain[-1].id
-    assert len(names) == AHEAD - len(flying)
+    assert len(names) == MAX_EXECUTIONS_AHEAD - len(flying)
 
 
 def test_a_commit_may_be_written_with_the_next_while_all_events_are_with_the_worker() -> None:

@@ -1,10 +1,11 @@
-"""Handing over events ahead: the worker of a run goes on while its outcomes are being committed.
+"""Events that are handed over ahead: a run's worker goes on while its outcomes are committed.
 
-1. Only where outcomes come quickly: an event that is handed over cannot be dispatched elsewhere,
-   and a cancellation waits for it. Twice as many are ahead as were quick, up to AHEAD.
-2. Each execution is built on the one before it, at the same worker. It commits behind that one or
-   never (rule 4), so nothing depends on whether our guess that the run goes on waiting was right.
-3. Order is kept (rule 2): the next event in line or none; one that no handler takes stops the line.
+1. This is done only if outcomes come quickly: an event that is handed over cannot be dispatched to
+   another worker, and a cancellation waits for it. For each quick outcome two events may be ahead,
+   up to MAX_EXECUTIONS_AHEAD.
+2. Each execution is built on the one before it, at the same worker. It commits after that one, or
+   never: I4 (one commit). So it does no harm if the run does not go on waiting.
+3. The order is kept: I2 (one order). An event that the worker cannot take stops the line.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from datetime import timedelta
 
 from grctl.models.phases import HandlerKind
 from grctl_operator.engine.decision import Dispatch
-from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.draft import Draft, all_handed_over
 from grctl_operator.engine.inbox import eligible_events, is_for_another_run
 from grctl_operator.engine.names import is_written
 from grctl_operator.engine.observation import Event, Held
@@ -20,13 +21,14 @@ from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.urgency import SHOWN_AFTER, all_keep_waiting, may_batch
 from grctl_operator.engine.versions import at_work
 
-AHEAD = 16
-"""Executions in flight for one run: what a worker does in the time of some commits."""
+MAX_EXECUTIONS_AHEAD = 16
+"""Executions of one run at its worker: as many as it runs during a few commits."""
 QUICK: timedelta = SHOWN_AFTER
+"""An outcome that comes sooner than this was quick."""
 
 
 def dispatch_ahead(situation: Situation, draft: Draft) -> None:
-    """Hand over the next events behind those in flight, if those before them were quick."""
+    """Hand over the next events after those in flight, if the outcomes before them were quick."""
     room = _room(situation)
     if room <= 0:
         return
@@ -39,20 +41,20 @@ def dispatch_ahead(situation: Situation, draft: Draft) -> None:
 
 
 def _room(situation: Situation) -> int:
-    """Say how many more events may be handed over."""
-    flying = situation.in_flight
-    if not flying:
+    """Return how many more events may be handed over."""
+    in_flight = situation.in_flight
+    if not in_flight:
         return 0
-    if len({held.execution.commits for held in flying}) < len(flying):
-        return 0  # two attempts at the same: nobody knows which one commits
-    if len(at_work(situation)) < len(flying):
-        return 0  # what comes behind a refusal is void if another version takes the event
-    back = [held for held in flying if held.outcome is not None]
-    if not all_keep_waiting(back):
+    if len({held.execution.commits for held in in_flight}) < len(in_flight):
+        return 0  # of two attempts at one handler, either may commit
+    if len(at_work(situation)) < len(in_flight):
+        return 0  # executions behind a refusal are void if another version takes the event
+    finished = [held for held in in_flight if held.outcome is not None]
+    if not all_keep_waiting(finished):
         return 0
-    quick = sum(held.took is not None and held.took < QUICK for held in back)
-    wanted = min(2 * quick, AHEAD) - (len(flying) - len(back))
-    return min(wanted, situation.outbox_room - len(flying))
+    quick = sum(held.took is not None and held.took < QUICK for held in finished)
+    wanted = min(2 * quick, MAX_EXECUTIONS_AHEAD) - (len(in_flight) - len(finished))
+    return min(wanted, situation.outbox_room - len(in_flight))
 
 
 def may_leave_outcomes(situation: Situation, draft: Draft) -> bool:
@@ -62,15 +64,15 @@ def may_leave_outcomes(situation: Situation, draft: Draft) -> bool:
         any(each.outcome is not None for each in held)
         and may_batch(situation.run, situation.executions, held)
         and all_keep_waiting(held)
-        and draft.all_given
+        and all_handed_over(situation, draft)
     )
 
 
 def _next_events(situation: Situation, draft: Draft, last: Held) -> Iterator[Event]:
-    """Give the events behind those in flight, as long as the same worker takes each of them."""
-    flying = {held.execution.event_uid for held in situation.in_flight}
+    """Return the events after those in flight, as long as the same worker takes each of them."""
+    handed_over = {held.execution.event_uid for held in situation.in_flight}
     for event in eligible_events(situation, draft):
-        if event.uid in flying:
+        if event.uid in handed_over:
             continue
         if is_for_another_run(situation, event) or event.misfit or not situation.trusts(event):
             return

@@ -19,9 +19,9 @@ from grctl_operator.engine.identity import decide_broken, is_broken
 from grctl_operator.engine.observation import Events, Executions
 from grctl_operator.engine.orphans import ORPHAN_TIMEOUT, decide_without_run
 from grctl_operator.engine.rules import (
-    ADDING,
-    ADDING_LAST,
-    CLOSING,
+    ADDING_RULES,
+    CLOSING_RULES,
+    LAST_RULES,
     Adding,
     Closing,
     Fact,
@@ -32,7 +32,7 @@ from grctl_operator.engine.size import fail_refused
 from grctl_operator.engine.telling import tell
 from grctl_operator.engine.urgency import Urgency
 
-BEFORE_OUTCOMES = CLOSING[: [row.rule for row in CLOSING].index(commit_outcomes)]
+BEFORE_OUTCOMES = CLOSING_RULES[: [row.rule for row in CLOSING_RULES].index(commit_outcomes)]
 
 
 def decide(
@@ -70,7 +70,7 @@ def decide(
 def _leave_outcomes(situation: Situation) -> Decision | None:
     """Return what goes ahead of the write of outcomes; None if more than that write follows."""
     draft, facts = Draft(situation), facts_of(situation)
-    _add(ADDING, facts, situation, draft)
+    _add(ADDING_RULES, facts, situation, draft)
     closed = _close(BEFORE_OUTCOMES, facts, situation, draft)
     if closed or not may_leave_outcomes(situation, draft):
         return None
@@ -99,9 +99,9 @@ def _decision(situation: Situation, draft: Draft) -> Decision:
 def apply_rules(situation: Situation, draft: Draft) -> None:
     """Apply the rules whose needs are facts: those that add, then the first that closes."""
     facts = facts_of(situation)
-    _add(ADDING, facts, situation, draft)
-    if not _close(CLOSING, facts, situation, draft):
-        _add(ADDING_LAST, facts, situation, draft)
+    _add(ADDING_RULES, facts, situation, draft)
+    if not _close(CLOSING_RULES, facts, situation, draft):
+        _add(LAST_RULES, facts, situation, draft)
 
 
 def _add(

@@ -159,7 +159,7 @@ Effect = (
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer for one run.
+    """What to write and to do about one run.
 
     A status has an urgency. An urgency without a status is BATCHED: outcomes were left for the
     write that is to come.
@@ -169,7 +169,7 @@ class Decision:
     """The status to write, over the resourceVersion that was decided upon."""
     urgency: Urgency | None = None
     so_since: datetime | None = None
-    """Since when that is so which the status newly says."""
+    """Since when the readable part of the status has been true."""
     before: tuple[Effect, ...] = ()
     after: tuple[Effect, ...] = ()
     look_again_at: datetime | None = None

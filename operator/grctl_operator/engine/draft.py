@@ -191,18 +191,15 @@ class Draft:
     @property
     def _rests(self) -> bool:
         """Whether the run waits for an event, and each event that is there was handed over."""
-        return self.status.phase is RunPhase.WAIT_EVENT and self.all_given
+        waits = self.status.phase is RunPhase.WAIT_EVENT
+        return waits and all_handed_over(self._situation, self)
 
-    @property
-    def all_given(self) -> bool:
-        """Whether each event that is there was handed over or consumed."""
-        given = {held.execution.event_uid for held in self._situation.in_flight} | self._given_now
-        return all(
-            event.uid in given or event.uid in self.consumed_uids
-            for event in self._situation.events
-        )
 
-    @property
-    def _given_now(self) -> set[str]:
-        dispatches = (effect for effect in self.before if isinstance(effect, Dispatch))
-        return {event.uid for each in dispatches for event in (each.event, *each.then) if event}
+def all_handed_over(situation: Situation, draft: Draft) -> bool:
+    """Return whether each event that is there was handed over to a worker or consumed."""
+    handed_over = {held.execution.event_uid for held in situation.in_flight}
+    for effect in draft.before:
+        if isinstance(effect, Dispatch):
+            handed_over.update(event.uid for event in effect.events)
+    consumed = draft.consumed_uids
+    return all(event.uid in handed_over or event.uid in consumed for event in situation.events)

@@ -1,10 +1,10 @@
 """The tables of the rules: in which order they apply, and what each one needs.
 
-1. Each rule of `ADDING` adds what it has to add: effects, or a moment to look again.
-2. Then the rules of `CLOSING` are tried in order. A rule returns True if it closes the matter: the
-   rest is decided anew from the objects as the API server then has them. A rule that cannot close
-   it yet may ask for a list of the events, or for a later look.
-3. If nothing closed the matter, the rules of `ADDING_LAST` hand over what is due.
+1. Each rule of `ADDING_RULES` adds what it has to add: effects, or a moment to look again.
+2. Then the rules of `CLOSING_RULES` are tried in order. One that returns True closes the matter:
+   the rest is decided anew from the objects as the API server then has them. A rule that cannot
+   close it yet may ask for a list of the events, or for a later look.
+3. If nothing closed the matter, the rules of `LAST_RULES` hand over the handler that is due.
 
 A rule is called only if all its needs are facts. `docs/reference/rules.md` is drawn from here.
 """
@@ -65,7 +65,7 @@ def _needs(*facts: Fact) -> frozenset[Fact]:
 OURS, PRESENT, ACTIVE = Fact.OURS, Fact.PRESENT, Fact.ACTIVE
 HELD, WAITING, IDLE = Fact.HELD, Fact.WAITING, Fact.IDLE
 
-ADDING = (
+ADDING_RULES = (
     Adding(keep_places, _needs()),
     Adding(settle_consumed, _needs(OURS)),
     Adding(release_void, _needs(OURS)),
@@ -74,7 +74,7 @@ ADDING = (
     Adding(dispatch_ahead, _needs(ACTIVE, Fact.GOES_ON, HELD, WAITING)),
 )
 
-CLOSING = (
+CLOSING_RULES = (
     Closing(stop_restored, _needs(Fact.RESTORED)),
     Closing(empty_deleted, _needs(Fact.DELETED)),
     Closing(expire, _needs(Fact.FINISHED)),
@@ -87,7 +87,7 @@ CLOSING = (
     Closing(end_wait, _needs(ACTIVE, HELD, IDLE, WAITING)),
 )
 
-ADDING_LAST = (
+LAST_RULES = (
     Adding(dispatch_due, _needs(ACTIVE)),
     Adding(await_timeout_step, _needs(ACTIVE, IDLE, WAITING)),
 )
