@@ -1,11 +1,9 @@
 """Odd messages on the worker connection, both ways: none ends the session of another worker."""
 
 import asyncio
-import os
 from typing import Any
 
 import aiohttp
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from grctl.models.limits import MAX_MESSAGE_BYTES
@@ -18,23 +16,13 @@ from grctl.models.wire_reading import (
     stand_in,
 )
 from tests.fuzz.odd import as_bytes, odd, odd_or_broken, with_oddities, written
+from tests.fuzz.rounds import OBJECTS, OBJECTS_PER_EXAMPLE, examples_of, in_rounds
 from tests.runtime.played_worker import connected, hello
 from tests.runtime.workers.test_dispatcher import KEY, ORDER, OTHER, Place
 
 Json = dict[str, Any]
 
 PATIENCE_S = 60.0
-DRAWN_PER_EXAMPLE = 20  # messages of an example
-EXAMPLES = int(os.environ.get("GRCTL_FUZZ_EXAMPLES", "400"))
-FUZZ = {
-    "deadline": None,
-    "suppress_health_check": list(HealthCheck),
-    "database": None,
-    "phases": (
-        Phase.explicit,
-        Phase.generate,
-    ),  # without shrinking, which takes long
-}
 
 EXECUTION = {
     "id": "x1",
@@ -103,6 +91,10 @@ sent_by_operators = st.one_of(
 )
 
 
+def some(messages: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
+    return st.lists(messages, min_size=OBJECTS_PER_EXAMPLE, max_size=OBJECTS_PER_EXAMPLE)
+
+
 def as_text(text: str) -> str:
     return as_bytes(text).decode(errors="replace")
 
@@ -116,8 +108,7 @@ def read(reading: Any, text: str) -> Any:
         return None
 
 
-@settings(max_examples=EXAMPLES // (2 * DRAWN_PER_EXAMPLE) + 1, **FUZZ)  # type: ignore[arg-type]
-@given(st.lists(sent_by_workers, min_size=DRAWN_PER_EXAMPLE, max_size=DRAWN_PER_EXAMPLE))
+@in_rounds(examples_of(OBJECTS), some(sent_by_workers))
 def test_an_operator_can_keep_every_message_that_it_could_read(sent: list[str]) -> None:
     for text in sent:
         message = read(read_from_worker, text)
@@ -126,8 +117,7 @@ def test_an_operator_can_keep_every_message_that_it_could_read(sent: list[str]) 
             assert read(read_from_operator, encode(execute)) is not None
 
 
-@settings(max_examples=EXAMPLES // (2 * DRAWN_PER_EXAMPLE) + 1, **FUZZ)  # type: ignore[arg-type]
-@given(st.lists(sent_by_operators, min_size=DRAWN_PER_EXAMPLE, max_size=DRAWN_PER_EXAMPLE))
+@in_rounds(examples_of(OBJECTS), some(sent_by_operators))
 def test_a_worker_reads_or_answers_every_message_that_it_gets(sent: list[str]) -> None:
     for text in sent:
         message = read(read_from_operator, text)
@@ -137,8 +127,7 @@ def test_a_worker_reads_or_answers_every_message_that_it_gets(sent: list[str]) -
             assert answered.execution == message.execution
 
 
-@settings(max_examples=EXAMPLES // 100 + 1, **FUZZ)  # type: ignore[arg-type]
-@given(st.lists(st.one_of(outcomes, odd), min_size=DRAWN_PER_EXAMPLE, max_size=DRAWN_PER_EXAMPLE))
+@in_rounds(examples_of(OBJECTS // 5), some(st.one_of(outcomes, odd)))
 def test_odd_messages_of_one_worker_do_not_disturb_another(sent: list[str]) -> None:
     asyncio.run(beside_each_other(sent))
 

@@ -4,7 +4,6 @@ A real client reads them from a server that says what it is told, and real cache
 """
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -12,7 +11,6 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from grctl.kube import Api, Connection
@@ -24,24 +22,13 @@ from grctl_operator.views.payloads import KEPT_PAYLOAD_BYTES, NOT_KEPT
 from grctl_operator.views.reading import UnreadableError
 from tests.fuzz.objects import event, metadata, run
 from tests.fuzz.odd import as_bytes, odd, paths, with_oddities, written
+from tests.fuzz.rounds import OBJECTS, OBJECTS_PER_EXAMPLE, examples_of, in_rounds
 from tests.runtime.watch.intakes import intake
 
 Json = dict[str, Any]
 
-DRAWN_PER_EXAMPLE = 20  # objects of an example
-EXAMPLES = int(os.environ.get("GRCTL_FUZZ_EXAMPLES", "400")) // (2 * DRAWN_PER_EXAMPLE) + 1
 PATIENCE_S = 60.0
 CHANGES = ("ADDED", "MODIFIED", "DELETED")
-FUZZ = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    database=None,
-    phases=(
-        Phase.explicit,
-        Phase.generate,
-    ),  # without shrinking, which takes long
-)
 HEALTHY = Key("shop", "healthy")
 
 events = st.integers(0, 2).flatmap(lambda at: with_oddities(event(f"odd-{at}", 10)))
@@ -49,8 +36,8 @@ runs = st.integers(0, 2).flatmap(lambda at: with_oddities(run(f"odd-{at}", 10)))
 objects = st.one_of(events, runs, odd)
 changes = st.lists(
     st.tuples(st.sampled_from(CHANGES), objects),
-    min_size=DRAWN_PER_EXAMPLE,
-    max_size=DRAWN_PER_EXAMPLE,
+    min_size=OBJECTS_PER_EXAMPLE,
+    max_size=OBJECTS_PER_EXAMPLE,
 )
 
 
@@ -147,8 +134,7 @@ async def through_the_watches(listed: list[str], sent: list[tuple[str, str]]) ->
         return caches
 
 
-@FUZZ
-@given(st.lists(objects, max_size=DRAWN_PER_EXAMPLE), changes)
+@in_rounds(examples_of(OBJECTS), st.lists(objects, max_size=OBJECTS_PER_EXAMPLE), changes)
 def test_odd_objects_end_no_watch_and_hide_no_other_object(
     listed: list[str], sent: list[tuple[str, str]]
 ) -> None:
