@@ -65,7 +65,7 @@ class Stage:
         return Timing(
             queue,
             lambda: self.operator.now,
-            refresher=Refresher(queue, lambda _: ()),
+            refresher=Refresher(queue, lambda _: (), self.time),
             urgency_of_outcomes=lambda _: Urgency.NOW,
             batching=Batching(),
             timers=self,

@@ -79,7 +79,7 @@ class PlayedWorker:
         await self.socket.send_str(encode(message))
 
     async def hear(self, kind: type[Message]) -> Message:
-        """Give the next message of a kind; keep the releases that come before it."""
+        """Return the next message of a kind, and keep the releases that come before it."""
         while True:
             if not self._came:
                 self._came += split_messages(await self.socket.receive_str(timeout=PATIENCE))

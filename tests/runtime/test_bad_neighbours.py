@@ -21,7 +21,7 @@ FAILURES = {
 }
 
 
-class Webhooks(Api):
+class HangingApi(Api):
     """An API server with webhooks over one namespace."""
 
     namespace = ""
@@ -41,13 +41,13 @@ class Webhooks(Api):
 async def test_a_namespace_whose_writes_do_not_succeed_holds_up_no_other(
     cluster: Cluster, other: Cluster, failure: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Webhooks, "namespace", other.namespace)
-    monkeypatch.setattr(Webhooks, "error", FAILURES[failure])
-    monkeypatch.setattr(Webhooks, "tried", asyncio.Event(), raising=False)
-    monkeypatch.setattr("grctl_operator.runtime.operator.Api", Webhooks)
-    monkeypatch.setattr(lingering, "LINGER_S", 0.01)
+    monkeypatch.setattr(HangingApi, "namespace", other.namespace)
+    monkeypatch.setattr(HangingApi, "error", FAILURES[failure])
+    monkeypatch.setattr(HangingApi, "tried", asyncio.Event(), raising=False)
+    monkeypatch.setattr("grctl_operator.runtime.operator.Api", HangingApi)
+    monkeypatch.setattr(lingering, "LINGERS_AFTER_S", 0.01)
     for number in range(RUNS):
         await other.start(f"order-{number}", desired={"terminate": True})
     async with operating(cluster, **both(cluster, other)) as operator:
-        await asyncio.wait_for(Webhooks.tried.wait(), 60)
+        await asyncio.wait_for(HangingApi.tried.wait(), 60)
         assert await plays(operator, cluster) == [0, 1]

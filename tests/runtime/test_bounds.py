@@ -193,7 +193,7 @@ async def test_runs_from_before_the_bounds_start_and_are_ended_and_deleted(
             await cluster.until_gone(RUNS, name)
 
 
-async def test_what_is_kept_from_before_the_bounds_does_not_lock_a_run(cluster: Cluster) -> None:
+async def test_a_value_from_before_the_bounds_does_not_lock_its_run(cluster: Cluster) -> None:
     async with before_the_bounds(cluster):
         await cluster.start("order", desired={"keepEvents": 2**40, "ttlSecondsAfterFinished": -1})
 

@@ -64,13 +64,13 @@ def deadline_of(run: Json) -> datetime:
     return datetime.fromisoformat(run["status"]["wait"]["deadline"])
 
 
-async def look(operator: Operator) -> None:
-    """Let the operator learn the time; it looks at whatever waits for a moment."""
+async def tell_time(operator: Operator) -> None:
+    """Send a request, so that the operator learns the time and looks at its deadlines."""
     await operator.api.get("/version")
 
 
 async def handler_of(worker: PlayedWorker) -> tuple[str, str]:
-    """Give the handler that ends the wait."""
+    """Return the handler that ends the wait."""
     execution = (await worker.executes()).execution
     return execution.handler_kind.value, execution.handler_name
 
@@ -120,7 +120,7 @@ async def test_an_event_in_time_wins_although_the_watch_shows_it_only_after_the_
         clock.stands_at = deadline - timedelta(seconds=1)
         sent = await cluster.send("order-1", "approve")
         clock.go_on_from(deadline + timedelta(seconds=10))
-        await look(operator)
+        await tell_time(operator)
         approve = await worker.executes()
         for stream, change, item in late:
             show(stream, change, item)
@@ -140,11 +140,11 @@ async def test_a_rejected_event_leaves_the_deadline_where_it_is(
     ):
         deadline = await wait_for_a_day(cluster, worker)
         clock.go_on_from(deadline - timedelta(hours=1))
-        await look(operator)
+        await tell_time(operator)
         mistyped = await cluster.until_settled(await cluster.send("order-1", "aprove"))
         run = await cluster.run("order-1")
         clock.go_on_from(deadline + timedelta(seconds=2))
-        await look(operator)
+        await tell_time(operator)
         assert await handler_of(worker) == ("step", "pay")
     assert mistyped["status"]["reason"] == "UnknownEvent"
     assert deadline_of(run) == deadline
@@ -166,7 +166,7 @@ async def test_a_wait_entered_with_a_full_inbox_never_times_out(
             assert approve.execution.handler_name == "approve"
             deadline = deadline_of(await cluster.run("order-1"))
             clock.go_on_from(deadline + timedelta(hours=1))
-            await look(operator)
+            await tell_time(operator)
             await worker.succeeds(approve, Complete() if number == 2 else WAIT)
         run = await cluster.until_phase("order-1", "Completed")
     assert [entry["kind"] for entry in run["status"]["history"]] == ["start", *["event"] * 3]
@@ -186,7 +186,7 @@ async def test_a_thousand_waits_with_one_deadline_all_time_out_once_and_share_li
     async with operating(cluster) as operator:
         await operator.decides.wait()
         clock.go_on_from(deadline + timedelta(seconds=2))
-        await look(operator)
+        await tell_time(operator)
         runs = await _until_timed_out(cluster, set(names[1:]))
         first = await cluster.run(names[0])
     lists = operator.metrics.value("grctl_event_lists_total")
@@ -235,7 +235,7 @@ async def test_a_run_starts_although_the_api_servers_clock_stepped_back_an_hour(
         connected(operator.port, greeting(cluster)) as worker,
     ):
         clock.go_on_from(datetime.now(UTC) - timedelta(hours=1))
-        await look(operator)
+        await tell_time(operator)
         await cluster.start("order-1")
         await worker.succeeds(await worker.executes(), WaitForEvent())
         await cluster.until_phase("order-1", "WaitEvent")
@@ -254,7 +254,7 @@ async def test_work_that_waits_for_workers_to_return_does_not_wait_for_a_clock_t
     async with operating(cluster) as operator:
         operator.deciding.registry.accepting_since = operator.clock.now()
         clock.go_on_from(datetime.now(UTC))
-        await look(operator)
+        await tell_time(operator)
         async with connected(operator.port, greeting(cluster)) as worker:
             execute = await worker.executes()
     assert execute.execution.workflow_id == "order-1"

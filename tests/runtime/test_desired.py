@@ -52,7 +52,7 @@ async def test_a_run_that_waits_is_cancelled_at_once_and_its_inbox_rejected(
     assert late["status"]["reason"] == "RunFinished"
 
 
-async def test_a_run_in_a_step_is_cancelled_after_it_and_keeps_what_the_step_did(
+async def test_a_run_in_a_step_is_cancelled_after_it_and_keeps_its_outcome(
     cluster: Cluster,
 ) -> None:
     async with served(cluster) as (_, worker):
@@ -106,7 +106,7 @@ async def test_a_run_without_our_finalizer_is_held_and_then_ended(cluster: Clust
     assert run["metadata"]["finalizers"] == ["grctl.dev/settle"]
 
 
-async def test_terminating_aborts_what_runs_and_voids_what_it_brings_back(
+async def test_terminating_aborts_the_handler_that_runs_and_voids_its_outcome(
     cluster: Cluster,
 ) -> None:
     async with served(cluster) as (_, worker):
@@ -170,7 +170,7 @@ async def test_a_lost_handler_that_waits_to_be_tried_again_is_cancelled_at_once(
     assert run["status"]["commits"] == 1
 
 
-async def test_a_finished_run_stays_as_it_is_whatever_is_wished(cluster: Cluster) -> None:
+async def test_a_finished_run_stays_as_it_is_whatever_its_spec_asks_for(cluster: Cluster) -> None:
     async with served(cluster) as (_, worker):
         await cluster.start("order-1")
         await worker.succeeds(await worker.executes(), Complete(result="done"))

@@ -36,7 +36,7 @@ def asked(log: Path) -> Counter[str]:
 
 @asynccontextmanager
 async def operated(directory: Path) -> AsyncIterator[tuple[Cluster, Operator]]:
-    """Give a namespace of an API server that logs, and an operator of it."""
+    """Yield a namespace of an API server that logs, and an operator of it."""
     kubeconfig = directory / "kubeconfig"
     async with (
         LocalServer(kubeconfig_path=kubeconfig, audit_log=directory / "audit.jsonl"),
@@ -79,7 +79,7 @@ async def listen(worker: PlayedWorker) -> None:
 
 
 async def idle(loop: LeapingLoop, directory: Path) -> Counter[str]:
-    """Give what an operator asked for while nothing happened."""
+    """Return the requests of an operator while nothing happened."""
     async with (
         operated(directory) as (cluster, operator),
         connected(operator.port, greeting(cluster)) as worker,

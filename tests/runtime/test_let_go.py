@@ -23,7 +23,7 @@ async def test_a_run_stays_as_it_is_but_for_our_finalizer(cluster: Cluster) -> N
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
 
 
-async def test_somebody_elses_finalizer_stays(cluster: Cluster) -> None:
+async def test_the_finalizer_of_another_controller_stays(cluster: Cluster) -> None:
     await cluster.start("order")
     path = RUNS.path(cluster.namespace, "order")
     await cluster.api.merge(path, {"metadata": {"finalizers": ["example.org/x", FINALIZER]}})
@@ -50,7 +50,7 @@ async def test_runs_of_other_namespaces_stay_held(cluster: Cluster) -> None:
     assert (await cluster.run("order"))["metadata"]["finalizers"] == [FINALIZER]
 
 
-async def test_what_somebody_changes_meanwhile_is_let_go_as_well(cluster: Cluster) -> None:
+async def test_a_run_that_is_changed_meanwhile_is_let_go_as_well(cluster: Cluster) -> None:
     await cluster.start("order")
 
     class Interrupted(Api):
@@ -71,7 +71,7 @@ async def test_what_somebody_changes_meanwhile_is_let_go_as_well(cluster: Cluste
     assert (metadata.get("finalizers"), metadata["labels"]) == (None, {"team": "blue"})
 
 
-def test_where_there_is_no_api_it_says_so_and_fails(tmp_path: Path) -> None:
+def test_without_an_api_server_the_command_says_so_and_fails(tmp_path: Path) -> None:
     assert main(["--kubeconfig", str(tmp_path / "none")]) == 1
 
 

@@ -7,13 +7,13 @@ import pytest
 
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime import lingering
-from grctl_operator.runtime.lingering import MOST_PER_SUSPECT, Lingering
+from grctl_operator.runtime.lingering import MAX_WORK_PER_SUSPECT, Lingering
 from grctl_operator.runtime.work_queue import WorkQueue
 
 TURNS = 3
 
 
-class House:
+class LingeringParts:
     """So many loops that take keys; those of the namespace `bad` hang until they are let go."""
 
     def __init__(self) -> None:
@@ -52,9 +52,9 @@ class House:
 
 
 @pytest.fixture
-async def house(monkeypatch: pytest.MonkeyPatch) -> House:
-    monkeypatch.setattr(lingering, "LINGER_S", 0.01)
-    made = House()
+async def parts(monkeypatch: pytest.MonkeyPatch) -> LingeringParts:
+    monkeypatch.setattr(lingering, "LINGERS_AFTER_S", 0.01)
+    made = LingeringParts()
     for _ in range(TURNS):
         made.begin()
     for number in range(20):
@@ -62,23 +62,23 @@ async def house(monkeypatch: pytest.MonkeyPatch) -> House:
     return made
 
 
-async def test_a_namespace_whose_writes_hang_holds_up_nobody_else(house: House) -> None:
+async def test_a_namespace_whose_writes_hang_holds_up_nobody_else(parts: LingeringParts) -> None:
     well = [Key("good", f"run-{number}") for number in range(20)]
     for key in well:
-        house.queue.add(key)
-    await house.until(lambda: len(house.done) == len(well))
-    assert house.done == well
-    assert len(house.hanging) <= MOST_PER_SUSPECT
+        parts.queue.add(key)
+    await parts.until(lambda: len(parts.done) == len(well))
+    assert parts.done == well
+    assert len(parts.hanging) <= MAX_WORK_PER_SUSPECT
 
 
-async def test_it_goes_on_when_its_writes_do_and_the_turns_are_as_many_as_before(
-    house: House,
+async def test_a_namespace_goes_on_when_its_writes_do_and_the_turns_are_as_many_as_before(
+    parts: LingeringParts,
 ) -> None:
-    house.queue.add(Key("good", "run-1"))
-    await house.until(lambda: Key("good", "run-1") in house.done)
-    house.let_go.set()
-    await house.until(lambda: len(house.done) == 21)
-    assert set(house.done) == {Key("good", "run-1"), *(Key("bad", f"run-{n}") for n in range(20))}
+    parts.queue.add(Key("good", "run-1"))
+    await parts.until(lambda: Key("good", "run-1") in parts.done)
+    parts.let_go.set()
+    await parts.until(lambda: len(parts.done) == 21)
+    assert set(parts.done) == {Key("good", "run-1"), *(Key("bad", f"run-{n}") for n in range(20))}
     for _ in range(5):
         await asyncio.sleep(0)
-    assert len(house.loops) == TURNS
+    assert len(parts.loops) == TURNS

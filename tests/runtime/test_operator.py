@@ -196,7 +196,7 @@ async def test_an_outcome_held_over_a_restart_of_the_operator_is_committed(
     assert event["status"]["phase"] == "Processed"
 
 
-async def test_a_deleted_run_rejects_what_waits_and_leaves_nothing_behind(
+async def test_a_deleted_run_rejects_its_waiting_events_and_leaves_nothing_behind(
     cluster: Cluster,
 ) -> None:
     async with (

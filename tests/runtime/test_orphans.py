@@ -15,7 +15,7 @@ from tests.runtime.test_operator import greeting, operating
 SOON = timedelta(seconds=1)
 
 
-async def test_an_event_whose_run_never_comes_is_rejected_and_told_of(cluster: Cluster) -> None:
+async def test_an_event_whose_run_never_comes_is_rejected_and_announced(cluster: Cluster) -> None:
     sent = await cluster.send("order-1", "approve")
     async with operating(cluster, orphan_timeout=SOON):
         settled = await cluster.until_settled(sent)

@@ -87,7 +87,7 @@ async def test_a_handle_of_an_earlier_run_sends_what_the_present_one_rejects(
     assert execute.execution.run_uid == second.uid
 
 
-async def test_what_waits_for_a_deleted_run_never_reaches_the_next_of_its_id(
+async def test_an_event_that_waits_for_a_deleted_run_never_reaches_the_next_run_of_its_id(
     cluster: Cluster, client: Client
 ) -> None:
     async with served(cluster) as (_, worker):

@@ -26,7 +26,7 @@ MORE_THAN_KOPF_TRIES = 30
 COMMAND = (sys.executable, "-m", "grctl_operator", "--port", "0")
 
 
-async def test_a_signal_ends_it_in_order(cluster: Cluster) -> None:
+async def test_a_signal_ends_the_operator_in_order(cluster: Cluster) -> None:
     arguments = ("--namespace", cluster.namespace, "--kubeconfig", cluster.kubeconfig)
     process = await asyncio.create_subprocess_exec(*COMMAND, *arguments, stderr=PIPE)
     assert process.stderr is not None
@@ -58,7 +58,7 @@ async def test_a_killed_operator_that_is_started_again_leads_at_once(
     assert not any("standing by" in line for line in lines)
 
 
-async def test_a_user_without_a_name_can_run_it(
+async def test_a_user_without_a_name_can_run_the_operator(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nameless() -> str:
@@ -70,7 +70,7 @@ async def test_a_user_without_a_name_can_run_it(
     await serve(Settings((cluster.namespace,), kubeconfig=cluster.kubeconfig, dispatcher_port=0))
 
 
-async def test_an_unusable_configuration_is_told_in_one_line() -> None:
+async def test_an_unusable_configuration_is_reported_in_one_line() -> None:
     arguments = ("--kubeconfig", "/nowhere/kubeconfig")
     process = await asyncio.create_subprocess_exec(*COMMAND, *arguments, stderr=PIPE)
     _, told = await process.communicate()
@@ -79,7 +79,7 @@ async def test_an_unusable_configuration_is_told_in_one_line() -> None:
     assert "Traceback" not in told.decode()
 
 
-async def test_a_variable_that_is_no_number_is_told() -> None:
+async def test_a_variable_that_is_not_a_number_is_reported() -> None:
     environment = os.environ | {"GRCTL_HTTP_PORT": "x"}
     process = await asyncio.create_subprocess_exec(*COMMAND, stderr=PIPE, env=environment)
     _, told = await process.communicate()
@@ -103,7 +103,7 @@ async def test_a_lease_that_another_operator_has_ends_the_process(
             await serve(settings_of(cluster))
 
 
-async def test_kopf_asks_as_the_kubeconfig_says(tmp_path: Path) -> None:
+async def test_kopf_connects_as_the_kubeconfig_says(tmp_path: Path) -> None:
     async with recording_server(tmp_path) as (server, asked, _):
         cluster = {"certificate-authority": "ca.pem", "tls-server-name": NAME}
         user = {"token": "t", "as": "ann", "as-groups": ["g1", "g2"]}
@@ -117,7 +117,7 @@ async def test_kopf_asks_as_the_kubeconfig_says(tmp_path: Path) -> None:
     assert asked == [("/api", who)]
 
 
-async def test_an_api_server_that_refuses_kopf_ends_nobody(
+async def test_an_api_server_that_refuses_kopf_does_not_end_the_operator(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = 0
@@ -136,8 +136,8 @@ async def test_an_api_server_that_refuses_kopf_ends_nobody(
     async def session(_connection: Connection) -> kopf.AiohttpSession:
         return kopf.AiohttpSession(server=str(server.make_url("")), aiohttp_session=plain)
 
-    monkeypatch.setattr(process, "PAUSES_S", ())
-    monkeypatch.setattr(process, "LONGEST_PAUSE_S", 0.001)
+    monkeypatch.setattr(process, "KOPF_PAUSES_S", ())
+    monkeypatch.setattr(process, "LONGEST_KOPF_PAUSE_S", 0.001)
     monkeypatch.setattr(process, "_session", session)
     monkeypatch.setattr(Operator, "begin", keep)
     app = web.Application()

@@ -172,7 +172,7 @@ async def test_a_view_is_written_when_it_is_due_and_not_before(runtime: Runtime)
     assert await runtime.message() == "waits"
 
 
-async def test_of_deadlines_that_move_on_the_first_counts(runtime: Runtime) -> None:
+async def test_a_view_that_changes_again_is_due_when_it_first_differed(runtime: Runtime) -> None:
     await runtime.start()
     runtime.decides(
         lambda run, now: Decision(says(f"at {now:%S.%f}", run), Urgency.FOR_PEOPLE, so_since=now)
@@ -263,7 +263,7 @@ async def test_an_outcome_soon_after_a_write_is_looked_at_when_the_run_may_be_wr
     assert (soon, len(queue)) == (0, 1)
 
 
-async def test_an_outcome_that_was_put_off_is_written_though_the_server_clock_steps_back(
+async def test_a_deferred_outcome_is_written_although_the_server_clock_steps_back(
     runtime: Runtime,
 ) -> None:
     await runtime.start()
@@ -301,7 +301,7 @@ async def test_while_outcomes_are_deferred_the_engine_is_told_so(runtime: Runtim
     assert runtime.counted("grctl_commits_total") == 2
 
 
-async def test_an_outcome_of_a_run_that_is_not_known_is_looked_at_at_once(runtime: Runtime) -> None:
+async def test_an_outcome_of_an_unknown_run_is_looked_at_at_once(runtime: Runtime) -> None:
     runtime.timing.add(runtime.key, why=Why.OUTCOME)
     assert len(runtime.queue) == 1
 
@@ -316,7 +316,7 @@ async def test_a_written_run_is_known_as_the_api_server_has_it(runtime: Runtime)
     assert written.status.store == store
 
 
-async def test_what_an_older_api_server_dropped_of_a_status_is_not_believed(
+async def test_a_status_that_an_older_api_server_cut_is_known_as_it_was_stored(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await runtime.start()
@@ -377,7 +377,7 @@ async def test_a_write_whose_answer_was_lost_is_found_written(
     assert runtime.events.of(runtime.key).get_view(runtime.key).complete_for is None
 
 
-async def test_what_follows_from_a_commit_without_an_answer_is_done_once_it_is_found(
+async def test_the_effects_of_a_commit_without_an_answer_are_performed_once_it_is_found(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await runtime.start()
@@ -398,7 +398,7 @@ async def test_what_follows_from_a_commit_without_an_answer_is_done_once_it_is_f
     assert [each.notice.reason for each in _told(runtime)] == ["Rejected"]
 
 
-async def test_a_commit_that_was_not_stored_is_not_told(
+async def test_a_commit_that_was_not_stored_is_not_announced(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await runtime.start()

@@ -28,7 +28,7 @@ ENDS = RunStatus(message="ends", commits=1)
 
 
 @dataclass
-class House:
+class TimingParts:
     """A queue and its timing, by a clock that the test moves."""
 
     batching: Batching | None = field(default_factory=Batching)
@@ -85,181 +85,181 @@ class House:
 
 
 async def test_a_run_is_looked_at_when_the_engines_moment_has_come() -> None:
-    house = House()
-    house.look_in(5.0)
-    house.time.advance(4.9)
-    early = await house.reconciled()
-    house.time.advance(0.2)
-    assert (early, await house.reconciled()) == ([], [A])
+    parts = TimingParts()
+    parts.look_in(5.0)
+    parts.time.advance(4.9)
+    early = await parts.reconciled()
+    parts.time.advance(0.2)
+    assert (early, await parts.reconciled()) == ([], [A])
 
 
 async def test_of_several_moments_the_earliest_counts() -> None:
-    house = House()
+    parts = TimingParts()
     for seconds in (5.0, 1.0, 9.0):
-        house.look_in(seconds)
-    house.time.advance(1.1)
-    first = await house.reconciled()
-    house.time.advance(20.0)
-    assert (first, await house.reconciled()) == ([A], [])
+        parts.look_in(seconds)
+    parts.time.advance(1.1)
+    first = await parts.reconciled()
+    parts.time.advance(20.0)
+    assert (first, await parts.reconciled()) == ([A], [])
 
 
 async def test_a_jump_of_the_clock_wakes_every_run_that_has_a_timer() -> None:
-    house = House()
-    house.look_in(3600.0)
-    house.timing.wake_all()
-    woken = await house.reconciled()
-    house.time.advance(7200.0)
-    assert (woken, await house.reconciled()) == ([A], [])
+    parts = TimingParts()
+    parts.look_in(3600.0)
+    parts.timing.wake_all()
+    woken = await parts.reconciled()
+    parts.time.advance(7200.0)
+    assert (woken, await parts.reconciled()) == ([A], [])
 
 
 async def test_a_jump_of_the_clock_wakes_a_run_that_is_being_reconciled_once_more() -> None:
-    house = House()
-    house.queue.add(A)
-    house.timing.begin(await house.queue.take())
-    house.timing.wake_all()
-    house.look_in(3600.0)  # decided by the old clock
-    house.queue.done(A)
-    assert await house.reconciled() == [A]
+    parts = TimingParts()
+    parts.queue.add(A)
+    parts.timing.begin(await parts.queue.take())
+    parts.timing.wake_all()
+    parts.look_in(3600.0)  # decided by the old clock
+    parts.queue.done(A)
+    assert await parts.reconciled() == [A]
 
 
 async def test_runs_whose_timer_would_fire_soon_can_be_woken_at_once() -> None:
-    house = House()
-    house.look_in(2.0, A)
-    house.look_in(3.0, B)
-    house.timing.wake_within(2.5)
-    assert await house.reconciled() == [A]
+    parts = TimingParts()
+    parts.look_in(2.0, A)
+    parts.look_in(3.0, B)
+    parts.timing.wake_within(2.5)
+    assert await parts.reconciled() == [A]
 
 
 async def test_a_reconcile_forgets_the_timer_of_its_run() -> None:
-    house = House()
-    house.look_in(5.0)
-    house.queue.add(A)
-    taken = await house.reconciled()
-    house.time.advance(10.0)
-    assert (taken, await house.reconciled()) == ([A], [])
+    parts = TimingParts()
+    parts.look_in(5.0)
+    parts.queue.add(A)
+    taken = await parts.reconciled()
+    parts.time.advance(10.0)
+    assert (taken, await parts.reconciled()) == ([A], [])
 
 
 async def test_a_run_whose_reconcile_fails_waits_longer_each_time_up_to_a_limit() -> None:
-    house, waited = House(), []
+    parts, waited = TimingParts(), []
     for _ in range(12):
-        house.timing.add(A, why=Why.FAILED)
-        start = house.time.now
-        while not len(house.queue):
-            house.time.advance(FIRST_RETRY_S / 2)
-        waited.append(house.time.now - start)
-        await house.reconciled()
+        parts.timing.add(A, why=Why.FAILED)
+        start = parts.time.now
+        while not len(parts.queue):
+            parts.time.advance(FIRST_RETRY_S / 2)
+        waited.append(parts.time.now - start)
+        await parts.reconciled()
     assert waited == sorted(waited)
     assert waited[0] <= 2 * FIRST_RETRY_S
     assert LONGEST_RETRY_S <= waited[-1] <= LONGEST_RETRY_S + FIRST_RETRY_S
 
 
 async def test_a_success_makes_the_next_failure_wait_shortly_again() -> None:
-    house = House()
+    parts = TimingParts()
     for _ in range(6):
-        house.timing.add(A, why=Why.FAILED)
-        house.time.advance(LONGEST_RETRY_S)
-        await house.reconciled()
-    house.timing.on_success(A)
-    house.timing.add(A, why=Why.FAILED)
-    house.time.advance(FIRST_RETRY_S)
-    assert await house.reconciled() == [A]
+        parts.timing.add(A, why=Why.FAILED)
+        parts.time.advance(LONGEST_RETRY_S)
+        await parts.reconciled()
+    parts.timing.on_success(A)
+    parts.timing.add(A, why=Why.FAILED)
+    parts.time.advance(FIRST_RETRY_S)
+    assert await parts.reconciled() == [A]
 
 
 async def test_a_leader_that_goes_on_forgives_the_failures_of_the_meantime() -> None:
-    house = House()
-    house.queue.pause()
-    house.timing.add(A, why=Why.FAILED)
-    house.timing.wake_all()
-    house.queue.resume()
-    assert await house.reconciled() == [A]
+    parts = TimingParts()
+    parts.queue.pause()
+    parts.timing.add(A, why=Why.FAILED)
+    parts.timing.wake_all()
+    parts.queue.resume()
+    assert await parts.reconciled() == [A]
 
 
 async def test_a_closed_timing_wakes_no_run() -> None:
-    house = House()
-    house.look_in(1.0)
-    house.timing.close()
-    house.time.advance(2.0)
-    assert await house.reconciled() == []
+    parts = TimingParts()
+    parts.look_in(1.0)
+    parts.timing.close()
+    parts.time.advance(2.0)
+    assert await parts.reconciled() == []
 
 
 @pytest.mark.parametrize("why", [Why.SETTLED, Why.WRITTEN])
 async def test_a_look_that_nobody_waits_for_is_shared_with_the_next_thing(why: Why) -> None:
-    house = House()
-    house.timing.add(A, why=why)
-    at_once = await house.reconciled()
-    house.queue.add(A)
-    together = await house.reconciled()
-    house.time.advance(COALESCE_S)
-    assert (at_once, together, await house.reconciled()) == ([], [A], [])
+    parts = TimingParts()
+    parts.timing.add(A, why=why)
+    at_once = await parts.reconciled()
+    parts.queue.add(A)
+    together = await parts.reconciled()
+    parts.time.advance(COALESCE_S)
+    assert (at_once, together, await parts.reconciled()) == ([], [A], [])
 
 
 @pytest.mark.parametrize("why", [Why.SETTLED, Why.WRITTEN])
 async def test_a_look_that_nobody_waits_for_comes_after_a_moment(why: Why) -> None:
-    house = House()
-    house.timing.add(A, why=why)
-    house.time.advance(COALESCE_S)
-    assert await house.reconciled() == [A]
+    parts = TimingParts()
+    parts.timing.add(A, why=why)
+    parts.time.advance(COALESCE_S)
+    assert await parts.reconciled() == [A]
 
 
 async def test_a_look_that_nobody_waits_for_adds_nothing_to_a_run_whose_turn_comes() -> None:
-    house = House()
-    house.queue.add(A)
-    house.timing.add(A, why=Why.SETTLED)
-    taken = await house.reconciled()
-    house.time.advance(COALESCE_S)
-    assert (taken, await house.reconciled()) == ([A], [])
+    parts = TimingParts()
+    parts.queue.add(A)
+    parts.timing.add(A, why=Why.SETTLED)
+    taken = await parts.reconciled()
+    parts.time.advance(COALESCE_S)
+    assert (taken, await parts.reconciled()) == ([A], [])
 
 
 async def test_a_run_is_looked_at_directly_after_its_write_if_something_is_due() -> None:
-    house = House()
-    house.timing.add(A, why=Why.WRITTEN, when=house.now())
-    assert await house.reconciled() == [A]
+    parts = TimingParts()
+    parts.timing.add(A, why=Why.WRITTEN, when=parts.now())
+    assert await parts.reconciled() == [A]
 
 
 # When a run is written.
 
 
 def test_a_status_for_people_is_due_once_it_has_lasted() -> None:
-    house = House()
-    house.decide(Urgency.FOR_PEOPLE)
-    assert house.due_in() == 0.25
+    parts = TimingParts()
+    parts.decide(Urgency.FOR_PEOPLE)
+    assert parts.due_in() == 0.25
 
 
 def test_a_status_for_people_is_due_at_once_if_it_has_lasted() -> None:
-    house = House()
-    house.decide(Urgency.FOR_PEOPLE, lasted=0.3)
-    assert house.timing.is_write_due(A)
+    parts = TimingParts()
+    parts.decide(Urgency.FOR_PEOPLE, lasted=0.3)
+    assert parts.timing.is_write_due(A)
 
 
 def test_a_status_for_people_is_due_when_it_first_differed() -> None:
-    house = House()
-    house.decide(Urgency.FOR_PEOPLE)
-    house.time.advance(0.2)
-    house.decide(Urgency.FOR_PEOPLE)
-    assert house.due_in() == 0.05
+    parts = TimingParts()
+    parts.decide(Urgency.FOR_PEOPLE)
+    parts.time.advance(0.2)
+    parts.decide(Urgency.FOR_PEOPLE)
+    assert parts.due_in() == 0.05
 
 
 def test_nothing_is_due_once_nothing_differs_any_more() -> None:
-    house = House()
-    house.decide(Urgency.FOR_PEOPLE)
-    house.timing.on_decision(A, Decision())
-    assert house.due_in(1.0) is None
+    parts = TimingParts()
+    parts.decide(Urgency.FOR_PEOPLE)
+    parts.timing.on_decision(A, Decision())
+    assert parts.due_in(1.0) is None
 
 
 @pytest.mark.parametrize("urgency", [Urgency.NOW, Urgency.BATCHED])
 def test_a_first_commit_is_due_at_once(urgency: Urgency) -> None:
-    house = House()
-    house.decide(urgency)
-    assert house.timing.is_write_due(A)
+    parts = TimingParts()
+    parts.decide(urgency)
+    assert parts.timing.is_write_due(A)
 
 
-def deferred() -> House:
+def deferred() -> TimingParts:
     """A run that was written, and has an outcome a moment later."""
-    house = House()
-    house.timing.on_write(A, 1)
-    house.time.advance(A_MOMENT)
-    house.decide(Urgency.BATCHED)
-    return house
+    parts = TimingParts()
+    parts.timing.on_write(A, 1)
+    parts.time.advance(A_MOMENT)
+    parts.decide(Urgency.BATCHED)
+    return parts
 
 
 def test_a_batched_commit_soon_after_a_write_is_due_when_the_window_ends() -> None:
@@ -267,81 +267,81 @@ def test_a_batched_commit_soon_after_a_write_is_due_when_the_window_ends() -> No
 
 
 def test_an_urgent_commit_is_due_at_once_with_the_deferred_outcomes() -> None:
-    house = deferred()
-    house.decide(Urgency.NOW)
-    assert house.timing.is_write_due(A)
+    parts = deferred()
+    parts.decide(Urgency.NOW)
+    assert parts.timing.is_write_due(A)
 
 
 def test_a_batched_commit_is_due_before_a_status_for_people() -> None:
-    house = House()
-    house.timing.on_write(A, 1)
-    house.decide(Urgency.FOR_PEOPLE)
-    house.decide(Urgency.BATCHED)
-    assert house.due_in() == WRITE_BATCH_WINDOW_S
+    parts = TimingParts()
+    parts.timing.on_write(A, 1)
+    parts.decide(Urgency.FOR_PEOPLE)
+    parts.decide(Urgency.BATCHED)
+    assert parts.due_in() == WRITE_BATCH_WINDOW_S
 
 
 def test_nothing_is_due_after_a_write() -> None:
-    house = House()
-    house.decide(Urgency.NOW)
-    house.timing.on_write(A, 1)
-    assert house.due_in(1.0) is None
+    parts = TimingParts()
+    parts.decide(Urgency.NOW)
+    parts.timing.on_write(A, 1)
+    assert parts.due_in(1.0) is None
 
 
 def test_a_decision_that_left_the_outcomes_leaves_their_write_due() -> None:
-    house = deferred()
-    house.timing.on_decision(A, Decision(urgency=Urgency.BATCHED))
-    assert house.due_in() == WRITE_BATCH_WINDOW_S - A_MOMENT
+    parts = deferred()
+    parts.timing.on_decision(A, Decision(urgency=Urgency.BATCHED))
+    assert parts.due_in() == WRITE_BATCH_WINDOW_S - A_MOMENT
 
 
 def test_a_server_clock_that_steps_back_an_hour_defers_nothing() -> None:
-    house = House()
-    house.timing.on_write(A, 1)
-    house.clock_is_off = -timedelta(hours=1)
-    house.decide(Urgency.BATCHED)
-    assert house.due_in() == WRITE_BATCH_WINDOW_S
+    parts = TimingParts()
+    parts.timing.on_write(A, 1)
+    parts.clock_is_off = -timedelta(hours=1)
+    parts.decide(Urgency.BATCHED)
+    assert parts.due_in() == WRITE_BATCH_WINDOW_S
 
 
 def test_outcomes_are_batched_until_their_write_is_due() -> None:
-    house, seen = House(), []
-    seen.append(house.timing.is_batching(A))
-    house = deferred()
-    seen.append(house.timing.is_batching(A))
-    house.time.advance(WRITE_BATCH_WINDOW_S)
-    seen.append(house.timing.is_batching(A))
+    parts, seen = TimingParts(), []
+    seen.append(parts.timing.is_batching(A))
+    parts = deferred()
+    seen.append(parts.timing.is_batching(A))
+    parts.time.advance(WRITE_BATCH_WINDOW_S)
+    seen.append(parts.timing.is_batching(A))
     assert seen == [False, True, False]
 
 
 async def test_an_outcome_that_may_be_batched_wakes_its_run_when_its_write_is_due() -> None:
-    house = House()
-    house.timing.on_write(A, 1)
-    house.timing.add(A, why=Why.OUTCOME)
-    at_once = await house.reconciled()
-    house.time.advance(WRITE_BATCH_WINDOW_S)
-    assert (at_once, await house.reconciled()) == ([], [A])
-    assert house.timing.is_write_due(A)
+    parts = TimingParts()
+    parts.timing.on_write(A, 1)
+    parts.timing.add(A, why=Why.OUTCOME)
+    at_once = await parts.reconciled()
+    parts.time.advance(WRITE_BATCH_WINDOW_S)
+    assert (at_once, await parts.reconciled()) == ([], [A])
+    assert parts.timing.is_write_due(A)
 
 
 async def test_an_outcome_that_may_not_be_batched_wakes_its_run_at_once() -> None:
-    house = House(urgency=Urgency.NOW)
-    house.timing.on_write(A, 1)
-    house.timing.add(A, why=Why.OUTCOME)
-    assert await house.reconciled() == [A]
+    parts = TimingParts(urgency=Urgency.NOW)
+    parts.timing.on_write(A, 1)
+    parts.timing.add(A, why=Why.OUTCOME)
+    assert await parts.reconciled() == [A]
 
 
 async def test_without_batching_no_write_is_deferred() -> None:
-    house = House(batching=None)
-    house.timing.on_write(A, 1)
-    house.timing.add(A, why=Why.OUTCOME)
-    woken = await house.reconciled()
-    house.decide(Urgency.BATCHED)
+    parts = TimingParts(batching=None)
+    parts.timing.on_write(A, 1)
+    parts.timing.add(A, why=Why.OUTCOME)
+    woken = await parts.reconciled()
+    parts.decide(Urgency.BATCHED)
     assert woken == [A]
-    assert house.timing.is_write_due(A)
-    assert not house.timing.is_batching(A)
+    assert parts.timing.is_write_due(A)
+    assert not parts.timing.is_batching(A)
 
 
 def test_a_status_in_the_background_waits_for_its_turn() -> None:
-    house = House()
+    parts = TimingParts()
     decision = Decision(ENDS, Urgency.IN_BACKGROUND)
-    in_turn = house.timing.on_decision(A, decision)
+    in_turn = parts.timing.on_decision(A, decision)
     assert (in_turn.status, in_turn.urgency) == (None, None)
-    assert house.due_in(1.0) is None
+    assert parts.due_in(1.0) is None

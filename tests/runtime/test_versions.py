@@ -69,8 +69,8 @@ async def test_an_event_without_a_handler_after_a_rollout_is_handled_after_the_r
 async def test_waiting_runs_show_what_an_upgraded_worker_handles(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refresher, "AFTER_S", 0.0)
-    monkeypatch.setattr(refresher, "TOGETHER_S", 0.0)
+    monkeypatch.setattr(refresher, "REFRESH_AFTER_S", 0.0)
+    monkeypatch.setattr(refresher, "CATALOGUE_GATHER_S", 0.0)
     async with operating(cluster) as operator:
         async with connected(operator.port, version(cluster, "v1", "approve", "reject")) as worker:
             await start_and_wait(cluster, worker, "order-1")

@@ -1,7 +1,7 @@
 import asyncio
 
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.work_queue import SHARE, WorkQueue
+from grctl_operator.runtime.work_queue import MAX_TURNS_PER_SWEPT_KEY, WorkQueue
 
 A, B, C = Key("shop", "a"), Key("shop", "b"), Key("shop", "c")
 
@@ -68,7 +68,7 @@ async def test_a_taker_that_leaves_loses_no_key() -> None:
     assert await second == A
 
 
-async def test_it_is_idle_only_when_nothing_waits_and_nothing_is_busy() -> None:
+async def test_a_queue_is_idle_only_when_no_key_waits_and_none_is_busy() -> None:
     queue = WorkQueue()
     idle = [queue.idle]
     queue.add(A)
@@ -80,7 +80,7 @@ async def test_it_is_idle_only_when_nothing_waits_and_nothing_is_busy() -> None:
     assert idle == [True, False, False, True]
 
 
-async def test_a_paused_queue_keeps_its_keys_and_gives_none() -> None:
+async def test_a_paused_queue_keeps_its_keys_and_hands_out_none() -> None:
     queue = WorkQueue()
     queue.pause()
     queue.add(A)
@@ -91,7 +91,7 @@ async def test_a_paused_queue_keeps_its_keys_and_gives_none() -> None:
     assert await taker == A
 
 
-async def test_all_is_finished_when_no_key_is_busy() -> None:
+async def test_a_queue_is_finished_when_no_key_is_busy() -> None:
     queue = WorkQueue()
     queue.add(A)
     await queue.take()
@@ -116,9 +116,9 @@ async def test_swept_keys_wait_for_those_that_something_happened_to() -> None:
 async def test_a_sweep_has_its_share_of_the_turns_however_busy_the_queue_is() -> None:
     queue = WorkQueue()
     queue.sweep([A, B])
-    for key in numbered(2 * SHARE):
+    for key in numbered(2 * MAX_TURNS_PER_SWEPT_KEY):
         queue.add(key)
-    first = (await drained(queue))[: 2 * SHARE]
+    first = (await drained(queue))[: 2 * MAX_TURNS_PER_SWEPT_KEY]
     assert A in first
     assert B in first
 

@@ -1,4 +1,4 @@
-"""The operator's I/O: what is watched, what is written, who is connected. No rules: see `engine`.
+"""The operator's I/O: watches, writes and workers' connections. The rules are in `engine`.
 
 Data flows one way: `watch` -> `work_queue` -> `reconcile`, which asks the engine -> `write` and
 `workers`. `leader` says whether this process may write at all, `people` shows what it does.

@@ -1,13 +1,13 @@
-"""Lingering: work that lasts gives its turn away, and no namespace has all turns.
+"""Lingering: work that lasts gives its turn away, and no namespace keeps all turns.
 
 A write may last as long as an admission webhook hangs, ten seconds by default, and a namespace may
 have a thousand of them.
 
-1. Work that lasts longer than LINGER_S lingers: its turn is given to other work, and it goes on
-   beside that. So does work that waits before it tries again.
-2. In a namespace where work lingers, or did a minute ago, at most MOST_PER_SUSPECT pieces of work
-   are under way: no more of it gets a turn until one of them ends. So a namespace where all writes
-   hang or fail holds up itself, and nobody else for longer than LINGER_S.
+1. Work that lasts longer than LINGERS_AFTER_S lingers: its turn is given to other work, and it goes
+   on beside that. Work that waits before it tries again lingers at once.
+2. In a namespace where work lingers, or did a minute ago, at most MAX_WORK_PER_SUSPECT pieces of
+   work are under way: no more of it gets a turn until one of them ends. So a namespace where all
+   writes hang or fail holds up itself, and others for no longer than LINGERS_AFTER_S.
 """
 
 import asyncio
@@ -15,8 +15,9 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
-LINGER_S = 0.5  # a hundred times what a reconcile with a write takes
-MOST_PER_SUSPECT = 4
+LINGERS_AFTER_S = 0.5
+"""A hundred times as long as a reconcile with a write takes."""
+MAX_WORK_PER_SUSPECT = 4
 SUSPECTED_S = 60.0
 
 
@@ -31,7 +32,7 @@ class Gate(Protocol):
 
 
 class Lingering:
-    """Which work lingers, and which namespaces are held for it.
+    """Knows which work lingers, and holds namespaces for it.
 
     Args:
         gate: Gives out the turns.
@@ -46,11 +47,11 @@ class Lingering:
         self._timer: asyncio.TimerHandle | None = None
         """One for all work, set for the oldest: one for each piece would cost more."""
         self._namespaces: dict[Hashable, str] = {}
-        """Of all work that is under way."""
+        """The namespace of all work that is under way."""
         self._under_way: Counter[str] = Counter()
         self._lingering: Counter[str] = Counter()
         self._suspects: dict[str, asyncio.TimerHandle | None] = {}
-        """Namespaces of rule 2. The timer forgets one in which nothing lingers any more."""
+        """Namespaces where work lingers, or did. The timer forgets one where none lingers now."""
         self._held: set[str] = set()
 
     def begin(self, work: Hashable, namespace: str) -> None:
@@ -81,11 +82,11 @@ class Lingering:
     def _set_timer(self) -> None:
         oldest_s = next(iter(self._begun_s.values()))
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_at(oldest_s + LINGER_S, self._look_for_lingering)
+        self._timer = loop.call_at(oldest_s + LINGERS_AFTER_S, self._look_for_lingering)
 
     def _look_for_lingering(self) -> None:
         self._timer = None
-        since_s = asyncio.get_running_loop().time() - LINGER_S
+        since_s = asyncio.get_running_loop().time() - LINGERS_AFTER_S
         for work in [work for work, begun_s in self._begun_s.items() if begun_s <= since_s]:
             self._linger(work)
         if self._begun_s and self._timer is None:
@@ -100,10 +101,10 @@ class Lingering:
         self._on_turn_left()
 
     def _judge(self, namespace: str) -> None:
-        """Hold or release a namespace (rule 2)."""
+        """Hold or release a namespace, by how much of its work is under way."""
         if not self._suspects and not self._held:
             return
-        full = namespace in self._suspects and self._under_way[namespace] >= MOST_PER_SUSPECT
+        full = namespace in self._suspects and self._under_way[namespace] >= MAX_WORK_PER_SUSPECT
         if full and namespace not in self._held:
             self._held.add(namespace)
             self._gate.hold(namespace)

@@ -26,7 +26,8 @@ from grctl.kube.api import UNLIMITED_POOL_SIZE, Fence
 from grctl.serving.probes import Probes
 from grctl_operator.engine import decide
 from grctl_operator.runtime.leader.candidate import candidate
-from grctl_operator.runtime.leader.leadership import Leadership
+from grctl_operator.runtime.leader.leadership import Leadership, seconds_since_boot
+from grctl_operator.runtime.leader.lease import LeaseTiming
 from grctl_operator.runtime.outage import Outage, StoreRestoredError
 from grctl_operator.runtime.parts import Parts
 from grctl_operator.runtime.people.metrics import Metrics
@@ -39,9 +40,9 @@ from grctl_operator.views.clock import ServerClock
 from grctl_operator.views.event_caches import EventCaches
 from grctl_operator.views.runs import RunCache
 
-RECONCILERS = 16
-"""Keys at a time. Where runs wait for their turn, what comes for them meanwhile is committed in one
-write. With more at a time each outcome has one of its own; with fewer, senders crowd us out (0018).
+MAX_RECONCILES_AT_ONCE = 16
+"""While runs wait for their turn, their outcomes gather and share a write. With more reconciles at
+a time each outcome has a write of its own; with fewer, senders crowd the operator out (0018).
 """
 USER_AGENT = "grctl-operator"
 UNAUTHENTICATED = "whoever reaches the port may read stores and forge outcomes: --worker-auth token"
@@ -50,7 +51,8 @@ RESTORED = (
     "Nothing is written until the operator is started again. What happened since the backup may"
     " happen again: see what was restored, then restart all replicas (kubectl rollout restart)."
 )
-LAST_WRITES = 0.5  # s: what a write may take at shutdown; the next operator repeats it
+LAST_WRITES_BUDGET_S = 0.5
+"""For writes under way at shutdown. The next operator repeats those that are cut off."""
 
 logger = logging.getLogger(__name__)
 
@@ -207,6 +209,8 @@ class Operator:
             candidate(settings, os.environ, self.port),
             self,
             workers=lambda: self.deciding.registry.present,
+            timing=LeaseTiming(),
+            now=seconds_since_boot,
         )
 
     def _show_metrics(self) -> None:
@@ -266,15 +270,15 @@ class Operator:
     # Standing by, and leading.
 
     async def _follow(self) -> None:
-        """Know all runs, then all events, and wait for the Lease."""
+        """List and watch all runs, then all events, and wait for the Lease."""
         await self.acting.watches.wait_for_runs()
         if self.restored is not None:
             return
         self._holding = self._parts.once(self.leadership.run(), "hold the Lease")
-        await self.leadership.tried.wait()  # who leads already lists the events once, not twice
+        await self.leadership.tried.wait()  # a leader lists the events once, not twice
         self.waits_for = "the list of all events"
         self.acting.watches.start_events()
-        self._forgetting = self._parts.keep(self._forget_what_is_gone, "stand by")
+        self._forgetting = self._parts.keep(self._forget_gone_runs, "stand by")
         await self.acting.watches.wait_for_events()
         self.acting.watches.log_left_out()
         self.waits_for = None
@@ -282,13 +286,13 @@ class Operator:
         logger.info("operator ready", extra=fields)
 
     async def _lead(self, *, stood_by: bool) -> None:
-        """Decide. `stood_by`: events were listed while another operator may still have written."""
+        """Begin to decide. `stood_by`: another operator may have written after the list."""
         await self.acting.watches.wait_for_events()
         self._forgetting.cancel()
         self._queue_all(read_first=stood_by)
         if stood_by:
             self.acting.watches.prefetch_moved_runs()
-        for _ in range(RECONCILERS):
+        for _ in range(MAX_RECONCILES_AT_ONCE):
             self._begin_to_reconcile()
         self._parts.keep(self.acting.announcer.run, "announce")
         self._parts.keep(self.acting.trimmer.run, "trim events")
@@ -300,12 +304,12 @@ class Operator:
         self._parts.keep(self.acting.reconcile_loop.run, "reconcile")
 
     def _queue_all(self, *, read_first: bool, only: str | None = None) -> None:
-        """Have every run reconciled, as deadlines are to be armed; idle ones when there is time.
+        """Queue every run, as deadlines are to be armed. Idle runs are swept when there is time.
 
         Args:
             only: One namespace; None: all that are known.
-            read_first: Whether another wrote until now. The watch may not have shown its last
-                commits yet, and a handler that was committed is not to run once more.
+            read_first: Whether another operator wrote until now. The watch may not have shown its
+                last commits yet, and a committed handler must not run once more.
         """
         known = dict.fromkeys((*self.events.keys(), *self.runs.keys()))
         keys = [
@@ -323,12 +327,12 @@ class Operator:
         self.deciding.queue.sweep(keys)
 
     def _take_in(self, namespace: str | None) -> None:
-        """Decide about the runs of a namespace, now that they are all known."""
+        """Queue the runs of a namespace, now that they are all known."""
         if self.decides.is_set():
             self._queue_all(read_first=True, only=namespace)
 
-    async def _forget_what_is_gone(self) -> NoReturn:
-        """Take keys as a leader does, to keep nothing of runs that are gone."""
+    async def _forget_gone_runs(self) -> NoReturn:
+        """Take keys as a leader does, to drop the inboxes of runs that are gone."""
         while True:
             key = await self.deciding.queue.take()
             if self.runs.get_uid(key) is None:
@@ -351,7 +355,7 @@ class Operator:
         self.deciding.queue.pause()
         writes = [*self.acting.writes_under_way]
         writes += [asyncio.create_task(self.deciding.queue.finished())]
-        _, late = await asyncio.wait(writes, timeout=LAST_WRITES)
+        _, late = await asyncio.wait(writes, timeout=LAST_WRITES_BUDGET_S)
         for write in late:
             write.cancel()
         await asyncio.gather(*late, return_exceptions=True)
@@ -359,7 +363,7 @@ class Operator:
         self.deciding.timing.close()
 
     def _stop_writing(self, error: StoreRestoredError) -> None:
-        """Write nothing any more, and say why: what we know may never have been."""
+        """Write nothing any more, and log why: the caches may show what the store has lost."""
         if self.restored is not None:
             return
         self.restored = f"{error} {RESTORED}"

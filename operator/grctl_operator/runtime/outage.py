@@ -1,8 +1,8 @@
-"""Outage: how long to pause when the API server does not do what is asked, and what to say of it.
+"""Outage: how long to pause while the API server does not do what is asked, and what to log.
 
-1. What may pass by itself is tried for ever, with growing pauses and jitter.
+1. A request whose error may pass by itself is tried for ever, with back-off and jitter.
 2. An outage is logged once when it begins and once when it is over, not at every try.
-3. What no repetition mends is raised, unless the one who asks is patient: a person may mend it.
+3. An error that no repetition mends is raised, unless the caller is patient: a person may mend it.
 """
 
 import asyncio
@@ -14,8 +14,9 @@ from grctl.kube import ApiError, NotFoundError, UnreachableError
 
 logger = logging.getLogger(__name__)
 
-FIRST = 0.1  # s
-LONGEST = 5.0  # s: so that an API server that is back is noticed while a person still looks
+FIRST_API_PAUSE_S = 0.1
+LONGEST_API_PAUSE_S = 5.0
+"""An API server that is back is noticed while a person still looks."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -24,39 +25,39 @@ class StoreRestoredError(Exception):
     """The API server is at a revision below one that it told before."""
 
 
-MISSING = (
+CRDS_ARE_MISSING = (
     "The API server does not know the resources of grctl.dev."
     " Install them: grctl crds | kubectl apply -f -"
 )
-HINTS = {
+HINT_OF_STATUS = {
     401: "The API server does not accept the operator's credentials",
     403: "The operator's ServiceAccount may not do this; it needs the chart's ClusterRole",
-    404: MISSING,
+    404: CRDS_ARE_MISSING,
 }
 
 
 def passes(error: Exception) -> bool:
-    """Say whether an error may go away without a change of the request."""
+    """Return whether an error may go away without a change of the request."""
     if isinstance(error, ApiError):
-        return error.retriable or error.status in HINTS
+        return error.retriable or error.status in HINT_OF_STATUS
     return isinstance(error, UnreachableError)
 
 
 def pause_after(tries: int) -> float:
-    """Return the seconds to wait after so many tries that failed before this one."""
-    delay: float = min(LONGEST, FIRST * 2 ** min(tries, 10))
+    """Return the seconds to wait after a failed try that so many failed tries came before."""
+    delay: float = min(LONGEST_API_PAUSE_S, FIRST_API_PAUSE_S * 2 ** min(tries, 10))
     # Jitter: operators that lost one API server together must not come back together.
     return delay * (0.5 + random.random() / 2)  # noqa: S311
 
 
 class Outage:
-    """The tries at one thing that has to succeed some day.
+    """The tries at one request that has to succeed some day.
 
     Args:
-        what: Names it in the log.
-        sleep: Waits; for tests.
-        missing: What to do where the resource is missing.
-        patient: Whether errors that no repetition mends are waited for as well.
+        what: Name of the request in the log.
+        sleep: Waits for some seconds.
+        missing: What to do if the resource is missing.
+        patient: Whether to wait also after errors that no repetition mends.
     """
 
     def __init__(
@@ -64,20 +65,20 @@ class Outage:
         what: str,
         sleep: Sleep = asyncio.sleep,
         *,
-        missing: str = MISSING,
+        missing: str = CRDS_ARE_MISSING,
         patient: bool = False,
     ) -> None:
         self._what = what
         self._patient = patient
-        self._hints = HINTS | {404: missing}
+        self._hints = HINT_OF_STATUS | {404: missing}
         self._sleep = sleep
         self._tries = 0
 
     async def pause(self, error: Exception) -> None:
-        """Wait before the next try; longer each time, up to LONGEST.
+        """Wait before the next try, longer each time, up to LONGEST_API_PAUSE_S.
 
         Raises:
-            Exception: the error itself, where no repetition mends it and nobody is patient.
+            Exception: the error itself, if no repetition mends it and the caller is not patient.
         """
         if not self._patient and not passes(error):
             raise error
@@ -95,6 +96,6 @@ class Outage:
     def _fields(self, error: Exception) -> dict[str, str]:
         fields = {"request": self._what, "error": str(error)}
         status = error.status if isinstance(error, ApiError) else 0
-        if status in HINTS and (status != 404 or isinstance(error, NotFoundError)):
+        if status in HINT_OF_STATUS and (status != 404 or isinstance(error, NotFoundError)):
             fields["hint"] = self._hints[status]
         return fields

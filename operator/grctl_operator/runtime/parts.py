@@ -1,10 +1,10 @@
-"""Parts: everything of the operator that goes on by itself, and what becomes of a part that fails.
+"""Parts: the tasks that go on by themselves, and what becomes of a part that fails.
 
-1. A part that fails is logged, counted and started again, later each time; the others go on. Each
+1. A part that fails is logged, counted and started again with back-off; the others go on. Each
    part decides from caches and API objects alone, so it may begin anew at any time.
-2. An error that no new start mends is told to `on_end`: another operator has the Lease, or a piece
-   of work that is done once has failed.
-3. A store that was restored is told to `on_restored`, and that part stays away.
+2. An error that no restart mends is passed to `on_end`: another operator has the Lease, or work
+   that is done once has failed.
+3. The error of a restored store is passed to `on_restored`, and its part is not started again.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from typing import Any
 
 from grctl_operator.runtime.outage import StoreRestoredError
 
-FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 30.0  # a person who mends the cause should not wait longer
-STEADY_S = 60.0  # a part that went on for so long begins with the first pause again
+FIRST_RESTART_PAUSE_S = 1.0
+LONGEST_RESTART_PAUSE_S = 30.0  # a person who mends the cause should not wait longer
+STEADY_PART_S = 60.0  # a part that went on for so long begins with the first pause again
 
 Work = Coroutine[Any, Any, Any]
 
@@ -66,7 +66,7 @@ class Parts:
         return task
 
     async def _keep_going(self, part: Callable[[], Work], name: str) -> None:
-        pause, now = FIRST_PAUSE_S, asyncio.get_running_loop().time
+        pause, now = FIRST_RESTART_PAUSE_S, asyncio.get_running_loop().time
         while True:
             began = now()
             try:
@@ -79,10 +79,10 @@ class Parts:
                 logger.exception("part failed and is started again", extra=fields)
             else:
                 return
-            if now() - began > STEADY_S:
-                pause = FIRST_PAUSE_S
+            if now() - began > STEADY_PART_S:
+                pause = FIRST_RESTART_PAUSE_S
             await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_S)
+            pause = min(pause * 2, LONGEST_RESTART_PAUSE_S)
 
     def _note_end(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

@@ -1,11 +1,12 @@
 """The process: kopf runs it, with login, signals, start and cleanup.
 
-1. kopf watches nothing of ours: runs and events come by our own list-and-watch, in order.
-2. Before kopf starts the API server has answered and the ports are ours: what a person must mend
-   is told plainly. Our tasks begin in kopf's startup and end in its cleanup, while they still
-   live: when kopf ends, it cancels whatever began after it.
-3. What ends the operator ends kopf, and the failure is raised to the caller. kopf ends nothing: it
-   looks once at which resources there are, and tries that for as long as it fails.
+1. kopf watches no resource of grctl: runs and events come by the operator's own list-and-watch, in
+   order.
+2. Before kopf starts, the API server has answered and the ports are taken: an error that a person
+   must mend is printed plainly. The operator's tasks begin in kopf's startup and end in its
+   cleanup, while they still live: when kopf ends, it cancels each task that began after it.
+3. If the operator ends, kopf ends, and the failure is raised to the caller. kopf ends nothing: it
+   asks once which resources there are, and tries that for as long as it fails.
 """
 
 from collections.abc import Iterator
@@ -19,8 +20,8 @@ from grctl.kube import Connection
 from grctl_operator.runtime.operator import USER_AGENT, Operator
 from grctl_operator.runtime.settings import Settings
 
-PAUSES_S = (1.0, 2.0, 5.0, 10.0)
-LONGEST_PAUSE_S = 30.0
+KOPF_PAUSES_S = (1.0, 2.0, 5.0, 10.0)
+LONGEST_KOPF_PAUSE_S = 30.0
 
 IDENTITY = cast("Any", "grctl-operator")
 """For kopf's own peering, which is off. Without one it asks for the user's name, and a container's
@@ -35,15 +36,15 @@ class Patience:
 
     def __iter__(self) -> Iterator[float]:
         """Yield the seconds to wait before each next try."""
-        yield from PAUSES_S
-        yield from repeat(LONGEST_PAUSE_S)
+        yield from KOPF_PAUSES_S
+        yield from repeat(LONGEST_KOPF_PAUSE_S)
 
 
 async def serve(settings: Settings) -> None:
     """Run the operator until a signal ends it, or one of its parts.
 
     Raises:
-        Exception: what ended a part.
+        Exception: the error that ended a part.
     """
     operator = Operator(settings)
     try:
@@ -88,7 +89,7 @@ def _registry(operator: Operator) -> kopf.OperatorRegistry:
 
 
 async def _session(connection: Connection) -> kopf.AiohttpSession:
-    """Give kopf a session of its own: it looks once at which resources the API server has."""
+    """Return a session for kopf, which asks once which resources the API server has."""
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=connection.tls or True),
         headers=[("User-Agent", USER_AGENT), *await connection.authorization()],

@@ -1,4 +1,4 @@
-"""Questions: what the engine is asked about a run, with what the caches know of it now.
+"""Questions: asks the engine about a run, with the present content of the caches.
 
 Nothing is remembered here, and nothing is decided.
 """

@@ -1,18 +1,18 @@
-"""Reconcile: brings one run from what is so to what should be, again and again.
+"""Reconcile: brings one run from its present state to the state that it should have.
 
-A key is all that a reconcile is given. What is so comes from the caches, what should be from the
-engine:
+A reconcile is given a key and nothing else. The present state comes from the caches, the state that
+should be from the engine:
 
     asked      what the caches know of the run, its events and its executions (`questions`)
     decided    what to write and do (the engine), and whether that is due (`timing`)
     written    the status, over the version that was decided upon (`write/run_writer`)
     done       effects: `before` the write, and `after` it was stored (`write/effects`)
 
-A dispatch is a `before` effect, unless only the operator knows what it follows from: the handler
-runs while nothing is written. Until a write is due each decision in between is made anew, and while
-outcomes are deferred, only what goes ahead of them is decided.
+Dispatch goes first: if an API object already says that a handler is due, a worker gets it before
+anything is written. Until a write is due, each reconcile decides anew. While outcomes are deferred,
+only the effects that go ahead of their write are decided.
 
-A reconcile that fails raises. Who calls it, and what becomes of a failure, is in `reconcile_loop`.
+A reconcile that fails raises. `reconcile_loop` calls it, and handles failures.
 """
 
 from grctl.models import RunStatus, WorkflowRun

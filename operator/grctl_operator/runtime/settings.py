@@ -124,10 +124,10 @@ class Settings:
         return settings
 
     def check(self) -> None:
-        """Refuse what cannot be meant.
+        """Refuse settings that cannot be meant.
 
         Raises:
-            SettingsError: so it is; says what would do.
+            SettingsError: it says which setting would do.
         """
         if (self.tls_cert is None) != (self.tls_key is None):
             raise SettingsError("TLS needs both a certificate and its key: --tls-cert, --tls-key")
@@ -169,7 +169,7 @@ def _names(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _length(flag: str, text: str) -> timedelta:
-    """Read a length of time from a second on: a mistyped 0s must not reject what is sent early."""
+    """Read a duration of at least a second: a mistyped 0s must not reject early events."""
     try:
         length = TypeAdapter(Duration).validate_python(text)
     except ValidationError as error:

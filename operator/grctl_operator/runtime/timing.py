@@ -16,7 +16,6 @@ makes moments of both. No other file of the runtime decides when a run is looked
    server's: when that clock jumps, every run that has a timer is looked at (`wake_all`).
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -42,7 +41,7 @@ class Why(Enum):
     """Why a run is to be looked at. It decides how long that may wait."""
 
     OUTCOME = auto()
-    """A worker brought an outcome of it. Its write may be batched."""
+    """A worker brought an outcome of it, whose write may be batched."""
     SETTLED = auto()
     """An event of it was settled, which makes room for others. Nobody waits for that."""
     WRITTEN = auto()
@@ -79,7 +78,7 @@ class Timing:
         refresher: Knows whose turn it is among the writes in the background.
         urgency_of_outcomes: Returns how urgent the write of a run's outcomes is.
         batching: Decides which writes are deferred. None: no write is.
-        timers: The event loop, or a stand-in for it.
+        timers: The event loop.
     """
 
     def __init__(
@@ -90,14 +89,14 @@ class Timing:
         refresher: Refresher,
         urgency_of_outcomes: Callable[[Key], Urgency],
         batching: Batching | None,
-        timers: Timers | None = None,
+        timers: Timers,
     ) -> None:
         self._queue = queue
         self._now = now
         self._refresher = refresher
         self._urgency_of_outcomes = urgency_of_outcomes
         self._batching = batching
-        self._loop: Timers = timers or asyncio.get_running_loop()
+        self._loop = timers
         self._timers: dict[Key, tuple[float, Handle]] = {}
         self._failures: dict[Key, int] = {}
         self._writes_due: dict[Key, float] = {}

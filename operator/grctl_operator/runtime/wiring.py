@@ -43,11 +43,11 @@ from grctl_operator.views.runs import RunCache
 
 
 class DecidingParts:
-    """What decides: the queue, the timing, the engine's questions, and the workers' dispatcher.
+    """The parts that decide: queue, timing, questions to the engine, and the workers' dispatcher.
 
     Args:
         clock: The API server's time, which must be known.
-        door: Knows who may come in as a worker.
+        door: Decides which workers may connect.
         decide: The engine.
         timers: The event loop.
         namespaces: The namespaces served; none: all.
@@ -94,7 +94,7 @@ class DecidingParts:
 
 
 class ActingParts:
-    """What acts on the API server: the watches, the writers, the effects, and the reconciler.
+    """The parts that act on the API server: watches, writers, effects, and the reconciler.
 
     Args:
         api: Has the Lease as its fence.

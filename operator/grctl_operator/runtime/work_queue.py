@@ -3,10 +3,10 @@
 1. A key waits once, however often it is added: a wake-up carries no information.
 2. A key added while it is reconciled is reconciled again afterwards: no wake-up is lost.
 3. One reconcile per key at a time; keys take turns in the order of their adding.
-4. While the queue is paused keys are kept and none is given out.
-5. A sweep of all keys, most of which need nothing, does not hold up those that something happened
-   to: it has what turns they leave, and one in SHARE.
-6. Keys of a namespace that is held are kept and not given out, until whoever held it releases it.
+4. While the queue is paused, keys are kept and none is handed out.
+5. A sweep queues all keys, most of which need nothing. It does not hold up keys that something
+   happened to: it has the turns that these leave, and one in MAX_TURNS_PER_SWEPT_KEY.
+6. Keys of a namespace that is held are kept and not handed out until the namespace is released.
 
 It knows no time: `timing` adds a key when its moment has come.
 
@@ -20,7 +20,8 @@ from collections.abc import Iterable
 
 from grctl_operator.engine.observation import Key
 
-SHARE = 4  # turns: of these the sweep has one
+MAX_TURNS_PER_SWEPT_KEY = 4
+"""Of so many turns the sweep has one, however busy the queue is."""
 
 
 class WorkQueue:
@@ -63,7 +64,7 @@ class WorkQueue:
         return not self._dirty and not self._busy and not self._swept
 
     def add(self, key: Key) -> None:
-        """Have a key reconciled as soon as possible."""
+        """Queue a key for a reconcile as soon as possible."""
         if key in self._dirty:
             return
         self._swept.pop(key, None)
@@ -72,10 +73,10 @@ class WorkQueue:
             self._queue(key)
 
     def sweep(self, keys: Iterable[Key]) -> None:
-        """Have keys reconciled when there is time."""
+        """Queue keys for a reconcile when there is time."""
         for key in keys:
             if key in self._busy:
-                self.add(key)  # what is decided now may not know yet
+                self.add(key)  # the present decision may not know the change yet
             elif key not in self._dirty:
                 self._swept[key] = None
                 self._wake_taker()
@@ -85,7 +86,7 @@ class WorkQueue:
         self._holds[namespace] += 1
 
     def release(self, namespace: str) -> None:
-        """Release the keys of a namespace, if nobody else holds it."""
+        """Release the keys of a namespace, unless it is still held by another caller."""
         self._holds[namespace] -= 1
         if self._holds[namespace] <= 0:
             del self._holds[namespace]
@@ -93,14 +94,14 @@ class WorkQueue:
                 self._queue(key)
 
     async def take(self) -> Key:
-        """Wait for a key whose turn it is. Say `done` afterwards."""
+        """Wait for a key whose turn it is. The caller calls `done` afterwards."""
         while self._paused or (key := self._next()) is None:
             taker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._takers.append(taker)
             try:
                 await taker
             except asyncio.CancelledError:
-                self._wake_taker()  # the turn may have been given to who is leaving
+                self._wake_taker()  # the turn may have been given to the taker that leaves
                 raise
         return self._start(key)
 
@@ -113,11 +114,11 @@ class WorkQueue:
             self._queue(key)
 
     def pause(self) -> None:
-        """Give out no key from now on."""
+        """Hand out no key from now on."""
         self._paused = True
 
     def resume(self) -> None:
-        """Give out keys again."""
+        """Hand out keys again."""
         self._paused = False
         for _ in tuple(self._takers):
             self._wake_taker()
@@ -137,7 +138,7 @@ class WorkQueue:
 
     def _pop(self) -> Key:
         self._turns += 1
-        if self._swept and (not self._line or self._turns % SHARE == 0):
+        if self._swept and (not self._line or self._turns % MAX_TURNS_PER_SWEPT_KEY == 0):
             return self._swept.popitem(last=False)[0]
         return self._line.popleft()
 

@@ -8,14 +8,18 @@ from typing import Any
 import pytest
 
 from grctl.kube import LEASES, Api, Connection, UnreachableError
-from grctl_operator.runtime.leader.leadership import Leadership, LeadershipLostError, now
-from grctl_operator.runtime.leader.lease import Candidate, Timing
+from grctl_operator.runtime.leader.leadership import (
+    Leadership,
+    LeadershipLostError,
+    seconds_since_boot,
+)
+from grctl_operator.runtime.leader.lease import Candidate, LeaseTiming
 from grctl_operator.runtime.outage import StoreRestoredError
 from tests.runtime.conftest import PATIENCE, Cluster, Json
 
 NAME = "the-lease"
-BRIEF = Timing(duration=1.0, deadline=0.7, every=0.1)
-EAGER = Timing(every=0.1)
+BRIEF = LeaseTiming(duration=1.0, deadline=0.7, every=0.1)
+EAGER = LeaseTiming(every=0.1)
 WORKERS = 3
 
 
@@ -26,7 +30,7 @@ class Clock:
         self.ahead = 0.0
 
     def __call__(self) -> float:
-        return now() + self.ahead
+        return seconds_since_boot() + self.ahead
 
 
 class Diary:
@@ -69,7 +73,7 @@ class Diary:
 class Operator:
     """As much of an operator as there is about leading."""
 
-    def __init__(self, api: Api, namespace: str, name: str, timing: Timing) -> None:
+    def __init__(self, api: Api, namespace: str, name: str, timing: LeaseTiming) -> None:
         self.clock = Clock()
         self.diary = Diary()
         url = f"http://{name}:8700"
@@ -93,7 +97,7 @@ class Operator:
 
 @asynccontextmanager
 async def operator(
-    cluster: Cluster, name: str, timing: Timing = BRIEF, api: Api | None = None
+    cluster: Cluster, name: str, timing: LeaseTiming = BRIEF, api: Api | None = None
 ) -> AsyncIterator[Operator]:
     made = Operator(api or cluster.api, cluster.namespace, name, timing)
     try:
@@ -105,7 +109,7 @@ async def operator(
 
 @asynccontextmanager
 async def leader(
-    cluster: Cluster, name: str, timing: Timing = BRIEF, api: Api | None = None
+    cluster: Cluster, name: str, timing: LeaseTiming = BRIEF, api: Api | None = None
 ) -> AsyncIterator[Operator]:
     async with operator(cluster, name, timing, api) as made:
         await made.diary.until("taken")
@@ -122,7 +126,7 @@ async def until_renewed(cluster: Cluster) -> None:
 
 
 async def test_a_lease_that_nobody_has_is_taken_at_once(cluster: Cluster) -> None:
-    async with leader(cluster, "one", Timing()) as one:
+    async with leader(cluster, "one", LeaseTiming()) as one:
         item = await lease(cluster)
         assert one.leadership.leading
     assert item["spec"]["holderIdentity"] == "one"
@@ -131,22 +135,22 @@ async def test_a_lease_that_nobody_has_is_taken_at_once(cluster: Cluster) -> Non
 
 
 async def test_who_stands_by_knows_where_the_leader_is_and_may_not_write(cluster: Cluster) -> None:
-    async with leader(cluster, "one", Timing()), operator(cluster, "two") as two:
+    async with leader(cluster, "one", LeaseTiming()), operator(cluster, "two") as two:
         await two.diary.until("leader http://one:8700")
         await asyncio.wait_for(two.leadership.tried.wait(), PATIENCE)
         assert not two.leadership.leading
 
 
 async def test_a_released_lease_is_the_next_ones_at_once(cluster: Cluster) -> None:
-    async with leader(cluster, "one", Timing()) as one, operator(cluster, "two") as two:
+    async with leader(cluster, "one", LeaseTiming()) as one, operator(cluster, "two") as two:
         await two.diary.until("leader http://one:8700")
         await one.dies()
         await one.leadership.release()
         assert not one.leadership.leading
-        began = now()
+        began = seconds_since_boot()
         await two.diary.until("taken")
         assert two.diary.workers == WORKERS
-    assert now() - began < Timing().duration / 2
+    assert seconds_since_boot() - began < LeaseTiming().duration / 2
     assert two.diary.lines == ["leader http://one:8700", "leader None", "taken"]
 
 
@@ -168,19 +172,19 @@ async def test_a_holder_goes_on_holding(cluster: Cluster) -> None:
 
 
 async def test_who_finds_the_lease_in_its_own_name_takes_it_at_once(cluster: Cluster) -> None:
-    async with leader(cluster, "one", Timing()) as one:
+    async with leader(cluster, "one", LeaseTiming()) as one:
         await one.dies()
-        began = now()
-        async with leader(cluster, "one", Timing()):
-            assert now() - began < Timing().duration / 2
+        began = seconds_since_boot()
+        async with leader(cluster, "one", LeaseTiming()):
+            assert seconds_since_boot() - began < LeaseTiming().duration / 2
             assert (await lease(cluster))["spec"]["leaseTransitions"] == 1
 
 
 async def test_a_process_that_was_stopped_for_long_knows_it_before_it_does_anything(
     cluster: Cluster,
 ) -> None:
-    async with leader(cluster, "one", Timing()) as one:
-        one.clock.ahead += Timing().deadline
+    async with leader(cluster, "one", LeaseTiming()) as one:
+        one.clock.ahead += LeaseTiming().deadline
         assert not one.leadership.leading
 
 
@@ -194,7 +198,7 @@ async def test_a_process_that_was_stopped_ends_when_another_leads(cluster: Clust
 
 
 async def test_two_processes_of_one_identity_are_told_apart(cluster: Cluster) -> None:
-    async with leader(cluster, "one", EAGER) as one, leader(cluster, "one", Timing()):
+    async with leader(cluster, "one", EAGER) as one, leader(cluster, "one", LeaseTiming()):
         with pytest.raises(LeadershipLostError, match="by one in term 1, and was ours in term 0"):
             await asyncio.wait_for(one.task, PATIENCE)
 
@@ -249,10 +253,10 @@ async def test_who_does_not_hold_the_lease_releases_nothing(cluster: Cluster) ->
 
 
 async def test_who_stands_by_is_told_of_a_leader_that_was_started_again(cluster: Cluster) -> None:
-    async with leader(cluster, "one", Timing()) as one, operator(cluster, "two") as two:
+    async with leader(cluster, "one", LeaseTiming()) as one, operator(cluster, "two") as two:
         await two.diary.until("leader http://one:8700")
         await one.dies()
-        async with leader(cluster, "one", Timing()):
+        async with leader(cluster, "one", LeaseTiming()):
             await two.diary.until("leader http://one:8700", times=2)
 
 

@@ -8,8 +8,8 @@ from grctl_operator.runtime.leader.lease import (
     DURATION,
     RENEW_EVERY,
     Candidate,
+    LeaseTiming,
     Sighting,
-    Timing,
     released,
     renewed,
     taken,
@@ -29,7 +29,7 @@ def stored(body: Json, version: int) -> Json:
 
 
 def held(by: Candidate = ONE, version: int = 1) -> Json:
-    return stored(taken(NOTHING, by, NOON, Timing()), version)
+    return stored(taken(NOTHING, by, NOON, LeaseTiming()), version)
 
 
 def test_a_holder_stops_writing_before_others_may_begin() -> None:
@@ -55,7 +55,7 @@ def test_a_renewal_begins_the_wait_anew_and_the_same_version_does_not() -> None:
 
 
 def test_the_duration_is_what_the_holder_says() -> None:
-    slow = stored(taken(NOTHING, ONE, NOON, Timing(duration=60.0)), 1)
+    slow = stored(taken(NOTHING, ONE, NOON, LeaseTiming(duration=60.0)), 1)
     assert Sighting(slow, 100.0).free_in("two", now=100.0) == 60.0
 
 
@@ -70,7 +70,7 @@ def test_a_lease_in_ones_own_name_may_be_taken_at_once() -> None:
 
 def test_who_takes_a_lease_names_itself_and_begins_a_term() -> None:
     first = Sighting(held(ONE), 100.0)
-    second = Sighting(stored(taken(first, TWO, NOON, Timing()), 2), 200.0)
+    second = Sighting(stored(taken(first, TWO, NOON, LeaseTiming()), 2), 200.0)
     assert (first.holder, first.url, first.serves, first.term) == ("one", ONE.url, "all", 0)
     assert (second.holder, second.url, second.serves, second.term) == ("two", TWO.url, "all", 1)
 
@@ -78,7 +78,7 @@ def test_who_takes_a_lease_names_itself_and_begins_a_term() -> None:
 def test_taking_a_lease_keeps_what_others_wrote_on_it_and_names_the_version() -> None:
     item = held(ONE, version=7)
     item["metadata"]["annotations"]["team"] = "payments"
-    body = taken(Sighting(item, 0.0), TWO, NOON, Timing())
+    body = taken(Sighting(item, 0.0), TWO, NOON, LeaseTiming())
     assert body["metadata"]["annotations"]["team"] == "payments"
     assert body["metadata"]["resourceVersion"] == "7"
     assert item["spec"]["holderIdentity"] == "one"
@@ -95,7 +95,7 @@ def test_a_renewal_changes_the_stamp_and_the_count_of_workers_and_nothing_else()
 
 def test_who_takes_a_lease_learns_how_many_workers_there_were_and_says_so_until_it_renews() -> None:
     first = Sighting(stored(renewed(held(), NOON, 3), 2), 100.0)
-    second = Sighting(stored(taken(first, TWO, NOON, Timing()), 3), 110.0)
+    second = Sighting(stored(taken(first, TWO, NOON, LeaseTiming()), 3), 110.0)
     assert (NOTHING.workers, first.workers, second.workers) == (None, 3, 3)
 
 

@@ -15,7 +15,7 @@ from grctl.models import RunPhase
 from grctl.models.directive import WaitForEvent
 from grctl.models.wire import CONNECT_PATH, UNREACHABLE, Goodbye, Hello, encode, from_operator
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.leader.leadership import LeadershipLostError, now
+from grctl_operator.runtime.leader.leadership import LeadershipLostError, seconds_since_boot
 from grctl_operator.runtime.leader.lease import DURATION
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.settings import LEASE_NAME, Settings
@@ -290,11 +290,11 @@ async def test_an_outcome_is_not_committed_by_who_may_not_write_and_is_when_it_m
         await cluster.start("order-1")
         execute = await worker.executes()
         errors = refused(operator)
-        operator.leadership._now = lambda: now() + DURATION  # as after a SIGSTOP
+        operator.leadership._now = lambda: seconds_since_boot() + DURATION  # as after a SIGSTOP
         await worker.succeeds(execute, WaitForEvent())
         await until(lambda: refused(operator) > errors)
         before = await cluster.run("order-1")
-        operator.leadership._now = now
+        operator.leadership._now = seconds_since_boot
         after = await cluster.until_phase("order-1", "WaitEvent")
     assert "commits" not in before["status"]
     assert after["status"]["commits"] == 1

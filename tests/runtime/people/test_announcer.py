@@ -210,7 +210,7 @@ async def test_core_events_that_fail_or_hang_hold_up_no_other_namespace_and_are_
 ) -> None:
     for name, seconds in (("LINGER_S", 0.01), ("WRITE_BUDGET_S", 0.05)):
         monkeypatch.setattr(module, name, seconds)
-    monkeypatch.setattr(outage, "LONGEST", 0.001)
+    monkeypatch.setattr(outage, "LONGEST_API_PAUSE_S", 0.001)
     webhook = Webhook(cluster.api, "bad")
     webhook.error = failure
     monkeypatch.setattr(cluster.api, "create", webhook.create)

@@ -14,7 +14,7 @@ from grctl.kube import (
     NotFoundError,
     UnreachableError,
 )
-from grctl_operator.runtime.outage import LONGEST, Outage, StoreRestoredError
+from grctl_operator.runtime.outage import LONGEST_API_PAUSE_S, Outage, StoreRestoredError
 from grctl_operator.runtime.watch.list_watch import SILENCE_GRAIN_SHARE, ListWatch
 from grctl_operator.runtime.watch.lists import PAGE_SIZE, list_all
 from tests.runtime.conftest import PATIENCE
@@ -206,7 +206,7 @@ async def test_a_request_is_tried_again_after_an_error_that_may_pass(error: Exce
 async def test_pauses_grow_to_a_limit_and_start_anew_after_a_success() -> None:
     away = [UnreachableError("refused")] * 12
     _, pauses, _ = await played(Script([*away, page(5)], [[UnreachableError("reset")]]))
-    assert max(pauses) <= LONGEST
+    assert max(pauses) <= LONGEST_API_PAUSE_S
     assert pauses[10] > 10 * pauses[0]
     assert pauses[12] < 1
 
@@ -227,7 +227,7 @@ async def test_the_log_of_missing_resources_says_how_to_install_them(
 async def test_a_refusal_for_good_is_tried_again_too(monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = InvalidError(400, "BadRequest", "field label not supported: status.phase")
     recorder, script, at_end = Recorder(), Script([refusal, refusal, page(5)], []), asyncio.Event()
-    monkeypatch.setattr("grctl_operator.runtime.outage.FIRST", 0.001)
+    monkeypatch.setattr("grctl_operator.runtime.outage.FIRST_API_PAUSE_S", 0.001)
     monkeypatch.setattr(recorder, "on_list", lambda _revision: at_end.set())
     watching = asyncio.create_task(
         ListWatch(script, "/things", recorder, on_restart=recorder.restarts.append).run()

@@ -100,7 +100,7 @@ class Forbidding(Api):
 @pytest.fixture
 def forbidding(monkeypatch: pytest.MonkeyPatch) -> type[Forbidding]:
     monkeypatch.setattr("grctl_operator.runtime.operator.Api", Forbidding)
-    monkeypatch.setattr("grctl_operator.runtime.outage.FIRST", 0.01)
+    monkeypatch.setattr("grctl_operator.runtime.outage.FIRST_API_PAUSE_S", 0.01)
     return Forbidding
 
 

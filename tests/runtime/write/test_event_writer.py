@@ -21,7 +21,7 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HANDLED = {"phase": "Processed", "reason": "Handled"}
 
 
-class Desk:
+class WriterParts:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.key = Key(cluster.namespace, "order-1")
@@ -73,15 +73,15 @@ def settling(event: Json, phase: EventPhase = EventPhase.PROCESSED) -> Settle:
 
 
 @pytest.fixture
-def desk(cluster: Cluster) -> Desk:
-    return Desk(cluster)
+def parts(cluster: Cluster) -> WriterParts:
+    return WriterParts(cluster)
 
 
-async def test_a_settled_event_says_all_that_became_of_it(desk: Desk) -> None:
-    sent = await desk.cluster.send("order-1", "approve")
-    desk.cache.on_change("ADDED", sent)
-    await desk.settle(sent)
-    (event,) = await desk.events()
+async def test_a_settled_event_says_how_it_ended(parts: WriterParts) -> None:
+    sent = await parts.cluster.send("order-1", "approve")
+    parts.cache.on_change("ADDED", sent)
+    await parts.settle(sent)
+    (event,) = await parts.events()
     status = event["status"]
     conditions = {each["type"]: each["status"] for each in status.pop("conditions")}
     assert status == {
@@ -104,69 +104,69 @@ def test_a_rejected_event_is_stalled() -> None:
     assert conditions == {"Succeeded": "False", "Stalled": "True"}
 
 
-async def test_the_cache_knows_it_settled_when_the_run_is_woken(desk: Desk) -> None:
-    sent = await desk.cluster.send("order-1", "approve")
-    desk.cache.on_change("ADDED", sent)
-    await desk.settle(sent)
-    assert len(desk.cache) == 0
-    assert desk.cache.on_change("ADDED", sent) is None  # late news do not bring it back
+async def test_the_cache_knows_an_event_settled_when_its_run_is_woken(parts: WriterParts) -> None:
+    sent = await parts.cluster.send("order-1", "approve")
+    parts.cache.on_change("ADDED", sent)
+    await parts.settle(sent)
+    assert len(parts.cache) == 0
+    assert parts.cache.on_change("ADDED", sent) is None  # late news do not bring it back
 
 
-async def test_settling_twice_at_once_is_one_write(desk: Desk) -> None:
-    sent = await desk.cluster.send("order-1", "approve")
-    desk.cache.on_change("ADDED", sent)
-    desk.writer.settle(desk.key, settling(sent))
-    await desk.settle(sent)
-    assert desk.metrics.value("grctl_events_settled_total", **HANDLED) == 1
+async def test_settling_twice_at_once_is_one_write(parts: WriterParts) -> None:
+    sent = await parts.cluster.send("order-1", "approve")
+    parts.cache.on_change("ADDED", sent)
+    parts.writer.settle(parts.key, settling(sent))
+    await parts.settle(sent)
+    assert parts.metrics.value("grctl_events_settled_total", **HANDLED) == 1
 
 
-async def test_an_event_touched_meanwhile_is_settled_all_the_same(desk: Desk) -> None:
-    sent = await desk.cluster.send("order-1", "approve")
-    desk.cache.on_change("ADDED", sent)
-    await desk.label(sent)
-    await desk.settle(sent)
-    (event,) = await desk.events()
+async def test_an_event_touched_meanwhile_is_settled_all_the_same(parts: WriterParts) -> None:
+    sent = await parts.cluster.send("order-1", "approve")
+    parts.cache.on_change("ADDED", sent)
+    await parts.label(sent)
+    await parts.settle(sent)
+    (event,) = await parts.events()
     assert event["status"]["phase"] == "Processed"
     assert event["metadata"]["labels"] == {"seen": "yes"}
 
 
-async def test_a_kept_place_is_in_the_status_and_stays_there(desk: Desk) -> None:
-    sent = await desk.cluster.send("order-1", "approve")
-    desk.cache.on_change("ADDED", sent)
-    desk.cache.on_change("MODIFIED", await desk.label(sent))
-    (moved,) = desk.cache.get_view(desk.key)
-    assert desk.cache.get_view(desk.key).moved == (moved,)
-    await desk.writer.keep_place(desk.key, moved)
-    await desk.woken()
-    (kept,) = desk.cache.get_view(desk.key)
-    assert not desk.cache.get_view(desk.key).moved
+async def test_a_kept_place_is_in_the_status_and_stays_there(parts: WriterParts) -> None:
+    sent = await parts.cluster.send("order-1", "approve")
+    parts.cache.on_change("ADDED", sent)
+    parts.cache.on_change("MODIFIED", await parts.label(sent))
+    (moved,) = parts.cache.get_view(parts.key)
+    assert parts.cache.get_view(parts.key).moved == (moved,)
+    await parts.writer.keep_place(parts.key, moved)
+    await parts.woken()
+    (kept,) = parts.cache.get_view(parts.key)
+    assert not parts.cache.get_view(parts.key).moved
     assert kept.place == moved.place
-    await desk.settle(sent)
-    (event,) = await desk.events()
+    await parts.settle(sent)
+    (event,) = await parts.events()
     assert event["status"]["place"] == int(sent["metadata"]["resourceVersion"])
     assert event["status"]["phase"] == "Processed"
 
 
-async def test_an_event_settled_before_is_left_as_it_is(desk: Desk) -> None:
-    sent = await desk.cluster.send("order-1", "approve")
-    await desk.settle(sent)
-    await desk.settle(sent, EventPhase.REJECTED)
-    (event,) = await desk.events()
+async def test_an_event_settled_before_is_left_as_it_is(parts: WriterParts) -> None:
+    sent = await parts.cluster.send("order-1", "approve")
+    await parts.settle(sent)
+    await parts.settle(sent, EventPhase.REJECTED)
+    (event,) = await parts.events()
     assert event["status"]["phase"] == "Processed"
 
 
-async def test_an_event_that_is_gone_needs_no_write(desk: Desk) -> None:
-    sent = await desk.cluster.send("order-1", "approve")
-    desk.cache.on_change("ADDED", sent)
-    path = EVENTS.path(desk.cluster.namespace, sent["metadata"]["name"])
-    await desk.cluster.api.delete(path)
-    await desk.settle(sent)
-    assert len(desk.cache) == 0
-    assert await desk.events() == []
+async def test_an_event_that_is_gone_needs_no_write(parts: WriterParts) -> None:
+    sent = await parts.cluster.send("order-1", "approve")
+    parts.cache.on_change("ADDED", sent)
+    path = EVENTS.path(parts.cluster.namespace, sent["metadata"]["name"])
+    await parts.cluster.api.delete(path)
+    await parts.settle(sent)
+    assert len(parts.cache) == 0
+    assert await parts.events() == []
 
 
 async def test_a_settlement_that_is_refused_for_good_is_not_tried_at_every_reconcile(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    parts: WriterParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = asyncio.Event()
     tries = []
@@ -176,30 +176,30 @@ async def test_a_settlement_that_is_refused_for_good_is_not_tried_at_every_recon
         refused.set()
         raise ApiError(500, "", "etcdserver: request is too large")
 
-    monkeypatch.setattr(desk.cluster.api, "replace", refuse)
-    monkeypatch.setattr(event_writer, "AFTER_REFUSAL", 0.05)
-    sent = await desk.cluster.send("order-1", "approve")
-    desk.cache.on_change("ADDED", sent)
-    desk.writer.settle(desk.key, settling(sent))
+    monkeypatch.setattr(parts.cluster.api, "replace", refuse)
+    monkeypatch.setattr(event_writer, "PAUSE_AFTER_REFUSAL_S", 0.05)
+    sent = await parts.cluster.send("order-1", "approve")
+    parts.cache.on_change("ADDED", sent)
+    parts.writer.settle(parts.key, settling(sent))
     await refused.wait()
     for _ in range(10):
-        desk.writer.settle(desk.key, settling(sent))
+        parts.writer.settle(parts.key, settling(sent))
         await asyncio.sleep(0)
     assert len(tries) == 1
     monkeypatch.undo()
-    await desk.woken()
-    await desk.settle(sent)
-    (event,) = await desk.events()
+    await parts.woken()
+    await parts.settle(sent)
+    (event,) = await parts.events()
     assert event["status"]["phase"] == "Processed"
 
 
-async def test_another_event_of_the_name_is_not_touched(desk: Desk) -> None:
-    sent = await desk.cluster.send("order-1", "approve", name="approve-1")
-    desk.cache.on_change("ADDED", sent)
-    await desk.cluster.api.delete(EVENTS.path(desk.cluster.namespace, "approve-1"))
-    again = await desk.cluster.send("order-1", "approve", name="approve-1")
-    await desk.settle(sent)
-    (event,) = await desk.events()
+async def test_another_event_of_the_name_is_not_touched(parts: WriterParts) -> None:
+    sent = await parts.cluster.send("order-1", "approve", name="approve-1")
+    parts.cache.on_change("ADDED", sent)
+    await parts.cluster.api.delete(EVENTS.path(parts.cluster.namespace, "approve-1"))
+    again = await parts.cluster.send("order-1", "approve", name="approve-1")
+    await parts.settle(sent)
+    (event,) = await parts.events()
     assert event["metadata"]["resourceVersion"] == again["metadata"]["resourceVersion"]
 
 
@@ -226,23 +226,23 @@ class Webhook:
 
 
 @pytest.fixture
-async def webhook(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Webhook:
+async def webhook(parts: WriterParts, monkeypatch: pytest.MonkeyPatch) -> Webhook:
     """It is over namespace `bad`, where 70 events of 70 runs are to be settled."""
-    monkeypatch.setattr(lingering, "LINGER_S", 0.01)
-    monkeypatch.setattr(outage, "FIRST", 0.01)
-    made = Webhook(desk.cluster.api, "bad")
-    monkeypatch.setattr(desk.cluster.api, "replace", made.replace)
+    monkeypatch.setattr(lingering, "LINGERS_AFTER_S", 0.01)
+    monkeypatch.setattr(outage, "FIRST_API_PAUSE_S", 0.01)
+    made = Webhook(parts.cluster.api, "bad")
+    monkeypatch.setattr(parts.cluster.api, "replace", made.replace)
     return made
 
 
-def flood(desk: Desk) -> None:
+def flood(parts: WriterParts) -> None:
     for number in range(70):
         item = {"metadata": {"uid": f"u{number}", "name": f"e{number}", "namespace": "bad"}}
         item["metadata"] |= {"resourceVersion": "5", "creationTimestamp": "2026-11-23T12:00:00Z"}
-        desk.cache.on_change(
+        parts.cache.on_change(
             "ADDED", {**item, "spec": {"workflowId": f"r{number}", "eventName": "a"}}
         )
-        desk.writer.settle(Key("bad", f"r{number}"), settling(item))
+        parts.writer.settle(Key("bad", f"r{number}"), settling(item))
 
 
 FAILURES = [
@@ -254,36 +254,36 @@ FAILURES = [
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-async def test_a_namespace_where_no_write_succeeds_holds_up_nobody_else(
-    desk: Desk, webhook: Webhook, failure: Exception | None
+async def test_a_namespace_where_no_write_succeeds_holds_up_no_other(
+    parts: WriterParts, webhook: Webhook, failure: Exception | None
 ) -> None:
     webhook.error = failure
-    flood(desk)
+    flood(parts)
     await webhook.tried.wait()
     for _ in range(20):
-        sent = await desk.cluster.send("order-1", "approve")
-        desk.cache.on_change("ADDED", sent)
+        sent = await parts.cluster.send("order-1", "approve")
+        parts.cache.on_change("ADDED", sent)
         async with asyncio.timeout(PATIENCE):
-            await desk.settle(sent)
-    assert desk.metrics.value("grctl_events_settled_total", **HANDLED) == 20
-    assert len(desk.writer.under_way) == 70
+            await parts.settle(sent)
+    assert parts.metrics.value("grctl_events_settled_total", **HANDLED) == 20
+    assert len(parts.writer.under_way) == 70
     assert not failure or webhook.tries < 70  # they are tried again later each time
-    for each in desk.writer.under_way:
+    for each in parts.writer.under_way:
         each.cancel()
 
 
-async def test_what_failed_is_settled_when_the_namespace_is_well(
-    desk: Desk, webhook: Webhook, caplog: pytest.LogCaptureFixture
+async def test_an_event_whose_write_failed_is_settled_when_the_namespace_is_well(
+    parts: WriterParts, webhook: Webhook, caplog: pytest.LogCaptureFixture
 ) -> None:
-    webhook._prefix = f"/namespaces/{desk.cluster.namespace}/"
+    webhook._prefix = f"/namespaces/{parts.cluster.namespace}/"
     webhook.error = FAILURES[0]
-    sent = await desk.cluster.send("order-1", "approve")
-    desk.cache.on_change("ADDED", sent)
-    desk.writer.settle(desk.key, settling(sent))
+    sent = await parts.cluster.send("order-1", "approve")
+    parts.cache.on_change("ADDED", sent)
+    parts.writer.settle(parts.key, settling(sent))
     await webhook.tried.wait()
     webhook.error = None
     webhook.hangs.set()
-    await desk.woken()
-    (event,) = await desk.events()
+    await parts.woken()
+    (event,) = await parts.events()
     assert event["status"]["phase"] == "Processed"
     assert caplog.messages.count("waiting for the API server") == 1

@@ -11,16 +11,16 @@ import pytest
 from grctl.kube import EVENTS, ApiError, UnreachableError
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.write import leftovers as module
-from grctl_operator.runtime.write.leftovers import KEPT, Leftovers
+from grctl_operator.runtime.write.leftovers import ORPHANS_KEPT, Leftovers
 from tests.runtime.conftest import PATIENCE, Cluster, Json
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-OLD = NOON - KEPT
+OLD = NOON - ORPHANS_KEPT
 
 ALIKE = {"status": {"phase": "Rejected", "settledAt": "2026-11-22T12:00:00Z"}}
 
 
-class Yard:
+class LeftoversParts:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.metrics = Metrics()
@@ -51,81 +51,81 @@ class Yard:
 
 
 @pytest.fixture
-def yard(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Yard:
+def parts(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> LeftoversParts:
     monkeypatch.setattr(module, "FIRST_LOOK_S", 0.0)
     monkeypatch.setattr(module, "LOOK_EVERY_S", 0.01)
-    return Yard(cluster)
+    return LeftoversParts(cluster)
 
 
-async def test_what_was_rejected_without_a_run_goes_after_a_day_and_nothing_else(
-    yard: Yard,
+async def test_an_event_rejected_without_a_run_is_removed_after_a_day_and_no_other_is(
+    parts: LeftoversParts,
 ) -> None:
-    old = await yard.event(OLD)
+    old = await parts.event(OLD)
     stay = [
-        await yard.event(OLD + timedelta(seconds=1)),
-        await yard.event(OLD, runUid="a-run"),
-        await yard.event(OLD, phase="Processed"),
-        await yard.event(None, phase="Pending"),
+        await parts.event(OLD + timedelta(seconds=1)),
+        await parts.event(OLD, runUid="a-run"),
+        await parts.event(OLD, phase="Processed"),
+        await parts.event(None, phase="Pending"),
     ]
-    async with yard.looking():
-        await yard.until_removed(1)
-    assert await yard.names() == {each["metadata"]["name"] for each in stay}
-    assert old["metadata"]["name"] not in await yard.names()
+    async with parts.looking():
+        await parts.until_removed(1)
+    assert await parts.names() == {each["metadata"]["name"] for each in stay}
+    assert old["metadata"]["name"] not in await parts.names()
 
 
-async def test_what_stays_goes_when_its_time_has_come(yard: Yard) -> None:
+async def test_an_event_that_stays_is_removed_when_its_time_has_come(parts: LeftoversParts) -> None:
     for minutes in range(3):
-        await yard.event(OLD + timedelta(minutes=minutes + 1))
-    async with yard.looking():
-        yard.time += timedelta(minutes=3)
-        await yard.until_removed(3)
-    assert await yard.names() == set()
+        await parts.event(OLD + timedelta(minutes=minutes + 1))
+    async with parts.looking():
+        parts.time += timedelta(minutes=3)
+        await parts.until_removed(3)
+    assert await parts.names() == set()
 
 
 async def test_a_look_that_fails_is_made_again(
-    yard: Yard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    parts: LeftoversParts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    get, failures = yard.cluster.api.get, [UnreachableError("no answer")]
+    get, failures = parts.cluster.api.get, [UnreachableError("no answer")]
 
     async def away(path: str, params: Any = None, *, at_most: int | None = None) -> Json:
         if failures:
             raise failures.pop()
         return await get(path, params, at_most=at_most)
 
-    monkeypatch.setattr(yard.cluster.api, "get", away)
-    await yard.event(OLD)
-    async with yard.looking():
-        await yard.until_removed(1)
+    monkeypatch.setattr(parts.cluster.api, "get", away)
+    await parts.event(OLD)
+    async with parts.looking():
+        await parts.until_removed(1)
     assert "rejected events not removed" in caplog.messages
 
 
-async def test_nothing_is_asked_for_where_nothing_is_left(
-    yard: Yard, monkeypatch: pytest.MonkeyPatch
+async def test_a_namespace_without_leftovers_is_not_listed_again(
+    parts: LeftoversParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = asyncio.Event()
-    remove = yard.leftovers._remove_old
+    remove = parts.leftovers._remove_old
 
     async def look(scope: str | None) -> datetime | None:
         left = await remove(scope)
         looked.set()
         return left
 
-    monkeypatch.setattr(yard.leftovers, "_remove_old", look)
-    async with yard.looking():
+    monkeypatch.setattr(parts.leftovers, "_remove_old", look)
+    async with parts.looking():
         await asyncio.wait_for(looked.wait(), PATIENCE)
         await asyncio.sleep(0)
-        assert yard.leftovers._due == {}
-        yard.leftovers.note(yard.cluster.namespace)
-        assert list(yard.leftovers._due) == [yard.cluster.namespace]
+        assert parts.leftovers._due == {}
+        parts.leftovers.note(parts.cluster.namespace)
+        assert list(parts.leftovers._due) == [parts.cluster.namespace]
 
 
 async def test_a_namespace_where_nothing_may_be_removed_keeps_no_other_from_it(
-    yard: Yard, monkeypatch: pytest.MonkeyPatch
+    parts: LeftoversParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Clusterwide: the events of both are in one list."""
-    delete, tries = yard.cluster.api.delete, []
-    kept = await yard.event(OLD)
-    await yard.event(OLD)
+    delete, tries = parts.cluster.api.delete, []
+    kept = await parts.event(OLD)
+    await parts.event(OLD)
 
     async def denied(path: str, *arguments: Any, **more: Any) -> Json:
         tries.append(path)
@@ -133,13 +133,13 @@ async def test_a_namespace_where_nothing_may_be_removed_keeps_no_other_from_it(
             raise ApiError(403, "Forbidden", "denied by a webhook")
         return await delete(path, *arguments, **more)
 
-    monkeypatch.setattr(yard.cluster.api, "delete", denied)
+    monkeypatch.setattr(parts.cluster.api, "delete", denied)
     elsewhere = {"metadata": {**kept["metadata"], "namespace": "elsewhere"}, **ALIKE}
 
     async def both(*_: Any, **__: Any) -> AsyncIterator[Json]:
-        yield {"items": [kept, elsewhere, *(await yard.cluster.events())]}
+        yield {"items": [kept, elsewhere, *(await parts.cluster.events())]}
 
     monkeypatch.setattr(module, "list_pages", both)
-    await yard.leftovers._remove_old(None)
-    assert len([path for path in tries if yard.cluster.namespace in path]) == 1
+    await parts.leftovers._remove_old(None)
+    assert len([path for path in tries if parts.cluster.namespace in path]) == 1
     assert any("/namespaces/elsewhere/" in path for path in tries)

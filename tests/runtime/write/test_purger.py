@@ -12,11 +12,11 @@ from grctl.models import WorkflowRun
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime import outage
 from grctl_operator.runtime.work_queue import WorkQueue
-from grctl_operator.runtime.write.purger import FEW, Purger
+from grctl_operator.runtime.write.purger import MAX_RUNS_PURGED_ONE_BY_ONE, Purger
 from tests.runtime.conftest import PATIENCE, Cluster, Json
 
 
-class Yard:
+class PurgerParts:
     """A purger, and the looks at all events of a namespace that it costs."""
 
     def __init__(self, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,56 +72,60 @@ def deleted(name: str, version: int = 7, **counted: int) -> WorkflowRun:
 
 
 @pytest.fixture
-async def yard(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Yard:
-    monkeypatch.setattr(outage, "FIRST", 0.001)
-    return Yard(cluster, monkeypatch)
+async def parts(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> PurgerParts:
+    monkeypatch.setattr(outage, "FIRST_API_PAUSE_S", 0.001)
+    return PurgerParts(cluster, monkeypatch)
 
 
-async def test_a_run_without_events_costs_no_look(yard: Yard) -> None:
-    assert yard.purger.purge(Key(yard.cluster.namespace, "order-1"), deleted("order-1"))
-    assert not yard.looks
+async def test_a_run_without_events_costs_no_look(parts: PurgerParts) -> None:
+    assert parts.purger.purge(Key(parts.cluster.namespace, "order-1"), deleted("order-1"))
+    assert not parts.looks
 
 
-async def test_a_run_is_looked_for_by_the_phases_that_it_counted(yard: Yard) -> None:
+async def test_a_run_is_looked_for_by_the_phases_that_it_counted(parts: PurgerParts) -> None:
     for phase in ("Processed", "Rejected", None):
-        await yard.event("order-1", phase)
-    await yard.event("order-2", "Processed")
-    await yard.purged(deleted("order-1", processed=1, rejected=1))
-    assert await yard.left() == [("order-1", "Pending"), ("order-2", "Processed")]
-    assert yard.looks.total() == 2
+        await parts.event("order-1", phase)
+    await parts.event("order-2", "Processed")
+    await parts.purged(deleted("order-1", processed=1, rejected=1))
+    assert await parts.left() == [("order-1", "Pending"), ("order-2", "Processed")]
+    assert parts.looks.total() == 2
 
 
-async def test_runs_that_are_deleted_together_share_one_list(yard: Yard) -> None:
-    runs = [f"order-{number}" for number in range(FEW + 5)]
+async def test_runs_that_are_deleted_together_share_one_list(parts: PurgerParts) -> None:
+    runs = [f"order-{number}" for number in range(MAX_RUNS_PURGED_ONE_BY_ONE + 5)]
     for name in runs:
-        await yard.event(name, "Processed")
-        await yard.event(name, None)
-    await yard.event("other", "Processed")
-    await yard.purged(*(deleted(name, processed=1) for name in runs))
-    assert await yard.left() == [*((name, "Pending") for name in runs), ("other", "Processed")]
-    assert yard.looks.total() == 1
+        await parts.event(name, "Processed")
+        await parts.event(name, None)
+    await parts.event("other", "Processed")
+    await parts.purged(*(deleted(name, processed=1) for name in runs))
+    assert await parts.left() == [*((name, "Pending") for name in runs), ("other", "Processed")]
+    assert parts.looks.total() == 1
 
 
-async def test_what_fails_is_tried_again_until_the_events_are_gone(yard: Yard) -> None:
-    yard.failures = [ApiError(500, "", "trouble"), ApiError(403, "Forbidden", "denied")]
-    await yard.event("order-1", "Processed")
-    await yard.purged(deleted("order-1", processed=1))
-    assert await yard.left() == []
+async def test_a_failed_removal_is_tried_again_until_the_events_are_gone(
+    parts: PurgerParts,
+) -> None:
+    parts.failures = [ApiError(500, "", "trouble"), ApiError(403, "Forbidden", "denied")]
+    await parts.event("order-1", "Processed")
+    await parts.purged(deleted("order-1", processed=1))
+    assert await parts.left() == []
 
 
-async def test_a_run_that_changed_meanwhile_is_looked_for_again(yard: Yard) -> None:
-    key = Key(yard.cluster.namespace, "order-1")
-    assert not yard.purger.purge(key, deleted("order-1", processed=1))
-    await yard.queue.take()
-    yard.queue.done(key)
-    assert not yard.purger.purge(key, deleted("order-1", version=8, processed=1, rejected=1))
-    await yard.queue.take()
-    assert yard.purger.purge(key, deleted("order-1", version=8, processed=1, rejected=1))
+async def test_a_run_that_changed_meanwhile_is_looked_for_again(parts: PurgerParts) -> None:
+    key = Key(parts.cluster.namespace, "order-1")
+    assert not parts.purger.purge(key, deleted("order-1", processed=1))
+    await parts.queue.take()
+    parts.queue.done(key)
+    assert not parts.purger.purge(key, deleted("order-1", version=8, processed=1, rejected=1))
+    await parts.queue.take()
+    assert parts.purger.purge(key, deleted("order-1", version=8, processed=1, rejected=1))
 
 
-async def test_a_run_whose_counts_cannot_be_read_is_looked_for_by_all_phases(yard: Yard) -> None:
+async def test_a_run_whose_counts_cannot_be_read_is_looked_for_by_all_phases(
+    parts: PurgerParts,
+) -> None:
     for phase in ("Processed", "Failed", "Rejected"):
-        await yard.event("order-1", phase)
+        await parts.event("order-1", phase)
     run = deleted("order-1").model_copy(update={"unreadable": "events: not a mapping"})
-    await yard.purged(run)
-    assert await yard.left() == []
+    await parts.purged(run)
+    assert await parts.left() == []

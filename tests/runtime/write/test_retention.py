@@ -54,7 +54,7 @@ async def test_a_time_given_after_the_end_counts_from_the_end(cluster: Cluster) 
         await cluster.until_gone(RUNS, "order-1")
 
 
-async def test_an_operator_that_starts_late_deletes_what_expired_meanwhile(
+async def test_an_operator_that_starts_late_deletes_runs_that_expired_meanwhile(
     cluster: Cluster,
 ) -> None:
     async with (
@@ -84,7 +84,7 @@ async def test_only_the_newest_settled_events_stay(cluster: Cluster) -> None:
     assert operator.metrics.value("grctl_events_removed_total") == 3
 
 
-async def test_a_finished_run_that_keeps_none_is_left_without_events(cluster: Cluster) -> None:
+async def test_a_finished_run_that_keeps_no_event_is_left_without_events(cluster: Cluster) -> None:
     async with (
         operating(cluster) as operator,
         connected(operator.port, greeting(cluster)) as worker,
@@ -99,7 +99,7 @@ async def test_a_finished_run_that_keeps_none_is_left_without_events(cluster: Cl
             await cluster.until_gone(EVENTS, event["metadata"]["name"])
 
 
-async def test_an_operator_that_starts_removes_what_is_too_much(cluster: Cluster) -> None:
+async def test_an_operator_that_starts_removes_surplus_events(cluster: Cluster) -> None:
     async with (
         operating(cluster) as operator,
         connected(operator.port, greeting(cluster)) as worker,
@@ -117,7 +117,7 @@ async def test_an_operator_that_starts_removes_what_is_too_much(cluster: Cluster
 async def test_removing_costs_no_list_per_event(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trimmer, "SHARE", 1.0)
+    monkeypatch.setattr(trimmer, "TRIM_SURPLUS_RATIO", 1.0)
     get, lists = Api.get, []
 
     async def counting(

@@ -35,7 +35,7 @@ class Writers:
             await asyncio.sleep(0)
 
 
-async def test_so_many_have_a_turn_at_a_time_and_no_more() -> None:
+async def test_no_more_writes_than_the_limit_have_a_turn_at_a_time() -> None:
     writers = Writers(limit=2)
     for number in range(4):
         await writers.ask(FLOODED, f"write {number}")
@@ -57,7 +57,7 @@ async def test_a_run_with_much_to_write_lets_the_others_go_between() -> None:
     ]  # fmt: skip
 
 
-async def test_who_leaves_the_line_takes_no_turn_along() -> None:
+async def test_a_write_that_leaves_the_line_takes_no_turn_along() -> None:
     writers = Writers(limit=1)
     await writers.ask(FLOODED, "first")
     leaving = await writers.ask(OTHER, "leaving")
@@ -67,7 +67,7 @@ async def test_who_leaves_the_line_takes_no_turn_along() -> None:
     assert writers.began == ["first", "last"]
 
 
-async def test_a_turn_that_was_given_to_who_is_leaving_is_passed_on() -> None:
+async def test_a_turn_that_was_given_to_a_leaving_write_is_passed_on() -> None:
     writers = Writers(limit=1)
     async with writers.turns.taken(FLOODED):
         leaving = await writers.ask(OTHER, "leaving")
@@ -79,7 +79,7 @@ async def test_a_turn_that_was_given_to_who_is_leaving_is_passed_on() -> None:
     assert writers.began == ["last"]
 
 
-async def test_when_all_are_done_a_turn_is_free_at_once() -> None:
+async def test_a_turn_is_free_at_once_when_all_writes_are_done() -> None:
     writers = Writers(limit=1)
     for name in ("one", "two"):
         await writers.ask(FLOODED, name)
@@ -103,20 +103,20 @@ async def test_a_namespace_with_many_runs_lets_the_others_go_between() -> None:
 async def test_writes_that_hang_in_one_namespace_leave_the_turns_to_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(lingering, "LINGER_S", 0.01)
+    monkeypatch.setattr(lingering, "LINGERS_AFTER_S", 0.01)
     writers = Writers(limit=2)
     for number in range(20):
         await writers.ask(Key("bad", f"run-{number}"), "bad")
     for number in range(3):
         async with asyncio.timeout(60), writers.turns.taken(OTHER):
             writers.began.append(f"good {number}")
-    assert writers.began.count("bad") == lingering.MOST_PER_SUSPECT
+    assert writers.began.count("bad") == lingering.MAX_WORK_PER_SUSPECT
     for _ in range(20):
         await writers.one_ends()
     assert writers.began.count("bad") == 20
 
 
-async def test_who_gives_its_turn_away_is_no_obstacle_to_its_own_namespace() -> None:
+async def test_a_write_that_gives_its_turn_away_does_not_hold_up_its_own_namespace() -> None:
     writers = Writers(limit=1)
     async with writers.turns.taken(FLOODED) as leave_turn:
         leave_turn()

@@ -27,13 +27,13 @@ from grctl.kube import (
 )
 from grctl_operator.runtime.leader.lease import (
     Candidate,
+    LeaseTiming,
     Sighting,
-    Timing,
     released,
     renewed,
     taken,
 )
-from grctl_operator.runtime.outage import FIRST, Outage, StoreRestoredError
+from grctl_operator.runtime.outage import FIRST_API_PAUSE_S, Outage, StoreRestoredError
 
 ATTEMPT = 2.0  # s: for one try, so that one lost answer does not cost the term
 RETRY = 0.5  # s
@@ -72,8 +72,8 @@ class Listener(Protocol):
         """Note that this operator leads still, or again; nobody else did meanwhile."""
 
 
-def now() -> float:
-    """Give seconds that go on while the machine sleeps, and never back."""
+def seconds_since_boot() -> float:
+    """Return seconds that go on while the machine sleeps, and never back."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
@@ -87,8 +87,8 @@ class Leadership:
         candidate: Who we are.
         listener: Who is told.
         workers: Counts the workers that are to be back before the next leader hands out old work.
-        timing: Durations; for tests.
-        now: A clock that goes on while the machine sleeps; for tests.
+        timing: The durations of the Lease.
+        now: A monotonic clock that goes on while the machine sleeps.
     """
 
     def __init__(
@@ -100,8 +100,8 @@ class Leadership:
         listener: Listener,
         *,
         workers: Callable[[], int],
-        timing: Timing = Timing(),  # noqa: B008  immutable
-        now: Callable[[], float] = now,
+        timing: LeaseTiming,
+        now: Callable[[], float],
     ) -> None:
         self.tried = asyncio.Event()
         """Set when it is known for the first time whether another operator leads."""
@@ -237,7 +237,7 @@ class Leadership:
                 except TimeoutError:
                     return
                 if change is None:
-                    await asyncio.sleep(FIRST)  # a server that ends each stream at once
+                    await asyncio.sleep(FIRST_API_PAUSE_S)  # a server that ends each stream at once
                     return
                 self._note(None if change["type"] == "DELETED" else change["object"])
 

@@ -31,7 +31,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class LeaseTiming:
     """Durations of a Lease, in seconds."""
 
     duration: float = DURATION
@@ -110,7 +110,7 @@ class Sighting:
         return (self.item or {"metadata": {}})["metadata"].get("annotations") or {}
 
 
-def taken(seen: Sighting, candidate: Candidate, at: datetime, timing: Timing) -> Json:
+def taken(seen: Sighting, candidate: Candidate, at: datetime, timing: LeaseTiming) -> Json:
     """Give the Lease with this candidate as its holder, in a new term."""
     body = deepcopy(seen.item) if seen.item else {"metadata": {}}
     annotations = body["metadata"].setdefault("annotations", {})

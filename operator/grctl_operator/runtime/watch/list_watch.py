@@ -29,7 +29,7 @@ from grctl.kube import (
     Resource,
     UnreachableError,
 )
-from grctl_operator.runtime.outage import FIRST, Outage, StoreRestoredError
+from grctl_operator.runtime.outage import FIRST_API_PAUSE_S, Outage, StoreRestoredError
 from grctl_operator.runtime.watch.lists import Source, is_gone, list_into
 from grctl_operator.views.reading import UnreadableError, revision_of
 
@@ -172,7 +172,7 @@ class ListWatch:
                 continue
             self._on_restart("ended")
             if not any_came:
-                await asyncio.sleep(FIRST)  # a server that ends each stream at once
+                await asyncio.sleep(FIRST_API_PAUSE_S)  # a server that ends each stream at once
             if asyncio.get_running_loop().time() - began < STREAM_S * FULL_STREAM_SHARE:
                 await self._check_store()
 
@@ -196,7 +196,7 @@ class ListWatch:
         if not isinstance(error, ExpiredError):
             await self._pause(error)
         elif self._last_message_at == self._list_ended_at:
-            await asyncio.sleep(FIRST)  # a server that forgets each revision at once
+            await asyncio.sleep(FIRST_API_PAUSE_S)  # a server that forgets each revision at once
         return lost
 
     async def _stream(self) -> bool:

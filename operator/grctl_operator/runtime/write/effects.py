@@ -1,8 +1,8 @@
-"""Effects: does what a Decision asks for, each effect by the part that it belongs to.
+"""Effects: performs the effects of a Decision, each by the part that it belongs to.
 
-1. In the order of the Decision, each done before the next begins; only settlements, removals,
-   consistent lists and core Events go on in the background. What follows a removal that goes on is
-   left to a later reconcile.
+1. In the order of the Decision, each done before the next begins. Only settlements, removals,
+   consistent lists and core Events go on in the background. The effects behind a removal that goes
+   on are left to a later reconcile.
 2. An effect that fails raises: the reconcile is tried again, and the Decision is made again.
 3. Everything may be done twice.
 """
@@ -32,11 +32,11 @@ from grctl_operator.views.reading import UnreadableError, slim_event
 from grctl_operator.views.runs import RunCache
 
 Doer = Callable[[Key, Any, Any], Awaitable[None] | bool | None]
-"""Does an effect. False: it goes on, and what follows it has to wait."""
+"""Performs an effect. False: it goes on, and the effects behind it have to wait."""
 
 
 class Effects:
-    """The one table of who does what."""
+    """The one table of which part performs which effect."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Effects:
     async def perform(
         self, key: Key, run: WorkflowRun | None, effects: Iterable[decision.Effect]
     ) -> None:
-        """Do everything, in order."""
+        """Perform effects in order."""
         for effect in effects:
             doing = self._doers[type(effect)](key, run, effect)
             if doing is False:
@@ -131,7 +131,7 @@ class Effects:
         return replace(event, payload=item["spec"]["payload"])
 
     async def _read_run(self, key: Key) -> None:
-        """Look whether there is a run; events that wait for a uid need to know."""
+        """Read whether there is a run: events that wait for a uid depend on it."""
         waiting, at = (
             tuple(event.uid for event in self._events.of(key).get_view(key)),
             self._clock.now(),

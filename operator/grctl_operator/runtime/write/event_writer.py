@@ -1,18 +1,18 @@
-"""EventWriter: the writes of an event's own status. Nothing else of ours touches an event.
+"""EventWriter: the writes of an event's own status. No other part of the operator writes an event.
 
-1. A settlement was committed by its run before it comes here: it is written until it is there.
-2. The answer enters the EventCache at once, and only that lets a later commit drop the outbox
-   entry.
-3. Settlements run beside the reconciles, one at a time per event and a few at a time in all. Turns
-   are shared by namespaces and runs, and a write that hangs or fails has none while it waits: a run
-   with many does not hold up the others, nor does a namespace where none succeeds (see `turns`).
+1. Its run committed a settlement before it comes here, so the write is tried until it succeeds.
+2. The answer enters the EventCache at once. Only then may a later commit drop the outbox entry.
+3. Settlements run beside the reconciles, one at a time per event and a few at a time in all.
+   Namespaces and runs share the turns, and a write that hangs or fails gives its turn back while it
+   waits. So neither a run with many events nor a namespace where no write succeeds holds up others
+   (see `turns`).
 4. An event that is gone, is another object of that name, or is settled already needs no write.
-5. A settlement's end makes room for others and lets the run's end go on; nobody waits for either
-   so much that it is worth a reconcile of its own.
+5. The end of a settlement makes room for others and lets the run's end go on. Nobody waits for
+   either, so the look at the run is shared with the next thing that happens (see `timing`).
 6. An event that no run consumed is in doubt while it is settled: no run may have it meanwhile.
-7. What the API server refuses for good is tried again now and then, and not at every reconcile.
-8. Pauses grow by event and by namespace: each event is tried later each time, and so is whatever
-   comes next in a namespace where writes fail.
+7. A write that the API server refuses for good is tried again now and then, not at each reconcile.
+8. Pauses grow by event and by namespace: each event is tried later each time, and so is the next
+   write in a namespace where writes fail.
 """
 
 import asyncio
@@ -34,9 +34,11 @@ from grctl_operator.views.event_caches import EventCaches
 from grctl_operator.views.events import is_settled
 from grctl_operator.views.inbox import KnownEvent
 
-AT_ONCE = 16  # writes: as many as reconciles, so that neither crowds out the other
-AFTER_REFUSAL = 30.0  # s: no repetition mends it; a person may (an event that is too large)
-GENERATION = 1  # of every event: its spec cannot change
+MAX_EVENT_WRITES_AT_ONCE = 16
+"""As many as reconciles, so that neither crowds out the other."""
+PAUSE_AFTER_REFUSAL_S = 30.0
+"""No repetition mends a refusal for good, but a person may (an event that is too large)."""
+_GENERATION_OF_EVENTS = 1  # their spec cannot change
 
 Json = dict[str, Any]
 
@@ -71,18 +73,18 @@ class EventWriter:
         self._journal = journal
         self._on_settled = on_settled
         self._on_runless = on_runless
-        self._turns = Turns(AT_ONCE)
+        self._turns = Turns(MAX_EVENT_WRITES_AT_ONCE)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._outages: dict[str, Outage] = {}
         """Of namespaces where the last write failed."""
 
     @property
     def under_way(self) -> tuple[asyncio.Task[None], ...]:
-        """The settlements that have not ended."""
+        """The settlements that are being written."""
         return tuple(self._under_way.values())
 
     def settle(self, key: Key, effect: Settle) -> None:
-        """Have an event's final status written, if that is not under way."""
+        """Begin to write an event's final status, if that is not under way."""
         uid = effect.settlement.uid
         if uid not in self._under_way:
             if effect.run_uid is None:
@@ -107,7 +109,7 @@ class EventWriter:
         except ApiError as error:
             fields = {"run": str(key), "event": effect.settlement.name, "error": str(error)}
             logger.exception("settling failed", extra=fields)
-            await asyncio.sleep(AFTER_REFUSAL)
+            await asyncio.sleep(PAUSE_AFTER_REFUSAL_S)
         finally:
             del self._under_way[effect.settlement.uid]
             self._events.of(key).end_doubt(key, effect.settlement.uid)
@@ -116,11 +118,11 @@ class EventWriter:
     async def _settle_in_the_end(self, key: Key, effect: Settle) -> None:
         tries = 0
         while not await self._try_in_turn(key, effect):
-            await asyncio.sleep(pause_after(tries))  # the others of the namespace go first
+            await asyncio.sleep(pause_after(tries))  # other events of the namespace go first
             tries += 1
 
     async def _try_in_turn(self, key: Key, effect: Settle) -> bool:
-        """Try once, and pause as the namespace's trouble asks for. Return whether it is done.
+        """Try once, and pause if the namespace is in trouble. Return whether the write is done.
 
         Raises:
             ApiError: no repetition mends it.
@@ -175,7 +177,7 @@ class EventWriter:
             self._on_runless(key.namespace)
 
     async def _read(self, key: Key, uid: str, name: str) -> Json | None:
-        """Read an event that is still to be written; None where it is gone or settled."""
+        """Read an event that is still to be written. Return None if it is gone or settled."""
         try:
             item = await self._api.get(EVENTS.path(key.namespace, name))
         except NotFoundError:
@@ -189,7 +191,7 @@ class EventWriter:
 
 
 def _body(key: Key, uid: str, name: str, version: str, status: EventStatus) -> Json:
-    """Return what a PUT of /status needs: the spec is left out, whatever it holds."""
+    """Return the body of a PUT of /status, which leaves out the spec."""
     return {
         "apiVersion": API_VERSION,
         "kind": "WorkflowEvent",
@@ -204,7 +206,7 @@ def _body(key: Key, uid: str, name: str, version: str, status: EventStatus) -> J
 
 
 def final_status(effect: Settle, place: int | None) -> EventStatus:
-    """Give the whole status of an event with its final phase."""
+    """Return the whole status of an event with its final phase."""
     settlement = effect.settlement
     handled = settlement.phase is EventPhase.PROCESSED
     states: dict[str, ConditionStatus] = {"Succeeded": "True" if handled else "False"}
@@ -222,7 +224,7 @@ def final_status(effect: Settle, place: int | None) -> EventStatus:
     )
     return EventStatus(
         phase=settlement.phase,
-        observed_generation=GENERATION,
+        observed_generation=_GENERATION_OF_EVENTS,
         sequence=settlement.sequence,
         place=place,
         run_uid=effect.run_uid,
@@ -234,7 +236,7 @@ def final_status(effect: Settle, place: int | None) -> EventStatus:
 
 
 def _as_known(event: KnownEvent | None) -> tuple[str | None, int | None]:
-    """Give an event's version, and its place where the version does not tell it any more."""
+    """Return an event's version, and its place if the version does not show it any more."""
     if event is None:
         return None, None
     return event.version, None if event.version == str(event.place) else event.place

@@ -1,8 +1,8 @@
 """Finalizer: keeps a run until its events are settled and removed (see `purger`), then lets it go.
 
-1. The list of finalizers is written whole and over the version that was decided upon: another's
-   finalizer, added meanwhile, is not lost but makes the write a conflict.
-2. A run that nothing holds any more is gone as soon as the API server has answered.
+1. The list of finalizers is written whole, over the version that was decided upon. If another
+   client added a finalizer meanwhile, it is not lost: the write is a conflict.
+2. A run without any finalizer is gone as soon as the API server has answered.
 3. A run whose time is over is deleted as a person would do it: the finalizer does the rest.
 """
 
@@ -15,23 +15,23 @@ from grctl_operator.views.runs import RunCache
 
 
 class Finalizer:
-    """Holds runs, deletes them, lets them go."""
+    """Holds runs, deletes them, and lets them go."""
 
     def __init__(self, api: Api, runs: RunCache) -> None:
         self._api = api
         self._runs = runs
 
     async def hold(self, key: Key, run: WorkflowRun) -> None:
-        """Add our finalizer."""
+        """Add the finalizer of grctl to a run."""
         await self._write(key, run, (*run.metadata.finalizers, FINALIZER))
 
     async def let_go(self, key: Key, run: WorkflowRun) -> None:
-        """Remove our finalizer."""
+        """Remove the finalizer of grctl from a run."""
         kept = tuple(each for each in run.metadata.finalizers if each != FINALIZER)
         await self._write(key, run, kept)
 
     async def let_go_unread(self, key: Key, metadata: dict[str, Any]) -> None:
-        """Remove our finalizer from a run that cannot be read: its deletion must not hang.
+        """Remove the finalizer from a run that cannot be read: its deletion must not hang.
 
         Events that it may have consumed are not settled. They wait for the next run of its id.
         """

@@ -1,12 +1,12 @@
 """Leftovers: removes events that were rejected without a run, after a while.
 
 1. Such an event belongs to no run (`RunGone`): neither `spec.keepEvents` nor the deletion of a run
-   removes it. It stays for KEPT, so that its sender can see what became of it.
-2. Finding them makes the API server read the events of a namespace. That is done when the first one
-   that is known is due, not more often than every LOOK_EVERY_S; and once when this operator begins
-   to lead, as those before it may have left some.
-3. Best effort: what fails is logged and tried again with the next look. In a namespace where one
-   may not be removed the others are left for that look too: the other namespaces do not wait.
+   removes it. It stays for ORPHANS_KEPT, so that its sender can see what became of it.
+2. A look for them makes the API server read the events of a namespace. It is made when the first
+   known one is due, and at most every LOOK_EVERY_S. One is made when this operator begins to lead,
+   as operators before it may have left some.
+3. Best effort: a failed removal is logged and tried again with the next look. If one event of a
+   namespace may not be removed, its others wait for that look too, and other namespaces go on.
 """
 
 import asyncio
@@ -20,11 +20,13 @@ from grctl.models.phases import EventPhase
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.watch.lists import list_pages
 
-KEPT = timedelta(days=1)
-FIRST_LOOK_S = 2.0  # after the takeover, which has more to ask for at first
+ORPHANS_KEPT = timedelta(days=1)
+FIRST_LOOK_S = 2.0
+"""After the takeover, which has more urgent requests to make."""
 LOOK_EVERY_S = 600.0
-PAGE = 100  # events: of 512 KiB at most
-SELECTOR = f"status.phase={EventPhase.REJECTED.value}"
+LEFTOVERS_PAGE_SIZE = 100
+"""Events in a page of a list, each of 512 KiB at most."""
+REJECTED_SELECTOR = f"status.phase={EventPhase.REJECTED.value}"
 
 Json = dict[str, Any]
 
@@ -32,13 +34,13 @@ logger = logging.getLogger(__name__)
 
 
 class Leftovers:
-    """Removes what `note` tells of, and what was left before.
+    """Removes the events that `note` tells of, and those that were left before.
 
     Args:
-        api: Where to ask.
-        metrics: Where removals are counted.
-        namespaces: Those served; none: all.
-        now: The API server's clock.
+        api: Lists and removes the events.
+        metrics: Counts removals.
+        namespaces: The namespaces served; none: all.
+        now: The API server's time.
     """
 
     def __init__(
@@ -56,11 +58,11 @@ class Leftovers:
         """Note that an event of a namespace was rejected without a run."""
         scope = namespace if namespace in self._scopes else None
         if scope not in self._due:
-            self._due[scope] = asyncio.get_running_loop().time() + KEPT.total_seconds()
+            self._due[scope] = asyncio.get_running_loop().time() + ORPHANS_KEPT.total_seconds()
             self._noted.set()
 
     async def run(self) -> NoReturn:
-        """Look when something is due, until cancelled."""
+        """Look whenever an event is due, until cancelled."""
         time = asyncio.get_running_loop().time
         self._due |= dict.fromkeys(self._scopes, time() + FIRST_LOOK_S)
         while True:
@@ -81,7 +83,7 @@ class Leftovers:
             return
 
     async def _look(self, scope: str | None) -> float | None:
-        """Remove what is due. Return the seconds until the next look; None: nothing is left."""
+        """Remove due events. Return the seconds until the next look; None if no event is left."""
         try:
             oldest = await self._remove_old(scope)
         except (ApiError, UnreachableError) as error:
@@ -90,18 +92,20 @@ class Leftovers:
             return LOOK_EVERY_S
         if oldest is None:
             return None
-        return max(LOOK_EVERY_S, (oldest + KEPT - self._now()).total_seconds())
+        return max(LOOK_EVERY_S, (oldest + ORPHANS_KEPT - self._now()).total_seconds())
 
     async def _remove_old(self, scope: str | None) -> datetime | None:
-        """Remove what is old. Return since when the oldest of those that stay is settled."""
+        """Remove old events. Return when the oldest one that stays was settled."""
         stay, refused = [], set[str]()
-        params = {"fieldSelector": SELECTOR}
-        async for page in list_pages(self._api, EVENTS.path(scope), params, size=PAGE):
+        params = {"fieldSelector": REJECTED_SELECTOR}
+        async for page in list_pages(
+            self._api, EVENTS.path(scope), params, size=LEFTOVERS_PAGE_SIZE
+        ):
             for item in page.get("items") or ():
                 if not _is_left_over(item):
                     continue
                 namespace = item["metadata"]["namespace"]
-                due = _settled_at(item) + KEPT <= self._now()
+                due = _settled_at(item) + ORPHANS_KEPT <= self._now()
                 if not due or namespace in refused:
                     stay.append(_settled_at(item))
                 elif not await self._remove(item["metadata"]):
@@ -115,7 +119,7 @@ class Leftovers:
         try:
             await self._api.delete(path, preconditions={"uid": metadata["uid"]})
         except (NotFoundError, ConflictError):
-            return True  # somebody else removed it, and may have created another of that name
+            return True  # another client removed it, and may have created another of that name
         except (ApiError, UnreachableError) as error:
             fields = {"namespace": metadata["namespace"], "error": str(error)}
             logger.warning("rejected event not removed", extra=fields)

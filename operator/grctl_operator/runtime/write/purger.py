@@ -1,11 +1,12 @@
 """Purger: removes the settled events of runs that are being deleted, in the background.
 
-1. A run asks for it and is reconciled again when its events are gone. Only then it may be let go.
-2. Looking for a run's events makes the API server read all events of the namespace. So a run whose
-   own counts say that there are none is not looked for, one that has some is looked for by the
-   phases that it counted, and runs that are deleted together share one list.
-3. A namespace where it fails is tried again, later each time; the others go on.
-4. Everything may be done twice: what is not settled is never touched.
+1. A deleted run asks for it, and is reconciled again when its events are gone. Only then may it be
+   let go.
+2. A search for a run's events makes the API server read all events of the namespace. So there is no
+   search for a run that counted no events. For others only the phases are searched that they
+   counted, and runs that are deleted together share one list.
+3. A namespace where it fails is tried again with back-off; the others go on.
+4. Everything may be done twice: an unsettled event is never touched.
 """
 
 import asyncio
@@ -21,11 +22,15 @@ from grctl_operator.runtime.watch.lists import list_pages
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.views.events import is_settled, key_of
 
-GATHER_S = 0.05  # in which runs that are deleted together ask
-FEW = 3  # runs: more than so many share one list, instead of one look each and phase
-PAGE = 100  # events: of 512 KiB at most
-AT_ONCE = 8  # deletions of one list's events
-REMEMBERED = 10_000  # runs purged and not let go yet
+PURGE_GATHER_S = 0.05
+"""Runs that are deleted together ask within this time."""
+MAX_RUNS_PURGED_ONE_BY_ONE = 3
+"""More runs share one list, instead of one look for each run and phase."""
+PURGE_PAGE_SIZE = 100
+"""Events in a page of a list, each of 512 KiB at most."""
+MAX_DELETIONS_AT_ONCE = 8
+MAX_REMEMBERED_PURGES = 10_000
+"""Runs whose events are gone, and which are not let go yet."""
 
 Json = dict[str, Any]
 
@@ -41,7 +46,7 @@ Wanted = dict[Key, tuple[Version, tuple[EventPhase, ...]]]
 
 
 class Purger:
-    """Removes what `purge` asks for."""
+    """Removes the events of the runs that were passed to `purge`."""
 
     def __init__(self, api: Api, queue: WorkQueue) -> None:
         self._api = api
@@ -53,7 +58,7 @@ class Purger:
 
     @property
     def under_way(self) -> tuple[asyncio.Task[None], ...]:
-        """What has not ended."""
+        """The removals that have not ended."""
         return tuple(self._tasks)
 
     def purge(self, key: Key, run: WorkflowRun) -> bool:
@@ -73,11 +78,11 @@ class Purger:
         outage = Outage(f"remove settled events in {namespace}", patient=True)
         try:
             while self._wanted[namespace]:
-                await asyncio.sleep(GATHER_S)
+                await asyncio.sleep(PURGE_GATHER_S)
                 wanted, self._wanted[namespace] = self._wanted[namespace], {}
                 try:
                     await self._remove(namespace, wanted)
-                except NotFoundError:  # their definition is deleted, and they with it
+                except NotFoundError:  # the definition was deleted, and the events with it
                     self._note_done(wanted)
                 except (ApiError, UnreachableError) as error:
                     self._wanted[namespace] = wanted | self._wanted[namespace]
@@ -90,12 +95,12 @@ class Purger:
     def _note_done(self, wanted: Wanted) -> None:
         for key, (version, _) in wanted.items():
             self._done[key] = version
-            if len(self._done) > REMEMBERED:
+            if len(self._done) > MAX_REMEMBERED_PURGES:
                 self._done.popitem(last=False)
             self._queue.add(key)
 
     async def _remove(self, namespace: str, wanted: Wanted) -> None:
-        if len(wanted) > FEW:
+        if len(wanted) > MAX_RUNS_PURGED_ONE_BY_ONE:
             await self._list_and_remove(namespace, wanted)
             return
         for key, (_, phases) in wanted.items():
@@ -105,14 +110,16 @@ class Purger:
 
     async def _list_and_remove(self, namespace: str, wanted: Wanted) -> None:
         params = {"fieldSelector": SETTLED_SELECTOR}
-        async for page in list_pages(self._api, EVENTS.path(namespace), params, size=PAGE):
+        async for page in list_pages(
+            self._api, EVENTS.path(namespace), params, size=PURGE_PAGE_SIZE
+        ):
             items = [
                 item
                 for item in page.get("items") or ()
                 if is_settled(item) and key_of(item) in wanted
             ]
-            for first in range(0, len(items), AT_ONCE):
-                batch = items[first : first + AT_ONCE]
+            for first in range(0, len(items), MAX_DELETIONS_AT_ONCE):
+                batch = items[first : first + MAX_DELETIONS_AT_ONCE]
                 removing = (self._remove_one(namespace, item["metadata"]) for item in batch)
                 for result in await asyncio.gather(*removing, return_exceptions=True):
                     if isinstance(result, BaseException):
@@ -123,13 +130,13 @@ class Purger:
         try:
             await self._api.delete(path, preconditions={"uid": metadata["uid"]})
         except (NotFoundError, ConflictError):
-            return  # somebody else removed it, and may have created another of that name
+            return  # another client removed it, and may have created another of that name
 
 
 def _phases_of(run: WorkflowRun) -> tuple[EventPhase, ...]:
     """Return the final phases of the events that a run counted.
 
-    What it counted is not known where a part of its status could not be read.
+    If a part of its status could not be read, its counts are unknown: return all final phases.
     """
     if run.unreadable is not None:
         return SETTLED_PHASES

@@ -1,14 +1,14 @@
-"""Refresher: writes what runs show of their workers' catalogues, in the background.
+"""Refresher: grants turns to background writes, which show the catalogues of workers on runs.
 
 1. A new version of a workflow changes the event names of every run of its type at once. These
-   writes share a budget: one each INTERVAL_S, whatever else is written.
-2. A difference that is over within AFTER_S is not written: a rolling update has ended by then.
+   writes share a budget: one each REFRESH_INTERVAL_S, whatever else is written.
+2. A difference that is over within REFRESH_AFTER_S is not written: a rolling update has ended by
+   then.
 3. A run that is written for another reason meanwhile shows the names too, and leaves the line.
-4. In memory are keys only. What is forgotten (a new operator) is found again when it is decided.
+4. Only keys are in memory. A new operator finds the differences again when it decides.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
@@ -16,11 +16,11 @@ from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.views.team import Group
 
-AFTER_S = 30.0
+REFRESH_AFTER_S = 30.0
 """As long as a rolling update takes to replace a worker."""
-INTERVAL_S = 0.04
+REFRESH_INTERVAL_S = 0.04
 """25 writes a second: ten thousand runs take some minutes, and an API server does not notice."""
-TOGETHER_S = 5.0
+CATALOGUE_GATHER_S = 5.0
 """Workers of a new version come one after the other; their runs are looked at once."""
 
 
@@ -28,35 +28,35 @@ class Refresher:
     """The line of runs whose view of the catalogues is old.
 
     Args:
-        queue: Where a run is put whose turn it is.
+        queue: Gets a run whose turn it is.
         runs_of: Returns the runs of a type that are not finished.
-        monotonic: A clock for lengths of time, in seconds.
+        monotonic: A clock for durations, in seconds.
     """
 
     def __init__(
         self,
         queue: WorkQueue,
         runs_of: Callable[[Group], Iterable[Key]],
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float],
     ) -> None:
         self._queue = queue
         self._runs_of = runs_of
         self._monotonic = monotonic
         self._line: dict[Key, float] = {}
-        """Since when each run shows something else than what is so; in order."""
+        """Since when each run shows an old view; in order."""
         self._granted: set[Key] = set()
         self._changed: dict[Group, asyncio.TimerHandle] = {}
         self._news = asyncio.Event()
 
     def __len__(self) -> int:
-        """Count the runs that wait to be written."""
+        """Return the number of runs that wait to be written."""
         return len(self._line)
 
     def note_change(self, group: Group) -> None:
-        """Look at the runs of a type in a while: its workers have other handlers."""
+        """Note that the workers of a type have other handlers. Its runs are looked at soon."""
         if group not in self._changed:
             loop = asyncio.get_running_loop()
-            self._changed[group] = loop.call_later(TOGETHER_S, self._look, group)
+            self._changed[group] = loop.call_later(CATALOGUE_GATHER_S, self._look, group)
 
     def may_write(self, key: Key) -> bool:
         """Return whether the turn of a run has come; otherwise it waits for its turn."""
@@ -67,7 +67,7 @@ class Refresher:
         return False
 
     def forget(self, key: Key) -> None:
-        """Take a run out that shows what is so."""
+        """Take out a run that shows the present catalogues."""
         self._line.pop(key, None)
         self._granted.discard(key)
 
@@ -78,18 +78,18 @@ class Refresher:
         self._changed.clear()
 
     async def run(self) -> NoReturn:
-        """Hand turns to runs until cancelled."""
+        """Grant turns to runs, until cancelled."""
         while True:
             if not self._line:
                 self._news.clear()
                 await self._news.wait()
             await asyncio.sleep(self._due_in())
-            self.give_turn()
+            self.grant_turn()
 
-    def give_turn(self) -> Key | None:
-        """Release the first run if it has waited for long enough. Return it."""
+    def grant_turn(self) -> Key | None:
+        """Grant the first run its turn if it has waited for long enough. Return it."""
         key = next(iter(self._line), None)
-        if key is None or self._monotonic() < self._line[key] + AFTER_S:
+        if key is None or self._monotonic() < self._line[key] + REFRESH_AFTER_S:
             return None
         del self._line[key]
         self._granted.add(key)
@@ -98,7 +98,7 @@ class Refresher:
 
     def _due_in(self) -> float:
         first = next(iter(self._line.values()))
-        return max(INTERVAL_S, first + AFTER_S - self._monotonic())
+        return max(REFRESH_INTERVAL_S, first + REFRESH_AFTER_S - self._monotonic())
 
     def _look(self, group: Group) -> None:
         del self._changed[group]

@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 
 class RunWriter:
-    """Writes what was decided."""
+    """Writes decided statuses."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class RunWriter:
 
         Raises:
             ApiError: the write was refused.
-            UnreachableError: nobody knows whether it was stored.
+            UnreachableError: the write may have been stored, or not.
         """
         try:
             return decided, await self._write(key, run, status, decided)
@@ -61,10 +61,10 @@ class RunWriter:
     async def _write_less(
         self, key: Key, run: WorkflowRun, refusal: ApiError
     ) -> tuple[Decision, WorkflowRun]:
-        """Ask what to write instead of a status that is too large, and write that.
+        """Ask for a smaller status instead of one that is too large, and write that.
 
         Raises:
-            ApiError: there is nothing, or even that is too large.
+            ApiError: there is no smaller status, or it is too large too.
         """
         self._unsure.on_follow_up(key)
         decided = self._questions.decide_refused(key, run)
@@ -90,7 +90,7 @@ class RunWriter:
 
 
 def _body(run: WorkflowRun, status: RunStatus) -> Json:
-    """Return what a PUT of /status needs: uid and version as preconditions, without the spec."""
+    """Return the body of a PUT of /status: uid and version as preconditions, without the spec."""
     metadata = run.metadata
     return {
         "apiVersion": API_VERSION,

@@ -1,13 +1,12 @@
 """Trimmer: removes settled events beyond those that their run keeps, in the background.
 
-1. What may go was decided: all settled events of one run up to a sequence. Nothing else is touched,
-   and an object is deleted as exactly the uid that was seen settled.
-2. Finding them takes a list of the namespace's settled events, so it waits until that pays: until a
-   share of what the last list found is to go, or LATEST has passed. So each removal costs the
-   reading of a few events at most, however many runs there are, and is never one list per event.
-3. What was removed is remembered only to leave out repeats: after a restart the first list finds
-   what is left.
-4. Best effort, one request at a time in each namespace: what fails is logged and tried again later.
+1. The engine decides which events are removed: all settled events of one run up to a sequence. No
+   other event is touched, and an object is deleted as exactly the uid that was seen settled.
+2. To find them takes a list of the namespace's settled events. The list waits until it is worth
+   it: until a share of the events that the last list found is to be removed, or LATEST_TRIM_S has
+   passed. So each removal costs the reading of a few events, however many runs there are.
+3. Removals are remembered only to leave out repeats: after a restart the first list finds the rest.
+4. Best effort, one request at a time in each namespace: a failure is logged and tried again later.
    An event that may not be removed is passed over, and no namespace waits for another.
 """
 
@@ -27,11 +26,15 @@ from grctl_operator.runtime.watch.lists import list_pages
 from grctl_operator.views.events import is_settled, key_of
 from grctl_operator.views.runs import RunCache
 
-SHARE = 0.1  # of the events found last: ten are read for each that is removed
-LATEST = 600.0  # s: few events too many disturb nobody for so long
-PAUSE = 1.0  # s: between two looks; events that come together go together
-AFTER_FAILURE = 10.0  # s
-PAGE = 100  # events: of 512 KiB at most
+TRIM_SURPLUS_RATIO = 0.1
+"""Of the events that the last list found: ten are read for each that is removed."""
+LATEST_TRIM_S = 600.0
+"""A few events too many disturb nobody for so long."""
+TRIM_PAUSE_S = 1.0
+"""Between two looks: events that come together are removed together."""
+PAUSE_AFTER_TRIM_FAILURE_S = 10.0
+TRIM_PAGE_SIZE = 100
+"""Events in a page of a list, each of 512 KiB at most."""
 
 Json = dict[str, Any]
 
@@ -47,36 +50,36 @@ class Through(NamedTuple):
 
 @dataclass(slots=True)
 class Surplus:
-    """What is to be removed in one namespace. Invariant: `since` is None where nothing is.
+    """The events to be removed in one namespace. Invariant: `since` is None if there are none.
 
-    Pure: the time is given.
+    Pure: the caller passes the time.
     """
 
     wanted: dict[Key, Through] = field(default_factory=dict)
     since: float | None = None
-    """When the first of what is wanted came."""
+    """When the first of the wanted removals was asked for."""
     removed: dict[Key, Through] = field(default_factory=dict)
     stayed: int = 0
     """How many settled events the last list left."""
 
     def want(self, key: Key, through: Through, now: float) -> None:
-        """Note what is to be removed, if it is not yet."""
+        """Note which events of a run are to be removed, if they are not removed yet."""
         if through.sequence > self._removed_of(key, through.uid):
             self.wanted[key] = through
             self.since = now if self.since is None else self.since
 
-    def pays(self, now: float) -> bool:
-        """Say whether enough is to be removed for a list, or has been for long."""
+    def is_worth_a_list(self, now: float) -> bool:
+        """Return whether there is enough to remove for a list, or has been something for long."""
         if self.since is None:
             return False
         surplus = sum(
             through.sequence - self._removed_of(key, through.uid)
             for key, through in self.wanted.items()
         )
-        return surplus >= SHARE * self.stayed or now - self.since >= LATEST
+        return surplus >= TRIM_SURPLUS_RATIO * self.stayed or now - self.since >= LATEST_TRIM_S
 
-    def done(self, wanted: dict[Key, Through], stayed: int, now: float) -> None:
-        """Note that what was wanted is removed; more may be wanted by now."""
+    def on_removed(self, wanted: dict[Key, Through], stayed: int, now: float) -> None:
+        """Note that wanted events were removed. More may be wanted by now."""
         self.removed |= wanted
         self.stayed, self.since = stayed, None
         again, self.wanted = self.wanted, {}
@@ -84,7 +87,7 @@ class Surplus:
             self.want(key, through, now)
 
     def forget(self, gone: Callable[[Key, Through], bool]) -> None:
-        """Drop what is known of runs that are gone: they took their events along."""
+        """Forget the runs that are gone: they took their events along."""
         for known in (self.wanted, self.removed):
             for key, through in list(known.items()):
                 if gone(key, through):
@@ -98,9 +101,11 @@ class Surplus:
 
 
 class Trimmer:
-    """Removes in the background what `trim` asks for."""
+    """Removes in the background the events that were passed to `trim`."""
 
-    def __init__(self, api: Api, runs: RunCache, metrics: Metrics, *, pause: float = PAUSE) -> None:
+    def __init__(
+        self, api: Api, runs: RunCache, metrics: Metrics, *, pause: float = TRIM_PAUSE_S
+    ) -> None:
         self._api = api
         self._runs = runs
         self._metrics = metrics
@@ -111,7 +116,7 @@ class Trimmer:
         self._asked = asyncio.Event()
 
     def trim(self, key: Key, run: WorkflowRun, effect: Trim) -> None:
-        """Have the settled events of a run removed, up to a sequence."""
+        """Note that the settled events of a run are to be removed, up to a sequence."""
         namespace = self._namespaces.setdefault(key.namespace, Surplus())
         through = Through(run.metadata.uid, effect.through)
         namespace.want(key, through, asyncio.get_running_loop().time())
@@ -119,23 +124,23 @@ class Trimmer:
             self._asked.set()
 
     async def run(self) -> NoReturn:
-        """Remove what is wanted, until cancelled."""
+        """Remove wanted events, until cancelled."""
         try:
             while True:
                 await self._asked.wait()
                 await asyncio.sleep(self._pause)
-                self._begin_where_it_pays()
+                self._begin_if_worth_a_list()
                 if not any(each.wanted for each in self._namespaces.values()):
                     self._asked.clear()
         finally:
             for task in self._under_way.values():
                 task.cancel()
 
-    def _begin_where_it_pays(self) -> None:
+    def _begin_if_worth_a_list(self) -> None:
         for name, namespace in list(self._namespaces.items()):
             namespace.forget(lambda key, through: self._runs.get_uid(key) != through.uid)
             now = asyncio.get_running_loop().time()
-            if name not in self._under_way and namespace.pays(now):
+            if name not in self._under_way and namespace.is_worth_a_list(now):
                 self._under_way[name] = asyncio.create_task(self._try(name, namespace))
 
     async def _try(self, name: str, namespace: Surplus) -> None:
@@ -144,7 +149,7 @@ class Trimmer:
         except (ApiError, UnreachableError) as error:
             fields = {"namespace": name, "error": str(error)}
             logger.warning("settled events not removed", extra=fields)
-            await asyncio.sleep(AFTER_FAILURE)
+            await asyncio.sleep(PAUSE_AFTER_TRIM_FAILURE_S)
         finally:
             del self._under_way[name]
 
@@ -152,13 +157,13 @@ class Trimmer:
         wanted = dict(namespace.wanted)
         removed = stayed = 0
         params = {"fieldSelector": SETTLED_SELECTOR}
-        async for page in list_pages(self._api, EVENTS.path(name), params, size=PAGE):
+        async for page in list_pages(self._api, EVENTS.path(name), params, size=TRIM_PAGE_SIZE):
             settled = [item for item in page.get("items") or () if is_settled(item)]
             surplus = [item for item in settled if _goes(item, wanted)]
             gone = [await self._remove(name, item) for item in surplus]
             removed += sum(gone)
             stayed += len(settled) - sum(gone)
-        namespace.done(wanted, stayed, asyncio.get_running_loop().time())
+        namespace.on_removed(wanted, stayed, asyncio.get_running_loop().time())
         fields = {"namespace": name, "removed": removed, "stayed": stayed}
         logger.info("settled events removed", extra=fields)
 
@@ -173,7 +178,7 @@ class Trimmer:
         try:
             await self._api.delete(path, preconditions={"uid": metadata["uid"]})
         except (NotFoundError, ConflictError):
-            return True  # somebody else removed it, and may have created another of that name
+            return True  # another client removed it, and may have created another of that name
         except ApiError as error:
             fields = {"namespace": namespace, "event": metadata["name"], "error": str(error)}
             logger.warning("settled event not removed", extra=fields)

@@ -1,9 +1,9 @@
-"""Turns: so many writes at a time, shared by namespaces and then by runs.
+"""Turns: how many writes are under way at a time, shared by namespaces and then by runs.
 
 1. No namespace waits for more than one write of each other namespace that waits, and no run for
    more than one of each other run of its namespace.
-2. Those of one run have their turns in the order in which they asked.
-3. Who is cancelled while it waits takes nobody's turn along.
+2. The writes of one run have their turns in the order in which they asked.
+3. A write that is cancelled while it waits takes no turn along.
 4. A write that lasts, or that waits before it is tried again, goes on without a turn, and its
    namespace gets few turns for a while (see `lingering`).
 """
@@ -21,25 +21,25 @@ Lines = OrderedDict[Key, deque[Waiting]]
 
 
 class Turns:
-    """The relation: somebody waits only while no turn is free, or its namespace is held.
+    """The relation: a write waits only while no turn is free, or while its namespace is held.
 
     Args:
-        limit: How many have a turn at a time.
+        limit: How many writes have a turn at a time.
     """
 
     def __init__(self, limit: int) -> None:
         self._free = limit
         self._namespaces: OrderedDict[str, Lines] = OrderedDict()
-        """Who waits, by namespace and run; whose turn is next comes first."""
+        """The writes that wait, by namespace and run. The next in turn comes first."""
         self._held: set[str] = set()
         self._lingering = Lingering(self, self._pass_on)
 
     @asynccontextmanager
     async def taken(self, key: Key) -> AsyncIterator[Callable[[], None]]:
-        """Wait for a turn of this run, and have it for the block.
+        """Wait for a turn of this run, and keep it for the block.
 
         Yields:
-            What gives the turn away before the block ends.
+            A function that gives the turn away before the block ends.
         """
         await self._take(key)
         work = object()
@@ -84,7 +84,7 @@ class Turns:
                 turn.set_result(None)
 
     def _next(self) -> Waiting | None:
-        """Take whose turn it is out of the lines."""
+        """Take the next write in turn out of the lines."""
         for namespace in self._namespaces:
             if namespace not in self._held:
                 return self._first_of(namespace)

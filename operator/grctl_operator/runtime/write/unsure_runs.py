@@ -1,10 +1,10 @@
 """UnsureRuns: the runs that must be read before anything is decided about them.
 
-1. After a refused write or a lost answer nobody knows what the API server holds: the run is read.
-   So it is if another operator wrote it until now.
-2. A commit whose answer was lost may have been stored. If the run is as it was written, what
-   follows from the commit is done then: it is counted and logged, and its `after` effects are
-   performed. Otherwise the engine decides anew.
+1. After a refused write or a lost answer the cache may differ from the API server, so the run is
+   read. It is also read if another operator wrote it until now.
+2. A commit whose answer was lost may have been stored. If the run is as it was written, the commit
+   is followed up: it is counted and logged, and its `after` effects are performed. Otherwise the
+   engine decides anew.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from grctl_operator.views.runs import RunCache
 
 @dataclass(frozen=True, slots=True)
 class _SentCommit:
-    """A write that makes something true, and what it was made from."""
+    """A write that makes something true, with the run and the decision that it was made from."""
 
     run: WorkflowRun
     status: RunStatus
@@ -31,7 +31,7 @@ class _SentCommit:
 
 
 class UnsureRuns:
-    """Reads runs afresh, and does what follows from commits whose answer was lost."""
+    """Reads runs afresh, and follows up commits whose answer was lost."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class UnsureRuns:
         self._journal = journal
         self._unsure: set[Key] = set()
         self._sent: dict[Key, _SentCommit] = {}
-        """Commits of which nobody knows yet whether they were stored, or whose effects are due."""
+        """Commits that may have been stored or not, or whose effects are not performed yet."""
 
     def add(self, keys: Iterable[Key]) -> None:
         """Read these runs before anything is decided about them."""
@@ -86,11 +86,11 @@ class UnsureRuns:
         self._journal.committed(key, before, status, executions)
 
     def on_follow_up(self, key: Key) -> None:
-        """Note that what follows from the last commit was done, or that it was refused."""
+        """Note that the last commit was followed up, or was refused."""
         self._sent.pop(key, None)
 
     async def _follow_up(self, key: Key, item: dict[str, Any]) -> None:
-        """Do what follows from a commit whose answer was lost, if the run is as it was written."""
+        """Follow up a commit whose answer was lost, if the run is as it was written."""
         sent = self._sent.pop(key, None)
         if sent is None or item.get("status") != sent.status.to_json():
             return  # it was not stored, or the run has gone on: the engine decides anew
