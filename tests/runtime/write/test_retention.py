@@ -13,7 +13,7 @@ from tests.runtime.test_operator import greeting, operating, start_and_wait
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trimmer.Trimmer.__init__, "__kwdefaults__", {"pause": 0.01})
+    monkeypatch.setattr(trimmer, "TRIM_PAUSE_S", 0.01)
 
 
 async def handle(cluster: Cluster, worker: PlayedWorker, count: int) -> list[Json]:

@@ -31,7 +31,7 @@ class TrimmerParts:
 
     @asynccontextmanager
     async def trimming(self, through: int) -> AsyncIterator[Trimmer]:
-        trimmer = Trimmer(self.cluster.api, self.runs, self.metrics, pause=0.01)
+        trimmer = Trimmer(self.cluster.api, self.runs, self.metrics)
         self.trim(trimmer, through)
         task = asyncio.create_task(trimmer.run())
         yield trimmer
@@ -65,7 +65,8 @@ class TrimmerParts:
 
 
 @pytest.fixture
-async def parts(cluster: Cluster) -> TrimmerParts:
+async def parts(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> TrimmerParts:
+    monkeypatch.setattr(trimmer_module, "TRIM_PAUSE_S", 0.01)
     return TrimmerParts(cluster, await cluster.start("order-1"))
 
 

@@ -103,13 +103,10 @@ class Surplus:
 class Trimmer:
     """Removes in the background the events that were passed to `trim`."""
 
-    def __init__(
-        self, api: Api, runs: RunCache, metrics: Metrics, *, pause: float = TRIM_PAUSE_S
-    ) -> None:
+    def __init__(self, api: Api, runs: RunCache, metrics: Metrics) -> None:
         self._api = api
         self._runs = runs
         self._metrics = metrics
-        self._pause = pause
         self._namespaces: dict[str, Surplus] = {}
         self._under_way: dict[str, asyncio.Task[None]] = {}
         """By namespaces in which events are being removed."""
@@ -128,7 +125,7 @@ class Trimmer:
         try:
             while True:
                 await self._asked.wait()
-                await asyncio.sleep(self._pause)
+                await asyncio.sleep(TRIM_PAUSE_S)
                 self._begin_if_worth_a_list()
                 if not any(each.wanted for each in self._namespaces.values()):
                     self._asked.clear()
