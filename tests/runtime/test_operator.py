@@ -29,7 +29,7 @@ async def operating(cluster: Cluster, **settings: Any) -> AsyncIterator[Operator
     operator.deciding.registry.accepting_since -= timedelta(
         seconds=10
     )  # all workers had time to return
-    operator.deciding.dispatcher._grace[False] = 0.01
+    operator.deciding.dispatcher._absent._closed_grace = 0.01
     try:
         yield operator
         assert operator.failure is None
@@ -163,7 +163,7 @@ async def test_an_execution_whose_worker_is_killed_is_tried_again_elsewhere(
 
 async def test_a_worker_that_comes_back_in_time_keeps_what_it_runs(cluster: Cluster) -> None:
     async with operating(cluster) as operator:
-        operator.deciding.dispatcher._grace[False] = 60.0
+        operator.deciding.dispatcher._absent._closed_grace = 60.0
         first = greeting(cluster, instance="a")
         async with connected(operator.port, first) as worker:
             await start_and_wait(cluster, worker, "order-1")

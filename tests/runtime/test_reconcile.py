@@ -18,7 +18,7 @@ from grctl_operator.runtime.parts import Parts
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.timing import Why
 from grctl_operator.runtime.wiring import ActingParts, DecidingParts
-from grctl_operator.runtime.workers.doorkeeper import OpenDoor
+from grctl_operator.runtime.workers.worker_auth import NoAuth
 from grctl_operator.views.event_caches import EventCaches
 from grctl_operator.views.runs import RunCache
 from tests.runtime.conftest import Cluster, Json
@@ -73,7 +73,7 @@ class Runtime:
             self.events,
             clock=self.clock,  # type: ignore[arg-type]
             metrics=self.metrics,
-            door=OpenDoor(),
+            auth=NoAuth(),
             decide=self._ask,
             timers=self.clock,
             namespaces=(cluster.namespace,),

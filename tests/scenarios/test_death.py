@@ -17,7 +17,7 @@ import pytest
 from grctl.client import SentEvent, WorkflowHandle
 from grctl.models import EventPhase, EventReason, RunPhase
 from grctl_operator.engine.dispatch import BACKOFF_LIMIT
-from grctl_operator.runtime.workers.dispatcher import CLOSED_GRACE
+from grctl_operator.runtime.workers.absent_workers import CLOSED_GRACE_S
 from tests.history.executions import read_executions
 from tests.lab.api_proxy import ApiProxy
 from tests.lab.api_server import api_server
@@ -145,8 +145,8 @@ async def test_the_next_event_after_a_worker_died_waits_for_no_grace(
     waits = [min(at - back for at in dispatched if at >= back) for back in connected]
     report("from the worker's return to the next dispatch, idle", seconds(min(waits[:3])))
     report("from the worker's return to the next dispatch, busy", seconds(min(waits[3:])))
-    assert min(waits[:3]) < CLOSED_GRACE
-    assert min(waits[3:]) < CLOSED_GRACE
+    assert min(waits[:3]) < CLOSED_GRACE_S
+    assert min(waits[3:]) < CLOSED_GRACE_S
 
 
 def _at(record: dict[str, str]) -> float:

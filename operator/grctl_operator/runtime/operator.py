@@ -34,7 +34,7 @@ from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.settings import Settings
 from grctl_operator.runtime.wiring import ActingParts, DecidingParts
 from grctl_operator.runtime.workers.certificate import Certificate
-from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, OpenDoor, TokenDoor
+from grctl_operator.runtime.workers.worker_auth import NoAuth, TokenAuth, WorkerAuth
 from grctl_operator.runtime.write.guard import guarded
 from grctl_operator.views.clock import ServerClock
 from grctl_operator.views.event_caches import EventCaches
@@ -124,7 +124,7 @@ class Operator:
             self.events,
             clock=self.clock,
             metrics=self.metrics,
-            door=self._doorkeeper(unfenced),
+            auth=self._worker_auth(unfenced),
             decide=guarded(partial(decide, orphan_timeout=settings.orphan_timeout), self.metrics),
             timers=asyncio.get_running_loop(),
             namespaces=settings.namespaces,
@@ -182,15 +182,15 @@ class Operator:
                 await outage.pause(error)
         outage.over()
 
-    def _doorkeeper(self, unfenced: Api) -> Doorkeeper:
+    def _worker_auth(self, unfenced: Api) -> WorkerAuth:
         settings = self._settings
         if not settings.authenticates:
             if not settings.within_machine:
                 logger.warning("workers are not authenticated", extra={"hint": UNAUTHENTICATED})
-            return OpenDoor()
+            return NoAuth()
         if settings.tls_cert is None and not settings.within_machine:
             logger.warning("workers' tokens come unencrypted", extra={"hint": UNENCRYPTED})
-        return TokenDoor(unfenced, settings.worker_audience, self.clock.now)
+        return TokenAuth(unfenced, settings.worker_audience, self.clock.now)
 
     async def _listen(self) -> None:
         settings, tls, dispatcher = self._settings, None, self.deciding.dispatcher
@@ -244,7 +244,7 @@ class Operator:
 
     def on_leader(self, url: str | None) -> None:
         """Send workers to the operator that leads (as all `on_x` here: `leadership.Listener`)."""
-        self.deciding.dispatcher.admission.follow(url)
+        self.deciding.dispatcher.gate.follow(url)
 
     def on_silence(self) -> None:
         """Get ready to take over: the leader may not write any more."""
@@ -254,7 +254,7 @@ class Operator:
     def on_taken(self, workers: int | None) -> None:
         """Take workers in, and begin to decide."""
         self.deciding.registry.accept_workers(awaited=workers)
-        self.deciding.dispatcher.admission.lead()
+        self.deciding.dispatcher.gate.lead()
         stood_by = self.acting.watches.follows_events
         self._parts.once(self._lead(stood_by=stood_by), "lead")
 
@@ -372,7 +372,7 @@ class Operator:
             self._holding.cancel()
         self.leadership.resign()
         self.deciding.queue.pause()
-        self.deciding.dispatcher.admission.follow(None)
+        self.deciding.dispatcher.gate.follow(None)
         logger.critical("operator writes nothing", extra={"error": str(error), "hint": RESTORED})
 
     def _end(self, part: str, error: BaseException) -> None:

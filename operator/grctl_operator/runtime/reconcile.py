@@ -76,7 +76,7 @@ class Reconciler:
             await self._effects.perform(key, run, decided.after)
         elif self._timing.is_write_due(key):
             await self._write(key, run, decided.status, decided)
-        self._dispatcher.decided(key)
+        self._dispatcher.on_reconciled(key)
         self._timing.add(key, why=Why.DECIDED, when=decided.look_again_at)
 
     def _ask(self, key: Key, run: WorkflowRun | None) -> Decision:

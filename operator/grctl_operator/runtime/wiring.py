@@ -27,7 +27,7 @@ from grctl_operator.runtime.watch.scope import OnKnown
 from grctl_operator.runtime.watch.watches import Spawn, Watches
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.dispatcher import Dispatcher
-from grctl_operator.runtime.workers.doorkeeper import Doorkeeper
+from grctl_operator.runtime.workers.worker_auth import WorkerAuth
 from grctl_operator.runtime.write.effects import Effects
 from grctl_operator.runtime.write.event_writer import EventWriter
 from grctl_operator.runtime.write.leftovers import Leftovers
@@ -47,7 +47,7 @@ class DecidingParts:
 
     Args:
         clock: The API server's time, which must be known.
-        door: Decides which workers may connect.
+        auth: Decides which workers may connect.
         decide: The engine.
         timers: The event loop.
         namespaces: The namespaces served; none: all.
@@ -60,7 +60,7 @@ class DecidingParts:
         *,
         clock: ServerClock,
         metrics: Metrics,
-        door: Doorkeeper,
+        auth: WorkerAuth,
         decide: Decide,
         timers: Timers,
         namespaces: tuple[str, ...],
@@ -85,7 +85,7 @@ class DecidingParts:
             self.queue,
             self.journal,
             operator=socket.gethostname(),
-            door=door,
+            auth=auth,
             on_outcome=partial(self.timing.add, why=Why.OUTCOME),
             on_all_back=partial(self.timing.wake_within, RETURN_TIME.total_seconds()),
             on_other_handlers=self.refresher.note_change,

@@ -137,7 +137,7 @@ class Nothing:
     connected = 0
     in_flight = 0
     waiting = 0
-    unserved = 0
+    without_handler = 0
 
     def __len__(self) -> int:
         return 0

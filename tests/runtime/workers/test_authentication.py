@@ -13,10 +13,10 @@ from grctl.worker import Worker
 from grctl.worker.context import Context
 from grctl.workflow import Workflow
 from grctl_operator.runtime.operator import Operator
-from grctl_operator.runtime.workers import doorkeeper
+from grctl_operator.runtime.workers import worker_auth
 from tests.runtime.conftest import PATIENCE, Cluster
 from tests.runtime.test_operator import operating
-from tests.runtime.workers.test_doorkeeper import Bench
+from tests.runtime.workers.test_worker_auth import Bench
 
 order = Workflow(workflow_type="Order")
 
@@ -81,7 +81,7 @@ async def test_a_granted_worker_executes(bench: Bench, token: Path) -> None:
 async def test_a_refused_worker_logs_what_is_missing_once_and_comes_when_it_is_granted(
     bench: Bench, token: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doorkeeper, "REFUSED", 0.05)
+    monkeypatch.setattr(worker_auth, "REFUSAL_KEPT_S", 0.05)
     cluster = bench.cluster
     caplog.set_level(logging.INFO, "grctl")
     async with operating(cluster, worker_auth="token") as operator, working(operator, cluster):

@@ -75,16 +75,17 @@ async def test_a_blocked_loop_is_shown_on_its_runs_and_waited_for(place: Reporti
 
 
 async def test_a_worker_that_is_away_and_reports_gets_more_time(place: Reporting) -> None:
-    place.dispatcher._grace = {False: 60.0, True: 600.0}
+    absent = place.dispatcher._absent
+    absent._closed_grace, absent._silent_grace = 60.0, 600.0
     async with connected(place.port, hello(ORDER, instance="i1"), token="own") as worker:
         await executing(place, worker)
-    while "i1" not in place.dispatcher._deadlines:
+    while "i1" not in absent._timers:
         await place.woken()
-    before, _ = place.dispatcher._deadlines["i1"]
+    before, _ = absent._timers["i1"]
 
-    place.dispatcher._wait_longer("i1")
+    absent.wait_longer("i1")
 
-    after, _ = place.dispatcher._deadlines["i1"]
+    after, _ = absent._timers["i1"]
     assert before.cancelled()
     assert after.when() > before.when() + 500
 
@@ -94,7 +95,7 @@ async def test_nothing_is_waited_for_without_an_end(place: Reporting) -> None:
         for _ in range(100):
             await place.report()
             place.time += 5
-    assert len(place.waited_longer) == module.LONGEST_S / 5
+    assert len(place.waited_longer) == module.LONGEST_BLOCKAGE_S / 5
 
 
 async def test_a_loop_that_goes_on_ends_it_and_the_next_time_is_counted_anew(
@@ -105,7 +106,7 @@ async def test_a_loop_that_goes_on_ends_it_and_the_next_time_is_counted_anew(
         assert place.shown() == PLACE
         await place.report(over=True)
         assert place.shown() is None
-        place.time += module.LONGEST_S
+        place.time += module.LONGEST_BLOCKAGE_S
         await place.report()
     assert place.waited_longer == ["i1", "i1"]
 
@@ -121,7 +122,7 @@ async def test_a_blocked_worker_is_given_nothing_until_it_goes_on(place: Reporti
     async with connected(place.port, hello(ORDER, instance="i1"), token="own") as worker:
         await place.report()
         place.dispatch(OTHER)
-        place.dispatcher.decided(OTHER)
+        place.dispatcher.on_reconciled(OTHER)
         assert place.held(OTHER) == []
         await place.report(over=True)
         assert await place.woken() == OTHER

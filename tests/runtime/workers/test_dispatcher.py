@@ -27,9 +27,9 @@ from grctl_operator.engine.observation import Event, Held, Key
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.work_queue import WorkQueue
-from grctl_operator.runtime.workers import dispatcher as module
+from grctl_operator.runtime.workers import clear_workers, connections, decline_backoff
 from grctl_operator.runtime.workers.dispatcher import Dispatcher
-from grctl_operator.runtime.workers.doorkeeper import Identity, RefusedError
+from grctl_operator.runtime.workers.worker_auth import Identity, RefusedError
 from grctl_operator.runtime.workers.worker_session import WorkerSession
 from grctl_operator.views.executions import ExecutionRegistry
 from tests.runtime.played_worker import catalogue, connected, hello
@@ -39,27 +39,27 @@ ORDER = catalogue("Order", "approve")
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-class Door:
+class FakeAuth:
     """Knows workers by what they send; lets in whom it is told to."""
 
     def __init__(self) -> None:
         self.refuses: str | None = None
         self.expires: datetime | None = None
 
-    def look(self, authorization: str | None) -> None:
+    def check_header(self, authorization: str | None) -> None:
         pass
 
     async def identify(self, authorization: str | None) -> Identity:
         return Identity(authorization or "anonymous", expires=self.expires)
 
-    async def permit(self, _identity: Identity, _hello: Hello) -> None:
+    async def authorize(self, _identity: Identity, _hello: Hello) -> None:
         if self.refuses:
             raise RefusedError(self.refuses)
 
 
 class Place:
     def __init__(self, *namespaces: str) -> None:
-        self.door = Door()
+        self.auth = FakeAuth()
         self.queue = WorkQueue()
         self.registry = ExecutionRegistry(lambda: NOON, time.monotonic, self.queue.add)
         self.journal = Journal(Metrics(), lambda: NOON)
@@ -71,7 +71,7 @@ class Place:
             self.queue,
             self.journal,
             operator="op",
-            door=self.door,
+            auth=self.auth,
             on_outcome=self.queue.add,
             on_all_back=self.all_back.set,
             on_other_handlers=self.other_handlers.append,
@@ -79,7 +79,7 @@ class Place:
             closed_grace=0.0,
             silent_grace=60.0,
         )
-        self.dispatcher.admission.lead()
+        self.dispatcher.gate.lead()
 
     @property
     def port(self) -> int:
@@ -180,7 +180,7 @@ async def test_a_committed_execution_is_released_with_what_is_said_next(place: P
 
 async def test_who_waits_is_woken_when_a_worker_of_the_type_connects(place: Place) -> None:
     place.dispatcher.await_worker(KEY, run(KEY), decision.AwaitWorker())
-    place.dispatcher.decided(KEY)
+    place.dispatcher.on_reconciled(KEY)
     async with connected(place.port, hello(ORDER)):
         assert await place.woken() == KEY
 
@@ -190,18 +190,18 @@ async def test_a_run_whose_handler_nobody_has_is_not_woken_by_room(place: Place)
         place.dispatch(Key("shop", "busy"))
         busy = await worker.executes()
         place.dispatcher.await_worker(KEY, run(KEY), decision.AwaitWorker())
-        place.dispatcher.decided(KEY)
+        place.dispatcher.on_reconciled(KEY)
         place.dispatcher.release(decision.Release(busy.execution.id, committed=True))
         assert len(place.queue) == 0
-        assert (place.dispatcher.waiting, place.dispatcher.unserved) == (1, 1)
+        assert (place.dispatcher.waiting, place.dispatcher.without_handler) == (1, 1)
 
 
 async def test_a_run_that_waits_for_no_worker_any_more_leaves_the_line(place: Place) -> None:
     place.dispatcher.await_worker(KEY, run(KEY), decision.AwaitWorker())
-    place.dispatcher.decided(KEY)
-    place.dispatcher.decided(KEY)  # it is gone, say
+    place.dispatcher.on_reconciled(KEY)
+    place.dispatcher.on_reconciled(KEY)  # it is gone, say
 
-    assert (place.dispatcher.waiting, place.dispatcher.unserved) == (0, 0)
+    assert (place.dispatcher.waiting, place.dispatcher.without_handler) == (0, 0)
 
 
 async def test_a_worker_with_other_handlers_is_news_for_the_runs_of_its_type(
@@ -229,11 +229,11 @@ async def test_room_wakes_one_and_unused_room_the_next(place: Place) -> None:
         busy = await worker.executes()
         for key in (KEY, OTHER):
             place.dispatch(key)
-            place.dispatcher.decided(key)
+            place.dispatcher.on_reconciled(key)
         place.dispatcher.release(decision.Release(busy.execution.id, committed=True))
         assert await place.woken() == KEY
         assert len(place.queue) == 0
-        place.dispatcher.decided(KEY)  # it found nothing to dispatch any more
+        place.dispatcher.on_reconciled(KEY)  # it found nothing to dispatch any more
         assert await place.woken() == OTHER
 
 
@@ -325,7 +325,7 @@ async def test_the_first_message_must_be_hello(place: Place) -> None:
 
 
 async def test_who_may_not_what_it_offers_is_refused_and_told_not_to_hurry(place: Place) -> None:
-    place.door.refuses = "orders may not execute Order"
+    place.auth.refuses = "orders may not execute Order"
     answer = await goodbye(place.port, hello(ORDER).model_dump_json(by_alias=True))
     assert (answer.message, answer.refused) == ("orders may not execute Order", True)
     assert place.registry.connected == 0
@@ -344,11 +344,11 @@ async def test_a_worker_that_may_no_more_is_sent_away_to_prove_itself_anew(
     place: Place, monkeypatch: pytest.MonkeyPatch, expires: datetime | None
 ) -> None:
     """At the next look, or when its token expires."""
-    monkeypatch.setattr(module, "RECHECK", 60.0 if expires else 0.01)
-    monkeypatch.setattr(module, "SOON", 0.01)
-    place.door.expires = expires
+    monkeypatch.setattr(connections, "RECHECK_S", 60.0 if expires else 0.01)
+    monkeypatch.setattr(connections, "SHORTEST_RECHECK_S", 0.01)
+    place.auth.expires = expires
     async with connected(place.port, hello(ORDER)) as worker:
-        place.door.refuses = "the token has expired"
+        place.auth.refuses = "the token has expired"
         answer = from_operator.validate_json(await worker.socket.receive_str(timeout=5))
     assert answer == Goodbye(message="the token has expired")
 
@@ -484,7 +484,7 @@ def want_alone(place: Place, key: Key = KEY) -> None:
     effect = decision.AwaitClearWorker(HandlerKind.START, "start")
     place.dispatcher.await_clear_worker(key, run(key), effect)
     place.dispatcher.await_worker(key, run(key), decision.AwaitWorker(room=True))
-    place.dispatcher.decided(key)
+    place.dispatcher.on_reconciled(key)
 
 
 def is_clear(place: Place, key: Key = KEY) -> bool:
@@ -507,7 +507,7 @@ async def test_a_worker_is_emptied_for_a_second_attempt_and_then_serves_all_agai
         again(place)
         second = await worker.executes()
         assert second.execution.attempt == 2
-        place.dispatcher.decided(KEY)
+        place.dispatcher.on_reconciled(KEY)
         assert not len(place.queue)
         place.dispatcher.release(decision.Release(second.execution.id, committed=True))
         assert await place.woken() == late
@@ -516,7 +516,7 @@ async def test_a_worker_is_emptied_for_a_second_attempt_and_then_serves_all_agai
 async def test_one_endless_handler_does_not_keep_a_second_attempt_from_its_turn(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SUSPECT_PATIENCE", 0.01)
+    monkeypatch.setattr(clear_workers, "SUSPECT_PATIENCE_S", 0.01)
     async with connected(place.port, hello(ORDER)) as worker:
         place.dispatch(OTHER)
         await worker.executes()
@@ -533,8 +533,8 @@ async def test_a_run_that_wants_no_worker_alone_any_more_gives_it_back(place: Pl
         await worker.executes()
         want_alone(place)
         place.dispatch(late)
-        place.dispatcher.decided(late)
-        place.dispatcher.decided(KEY)  # it was cancelled meanwhile, and asks for nothing
+        place.dispatcher.on_reconciled(late)
+        place.dispatcher.on_reconciled(KEY)  # it was cancelled meanwhile, and asks for nothing
         assert {await place.woken(), await place.woken()} == {KEY, late}
         place.dispatch(late)
         await worker.executes()
@@ -546,7 +546,7 @@ async def test_room_at_a_worker_is_offered_to_all_types_that_it_serves(place: Pl
         place.dispatch()
         execute = await worker.executes()
         place.dispatcher.await_worker(OTHER, run(OTHER, "Invoice"), decision.AwaitWorker(room=True))
-        place.dispatcher.decided(OTHER)
+        place.dispatcher.on_reconciled(OTHER)
         place.dispatcher.release(decision.Release(execute.execution.id, committed=True))
         assert await place.woken() == OTHER
 
@@ -559,7 +559,7 @@ async def test_a_worker_like_those_that_are_there_wakes_as_many_runs_as_it_takes
         await worker.executes()
         for key in (KEY, OTHER):
             place.dispatch(key)
-            place.dispatcher.decided(key)
+            place.dispatcher.on_reconciled(key)
         async with connected(place.port, hello(ORDER, worker="two", capacity=1)):
             assert await place.woken() == KEY
             assert not len(place.queue)
@@ -574,7 +574,7 @@ async def test_room_for_many_that_comes_up_at_once_is_used_by_many(place: Place)
         alone = await worker.executes()
         for key in waiting:
             place.dispatch(key)
-            place.dispatcher.decided(key)
+            place.dispatcher.on_reconciled(key)
         place.dispatcher.release(decision.Release(alone.execution.id, committed=True))
         for _ in waiting:
             place.dispatch(await place.woken())
@@ -584,7 +584,7 @@ async def test_room_for_many_that_comes_up_at_once_is_used_by_many(place: Place)
 async def test_a_worker_that_declines_everything_is_left_alone_for_longer_each_time(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FIRST_REST", 3600.0)
+    monkeypatch.setattr(decline_backoff, "FIRST_REST_S", 3600.0)
     async with connected(place.port, hello(ORDER)) as worker:
         place.dispatch()
         await worker.say(Declined(execution=(await worker.executes()).execution.id))
@@ -600,13 +600,13 @@ async def test_a_worker_that_declines_everything_is_left_alone_for_longer_each_t
 async def test_a_worker_that_declined_is_asked_again_after_its_rest(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FIRST_REST", 0.001)
+    monkeypatch.setattr(decline_backoff, "FIRST_REST_S", 0.001)
     async with connected(place.port, hello(ORDER)) as worker:
         place.dispatch()
         await worker.say(Declined(execution=(await worker.executes()).execution.id))
         assert await place.woken() == KEY
         place.dispatch()
-        place.dispatcher.decided(KEY)
+        place.dispatcher.on_reconciled(KEY)
         if not place.held():
             assert await place.woken() == KEY
             place.dispatch()
@@ -633,7 +633,7 @@ async def test_what_is_declined_behind_another_execution_costs_its_worker_nothin
 async def test_the_runs_of_a_worker_that_fell_silent_are_looked_at(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(WorkerSession, "silent", True)
+    monkeypatch.setattr(WorkerSession, "is_silent", True)
     async with connected(place.port, hello(ORDER)) as worker:
         place.dispatch(KEY)
         await worker.executes()

@@ -29,22 +29,22 @@ def test_a_key_that_waits_for_a_handler_is_woken_with_all_and_by_no_room() -> No
     made.join(B, GROUP, room=False)
     assert [made.wake_next(GROUP), made.wake_next(GROUP)] == [A, None]
     assert made.wake_all(GROUP) == (A, B)
-    assert made.woken(B)
+    assert made.is_woken(B)
 
 
 def test_a_key_waits_for_a_handler_or_for_room_and_not_for_both() -> None:
     made = line(A)
     made.join(A, GROUP, room=False)
-    assert (len(made), made.unserved, made.wake_next(GROUP)) == (1, 1, None)
+    assert (len(made), made.without_handler, made.wake_next(GROUP)) == (1, 1, None)
     made.join(A, GROUP)
-    assert (len(made), made.unserved, made.wake_next(GROUP)) == (1, 0, A)
+    assert (len(made), made.without_handler, made.wake_next(GROUP)) == (1, 0, A)
 
 
 def test_a_key_that_waits_for_a_handler_leaves() -> None:
     made = line()
     made.join(A, GROUP, room=False)
     assert made.leave(A) == GROUP
-    assert (len(made), made.unserved) == (0, 0)
+    assert (len(made), made.without_handler) == (0, 0)
 
 
 def test_who_waits_for_something_else_now_stands_there() -> None:
@@ -58,7 +58,7 @@ def test_all_of_a_group_are_woken_together() -> None:
     made = line(A, B)
     made.join(C, OTHER)
     assert made.wake_all(GROUP) == (A, B)
-    assert (made.woken(A), made.woken(C)) == (True, False)
+    assert (made.is_woken(A), made.is_woken(C)) == (True, False)
 
 
 def test_the_next_behind_one_who_cannot_use_the_room_is_woken() -> None:

@@ -102,7 +102,7 @@ class Line(Protocol):
         """Count the runs that wait for a worker."""
 
     @property
-    def unserved(self) -> int:
+    def without_handler(self) -> int:
         """Count the runs that wait for a worker which has the handler."""
 
 
@@ -133,7 +133,7 @@ class Metrics:
         self._is_leader.set_function(is_leader)
         self._namespaces_left_out.set_function(namespaces_left_out)
         self._waiting.set_function(lambda: line.waiting)
-        self._unserved.set_function(lambda: line.unserved)
+        self._without_handler.set_function(lambda: line.without_handler)
         self._queue_depth.set_function(lambda: len(queue))
         self._pending.set_function(lambda: len(events))
         self._workers.set_function(lambda: workers.connected)
@@ -267,7 +267,7 @@ class Metrics:
             "Runs whose next handler no worker takes: none that is connected has it, or all that"
             " have it are busy. With those of grctl_runs_without_handler.",
         )
-        self._unserved = self._gauge(
+        self._without_handler = self._gauge(
             "grctl_runs_without_handler",
             "Runs whose next handler, or the step that their wait times out to, no connected worker"
             " has: a worker is missing, or a version of a workflow that others still need.",

@@ -1,10 +1,10 @@
-"""BlockedLoops: what workers say of themselves while their event loop is blocked.
+"""BlockedLoops: the reports of workers whose event loop is blocked.
 
-1. A worker whose loop is blocked answers no heartbeats. A thread of it says so by a POST: it lives,
-   and what it holds runs. So its executions are not given to others for as long as it says so, but
-   for LONGEST_S at most: a handler that never returns must be found too.
-2. Only who holds a worker's identity speaks for it.
-3. Its runs say which handler it is and where, those beside it too.
+1. A worker whose loop is blocked answers no heartbeats. One of its threads reports by a POST that
+   the worker lives, and that its executions run. They are not lost for as long as it reports, but
+   for LONGEST_BLOCKAGE_S at most: a handler that never returns must be found too.
+2. A report counts only if it comes from the worker's own account.
+3. All runs of the worker say which handler blocks it, and where in the code.
 """
 
 import logging
@@ -17,13 +17,13 @@ from pydantic import ValidationError
 from grctl.models.wire import Blocked
 from grctl_operator.engine.observation import Blockage, whole_second
 from grctl_operator.runtime.work_queue import WorkQueue
-from grctl_operator.runtime.workers.admission import NotHereError
-from grctl_operator.runtime.workers.doorkeeper import Doorkeeper, RefusedError
+from grctl_operator.runtime.workers.leader_gate import NotHereError
+from grctl_operator.runtime.workers.worker_auth import RefusedError, WorkerAuth
 from grctl_operator.views.executions import ExecutionRegistry
 from grctl_operator.views.team import Group, WorkerProcess
 
-LONGEST_S = 300.0  # the worker's chart has the kubelet restart it by then too
-LARGEST = 8192  # bytes of a report
+LONGEST_BLOCKAGE_S = 300.0  # the kubelet restarts a worker by then too (the worker's chart)
+MAX_REPORT_BYTES = 8192
 
 logger = logging.getLogger(__name__)
 
@@ -33,18 +33,18 @@ class BlockedLoops:
 
     Args:
         registry: Knows the workers.
-        queue: Where the runs of a worker are reconciled.
-        door: Knows who speaks.
-        wait_longer: Gives a worker that is away more time to come back.
-        offer_room: Wakes the next run that waits for a worker of a type.
-        monotonic: A clock for lengths of time, in seconds.
+        queue: Where the runs of a worker are added.
+        auth: Knows whose a report is.
+        wait_longer: Begins the grace of a worker anew, if it is away.
+        offer_room: Wakes the next run of a group that waits for room.
+        monotonic: A clock for durations, in seconds.
     """
 
     def __init__(
         self,
         registry: ExecutionRegistry,
         queue: WorkQueue,
-        door: Doorkeeper,
+        auth: WorkerAuth,
         *,
         wait_longer: Callable[[str], None],
         offer_room: Callable[[Group], None],
@@ -52,20 +52,20 @@ class BlockedLoops:
     ) -> None:
         self._registry = registry
         self._queue = queue
-        self._door = door
+        self._auth = auth
         self._wait_longer = wait_longer
         self._offer_room = offer_room
         self._monotonic = monotonic
         self._began: dict[str, float] = {}
-        """When each worker's loop was first said to be blocked, by the instance."""
+        """When the loop of each worker was first reported as blocked, by its instance."""
 
-    async def take(self, request: web.Request) -> web.Response:
-        """Answer a report: 204, or why it is not taken."""
-        if (request.content_length or 0) > LARGEST:
+    async def on_report(self, request: web.Request) -> web.Response:
+        """Answer a report: 204, or why it is refused."""
+        if (request.content_length or 0) > MAX_REPORT_BYTES:
             return web.Response(status=413)
         try:
-            report = Blocked.model_validate_json(await request.content.read(LARGEST))
-            identity = await self._door.identify(request.headers.get("Authorization"))
+            report = Blocked.model_validate_json(await request.content.read(MAX_REPORT_BYTES))
+            identity = await self._auth.identify(request.headers.get("Authorization"))
         except ValidationError:
             return web.Response(status=400)
         except RefusedError as error:
@@ -89,12 +89,12 @@ class BlockedLoops:
         if worker.blocked is None:
             self._began = self._still_blocked() | {worker.instance: self._monotonic()}
             self._log("event loop of a worker blocked", worker, report)
-        if self._monotonic() - self._began[worker.instance] < LONGEST_S:
+        if self._monotonic() - self._began[worker.instance] < LONGEST_BLOCKAGE_S:
             self._wait_longer(worker.instance)
         self._set(worker, self._blockage(worker, report))
 
     def _still_blocked(self) -> dict[str, float]:
-        """Return what is remembered of workers that did not come back meanwhile."""
+        """Return the entries of workers whose loop is still blocked."""
         found = {each: self._registry.roster.find(each) for each in self._began}
         return {
             each: self._began[each]
@@ -105,8 +105,8 @@ class BlockedLoops:
     def _blockage(self, worker: WorkerProcess, report: Blocked) -> Blockage:
         known = worker.blocked
         if known is not None and known.execution == report.execution:
-            return known  # the line may be another each time: a write each time would be too much
-        began = self._registry.now() - timedelta(seconds=min(report.seconds, LONGEST_S))
+            return known  # the line changes with each report: a write each time would be too much
+        began = self._registry.now() - timedelta(seconds=min(report.seconds, LONGEST_BLOCKAGE_S))
         execution = self._registry.find(report.execution)
         if execution is not None and execution.namespace != worker.namespace:
             execution = None

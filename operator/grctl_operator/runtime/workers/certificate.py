@@ -1,9 +1,9 @@
-"""Certificate: what the dispatcher shows to workers, read again whenever its files change.
+"""Certificate: the dispatcher's TLS certificate, read again whenever its files change.
 
-1. Who renews it (cert-manager, an administrator) writes the files; nothing is restarted. The
-   kubelet swaps a symlink above them, so the files themselves are looked at, again and again.
-2. A pair that does not fit together, as while it is being written, changes nothing.
-3. New connections see the new certificate; those that are open stay as they are.
+1. cert-manager, or an administrator, renews the certificate by writing its files. Nothing is
+   restarted. The kubelet swaps a symlink above them, so the files themselves are polled.
+2. A certificate and a key that do not fit together, as while they are written, change nothing.
+3. New connections get the new certificate. Open connections stay as they are.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import ssl
 from pathlib import Path
 from typing import NoReturn
 
-CHECK = 10.0  # s: the kubelet takes longer to bring a changed Secret
+CERTIFICATE_CHECK_S = 10.0  # the kubelet takes longer to update a mounted Secret
 
 Stamp = tuple[tuple[int, int, int], ...]
 
@@ -27,27 +27,27 @@ class Certificate:
     """A certificate, its key, and the TLS settings of a server that has them.
 
     Args:
-        certificate: PEM file of the certificate, and of those that it depends on.
+        certificate: PEM file of the certificate and its chain.
         key: PEM file of its key.
 
     Raises:
-        CertificateError: they cannot be used; names them.
+        CertificateError: the files cannot be used; the message names them.
     """
 
     def __init__(self, certificate: str, key: str) -> None:
         self._paths = Path(certificate), Path(key)
         self._seen = self._stamp()
-        self._try()
+        self._check_pair()
         self.context = _context()
         self._load(self.context)
 
     def refresh(self) -> bool:
-        """Read the files again if they changed. Give whether there is another certificate now."""
+        """Read the files again if they changed. Return whether there is another certificate now."""
         try:
             stamp = self._stamp()
             if stamp == self._seen:
                 return False
-            self._try()
+            self._check_pair()
             self._load(self.context)
         except CertificateError as error:
             logger.warning("certificate not renewed", extra={"error": str(error)})
@@ -57,12 +57,12 @@ class Certificate:
         return True
 
     async def follow(self) -> NoReturn:
-        """Look after the files until cancelled."""
+        """Poll the files until cancelled."""
         while True:
-            await asyncio.sleep(CHECK)
+            await asyncio.sleep(CERTIFICATE_CHECK_S)
             self.refresh()
 
-    def _try(self) -> None:
+    def _check_pair(self) -> None:
         """Load the files elsewhere first: a bad pair would leave a server without a certificate."""
         self._load(_context())
 
@@ -74,7 +74,7 @@ class Certificate:
             raise self._unusable(error) from error
 
     def _stamp(self) -> Stamp:
-        """Tell one state of the files from another."""
+        """Return what changes whenever the files do."""
         try:
             found = [path.stat() for path in self._paths]
         except OSError as error:

@@ -1,8 +1,8 @@
-"""Listener: the socket for workers. A connection that asks for nothing is closed.
+"""Listener: the socket for workers. A connection that makes no request is closed.
 
-aiohttp waits for the first request of a connection without an end. So a connection has
-FIRST_REQUEST seconds to ask for something, TLS handshake not included, and of those that have not
-asked yet there are at most MOST_SILENT: one more closes the oldest.
+aiohttp waits for the first request of a connection for ever. So a connection must make a request
+within FIRST_REQUEST_S, not counting the TLS handshake. There are at most MAX_SILENT_CONNECTIONS
+that have not made one yet: one more closes the oldest.
 """
 
 import asyncio
@@ -11,22 +11,22 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-FIRST_REQUEST = 5.0  # s: a worker asks at once
-HANDSHAKE = 5.0  # s
-MOST_SILENT = 1_000
-KEEP_ALIVE = 5.0  # s: nobody has a second request
+FIRST_REQUEST_S = 5.0  # a worker makes its request at once
+TLS_HANDSHAKE_S = 5.0
+MAX_SILENT_CONNECTIONS = 1_000
+KEEP_ALIVE_S = 5.0  # workers make no second request
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Listener:
-    """A server of one application."""
+    """The HTTP server of one application."""
 
     def __init__(self, app: web.Application) -> None:
         self.port = 0
         app.middlewares.append(self._note_request)
         self._runner = web.AppRunner(
-            app, handle_signals=False, shutdown_timeout=1.0, keepalive_timeout=KEEP_ALIVE
+            app, handle_signals=False, shutdown_timeout=1.0, keepalive_timeout=KEEP_ALIVE_S
         )
         self._server: asyncio.Server | None = None
         self._silent: dict[asyncio.Protocol, asyncio.TimerHandle] = {}
@@ -39,7 +39,7 @@ class Listener:
             host,
             port,
             ssl=tls,
-            ssl_handshake_timeout=HANDSHAKE if tls else None,
+            ssl_handshake_timeout=TLS_HANDSHAKE_S if tls else None,
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -56,10 +56,10 @@ class Listener:
         if server is None:
             raise RuntimeError("The listener is not set up")
         connection: web.RequestHandler = server()
-        if len(self._silent) >= MOST_SILENT:
+        if len(self._silent) >= MAX_SILENT_CONNECTIONS:
             self._close(next(iter(self._silent)))
         loop = asyncio.get_running_loop()
-        self._silent[connection] = loop.call_later(FIRST_REQUEST, self._close, connection)
+        self._silent[connection] = loop.call_later(FIRST_REQUEST_S, self._close, connection)
         return connection
 
     def _close(self, connection: asyncio.Protocol) -> None:

@@ -1,12 +1,13 @@
 """WorkerSession: one worker's connection, from Hello to its end.
 
-1. Nothing is read before the Host admits the worker, or says where it belongs. Then comes a Hello,
-   and both use the highest version of the protocol that both speak. A worker without one in common
-   gets a Goodbye that names both ranges, and which side to upgrade.
+1. Nothing is read before the host admits the worker, or says where it belongs. Then the worker says
+   Hello, and both use the highest version of the protocol that both speak. A worker without a
+   common version gets a Goodbye that names both ranges, and which side to upgrade.
 2. Messages go out in the order of `send`, which never waits: the dispatcher decides synchronously.
-   Those of one moment go together, and what nobody waits for goes with the next.
-3. It reports to its Host and keeps nothing: what outlives a connection is in the registry.
-4. A message that cannot be written is left out, and the Host is told how its execution ends.
+   Messages of one moment share a frame. A message that nobody waits for shares the next frame, or
+   goes by itself after RELEASE_LINGER_S.
+3. It reports to its host and keeps nothing: the registry holds what outlives a connection.
+4. A message that cannot be encoded is left out, and the host is told how its execution ends.
 """
 
 import asyncio
@@ -36,84 +37,84 @@ from grctl.models.wire import (
     split_messages,
 )
 from grctl.models.wire_reading import UnreadableMessageError, read_from_worker, stand_in
-from grctl_operator.runtime.workers.admission import NotHereError
+from grctl_operator.runtime.workers.leader_gate import NotHereError
 from grctl_operator.views.team import Ending
 
-HELLO_TIMEOUT = 5.0  # s: a live worker says Hello at once
-GOODBYE_ONLY = 1024  # bytes: nothing is expected from a worker that is not admitted
-LINGER = 0.05  # s: how long what nobody waits for is kept, to go with something else
-TOGETHER = 1024 * 1024  # characters: larger ones go alone, as a frame has a limit
+HELLO_TIMEOUT_S = 5.0  # a live worker says Hello at once
+GOODBYE_ONLY_BYTES = 1024  # nothing is expected from a worker that is not admitted
+RELEASE_LINGER_S = 0.05  # how long a message that nobody waits for waits for another one
+MAX_FRAME_CHARS = 1024 * 1024  # a frame has a limit: a larger message goes alone
 
 logger = logging.getLogger(__name__)
 
 
 class ProtocolError(Exception):
-    """The worker said what cannot be understood; the text goes back to it."""
+    """A worker sent something that is not valid here. The text goes back to it."""
 
 
 Open = Callable[[int], Awaitable[web.WebSocketResponse]]
-"""Begins to read messages of so many bytes at most."""
+"""Opens the socket for messages of so many bytes at most."""
 
 
-class Host(Protocol):
-    """Who owns the session: the dispatcher."""
+class SessionHost(Protocol):
+    """The owner of a session: the dispatcher."""
 
     async def admit(self, session: "WorkerSession") -> int:
-        """Wait until a worker may come in, before anything that it says is read.
+        """Wait until a worker may say Hello. Nothing that it sends is read before.
 
         Returns:
             The size that its messages may have, in bytes.
 
         Raises:
-            ProtocolError: it may not come in.
-            NotHereError: it may not come in here, or not now.
+            ProtocolError: the worker is refused.
+            NotHereError: the worker is not accepted here, or not now.
         """
 
-    async def permit(self, session: "WorkerSession", hello: Hello) -> None:
-        """Return if a worker may do what it offers to.
+    async def authorize(self, session: "WorkerSession", hello: Hello) -> None:
+        """Return if a worker may execute what it offers.
 
         Raises:
             ProtocolError: it may not.
-            NotHereError: nobody can tell at present.
+            NotHereError: the API server did not answer.
         """
 
-    def refuse(self, session: "WorkerSession", why: str) -> None:
+    def on_refusal(self, session: "WorkerSession", why: str) -> None:
         """Note that a worker was refused."""
 
-    def welcome(self, session: "WorkerSession", hello: Hello) -> None:
-        """Take in a worker."""
+    def accept(self, session: "WorkerSession", hello: Hello) -> None:
+        """Accept a worker."""
 
-    def take(self, session: "WorkerSession", message: Outcome | Declined | Drain) -> None:
-        """Take what a worker says."""
+    def on_message(self, session: "WorkerSession", message: Outcome | Declined | Drain) -> None:
+        """Take a message of a worker."""
 
 
 class WorkerSession:
     """The connection of one worker."""
 
     def __init__(
-        self, open_socket: Open, host: Host, operator: str, headers: Mapping[str, str]
+        self, open_socket: Open, host: SessionHost, operator: str, headers: Mapping[str, str]
     ) -> None:
         self.credential = headers.get("Authorization")
-        """What it says to prove who it is."""
+        """The header by which the worker proves whose it is."""
         self.unreachable = headers.get(UNREACHABLE)
-        """Where it was a moment ago and found nobody."""
+        """The address at which the worker found nobody a moment ago."""
         self.hello: Hello | None = None
         self.protocol = SPOKEN.lowest
         """The version that both sides use, once there is a Hello."""
         self._open = open_socket
         self._socket: web.WebSocketResponse | None = None
-        """None: nothing that the worker may say is read yet."""
+        """None: nothing is read yet."""
         self._host = host
         self._operator = operator
         self._outgoing: deque[Model] = deque()
-        self._due = asyncio.Event()
+        self._has_outgoing = asyncio.Event()
         self._lingering: asyncio.TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
         self._left = False
         """Whether this side ended the connection."""
 
     @property
-    def silent(self) -> bool:
+    def is_silent(self) -> bool:
         """Whether the connection ended because heartbeats were not answered."""
         return self._socket is not None and isinstance(self._socket.exception(), TimeoutError)
 
@@ -123,7 +124,7 @@ class WorkerSession:
         code = self._socket.close_code if self._socket else None
         if self._left or code != WSCloseCode.ABNORMAL_CLOSURE:
             return Ending.AGREED
-        return Ending.SILENT if self.silent else Ending.CUT_OFF
+        return Ending.SILENT if self.is_silent else Ending.CUT_OFF
 
     async def run(self) -> web.StreamResponse:
         """Serve the connection to its end."""
@@ -133,7 +134,7 @@ class WorkerSession:
             await self._serve(self._socket)
         except ProtocolError as error:
             logger.warning("worker refused", extra=self._fields() | {"error": str(error)})
-            self._host.refuse(self, str(error))
+            self._host.on_refusal(self, str(error))
             await self._turn_away(str(error), refused=True)
         except NotHereError as error:
             logger.debug("worker sent elsewhere", extra=self._fields() | {"url": error.url})
@@ -153,24 +154,26 @@ class WorkerSession:
         self, message: str, redirect: str | None = None, *, refused: bool = False
     ) -> None:
         if self._socket is None and not self._left:
-            self._socket = await self._open(GOODBYE_ONLY)
+            self._socket = await self._open(GOODBYE_ONLY_BYTES)
         await self.leave(message, redirect, refused=refused)
 
     def send(self, message: Model) -> None:
-        """Have a message sent after those before it."""
+        """Send a message, after those before it. Returns at once."""
         self._outgoing.append(message)
-        self._due.set()
+        self._has_outgoing.set()
 
     def send_with_next(self, message: Model) -> None:
-        """Have a message sent after those before it, with the next one or a moment later."""
+        """Send a message that nobody waits for: with the next one, or a moment later."""
         self._outgoing.append(message)
         if self._lingering is None:
-            self._lingering = asyncio.get_running_loop().call_later(LINGER, self._end_lingering)
+            self._lingering = asyncio.get_running_loop().call_later(
+                RELEASE_LINGER_S, self._end_lingering
+            )
 
     async def leave(
         self, message: str, redirect: str | None = None, *, refused: bool = False
     ) -> None:
-        """Say Goodbye and close."""
+        """Send Goodbye and close."""
         self._left = True
         if self._writer is not None:
             self._writer.cancel()
@@ -185,7 +188,7 @@ class WorkerSession:
         await self._socket.close()
 
     async def _greet(self, socket: web.WebSocketResponse) -> bool:
-        """Hear who comes. Return whether it is let in; if not, the connection ended."""
+        """Read the Hello. Return whether the worker is accepted; if not, the connection ended."""
         first = await _first(socket)
         if first is None:
             return False
@@ -194,28 +197,28 @@ class WorkerSession:
         if not isinstance(hello, Hello):
             raise ProtocolError(f"The first message must be Hello, not {hello.kind!r}")
         self.hello = hello
-        await self._host.permit(self, hello)
+        await self._host.authorize(self, hello)
         self.send(Welcome(operator=self._operator, protocol=self.protocol))
-        self._host.welcome(self, hello)
+        self._host.accept(self, hello)
         return True
 
     def _receive(self, message: WSMessage) -> None:
         if message.type is not WSMsgType.TEXT:
             return
         for line in split_messages(message.data):
-            said = _parse(line)
-            if isinstance(said, Hello):
+            parsed = _parse(line)
+            if isinstance(parsed, Hello):
                 raise ProtocolError("A second Hello on one connection")
-            self._host.take(self, said)
+            self._host.on_message(self, parsed)
 
     def _end_lingering(self) -> None:
         self._lingering = None
-        self._due.set()
+        self._has_outgoing.set()
 
     async def _write(self, socket: web.WebSocketResponse) -> None:
         while True:
-            await self._due.wait()
-            self._due.clear()
+            await self._has_outgoing.wait()
+            self._has_outgoing.clear()
             while self._outgoing:
                 frame = self._next_frame()
                 if not frame:
@@ -226,23 +229,23 @@ class WorkerSession:
                     return  # the reader ends too, and the worker comes back
 
     def _next_frame(self) -> str:
-        """Take as many messages as go together."""
+        """Return as many messages as go into one frame."""
         taken: list[str] = []
-        while self._outgoing and sum(map(len, taken)) < TOGETHER:
-            taken += self._written(self._outgoing.popleft())
+        while self._outgoing and sum(map(len, taken)) < MAX_FRAME_CHARS:
+            taken += self._encoded(self._outgoing.popleft())
         return join_messages(taken)
 
-    def _written(self, message: Model) -> tuple[str, ...]:
-        """Write a message, or nothing if it cannot be written: then its execution ends."""
+    def _encoded(self, message: Model) -> tuple[str, ...]:
+        """Return a message encoded, or nothing if it cannot be: then its execution ends."""
         try:
             return (encode(message),)
-        except Exception as error:  # noqa: BLE001  rule 4, whatever it is
+        except Exception as error:  # noqa: BLE001  whatever it is: note 4
             kind, why = type(message).__name__, type(error).__name__
             fields = self._fields() | {"kind": kind, "error": why}
             logger.error("message not written", extra=fields)  # noqa: TRY400
             instead = stand_in(message, error)
             if instead is not None:
-                self._host.take(self, instead)
+                self._host.on_message(self, instead)
             return ()
 
     def _fields(self) -> dict[str, str | None]:
@@ -250,16 +253,16 @@ class WorkerSession:
 
 
 async def _first(socket: web.WebSocketResponse) -> str | None:
-    """Return the first message; None: the connection ended before.
+    """Return the first message. None: the connection ended before.
 
     Raises:
-        ProtocolError: it does not come in time, or cannot be a Hello.
+        ProtocolError: the message does not come in time, or cannot be a Hello.
     """
     try:
-        async with asyncio.timeout(HELLO_TIMEOUT):  # of all frames: pings do not prolong it
+        async with asyncio.timeout(HELLO_TIMEOUT_S):  # of all frames: pings do not prolong it
             frame = await socket.receive()
     except TimeoutError:
-        raise ProtocolError(f"No Hello came within {HELLO_TIMEOUT:g} s") from None
+        raise ProtocolError(f"No Hello came within {HELLO_TIMEOUT_S:g} s") from None
     if frame.type is WSMsgType.BINARY:
         raise ProtocolError("The first message must be Hello, not binary data")
     if frame.type is not WSMsgType.TEXT:
@@ -277,12 +280,12 @@ def _agree(first: str) -> int:
     """Return the protocol that both sides use. The rest of a Hello may be of another version.
 
     Raises:
-        ProtocolError: there is none.
+        ProtocolError: there is no common version.
     """
     try:
         theirs = Greeting.model_validate_json(first).spoken
     except ValidationError:
-        return SPOKEN.lowest  # it is no Hello, or a bad one: reading the whole says why
+        return SPOKEN.lowest  # not a Hello, or a bad one: reading the whole says why
     agreed = SPOKEN.agree(theirs)
     if agreed is None:
         raise ProtocolError(disagreement(worker=theirs, operator=SPOKEN))

@@ -23,9 +23,9 @@ from grctl.models.wire import (
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.work_queue import WorkQueue
-from grctl_operator.runtime.workers import listener, vestibule, worker_session
+from grctl_operator.runtime.workers import connection_limits, listener, worker_session
 from grctl_operator.runtime.workers.dispatcher import Dispatcher
-from grctl_operator.runtime.workers.doorkeeper import Identity, RefusedError
+from grctl_operator.runtime.workers.worker_auth import Identity, RefusedError
 from grctl_operator.views.executions import ExecutionRegistry
 from tests.runtime.played_worker import catalogue, connected, hello
 
@@ -44,15 +44,15 @@ MANY_TYPES = json.dumps(
 )
 
 
-class Door:
+class FakeAuth:
     """Takes tokens; notes what it is asked."""
 
     def __init__(self) -> None:
         self.identified: list[str] = []
-        self.permitted: list[Hello] = []
+        self.authorized: list[Hello] = []
         self.refuses = False
 
-    def look(self, authorization: str | None) -> None:
+    def check_header(self, authorization: str | None) -> None:
         if authorization is None:
             raise RefusedError("No token came")
 
@@ -62,15 +62,15 @@ class Door:
             raise RefusedError("The API server does not accept the token")
         return Identity(authorization or "")
 
-    async def permit(self, _identity: Identity, hello: Hello) -> None:
-        self.permitted.append(hello)
+    async def authorize(self, _identity: Identity, hello: Hello) -> None:
+        self.authorized.append(hello)
         if self.refuses:
             raise RefusedError("may not execute Order")
 
 
 class Place:
     def __init__(self) -> None:
-        self.door = Door()
+        self.auth = FakeAuth()
         queue = WorkQueue()
         self.registry = ExecutionRegistry(lambda: NOON, time.monotonic, queue.add)
         journal = Journal(Metrics(), lambda: NOON)
@@ -79,7 +79,7 @@ class Place:
             queue,
             journal,
             operator="op",
-            door=self.door,
+            auth=self.auth,
             on_outcome=queue.add,
             on_all_back=lambda: None,
             on_other_handlers=lambda _: None,
@@ -94,7 +94,7 @@ class Place:
 async def place() -> AsyncIterator[Place]:
     made = Place()
     await made.dispatcher.start("127.0.0.1", 0)
-    made.dispatcher.admission.lead()
+    made.dispatcher.gate.lead()
     yield made
     await made.dispatcher.stop()
 
@@ -136,17 +136,17 @@ async def close(writer: asyncio.StreamWriter) -> None:
 async def test_a_connection_without_a_token_waits_for_no_leader_and_asks_nobody(
     place: Place,
 ) -> None:
-    place.dispatcher.admission.follow(None)  # nobody leads: others wait for three seconds
+    place.dispatcher.gate.follow(None)  # nobody leads: others wait for three seconds
     answer = await says(place, account=None)
     assert answer == Goodbye(message="No token came", refused=True)
-    assert place.door.identified == []
+    assert place.auth.identified == []
 
 
 async def test_a_hello_of_466_000_types_is_not_read_to_its_end(place: Place) -> None:
     assert len(MANY_TYPES) > 13 * 1024 * 1024
     with contextlib.suppress(ConnectionError):  # it is closed while the client still sends
         assert await says(place, MANY_TYPES) == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
-    assert place.door.permitted == []
+    assert place.auth.authorized == []
     assert isinstance(await says(place, encode(hello(ORDER))), Welcome)
 
 
@@ -198,7 +198,7 @@ async def test_binary_data_is_no_hello(place: Place) -> None:
 async def test_pings_do_not_prolong_the_time_for_a_hello(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_session, "HELLO_TIMEOUT", 0.2)
+    monkeypatch.setattr(worker_session, "HELLO_TIMEOUT_S", 0.2)
     url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
     headers = {"Authorization": "Bearer orders"}
     async with (
@@ -212,29 +212,31 @@ async def test_pings_do_not_prolong_the_time_for_a_hello(
 
 
 async def test_who_was_refused_often_is_not_read_and_is_told_the_same(place: Place) -> None:
-    place.door.refuses = True
+    place.auth.refuses = True
     greeting = encode(hello(ORDER))
-    answers = [await says(place, greeting) for _ in range(vestibule.REFUSALS_AT_ONCE * 2)]
+    answers = [
+        await says(place, greeting) for _ in range(connection_limits.MAX_REFUSALS_AT_ONCE * 2)
+    ]
     told = str(Goodbye(message="may not execute Order", refused=True))
     assert {str(each) for each in answers} == {told}
-    assert len(place.door.permitted) < len(answers)
-    place.door.refuses = False
+    assert len(place.auth.authorized) < len(answers)
+    place.auth.refuses = False
     assert isinstance(await says(place, greeting, account="others"), Welcome)
 
 
 async def test_bad_tokens_from_one_address_are_asked_for_so_many_times(place: Place) -> None:
-    for _ in range(vestibule.REFUSALS_AT_ONCE * 2):
+    for _ in range(connection_limits.MAX_REFUSALS_AT_ONCE * 2):
         answer = await says(place, account="bad")
         assert isinstance(answer, Goodbye)
         assert answer.refused
-    assert len(place.door.identified) < vestibule.REFUSALS_AT_ONCE * 2
+    assert len(place.auth.identified) < connection_limits.MAX_REFUSALS_AT_ONCE * 2
 
 
 async def test_of_an_account_that_is_new_so_many_say_hello_at_once(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vestibule, "GREETING_AT_ONCE", 2)
-    monkeypatch.setattr(vestibule, "GREETING_PATIENCE", 0.01)
+    monkeypatch.setattr(connection_limits, "MAX_GREETINGS_PER_ACCOUNT", 2)
+    monkeypatch.setattr(connection_limits, "GREETING_TIMEOUT_S", 0.01)
     url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
     async with aiohttp.ClientSession(headers={"Authorization": "Bearer orders"}) as session:
         async with AsyncExitStack() as stack:
@@ -250,7 +252,7 @@ async def test_of_an_account_that_is_new_so_many_say_hello_at_once(
 async def test_connections_that_are_not_let_in_are_bounded(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vestibule, "MOST_OF_ADDRESS", 1)
+    monkeypatch.setattr(connection_limits, "MAX_UNACCEPTED_PER_ADDRESS", 1)
     url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
     headers = {"Authorization": "Bearer orders"}
     async with aiohttp.ClientSession(headers=headers) as session, session.ws_connect(url) as first:
@@ -266,7 +268,7 @@ async def test_connections_that_are_not_let_in_are_bounded(
 async def test_a_connection_that_asks_for_nothing_is_closed(
     place: Place, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    monkeypatch.setattr(listener, "FIRST_REQUEST", 0.05)
+    monkeypatch.setattr(listener, "FIRST_REQUEST_S", 0.05)
     reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
     writer.write(sent)
     async with asyncio.timeout(60):
@@ -277,7 +279,7 @@ async def test_a_connection_that_asks_for_nothing_is_closed(
 async def test_of_connections_that_ask_for_nothing_the_oldest_goes(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener, "MOST_SILENT", 1)
+    monkeypatch.setattr(listener, "MAX_SILENT_CONNECTIONS", 1)
     reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
     _, second = await asyncio.open_connection("127.0.0.1", place.port)
     async with asyncio.timeout(60):
@@ -287,7 +289,7 @@ async def test_of_connections_that_ask_for_nothing_the_oldest_goes(
 
 
 async def test_who_leaves_while_it_waits_for_a_leader_leaves_nothing_behind(place: Place) -> None:
-    place.dispatcher.admission.follow(None)
+    place.dispatcher.gate.follow(None)
     _, writer = await asyncio.open_connection("127.0.0.1", place.port)
     writer.write(
         f"GET {CONNECT_PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer orders\r\n"
@@ -297,5 +299,5 @@ async def test_who_leaves_while_it_waits_for_a_leader_leaves_nothing_behind(plac
     async with asyncio.timeout(60):
         await until(lambda: place.dispatcher.connections == 1)
         await close(writer)
-        place.dispatcher.admission.lead()
+        place.dispatcher.gate.lead()
         await until(lambda: place.dispatcher.connections == 0)

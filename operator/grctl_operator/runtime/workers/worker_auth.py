@@ -1,11 +1,13 @@
-"""Doorkeeper: who comes as a worker, and whether it may execute what it offers.
+"""WorkerAuth: whose a worker is, and whether it may execute what it offers.
 
-1. By token: that of a ServiceAccount, made for our audience, as the API server says (TokenReview).
-   It serves the runs of its own namespace, of the workflow types for which that account has the
-   verb `execute` on workflowruns (SubjectAccessReview; the type is the resource's name).
-2. What the API server answered counts for a while, a refusal shortly, a token until it expires at
-   the latest. A connection that lasts is looked at again: see `Dispatcher`.
-3. A refusal says what is missing, and the command by which somebody grants it.
+1. Authentication: a worker brings the token of a ServiceAccount, made for our audience. The API
+   server reviews it (TokenReview).
+2. Authorization: the worker serves runs of its account's namespace, and the workflow types for
+   which the account has the verb `execute` on workflowruns (SubjectAccessReview, with the type as
+   the resource's name).
+3. Answers of the API server are kept for a while: refusals shortly, a token until it expires at the
+   latest. A connection that lasts is reviewed again: see `WorkerConnections`.
+4. A refusal says what is missing, and the command that grants it.
 """
 
 import asyncio
@@ -26,17 +28,17 @@ import orjson
 from grctl.kube import ACCESS_REVIEWS, TOKEN_REVIEWS, Api, ApiError, UnreachableError
 from grctl.models import GROUP
 from grctl.models.wire import Hello
-from grctl_operator.runtime.workers.admission import NotHereError
+from grctl_operator.runtime.workers.leader_gate import NotHereError
 from grctl_operator.runtime.workers.worker_session import ProtocolError
 
 VERB = "execute"
-GRANTED = 60.0  # s: what was allowed counts for so long
-REFUSED = 5.0  # s: who was refused and then granted it should not wait for us
-REMEMBERED = 10_000  # answers: 10 MB
-NAMED_AT_ONCE = 10  # types that are refused: the rest is not asked for
-PATIENCE = 4.0  # s: less than a worker waits for its Welcome
-AT_ONCE = 8  # questions: whoever reaches the port may ask, and must not flood the API server
-ACCOUNT = "system:serviceaccount:"
+GRANT_KEPT_S = 60.0
+REFUSAL_KEPT_S = 5.0  # a worker that was refused and then granted should not wait for us
+MAX_ANSWERS_KEPT = 10_000  # 10 MB
+MAX_TYPES_NAMED = 10  # refused types in a message: the others are not asked for
+REVIEW_TIMEOUT_S = 4.0  # less than a worker waits for its Welcome
+MAX_REVIEWS_AT_ONCE = 8  # anybody who reaches the port causes reviews: they must not be a flood
+ACCOUNT_PREFIX = "system:serviceaccount:"
 
 Json = dict[str, Any]
 K = TypeVar("K", bound=Hashable)
@@ -46,71 +48,71 @@ logger = logging.getLogger(__name__)
 
 
 class RefusedError(ProtocolError):
-    """A worker may not come in, or not execute what it offers. The text goes back to it."""
+    """A worker is not known, or may not execute what it offers. The text goes back to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who comes."""
+    """Whose a worker is."""
 
     name: str
     namespace: str | None = None
-    """The one namespace that it may serve; None: any."""
+    """The one namespace that the worker may serve. None: any."""
     expires: datetime | None = None
-    """When what proves it ends, by the API server's clock."""
+    """When its token expires, by the API server's clock."""
     user: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    """As the API server knows it."""
+    """The user, as the API server describes it."""
 
 
-class Doorkeeper(Protocol):
-    """Lets workers in."""
+class WorkerAuth(Protocol):
+    """Reviews workers: authentication and authorization."""
 
-    def look(self, authorization: str | None) -> None:
-        """Return if such a header may be one of a worker, without asking anybody.
+    def check_header(self, authorization: str | None) -> None:
+        """Return if such a header may be that of a worker. Asks nobody.
 
         Raises:
             RefusedError: it cannot.
         """
 
     async def identify(self, authorization: str | None) -> Identity:
-        """Say who sends such a header.
+        """Return whose such a header is.
 
         Raises:
-            RefusedError: nobody that may come in.
-            NotHereError: nobody can tell at present.
+            RefusedError: it is not that of a known worker.
+            NotHereError: the API server did not answer.
         """
 
-    async def permit(self, identity: Identity, hello: Hello) -> None:
-        """Return if somebody may execute what a worker offers.
+    async def authorize(self, identity: Identity, hello: Hello) -> None:
+        """Return if an account may execute what a worker offers.
 
         Raises:
             RefusedError: it may not.
-            NotHereError: nobody can tell at present.
+            NotHereError: the API server did not answer.
         """
 
 
-class OpenDoor:
-    """Lets everybody in who reaches the port."""
+class NoAuth:
+    """Accepts everybody who reaches the port."""
 
-    def look(self, _authorization: str | None) -> None:
+    def check_header(self, _authorization: str | None) -> None:
         """Do nothing."""
 
     async def identify(self, _authorization: str | None) -> Identity:
-        """Say that it is anybody."""
+        """Return the same name for all workers."""
         return Identity("anonymous")
 
-    async def permit(self, _identity: Identity, _hello: Hello) -> None:
+    async def authorize(self, _identity: Identity, _hello: Hello) -> None:
         """Do nothing."""
 
 
-class TokenDoor:
-    """Lets in whom the API server knows by a token.
+class TokenAuth:
+    """Accepts workers whose token the API server accepts.
 
     Args:
-        api: Where to ask. Has no fence: these questions are POSTs and change nothing.
-        audience: What the tokens must have been made for.
+        api: Has no fence: reviews are POSTs and change nothing.
+        audience: The audience that tokens must have been made for.
         now: The API server's clock.
-        monotonic: A clock for lengths of time, in seconds.
+        monotonic: A clock for durations, in seconds.
     """
 
     def __init__(
@@ -123,14 +125,14 @@ class TokenDoor:
         self._api = api
         self._audience = audience
         self._now = now
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns = asyncio.Semaphore(MAX_REVIEWS_AT_ONCE)
         self._identities: _Answers[bytes, Identity | str] = _Answers(monotonic)
-        """By a hash of the token; a text says why it is refused."""
+        """By a hash of the token. A text says why the token is refused."""
         self._permissions: _Answers[tuple[str, str], bool] = _Answers(monotonic)
         """By user and workflow type."""
 
-    def look(self, authorization: str | None) -> None:
-        """Refuse whoever brings no token."""
+    def check_header(self, authorization: str | None) -> None:
+        """Refuse a header without a token."""
         self._token(authorization)
 
     def _token(self, authorization: str | None) -> str:
@@ -148,14 +150,14 @@ class TokenDoor:
         digest = hashlib.sha256(token.encode()).digest()
         answer = self._identities.get(digest)
         if answer is None:
-            answer = await self._review(token)
-            self._identities.put(digest, answer, self._lasts(answer))
+            answer = await self._review_token(token)
+            self._identities.put(digest, answer, self._lifetime(answer))
         if isinstance(answer, str):
             raise RefusedError(answer)
         return answer
 
-    async def permit(self, identity: Identity, hello: Hello) -> None:
-        """Ask for each workflow type that a worker offers, until some are refused."""
+    async def authorize(self, identity: Identity, hello: Hello) -> None:
+        """Review each workflow type that a worker offers, until MAX_TYPES_NAMED are refused."""
         if identity.namespace != hello.namespace:
             raise RefusedError(
                 f"A worker serves the namespace of its ServiceAccount, which is"
@@ -164,37 +166,39 @@ class TokenDoor:
         if not hello.catalogues:
             raise RefusedError("The worker offers no workflow type, so it may execute nothing")
         missing: list[str] = []
-        for catalogue in hello.catalogues:  # in turn: one worker's questions hold up no others
-            if not await self._may(identity, catalogue.type):
+        for catalogue in hello.catalogues:  # in turn: the reviews of one worker hold up no others
+            if not await self._may_execute(identity, catalogue.type):
                 missing.append(catalogue.type)
-            if len(missing) == NAMED_AT_ONCE:
+            if len(missing) == MAX_TYPES_NAMED:
                 break
         if missing:
-            raise RefusedError(_grant(identity, missing))
+            raise RefusedError(_how_to_grant(identity, missing))
 
-    async def _review(self, token: str) -> Identity | str:
+    async def _review_token(self, token: str) -> Identity | str:
         spec = {"token": token, "audiences": [self._audience]}
-        status = await self._ask(TOKEN_REVIEWS.path(), {"spec": spec})
+        status = await self._post_review(TOKEN_REVIEWS.path(), {"spec": spec})
         if not status.get("authenticated") or self._audience not in status.get("audiences", ()):
             return (
                 f"The API server does not accept the worker's token for the audience"
                 f" '{self._audience}': {status.get('error') or 'it is of other audiences'}"
             )
         user = status["user"]
-        namespace, _, name = user["username"].removeprefix(ACCOUNT).partition(":")
-        if not user["username"].startswith(ACCOUNT) or not name:
-            return f"The worker's token is that of {user['username']}, which is no ServiceAccount"
+        namespace, _, name = user["username"].removeprefix(ACCOUNT_PREFIX).partition(":")
+        if not user["username"].startswith(ACCOUNT_PREFIX) or not name:
+            return (
+                f"The worker's token is that of {user['username']}, which is not a ServiceAccount"
+            )
         return Identity(user["username"], namespace, _expiry(token), user)
 
-    async def _may(self, identity: Identity, workflow_type: str) -> bool:
+    async def _may_execute(self, identity: Identity, workflow_type: str) -> bool:
         key = (identity.name, workflow_type)
         answer = self._permissions.get(key)
         if answer is None:
-            answer = await self._allows(identity, workflow_type)
-            self._permissions.put(key, answer, GRANTED if answer else REFUSED)
+            answer = await self._review_access(identity, workflow_type)
+            self._permissions.put(key, answer, GRANT_KEPT_S if answer else REFUSAL_KEPT_S)
         return answer
 
-    async def _allows(self, identity: Identity, workflow_type: str) -> bool:
+    async def _review_access(self, identity: Identity, workflow_type: str) -> bool:
         known = identity.user
         spec = {
             "user": identity.name,
@@ -207,12 +211,12 @@ class TokenDoor:
                 "namespace": identity.namespace,
             },
         }
-        status = await self._ask(ACCESS_REVIEWS.path(), {"spec": spec})
+        status = await self._post_review(ACCESS_REVIEWS.path(), {"spec": spec})
         return bool(status.get("allowed"))
 
-    async def _ask(self, path: str, body: Json) -> Json:
+    async def _post_review(self, path: str, body: Json) -> Json:
         try:
-            async with asyncio.timeout(PATIENCE), self._turns:
+            async with asyncio.timeout(REVIEW_TIMEOUT_S), self._turns:
                 answer = await self._api.create(path, body)
         except (ApiError, UnreachableError, TimeoutError) as error:
             logger.warning("worker not reviewed", extra={"request": path, "error": str(error)})
@@ -223,16 +227,16 @@ class TokenDoor:
         status: Json = answer["status"]
         return status
 
-    def _lasts(self, answer: Identity | str) -> float:
+    def _lifetime(self, answer: Identity | str) -> float:
         if isinstance(answer, str):
-            return REFUSED
+            return REFUSAL_KEPT_S
         if answer.expires is None:
-            return GRANTED
-        return min(GRANTED, (answer.expires - self._now()).total_seconds())
+            return GRANT_KEPT_S
+        return min(GRANT_KEPT_S, (answer.expires - self._now()).total_seconds())
 
 
 class _Answers(Generic[K, V]):
-    """Answers that count for a while. The oldest goes when there are too many."""
+    """Answers that are kept for a while. The oldest is dropped if there are too many."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -245,7 +249,7 @@ class _Answers(Generic[K, V]):
     def put(self, key: K, value: V, seconds: float) -> None:
         self._entries[key] = (value, self._monotonic() + seconds)
         self._entries.move_to_end(key)
-        if len(self._entries) > REMEMBERED:
+        if len(self._entries) > MAX_ANSWERS_KEPT:
             self._entries.popitem(last=False)
 
 
@@ -255,7 +259,7 @@ def _bearer(authorization: str | None) -> str | None:
 
 
 def _expiry(token: str) -> datetime | None:
-    """Read when a token expires; the API server has verified it. None: it does not tell."""
+    """Return when a token expires, which the API server has verified. None: it does not say."""
     payload = token.split(".")[1] if token.count(".") == 2 else ""
     try:
         claims = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -264,8 +268,8 @@ def _expiry(token: str) -> datetime | None:
         return None
 
 
-def _grant(identity: Identity, types: Sequence[str]) -> str:
-    namespace, _, account = identity.name.removeprefix(ACCOUNT).partition(":")
+def _how_to_grant(identity: Identity, types: Sequence[str]) -> str:
+    namespace, _, account = identity.name.removeprefix(ACCOUNT_PREFIX).partition(":")
     names = " ".join(f"--resource-name={shlex.quote(each)}" for each in types)
     return (
         f"ServiceAccount {namespace}/{account} may not execute {', '.join(types)}. Grant it:"
