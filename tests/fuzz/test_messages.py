@@ -18,7 +18,7 @@ from grctl.models.wire_reading import (
 from tests.fuzz.odd import as_bytes, odd, odd_or_broken, with_oddities, written
 from tests.fuzz.rounds import OBJECTS, OBJECTS_PER_EXAMPLE, examples_of, in_rounds
 from tests.runtime.played_worker import connected, hello
-from tests.runtime.workers.test_dispatcher import KEY, ORDER, OTHER, Place
+from tests.runtime.workers.test_dispatcher import KEY, ORDER, OTHER, Parts
 
 Json = dict[str, Any]
 
@@ -133,25 +133,25 @@ def test_odd_messages_of_one_worker_do_not_disturb_another(sent: list[str]) -> N
 
 
 async def beside_each_other(sent: list[str]) -> None:
-    place = Place()
-    await place.dispatcher.start("127.0.0.1", 0)
+    parts = Parts()
+    await parts.dispatcher.start("127.0.0.1", 0)
     try:
-        async with connected(place.port, hello(ORDER, worker="good")) as good:
-            place.dispatch(KEY)
+        async with connected(parts.port, hello(ORDER, worker="good")) as good:
+            parts.dispatch(KEY)
             execute = await good.executes()
             for text in sent:
-                await send_odd_message(place.port, text)
+                await send_odd_message(parts.port, text)
             await good.fails(execute, "as it should")
             async with asyncio.timeout(PATIENCE_S):
-                while not is_back(place, execute):
-                    await place.woken()
+                while not is_back(parts, execute):
+                    await parts.woken()
     finally:
-        await place.dispatcher.stop()
+        await parts.dispatcher.stop()
 
 
-def is_back(place: Place, execute: Execute) -> bool:
+def is_back(parts: Parts, execute: Execute) -> bool:
     """Return whether an outcome came. Claims of other workers on that run stand beside it."""
-    held = (each for each in place.held(KEY) if each.execution.id == execute.execution.id)
+    held = (each for each in parts.held(KEY) if each.execution.id == execute.execution.id)
     return any(each.outcome is not None for each in held)
 
 
@@ -165,12 +165,12 @@ async def send_odd_message(port: int, text: str) -> None:
 
 
 async def test_an_outcome_that_cannot_be_kept_fails_its_run_and_nothing_else() -> None:
-    place = Place()
-    await place.dispatcher.start("127.0.0.1", 0)
+    parts = Parts()
+    await parts.dispatcher.start("127.0.0.1", 0)
     try:
-        async with connected(place.port, hello(ORDER)) as worker:
-            place.dispatch(KEY)
-            place.dispatch(OTHER)
+        async with connected(parts.port, hello(ORDER)) as worker:
+            parts.dispatch(KEY)
+            parts.dispatch(OTHER)
             first, second = await worker.executes(), await worker.executes()
             deep = "[" * 101 + "]" * 101
             outcome = {"kind": "outcome", "execution": None, "result": OUTCOMES[0]}
@@ -183,15 +183,15 @@ async def test_an_outcome_that_cannot_be_kept_fails_its_run_and_nothing_else() -
             )
             await worker.socket.send_str(text)
             await worker.fails(second, "as it should")
-            assert {await place.woken(), await place.woken()} == {KEY, OTHER}
-            (held,) = place.held(KEY)
+            assert {await parts.woken(), await parts.woken()} == {KEY, OTHER}
+            (held,) = parts.held(KEY)
             assert held.outcome is not None
             assert isinstance(held.outcome.result, Failed)
             assert (
                 "store['a'] is nested deeper than 100 levels" in held.outcome.result.error.message
             )
     finally:
-        await place.dispatcher.stop()
+        await parts.dispatcher.stop()
 
 
 def test_an_execution_ends_by_a_result_if_its_message_cannot_be_written() -> None:

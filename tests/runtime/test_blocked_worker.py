@@ -37,7 +37,7 @@ async def test_a_handler_that_blocks_the_loop_is_named_and_runs_once(
     monkeypatch.setattr(lag, "BLOCKED_AFTER_S", 0.2)
     monkeypatch.setattr(lag, "LOOK_S", 0.05)
     monkeypatch.setattr(lag, "REPORT_EVERY_S", 0.2)
-    monkeypatch.setattr(dispatcher, "HEARTBEAT_S", 0.4)
+    monkeypatch.setattr(dispatcher, "PING_EVERY_S", 0.4)
     blocking = Blocking()
     async with operating(cluster) as operator:
         url = f"http://127.0.0.1:{operator.port}"

@@ -243,7 +243,7 @@ class Operator:
             self.deciding.timing.wake_all()
 
     def on_leader(self, url: str | None) -> None:
-        """Send workers to the operator that leads (as all `on_x` here: `leadership.Listener`)."""
+        """Send workers to the operator that leads (as all `on_x` here: `LeadershipListener`)."""
         self.deciding.dispatcher.gate.follow(url)
 
     def on_silence(self) -> None:

@@ -1,4 +1,4 @@
-"""Reports of workers whose event loop is blocked, by HTTP as their thread sends them."""
+"""Reports of workers whose event loop is blocked, sent by HTTP as by their thread."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,14 +9,14 @@ import pytest
 from grctl.models.wire import BLOCKED_PATH, MAX_PLACE_CHARS, Blocked, Execution
 from grctl_operator.runtime.workers import blocked_loops as module
 from tests.runtime.played_worker import PlayedWorker, connected, hello
-from tests.runtime.workers.test_dispatcher import KEY, ORDER, OTHER, Place
+from tests.runtime.workers.test_dispatcher import KEY, ORDER, OTHER, Parts
 
 PLACE = "/app/orders.py:12 in start"
 OWN, THIEF = "Bearer own", "Bearer thief"
 
 
-class Reporting(Place):
-    """A dispatcher with one worker, and the thread of that one."""
+class ReportingParts(Parts):
+    """A dispatcher with one worker, and the thread of that worker."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,43 +44,45 @@ class Reporting(Place):
             return response.status
 
     def shown(self) -> str | None:
-        """Where the worker's loop is blocked, if it is."""
+        """Return where the worker's loop is blocked, if it is."""
         worker = self.registry.roster.find("i1")
         return worker.blocked.place if worker and worker.blocked else None
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Reporting]:
-    made = Reporting()
+async def parts() -> AsyncIterator[ReportingParts]:
+    made = ReportingParts()
     await made.dispatcher.start("127.0.0.1", 0)
     yield made
     await made.dispatcher.stop()
 
 
-async def executing(place: Reporting, worker: PlayedWorker) -> Execution:
-    place.dispatch()
+async def executing(parts: ReportingParts, worker: PlayedWorker) -> Execution:
+    parts.dispatch()
     return (await worker.executes()).execution
 
 
-async def test_a_blocked_loop_is_shown_on_its_runs_and_waited_for(place: Reporting) -> None:
-    async with connected(place.port, hello(ORDER, instance="i1"), token="own") as worker:
-        execution = await executing(place, worker)
-        assert await place.report(execution=execution.id) == 204
-        assert await place.woken() == KEY
-        (presence,) = place.registry.get_view(KEY, "Order").workers
+async def test_a_blocked_loop_is_shown_on_its_runs_and_extends_the_grace(
+    parts: ReportingParts,
+) -> None:
+    async with connected(parts.port, hello(ORDER, instance="i1"), token="own") as worker:
+        execution = await executing(parts, worker)
+        assert await parts.report(execution=execution.id) == 204
+        assert await parts.woken() == KEY
+        (presence,) = parts.registry.get_view(KEY, "Order").workers
     assert presence.blocked is not None
     assert (presence.blocked.place, presence.blocked.execution) == (PLACE, execution.id)
     assert presence.blocked.handler == "start of order-1"
-    assert place.waited_longer == ["i1"]
+    assert parts.waited_longer == ["i1"]
 
 
-async def test_a_worker_that_is_away_and_reports_gets_more_time(place: Reporting) -> None:
-    absent = place.dispatcher._absent
+async def test_a_worker_that_is_away_and_reports_gets_more_time(parts: ReportingParts) -> None:
+    absent = parts.dispatcher._absent
     absent._closed_grace, absent._silent_grace = 60.0, 600.0
-    async with connected(place.port, hello(ORDER, instance="i1"), token="own") as worker:
-        await executing(place, worker)
+    async with connected(parts.port, hello(ORDER, instance="i1"), token="own") as worker:
+        await executing(parts, worker)
     while "i1" not in absent._timers:
-        await place.woken()
+        await parts.woken()
     before, _ = absent._timers["i1"]
 
     absent.wait_longer("i1")
@@ -90,43 +92,43 @@ async def test_a_worker_that_is_away_and_reports_gets_more_time(place: Reporting
     assert after.when() > before.when() + 500
 
 
-async def test_nothing_is_waited_for_without_an_end(place: Reporting) -> None:
-    async with connected(place.port, hello(ORDER, instance="i1"), token="own"):
+async def test_reports_do_not_extend_the_grace_for_ever(parts: ReportingParts) -> None:
+    async with connected(parts.port, hello(ORDER, instance="i1"), token="own"):
         for _ in range(100):
-            await place.report()
-            place.time += 5
-    assert len(place.waited_longer) == module.LONGEST_BLOCKAGE_S / 5
+            await parts.report()
+            parts.time += 5
+    assert len(parts.waited_longer) == module.LONGEST_BLOCKAGE_S / 5
 
 
-async def test_a_loop_that_goes_on_ends_it_and_the_next_time_is_counted_anew(
-    place: Reporting,
+async def test_a_loop_that_goes_on_ends_the_blockage_and_the_next_one_is_measured_anew(
+    parts: ReportingParts,
 ) -> None:
-    async with connected(place.port, hello(ORDER, instance="i1"), token="own"):
-        await place.report()
-        assert place.shown() == PLACE
-        await place.report(over=True)
-        assert place.shown() is None
-        place.time += module.LONGEST_BLOCKAGE_S
-        await place.report()
-    assert place.waited_longer == ["i1", "i1"]
+    async with connected(parts.port, hello(ORDER, instance="i1"), token="own"):
+        await parts.report()
+        assert parts.shown() == PLACE
+        await parts.report(over=True)
+        assert parts.shown() is None
+        parts.time += module.LONGEST_BLOCKAGE_S
+        await parts.report()
+    assert parts.waited_longer == ["i1", "i1"]
 
 
-async def test_a_worker_that_connects_again_is_not_blocked(place: Reporting) -> None:
-    async with connected(place.port, hello(ORDER, instance="i1"), token="own"):
-        await place.report()
-        async with connected(place.port, hello(ORDER, instance="i1"), token="own"):
-            assert place.shown() is None
+async def test_a_worker_that_connects_again_is_not_blocked(parts: ReportingParts) -> None:
+    async with connected(parts.port, hello(ORDER, instance="i1"), token="own"):
+        await parts.report()
+        async with connected(parts.port, hello(ORDER, instance="i1"), token="own"):
+            assert parts.shown() is None
 
 
-async def test_a_blocked_worker_is_given_nothing_until_it_goes_on(place: Reporting) -> None:
-    async with connected(place.port, hello(ORDER, instance="i1"), token="own") as worker:
-        await place.report()
-        place.dispatch(OTHER)
-        place.dispatcher.on_reconciled(OTHER)
-        assert place.held(OTHER) == []
-        await place.report(over=True)
-        assert await place.woken() == OTHER
-        place.dispatch(OTHER)
+async def test_a_blocked_worker_gets_nothing_until_it_goes_on(parts: ReportingParts) -> None:
+    async with connected(parts.port, hello(ORDER, instance="i1"), token="own") as worker:
+        await parts.report()
+        parts.dispatch(OTHER)
+        parts.dispatcher.on_reconciled(OTHER)
+        assert parts.held(OTHER) == []
+        await parts.report(over=True)
+        assert await parts.woken() == OTHER
+        parts.dispatch(OTHER)
         await worker.executes()
 
 
@@ -145,24 +147,24 @@ async def test_a_blocked_worker_is_given_nothing_until_it_goes_on(place: Reporti
         ({"body": b" " * 10_000}, 413),
     ],
 )
-async def test_a_report_that_is_not_a_workers_own_changes_nothing(
-    place: Reporting, report: dict[str, Any], status: int
+async def test_a_report_of_another_account_changes_nothing(
+    parts: ReportingParts, report: dict[str, Any], status: int
 ) -> None:
-    async with connected(place.port, hello(ORDER, instance="i1"), token="own"):
-        assert await place.report(**report) == status
-        assert place.shown() is None
-    assert place.waited_longer == []
+    async with connected(parts.port, hello(ORDER, instance="i1"), token="own"):
+        assert await parts.report(**report) == status
+        assert parts.shown() is None
+    assert parts.waited_longer == []
 
 
-async def test_an_execution_of_another_namespace_is_not_named(place: Reporting) -> None:
+async def test_an_execution_of_another_namespace_is_not_named(parts: ReportingParts) -> None:
     other = hello(ORDER, instance="i2", namespace="bank", worker="two")
     async with (
-        connected(place.port, hello(ORDER, instance="i1"), token="own") as worker,
-        connected(place.port, other, token="own"),
+        connected(parts.port, hello(ORDER, instance="i1"), token="own") as worker,
+        connected(parts.port, other, token="own"),
     ):
-        execution = await executing(place, worker)
-        await place.report(instance="i2", execution=execution.id)
-        found = place.registry.roster.find("i2")
+        execution = await executing(parts, worker)
+        await parts.report(instance="i2", execution=execution.id)
+        found = parts.registry.roster.find("i2")
         assert found is not None
         assert found.blocked is not None
         assert (found.blocked.execution, found.blocked.handler) == (None, None)

@@ -29,7 +29,7 @@ async def serving(served: Certificate) -> AsyncIterator[int]:
 
 
 async def shown(port: int) -> Shown:
-    """Connect and give the certificate that is shown."""
+    """Connect and return the certificate that is shown."""
     anybody = ssl.create_default_context()
     anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
     _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=anybody)
@@ -56,7 +56,7 @@ async def test_files_that_did_not_change_are_left_alone(tmp_path: Path) -> None:
 
 
 async def test_a_swapped_link_above_the_files_is_noticed(tmp_path: Path) -> None:
-    """As the kubelet does it: tls.crt -> ..data/tls.crt, ..data -> a directory of one version."""
+    """As with the kubelet: tls.crt -> ..data/tls.crt, ..data -> a directory of one version."""
     for version in ("one", "two"):
         (tmp_path / version).mkdir()
         write_pair(tmp_path / version, "operator")
@@ -90,6 +90,6 @@ async def test_files_that_are_gone_for_a_moment_change_nothing(tmp_path: Path) -
     assert not served.refresh()
 
 
-def test_what_cannot_be_used_is_told_by_name(tmp_path: Path) -> None:
+def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     with pytest.raises(CertificateError, match=r"/nowhere/tls\.crt and the key .* cannot be used"):
         Certificate("/nowhere/tls.crt", "/nowhere/tls.key")

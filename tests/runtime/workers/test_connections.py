@@ -1,4 +1,4 @@
-"""What somebody without any right may cost the operator, on real sockets."""
+"""What a client without any permission may cost the operator, on real sockets."""
 
 import asyncio
 import contextlib
@@ -45,7 +45,7 @@ MANY_TYPES = json.dumps(
 
 
 class FakeAuth:
-    """Takes tokens; notes what it is asked."""
+    """Accepts all tokens but one; notes its calls."""
 
     def __init__(self) -> None:
         self.identified: list[str] = []
@@ -68,7 +68,9 @@ class FakeAuth:
             raise RefusedError("may not execute Order")
 
 
-class Place:
+class Parts:
+    """A dispatcher that listens, and the parts around it."""
+
     def __init__(self) -> None:
         self.auth = FakeAuth()
         queue = WorkQueue()
@@ -91,19 +93,19 @@ class Place:
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Place]:
-    made = Place()
+async def parts() -> AsyncIterator[Parts]:
+    made = Parts()
     await made.dispatcher.start("127.0.0.1", 0)
     made.dispatcher.gate.lead()
     yield made
     await made.dispatcher.stop()
 
 
-async def says(
-    place: Place, said: str | bytes = "", account: str | None = "orders"
+async def send(
+    parts: Parts, said: str | bytes = "", account: str | None = "orders"
 ) -> Goodbye | Welcome | int | None:
-    """Connect and say something. Return the answer, or how the connection was closed."""
-    url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
+    """Connect and send a message. Return the answer, or the code of the close."""
+    url = f"http://127.0.0.1:{parts.port}{CONNECT_PATH}"
     headers = {"Authorization": f"Bearer {account}"} if account else {}
     async with (
         aiohttp.ClientSession() as session,
@@ -133,34 +135,36 @@ async def close(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-async def test_a_connection_without_a_token_waits_for_no_leader_and_asks_nobody(
-    place: Place,
+async def test_a_connection_without_a_token_waits_for_no_leader_and_no_review(
+    parts: Parts,
 ) -> None:
-    place.dispatcher.gate.follow(None)  # nobody leads: others wait for three seconds
-    answer = await says(place, account=None)
+    parts.dispatcher.gate.follow(None)  # nobody leads: others wait for three seconds
+    answer = await send(parts, account=None)
     assert answer == Goodbye(message="No token came", refused=True)
-    assert place.auth.identified == []
+    assert parts.auth.identified == []
 
 
-async def test_a_hello_of_466_000_types_is_not_read_to_its_end(place: Place) -> None:
+async def test_a_hello_of_466_000_types_is_not_read_to_its_end(parts: Parts) -> None:
     assert len(MANY_TYPES) > 13 * 1024 * 1024
     with contextlib.suppress(ConnectionError):  # it is closed while the client still sends
-        assert await says(place, MANY_TYPES) == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
-    assert place.auth.authorized == []
-    assert isinstance(await says(place, encode(hello(ORDER))), Welcome)
+        assert await send(parts, MANY_TYPES) == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+    assert parts.auth.authorized == []
+    assert isinstance(await send(parts, encode(hello(ORDER))), Welcome)
 
 
-async def test_an_account_that_is_known_may_say_more_but_not_in_its_hello(place: Place) -> None:
-    async with connected(place.port, hello(ORDER), token="orders"):
-        answer = await says(place, MANY_TYPES)
+async def test_a_known_account_may_send_larger_messages_but_not_a_larger_hello(
+    parts: Parts,
+) -> None:
+    async with connected(parts.port, hello(ORDER), token="orders"):
+        answer = await send(parts, MANY_TYPES)
     assert isinstance(answer, Goodbye)
     assert answer.message.startswith(f"A Hello has at most {MAX_HELLO_BYTES} bytes, not 1")
 
 
-async def test_a_catalogue_of_too_many_types_is_refused_naming_the_bound(place: Place) -> None:
+async def test_a_catalogue_of_too_many_types_is_refused_naming_the_bound(parts: Parts) -> None:
     catalogues = [{"type": "a", "handlers": []}] * 30_000
     text = json.dumps(json.loads(MANY_TYPES) | {"catalogues": catalogues})
-    answer = await says(place, text)
+    answer = await send(parts, text)
     assert isinstance(answer, Goodbye)
     assert "hello.catalogues: Tuple should have at most 200 items" in answer.message
     assert len(answer.message) < 1000
@@ -180,26 +184,26 @@ async def test_a_catalogue_of_too_many_types_is_refused_naming_the_bound(place: 
         ("catalogues", [{"type": "a", "handlers": [{"kind": "start", "name": "s"}] * 2001}]),
     ],
 )
-async def test_what_a_hello_says_is_bounded(place: Place, field: str, value: object) -> None:
+async def test_each_field_of_a_hello_is_bounded(parts: Parts, field: str, value: object) -> None:
     good = json.loads(encode(hello(ORDER)))
-    answer = await says(place, json.dumps(good | {field: value}))
+    answer = await send(parts, json.dumps(good | {field: value}))
     assert isinstance(answer, Goodbye)
     assert f"hello.{field}" in answer.message
-    assert place.registry.connected == 0
+    assert parts.registry.connected == 0
 
 
-async def test_binary_data_is_no_hello(place: Place) -> None:
-    answer = await says(place, b"hello")
+async def test_binary_data_is_not_a_hello(parts: Parts) -> None:
+    answer = await send(parts, b"hello")
     assert answer == Goodbye(
         message="The first message must be Hello, not binary data", refused=True
     )
 
 
-async def test_pings_do_not_prolong_the_time_for_a_hello(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+async def test_pings_do_not_extend_the_time_for_a_hello(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_session, "HELLO_TIMEOUT_S", 0.2)
-    url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
+    url = f"http://127.0.0.1:{parts.port}{CONNECT_PATH}"
     headers = {"Authorization": "Bearer orders"}
     async with (
         aiohttp.ClientSession() as session,
@@ -211,49 +215,51 @@ async def test_pings_do_not_prolong_the_time_for_a_hello(
             came.append((await socket.receive(timeout=60)).type)
 
 
-async def test_who_was_refused_often_is_not_read_and_is_told_the_same(place: Place) -> None:
-    place.auth.refuses = True
+async def test_a_worker_that_was_refused_often_is_refused_unread_with_the_same_text(
+    parts: Parts,
+) -> None:
+    parts.auth.refuses = True
     greeting = encode(hello(ORDER))
     answers = [
-        await says(place, greeting) for _ in range(connection_limits.MAX_REFUSALS_AT_ONCE * 2)
+        await send(parts, greeting) for _ in range(connection_limits.MAX_REFUSALS_AT_ONCE * 2)
     ]
     told = str(Goodbye(message="may not execute Order", refused=True))
     assert {str(each) for each in answers} == {told}
-    assert len(place.auth.authorized) < len(answers)
-    place.auth.refuses = False
-    assert isinstance(await says(place, greeting, account="others"), Welcome)
+    assert len(parts.auth.authorized) < len(answers)
+    parts.auth.refuses = False
+    assert isinstance(await send(parts, greeting, account="others"), Welcome)
 
 
-async def test_bad_tokens_from_one_address_are_asked_for_so_many_times(place: Place) -> None:
+async def test_reviews_of_bad_tokens_from_one_address_are_limited(parts: Parts) -> None:
     for _ in range(connection_limits.MAX_REFUSALS_AT_ONCE * 2):
-        answer = await says(place, account="bad")
+        answer = await send(parts, account="bad")
         assert isinstance(answer, Goodbye)
         assert answer.refused
-    assert len(place.auth.identified) < connection_limits.MAX_REFUSALS_AT_ONCE * 2
+    assert len(parts.auth.identified) < connection_limits.MAX_REFUSALS_AT_ONCE * 2
 
 
-async def test_of_an_account_that_is_new_so_many_say_hello_at_once(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+async def test_workers_of_a_new_account_say_hello_a_few_at_a_time(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_limits, "MAX_GREETINGS_PER_ACCOUNT", 2)
     monkeypatch.setattr(connection_limits, "GREETING_TIMEOUT_S", 0.01)
-    url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
+    url = f"http://127.0.0.1:{parts.port}{CONNECT_PATH}"
     async with aiohttp.ClientSession(headers={"Authorization": "Bearer orders"}) as session:
         async with AsyncExitStack() as stack:
             for _ in range(2):
                 await stack.enter_async_context(session.ws_connect(url))
-            answer = await says(place)
+            answer = await send(parts)
             assert isinstance(answer, Goodbye)
             assert answer.message == "Too many workers of Bearer orders come at once; try again"
-            assert isinstance(await says(place, encode(hello(ORDER)), account="others"), Welcome)
-        assert isinstance(await says(place, encode(hello(ORDER))), Welcome)
+            assert isinstance(await send(parts, encode(hello(ORDER)), account="others"), Welcome)
+        assert isinstance(await send(parts, encode(hello(ORDER))), Welcome)
 
 
-async def test_connections_that_are_not_let_in_are_bounded(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+async def test_connections_that_are_not_accepted_are_bounded(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_limits, "MAX_UNACCEPTED_PER_ADDRESS", 1)
-    url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
+    url = f"http://127.0.0.1:{parts.port}{CONNECT_PATH}"
     headers = {"Authorization": "Bearer orders"}
     async with aiohttp.ClientSession(headers=headers) as session, session.ws_connect(url) as first:
         with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
@@ -261,43 +267,45 @@ async def test_connections_that_are_not_let_in_are_bounded(
         assert caught.value.status == 503
         await first.send_str(encode(hello(ORDER)))
         assert (await first.receive(timeout=60)).type is aiohttp.WSMsgType.TEXT
-        assert isinstance(await says(place, encode(hello(ORDER))), Welcome)
+        assert isinstance(await send(parts, encode(hello(ORDER))), Welcome)
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET ", b"GET / HTTP/1.1\r\nHost: op\r\n"])
-async def test_a_connection_that_asks_for_nothing_is_closed(
-    place: Place, monkeypatch: pytest.MonkeyPatch, sent: bytes
+async def test_a_connection_without_a_request_is_closed(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     monkeypatch.setattr(listener, "FIRST_REQUEST_S", 0.05)
-    reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", parts.port)
     writer.write(sent)
     async with asyncio.timeout(60):
         assert await reader.read() == b""
     await close(writer)
 
 
-async def test_of_connections_that_ask_for_nothing_the_oldest_goes(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+async def test_the_oldest_of_too_many_connections_without_a_request_is_closed(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listener, "MAX_SILENT_CONNECTIONS", 1)
-    reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
-    _, second = await asyncio.open_connection("127.0.0.1", place.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", parts.port)
+    _, second = await asyncio.open_connection("127.0.0.1", parts.port)
     async with asyncio.timeout(60):
         assert await reader.read() == b""
     await close(writer)
     await close(second)
 
 
-async def test_who_leaves_while_it_waits_for_a_leader_leaves_nothing_behind(place: Place) -> None:
-    place.dispatcher.gate.follow(None)
-    _, writer = await asyncio.open_connection("127.0.0.1", place.port)
+async def test_a_worker_that_leaves_while_it_waits_for_a_leader_leaves_nothing_behind(
+    parts: Parts,
+) -> None:
+    parts.dispatcher.gate.follow(None)
+    _, writer = await asyncio.open_connection("127.0.0.1", parts.port)
     writer.write(
         f"GET {CONNECT_PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer orders\r\n"
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
     )
     async with asyncio.timeout(60):
-        await until(lambda: place.dispatcher.connections == 1)
+        await until(lambda: parts.dispatcher.connections == 1)
         await close(writer)
-        place.dispatcher.gate.lead()
-        await until(lambda: place.dispatcher.connections == 0)
+        parts.dispatcher.gate.lead()
+        await until(lambda: parts.dispatcher.connections == 0)

@@ -40,7 +40,7 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 class FakeAuth:
-    """Knows workers by what they send; lets in whom it is told to."""
+    """Takes the header for the name of the account; refuses what the test sets."""
 
     def __init__(self) -> None:
         self.refuses: str | None = None
@@ -57,7 +57,9 @@ class FakeAuth:
             raise RefusedError(self.refuses)
 
 
-class Place:
+class Parts:
+    """A dispatcher that listens, and the parts around it."""
+
     def __init__(self, *namespaces: str) -> None:
         self.auth = FakeAuth()
         self.queue = WorkQueue()
@@ -118,149 +120,149 @@ APPROVE = Event("e1", "approve-1", "approve", NOON, place=7, payload={"by": "ann
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Place]:
-    made = Place()
+async def parts() -> AsyncIterator[Parts]:
+    made = Parts()
     await made.dispatcher.start("127.0.0.1", 0)
     yield made
     await made.dispatcher.stop()
 
 
-async def test_an_execution_carries_its_fence_its_input_and_the_store(place: Place) -> None:
-    async with connected(place.port, hello(ORDER)) as worker:
-        place.dispatch()
+async def test_an_execution_carries_its_fence_its_input_and_the_store(parts: Parts) -> None:
+    async with connected(parts.port, hello(ORDER)) as worker:
+        parts.dispatch()
         start = await worker.executes()
     assert (start.payload, start.store) == ({"amount": 3}, {"paid": True})
     execution = start.execution
     assert (execution.run_uid, execution.commits, execution.base) == ("uid of order-1", 2, "before")
 
 
-async def test_an_event_handler_gets_the_events_payload(place: Place) -> None:
-    async with connected(place.port, hello(ORDER)) as worker:
-        place.dispatch(event=APPROVE)
+async def test_an_event_handler_gets_the_events_payload(parts: Parts) -> None:
+    async with connected(parts.port, hello(ORDER)) as worker:
+        parts.dispatch(event=APPROVE)
         execute = await worker.executes()
     assert execute.payload == {"by": "ann"}
     assert (execute.execution.event, execute.execution.event_uid) == ("approve-1", "e1")
 
 
-async def test_a_dispatch_is_held_before_anything_is_awaited(place: Place) -> None:
-    async with connected(place.port, hello(ORDER)):
-        place.dispatch()
-        assert [each.worker for each in place.held()] == ["worker-1"]
+async def test_a_dispatch_is_held_before_anything_is_awaited(parts: Parts) -> None:
+    async with connected(parts.port, hello(ORDER)):
+        parts.dispatch()
+        assert [each.worker for each in parts.held()] == ["worker-1"]
 
 
-async def test_an_outcome_wakes_its_run_and_a_release_frees_the_worker(place: Place) -> None:
-    async with connected(place.port, hello(ORDER, capacity=1)) as worker:
-        place.dispatch()
+async def test_an_outcome_wakes_its_run_and_a_release_frees_the_worker(parts: Parts) -> None:
+    async with connected(parts.port, hello(ORDER, capacity=1)) as worker:
+        parts.dispatch()
         execute = await worker.executes()
         await worker.succeeds(execute, Complete())
-        assert await place.woken() == KEY
-        place.dispatcher.release(decision.Release(execute.execution.id, committed=True))
-        place.dispatch()
+        assert await parts.woken() == KEY
+        parts.dispatcher.release(decision.Release(execute.execution.id, committed=True))
+        parts.dispatch()
         await worker.executes()
         assert [each.committed for each in worker.releases] == [True]
 
 
-async def test_what_is_said_at_one_moment_goes_in_one_message(place: Place) -> None:
-    async with connected(place.port, hello(ORDER)) as worker:
+async def test_messages_of_one_moment_share_a_frame(parts: Parts) -> None:
+    async with connected(parts.port, hello(ORDER)) as worker:
         for key in (KEY, OTHER):
-            place.dispatch(key)
+            parts.dispatch(key)
         came = split_messages(await worker.socket.receive_str(timeout=5))
     assert [from_operator.validate_json(each).kind for each in came] == ["execute", "execute"]
 
 
-async def test_a_committed_execution_is_released_with_what_is_said_next(place: Place) -> None:
-    async with connected(place.port, hello(ORDER)) as worker:
-        place.dispatch(KEY)
+async def test_the_release_of_a_committed_execution_shares_the_next_frame(parts: Parts) -> None:
+    async with connected(parts.port, hello(ORDER)) as worker:
+        parts.dispatch(KEY)
         first = await worker.executes()
-        place.dispatcher.release(decision.Release(first.execution.id, committed=True))
-        place.dispatch(OTHER)
+        parts.dispatcher.release(decision.Release(first.execution.id, committed=True))
+        parts.dispatch(OTHER)
         came = split_messages(await worker.socket.receive_str(timeout=5))
     assert [from_operator.validate_json(each).kind for each in came] == ["release", "execute"]
 
 
-async def test_who_waits_is_woken_when_a_worker_of_the_type_connects(place: Place) -> None:
-    place.dispatcher.await_worker(KEY, run(KEY), decision.AwaitWorker())
-    place.dispatcher.on_reconciled(KEY)
-    async with connected(place.port, hello(ORDER)):
-        assert await place.woken() == KEY
+async def test_a_waiting_run_is_woken_when_a_worker_of_its_type_connects(parts: Parts) -> None:
+    parts.dispatcher.await_worker(KEY, run(KEY), decision.AwaitWorker())
+    parts.dispatcher.on_reconciled(KEY)
+    async with connected(parts.port, hello(ORDER)):
+        assert await parts.woken() == KEY
 
 
-async def test_a_run_whose_handler_nobody_has_is_not_woken_by_room(place: Place) -> None:
-    async with connected(place.port, hello(ORDER, capacity=1)) as worker:
-        place.dispatch(Key("shop", "busy"))
+async def test_a_run_whose_handler_no_worker_has_is_not_woken_by_room(parts: Parts) -> None:
+    async with connected(parts.port, hello(ORDER, capacity=1)) as worker:
+        parts.dispatch(Key("shop", "busy"))
         busy = await worker.executes()
-        place.dispatcher.await_worker(KEY, run(KEY), decision.AwaitWorker())
-        place.dispatcher.on_reconciled(KEY)
-        place.dispatcher.release(decision.Release(busy.execution.id, committed=True))
-        assert len(place.queue) == 0
-        assert (place.dispatcher.waiting, place.dispatcher.without_handler) == (1, 1)
+        parts.dispatcher.await_worker(KEY, run(KEY), decision.AwaitWorker())
+        parts.dispatcher.on_reconciled(KEY)
+        parts.dispatcher.release(decision.Release(busy.execution.id, committed=True))
+        assert len(parts.queue) == 0
+        assert (parts.dispatcher.waiting, parts.dispatcher.without_handler) == (1, 1)
 
 
-async def test_a_run_that_waits_for_no_worker_any_more_leaves_the_line(place: Place) -> None:
-    place.dispatcher.await_worker(KEY, run(KEY), decision.AwaitWorker())
-    place.dispatcher.on_reconciled(KEY)
-    place.dispatcher.on_reconciled(KEY)  # it is gone, say
+async def test_a_run_that_no_longer_waits_for_a_worker_leaves_the_line(parts: Parts) -> None:
+    parts.dispatcher.await_worker(KEY, run(KEY), decision.AwaitWorker())
+    parts.dispatcher.on_reconciled(KEY)
+    parts.dispatcher.on_reconciled(KEY)  # it is gone, say
 
-    assert (place.dispatcher.waiting, place.dispatcher.without_handler) == (0, 0)
+    assert (parts.dispatcher.waiting, parts.dispatcher.without_handler) == (0, 0)
 
 
-async def test_a_worker_with_other_handlers_is_news_for_the_runs_of_its_type(
-    place: Place,
+async def test_a_worker_with_other_handlers_is_reported_with_its_type(
+    parts: Parts,
 ) -> None:
-    async with connected(place.port, hello(ORDER)):
-        async with connected(place.port, hello(ORDER, worker="worker-2")):
+    async with connected(parts.port, hello(ORDER)):
+        async with connected(parts.port, hello(ORDER, worker="worker-2")):
             pass
-        async with connected(place.port, hello(catalogue("Order", "refund"), worker="worker-3")):
+        async with connected(parts.port, hello(catalogue("Order", "refund"), worker="worker-3")):
             pass
-    assert place.other_handlers[:2] == [("shop", "Order"), ("shop", "Order")]
+    assert parts.other_handlers[:2] == [("shop", "Order"), ("shop", "Order")]
 
 
-async def test_the_dispatcher_tells_when_all_awaited_workers_are_back(place: Place) -> None:
-    place.registry.accept_workers(awaited=2)
-    async with connected(place.port, hello(ORDER, worker="worker-1")):
-        assert not place.all_back.is_set()
-        async with connected(place.port, hello(ORDER, worker="worker-2")):
-            await place.all_back.wait()
+async def test_the_dispatcher_tells_when_all_awaited_workers_are_back(parts: Parts) -> None:
+    parts.registry.accept_workers(awaited=2)
+    async with connected(parts.port, hello(ORDER, worker="worker-1")):
+        assert not parts.all_back.is_set()
+        async with connected(parts.port, hello(ORDER, worker="worker-2")):
+            await parts.all_back.wait()
 
 
-async def test_room_wakes_one_and_unused_room_the_next(place: Place) -> None:
-    async with connected(place.port, hello(ORDER, capacity=1)) as worker:
-        place.dispatch(Key("shop", "busy"))
+async def test_room_wakes_one_run_and_unused_room_the_next(parts: Parts) -> None:
+    async with connected(parts.port, hello(ORDER, capacity=1)) as worker:
+        parts.dispatch(Key("shop", "busy"))
         busy = await worker.executes()
         for key in (KEY, OTHER):
-            place.dispatch(key)
-            place.dispatcher.on_reconciled(key)
-        place.dispatcher.release(decision.Release(busy.execution.id, committed=True))
-        assert await place.woken() == KEY
-        assert len(place.queue) == 0
-        place.dispatcher.on_reconciled(KEY)  # it found nothing to dispatch any more
-        assert await place.woken() == OTHER
+            parts.dispatch(key)
+            parts.dispatcher.on_reconciled(key)
+        parts.dispatcher.release(decision.Release(busy.execution.id, committed=True))
+        assert await parts.woken() == KEY
+        assert len(parts.queue) == 0
+        parts.dispatcher.on_reconciled(KEY)  # it found nothing to dispatch any more
+        assert await parts.woken() == OTHER
 
 
-async def test_a_closed_connection_loses_its_executions_after_the_grace(place: Place) -> None:
-    async with connected(place.port, hello(ORDER)) as worker:
-        place.dispatch()
+async def test_a_closed_connection_loses_its_executions_after_the_grace(parts: Parts) -> None:
+    async with connected(parts.port, hello(ORDER)) as worker:
+        parts.dispatch()
         await worker.executes()
-    assert await place.woken() == KEY
-    assert [each.lost for each in place.held()] == [True]
+    assert await parts.woken() == KEY
+    assert [each.lost for each in parts.held()] == [True]
 
 
-async def test_a_second_connection_of_one_process_replaces_the_first(place: Place) -> None:
+async def test_a_second_connection_of_one_process_replaces_the_first(parts: Parts) -> None:
     greeting = hello(ORDER, instance="a")
-    async with connected(place.port, greeting):
-        async with connected(place.port, greeting) as second:
-            place.dispatch()
+    async with connected(parts.port, greeting):
+        async with connected(parts.port, greeting) as second:
+            parts.dispatch()
             await second.executes()
-        assert await place.woken() == KEY  # lost with the second, not kept by the first
+        assert await parts.woken() == KEY  # lost with the second, not kept by the first
 
 
 async def refused(port: int, message: str) -> str:
-    """Say something and give what the Goodbye says."""
+    """Send a message and return the text of the Goodbye."""
     return (await goodbye(port, message)).message
 
 
 async def goodbye(port: int, message: str) -> Goodbye:
-    """Say something and give the Goodbye."""
+    """Send a message and return the Goodbye."""
     url = f"http://127.0.0.1:{port}{CONNECT_PATH}"
     async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
         await socket.send_str(message)
@@ -279,10 +281,10 @@ async def goodbye(port: int, message: str) -> Goodbye:
     ],
 )
 async def test_a_worker_without_a_common_protocol_is_told_both_ranges_and_who_is_behind(
-    place: Place, lowest: int, highest: int | None, says: str
+    parts: Parts, lowest: int, highest: int | None, says: str
 ) -> None:
     greeting = {"kind": "hello", "protocol": lowest, "protocolHighest": highest, "new": "words"}
-    answer = await goodbye(place.port, json.dumps(greeting))
+    answer = await goodbye(parts.port, json.dumps(greeting))
     assert (answer.message, answer.refused) == (f"The worker {says}", True)
 
 
@@ -296,11 +298,11 @@ async def test_a_worker_without_a_common_protocol_is_told_both_ranges_and_who_is
     ],
 )
 async def test_the_highest_common_protocol_is_used(
-    place: Place, spoken: dict[str, int], agreed: int
+    parts: Parts, spoken: dict[str, int], agreed: int
 ) -> None:
     rest = {"worker": "w", "instance": "i", "namespace": "shop", "capacity": 1, "catalogues": []}
     greeting = json.dumps({"kind": "hello", **spoken, **rest})
-    url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
+    url = f"http://127.0.0.1:{parts.port}{CONNECT_PATH}"
     async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
         await socket.send_str(greeting)
         welcome = from_operator.validate_json(await socket.receive_str(timeout=5))
@@ -308,31 +310,31 @@ async def test_the_highest_common_protocol_is_used(
 
 
 @pytest.mark.parametrize("protocol", [0, -1, 10**30, "two", None, 2.5, [2]])
-async def test_what_is_no_protocol_is_refused_naming_the_field(
-    place: Place, protocol: object
-) -> None:
-    message = await refused(place.port, json.dumps({"kind": "hello", "protocol": protocol}))
+async def test_a_bad_protocol_is_refused_naming_the_field(parts: Parts, protocol: object) -> None:
+    message = await refused(parts.port, json.dumps({"kind": "hello", "protocol": protocol}))
     assert "hello.protocol: Input should be" in message
 
 
-async def test_what_is_not_understood_is_refused_naming_the_field(place: Place) -> None:
-    message = await refused(place.port, '{"kind": "hello", "worker": 3}')
+async def test_a_bad_message_is_refused_naming_the_field(parts: Parts) -> None:
+    message = await refused(parts.port, '{"kind": "hello", "worker": 3}')
     assert "hello.worker: Input should be a valid string" in message
 
 
-async def test_the_first_message_must_be_hello(place: Place) -> None:
-    assert "must be Hello, not 'drain'" in await refused(place.port, '{"kind": "drain"}')
+async def test_the_first_message_must_be_hello(parts: Parts) -> None:
+    assert "must be Hello, not 'drain'" in await refused(parts.port, '{"kind": "drain"}')
 
 
-async def test_who_may_not_what_it_offers_is_refused_and_told_not_to_hurry(place: Place) -> None:
-    place.auth.refuses = "orders may not execute Order"
-    answer = await goodbye(place.port, hello(ORDER).model_dump_json(by_alias=True))
+async def test_a_worker_without_the_permission_is_refused_and_told_not_to_hurry(
+    parts: Parts,
+) -> None:
+    parts.auth.refuses = "orders may not execute Order"
+    answer = await goodbye(parts.port, hello(ORDER).model_dump_json(by_alias=True))
     assert (answer.message, answer.refused) == ("orders may not execute Order", True)
-    assert place.registry.connected == 0
+    assert parts.registry.connected == 0
 
 
 async def test_an_operator_of_one_namespace_refuses_workers_of_others() -> None:
-    made = Place("bank")
+    made = Parts("bank")
     await made.dispatcher.start("127.0.0.1", 0)
     message = await refused(made.port, hello(ORDER).model_dump_json(by_alias=True))
     await made.dispatcher.stop()
@@ -340,46 +342,46 @@ async def test_an_operator_of_one_namespace_refuses_workers_of_others() -> None:
 
 
 @pytest.mark.parametrize("expires", [None, NOON])
-async def test_a_worker_that_may_no_more_is_sent_away_to_prove_itself_anew(
-    place: Place, monkeypatch: pytest.MonkeyPatch, expires: datetime | None
+async def test_a_worker_that_lost_its_permission_is_disconnected(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, expires: datetime | None
 ) -> None:
-    """At the next look, or when its token expires."""
-    monkeypatch.setattr(connections, "RECHECK_S", 60.0 if expires else 0.01)
-    monkeypatch.setattr(connections, "SHORTEST_RECHECK_S", 0.01)
-    place.auth.expires = expires
-    async with connected(place.port, hello(ORDER)) as worker:
-        place.auth.refuses = "the token has expired"
+    """At the next review, or when its token expires."""
+    monkeypatch.setattr(connections, "REVIEW_AGAIN_S", 60.0 if expires else 0.01)
+    monkeypatch.setattr(connections, "SHORTEST_REVIEW_PAUSE_S", 0.01)
+    parts.auth.expires = expires
+    async with connected(parts.port, hello(ORDER)) as worker:
+        parts.auth.refuses = "the token has expired"
         answer = from_operator.validate_json(await worker.socket.receive_str(timeout=5))
     assert answer == Goodbye(message="the token has expired")
 
 
-async def test_an_outcome_of_anothers_execution_is_void(place: Place) -> None:
+async def test_an_outcome_of_the_execution_of_another_account_is_void(parts: Parts) -> None:
     async with (
-        connected(place.port, hello(ORDER), token="orders") as worker,
-        connected(place.port, hello(ORDER, worker="two", capacity=0), token="thief") as thief,
+        connected(parts.port, hello(ORDER), token="orders") as worker,
+        connected(parts.port, hello(ORDER, worker="two", capacity=0), token="thief") as thief,
     ):
-        place.dispatch()
+        parts.dispatch()
         execute = await worker.executes()
         await thief.succeeds(execute, Complete())
         released = await thief.hear(ReleaseExecution)
         assert (released.execution, released.committed) == (execute.execution.id, False)
-        assert [(each.worker, each.outcome) for each in place.held()] == [("worker-1", None)]
+        assert [(each.worker, each.outcome) for each in parts.held()] == [("worker-1", None)]
 
 
-async def test_anothers_execution_is_not_taken_over_by_a_hello(place: Place) -> None:
-    async with connected(place.port, hello(ORDER), token="orders") as worker:
-        place.dispatch()
+async def test_a_hello_does_not_take_over_the_execution_of_another_account(parts: Parts) -> None:
+    async with connected(parts.port, hello(ORDER), token="orders") as worker:
+        parts.dispatch()
         execute = await worker.executes()
         claim = hello(ORDER, worker="two", held=(execute.execution,))
-        async with connected(place.port, claim, token="thief") as thief:
+        async with connected(parts.port, claim, token="thief") as thief:
             released = await thief.hear(ReleaseExecution)
             assert (released.execution, released.committed) == (execute.execution.id, False)
-            assert [each.worker for each in place.held()] == ["worker-1"]
+            assert [each.worker for each in parts.held()] == ["worker-1"]
 
 
-async def test_nobody_takes_the_connection_of_a_process_of_another(place: Place) -> None:
-    async with connected(place.port, hello(ORDER, instance="a"), token="orders") as worker:
-        url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
+async def test_a_hello_does_not_take_over_the_connection_of_another_account(parts: Parts) -> None:
+    async with connected(parts.port, hello(ORDER, instance="a"), token="orders") as worker:
+        url = f"http://127.0.0.1:{parts.port}{CONNECT_PATH}"
         headers = {"Authorization": "Bearer thief"}
         async with (
             aiohttp.ClientSession(headers=headers) as session,
@@ -388,23 +390,23 @@ async def test_nobody_takes_the_connection_of_a_process_of_another(place: Place)
             await socket.send_str(hello(ORDER, instance="a").model_dump_json(by_alias=True))
             answer = from_operator.validate_json(await socket.receive_str(timeout=5))
         assert isinstance(answer, Goodbye)
-        place.dispatch()
+        parts.dispatch()
         await worker.executes()
 
 
-async def test_a_draining_worker_is_given_nothing(place: Place) -> None:
-    async with connected(place.port, hello(ORDER)) as worker:
-        place.dispatch(OTHER)
+async def test_a_draining_worker_is_given_nothing(parts: Parts) -> None:
+    async with connected(parts.port, hello(ORDER)) as worker:
+        parts.dispatch(OTHER)
         execute = await worker.executes()
         await worker.drains()
         await worker.succeeds(execute, Complete())  # comes after Drain
-        assert await place.woken() == OTHER
-        place.dispatch()
-        assert place.held() == []
+        assert await parts.woken() == OTHER
+        parts.dispatch()
+        assert parts.held() == []
 
 
 async def test_workers_are_told_goodbye_when_the_operator_stops() -> None:
-    made = Place()
+    made = Parts()
     await made.dispatcher.start("127.0.0.1", 0)
     async with connected(made.port, hello(ORDER)) as worker:
         await made.dispatcher.stop()
@@ -413,15 +415,15 @@ async def test_workers_are_told_goodbye_when_the_operator_stops() -> None:
 
 
 async def test_events_go_ahead_to_the_worker_that_holds_what_they_are_built_on(
-    place: Place,
+    parts: Parts,
 ) -> None:
     reject = Event("e2", "reject-1", "reject", NOON, place=8, payload={"by": "bob"})
     other = hello(ORDER, worker="other", instance="other")
-    async with connected(place.port, hello(ORDER, capacity=1)) as worker:
-        place.dispatch()
+    async with connected(parts.port, hello(ORDER, capacity=1)) as worker:
+        parts.dispatch()
         first = (await worker.executes()).execution
-        async with connected(place.port, other):
-            place.dispatcher.dispatch(KEY, run(KEY), ahead_of(first.id, 3, APPROVE, reject))
+        async with connected(parts.port, other):
+            parts.dispatcher.dispatch(KEY, run(KEY), ahead_of(first.id, 3, APPROVE, reject))
             second, third = await worker.executes(), await worker.executes()
     assert [second.ahead, third.ahead] == [True, True]
     assert (second.execution.base, second.execution.commits) == (first.id, 3)
@@ -429,21 +431,21 @@ async def test_events_go_ahead_to_the_worker_that_holds_what_they_are_built_on(
     assert (third.execution.handler_name, third.payload) == ("reject", {"by": "bob"})
 
 
-async def test_nothing_goes_ahead_to_a_worker_that_left(place: Place) -> None:
-    async with connected(place.port, hello(ORDER)) as worker:
-        place.dispatch()
+async def test_no_event_goes_ahead_to_a_worker_that_left(parts: Parts) -> None:
+    async with connected(parts.port, hello(ORDER)) as worker:
+        parts.dispatch()
         first = (await worker.executes()).execution
-    place.dispatcher.dispatch(KEY, run(KEY), ahead_of("unknown", 3, APPROVE))
-    assert [each.execution.id for each in place.held()] == [first.id]
+    parts.dispatcher.dispatch(KEY, run(KEY), ahead_of("unknown", 3, APPROVE))
+    assert [each.execution.id for each in parts.held()] == [first.id]
 
 
-async def test_what_a_worker_declines_is_decided_anew(place: Place) -> None:
-    async with connected(place.port, hello(ORDER)) as worker:
-        place.dispatch()
+async def test_a_declined_execution_is_decided_again(parts: Parts) -> None:
+    async with connected(parts.port, hello(ORDER)) as worker:
+        parts.dispatch()
         execution = (await worker.executes()).execution.id
         await worker.say(Declined(execution=execution))
-        assert await place.woken() == KEY
-    assert place.held() == []
+        assert await parts.woken() == KEY
+    assert parts.held() == []
 
 
 def ahead_of(base: str, commits: int, event: Event, *then: Event) -> decision.Dispatch:
@@ -460,183 +462,183 @@ def ahead_of(base: str, commits: int, event: Event, *then: Event) -> decision.Di
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1:8700", "null"])
-async def test_a_web_page_cannot_connect_as_a_worker(place: Place, origin: str) -> None:
+async def test_a_web_page_cannot_connect_as_a_worker(parts: Parts, origin: str) -> None:
     async with aiohttp.ClientSession() as session:
-        url = f"http://127.0.0.1:{place.port}{CONNECT_PATH}"
+        url = f"http://127.0.0.1:{parts.port}{CONNECT_PATH}"
         with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
             await session.ws_connect(url, headers={"Origin": origin})
     assert caught.value.status == 403
 
 
-# One run or worker that would stop the others.
+# One run or worker must not stop the others.
 
 INVOICE = catalogue("Invoice")
 
 
-def again(place: Place, key: Key = KEY, attempt: int = 2) -> None:
-    """Dispatch a further attempt, as the engine does it where a worker seems to be clear."""
+def dispatch_again(parts: Parts, key: Key = KEY, attempt: int = 2) -> None:
+    """Dispatch a further attempt, as the engine does if a worker is clear."""
     effect = decision.Dispatch(HandlerKind.START, "start", attempt, 2, "before", alone=True)
-    place.dispatcher.dispatch(key, run(key), effect)
+    parts.dispatcher.dispatch(key, run(key), effect)
 
 
-def want_alone(place: Place, key: Key = KEY) -> None:
-    """Ask for a worker alone, as the engine does it where none is clear, and end the reconcile."""
+def ask_for_clear_worker(parts: Parts, key: Key = KEY) -> None:
+    """Ask for a clear worker, as the engine does if there is none, and end the reconcile."""
     effect = decision.AwaitClearWorker(HandlerKind.START, "start")
-    place.dispatcher.await_clear_worker(key, run(key), effect)
-    place.dispatcher.await_worker(key, run(key), decision.AwaitWorker(room=True))
-    place.dispatcher.on_reconciled(key)
+    parts.dispatcher.await_clear_worker(key, run(key), effect)
+    parts.dispatcher.await_worker(key, run(key), decision.AwaitWorker(room=True))
+    parts.dispatcher.on_reconciled(key)
 
 
-def is_clear(place: Place, key: Key = KEY) -> bool:
-    return any(each.clear for each in place.registry.get_view(key, "Order").workers)
+def is_clear(parts: Parts, key: Key = KEY) -> bool:
+    return any(each.clear for each in parts.registry.get_view(key, "Order").workers)
 
 
 async def test_a_worker_is_emptied_for_a_second_attempt_and_then_serves_all_again(
-    place: Place,
+    parts: Parts,
 ) -> None:
     late = Key("shop", "late")
-    async with connected(place.port, hello(ORDER)) as worker:
-        place.dispatch(OTHER)
+    async with connected(parts.port, hello(ORDER)) as worker:
+        parts.dispatch(OTHER)
         first = await worker.executes()
-        want_alone(place)
-        place.dispatch(late)
-        assert place.held(late) == []
-        place.dispatcher.release(decision.Release(first.execution.id, committed=True))
-        assert await place.woken() == KEY
-        assert is_clear(place)
-        again(place)
+        ask_for_clear_worker(parts)
+        parts.dispatch(late)
+        assert parts.held(late) == []
+        parts.dispatcher.release(decision.Release(first.execution.id, committed=True))
+        assert await parts.woken() == KEY
+        assert is_clear(parts)
+        dispatch_again(parts)
         second = await worker.executes()
         assert second.execution.attempt == 2
-        place.dispatcher.on_reconciled(KEY)
-        assert not len(place.queue)
-        place.dispatcher.release(decision.Release(second.execution.id, committed=True))
-        assert await place.woken() == late
+        parts.dispatcher.on_reconciled(KEY)
+        assert not len(parts.queue)
+        parts.dispatcher.release(decision.Release(second.execution.id, committed=True))
+        assert await parts.woken() == late
 
 
-async def test_one_endless_handler_does_not_keep_a_second_attempt_from_its_turn(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+async def test_an_endless_handler_does_not_hold_up_a_second_attempt_for_ever(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clear_workers, "SUSPECT_PATIENCE_S", 0.01)
-    async with connected(place.port, hello(ORDER)) as worker:
-        place.dispatch(OTHER)
+    async with connected(parts.port, hello(ORDER)) as worker:
+        parts.dispatch(OTHER)
         await worker.executes()
-        want_alone(place)
-        assert await place.woken() == KEY
-        again(place)
+        ask_for_clear_worker(parts)
+        assert await parts.woken() == KEY
+        dispatch_again(parts)
         assert (await worker.executes()).execution.attempt == 2
 
 
-async def test_a_run_that_wants_no_worker_alone_any_more_gives_it_back(place: Place) -> None:
+async def test_a_run_that_no_longer_must_run_alone_frees_its_worker(parts: Parts) -> None:
     late = Key("shop", "late")
-    async with connected(place.port, hello(ORDER)) as worker:
-        place.dispatch(OTHER)
+    async with connected(parts.port, hello(ORDER)) as worker:
+        parts.dispatch(OTHER)
         await worker.executes()
-        want_alone(place)
-        place.dispatch(late)
-        place.dispatcher.on_reconciled(late)
-        place.dispatcher.on_reconciled(KEY)  # it was cancelled meanwhile, and asks for nothing
-        assert {await place.woken(), await place.woken()} == {KEY, late}
-        place.dispatch(late)
+        ask_for_clear_worker(parts)
+        parts.dispatch(late)
+        parts.dispatcher.on_reconciled(late)
+        parts.dispatcher.on_reconciled(KEY)  # it was cancelled meanwhile, and asks for nothing
+        assert {await parts.woken(), await parts.woken()} == {KEY, late}
+        parts.dispatch(late)
         await worker.executes()
 
 
-async def test_room_at_a_worker_is_offered_to_all_types_that_it_serves(place: Place) -> None:
+async def test_room_at_a_worker_is_offered_to_all_types_that_it_serves(parts: Parts) -> None:
     """The last execution may be of another type than the run that waits."""
-    async with connected(place.port, hello(ORDER, INVOICE, capacity=1)) as worker:
-        place.dispatch()
+    async with connected(parts.port, hello(ORDER, INVOICE, capacity=1)) as worker:
+        parts.dispatch()
         execute = await worker.executes()
-        place.dispatcher.await_worker(OTHER, run(OTHER, "Invoice"), decision.AwaitWorker(room=True))
-        place.dispatcher.on_reconciled(OTHER)
-        place.dispatcher.release(decision.Release(execute.execution.id, committed=True))
-        assert await place.woken() == OTHER
+        parts.dispatcher.await_worker(OTHER, run(OTHER, "Invoice"), decision.AwaitWorker(room=True))
+        parts.dispatcher.on_reconciled(OTHER)
+        parts.dispatcher.release(decision.Release(execute.execution.id, committed=True))
+        assert await parts.woken() == OTHER
 
 
-async def test_a_worker_like_those_that_are_there_wakes_as_many_runs_as_it_takes(
-    place: Place,
+async def test_a_worker_with_a_known_catalogue_wakes_as_many_runs_as_it_takes(
+    parts: Parts,
 ) -> None:
-    async with connected(place.port, hello(ORDER, capacity=1)) as worker:
-        place.dispatch(Key("shop", "busy"))
+    async with connected(parts.port, hello(ORDER, capacity=1)) as worker:
+        parts.dispatch(Key("shop", "busy"))
         await worker.executes()
         for key in (KEY, OTHER):
-            place.dispatch(key)
-            place.dispatcher.on_reconciled(key)
-        async with connected(place.port, hello(ORDER, worker="two", capacity=1)):
-            assert await place.woken() == KEY
-            assert not len(place.queue)
-        async with connected(place.port, hello(catalogue("Order", "pay"), worker="three")):
-            assert {await place.woken(), await place.woken()} == {KEY, OTHER}
+            parts.dispatch(key)
+            parts.dispatcher.on_reconciled(key)
+        async with connected(parts.port, hello(ORDER, worker="two", capacity=1)):
+            assert await parts.woken() == KEY
+            assert not len(parts.queue)
+        async with connected(parts.port, hello(catalogue("Order", "pay"), worker="three")):
+            assert {await parts.woken(), await parts.woken()} == {KEY, OTHER}
 
 
-async def test_room_for_many_that_comes_up_at_once_is_used_by_many(place: Place) -> None:
+async def test_room_for_many_runs_is_used_by_many(parts: Parts) -> None:
     waiting = [Key("shop", f"late-{number}") for number in range(3)]
-    async with connected(place.port, hello(ORDER)) as worker:
-        again(place)
+    async with connected(parts.port, hello(ORDER)) as worker:
+        dispatch_again(parts)
         alone = await worker.executes()
         for key in waiting:
-            place.dispatch(key)
-            place.dispatcher.on_reconciled(key)
-        place.dispatcher.release(decision.Release(alone.execution.id, committed=True))
+            parts.dispatch(key)
+            parts.dispatcher.on_reconciled(key)
+        parts.dispatcher.release(decision.Release(alone.execution.id, committed=True))
         for _ in waiting:
-            place.dispatch(await place.woken())
+            parts.dispatch(await parts.woken())
             await worker.executes()
 
 
-async def test_a_worker_that_declines_everything_is_left_alone_for_longer_each_time(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+async def test_a_worker_that_declined_gets_nothing_for_a_while(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decline_backoff, "FIRST_REST_S", 3600.0)
-    async with connected(place.port, hello(ORDER)) as worker:
-        place.dispatch()
+    async with connected(parts.port, hello(ORDER)) as worker:
+        parts.dispatch()
         await worker.say(Declined(execution=(await worker.executes()).execution.id))
-        assert await place.woken() == KEY
-        place.dispatch()
-        assert place.held() == []
-        async with connected(place.port, hello(ORDER, worker="two")) as willing:
-            assert await place.woken() == KEY
-            place.dispatch()
+        assert await parts.woken() == KEY
+        parts.dispatch()
+        assert parts.held() == []
+        async with connected(parts.port, hello(ORDER, worker="two")) as willing:
+            assert await parts.woken() == KEY
+            parts.dispatch()
             await willing.executes()
 
 
-async def test_a_worker_that_declined_is_asked_again_after_its_rest(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+async def test_a_worker_that_declined_gets_executions_again_after_its_rest(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decline_backoff, "FIRST_REST_S", 0.001)
-    async with connected(place.port, hello(ORDER)) as worker:
-        place.dispatch()
+    async with connected(parts.port, hello(ORDER)) as worker:
+        parts.dispatch()
         await worker.say(Declined(execution=(await worker.executes()).execution.id))
-        assert await place.woken() == KEY
-        place.dispatch()
-        place.dispatcher.on_reconciled(KEY)
-        if not place.held():
-            assert await place.woken() == KEY
-            place.dispatch()
+        assert await parts.woken() == KEY
+        parts.dispatch()
+        parts.dispatcher.on_reconciled(KEY)
+        if not parts.held():
+            assert await parts.woken() == KEY
+            parts.dispatch()
         await worker.executes()
 
 
-async def test_what_is_declined_behind_another_execution_costs_its_worker_nothing(
-    place: Place,
+async def test_declining_an_event_that_came_ahead_costs_a_worker_nothing(
+    parts: Parts,
 ) -> None:
     """A run that does not go on waiting makes its worker decline what came ahead."""
-    async with connected(place.port, hello(ORDER)) as worker:
-        place.dispatch()
+    async with connected(parts.port, hello(ORDER)) as worker:
+        parts.dispatch()
         first = (await worker.executes()).execution
-        place.dispatcher.dispatch(KEY, run(KEY), ahead_of(first.id, 3, APPROVE))
+        parts.dispatcher.dispatch(KEY, run(KEY), ahead_of(first.id, 3, APPROVE))
         ahead = (await worker.executes()).execution
         await worker.say(Declined(execution=ahead.id))
-        assert await place.woken() == KEY
-        place.dispatcher.dispatch(KEY, run(KEY), ahead_of(first.id, 3, APPROVE))
-        assert [each.execution.id for each in place.held()] == [first.id]
-        place.dispatch(OTHER)
+        assert await parts.woken() == KEY
+        parts.dispatcher.dispatch(KEY, run(KEY), ahead_of(first.id, 3, APPROVE))
+        assert [each.execution.id for each in parts.held()] == [first.id]
+        parts.dispatch(OTHER)
         await worker.executes()
 
 
-async def test_the_runs_of_a_worker_that_fell_silent_are_looked_at(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+async def test_the_runs_of_a_worker_that_fell_silent_are_reconciled(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(WorkerSession, "is_silent", True)
-    async with connected(place.port, hello(ORDER)) as worker:
-        place.dispatch(KEY)
+    async with connected(parts.port, hello(ORDER)) as worker:
+        parts.dispatch(KEY)
         await worker.executes()
-    assert await place.woken() == KEY
-    presences = place.registry.get_view(KEY, "Order").workers
+    assert await parts.woken() == KEY
+    presences = parts.registry.get_view(KEY, "Order").workers
     assert [each.connected for each in presences] == [False]

@@ -7,13 +7,13 @@ from grctl_operator.runtime.workers.leader_gate import LeaderGate, NotHereError
 LEADER = "http://10.0.0.1:8700"
 
 
-async def test_a_worker_comes_in_where_the_operator_leads() -> None:
+async def test_a_worker_is_accepted_if_the_operator_leads() -> None:
     gate = LeaderGate()
     gate.lead()
     await gate.wait()
 
 
-async def test_a_worker_is_sent_to_who_leads() -> None:
+async def test_a_worker_is_sent_to_the_leader() -> None:
     gate = LeaderGate()
     gate.follow(LEADER)
     with pytest.raises(NotHereError) as raised:
@@ -21,7 +21,7 @@ async def test_a_worker_is_sent_to_who_leads() -> None:
     assert raised.value.url == LEADER
 
 
-async def test_a_worker_that_waits_comes_in_when_the_operator_leads() -> None:
+async def test_a_waiting_worker_is_accepted_when_the_operator_leads() -> None:
     gate = LeaderGate()
     waiting = asyncio.create_task(gate.wait())
     await asyncio.sleep(0)
@@ -30,7 +30,7 @@ async def test_a_worker_that_waits_comes_in_when_the_operator_leads() -> None:
     await waiting
 
 
-async def test_a_worker_waits_on_while_it_is_only_said_that_nobody_leads() -> None:
+async def test_a_worker_waits_on_at_the_news_that_nobody_leads() -> None:
     gate = LeaderGate()
     waiting = asyncio.create_task(gate.wait())
     for _ in range(3):
@@ -41,7 +41,7 @@ async def test_a_worker_waits_on_while_it_is_only_said_that_nobody_leads() -> No
     await waiting
 
 
-async def test_a_worker_that_waits_is_sent_to_who_takes_over() -> None:
+async def test_a_waiting_worker_is_sent_to_the_next_leader() -> None:
     gate = LeaderGate()
     gate.follow(LEADER)
     gate.follow(None)
@@ -59,17 +59,17 @@ async def test_a_worker_that_waited_in_vain_is_told_that_nobody_leads() -> None:
     assert raised.value.url is None
 
 
-async def parted(gate: LeaderGate, unreachable: str = LEADER) -> asyncio.Task[None]:
-    """Have a worker come that found nobody at an address; give its wait."""
+async def back_from(gate: LeaderGate, unreachable: str = LEADER) -> asyncio.Task[None]:
+    """Start the wait of a worker that found nobody at an address."""
     waiting = asyncio.create_task(gate.wait(unreachable))
     await asyncio.sleep(0)
     return waiting
 
 
-async def test_a_worker_that_found_nobody_at_the_leaders_waits_for_who_takes_over() -> None:
+async def test_a_worker_that_found_nobody_at_the_leaders_waits_for_the_next_leader() -> None:
     gate = LeaderGate()
     gate.follow(LEADER)
-    waiting = await parted(gate)
+    waiting = await back_from(gate)
     assert not waiting.done()
     gate.lead()
     await waiting
@@ -78,17 +78,17 @@ async def test_a_worker_that_found_nobody_at_the_leaders_waits_for_who_takes_ove
 async def test_a_worker_that_found_nobody_is_sent_to_a_leader_that_is_back() -> None:
     gate = LeaderGate()
     gate.follow(f"{LEADER}/")
-    waiting = await parted(gate)
+    waiting = await back_from(gate)
     gate.follow(f"{LEADER}/")
     with pytest.raises(NotHereError) as raised:
         await waiting
     assert raised.value.url == LEADER
 
 
-async def test_a_worker_that_found_nobody_waits_on_where_the_leader_has_left() -> None:
+async def test_a_worker_that_found_nobody_waits_on_if_the_leader_left() -> None:
     gate = LeaderGate()
     gate.follow(LEADER)
-    waiting = await parted(gate)
+    waiting = await back_from(gate)
     gate.follow(None)
     for _ in range(3):
         await asyncio.sleep(0)
@@ -97,7 +97,7 @@ async def test_a_worker_that_found_nobody_waits_on_where_the_leader_has_left() -
     await waiting
 
 
-async def test_a_worker_that_found_nobody_looks_again_when_nothing_is_heard() -> None:
+async def test_a_worker_that_found_nobody_is_sent_there_again_without_news() -> None:
     gate = LeaderGate(wait_for_news=0.0)
     gate.follow(LEADER)
     with pytest.raises(NotHereError) as raised:

@@ -12,19 +12,19 @@ def line(*keys: Key) -> WaitingLine:
     return made
 
 
-def test_first_come_first_served() -> None:
+def test_keys_are_woken_in_the_order_in_which_they_came() -> None:
     made = line(B, A)
     assert [made.wake_next(GROUP), made.wake_next(GROUP), made.wake_next(GROUP)] == [B, A, None]
 
 
-def test_who_joins_again_keeps_the_place() -> None:
+def test_a_key_that_joins_again_keeps_its_place() -> None:
     made = line(A, B)
     made.wake_next(GROUP)
     made.join(A, GROUP)
     assert made.wake_next(GROUP) == A
 
 
-def test_a_key_that_waits_for_a_handler_is_woken_with_all_and_by_no_room() -> None:
+def test_a_key_that_waits_for_a_handler_is_woken_with_all_and_not_by_room() -> None:
     made = line(A)
     made.join(B, GROUP, room=False)
     assert [made.wake_next(GROUP), made.wake_next(GROUP)] == [A, None]
@@ -47,7 +47,7 @@ def test_a_key_that_waits_for_a_handler_leaves() -> None:
     assert (len(made), made.without_handler) == (0, 0)
 
 
-def test_who_waits_for_something_else_now_stands_there() -> None:
+def test_a_key_that_waits_for_another_group_leaves_the_first() -> None:
     made = line(A)
     made.join(A, OTHER)
     assert made.wake_next(GROUP) is None
@@ -61,14 +61,14 @@ def test_all_of_a_group_are_woken_together() -> None:
     assert (made.is_woken(A), made.is_woken(C)) == (True, False)
 
 
-def test_the_next_behind_one_who_cannot_use_the_room_is_woken() -> None:
+def test_the_key_behind_one_that_used_no_room_is_woken() -> None:
     made = line(A, B, C)
     made.wake_next(GROUP)
     made.join(A, GROUP)
     assert made.wake_next(GROUP, after=A) == B
 
 
-def test_who_left_waits_no_more() -> None:
+def test_a_key_that_left_no_longer_waits() -> None:
     made = line(A, B)
     assert made.leave(A) == GROUP
     assert A not in made

@@ -1,4 +1,4 @@
-"""Whom the token auth lets in, asked of an API server."""
+"""Which workers TokenAuth accepts, with an API server that reviews them."""
 
 import asyncio
 from dataclasses import replace
@@ -27,8 +27,8 @@ BINDINGS = Resource("/apis/rbac.authorization.k8s.io/v1", "rolebindings")
 ORDER, REFUND = catalogue("Order", "approve"), catalogue("Refund")
 
 
-class Bench:
-    """A auth, and time that the test moves."""
+class AuthParts:
+    """A TokenAuth, the accounts of a cluster, and a clock that the test moves."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -68,7 +68,7 @@ class Bench:
         await self.until_granted(types[0])
 
     async def until_granted(self, workflow_type: str) -> None:
-        """Wait until the API server has taken notice: it learns of roles by watches."""
+        """Wait until the API server knows the role: it learns of roles by watches."""
         auth = TokenAuth(self.cluster.api, "grctl.dev", self.now)
         identity = await auth.identify(await self.token())
         async with asyncio.timeout(PATIENCE):
@@ -80,69 +80,71 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(cluster: Cluster) -> Bench:
-    made = Bench(cluster)
+async def parts(cluster: Cluster) -> AuthParts:
+    made = AuthParts(cluster)
     await made.account()
     return made
 
 
-async def test_a_token_says_which_account_of_which_namespace_comes(bench: Bench) -> None:
-    identity = await bench.auth.identify(await bench.token())
-    assert identity.name == f"system:serviceaccount:{bench.cluster.namespace}:orders"
-    assert identity.namespace == bench.cluster.namespace
+async def test_a_token_names_the_account_and_its_namespace(parts: AuthParts) -> None:
+    identity = await parts.auth.identify(await parts.token())
+    assert identity.name == f"system:serviceaccount:{parts.cluster.namespace}:orders"
+    assert identity.namespace == parts.cluster.namespace
     assert identity.expires is not None
-    assert timedelta(seconds=590) < identity.expires - bench.now() <= timedelta(seconds=601)
+    assert timedelta(seconds=590) < identity.expires - parts.now() <= timedelta(seconds=601)
 
 
 @pytest.mark.parametrize("header", [None, "", "Basic YTpi", "Bearer "])
-async def test_who_brings_no_token_is_told_what_to_set(bench: Bench, header: str | None) -> None:
+async def test_a_worker_without_a_token_is_told_what_to_set(
+    parts: AuthParts, header: str | None
+) -> None:
     with pytest.raises(RefusedError, match="GRCTL_WORKER_TOKEN_FILE to one of the audience"):
-        await bench.auth.identify(header)
+        await parts.auth.identify(header)
 
 
-async def test_a_token_of_another_audience_is_refused(bench: Bench) -> None:
-    token = await bench.token(audience="vault")
+async def test_a_token_of_another_audience_is_refused(parts: AuthParts) -> None:
+    token = await parts.token(audience="vault")
     with pytest.raises(RefusedError, match=r"does not accept .* for the audience 'grctl.dev'"):
-        await bench.auth.identify(token)
+        await parts.auth.identify(token)
 
 
-async def test_what_is_no_token_is_refused(bench: Bench) -> None:
+async def test_a_text_that_is_not_a_token_is_refused(parts: AuthParts) -> None:
     with pytest.raises(RefusedError, match="does not accept the worker's token"):
-        await bench.auth.identify("Bearer a.b.c")
+        await parts.auth.identify("Bearer a.b.c")
 
 
-async def test_an_account_may_execute_the_types_that_it_was_granted(bench: Bench) -> None:
-    await bench.grant("Order", "Refund")
-    identity = await bench.auth.identify(await bench.token())
-    await bench.auth.authorize(identity, bench.hello(ORDER, REFUND))
+async def test_an_account_may_execute_the_types_that_it_was_granted(parts: AuthParts) -> None:
+    await parts.grant("Order", "Refund")
+    identity = await parts.auth.identify(await parts.token())
+    await parts.auth.authorize(identity, parts.hello(ORDER, REFUND))
 
 
 async def test_a_type_that_was_not_granted_is_refused_with_the_command_that_grants_it(
-    bench: Bench, tmp_path: Path
+    parts: AuthParts, tmp_path: Path
 ) -> None:
-    identity = await bench.auth.identify(await bench.token())
+    identity = await parts.auth.identify(await parts.token())
     with pytest.raises(RefusedError, match="may not execute Order, Refund") as refusal:
-        await bench.auth.authorize(identity, bench.hello(ORDER, REFUND))
+        await parts.auth.authorize(identity, parts.hello(ORDER, REFUND))
     command = str(refusal.value).partition("Grant it: ")[2].replace("kubectl", str(KUBECTL))
-    environment = {"KUBECONFIG": bench.cluster.kubeconfig, "HOME": str(tmp_path)}
+    environment = {"KUBECONFIG": parts.cluster.kubeconfig, "HOME": str(tmp_path)}
     process = await asyncio.create_subprocess_exec("sh", "-c", command, env=environment)
     assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
-    await bench.until_granted("Refund")
-    bench.ahead = REFUSAL_KEPT_S
-    await bench.auth.authorize(identity, bench.hello(ORDER, REFUND))
+    await parts.until_granted("Refund")
+    parts.ahead = REFUSAL_KEPT_S
+    await parts.auth.authorize(identity, parts.hello(ORDER, REFUND))
 
 
 def left_in(directory: Path) -> list[Path]:
     return list(directory.iterdir())
 
 
-async def test_the_command_that_grants_has_nothing_that_a_shell_would_run(
-    bench: Bench, tmp_path: Path
+async def test_the_command_that_grants_is_quoted_for_the_shell(
+    parts: AuthParts, tmp_path: Path
 ) -> None:
     odd = "$(touch ran) `touch ran` 'x'; touch ran #"
-    identity = await bench.auth.identify(await bench.token())
+    identity = await parts.auth.identify(await parts.token())
     with pytest.raises(RefusedError) as refusal:
-        await bench.auth.authorize(identity, bench.hello(catalogue(odd)))
+        await parts.auth.authorize(identity, parts.hello(catalogue(odd)))
     command = str(refusal.value).partition("Grant it: ")[2].replace("kubectl", "echo kubectl")
     process = await asyncio.create_subprocess_exec(
         "sh", "-c", command, cwd=tmp_path, stdout=asyncio.subprocess.PIPE
@@ -152,48 +154,50 @@ async def test_the_command_that_grants_has_nothing_that_a_shell_would_run(
     assert left_in(tmp_path) == []
 
 
-async def test_a_worker_serves_the_namespace_of_its_account_only(bench: Bench) -> None:
-    await bench.grant("Order")
-    identity = await bench.auth.identify(await bench.token())
-    with pytest.raises(RefusedError, match=f"which is {bench.cluster.namespace}, not default"):
-        await bench.auth.authorize(identity, bench.hello(namespace="default"))
+async def test_a_worker_serves_the_namespace_of_its_account_only(parts: AuthParts) -> None:
+    await parts.grant("Order")
+    identity = await parts.auth.identify(await parts.token())
+    with pytest.raises(RefusedError, match=f"which is {parts.cluster.namespace}, not default"):
+        await parts.auth.authorize(identity, parts.hello(namespace="default"))
 
 
-async def test_what_was_revoked_ends_when_the_answer_has_been_kept_long_enough(
-    bench: Bench,
+async def test_a_revoked_permission_ends_after_the_time_for_which_answers_are_kept(
+    parts: AuthParts,
 ) -> None:
-    await bench.grant("Order")
-    identity = await bench.auth.identify(await bench.token())
-    await bench.auth.authorize(identity, bench.hello())
-    await bench.revoke()
-    await bench.auth.authorize(identity, bench.hello())
-    bench.ahead = GRANT_KEPT_S
+    await parts.grant("Order")
+    identity = await parts.auth.identify(await parts.token())
+    await parts.auth.authorize(identity, parts.hello())
+    await parts.revoke()
+    await parts.auth.authorize(identity, parts.hello())
+    parts.ahead = GRANT_KEPT_S
     with pytest.raises(RefusedError):
-        await bench.auth.authorize(identity, bench.hello())
+        await parts.auth.authorize(identity, parts.hello())
 
 
-async def test_a_token_counts_no_longer_than_until_it_expires(bench: Bench) -> None:
-    token = await bench.token()
-    bench.ahead = 590.0  # it has ten seconds
-    await bench.auth.identify(token)
-    await bench.cluster.api.delete(ACCOUNTS.path(bench.cluster.namespace, "orders"))
-    await bench.auth.identify(token)
-    bench.ahead = 602.0
+async def test_a_token_is_accepted_until_it_expires_at_the_latest(parts: AuthParts) -> None:
+    token = await parts.token()
+    parts.ahead = 590.0  # it has ten seconds
+    await parts.auth.identify(token)
+    await parts.cluster.api.delete(ACCOUNTS.path(parts.cluster.namespace, "orders"))
+    await parts.auth.identify(token)
+    parts.ahead = 602.0
     with pytest.raises(RefusedError):
-        await bench.auth.identify(token)
+        await parts.auth.identify(token)
 
 
-async def test_while_the_api_server_is_away_nobody_is_refused_for_good(bench: Bench) -> None:
-    token = await bench.token()
-    connection = replace(bench.cluster.api.connection, server="http://127.0.0.1:9", tls=None)
+async def test_a_worker_is_not_refused_for_good_while_the_api_server_is_away(
+    parts: AuthParts,
+) -> None:
+    token = await parts.token()
+    connection = replace(parts.cluster.api.connection, server="http://127.0.0.1:9", tls=None)
     async with Api(connection) as closed:
-        auth = TokenAuth(closed, "grctl.dev", bench.now)
+        auth = TokenAuth(closed, "grctl.dev", parts.now)
         with pytest.raises(NotHereError, match="try again"):
             await auth.identify(token)
 
 
-async def test_permissions_are_asked_for_in_turn_until_some_are_refused(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+async def test_permissions_are_reviewed_in_turn_until_some_are_refused(
+    parts: AuthParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
 
@@ -201,16 +205,16 @@ async def test_permissions_are_asked_for_in_turn_until_some_are_refused(
         asked.append(workflow_type)
         return False
 
-    monkeypatch.setattr(bench.auth, "_may_execute", may_not)
+    monkeypatch.setattr(parts.auth, "_may_execute", may_not)
     offered = [catalogue(f"Type{number}") for number in range(150)]
-    identity = Identity("system:serviceaccount:shop:orders", bench.cluster.namespace)
+    identity = Identity("system:serviceaccount:shop:orders", parts.cluster.namespace)
     with pytest.raises(RefusedError, match="may not execute Type0, Type1, "):
-        await bench.auth.authorize(identity, bench.hello(*offered))
+        await parts.auth.authorize(identity, parts.hello(*offered))
     assert asked == [f"Type{number}" for number in range(10)]
 
 
-async def test_who_offers_nothing_is_refused(bench: Bench) -> None:
-    identity = Identity("system:serviceaccount:shop:orders", bench.cluster.namespace)
-    nothing = hello(namespace=bench.cluster.namespace)
+async def test_a_worker_that_offers_nothing_is_refused(parts: AuthParts) -> None:
+    identity = Identity("system:serviceaccount:shop:orders", parts.cluster.namespace)
+    nothing = hello(namespace=parts.cluster.namespace)
     with pytest.raises(RefusedError, match="offers no workflow type"):
-        await bench.auth.authorize(identity, nothing)
+        await parts.auth.authorize(identity, nothing)

@@ -50,7 +50,7 @@ class LeadershipLostError(Exception):
     """Another operator holds the Lease that this one held."""
 
 
-class Listener(Protocol):
+class LeadershipListener(Protocol):
     """Who is told. Called in order; must not wait."""
 
     def on_leader(self, url: str | None) -> None:
@@ -97,7 +97,7 @@ class Leadership:
         namespace: str,
         name: str,
         candidate: Candidate,
-        listener: Listener,
+        listener: LeadershipListener,
         *,
         workers: Callable[[], int],
         timing: LeaseTiming,

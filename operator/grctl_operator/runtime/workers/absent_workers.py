@@ -43,7 +43,7 @@ class AbsentWorkers:
         """When each worker is given up, by its instance."""
 
     def on_leave(self, hello: Hello, *, silent: bool) -> None:
-        """Give up a worker that holds executions, unless it comes back within its grace."""
+        """Start the grace of a worker that holds executions; at its end the worker is given up."""
         self._give_up_in(self._silent_grace if silent else self._closed_grace, hello)
 
     def on_return(self, instance: str) -> None:

@@ -8,8 +8,8 @@ The steps: this operator leads, the token is valid, the account may execute what
    new here. (On its next connection the account is known and may send larger messages. A worker
    whose outcome was too large for this connection comes back by itself.)
 3. What a connection may cost before it is accepted is bounded by ConnectionLimits.
-4. A connection outlives its token and its permissions: both are reviewed again every RECHECK_S, and
-   when the token expires.
+4. A connection outlives its token and its permissions: both are reviewed again every
+   REVIEW_AGAIN_S, and when the token expires.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ from grctl_operator.runtime.workers.worker_auth import Identity, RefusedError, W
 from grctl_operator.runtime.workers.worker_session import ProtocolError, WorkerSession
 
 MAX_WORKER_MESSAGE_BYTES = 16 * 1024 * 1024  # an outcome's store and result, and some room
-RECHECK_S = 300.0  # how long a worker may go on that lost its permission
-SHORTEST_RECHECK_S = 10.0  # also the time until the next try if the API server did not answer
+REVIEW_AGAIN_S = 300.0  # how long a worker may go on that lost its permission
+SHORTEST_REVIEW_PAUSE_S = 10.0  # also the time until the next try if the API server did not answer
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class WorkerConnections:
         """Where connections come from that are not accepted yet."""
         self._greeting: dict[WorkerSession, str] = {}
         """The accounts of connections whose turn it is to say Hello."""
-        self._rechecks: dict[WorkerSession, asyncio.Task[None]] = {}
+        self._reviews: dict[WorkerSession, asyncio.Task[None]] = {}
 
     @property
     def sessions(self) -> tuple[WorkerSession, ...]:
@@ -111,7 +111,7 @@ class WorkerConnections:
         """Note that a worker is accepted, and review it again from time to time."""
         self._limits.on_accept(self.get_identity(session).name)
         self._leave_limits(session)
-        self._rechecks[session] = asyncio.create_task(self._recheck(session, hello))
+        self._reviews[session] = asyncio.create_task(self._keep_reviewing(session, hello))
 
     def on_refusal(self, session: WorkerSession, why: str) -> None:
         """Note that a worker was refused: by account, or by address if that is not known."""
@@ -123,9 +123,9 @@ class WorkerConnections:
     def on_disconnect(self, session: WorkerSession) -> None:
         """Note that a connection ended."""
         self._leave_limits(session)
-        recheck = self._rechecks.pop(session, None)
-        if recheck is not None:
-            recheck.cancel()
+        review = self._reviews.pop(session, None)
+        if review is not None:
+            review.cancel()
         del self._identities[session]
 
     def _leave_limits(self, session: WorkerSession) -> None:
@@ -135,10 +135,10 @@ class WorkerConnections:
         if account is not None:
             self._limits.end_greeting(account)
 
-    async def _recheck(self, session: WorkerSession, hello: Hello) -> None:
+    async def _keep_reviewing(self, session: WorkerSession, hello: Hello) -> None:
         """Review token and permissions again, for as long as a worker is connected."""
         while True:
-            await asyncio.sleep(self._next_recheck(self.get_identity(session)))
+            await asyncio.sleep(self._next_review_in(self.get_identity(session)))
             try:
                 await self._review_again(session, hello)
             except NotHereError:
@@ -155,8 +155,8 @@ class WorkerConnections:
         self._identities[session] = identity
         self._limits.on_accept(identity.name)
 
-    def _next_recheck(self, identity: Identity) -> float:
+    def _next_review_in(self, identity: Identity) -> float:
         if identity.expires is None:
-            return RECHECK_S
+            return REVIEW_AGAIN_S
         left = (identity.expires - self._now()).total_seconds()
-        return min(RECHECK_S, max(left, SHORTEST_RECHECK_S))
+        return min(REVIEW_AGAIN_S, max(left, SHORTEST_REVIEW_PAUSE_S))

@@ -31,7 +31,7 @@ class DeclineBackOff:
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def on_decline(self, worker: WorkerProcess) -> None:
-        """Let a worker rest: what it declines would be given to it again."""
+        """Rest a worker for a while: what it declines would be given to it again."""
         if not worker.declined:
             return
         self._registry.set_resting(worker.instance, resting=True)

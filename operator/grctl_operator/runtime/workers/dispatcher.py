@@ -60,8 +60,8 @@ from grctl_operator.views.executions import ExecutionRegistry
 from grctl_operator.views.offers import Offers
 from grctl_operator.views.team import Group, WorkerProcess
 
-HEARTBEAT_S = 10.0  # a ping; unanswered for half of it, the connection counts as broken
-CLOSE_TIMEOUT_S = 1.0  # for a worker to agree that the connection is over
+PING_EVERY_S = 10.0  # a ping; unanswered for half of it, the connection counts as broken
+GOODBYE_TIMEOUT_S = 1.0  # for a worker to agree that the connection is over
 RETRY_AFTER = {"Retry-After": "1"}
 
 logger = logging.getLogger(__name__)
@@ -234,7 +234,7 @@ class Dispatcher:
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         async def open_socket(largest: int) -> web.WebSocketResponse:
             socket = web.WebSocketResponse(
-                heartbeat=HEARTBEAT_S, max_msg_size=largest, timeout=CLOSE_TIMEOUT_S
+                heartbeat=PING_EVERY_S, max_msg_size=largest, timeout=GOODBYE_TIMEOUT_S
             )
             await socket.prepare(request)
             return socket

@@ -38,7 +38,7 @@ MAX_ANSWERS_KEPT = 10_000  # 10 MB
 MAX_TYPES_NAMED = 10  # refused types in a message: the others are not asked for
 REVIEW_TIMEOUT_S = 4.0  # less than a worker waits for its Welcome
 MAX_REVIEWS_AT_ONCE = 8  # anybody who reaches the port causes reviews: they must not be a flood
-ACCOUNT_PREFIX = "system:serviceaccount:"
+SERVICE_ACCOUNT_PREFIX = "system:serviceaccount:"
 
 Json = dict[str, Any]
 K = TypeVar("K", bound=Hashable)
@@ -183,8 +183,8 @@ class TokenAuth:
                 f" '{self._audience}': {status.get('error') or 'it is of other audiences'}"
             )
         user = status["user"]
-        namespace, _, name = user["username"].removeprefix(ACCOUNT_PREFIX).partition(":")
-        if not user["username"].startswith(ACCOUNT_PREFIX) or not name:
+        namespace, _, name = user["username"].removeprefix(SERVICE_ACCOUNT_PREFIX).partition(":")
+        if not user["username"].startswith(SERVICE_ACCOUNT_PREFIX) or not name:
             return (
                 f"The worker's token is that of {user['username']}, which is not a ServiceAccount"
             )
@@ -269,7 +269,7 @@ def _expiry(token: str) -> datetime | None:
 
 
 def _how_to_grant(identity: Identity, types: Sequence[str]) -> str:
-    namespace, _, account = identity.name.removeprefix(ACCOUNT_PREFIX).partition(":")
+    namespace, _, account = identity.name.removeprefix(SERVICE_ACCOUNT_PREFIX).partition(":")
     names = " ".join(f"--resource-name={shlex.quote(each)}" for each in types)
     return (
         f"ServiceAccount {namespace}/{account} may not execute {', '.join(types)}. Grant it:"
