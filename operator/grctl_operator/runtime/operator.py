@@ -25,7 +25,7 @@ from grctl.kube import Api, ApiError, Connection, UnreachableError
 from grctl.kube.api import UNLIMITED_POOL_SIZE, Fence
 from grctl.serving.probes import Probes
 from grctl_operator.engine import decide
-from grctl_operator.runtime.leader.candidate import candidate
+from grctl_operator.runtime.leader.candidate import make_candidate
 from grctl_operator.runtime.leader.leadership import Leadership, seconds_since_boot
 from grctl_operator.runtime.leader.lease import LeaseTiming
 from grctl_operator.runtime.outage import Outage, StoreRestoredError
@@ -168,7 +168,7 @@ class Operator:
             user_agent=USER_AGENT,
             pool=UNLIMITED_POOL_SIZE,
             on_answer=self.clock.on_answer,
-            on_request=self.metrics.asked,
+            on_request=self.metrics.on_request,
             fence=fence,
         )
         return await self._stack.enter_async_context(api)
@@ -206,7 +206,7 @@ class Operator:
             unfenced,
             settings.lease_namespace or settings.only_namespace or unfenced.namespace,
             settings.lease_name,
-            candidate(settings, os.environ, self.port),
+            make_candidate(settings, os.environ, self.port),
             self,
             workers=lambda: self.deciding.registry.present,
             timing=LeaseTiming(),

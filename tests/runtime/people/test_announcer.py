@@ -21,8 +21,8 @@ from tests.runtime.conftest import PATIENCE, Cluster, Json
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-class Board:
-    """An operator's announcer, and what can be read of it."""
+class AnnouncerParts:
+    """An announcer, its metrics, and a clock that the test moves."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -30,13 +30,13 @@ class Board:
         self.time = NOON
         self.announcer = Announcer(cluster.api, self.metrics, operator="op", now=lambda: self.time)
 
-    def say(self, reason: str, message: str, run: str = "order-1", **fields: Any) -> None:
+    def announce(self, reason: str, message: str, run: str = "order-1", **fields: Any) -> None:
         about = involved_object("WorkflowRun", self.cluster.namespace, run, f"uid-of-{run}")
         of = Key(self.cluster.namespace, run)
         self.announcer.announce(Notice(about, of, reason, message, **fields))
 
-    async def told(self, result: str, count: int) -> list[Json]:
-        """Wait for so many results; give all core Events."""
+    async def core_events(self, result: str, count: int) -> list[Json]:
+        """Wait for so many results. Return all core Events."""
         name = "grctl_core_events_total"
         async with asyncio.timeout(PATIENCE):
             while self.metrics.value(name, result=result) < count:  # noqa: ASYNC110
@@ -46,24 +46,24 @@ class Board:
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PAUSE", 0.0)
-    monkeypatch.setattr(notices, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(module, "WRITE_PAUSE_S", 0.0)
+    monkeypatch.setattr(notices, "FIRST_NOTICE_PAUSE_S", 0.0)
 
 
 @asynccontextmanager
-async def announcing(cluster: Cluster) -> AsyncIterator[Board]:
-    board = Board(cluster)
-    writing = asyncio.create_task(board.announcer.run())
+async def announcing(cluster: Cluster) -> AsyncIterator[AnnouncerParts]:
+    parts = AnnouncerParts(cluster)
+    writing = asyncio.create_task(parts.announcer.run())
     try:
-        yield board
+        yield parts
     finally:
         writing.cancel()
 
 
-async def test_a_core_event_says_of_which_object_what_and_when(cluster: Cluster) -> None:
-    async with announcing(cluster) as board:
-        board.say("Failed", "no money", warning=True)
-        (told,) = await board.told("written", 1)
+async def test_a_core_event_names_its_object_reason_and_time(cluster: Cluster) -> None:
+    async with announcing(cluster) as parts:
+        parts.announce("Failed", "no money", warning=True)
+        (told,) = await parts.core_events("written", 1)
     assert told["involvedObject"] == {
         "apiVersion": "grctl.dev/v1alpha1",
         "kind": "WorkflowRun",
@@ -77,27 +77,27 @@ async def test_a_core_event_says_of_which_object_what_and_when(cluster: Cluster)
     assert told["metadata"]["name"].startswith("order-1.")
 
 
-async def test_what_happens_again_is_counted_in_the_same_core_event(cluster: Cluster) -> None:
-    async with announcing(cluster) as board:
-        board.say("WorkerLost", "attempt 1")
-        await board.told("written", 1)
-        board.time += timedelta(minutes=2)
-        board.say("WorkerLost", "attempts 2 and 3", times=2)
-        (told,) = await board.told("written", 2)
+async def test_a_second_occurrence_is_counted_in_the_same_core_event(cluster: Cluster) -> None:
+    async with announcing(cluster) as parts:
+        parts.announce("WorkerLost", "attempt 1")
+        await parts.core_events("written", 1)
+        parts.time += timedelta(minutes=2)
+        parts.announce("WorkerLost", "attempts 2 and 3", times=2)
+        (told,) = await parts.core_events("written", 2)
     assert (told["count"], told["message"]) == (3, "attempts 2 and 3")
     assert told["firstTimestamp"] == "2026-11-23T12:00:00Z"
     assert told["lastTimestamp"] == "2026-11-23T12:02:00Z"
 
 
-async def test_a_new_operator_does_not_repeat_a_state_that_was_told(cluster: Cluster) -> None:
+async def test_a_new_operator_does_not_announce_a_known_state_again(cluster: Cluster) -> None:
     async with announcing(cluster) as before:
-        before.say("NoWorker", "none", since=NOON - timedelta(seconds=5))
-        (first,) = await before.told("written", 1)
+        before.announce("NoWorker", "none", since=NOON - timedelta(seconds=5))
+        (first,) = await before.core_events("written", 1)
     async with announcing(cluster) as after:
         after.time += timedelta(minutes=9)
-        after.say("NoWorker", "none", since=NOON - timedelta(seconds=5))
-        after.say("Failed", "no money")
-        told = await after.told("written", 1)
+        after.announce("NoWorker", "none", since=NOON - timedelta(seconds=5))
+        after.announce("Failed", "no money")
+        told = await after.core_events("written", 1)
     assert {each["reason"]: each["count"] for each in told} == {"NoWorker": 1, "Failed": 1}
     assert first["metadata"]["resourceVersion"] in {
         each["metadata"]["resourceVersion"] for each in told
@@ -106,25 +106,25 @@ async def test_a_new_operator_does_not_repeat_a_state_that_was_told(cluster: Clu
 
 async def test_a_new_operator_goes_on_counting(cluster: Cluster) -> None:
     async with announcing(cluster) as before:
-        before.say("WorkerLost", "attempt 1")
-        await before.told("written", 1)
+        before.announce("WorkerLost", "attempt 1")
+        await before.core_events("written", 1)
     async with announcing(cluster) as after:
-        after.say("WorkerLost", "attempt 2")
-        (told,) = await after.told("written", 1)
+        after.announce("WorkerLost", "attempt 2")
+        (told,) = await after.core_events("written", 1)
     assert (told["count"], told["message"]) == (2, "attempt 2")
 
 
 async def test_a_core_event_that_the_api_server_forgot_begins_anew(cluster: Cluster) -> None:
-    async with announcing(cluster) as board:
-        board.say("WorkerLost", "attempt 1")
-        (told,) = await board.told("written", 1)
+    async with announcing(cluster) as parts:
+        parts.announce("WorkerLost", "attempt 1")
+        (told,) = await parts.core_events("written", 1)
         await cluster.api.delete(CORE_EVENTS.path(cluster.namespace, told["metadata"]["name"]))
-        board.say("WorkerLost", "attempt 2")
-        (anew,) = await board.told("written", 2)
+        parts.announce("WorkerLost", "attempt 2")
+        (anew,) = await parts.core_events("written", 2)
     assert (anew["count"], anew["message"]) == (1, "attempt 2")
 
 
-async def test_an_api_server_that_is_away_is_waited_for(
+async def test_the_announcer_waits_for_an_api_server_that_is_away(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     create = cluster.api.create
@@ -137,9 +137,9 @@ async def test_an_api_server_that_is_away_is_waited_for(
         return await create(path, body)
 
     monkeypatch.setattr(cluster.api, "create", away)
-    async with announcing(cluster) as board:
-        board.say("Failed", "no money")
-        assert len(await board.told("written", 1)) == 1
+    async with announcing(cluster) as parts:
+        parts.announce("Failed", "no money")
+        assert len(await parts.core_events("written", 1)) == 1
     assert caplog.messages.count("waiting for the API server") == 1
 
 
@@ -150,38 +150,38 @@ async def test_a_refused_core_event_is_counted_and_logged_once_and_the_next_is_t
         raise ApiError(403, "Forbidden", "cannot create events")
 
     monkeypatch.setattr(cluster.api, "create", forbidden)
-    async with announcing(cluster) as board:
-        board.say("Failed", "no money")
-        board.say("Failed", "no money", run="order-2")
-        assert await board.told("failed", 2) == []
+    async with announcing(cluster) as parts:
+        parts.announce("Failed", "no money")
+        parts.announce("Failed", "no money", run="order-2")
+        assert await parts.core_events("failed", 2) == []
         monkeypatch.undo()
-        board.say("Completed", "Completed.")
-        assert len(await board.told("written", 1)) == 1
+        parts.announce("Completed", "Completed.")
+        assert len(await parts.core_events("written", 1)) == 1
     assert caplog.messages.count("core event refused") == 1
 
 
-async def test_what_is_dropped_is_counted(
+async def test_dropped_core_events_are_counted(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notices, "WAITING", 2)
-    board = Board(cluster)
+    monkeypatch.setattr(notices, "MAX_WAITING_NOTICES", 2)
+    parts = AnnouncerParts(cluster)
     for number in range(5):
-        board.say("Failed", "no money", run=f"order-{number}", warning=True)
-    assert board.metrics.value("grctl_core_events_total", result="dropped") == 3
+        parts.announce("Failed", "no money", run=f"order-{number}", warning=True)
+    assert parts.metrics.value("grctl_core_events_total", result="dropped") == 3
 
 
 @pytest.mark.parametrize("name", ["a" * 253, f"{'a' * 229}.b", f"{'a' * 228}-.b"])
-async def test_a_long_name_still_makes_a_name(cluster: Cluster, name: str) -> None:
-    async with announcing(cluster) as board:
-        board.say("Failed", "no money", run=name)
-        (told,) = await board.told("written", 1)
+async def test_an_object_with_a_long_name_gets_a_core_event(cluster: Cluster, name: str) -> None:
+    async with announcing(cluster) as parts:
+        parts.announce("Failed", "no money", run=name)
+        (told,) = await parts.core_events("written", 1)
     assert told["involvedObject"]["name"] == name
 
 
 async def test_a_message_that_is_too_long_is_cut(cluster: Cluster) -> None:
-    async with announcing(cluster) as board:
-        board.say("Failed", "x" * 5000)
-        (told,) = await board.told("written", 1)
+    async with announcing(cluster) as parts:
+        parts.announce("Failed", "x" * 5000)
+        (told,) = await parts.core_events("written", 1)
     assert told["message"] == "x" * 1021 + "..."
 
 
@@ -205,31 +205,31 @@ class Webhook:
 @pytest.mark.parametrize(
     "failure", [ApiError(500, "InternalError", "failed calling webhook"), None, KeyError("count")]
 )
-async def test_core_events_that_fail_or_hang_hold_up_no_other_namespace_and_are_given_up(
+async def test_core_events_that_fail_or_hang_hold_up_no_other_namespace_and_are_dropped(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, failure: Exception | None
 ) -> None:
-    for name, seconds in (("LINGER_S", 0.01), ("WRITE_BUDGET_S", 0.05)):
+    for name, seconds in (("WRITE_LINGER_S", 0.01), ("WRITE_BUDGET_S", 0.05)):
         monkeypatch.setattr(module, name, seconds)
     monkeypatch.setattr(outage, "LONGEST_API_PAUSE_S", 0.001)
     webhook = Webhook(cluster.api, "bad")
     webhook.error = failure
     monkeypatch.setattr(cluster.api, "create", webhook.create)
-    async with announcing(cluster) as board:
+    async with announcing(cluster) as parts:
         for number in range(10):
             about = involved_object("WorkflowRun", "bad", f"order-{number}", f"u{number}")
-            board.announcer.announce(Notice(about, Key("bad", "order"), "Failed", "no money"))
-        board.say("Failed", "no money")
-        assert len(await board.told("written", 1)) == 1
-        await board.told("failed", 10)
+            parts.announcer.announce(Notice(about, Key("bad", "order"), "Failed", "no money"))
+        parts.announce("Failed", "no money")
+        assert len(await parts.core_events("written", 1)) == 1
+        await parts.core_events("failed", 10)
 
 
-async def test_a_namespace_whose_core_events_hang_keeps_no_more_than_its_line(
+async def test_a_namespace_whose_core_events_hang_keeps_a_bounded_number(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_IN_LINE", 2)
-    monkeypatch.setattr(module, "LINGER_S", 0.01)
+    monkeypatch.setattr(module, "MAX_WAITING_PER_NAMESPACE", 2)
+    monkeypatch.setattr(module, "WRITE_LINGER_S", 0.01)
     monkeypatch.setattr(cluster.api, "create", Webhook(cluster.api, cluster.namespace).create)
-    async with announcing(cluster) as board:
+    async with announcing(cluster) as parts:
         for number in range(5):
-            board.say("Failed", "no money", run=f"order-{number}", warning=True)
-        await board.told("dropped", 2)
+            parts.announce("Failed", "no money", run=f"order-{number}", warning=True)
+        await parts.core_events("dropped", 2)

@@ -22,7 +22,9 @@ WAITED = "grctl_event_create_to_dispatch_seconds"
 TOOK = "grctl_dispatch_to_commit_seconds"
 
 
-class Desk:
+class JournalParts:
+    """A journal, its metrics, and clocks that the test moves."""
+
     def __init__(self) -> None:
         self.metrics = Metrics()
         self.time = 0.0
@@ -37,9 +39,9 @@ class Desk:
 
 
 @pytest.fixture
-def desk(caplog: pytest.LogCaptureFixture) -> Desk:
+def parts(caplog: pytest.LogCaptureFixture) -> JournalParts:
     caplog.set_level(logging.DEBUG)
-    return Desk()
+    return JournalParts()
 
 
 def event(uid: str = "e1", created: datetime = NOON) -> Event:
@@ -86,14 +88,14 @@ def fields(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     ]
 
 
-def test_the_three_steps_of_an_event_tell_one_story(
-    desk: Desk, caplog: pytest.LogCaptureFixture
+def test_the_records_of_one_event_name_the_same_run_event_and_execution(
+    parts: JournalParts, caplog: pytest.LogCaptureFixture
 ) -> None:
     approve = event()
     status = consuming(approve)
-    desk.journal.dispatched(execution(of=approve), "worker-1", approve)
-    desk.journal.committed(KEY, RunStatus(commits=1), status, [execution(of=approve)])
-    desk.journal.settled(KEY, status.settled[0])
+    parts.journal.on_dispatch(execution(of=approve), "worker-1", approve)
+    parts.journal.on_commit(KEY, RunStatus(commits=1), status, [execution(of=approve)])
+    parts.journal.on_settle(KEY, status.settled[0])
     story = {"run": "shop/order-1", "event": "approve-e1", "execution": "x1", "attempt": 1}
     assert fields(caplog) == [
         {"message": "dispatched", **story},
@@ -112,28 +114,28 @@ def at_least(level: int, caplog: pytest.LogCaptureFixture) -> list[str]:
     return [each.getMessage() for each in caplog.records if each.levelno >= level]
 
 
-def test_a_handler_is_one_record_at_the_default_level(
-    desk: Desk, caplog: pytest.LogCaptureFixture
+def test_a_handler_has_one_record_at_the_default_level(
+    parts: JournalParts, caplog: pytest.LogCaptureFixture
 ) -> None:
     approve = event()
     status = consuming(approve)
-    desk.journal.dispatched(execution(of=approve), "worker-1", approve)
-    desk.journal.committed(KEY, RunStatus(commits=1), status, [execution(of=approve)])
-    desk.journal.settled(KEY, status.settled[0])
+    parts.journal.on_dispatch(execution(of=approve), "worker-1", approve)
+    parts.journal.on_commit(KEY, RunStatus(commits=1), status, [execution(of=approve)])
+    parts.journal.on_settle(KEY, status.settled[0])
     assert at_least(logging.INFO, caplog) == ["committed"]
 
 
 @pytest.mark.parametrize("phase", [EventPhase.REJECTED, EventPhase.FAILED])
-def test_an_event_that_was_not_processed_is_told_at_the_default_level(
-    desk: Desk, caplog: pytest.LogCaptureFixture, phase: EventPhase
+def test_an_event_that_was_not_processed_has_a_record_at_the_default_level(
+    parts: JournalParts, caplog: pytest.LogCaptureFixture, phase: EventPhase
 ) -> None:
-    desk.journal.settled(KEY, consuming(event(), phase=phase).settled[0])
+    parts.journal.on_settle(KEY, consuming(event(), phase=phase).settled[0])
     assert at_least(logging.INFO, caplog) == ["settled"]
 
 
 @pytest.mark.parametrize("phase", [RunPhase.FAILED, RunPhase.TIMED_OUT])
 def test_a_run_that_did_not_complete_is_a_warning_with_its_reason(
-    desk: Desk, caplog: pytest.LogCaptureFixture, phase: RunPhase
+    parts: JournalParts, caplog: pytest.LogCaptureFixture, phase: RunPhase
 ) -> None:
     succeeded = Condition(
         type="Succeeded",
@@ -148,32 +150,34 @@ def test_a_run_that_did_not_complete_is_a_warning_with_its_reason(
         conditions=(succeeded,),
         error=RunError(type="LookupError", message="secret"),
     )
-    desk.journal.committed(KEY, RunStatus(), failed, [execution()])
+    parts.journal.on_commit(KEY, RunStatus(), failed, [execution()])
     (record,) = caplog.records
-    told = vars(record)
-    assert (record.levelno, told["reason"], told["error"]) == (
+    recorded = vars(record)
+    assert (record.levelno, recorded["reason"], recorded["error"]) == (
         logging.WARNING,
         "HandlerFailed",
         "LookupError",
     )
-    assert "secret" not in str(told)
+    assert "secret" not in str(recorded)
 
 
 def test_a_commit_without_an_execution_names_what_it_consumed(
-    desk: Desk, caplog: pytest.LogCaptureFixture
+    parts: JournalParts, caplog: pytest.LogCaptureFixture
 ) -> None:
     one, both = consuming(event()), consuming(event(), event("e2"))
-    desk.journal.committed(KEY, RunStatus(commits=1), one, [])
-    desk.journal.committed(KEY, RunStatus(commits=1), both, [])
-    told = [{"event": each.get("event"), "events": each.get("events")} for each in fields(caplog)]
-    assert told == [{"event": "approve-e1", "events": None}, {"event": None, "events": 2}]
+    parts.journal.on_commit(KEY, RunStatus(commits=1), one, [])
+    parts.journal.on_commit(KEY, RunStatus(commits=1), both, [])
+    recorded = [
+        {"event": each.get("event"), "events": each.get("events")} for each in fields(caplog)
+    ]
+    assert recorded == [{"event": "approve-e1", "events": None}, {"event": None, "events": 2}]
 
 
-def test_an_event_settled_for_an_operator_before_this_one_is_told_by_what_is_known(
-    desk: Desk, caplog: pytest.LogCaptureFixture
+def test_an_event_that_another_operator_consumed_is_recorded_with_the_known_fields(
+    parts: JournalParts, caplog: pytest.LogCaptureFixture
 ) -> None:
     settlement = consuming(event(), phase=EventPhase.REJECTED).settled[0]
-    desk.journal.settled(KEY, settlement)
+    parts.journal.on_settle(KEY, settlement)
     assert fields(caplog) == [
         {
             "message": "settled",
@@ -184,53 +188,55 @@ def test_an_event_settled_for_an_operator_before_this_one_is_told_by_what_is_kno
         }
     ]
     labels = {"phase": "Rejected", "reason": "UnknownEvent"}
-    assert desk.value("grctl_events_settled_total", **labels) == 1
+    assert parts.value("grctl_events_settled_total", **labels) == 1
 
 
-def test_an_event_that_was_seen_to_come_is_timed_below_a_second(desk: Desk) -> None:
-    desk.journal.arrived("e1")
-    desk.time = 0.02
-    desk.journal.dispatched(execution(of=event()), "worker-1", event())
-    assert desk.value(f"{WAITED}_sum") == pytest.approx(0.02)
+def test_an_event_whose_arrival_was_seen_is_timed_below_a_second(parts: JournalParts) -> None:
+    parts.journal.on_arrival("e1")
+    parts.time = 0.02
+    parts.journal.on_dispatch(execution(of=event()), "worker-1", event())
+    assert parts.value(f"{WAITED}_sum") == pytest.approx(0.02)
 
 
 def test_an_event_from_before_the_operator_is_timed_by_its_stamp_and_never_too_long(
-    desk: Desk,
+    parts: JournalParts,
 ) -> None:
-    desk.time = 60.0
-    desk.journal.arrived("e1")
-    desk.time = 60.5
-    desk.journal.dispatched(execution(of=event()), "worker-1", event())
-    assert desk.value(f"{WAITED}_sum") == pytest.approx(59.5)
+    parts.time = 60.0
+    parts.journal.on_arrival("e1")
+    parts.time = 60.5
+    parts.journal.on_dispatch(execution(of=event()), "worker-1", event())
+    assert parts.value(f"{WAITED}_sum") == pytest.approx(59.5)
 
 
-def test_an_event_of_which_nothing_is_known_is_not_older_than_its_stamp_proves(desk: Desk) -> None:
-    desk.time = 0.4
-    desk.journal.dispatched(execution(of=event()), "worker-1", event())
-    assert desk.value(f"{WAITED}_sum") == 0
-    assert desk.value(f"{WAITED}_count") == 1
+def test_an_event_whose_arrival_was_not_seen_is_as_old_as_its_stamp_proves(
+    parts: JournalParts,
+) -> None:
+    parts.time = 0.4
+    parts.journal.on_dispatch(execution(of=event()), "worker-1", event())
+    assert parts.value(f"{WAITED}_sum") == 0
+    assert parts.value(f"{WAITED}_count") == 1
 
 
-def test_further_attempts_do_not_count_as_waiting_for_the_first(desk: Desk) -> None:
-    desk.journal.dispatched(execution("x1", 1, event()), "worker-1", event())
-    desk.journal.dispatched(execution("x2", 2, event()), "worker-2", event())
-    assert desk.value(f"{WAITED}_count") == 1
+def test_further_attempts_do_not_count_as_waiting_for_the_first(parts: JournalParts) -> None:
+    parts.journal.on_dispatch(execution("x1", 1, event()), "worker-1", event())
+    parts.journal.on_dispatch(execution("x2", 2, event()), "worker-2", event())
+    assert parts.value(f"{WAITED}_count") == 1
 
 
-def test_an_execution_is_timed_from_its_dispatch_to_its_commit(desk: Desk) -> None:
-    desk.journal.dispatched(execution(), "worker-1", None)
-    desk.time = 0.3
-    desk.ahead = timedelta(hours=1)  # a jump of the server's clock is no length of time
-    desk.journal.committed(KEY, RunStatus(), consuming(), [execution()])
-    assert desk.value(f"{TOOK}_sum", kind="step") == pytest.approx(0.3)
+def test_an_execution_is_timed_from_its_dispatch_to_its_commit(parts: JournalParts) -> None:
+    parts.journal.on_dispatch(execution(), "worker-1", None)
+    parts.time = 0.3
+    parts.ahead = timedelta(hours=1)  # a jump of the server's clock changes no duration
+    parts.journal.on_commit(KEY, RunStatus(), consuming(), [execution()])
+    assert parts.value(f"{TOOK}_sum", kind="step") == pytest.approx(0.3)
 
 
-def test_an_execution_of_which_nothing_comes_is_told_with_the_reason(
-    desk: Desk, caplog: pytest.LogCaptureFixture
+def test_a_void_execution_is_recorded_with_the_reason(
+    parts: JournalParts, caplog: pytest.LogCaptureFixture
 ) -> None:
     approve = event()
-    desk.journal.dispatched(execution(of=approve), "worker-1", approve)
-    desk.journal.void(execution(of=approve), "its worker was lost")
+    parts.journal.on_dispatch(execution(of=approve), "worker-1", approve)
+    parts.journal.on_void(execution(of=approve), "its worker was lost")
     assert fields(caplog)[1] == {
         "message": "void",
         "run": "shop/order-1",
@@ -241,37 +247,39 @@ def test_an_execution_of_which_nothing_comes_is_told_with_the_reason(
     assert vars(caplog.records[1])["why"] == "its worker was lost"
 
 
-def test_an_execution_of_another_operator_is_not_timed(desk: Desk) -> None:
-    desk.journal.committed(KEY, RunStatus(), consuming(), [execution()])
-    assert desk.value(f"{TOOK}_count", kind="step") == 0
+def test_an_execution_of_another_operator_is_not_timed(parts: JournalParts) -> None:
+    parts.journal.on_commit(KEY, RunStatus(), consuming(), [execution()])
+    assert parts.value(f"{TOOK}_count", kind="step") == 0
 
 
-def test_what_it_remembers_is_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 2)
+def test_the_number_of_remembered_steps_is_bounded(
+    parts: JournalParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_STEPS_REMEMBERED", 2)
     for uid in ("e1", "e2", "e3"):
-        desk.journal.arrived(uid)
-    desk.time = 0.5
+        parts.journal.on_arrival(uid)
+    parts.time = 0.5
     for uid in ("e1", "e3"):
-        desk.journal.dispatched(execution(uid, of=event(uid)), "worker-1", event(uid))
-    assert desk.value(f"{WAITED}_sum") == pytest.approx(0.5)
+        parts.journal.on_dispatch(execution(uid, of=event(uid)), "worker-1", event(uid))
+    assert parts.value(f"{WAITED}_sum") == pytest.approx(0.5)
 
 
-def test_no_payload_is_logged(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_payload_is_logged(parts: JournalParts, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    desk.journal.dispatched(execution(of=event()), "worker-1", event())
+    parts.journal.on_dispatch(execution(of=event()), "worker-1", event())
     assert "secret" not in str([vars(record) for record in caplog.records])
 
 
-def test_of_several_outcomes_in_one_commit_each_event_names_its_own_execution(
-    desk: Desk, caplog: pytest.LogCaptureFixture
+def test_each_event_of_a_commit_of_several_outcomes_names_its_own_execution(
+    parts: JournalParts, caplog: pytest.LogCaptureFixture
 ) -> None:
     one, two = event("e1"), event("e2")
     status = consuming(one, two)
     done = [execution("x1", of=one), execution("x2", of=two)]
 
-    desk.journal.committed(KEY, RunStatus(commits=1), status, done)
+    parts.journal.on_commit(KEY, RunStatus(commits=1), status, done)
     for entry in status.settled:
-        desk.journal.settled(KEY, entry)
+        parts.journal.on_settle(KEY, entry)
 
     committed, first, second = fields(caplog)
     assert "execution" not in committed

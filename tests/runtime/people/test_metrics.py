@@ -15,7 +15,7 @@ NAMED_BY_USERS = {"run", "event", "worker", "namespace", "workflow", "type", "ex
 
 
 def samples(metrics: Metrics) -> dict[str, list[dict[str, str]]]:
-    """Give the labels of each series that is ours."""
+    """Return the labels of each series of grctl."""
     found: dict[str, list[dict[str, str]]] = {}
     for family in metrics.registry.collect():
         for sample in family.samples:
@@ -25,16 +25,16 @@ def samples(metrics: Metrics) -> dict[str, list[dict[str, str]]]:
 
 
 def exercised() -> Metrics:
-    """Give metrics of which everything that can grow has grown."""
+    """Return metrics in which each series was touched that can grow."""
     metrics = Metrics()
     for resource, verbs in REQUESTS.items():
         for verb in (*verbs, "escalate"):
             for status in (0, 200, 409, 418, 500):
-                metrics.asked(Request(verb, resource), status)
-    metrics.asked(Request("get", "pods"), 200)
+                metrics.on_request(Request(verb, resource), status)
+    metrics.on_request(Request("get", "pods"), 200)
     for reason in (*EventReason, "OfTomorrow"):
         for phase in (EventPhase.PROCESSED, EventPhase.FAILED, EventPhase.REJECTED):
-            metrics.settled(phase, reason)
+            metrics.on_settle(phase, reason)
     return metrics
 
 
@@ -51,7 +51,7 @@ def test_every_series_is_there_at_0_from_the_start() -> None:
     assert set(values) == {0.0}
 
 
-def test_no_label_holds_what_users_name() -> None:
+def test_no_label_holds_a_name_that_users_choose() -> None:
     labels = {label for each in samples(Metrics()).values() for labels in each for label in labels}
     assert not labels & NAMED_BY_USERS
 
@@ -62,10 +62,10 @@ def test_operators_in_one_process_do_not_add_up() -> None:
     assert other.value("grctl_commits_total") == 0
 
 
-def test_a_request_that_nobody_foresaw_is_counted_as_other() -> None:
+def test_an_unforeseen_request_is_counted_as_other() -> None:
     metrics = Metrics()
-    metrics.asked(Request("delete", "pods"), 200)
-    metrics.asked(Request("deletecollection", "workflowruns"), 418)
+    metrics.on_request(Request("delete", "pods"), 200)
+    metrics.on_request(Request("deletecollection", "workflowruns"), 418)
     one = {"verb": "other", "resource": "other", "code": "200"}
     assert metrics.value("grctl_api_requests_total", **one) == 1
     assert metrics.value("grctl_api_requests_total", **one | {"code": "other"}) == 1
@@ -73,7 +73,7 @@ def test_a_request_that_nobody_foresaw_is_counted_as_other() -> None:
 
 def test_a_reason_of_another_version_is_counted_as_other() -> None:
     metrics = Metrics()
-    metrics.settled(EventPhase.REJECTED, "OfTomorrow")
+    metrics.on_settle(EventPhase.REJECTED, "OfTomorrow")
     labels = {"phase": "Rejected", "reason": "other"}
     assert metrics.value("grctl_events_settled_total", **labels) == 1
 
@@ -87,9 +87,9 @@ def test_runs_are_shown_by_their_phase() -> None:
     metrics.show(
         [],
         runs,
-        Nothing(),
-        Nothing(),
-        Nothing(),
+        NoCounts(),
+        NoCounts(),
+        NoCounts(),
         is_leader=lambda: False,
         namespaces_left_out=lambda: 0,
     )
@@ -105,7 +105,7 @@ def test_runs_are_shown_by_their_phase() -> None:
     assert sum(runs.count(phase) for phase in RunPhase) == len(runs)
 
 
-def test_the_guide_names_no_metric_that_is_not_there() -> None:
+def test_the_guide_names_only_metrics_that_exist() -> None:
     guide = (ROOT / "docs" / "guide" / "operations.md").read_text(encoding="utf-8")
     named = set(re.findall(r"\bgrctl_(?!worker_)\w+", guide))
     there = {re.sub("_(bucket|count|sum)$", "", name) for name in samples(Metrics())}
@@ -132,7 +132,7 @@ def test_a_scraper_gets_a_format_that_it_reads(accept: str, content_type: str, e
     assert body.endswith(end)
 
 
-class Nothing:
+class NoCounts:
     inversions = 0
     connected = 0
     in_flight = 0

@@ -1,4 +1,4 @@
-"""What is due to be told, with clocks that the test moves."""
+"""Which core Events are due, with clocks that the test moves."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,10 +9,10 @@ from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.people import notices as module
 from grctl_operator.runtime.people.announcer import involved_object
 from grctl_operator.runtime.people.notices import (
-    BURST,
-    FIRST_PAUSE,
-    LONGEST_PAUSE,
-    WAITING,
+    FIRST_NOTICE_PAUSE_S,
+    LONGEST_NOTICE_PAUSE_S,
+    MAX_EVENT_NOTICES_AT_ONCE,
+    MAX_WAITING_NOTICES,
     Notice,
     Notices,
 )
@@ -21,8 +21,8 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HOUR = 3600.0
 
 
-class Teller:
-    """Takes what is due at once, as an announcer does that is never slow."""
+class Writer:
+    """Writes each core Event as soon as it is due, as an announcer that is never slow."""
 
     def __init__(self) -> None:
         self.time = 0.0
@@ -38,7 +38,7 @@ class Teller:
         return taken
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, and write what becomes due meanwhile."""
+        """Move the clock, and write what becomes due meanwhile."""
         end = self.time + seconds
         while (due := self.notices.due_in()) is not None and self.time + due <= end:
             self.time += due
@@ -49,12 +49,12 @@ class Teller:
         while telling := self.notices.take():
             count = telling.count + telling.notice.times
             self.written.append((telling.notice.message, count))
-            telling.wrote(count)
+            telling.on_write(count)
 
 
 @pytest.fixture
-def teller() -> Teller:
-    return Teller()
+def writer() -> Writer:
+    return Writer()
 
 
 def on_run(
@@ -69,139 +69,146 @@ def on_event(number: int, run: str = "r1", **fields: Any) -> Notice:
     return Notice(about, Key("shop", run), "Rejected", f"e{number}", warning=True, **fields)
 
 
-def test_what_happens_is_said_at_once(teller: Teller) -> None:
-    assert teller.add(on_run())
-    assert teller.written == [("lost", 1)]
+def test_a_first_notice_is_written_at_once(writer: Writer) -> None:
+    assert writer.add(on_run())
+    assert writer.written == [("lost", 1)]
 
 
-def test_what_happens_again_soon_is_counted_up_after_a_pause_with_its_newest_text(
-    teller: Teller,
+def test_notices_within_the_pause_are_merged_and_written_with_the_newest_text(
+    writer: Writer,
 ) -> None:
     for number in range(1, 6):
-        teller.add(on_run(message=f"attempt {number}"))
-        teller.wait(1.0)
-    assert teller.written == [("attempt 1", 1)]
-    teller.wait(FIRST_PAUSE)
-    assert teller.written == [("attempt 1", 1), ("attempt 5", 5)]
+        writer.add(on_run(message=f"attempt {number}"))
+        writer.wait(1.0)
+    assert writer.written == [("attempt 1", 1)]
+    writer.wait(FIRST_NOTICE_PAUSE_S)
+    assert writer.written == [("attempt 1", 1), ("attempt 5", 5)]
 
 
-def test_what_happens_again_an_hour_later_is_said_at_once(teller: Teller) -> None:
-    teller.add(on_run(message="first"))
-    teller.wait(HOUR)
-    teller.add(on_run(message="again"))
-    assert teller.written == [("first", 1), ("again", 2)]
+def test_a_notice_an_hour_later_is_written_at_once(writer: Writer) -> None:
+    writer.add(on_run(message="first"))
+    writer.wait(HOUR)
+    writer.add(on_run(message="again"))
+    assert writer.written == [("first", 1), ("again", 2)]
 
 
-def test_what_goes_on_for_ever_is_said_ever_more_rarely_and_no_occurrence_is_lost(
-    teller: Teller,
+def test_endless_notices_are_written_ever_more_rarely_and_all_are_counted(
+    writer: Writer,
 ) -> None:
     for _ in range(6 * 60 * 60):
-        teller.add(on_run(message="loops"))
-        teller.wait(1.0)
-    assert len(teller.written) <= 12 + 6 * HOUR / LONGEST_PAUSE
-    teller.wait(LONGEST_PAUSE)
-    assert teller.written[-1] == ("loops", 6 * 60 * 60)
+        writer.add(on_run(message="loops"))
+        writer.wait(1.0)
+    assert len(writer.written) <= 12 + 6 * HOUR / LONGEST_NOTICE_PAUSE_S
+    writer.wait(LONGEST_NOTICE_PAUSE_S)
+    assert writer.written[-1] == ("loops", 6 * 60 * 60)
 
 
-def test_two_reasons_of_one_object_do_not_wait_for_each_other(teller: Teller) -> None:
-    teller.add(on_run("WorkerLost", "lost"))
-    teller.add(on_run("Failed", "failed"))
-    assert teller.written == [("lost", 1), ("failed", 1)]
+def test_two_reasons_of_one_object_do_not_wait_for_each_other(writer: Writer) -> None:
+    writer.add(on_run("WorkerLost", "lost"))
+    writer.add(on_run("Failed", "failed"))
+    assert writer.written == [("lost", 1), ("failed", 1)]
 
 
-def test_a_state_is_told_once_however_often_it_is_found(teller: Teller) -> None:
+def test_a_state_is_written_once_however_often_it_is_found(writer: Writer) -> None:
     for _ in range(100):
-        assert teller.add(on_run("NoWorker", "none", since=NOON))
-        teller.wait(60.0)
-    assert teller.written == [("none", 1)]
+        assert writer.add(on_run("NoWorker", "none", since=NOON))
+        writer.wait(60.0)
+    assert writer.written == [("none", 1)]
 
 
-def test_a_state_that_ended_and_began_again_is_told_again(teller: Teller) -> None:
-    teller.add(on_run("NoWorker", "none", since=NOON))
-    teller.wait(HOUR)
-    teller.add(on_run("NoWorker", "none again", since=teller.now()))
-    assert teller.written == [("none", 1), ("none again", 2)]
+def test_a_state_that_ended_and_began_again_is_written_again(writer: Writer) -> None:
+    writer.add(on_run("NoWorker", "none", since=NOON))
+    writer.wait(HOUR)
+    writer.add(on_run("NoWorker", "none again", since=writer.now()))
+    assert writer.written == [("none", 1), ("none again", 2)]
 
 
 def test_ten_thousand_rejections_of_one_run_are_a_few_core_events_and_a_full_count(
-    teller: Teller,
+    writer: Writer,
 ) -> None:
     for number in range(10_000):
-        teller.add(on_event(number))
-        teller.add(on_run("Rejected", f"the last: e{number}"))
-        teller.wait(0.01)
-    teller.wait(LONGEST_PAUSE)
-    single = [text for text, _ in teller.written if not text.startswith("the last")]
-    assert single[:BURST] == [f"e{number}" for number in range(BURST)]
-    assert len(single) <= BURST + 2  # 100 s: one more a minute
-    assert len(teller.written) <= BURST + 2 + 6
-    assert teller.written[-1] == ("the last: e9999", 10_000)
+        writer.add(on_event(number))
+        writer.add(on_run("Rejected", f"the last: e{number}"))
+        writer.wait(0.01)
+    writer.wait(LONGEST_NOTICE_PAUSE_S)
+    single = [text for text, _ in writer.written if not text.startswith("the last")]
+    assert single[:MAX_EVENT_NOTICES_AT_ONCE] == [
+        f"e{number}" for number in range(MAX_EVENT_NOTICES_AT_ONCE)
+    ]
+    assert len(single) <= MAX_EVENT_NOTICES_AT_ONCE + 2  # 100 s: one more a minute
+    assert len(writer.written) <= MAX_EVENT_NOTICES_AT_ONCE + 2 + 6
+    assert writer.written[-1] == ("the last: e9999", 10_000)
 
 
-def test_the_events_of_one_run_do_not_silence_those_of_another(teller: Teller) -> None:
-    for number in range(BURST + 5):
-        teller.add(on_event(number))
-    assert not teller.add(on_event(98))
-    assert teller.add(on_event(99, run="r2"))
+def test_the_events_of_one_run_do_not_silence_those_of_another(writer: Writer) -> None:
+    for number in range(MAX_EVENT_NOTICES_AT_ONCE + 5):
+        writer.add(on_event(number))
+    assert not writer.add(on_event(98))
+    assert writer.add(on_event(99, run="r2"))
 
 
-def test_a_thousand_runs_without_a_worker_are_told_once_each(teller: Teller) -> None:
+def test_a_thousand_runs_without_a_worker_get_one_core_event_each(writer: Writer) -> None:
     for _ in range(3):
-        for run in range(WAITING):
-            assert teller.notices.add(on_run("NoWorker", run=f"r{run}", since=NOON))
-        teller.write()
-        teller.wait(60.0)
-    assert len(teller.written) == WAITING
+        for run in range(MAX_WAITING_NOTICES):
+            assert writer.notices.add(on_run("NoWorker", run=f"r{run}", since=NOON))
+        writer.write()
+        writer.wait(60.0)
+    assert len(writer.written) == MAX_WAITING_NOTICES
 
 
-def test_what_is_too_much_is_dropped_and_may_come_again(teller: Teller) -> None:
-    crowd = [on_run("NoWorker", run=f"r{number}", since=NOON) for number in range(WAITING + 1)]
-    assert [teller.notices.add(each) for each in crowd] == [True] * WAITING + [False]
-    teller.write()
-    assert teller.add(crowd[-1])
-    assert len(teller.written) == WAITING + 1
-
-
-def test_good_news_give_way_to_warnings(teller: Teller) -> None:
-    taken = [
-        teller.notices.add(on_run("Completed", run=f"r{number}", warning=False))
-        for number in range(WAITING)
+def test_a_notice_too_many_is_dropped_and_may_come_again(writer: Writer) -> None:
+    crowd = [
+        on_run("NoWorker", run=f"r{number}", since=NOON)
+        for number in range(MAX_WAITING_NOTICES + 1)
     ]
-    assert taken.count(True) == WAITING // 2
-    assert teller.notices.add(on_run("Failed", run="other"))
+    assert [writer.notices.add(each) for each in crowd] == [True] * MAX_WAITING_NOTICES + [False]
+    writer.write()
+    assert writer.add(crowd[-1])
+    assert len(writer.written) == MAX_WAITING_NOTICES + 1
 
 
-def test_single_events_give_way_to_warnings_on_runs(teller: Teller) -> None:
+def test_normal_notices_leave_room_for_warnings(writer: Writer) -> None:
     taken = [
-        teller.notices.add(on_event(number, run=f"r{number}", since=NOON))
-        for number in range(WAITING)
+        writer.notices.add(on_run("Completed", run=f"r{number}", warning=False))
+        for number in range(MAX_WAITING_NOTICES)
     ]
-    assert taken.count(True) == WAITING // 2
-    assert teller.notices.add(on_run("NoWorker", run="other", since=NOON))
+    assert taken.count(True) == MAX_WAITING_NOTICES // 2
+    assert writer.notices.add(on_run("Failed", run="other"))
 
 
-def test_what_waits_already_takes_more_although_all_is_full(teller: Teller) -> None:
-    for number in range(WAITING):
-        teller.notices.add(on_run(run=f"r{number}"))
-    assert teller.notices.add(on_run(run="r7"))
-    assert len(teller.notices) == WAITING
+def test_notices_of_events_leave_room_for_warnings_on_runs(writer: Writer) -> None:
+    taken = [
+        writer.notices.add(on_event(number, run=f"r{number}", since=NOON))
+        for number in range(MAX_WAITING_NOTICES)
+    ]
+    assert taken.count(True) == MAX_WAITING_NOTICES // 2
+    assert writer.notices.add(on_run("NoWorker", run="other", since=NOON))
 
 
-def test_what_it_remembers_is_bounded(teller: Teller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 5)
+def test_a_notice_is_merged_into_a_waiting_one_although_there_is_no_room(writer: Writer) -> None:
+    for number in range(MAX_WAITING_NOTICES):
+        writer.notices.add(on_run(run=f"r{number}"))
+    assert writer.notices.add(on_run(run="r7"))
+    assert len(writer.notices) == MAX_WAITING_NOTICES
+
+
+def test_the_number_of_remembered_notices_is_bounded(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_NOTICES_REMEMBERED", 5)
     for number in range(50):
-        teller.add(on_run(run=f"r{number}"))
-        teller.add(on_event(number, run=f"r{number}"))
-    assert len(teller.notices._told) == len(teller.notices._budgets) == 5
+        writer.add(on_run(run=f"r{number}"))
+        writer.add(on_event(number, run=f"r{number}"))
+    assert len(writer.notices._told) == len(writer.notices._budgets) == 5
 
 
-def test_a_state_that_begins_after_the_clock_stepped_back_is_told(teller: Teller) -> None:
-    teller.add(on_run(since=NOON))
-    teller.wait(LONGEST_PAUSE)
-    before = len(teller.written)
+def test_a_state_that_begins_after_the_clock_stepped_back_is_written(writer: Writer) -> None:
+    writer.add(on_run(since=NOON))
+    writer.wait(LONGEST_NOTICE_PAUSE_S)
+    before = len(writer.written)
 
-    teller.notices.on_jump(timedelta(hours=-1))
-    teller.add(on_run(since=NOON - timedelta(minutes=50)))
-    teller.wait(LONGEST_PAUSE)
+    writer.notices.on_jump(timedelta(hours=-1))
+    writer.add(on_run(since=NOON - timedelta(minutes=50)))
+    writer.wait(LONGEST_NOTICE_PAUSE_S)
 
-    assert len(teller.written) == before + 1
+    assert len(writer.written) == before + 1

@@ -37,7 +37,7 @@ HANDLED = {"phase": "Processed", "reason": "Handled"}
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Wait for what the operator notes when its answers come, which no watch tells."""
+    """Wait for a state that the operator reaches with an answer, which no watch shows."""
     async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -100,7 +100,7 @@ async def test_a_handled_event_is_seen_in_the_metrics(cluster: Cluster) -> None:
     assert "other other" not in requests(operator)
 
 
-async def test_it_is_ready_when_all_runs_and_events_are_known_and_healthy_before(
+async def test_an_operator_is_healthy_at_once_and_ready_when_all_runs_and_events_are_known(
     cluster: Cluster,
 ) -> None:
     place, api = (cluster.namespace,), cluster.kubeconfig
@@ -124,7 +124,7 @@ def of_no_server(kubeconfig: Path, copy: Path) -> str:
     return str(copy)
 
 
-async def test_without_an_api_server_it_is_healthy_and_not_ready(
+async def test_an_operator_without_an_api_server_is_healthy_and_not_ready(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     nowhere = of_no_server(Path(cluster.kubeconfig), tmp_path / "kubeconfig")
@@ -142,7 +142,7 @@ async def test_without_an_api_server_it_is_healthy_and_not_ready(
         await operator.stop()
 
 
-async def test_an_operator_of_which_a_part_ended_is_not_healthy(cluster: Cluster) -> None:
+async def test_an_operator_with_a_part_that_ended_is_not_healthy(cluster: Cluster) -> None:
     async with operating(cluster, http_port=0) as operator:
         operator.failure = RuntimeError("watch runs ended")
         assert await probed(operator, "/healthz") == (503, "the operator ends: watch runs ended\n")
@@ -151,11 +151,11 @@ async def test_an_operator_of_which_a_part_ended_is_not_healthy(cluster: Cluster
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> str:
-    """Give all records with all that they carry, as a collector would get them."""
+    """Return all log records with their fields, as a collector would get them."""
     return "\n".join(JsonFormatter().format(record) for record in caplog.records)
 
 
-async def test_no_payload_no_input_and_no_store_is_logged_or_told(
+async def test_no_payload_no_input_and_no_store_is_logged_or_announced(
     cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -172,7 +172,7 @@ async def test_no_payload_no_input_and_no_store_is_logged_or_told(
         unknown = await cluster.send("order-1", "aprove", SECRET)
         for event in (handled, refused, unknown):
             await cluster.until_settled(event)
-        await unreadable(cluster, SECRET)
+        await create_unreadable_run(cluster, SECRET)
         await cluster.send("order-1", "approve", SECRET)
         await worker.succeeds(await worker.executes(), Complete(result=SECRET))
         late = await cluster.until_settled(await cluster.send("order-1", "approve", SECRET))
@@ -185,8 +185,8 @@ async def test_no_payload_no_input_and_no_store_is_logged_or_told(
     assert SECRET not in str(told)
 
 
-async def unreadable(cluster: Cluster, secret: str) -> None:
-    """Have a run that this version cannot read, and wait until that is told."""
+async def create_unreadable_run(cluster: Cluster, secret: str) -> None:
+    """Create a run that this version cannot read, and wait until that is announced."""
     item = await cluster.start("order-2", "Refund")
     path = RUNS.path(cluster.namespace, "order-2", "status")
     await cluster.api.merge(path, {"status": {"settled": [{"x": secret}], "store": {"y": secret}}})

@@ -1,11 +1,11 @@
-"""Who this operator is to the others: its identity, and the address that workers find it at.
+"""The candidate that this operator is: its identity, and the address at which workers find it.
 
-1. No two processes that live at the same time have one identity: whoever finds the Lease in its
-   own name may take it at once, as the process that took it then is gone.
-2. Where none is given, the identity is made of this kernel's boot, its network namespace and the
-   address we listen on: while another process had it, we could not listen there. So a killed
-   operator that is started again need not wait for its own Lease to run out.
-3. Where the kernel does not tell those, the identity is new each time, and the Lease of a killed
+1. No two processes that live at the same time have one identity. So an operator that finds the
+   Lease in its own name may take it at once: the process that took it is gone.
+2. If no identity is given, it is made of this kernel's boot, its network namespace and the address
+   we listen on: no other process can listen there now. So an operator that was killed and started
+   again need not wait until its own Lease runs out.
+3. If the kernel does not tell these, the identity is new at each start, and the Lease of a killed
    operator runs out.
 """
 
@@ -23,13 +23,14 @@ NETWORK = Path("/proc/self/ns/net")
 ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  compared, not bound
 
 
-def candidate(settings: Settings, environment: Mapping[str, str], port: int) -> Candidate:
-    """Say who we are. `port` is the one that we listen on: nobody else does, so nobody else is us.
+def make_candidate(settings: Settings, environment: Mapping[str, str], port: int) -> Candidate:
+    """Return this operator as a candidate.
 
     Args:
         settings: The operator's settings.
-        environment: The process's variables: a pod's tell its name and address.
-        port: The port on which workers are being listened for.
+        environment: The process's variables. Those of a pod tell its name and address.
+        port: The port on which we listen for workers. No other process does, which makes the
+            identity ours alone.
     """
     host = settings.dispatcher_host
     named = settings.identity or environment.get("POD_NAME")

@@ -1,12 +1,13 @@
-"""Announcer: writes core Events, by which `kubectl describe` tells what happens to an object.
+"""Announcer: writes core Events, which `kubectl describe` shows below an object.
 
-1. The name of a core Event follows from its object and reason: an operator that starts anew goes on
-   counting where the one before it stopped, and does not repeat a state that was told.
-2. Best effort: an API server that is away is waited for. A core Event that is refused, or that
-   fails MOST_TRIES times, is logged and left out. Nobody waits for it.
-3. One after the other with a pause: telling people never takes the API server from the runs.
-4. Of each namespace one core Event is written at a time. One that lasts longer than LINGER_S, or
-   fails, holds up its own namespace only, where at most MOST_IN_LINE wait behind it.
+1. The name of a core Event follows from its object and reason. So an operator that is started again
+   goes on counting where the one before it stopped, and does not repeat a state that was announced.
+2. Writing is best effort, and nothing waits for it. If the API server is away, the announcer waits.
+   A core Event that is refused, or that fails MAX_WRITE_TRIES times, is logged and dropped.
+3. Core Events are written one after the other, with a pause: the runs need the API server more.
+4. In each namespace one core Event is written at a time. A write that lasts longer than
+   WRITE_LINGER_S, or fails, holds up its own namespace only, where at most
+   MAX_WAITING_PER_NAMESPACE wait behind it.
 """
 
 import asyncio
@@ -31,14 +32,14 @@ from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.people.notices import Name, Notice, Notices, Telling
 
 COMPONENT = "grctl-operator"
-PAUSE = 0.02  # s: at most 50 core Events a second
-LINGER_S = 0.5  # a hundred times what a write takes
+WRITE_PAUSE_S = 0.02  # at most 50 core Events a second
+WRITE_LINGER_S = 0.5  # a hundred times as long as a write takes
 WRITE_BUDGET_S = 5.0  # for one try; a webhook that hangs takes ten seconds and more
-MOST_TRIES = 5
-MOST_IN_LINE = 100  # core Events of a namespace that wait behind one that is written
-AWAY = frozenset({429, 503})  # statuses of an API server that is away or has too much to do
-LONGEST = 1024  # characters of a message: the API server refuses more
-LONGEST_NAME = 230  # characters of the object's name in that of its core Event
+MAX_WRITE_TRIES = 5
+MAX_WAITING_PER_NAMESPACE = 100  # core Events behind the one that is being written
+AWAY_STATUSES = frozenset({429, 503})  # of an API server that is away or has too much to do
+MAX_TEXT_CHARS = 1024  # of a message: the API server refuses more
+MAX_NAME_PART_CHARS = 230  # of the object's name, as a part of its core Event's name
 
 Json = dict[str, Any]
 
@@ -57,12 +58,12 @@ class Announcer:
         self._notices = Notices(now, asyncio.get_running_loop().time)
         self._news = asyncio.Event()
         self._lines: dict[str, deque[Telling]] = {}
-        """What waits, by namespaces in which a core Event is being written."""
+        """The core Events that wait, by each namespace in which one is being written."""
         self._writing: set[asyncio.Task[None]] = set()
         self._refused = False
 
     def announce(self, notice: Notice) -> None:
-        """Have something said of an object, unless it is said already or too much is."""
+        """Write a core Event in the background, unless it is written already or too many wait."""
         if self._notices.add(notice):
             self._news.set()
         else:
@@ -79,38 +80,38 @@ class Announcer:
                 telling = self._notices.take()
                 if telling is None:
                     await self._await_news()
-                elif not self._stands_in_line(telling):
+                elif not self._wait_in_line(telling):
                     await self._begin(telling)
         finally:
             for each in self._writing:
                 each.cancel()
 
-    def _stands_in_line(self, telling: Telling) -> bool:
-        """Queue it behind another one of its namespace, if one is being written."""
+    def _wait_in_line(self, telling: Telling) -> bool:
+        """Queue a core Event behind one that is being written in its namespace, if there is one."""
         line = self._lines.get(_namespace_of(telling))
         if line is None:
             return False
-        if len(line) < MOST_IN_LINE:
+        if len(line) < MAX_WAITING_PER_NAMESPACE:
             line.append(telling)
         else:
             self._metrics.core_events.labels("dropped").inc()
         return True
 
     async def _begin(self, telling: Telling) -> None:
-        """Write it, and what comes to stand behind it; wait for that no longer than LINGER_S."""
+        """Start to write in a namespace. Wait for the end, but no longer than WRITE_LINGER_S."""
         namespace = _namespace_of(telling)
         self._lines[namespace] = deque([telling])
         writing = asyncio.create_task(self._write_line(namespace))
         self._writing.add(writing)
         writing.add_done_callback(self._writing.discard)
-        await asyncio.wait({writing}, timeout=LINGER_S)
+        await asyncio.wait({writing}, timeout=WRITE_LINGER_S)
 
     async def _write_line(self, namespace: str) -> None:
         line, outage = self._lines[namespace], Outage(f"write core events in {namespace}")
         try:
             while line:
                 await self._write(line.popleft(), outage)
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(WRITE_PAUSE_S)
         finally:
             del self._lines[namespace]
 
@@ -126,18 +127,18 @@ class Announcer:
         tries = 0
         while (error := await self._try(telling)) is not None:
             tries += not _is_away(error)
-            if tries == MOST_TRIES or not _may_pass(error):
-                self._refuse(telling, error)
+            if tries == MAX_WRITE_TRIES or not _may_pass(error):
+                self._drop(telling, error)
                 return
             await outage.pause(error)
         outage.over()
         self._refused = False
 
     async def _try(self, telling: Telling) -> ApiError | UnreachableError | None:
-        """Try once. Return what went wrong."""
+        """Try to write once. Return the error, if there was one."""
         try:
             async with asyncio.timeout(WRITE_BUDGET_S):
-                await self._tell(telling)
+                await self._create_or_count_up(telling)
         except TimeoutError:
             text = f"The core event was not written within {WRITE_BUDGET_S:g} s"
             return ApiError(504, "Timeout", text)
@@ -148,8 +149,8 @@ class Announcer:
             return ApiError(0, "Fault", str(error))
         return None
 
-    async def _tell(self, telling: Telling) -> None:
-        """Create the core Event, or count it up where it is there."""
+    async def _create_or_count_up(self, telling: Telling) -> None:
+        """Create the core Event, or count it up if it exists."""
         path = CORE_EVENTS.path(telling.notice.about["namespace"], _name_of(telling.notice))
         try:
             if not telling.count:
@@ -158,8 +159,8 @@ class Announcer:
                 await self._count_up(path, telling, telling.count)
         except AlreadyExistsError:
             known = await self._api.get(path)
-            if _says(known, telling.notice):
-                telling.wrote(known["count"])
+            if _tells_of(known, telling.notice):
+                telling.on_write(known["count"])
             else:
                 await self._count_up(path, telling, known["count"])
         except NotFoundError:  # the API server keeps core Events for an hour
@@ -168,20 +169,20 @@ class Announcer:
     async def _create(self, telling: Telling) -> None:
         path = CORE_EVENTS.path(telling.notice.about["namespace"])
         await self._api.create(path, self._core_event(telling))
-        self._wrote(telling, telling.notice.times)
+        self._on_write(telling, telling.notice.times)
 
     async def _count_up(self, path: str, telling: Telling, before: int) -> None:
         count = before + telling.notice.times
         news = {"count": count, "lastTimestamp": _stamp(telling.last)}
         await self._api.merge(path, news | {"message": _message(telling.notice)})
-        self._wrote(telling, count)
+        self._on_write(telling, count)
 
-    def _wrote(self, telling: Telling, count: int) -> None:
-        telling.wrote(count)
+    def _on_write(self, telling: Telling, count: int) -> None:
+        telling.on_write(count)
         self._metrics.core_events.labels("written").inc()
 
-    def _refuse(self, telling: Telling, error: Exception) -> None:
-        """Leave a core Event out. Why is logged once for as long as nothing else happens."""
+    def _drop(self, telling: Telling, error: Exception) -> None:
+        """Drop a core Event. The first one of a row is logged as a warning, the others at debug."""
         self._metrics.core_events.labels("failed").inc()
         level = logging.DEBUG if self._refused else logging.WARNING
         self._refused = True
@@ -209,9 +210,9 @@ class Announcer:
 
 
 def _is_away(error: Exception) -> bool:
-    """Return whether the API server is away, so that waiting for it costs no try."""
+    """Return whether the API server is away: such a failure does not count as a try."""
     return isinstance(error, UnreachableError) or (
-        isinstance(error, ApiError) and error.status in AWAY
+        isinstance(error, ApiError) and error.status in AWAY_STATUSES
     )
 
 
@@ -225,23 +226,23 @@ def _namespace_of(telling: Telling) -> str:
 
 
 def involved_object(kind: str, namespace: str, name: str, uid: str) -> Json:
-    """Name the object that something is said of."""
+    """Return the reference to the object that a core Event is about."""
     return {"kind": kind, "namespace": namespace, "name": name, "uid": uid}
 
 
 def _name_of(notice: Notice) -> str:
     name: Name = notice.name
     digest = hashlib.sha256("/".join(name).encode()).hexdigest()[:16]
-    return f"{notice.about['name'][:LONGEST_NAME].rstrip('.-')}.{digest}"
+    return f"{notice.about['name'][:MAX_NAME_PART_CHARS].rstrip('.-')}.{digest}"
 
 
 def _message(notice: Notice) -> str:
     text = notice.message
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return text if len(text) <= MAX_TEXT_CHARS else f"{text[: MAX_TEXT_CHARS - 3]}..."
 
 
-def _says(known: Json, notice: Notice) -> bool:
-    """Say whether a core Event of an operator before us tells of a state already."""
+def _tells_of(known: Json, notice: Notice) -> bool:
+    """Return whether a core Event of an operator before this one tells of the state."""
     told = datetime.fromisoformat(known["lastTimestamp"])
     return notice.since is not None and notice.since <= told
 

@@ -1,11 +1,12 @@
-"""Journal: what is said of each step forward: a record in the log, a count, a latency.
+"""Journal: records each step of a run: a log record, a count, a latency.
 
-1. `dispatched`, then `committed` and `settled`, or `void`, tell one story: each names the run, and
-   the event and the execution as far as they are known.
-2. Constant messages, values as fields; never a payload, a store or an input.
-3. At the default level a handler is one record, its commit. A run that failed and an event that
-   was not handled are what a person would act on: they are written with their reason.
-4. Nothing depends on it. What it remembers to tell is bounded; what is forgotten is not told.
+1. The records `dispatched`, then `committed` and `settled`, or `void`, belong together: each names
+   the run, and the event and the execution as far as they are known.
+2. Messages are constant, values are fields. No record holds a payload, a store or an input.
+3. At the default level each handler has one record, its commit. A person would act on a run that
+   failed and on an event that was not handled: those records have the reason.
+4. Nothing depends on the journal. It remembers a bounded number of steps; a step whose beginning
+   it forgot has no latency.
 """
 
 import logging
@@ -21,10 +22,10 @@ from grctl.models.wire import Execution
 from grctl_operator.engine.observation import SECOND, Event, Key
 from grctl_operator.runtime.people.metrics import Metrics
 
-REMEMBERED = 10_000  # events and executions: more than are usually under way; about 3 MB
+MAX_STEPS_REMEMBERED = 10_000  # of events and of executions: more than are under way; some 3 MB
 
-TO_LOOK_AT = frozenset({RunPhase.FAILED, RunPhase.TIMED_OUT})
-"""Phases in which a run ends and somebody should look."""
+BAD_ENDS = frozenset({RunPhase.FAILED, RunPhase.TIMED_OUT})
+"""Final phases of a run that a person should look at."""
 
 Fields = dict[str, Any]
 
@@ -35,14 +36,14 @@ logger = logging.getLogger(__name__)
 
 
 class _Recent(Generic[K, V]):
-    """A table that forgets what was put first."""
+    """A table of bounded size. It forgets the entry that was put first."""
 
     def __init__(self) -> None:
         self._entries: OrderedDict[K, V] = OrderedDict()
 
     def put(self, key: K, value: V) -> None:
         self._entries[key] = value
-        if len(self._entries) > REMEMBERED:
+        if len(self._entries) > MAX_STEPS_REMEMBERED:
             self._entries.popitem(last=False)
 
     def pop(self, key: K) -> V | None:
@@ -53,9 +54,9 @@ class Journal:
     """Follows events and executions from one step to the next.
 
     Args:
-        metrics: Where it is counted.
+        metrics: Counts the steps and their latencies.
         now: The API server's clock.
-        monotonic: A clock for lengths of time, in seconds.
+        monotonic: A clock for durations, in seconds.
     """
 
     def __init__(
@@ -68,58 +69,62 @@ class Journal:
         self._now = now
         self._monotonic = monotonic
         self._arrivals: _Recent[str, float] = _Recent()
-        """When the watch showed an event, by its uid."""
+        """When the watch showed each event, by its uid."""
         self._dispatches: _Recent[str, float] = _Recent()
-        """When an execution was given to a worker, by its id."""
+        """When each execution was dispatched, by its id."""
         self._commits: _Recent[str, Fields] = _Recent()
-        """What is said of the commit that consumed an event, by the event's uid."""
+        """The fields of the commit that consumed each event, by the event's uid."""
 
-    def arrived(self, uid: str) -> None:
-        """Note that the watch shows a new event."""
+    def on_arrival(self, uid: str) -> None:
+        """Note that the watch showed a new event."""
         self._arrivals.put(uid, self._monotonic())
 
-    def listed(self, namespace: str | None, runs: int, found: int) -> None:
-        """Tell that the events of some runs were read with one consistent list."""
+    def on_list(self, namespace: str | None, runs: int, found: int) -> None:
+        """Record that the events of some runs were read with one consistent list."""
         self._metrics.event_lists.inc()
         logger.debug("listed", extra={"namespace": namespace, "runs": runs, "found": found})
 
-    def dispatched(self, execution: Execution, worker: str, event: Event | None) -> None:
-        """Tell that a worker is given an execution."""
+    def on_dispatch(self, execution: Execution, worker: str, event: Event | None) -> None:
+        """Record that an execution is sent to a worker."""
         now = self._monotonic()
         self._dispatches.put(execution.id, now)
         if event is not None and execution.attempt == 1:
             self._metrics.create_to_dispatch.observe(self._age(event, now))
         logger.debug("dispatched", extra=_fields_of(execution) | {"worker": worker})
 
-    def void(self, execution: Execution, why: str) -> None:
-        """Tell that an execution is over and nothing comes of it."""
+    def on_void(self, execution: Execution, why: str) -> None:
+        """Record that an execution is void."""
         self._dispatches.pop(execution.id)
         logger.info("void", extra=_fields_of(execution) | {"why": why})
 
-    def committed(
+    def on_commit(
         self, key: Key, before: RunStatus, after: RunStatus, executions: Sequence[Execution]
     ) -> None:
-        """Tell that a status was written that made something true.
+        """Record a commit.
 
-        `executions`: those whose outcomes it made true, in order; none: it was something else.
+        Args:
+            key: The run.
+            before: The status over which it was written.
+            after: The status that was written.
+            executions: Those whose outcomes were committed, in order. None: a decision was.
         """
         self._metrics.commits.inc()
         for execution in executions:
             self._time(execution)
         known = {entry.uid for entry in before.settled}
         consumed = [entry for entry in after.settled if entry.uid not in known]
-        said = {"commits": after.commits, "phase": after.phase.value}
+        common = {"commits": after.commits, "phase": after.phase.value}
         handling = {each.event_uid: each for each in executions}
         for entry in consumed:
-            story = _story_of(handling.get(entry.uid))
-            self._commits.put(entry.uid, story | {"commits": after.commits})
+            handled = _handling_of(handling.get(entry.uid))
+            self._commits.put(entry.uid, handled | {"commits": after.commits})
         named = {"run": str(key), **_naming(consumed, executions)}
-        level = logging.WARNING if after.phase in TO_LOOK_AT else logging.INFO
-        logger.log(level, "committed", extra=named | said | _why(after))
+        level = logging.WARNING if after.phase in BAD_ENDS else logging.INFO
+        logger.log(level, "committed", extra=named | common | _why(after))
 
-    def settled(self, key: Key, settlement: Settlement) -> None:
-        """Tell that an event's final phase is written."""
-        self._metrics.settled(settlement.phase, settlement.reason)
+    def on_settle(self, key: Key, settlement: Settlement) -> None:
+        """Record that an event's final phase is written."""
+        self._metrics.on_settle(settlement.phase, settlement.reason)
         fields = {
             "run": str(key),
             "event": settlement.name,
@@ -132,7 +137,7 @@ class Journal:
         logger.log(level, "settled", extra=fields)
 
     def _age(self, event: Event, now: float) -> float:
-        """Give the time since an event's creation, as far as it is proved."""
+        """Return the time since an event's creation, as far as it is proved."""
         arrived = self._arrivals.pop(event.uid)
         watched = 0.0 if arrived is None else now - arrived
         stamped = (self._now() - event.created - SECOND).total_seconds()  # stamps round down
@@ -157,20 +162,20 @@ def _fields_of(execution: Execution) -> Fields:
 
 
 def _why(status: RunStatus) -> Fields:
-    """Return why a run did not complete, without the error's text: that may hold a payload."""
-    if status.phase not in TO_LOOK_AT:
+    """Return why a run did not complete, without the error's text, which may hold a payload."""
+    if status.phase not in BAD_ENDS:
         return {}
-    said = (each.reason for each in status.conditions if each.type == "Succeeded")
-    return {"reason": next(said, None), "error": status.error.type if status.error else None}
+    reasons = (each.reason for each in status.conditions if each.type == "Succeeded")
+    return {"reason": next(reasons, None), "error": status.error.type if status.error else None}
 
 
-def _story_of(execution: Execution | None) -> Fields:
-    """Give what an event's settling says of its handling."""
+def _handling_of(execution: Execution | None) -> Fields:
+    """Return the fields that the record of a settled event has of its handling."""
     return {"execution": execution.id, "attempt": execution.attempt} if execution else {}
 
 
 def _naming(consumed: list[Settlement], executions: Sequence[Execution]) -> Fields:
-    """Name the execution and the event of a commit; of several, say how many."""
+    """Return fields that name the execution and the event of a commit, or how many there are."""
     if len(executions) == 1:
         return _fields_of(executions[0])
     if len(consumed) == 1:

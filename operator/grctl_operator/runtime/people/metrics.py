@@ -1,8 +1,9 @@
 """Metrics: what the operator counts and measures, as Prometheus reads it.
 
 1. Each operator has a registry of its own: several in one process do not add up.
-2. Every series is there at 0 from the start: the first of anything is seen as a change.
-3. No label holds what users name (runs, events, workers, types): the number of series is fixed.
+2. Every series exists at 0 from the start, so the first of anything is seen as a change.
+3. No label holds a name that users choose (runs, events, workers, types): the number of series is
+   fixed.
 4. The texts here are the reference: docs/reference/metrics.md is made from them.
 """
 
@@ -45,7 +46,7 @@ REQUESTS = {
     "subjectaccessreviews": ("create",),
     "/version": ("get",),
 }
-"""What the operator asks the API server for."""
+"""The requests that the operator makes, by resource."""
 CODES = frozenset({200, 201, 400, 401, 403, 404, 409, 410, 422, 429, 500, 503, 504})
 OTHER, NO_ANSWER = "other", "none"
 
@@ -56,25 +57,25 @@ PHASE_OF = dict.fromkeys(EventReason, EventPhase.REJECTED) | {
 }
 """The phase that goes with each reason."""
 
-# Of this whole process: when a series began is of no use to anybody.
+# For the whole process: nobody needs the time at which a series began.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Sized(Protocol):
-    """What can be counted."""
+    """An object with a length."""
 
     def __len__(self) -> int:
-        """Count."""
+        """Return the length."""
 
 
-class Runs(Protocol):
+class RunCacheCounts(Protocol):
     """The part of the RunCache that is shown."""
 
     def count(self, phase: RunPhase) -> int:
         """Count the runs of a phase."""
 
 
-class Events(Sized, Protocol):
+class EventCacheCounts(Sized, Protocol):
     """The part of the event caches that is shown."""
 
     @property
@@ -82,7 +83,7 @@ class Events(Sized, Protocol):
         """Count the events that appeared behind younger ones."""
 
 
-class Workers(Sized, Protocol):
+class WorkerCounts(Sized, Protocol):
     """The part of the ExecutionRegistry that is shown."""
 
     @property
@@ -94,7 +95,7 @@ class Workers(Sized, Protocol):
         """Count the executions that a worker has."""
 
 
-class Line(Protocol):
+class WaitingCounts(Protocol):
     """The part of the Dispatcher that is shown."""
 
     @property
@@ -121,19 +122,19 @@ class Metrics:
     def show(
         self,
         queue: Sized,
-        runs: Runs,
-        events: Events,
-        workers: Workers,
-        line: Line,
+        runs: RunCacheCounts,
+        events: EventCacheCounts,
+        workers: WorkerCounts,
+        waiting_runs: WaitingCounts,
         *,
         is_leader: Callable[[], bool],
         namespaces_left_out: Callable[[], int],
     ) -> None:
-        """Let gauges read what other parts know, at each scrape."""
+        """Make the gauges read what other parts know, at each scrape."""
         self._is_leader.set_function(is_leader)
         self._namespaces_left_out.set_function(namespaces_left_out)
-        self._waiting.set_function(lambda: line.waiting)
-        self._without_handler.set_function(lambda: line.without_handler)
+        self._waiting.set_function(lambda: waiting_runs.waiting)
+        self._without_handler.set_function(lambda: waiting_runs.without_handler)
         self._queue_depth.set_function(lambda: len(queue))
         self._pending.set_function(lambda: len(events))
         self._workers.set_function(lambda: workers.connected)
@@ -142,8 +143,8 @@ class Metrics:
         for phase in RunPhase:
             self._runs.labels(phase.value).set_function(partial(runs.count, phase))
 
-    def asked(self, request: Request, status: int) -> None:
-        """Count a request to the API server; status 0: no answer came."""
+    def on_request(self, request: Request, status: int) -> None:
+        """Count a request to the API server. Status 0: no answer came."""
         verb, resource = request
         if verb not in REQUESTS.get(resource, ()):
             verb, resource = OTHER, OTHER
@@ -153,18 +154,18 @@ class Metrics:
         """Count a watch that is opened anew."""
         self.watch_restarts.labels(resource, cause).inc()
 
-    def settled(self, phase: EventPhase, reason: str) -> None:
+    def on_settle(self, phase: EventPhase, reason: str) -> None:
         """Count an event whose final phase is written."""
         known = reason in PHASE_OF and PHASE_OF[EventReason(reason)] is phase
         self.events_settled.labels(phase.value, reason if known else OTHER).inc()
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
-        """Give everything in a format that the scraper accepts, and that format's name."""
+        """Return all series in a format that the scraper accepts, and the name of that format."""
         encode, content_type = choose_encoder(accept)
         return encode(self.registry), content_type
 
     def value(self, name: str, **labels: str) -> float:
-        """Give the present value of one series.
+        """Return the present value of one series.
 
         Raises:
             KeyError: there is no such series.
@@ -332,10 +333,10 @@ class _Inversions(Collector):
     """A counter that is kept by the event cache, which knows no metrics."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._events: Events | None = None
+        self._events: EventCacheCounts | None = None
         registry.register(self)
 
-    def read_from(self, events: Events) -> None:
+    def read_from(self, events: EventCacheCounts) -> None:
         """Read the count from the event caches from now on."""
         self._events = events
 

@@ -1,15 +1,16 @@
-"""Notices: which core Events are due, and what is put together or left out before.
+"""Notices: which core Events are due, and which are merged or dropped before.
 
-1. Of one object there is one core Event for each reason, and it is counted up: at once for the
-   first time, then after a pause that doubles with each write. Who was silent for the longest
-   pause begins anew: what happens again an hour later is said at once.
-2. A state is told once, however often it is found: a notice that says since when it is so tells
-   nothing new unless that is later.
-3. Of the events of one run a few are told singly, and one more a minute: their run tells of all.
-4. Bounded: where too much waits to be written the rest is dropped, warnings on runs last. Nothing
-   dropped is remembered as told, so a state may be told when it is found again.
+1. An object has one core Event for each reason, which is counted up. The first notice is written at
+   once. Each write doubles the pause until the next one. After a silence of the longest pause it
+   begins anew: what happens again an hour later is written at once.
+2. A state is written once, however often it is found: a notice with a `since` is news only if its
+   `since` is later.
+3. A few events of one run get core Events of their own, and one more a minute. The core Event of
+   their run counts all.
+4. Bounded: if too many wait to be written, more are dropped, warnings on runs last. A dropped
+   notice is not remembered, so its state may be written when it is found again.
 
-client-go's EventCorrelator does the like. Pure: the clocks are given.
+client-go's EventCorrelator works alike. Pure: the clocks are passed in.
 """
 
 import heapq
@@ -21,12 +22,12 @@ from typing import Any
 
 from grctl_operator.engine.observation import Key
 
-FIRST_PAUSE = 10.0  # s: a person reads no faster
-LONGEST_PAUSE = 600.0  # s: a thing that goes on for ever costs six writes an hour
-BURST = 10  # events of one run that are told singly
-REFILL = 60.0  # s: until one more is
-WAITING = 1000  # core Events: what is more would come too late to be news
-REMEMBERED = 4096  # core Events and runs: what is forgotten is found in the API; about 4 MB
+FIRST_NOTICE_PAUSE_S = 10.0  # a person reads no faster
+LONGEST_NOTICE_PAUSE_S = 600.0  # what never ends costs six writes an hour
+MAX_EVENT_NOTICES_AT_ONCE = 10  # of one run
+EVENT_NOTICE_REFILL_S = 60.0  # until one more is allowed
+MAX_WAITING_NOTICES = 1000  # more would be written too late to be news
+MAX_NOTICES_REMEMBERED = 4096  # of core Events and of runs; about 4 MB. The API has the others
 
 Json = dict[str, Any]
 Name = tuple[str, str]
@@ -40,68 +41,68 @@ class Notice:
     about: Json
     """Kind, namespace, name and uid of the object."""
     of: Key
-    """The workflow id that it belongs to."""
+    """The run that it belongs to."""
     reason: str
     message: str
     warning: bool = False
     times: int = 1
     """How often it happened."""
     since: datetime | None = None
-    """Since when it is so; None: it is no state, but happened."""
+    """Since when it is so. None: it is not a state, but something that happened."""
 
     @property
     def name(self) -> Name:
-        """What it is put together by."""
+        """The name by which notices are merged."""
         return self.about["uid"], self.reason
 
     @property
-    def single(self) -> bool:
-        """Whether it is about one event among those of a run."""
+    def is_about_event(self) -> bool:
+        """Whether it is about an event, and not about a run."""
         return bool(self.about["kind"] == "WorkflowEvent")
 
 
 @dataclass(slots=True)
 class Telling:
-    """One core Event: what it is to say, and what it says already."""
+    """One core Event: what it is to say, and what is written already."""
 
     notice: Notice
-    """The newest; `times`: what is not written yet."""
+    """The newest one. Its `times` count what is not written yet."""
     first: datetime
     last: datetime
     count: int = 0
-    """What was last written; 0: not by us."""
+    """The count that was last written. 0: nothing was, by this operator."""
     written: float | None = None
     pause: float = 0.0
 
     def add(self, notice: Notice, now: datetime) -> None:
-        """Let it say this too."""
+        """Merge a notice into it."""
         self.notice = replace(notice, times=self.notice.times + notice.times)
         self.last = now
 
-    def knows(self, notice: Notice) -> bool:
-        """Say whether a notice tells of a state that it has told of."""
-        since, told = notice.since, self.notice.since
-        return since is not None and told is not None and since <= told
+    def has_told(self, notice: Notice) -> bool:
+        """Return whether it tells of the state of a notice already."""
+        since, known = notice.since, self.notice.since
+        return since is not None and known is not None and since <= known
 
     def begin_writing(self, moment: float) -> None:
-        """Note that it is written now, and how long it then is silent."""
-        silent = self.written is not None and moment - self.written > LONGEST_PAUSE
-        grown = min(self.pause * 2, LONGEST_PAUSE)
-        self.pause = FIRST_PAUSE if silent or not self.pause else grown
+        """Note that it is written now, and set the pause until the next write."""
+        silent = self.written is not None and moment - self.written > LONGEST_NOTICE_PAUSE_S
+        grown = min(self.pause * 2, LONGEST_NOTICE_PAUSE_S)
+        self.pause = FIRST_NOTICE_PAUSE_S if silent or not self.pause else grown
         self.written = moment
 
-    def wrote(self, count: int) -> None:
-        """Note what the core Event says now."""
+    def on_write(self, count: int) -> None:
+        """Note which count the core Event has now."""
         self.count = count
         self.notice = replace(self.notice, times=0)
 
 
 class Notices:
-    """All that is to be told.
+    """The core Events that wait to be written, and those that were.
 
     Args:
         now: The API server's clock.
-        monotonic: A clock for lengths of time, in seconds.
+        monotonic: A clock for durations, in seconds.
     """
 
     def __init__(self, now: Callable[[], datetime], monotonic: Callable[[], float]) -> None:
@@ -109,20 +110,20 @@ class Notices:
         self._monotonic = monotonic
         self._waiting: dict[Name, Telling] = {}
         self._order: list[tuple[float, int, Name]] = []
-        """A heap of what waits, by the time at which it is due and then by its coming."""
-        self._came = 0
+        """A heap of those that wait, by the time at which they are due, and then by arrival."""
+        self._arrived = 0
         self._told: OrderedDict[Name, Telling] = OrderedDict()
         self._budgets: OrderedDict[Key, tuple[float, float]] = OrderedDict()
-        """How many events of a run may be told singly, and at which time that was."""
+        """How many core Events the events of a run may have, and at which time that was so."""
 
     def __len__(self) -> int:
         """Count the core Events that wait to be written."""
         return len(self._waiting)
 
     def add(self, notice: Notice) -> bool:
-        """Take a notice. Give False where it is dropped."""
+        """Take a notice. Return False if it is dropped."""
         told = self._waiting.get(notice.name) or self._told.get(notice.name)
-        if told is not None and told.knows(notice):
+        if told is not None and told.has_told(notice):
             return True
         if notice.name not in self._waiting and not self._has_room(notice, new=told is None):
             return False
@@ -135,22 +136,22 @@ class Notices:
         return True
 
     def take(self) -> Telling | None:
-        """Give what is to be written now; None: nothing yet."""
+        """Return the core Event that is to be written now. None: none is due."""
         if not self._order or self._order[0][0] > self._monotonic():
             return None
         _, _, name = heapq.heappop(self._order)
         telling = self._told[name] = self._waiting.pop(name)
-        if len(self._told) > REMEMBERED:
+        if len(self._told) > MAX_NOTICES_REMEMBERED:
             self._told.popitem(last=False)
         telling.begin_writing(self._monotonic())
         return telling
 
     def due_in(self) -> float | None:
-        """Give the seconds until something is due; None: nothing waits."""
+        """Return the seconds until a core Event is due. None: none waits."""
         return max(0.0, self._order[0][0] - self._monotonic()) if self._order else None
 
     def on_jump(self, by: timedelta) -> None:
-        """Move the moments since which something is so, as the API server's clock has jumped."""
+        """Move the `since` of all notices, as the API server's clock has jumped."""
         for telling in (*self._waiting.values(), *self._told.values()):
             since = telling.notice.since
             if since is not None:
@@ -163,22 +164,22 @@ class Notices:
         self._waiting[name] = telling
         written = telling.written
         due = self._monotonic() if written is None else written + telling.pause
-        self._came += 1
-        heapq.heappush(self._order, (max(due, self._monotonic()), self._came, name))
+        self._arrived += 1
+        heapq.heappush(self._order, (max(due, self._monotonic()), self._arrived, name))
 
     def _has_room(self, notice: Notice, *, new: bool) -> bool:
-        important = notice.warning and not notice.single
-        if len(self._waiting) >= (WAITING if important else WAITING // 2):
+        important = notice.warning and not notice.is_about_event
+        if len(self._waiting) >= (MAX_WAITING_NOTICES if important else MAX_WAITING_NOTICES // 2):
             return False
-        return not (notice.single and new) or self._spend(notice.of)
+        return not (notice.is_about_event and new) or self._spend(notice.of)
 
     def _spend(self, of: Key) -> bool:
-        """Take one from what a run's events have, if anything is left (rule 3)."""
+        """Spend one core Event of a run's events (note 3). Return whether one was left."""
         moment = self._monotonic()
-        left, at = self._budgets.pop(of, (float(BURST), moment))
-        left = min(float(BURST), left + (moment - at) / REFILL)
+        left, at = self._budgets.pop(of, (float(MAX_EVENT_NOTICES_AT_ONCE), moment))
+        left = min(float(MAX_EVENT_NOTICES_AT_ONCE), left + (moment - at) / EVENT_NOTICE_REFILL_S)
         enough = left >= 1
         self._budgets[of] = (left - 1 if enough else left, moment)
-        if len(self._budgets) > REMEMBERED:
+        if len(self._budgets) > MAX_NOTICES_REMEMBERED:
             self._budgets.popitem(last=False)
         return enough

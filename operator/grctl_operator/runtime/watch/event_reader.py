@@ -112,8 +112,8 @@ class EventReader:
         known, at = [self._runs.get_version(key) for key in keys], self._clock.now()
         path = EVENTS.path(namespace)
         items, revision = await self._ask_for(keys, path, {"fieldSelector": selector})
-        self._journal.listed(namespace, len(keys), len(items))
-        of_run, at = _by_run(items), self._clock.past_or_long_ago(at)
+        self._journal.on_list(namespace, len(keys), len(items))
+        of_run, at = _by_run(items), self._clock.if_past(at)
         for key, run in zip(keys, known, strict=True):
             waited = len(self._cache.get_view(key))
             self._cache.on_run_list(key, of_run.get(key, []), revision, run, at)

@@ -77,7 +77,7 @@ class EventStream:
             self._passed_over.add("WorkflowEvent", item, str(error))
             return
         if change == "ADDED":
-            self._journal.arrived(event["metadata"]["uid"])
+            self._journal.on_arrival(event["metadata"]["uid"])
         key = self._cache.on_change(change, event)
         if key is not None:
             self._queue.add(key)

@@ -197,7 +197,7 @@ class Dispatcher:
     def _send(self, worker: WorkerProcess, message: Execute, event: Event | None) -> None:
         self._registry.on_dispatch(message.execution, worker, ahead=message.ahead)
         self._sessions[worker.instance].send(message)
-        self._journal.dispatched(message.execution, worker.name, event)
+        self._journal.on_dispatch(message.execution, worker.name, event)
 
     def await_worker(self, key: Key, run: WorkflowRun, effect: decision.AwaitWorker) -> None:
         """Reconcile a run when a worker of its type connects, or when one has room."""
@@ -216,7 +216,7 @@ class Dispatcher:
         if execution is None or released is None:
             return
         if not effect.committed:
-            self._journal.void(execution, effect.message)
+            self._journal.on_void(execution, effect.message)
         instance, groups = released
         session = self._sessions.get(instance)
         if session is not None:

@@ -172,7 +172,7 @@ class EventWriter:
         body = _body(key, settlement.uid, settlement.name, version, status)
         path = EVENTS.path(key.namespace, settlement.name, "status")
         self._events.of(key).on_answer(await self._api.replace(path, body))
-        self._journal.settled(key, settlement)
+        self._journal.on_settle(key, settlement)
         if effect.run_uid is None:
             self._on_runless(key.namespace)
 

@@ -83,7 +83,7 @@ class UnsureRuns:
         """Count and log a commit that was stored."""
         before = run.status
         executions = self._executions.chain(status.last_execution, before.last_execution)
-        self._journal.committed(key, before, status, executions)
+        self._journal.on_commit(key, before, status, executions)
 
     def on_follow_up(self, key: Key) -> None:
         """Note that the last commit was followed up, or was refused."""
