@@ -19,7 +19,7 @@ def lease(
     renewed: timedelta = timedelta(0), holder: str | None = "pod-1", serves: str | None = "all"
 ) -> dict[str, Any]:
     at = (NOW - renewed).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    annotations = {} if serves is None else {operators_lease.SERVES: serves}
+    annotations = {} if serves is None else {operators_lease.NAMESPACES_ANNOTATION: serves}
     metadata = {"name": LEASE_NAME, "namespace": "grctl", "annotations": annotations}
     return {"metadata": metadata, "spec": {"renewTime": at, "holderIdentity": holder}}
 

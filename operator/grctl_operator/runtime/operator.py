@@ -275,7 +275,7 @@ class Operator:
         if self.restored is not None:
             return
         self._holding = self._parts.once(self.leadership.run(), "hold the Lease")
-        await self.leadership.tried.wait()  # a leader lists the events once, not twice
+        await self.leadership.leader_known.wait()  # a leader lists the events once, not twice
         self.waits_for = "the list of all events"
         self.acting.watches.start_events()
         self._forgetting = self._parts.keep(self._forget_gone_runs, "stand by")

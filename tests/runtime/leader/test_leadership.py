@@ -1,4 +1,4 @@
-"""Operators' leaderships on one API server. Durations are short; states are awaited."""
+"""The leaderships of several operators on one API server. Durations are short."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ WORKERS = 3
 
 
 class Clock:
-    """Time that a test can have pass at once, as when a process is stopped."""
+    """A clock that a test can move, as when a process is stopped for a while."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
@@ -33,8 +33,8 @@ class Clock:
         return seconds_since_boot() + self.ahead
 
 
-class Diary:
-    """What a leadership tells."""
+class Calls:
+    """Records what a leadership tells its listener."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -70,19 +70,19 @@ class Diary:
             self._grown.notify_all()
 
 
-class Operator:
-    """As much of an operator as there is about leading."""
+class ElectedOperator:
+    """An operator that does nothing but lead or stand by."""
 
     def __init__(self, api: Api, namespace: str, name: str, timing: LeaseTiming) -> None:
         self.clock = Clock()
-        self.diary = Diary()
+        self.calls = Calls()
         url = f"http://{name}:8700"
         self.leadership = Leadership(
             api,
             namespace,
             NAME,
             Candidate(name, url, "all"),
-            self.diary,
+            self.calls,
             workers=lambda: WORKERS,
             timing=timing,
             now=self.clock,
@@ -98,8 +98,8 @@ class Operator:
 @asynccontextmanager
 async def operator(
     cluster: Cluster, name: str, timing: LeaseTiming = BRIEF, api: Api | None = None
-) -> AsyncIterator[Operator]:
-    made = Operator(api or cluster.api, cluster.namespace, name, timing)
+) -> AsyncIterator[ElectedOperator]:
+    made = ElectedOperator(api or cluster.api, cluster.namespace, name, timing)
     try:
         yield made
     finally:
@@ -110,9 +110,9 @@ async def operator(
 @asynccontextmanager
 async def leader(
     cluster: Cluster, name: str, timing: LeaseTiming = BRIEF, api: Api | None = None
-) -> AsyncIterator[Operator]:
+) -> AsyncIterator[ElectedOperator]:
     async with operator(cluster, name, timing, api) as made:
-        await made.diary.until("taken")
+        await made.calls.until("taken")
         yield made
 
 
@@ -134,44 +134,48 @@ async def test_a_lease_that_nobody_has_is_taken_at_once(cluster: Cluster) -> Non
     assert item["metadata"]["annotations"]["grctl.dev/dispatcher-url"] == "http://one:8700"
 
 
-async def test_who_stands_by_knows_where_the_leader_is_and_may_not_write(cluster: Cluster) -> None:
+async def test_a_standby_knows_the_address_of_the_leader_and_may_not_write(
+    cluster: Cluster,
+) -> None:
     async with leader(cluster, "one", LeaseTiming()), operator(cluster, "two") as two:
-        await two.diary.until("leader http://one:8700")
-        await asyncio.wait_for(two.leadership.tried.wait(), PATIENCE)
+        await two.calls.until("leader http://one:8700")
+        await asyncio.wait_for(two.leadership.leader_known.wait(), PATIENCE)
         assert not two.leadership.leading
 
 
-async def test_a_released_lease_is_the_next_ones_at_once(cluster: Cluster) -> None:
+async def test_a_released_lease_is_taken_at_once(cluster: Cluster) -> None:
     async with leader(cluster, "one", LeaseTiming()) as one, operator(cluster, "two") as two:
-        await two.diary.until("leader http://one:8700")
+        await two.calls.until("leader http://one:8700")
         await one.dies()
         await one.leadership.release()
         assert not one.leadership.leading
         began = seconds_since_boot()
-        await two.diary.until("taken")
-        assert two.diary.workers == WORKERS
+        await two.calls.until("taken")
+        assert two.calls.workers == WORKERS
     assert seconds_since_boot() - began < LeaseTiming().duration / 2
-    assert two.diary.lines == ["leader http://one:8700", "leader None", "taken"]
+    assert two.calls.lines == ["leader http://one:8700", "leader None", "taken"]
 
 
-async def test_a_killed_ones_lease_is_taken_when_it_may_not_write_any_more(
+async def test_the_lease_of_a_killed_operator_is_taken_when_it_may_no_longer_write(
     cluster: Cluster,
 ) -> None:
     async with leader(cluster, "one") as one, operator(cluster, "two") as two:
         await one.dies()
-        await two.diary.until("taken")
+        await two.calls.until("taken")
         assert not one.leadership.leading
-    assert two.diary.lines == ["leader http://one:8700", "silence", "taken"]
+    assert two.calls.lines == ["leader http://one:8700", "silence", "taken"]
 
 
-async def test_a_holder_goes_on_holding(cluster: Cluster) -> None:
+async def test_a_holder_renews_the_lease(cluster: Cluster) -> None:
     async with leader(cluster, "one", EAGER), operator(cluster, "two") as two:
         for _ in range(3):
             await until_renewed(cluster)
-        assert two.diary.lines == ["leader http://one:8700"]
+        assert two.calls.lines == ["leader http://one:8700"]
 
 
-async def test_who_finds_the_lease_in_its_own_name_takes_it_at_once(cluster: Cluster) -> None:
+async def test_an_operator_that_finds_the_lease_in_its_own_name_takes_it_at_once(
+    cluster: Cluster,
+) -> None:
     async with leader(cluster, "one", LeaseTiming()) as one:
         await one.dies()
         began = seconds_since_boot()
@@ -180,7 +184,7 @@ async def test_who_finds_the_lease_in_its_own_name_takes_it_at_once(cluster: Clu
             assert (await lease(cluster))["spec"]["leaseTransitions"] == 1
 
 
-async def test_a_process_that_was_stopped_for_long_knows_it_before_it_does_anything(
+async def test_a_process_that_was_stopped_for_long_may_not_write(
     cluster: Cluster,
 ) -> None:
     async with leader(cluster, "one", LeaseTiming()) as one:
@@ -204,7 +208,7 @@ async def test_two_processes_of_one_identity_are_told_apart(cluster: Cluster) ->
 
 
 class CutApi(Api):
-    """An API server that cannot be written to while it is cut."""
+    """An API server that takes no writes while it is cut off."""
 
     cut: bool = False
 
@@ -214,7 +218,7 @@ class CutApi(Api):
         return await super().replace(path, body, params)
 
 
-async def test_who_cannot_renew_is_suspended_and_goes_on_if_nobody_led_meanwhile(
+async def test_a_holder_that_cannot_renew_is_suspended_and_goes_on_if_nobody_led_meanwhile(
     cluster: Cluster,
 ) -> None:
     async with (
@@ -222,10 +226,10 @@ async def test_who_cannot_renew_is_suspended_and_goes_on_if_nobody_led_meanwhile
         leader(cluster, "one", BRIEF, api) as one,
     ):
         api.cut = True
-        await one.diary.until("suspended")
+        await one.calls.until("suspended")
         assert one.leadership.remaining() <= 0
         api.cut = False
-        await one.diary.until("resumed")
+        await one.calls.until("resumed")
         assert one.leadership.leading
         assert (await lease(cluster))["spec"]["leaseTransitions"] == 0
 
@@ -238,29 +242,29 @@ async def test_a_lease_that_a_person_changes_is_kept(cluster: Cluster) -> None:
         assert one.leadership.leading
 
 
-async def test_a_lease_that_a_person_deletes_is_made_anew(cluster: Cluster) -> None:
+async def test_a_lease_that_a_person_deletes_is_created_again(cluster: Cluster) -> None:
     async with leader(cluster, "one", EAGER) as one:
         await cluster.api.delete(LEASES.path(cluster.namespace, NAME))
         await cluster._until(LEASES, NAME, lambda item: "spec" in item)
         assert one.leadership.leading
 
 
-async def test_who_does_not_hold_the_lease_releases_nothing(cluster: Cluster) -> None:
+async def test_a_standby_releases_nothing(cluster: Cluster) -> None:
     async with leader(cluster, "one", EAGER), operator(cluster, "two") as two:
-        await two.diary.until("leader http://one:8700")
+        await two.calls.until("leader http://one:8700")
         await two.leadership.release()
         assert (await lease(cluster))["spec"]["holderIdentity"] == "one"
 
 
-async def test_who_stands_by_is_told_of_a_leader_that_was_started_again(cluster: Cluster) -> None:
+async def test_a_standby_is_told_of_a_leader_that_was_started_again(cluster: Cluster) -> None:
     async with leader(cluster, "one", LeaseTiming()) as one, operator(cluster, "two") as two:
-        await two.diary.until("leader http://one:8700")
+        await two.calls.until("leader http://one:8700")
         await one.dies()
         async with leader(cluster, "one", LeaseTiming()):
-            await two.diary.until("leader http://one:8700", times=2)
+            await two.calls.until("leader http://one:8700", times=2)
 
 
-async def test_a_lease_whose_holder_a_person_clears_is_held_on(cluster: Cluster) -> None:
+async def test_a_lease_whose_holder_a_person_clears_is_kept(cluster: Cluster) -> None:
     async with leader(cluster, "one", EAGER) as one:
         cleared = {"spec": {"holderIdentity": None}}
         await cluster.api.merge(LEASES.path(cluster.namespace, NAME), cleared)
@@ -269,7 +273,7 @@ async def test_a_lease_whose_holder_a_person_clears_is_held_on(cluster: Cluster)
         assert (await lease(cluster))["spec"]["leaseTransitions"] == 0
 
 
-async def test_a_lease_of_an_older_version_tells_of_a_restored_store(cluster: Cluster) -> None:
+async def test_a_lease_of_an_older_version_means_a_restored_store(cluster: Cluster) -> None:
     async with leader(cluster, "one", EAGER) as one:
         one.leadership._ours["metadata"]["resourceVersion"] = "1000000"
         with pytest.raises(StoreRestoredError, match="and was of 1000000 before"):

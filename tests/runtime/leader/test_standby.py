@@ -16,7 +16,7 @@ from grctl.models.directive import WaitForEvent
 from grctl.models.wire import CONNECT_PATH, UNREACHABLE, Goodbye, Hello, encode, from_operator
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.leader.leadership import LeadershipLostError, seconds_since_boot
-from grctl_operator.runtime.leader.lease import DURATION
+from grctl_operator.runtime.leader.lease import LEASE_DURATION_S
 from grctl_operator.runtime.operator import Operator
 from grctl_operator.runtime.settings import LEASE_NAME, Settings
 from tests.pem import write_pair
@@ -63,7 +63,7 @@ def greeting(cluster: Cluster, **fields: Any) -> Hello:
 
 
 async def goodbye(port: int, greeting: Hello) -> Goodbye:
-    """Say Hello and give the Goodbye."""
+    """Send a Hello and return the Goodbye."""
     url = f"http://127.0.0.1:{port}{CONNECT_PATH}"
     async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
         await socket.send_str(encode(greeting))
@@ -72,8 +72,8 @@ async def goodbye(port: int, greeting: Hello) -> Goodbye:
     return answer
 
 
-async def welcome(port: int, greeting: Hello, nobody_at: str) -> None:
-    """Connect as a worker that found nobody at an address, and be welcomed."""
+async def connect_from(port: int, greeting: Hello, nobody_at: str) -> None:
+    """Connect as a worker that found nobody at an address, until it is accepted."""
     async with connected(port, greeting, headers={UNREACHABLE: nobody_at}):
         pass
 
@@ -84,14 +84,14 @@ async def start_and_wait(cluster: Cluster, worker: PlayedWorker, name: str) -> N
     await cluster.until_phase(name, "WaitEvent")
 
 
-async def test_who_stands_by_is_ready_and_sends_workers_to_the_leader(cluster: Cluster) -> None:
+async def test_a_standby_is_ready_and_sends_workers_to_the_leader(cluster: Cluster) -> None:
     async with leading(cluster) as leader, standing_by(cluster) as standby:
         answer = await goodbye(standby.port, greeting(cluster))
         assert (leader.leading, standby.leading, standby.ready) == (True, False, True)
     assert answer.redirect == f"http://127.0.0.1:{leader.port}"
 
 
-async def test_workers_come_over_tls_where_there_is_a_certificate(
+async def test_workers_connect_by_tls_if_there_is_a_certificate(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     pair = write_pair(tmp_path, "127.0.0.1")
@@ -103,7 +103,7 @@ async def test_workers_come_over_tls_where_there_is_a_certificate(
         assert operator.leading
 
 
-async def test_a_worker_that_waits_for_a_leader_is_welcomed_by_it(cluster: Cluster) -> None:
+async def test_a_worker_that_waits_for_a_leader_is_accepted_by_it(cluster: Cluster) -> None:
     async with (
         operating(cluster) as operator,
         connected(operator.port, greeting(cluster)),
@@ -111,12 +111,12 @@ async def test_a_worker_that_waits_for_a_leader_is_welcomed_by_it(cluster: Clust
         assert operator.leading
 
 
-async def test_a_worker_that_found_nobody_at_the_leaders_is_welcomed_by_who_takes_over(
+async def test_a_worker_that_found_nobody_at_the_leaders_is_accepted_by_the_next_leader(
     cluster: Cluster,
 ) -> None:
     async with leading(cluster) as leader, standing_by(cluster) as standby:
         leaders = f"http://127.0.0.1:{leader.port}"
-        coming = asyncio.create_task(welcome(standby.port, greeting(cluster), leaders))
+        coming = asyncio.create_task(connect_from(standby.port, greeting(cluster), leaders))
         await until(lambda: standby.deciding.dispatcher.connections == 1)
         await leader.stop()
         await coming
@@ -140,7 +140,7 @@ async def test_a_stopped_leader_is_followed_at_once_and_nothing_is_handled_twice
         took = loop.time() - began
         async with connected(standby.port, greeting(cluster)) as worker:
             execute = await worker.executes()
-    assert took < DURATION / 2
+    assert took < LEASE_DURATION_S / 2
     assert execute.execution.event_uid == second["metadata"]["uid"]
     assert execute.execution.commits == 2
 
@@ -164,7 +164,7 @@ async def test_taking_over_costs_one_list_of_events_however_many_runs_others_mov
     assert len(lists) == 1
 
 
-async def test_what_was_moved_is_read_while_the_leader_is_silent_and_not_again_afterwards(
+async def test_moved_runs_are_read_while_the_leader_is_silent_and_not_again_afterwards(
     cluster: Cluster,
 ) -> None:
     async with leading(cluster) as leader, standing_by(cluster) as standby:
@@ -216,7 +216,7 @@ async def test_an_event_that_the_leader_handled_unseen_is_not_handled_again(
 
 
 def counted_lists(operator: Operator) -> list[str]:
-    """Note each list that an operator asks for."""
+    """Record each list that an operator asks for."""
     lists: list[str] = []
     get = operator.api.get
 
@@ -235,7 +235,7 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_who_stands_by_keeps_nothing_of_runs_that_are_gone(cluster: Cluster) -> None:
+async def test_a_standby_keeps_nothing_of_runs_that_are_gone(cluster: Cluster) -> None:
     async with leading(cluster), standing_by(cluster) as standby:
         await cluster.start("order-1")
         await cluster.send("order-1", "approve")
@@ -268,7 +268,7 @@ async def test_a_lease_may_have_another_name_and_be_elsewhere(cluster: Cluster) 
     assert item["metadata"]["annotations"]["grctl.dev/namespaces"] == cluster.namespace
 
 
-async def test_what_is_suspended_decides_nothing_until_it_leads_again(cluster: Cluster) -> None:
+async def test_a_suspended_operator_decides_nothing_until_it_leads_again(cluster: Cluster) -> None:
     async with leading(cluster) as operator, connected(operator.port, greeting(cluster)) as worker:
         operator.on_suspended()
         await cluster.start("order-1")
@@ -279,18 +279,20 @@ async def test_what_is_suspended_decides_nothing_until_it_leads_again(cluster: C
 
 
 def refused(operator: Operator) -> float:
-    """Count the reconciles that ended early, as something could not be written."""
+    """Count the reconciles that failed, as a write was refused."""
     return operator.metrics.value("grctl_reconcile_errors_total", cause="api")
 
 
-async def test_an_outcome_is_not_committed_by_who_may_not_write_and_is_when_it_may_again(
+async def test_an_outcome_is_committed_when_a_leader_may_write_again_and_not_before(
     cluster: Cluster,
 ) -> None:
     async with leading(cluster) as operator, connected(operator.port, greeting(cluster)) as worker:
         await cluster.start("order-1")
         execute = await worker.executes()
         errors = refused(operator)
-        operator.leadership._now = lambda: seconds_since_boot() + DURATION  # as after a SIGSTOP
+        operator.leadership._now = lambda: (
+            seconds_since_boot() + LEASE_DURATION_S
+        )  # as after a SIGSTOP
         await worker.succeeds(execute, WaitForEvent())
         await until(lambda: refused(operator) > errors)
         before = await cluster.run("order-1")

@@ -1,11 +1,13 @@
-"""Leadership: takes the Lease when it is free, keeps it, gives it back. It is the operator's fence.
+"""Leadership: takes the Lease when it is free, renews and releases it. It fences all writes.
 
-1. `remaining` says for how long this process may write. It is asked at each write, and measured by
-   a clock that goes on while the machine sleeps: whoever was away for too long knows it at once.
+1. `remaining` is the time for which this process may still write. Each write asks for it. It is
+   measured by a clock that goes on while the machine sleeps, so a process that was stopped for too
+   long knows that at once.
 2. A holder that cannot renew in time is suspended: it writes nothing. If a later renewal succeeds,
-   nobody else held the Lease meanwhile (it would be another version), and it goes on.
-3. When another holds the Lease the process ends: `LeadershipLostError`. The next one starts afresh.
-4. Who stands by watches the Lease and asks for nothing: a release is seen at once.
+   no other operator held the Lease meanwhile (its version would be another), and it goes on.
+3. If another operator holds the Lease, the process ends with `LeadershipLostError`. The next
+   process begins with no state.
+4. A standby watches the Lease and makes no other request, so it sees a release at once.
 """
 
 import asyncio
@@ -29,19 +31,19 @@ from grctl_operator.runtime.leader.lease import (
     Candidate,
     LeaseTiming,
     Sighting,
-    released,
-    renewed,
-    taken,
+    released_lease,
+    renewed_lease,
+    taken_lease,
 )
 from grctl_operator.runtime.outage import FIRST_API_PAUSE_S, Outage, StoreRestoredError
 
-ATTEMPT = 2.0  # s: for one try, so that one lost answer does not cost the term
-RETRY = 0.5  # s
+LEASE_REQUEST_TIMEOUT_S = 2.0  # for one try: one lost answer must not cost the leadership
+LEASE_RETRY_S = 0.5
 NO_NAMESPACE = "There is no such namespace: create it, or name another by --lease-namespace"
 
 Json = dict[str, Any]
 Change = Callable[[Json, datetime, int], Json]
-"""Gives the Lease as it is to be written at a time, with so many workers."""
+"""Returns the Lease as it is to be written, from the one before, the time and the workers."""
 
 logger = logging.getLogger(__name__)
 
@@ -51,16 +53,16 @@ class LeadershipLostError(Exception):
 
 
 class LeadershipListener(Protocol):
-    """Who is told. Called in order; must not wait."""
+    """The part that acts on changes of the leadership. Called in order; must not wait."""
 
     def on_leader(self, url: str | None) -> None:
-        """Note who leads, another operator; None: nobody does at present.
+        """Note that another operator leads, and its address. None: no operator leads at present.
 
         Called at the beginning of each term: a leader that was started again has the same address.
         """
 
     def on_silence(self) -> None:
-        """Note that the leader has not renewed for so long that it may not write any more."""
+        """Note that the leader has not renewed for so long that it may no longer write."""
 
     def on_taken(self, workers: int | None) -> None:
         """Note that this operator leads from now on, and how many workers the one before it had."""
@@ -69,7 +71,7 @@ class LeadershipListener(Protocol):
         """Note that nothing may be written until `on_resumed`."""
 
     def on_resumed(self) -> None:
-        """Note that this operator leads still, or again; nobody else did meanwhile."""
+        """Note that this operator leads again. No other operator led meanwhile."""
 
 
 def seconds_since_boot() -> float:
@@ -78,15 +80,15 @@ def seconds_since_boot() -> float:
 
 
 class Leadership:
-    """One operator's part in there being one leader.
+    """The part of one operator in the election of a leader.
 
     Args:
-        api: Has no fence: the Lease is what the fence depends on.
-        namespace: Where the Lease is.
-        name: Its name.
-        candidate: Who we are.
-        listener: Who is told.
-        workers: Counts the workers that are to be back before the next leader hands out old work.
+        api: Has no fence: the fence depends on the Lease.
+        namespace: The namespace of the Lease.
+        name: The name of the Lease.
+        candidate: This operator.
+        listener: Is told of all changes.
+        workers: Counts the workers that the next leader waits for before it dispatches old work.
         timing: The durations of the Lease.
         now: A monotonic clock that goes on while the machine sleeps.
     """
@@ -103,8 +105,8 @@ class Leadership:
         timing: LeaseTiming,
         now: Callable[[], float],
     ) -> None:
-        self.tried = asyncio.Event()
-        """Set when it is known for the first time whether another operator leads."""
+        self.leader_known = asyncio.Event()
+        """Set once it is known whether another operator leads."""
         self._api = api
         self._namespace = namespace
         self._name = name
@@ -117,16 +119,16 @@ class Leadership:
         self._seen = Sighting(None, now())
         self._told: tuple[str | None, str | None, int] | None = None
         self._ours: Json = {}
-        """The Lease as we wrote it last."""
+        """The Lease as this operator wrote it last."""
         self._sent: float | None = None
-        """When the last renewal was sent; None: the Lease is not ours."""
+        """When the last renewal was sent. None: this operator does not hold the Lease."""
         self._suspended = False
         self._failing = False
         self._silence: asyncio.TimerHandle | None = None
-        """Tells when another has not renewed in time."""
+        """Ends when the leader has not renewed in time."""
 
     def remaining(self) -> float:
-        """Give the seconds for which this process may still write; 0 or less: it may not."""
+        """Return the seconds for which this process may still write. 0 or less: it may not."""
         if self._sent is None:
             return 0.0
         return self._sent + self._timing.deadline - self._now()
@@ -137,11 +139,11 @@ class Leadership:
         return self.remaining() > 0
 
     async def run(self) -> NoReturn:
-        """Stand by until the Lease is ours, then keep it.
+        """Stand by until the Lease is free, take it, and renew it.
 
         Raises:
-            LeadershipLostError: another operator has it.
-            StoreRestoredError: it is of an older version than one that was seen.
+            LeadershipLostError: another operator holds the Lease.
+            StoreRestoredError: the Lease is of an older version than one that was seen.
         """
         try:
             await self._campaign()
@@ -153,18 +155,18 @@ class Leadership:
             pause = await self._keep()
 
     def resign(self) -> None:
-        """Write nothing any more, not even the Lease: it runs out by itself."""
+        """Stop all writes, even of the Lease: it runs out by itself."""
         self._sent = None
         self._stop_listening()
 
     async def release(self) -> None:
-        """Give the Lease back, if it is ours. Nothing may be written from now on."""
+        """Release the Lease, if this operator holds it. Nothing may be written from now on."""
         if self._sent is None:
             return
         self._sent = None
         try:
-            async with asyncio.timeout(ATTEMPT):
-                await self._change(released)
+            async with asyncio.timeout(LEASE_REQUEST_TIMEOUT_S):
+                await self._change(released_lease)
         except (LeadershipLostError, UnreachableError, ApiError, TimeoutError) as error:
             logger.warning("Lease not released", extra=self._fields(error=str(error)))
         else:
@@ -182,12 +184,12 @@ class Leadership:
                 self._note(await self._read())
                 if await self._try_to_take():
                     return
-                self.tried.set()
+                self.leader_known.set()
                 await self._follow()
             except ExpiredError:
-                continue  # the watch came too late: look anew
+                continue  # the watch began too late: read again
             except TimeoutError:
-                await asyncio.sleep(RETRY)
+                await asyncio.sleep(LEASE_RETRY_S)
             except (UnreachableError, ApiError) as error:
                 await outage.pause(error)
             else:
@@ -200,23 +202,23 @@ class Leadership:
             return None
 
     async def _try_to_take(self) -> bool:
-        """Take the Lease if it may be taken. Give whether it is ours."""
+        """Take the Lease if it is free. Return whether this operator holds it."""
         sent = self._now()
-        if self._seen.free_in(self._candidate.identity, sent) > 0:
+        if self._seen.seconds_until_free(self._candidate.identity, sent) > 0:
             return False
         try:
-            async with asyncio.timeout(ATTEMPT):
+            async with asyncio.timeout(LEASE_REQUEST_TIMEOUT_S):
                 self._ours = await self._take(self._seen)
         except ConflictError:
             return False  # another was faster
         self._sent = sent
         logger.info("operator leads", extra=self._fields(identity=self._candidate.identity))
         self._listener.on_taken(self._seen.workers)
-        self.tried.set()
+        self.leader_known.set()
         return True
 
     async def _take(self, seen: Sighting) -> Json:
-        body = taken(seen, self._candidate, datetime.now(UTC), self._timing)
+        body = taken_lease(seen, self._candidate, datetime.now(UTC), self._timing)
         if seen.item is not None:
             return await self._api.replace(self._path, body)
         body["metadata"]["name"] = self._name
@@ -230,7 +232,9 @@ class Leadership:
         }
         watch = self._api.watch(LEASES.path(self._namespace), params)
         async with aclosing(cast("AsyncGenerator[Json, None]", watch)) as stream:
-            while (left := self._seen.free_in(self._candidate.identity, self._now())) > 0:
+            while (
+                left := self._seen.seconds_until_free(self._candidate.identity, self._now())
+            ) > 0:
                 try:
                     async with asyncio.timeout(left):
                         change = await anext(stream, None)
@@ -243,7 +247,7 @@ class Leadership:
 
     def _note(self, item: Json | None) -> None:
         self._check_version(self._seen.item, item)
-        before, self._seen = self._seen, self._seen.followed_by(item, self._now())
+        before, self._seen = self._seen, self._seen.next_sighting(item, self._now())
         holder = self._seen.holder
         other = holder if holder != self._candidate.identity else None
         if self._seen is not before:
@@ -278,32 +282,32 @@ class Leadership:
     # leading
 
     async def _keep(self) -> float:
-        """Renew once. Give the seconds until the next try."""
+        """Renew once. Return the seconds until the next try."""
         sent = self._now()
         self._suspend_if_late()
         try:
-            async with asyncio.timeout(ATTEMPT):
+            async with asyncio.timeout(LEASE_REQUEST_TIMEOUT_S):
                 await self._renew()
         except (UnreachableError, ApiError, TimeoutError) as error:
             self._note_failure(error)
             self._suspend_if_late()
-            return RETRY
+            return LEASE_RETRY_S
         self._sent, self._failing = sent, False
         self._resume()
         return max(0.0, sent + self._timing.every - self._now())
 
     async def _renew(self) -> None:
         try:
-            await self._change(renewed)
-        except NotFoundError:  # somebody deleted it: who creates it has it
+            await self._change(renewed_lease)
+        except NotFoundError:  # a person deleted it: take it anew
             self._ours = await self._take(Sighting(None, self._now()))
 
     async def _change(self, change: Change) -> None:
         """Write the Lease over the version that we know, or over a later one of our term.
 
         Raises:
-            LeadershipLostError: it is another's.
-            NotFoundError: it is gone.
+            LeadershipLostError: another operator holds the Lease.
+            NotFoundError: there is no Lease any more.
         """
         try:
             self._ours = await self._replace(change)
@@ -316,12 +320,18 @@ class Leadership:
         return await self._api.replace(self._path, body)
 
     def _check_term(self, item: Json) -> Json:
-        """Give the Lease if it is still ours."""
+        """Return the Lease if this operator still holds it.
+
+        Raises:
+            LeadershipLostError: another operator holds it.
+        """
         self._check_version(self._ours, item)
         found, known = Sighting(item, 0.0), Sighting(self._ours, 0.0)
         if (found.holder, found.term) == (known.holder, known.term):
             return item
-        if found.holder is None and found.term == known.term:  # somebody cleared it, nobody took it
+        if (
+            found.holder is None and found.term == known.term
+        ):  # a person cleared it, and nobody took it
             return {**item, "spec": {**item["spec"], "holderIdentity": known.holder}}
         self._sent = None
         raise LeadershipLostError(
@@ -340,7 +350,7 @@ class Leadership:
             )
 
     def _note_failure(self, error: Exception) -> None:
-        """Log why the Lease is not renewed, once in a row of failures."""
+        """Log why the Lease is not renewed: the first of a row of failures as a warning."""
         level = logging.DEBUG if self._failing else logging.WARNING
         self._failing = True
         what = str(error) or type(error).__name__

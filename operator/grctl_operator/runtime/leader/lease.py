@@ -1,14 +1,16 @@
-"""The Lease, by which one of several operators writes: what it says, and what is written into it.
+"""The Lease, by which only one of several operators writes: how it is read and written.
 
-1. Only durations are compared, each by one machine's own clock: stamps in the Lease are for people.
-2. The holder counts from when it *sent* its last renewal, the others from when they *saw* it, which
-   is later; and it stops at DEADLINE, they begin at DURATION. So no two write at the same moment.
-3. Each write names the version that it follows from: of two that take the Lease, one gets it.
-4. Each taking begins a new term (`leaseTransitions`): two processes of one identity are told apart.
-5. A released Lease has no holder, and may be taken at once; so may one that names ourselves, as no
+1. Only durations are compared, each by one machine's own clock. Stamps in the Lease are for people.
+2. The holder stops to write RENEW_DEADLINE_S after it *sent* its last renewal. Others may take the
+   Lease LEASE_DURATION_S after they *saw* that renewal, which is later. So no two operators write
+   at the same moment.
+3. Each write names the version that it follows from. If two operators take the Lease, one gets it.
+4. Each taking begins a new term (`leaseTransitions`), which tells two processes of one identity
+   apart.
+5. A released Lease has no holder and may be taken at once. So may a Lease that names ourselves: no
    two processes of one identity live at the same time (see `candidate`).
-6. A holder says how many workers it has, so that the next one knows when all are back. Who takes
-   the Lease leaves that as it is: until it has renewed, it has nothing better to say.
+6. A holder writes how many workers it has, so that the next one knows when all are back. Taking the
+   Lease leaves that number as it is: only the first renewal has a better one.
 
 Pure: no I/O, no clock.
 """
@@ -18,14 +20,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-DURATION = 10.0  # s: how long a holder that says nothing is waited for
-DEADLINE = 7.0  # s: how long it writes after a renewal; writes under way have the rest to end
-RENEW_EVERY = 3.0  # s: one renewal may fail, and a second be late
+LEASE_DURATION_S = 10.0  # how long the others wait for a renewal
+RENEW_DEADLINE_S = 7.0  # how long the holder writes; writes under way have the rest to end
+RENEW_EVERY_S = 3.0  # one renewal may fail, and a second be late
 
 LEASE_API_VERSION = "coordination.k8s.io/v1"
-URL = "grctl.dev/dispatcher-url"
-SERVES = "grctl.dev/namespaces"
-WORKERS = "grctl.dev/workers"
+URL_ANNOTATION = "grctl.dev/dispatcher-url"
+NAMESPACES_ANNOTATION = "grctl.dev/namespaces"
+WORKERS_ANNOTATION = "grctl.dev/workers"
 
 Json = dict[str, Any]
 
@@ -34,20 +36,20 @@ Json = dict[str, Any]
 class LeaseTiming:
     """Durations of a Lease, in seconds."""
 
-    duration: float = DURATION
-    deadline: float = DEADLINE
-    every: float = RENEW_EVERY
+    duration: float = LEASE_DURATION_S
+    deadline: float = RENEW_DEADLINE_S
+    every: float = RENEW_EVERY_S
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An operator that wants the Lease, and what the others should know of it."""
+    """An operator that wants the Lease, as the others see it."""
 
     identity: str
     url: str
     """Where its workers connect."""
     serves: str
-    """Whose runs: a list of namespaces, or `all`."""
+    """The namespaces that it serves, or `all`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,40 +67,40 @@ class Sighting:
 
     @property
     def holder(self) -> str | None:
-        """The holder's identity; None: it is free."""
+        """The holder's identity. None: there is no holder."""
         return self._spec.get("holderIdentity") or None
 
     @property
     def term(self) -> int:
-        """Which taking of the Lease this is."""
+        """The number of times that the Lease was taken before."""
         return self._spec.get("leaseTransitions") or 0
 
     @property
     def url(self) -> str | None:
         """Where the holder's workers connect."""
-        return self._annotations.get(URL) if self.holder else None
+        return self._annotations.get(URL_ANNOTATION) if self.holder else None
 
     @property
     def serves(self) -> str | None:
-        """Whose runs the holder works on."""
-        return self._annotations.get(SERVES) if self.holder else None
+        """The namespaces that the holder serves."""
+        return self._annotations.get(NAMESPACES_ANNOTATION) if self.holder else None
 
     @property
     def workers(self) -> int | None:
-        """How many workers the last holder had; None: it did not say."""
-        said = self._annotations.get(WORKERS, "")
-        return int(said) if said.isdecimal() else None
+        """How many workers the last holder had. None: it did not say."""
+        text = self._annotations.get(WORKERS_ANNOTATION, "")
+        return int(text) if text.isdecimal() else None
 
-    def followed_by(self, item: Json | None, now: float) -> "Sighting":
-        """Give what is known after another look."""
+    def next_sighting(self, item: Json | None, now: float) -> "Sighting":
+        """Return what is known after another look at the Lease."""
         later = Sighting(item, now)
         return self if item and later.version == self.version else later
 
-    def free_in(self, identity: str, now: float) -> float:
-        """Give the seconds until this identity may take the Lease; 0: now."""
+    def seconds_until_free(self, identity: str, now: float) -> float:
+        """Return the seconds until an identity may take the Lease. 0: now."""
         if self.holder in {None, identity}:
             return 0.0
-        duration = self._spec.get("leaseDurationSeconds") or DURATION
+        duration = self._spec.get("leaseDurationSeconds") or LEASE_DURATION_S
         return max(0.0, self.since + duration - now)
 
     @property
@@ -110,11 +112,11 @@ class Sighting:
         return (self.item or {"metadata": {}})["metadata"].get("annotations") or {}
 
 
-def taken(seen: Sighting, candidate: Candidate, at: datetime, timing: LeaseTiming) -> Json:
-    """Give the Lease with this candidate as its holder, in a new term."""
+def taken_lease(seen: Sighting, candidate: Candidate, at: datetime, timing: LeaseTiming) -> Json:
+    """Return the Lease with a candidate as its holder, in a new term."""
     body = deepcopy(seen.item) if seen.item else {"metadata": {}}
     annotations = body["metadata"].setdefault("annotations", {})
-    annotations |= {URL: candidate.url, SERVES: candidate.serves}
+    annotations |= {URL_ANNOTATION: candidate.url, NAMESPACES_ANNOTATION: candidate.serves}
     body |= {"apiVersion": LEASE_API_VERSION, "kind": "Lease"}
     body["spec"] = {
         "holderIdentity": candidate.identity,
@@ -126,10 +128,10 @@ def taken(seen: Sighting, candidate: Candidate, at: datetime, timing: LeaseTimin
     return body
 
 
-def renewed(item: Json, at: datetime, workers: int) -> Json:
-    """Give the Lease as its holder renews it."""
+def renewed_lease(item: Json, at: datetime, workers: int) -> Json:
+    """Return the Lease as its holder renews it."""
     metadata = item["metadata"]
-    annotations = {**metadata.get("annotations", {}), WORKERS: str(workers)}
+    annotations = {**metadata.get("annotations", {}), WORKERS_ANNOTATION: str(workers)}
     return {
         **item,
         "metadata": {**metadata, "annotations": annotations},
@@ -137,9 +139,9 @@ def renewed(item: Json, at: datetime, workers: int) -> Json:
     }
 
 
-def released(item: Json, at: datetime, workers: int) -> Json:
-    """Give the Lease without a holder."""
-    last = renewed(item, at, workers)
+def released_lease(item: Json, at: datetime, workers: int) -> Json:
+    """Return the Lease without a holder."""
+    last = renewed_lease(item, at, workers)
     del last["spec"]["holderIdentity"]
     return last
 
