@@ -41,6 +41,7 @@ PLAIN += tests/json tests/serving tests/logs tests/models tests/workflow tests/w
 PLAIN += operator/grctl_operator/views operator/grctl_operator/runtime/watch
 PLAIN += tests/views tests/runtime/watch tests/fuzz
 PLAIN += operator/grctl_operator/runtime/*.py operator/grctl_operator/runtime/write tests/runtime/*.py tests/runtime/write
+PLAIN += $(addprefix operator/grctl_operator/runtime/,workers people leader) $(addprefix tests/runtime/,workers people leader)
 
 demo: $(READY) ## Run the page's order on the embedded API, and show it with kubectl
 	@$(BIN)/python tools/demo.py

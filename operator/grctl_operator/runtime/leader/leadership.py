@@ -204,7 +204,7 @@ class Leadership:
     async def _try_to_take(self) -> bool:
         """Take the Lease if it is free. Return whether this operator holds it."""
         sent = self._now()
-        if self._seen.seconds_until_free(self._candidate.identity, sent) > 0:
+        if self._free_in(sent) > 0:
             return False
         try:
             async with asyncio.timeout(LEASE_REQUEST_TIMEOUT_S):
@@ -216,6 +216,9 @@ class Leadership:
         self._listener.on_taken(self._seen.workers)
         self.leader_known.set()
         return True
+
+    def _free_in(self, now: float) -> float:
+        return self._seen.seconds_until_free(self._candidate.identity, now)
 
     async def _take(self, seen: Sighting) -> Json:
         body = taken_lease(seen, self._candidate, datetime.now(UTC), self._timing)
@@ -232,9 +235,7 @@ class Leadership:
         }
         watch = self._api.watch(LEASES.path(self._namespace), params)
         async with aclosing(cast("AsyncGenerator[Json, None]", watch)) as stream:
-            while (
-                left := self._seen.seconds_until_free(self._candidate.identity, self._now())
-            ) > 0:
+            while (left := self._free_in(self._now())) > 0:
                 try:
                     async with asyncio.timeout(left):
                         change = await anext(stream, None)
@@ -329,9 +330,7 @@ class Leadership:
         found, known = Sighting(item, 0.0), Sighting(self._ours, 0.0)
         if (found.holder, found.term) == (known.holder, known.term):
             return item
-        if (
-            found.holder is None and found.term == known.term
-        ):  # a person cleared it, and nobody took it
+        if found.holder is None and found.term == known.term:  # a person cleared the holder
             return {**item, "spec": {**item["spec"], "holderIdentity": known.holder}}
         self._sent = None
         raise LeadershipLostError(
