@@ -18,7 +18,7 @@ from grctl.models.wire_reading import (
 from tests.fuzz.odd import as_bytes, odd, odd_or_broken, with_oddities, written
 from tests.fuzz.rounds import OBJECTS, OBJECTS_PER_EXAMPLE, examples_of, in_rounds
 from tests.runtime.played_worker import connected, hello
-from tests.runtime.workers.test_dispatcher import KEY, ORDER, OTHER, Parts
+from tests.runtime.workers.dispatcher_parts import KEY, ORDER, OTHER, Parts
 
 Json = dict[str, Any]
 

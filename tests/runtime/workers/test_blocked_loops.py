@@ -9,7 +9,7 @@ import pytest
 from grctl.models.wire import BLOCKED_PATH, MAX_PLACE_CHARS, Blocked, Execution
 from grctl_operator.runtime.workers import blocked_loops as module
 from tests.runtime.played_worker import PlayedWorker, connected, hello
-from tests.runtime.workers.test_dispatcher import KEY, ORDER, OTHER, Parts
+from tests.runtime.workers.dispatcher_parts import KEY, ORDER, OTHER, Parts
 
 PLACE = "/app/orders.py:12 in start"
 OWN, THIEF = "Bearer own", "Bearer thief"
