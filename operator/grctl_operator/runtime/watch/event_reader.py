@@ -113,7 +113,7 @@ class EventReader:
         path = EVENTS.path(namespace)
         items, revision = await self._ask_for(keys, path, {"fieldSelector": selector})
         self._journal.on_list(namespace, len(keys), len(items))
-        of_run, at = _by_run(items), self._clock.if_past(at)
+        of_run, at = _by_run(items), self._clock.past_or_long_ago(at)
         for key, run in zip(keys, known, strict=True):
             waited = len(self._cache.get_view(key))
             self._cache.on_run_list(key, of_run.get(key, []), revision, run, at)
