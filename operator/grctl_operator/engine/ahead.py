@@ -57,15 +57,16 @@ def _room(situation: Situation) -> int:
     return min(wanted, situation.outbox_room - len(in_flight))
 
 
-def may_leave_outcomes(situation: Situation, draft: Draft) -> bool:
-    """Whether outcomes have come, and nothing follows from them but a write that may be batched."""
+def leave_outcomes(situation: Situation, draft: Draft) -> bool:
+    """Leave the outcomes for a later write if nothing but that write follows from them."""
     held = situation.in_flight
-    return (
+    draft.leaves_outcomes = (
         any(each.outcome is not None for each in held)
         and may_batch(situation.run, situation.executions, held)
         and all_keep_waiting(held)
         and all_handed_over(situation, draft)
     )
+    return draft.leaves_outcomes
 
 
 def _next_events(situation: Situation, draft: Draft, last: Held) -> Iterator[Event]:

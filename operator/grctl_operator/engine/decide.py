@@ -6,12 +6,9 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from grctl.models.run import WorkflowRun
-from grctl_operator.engine.ahead import may_leave_outcomes
-from grctl_operator.engine.commit import commit_outcomes
 from grctl_operator.engine.decision import Decision
 from grctl_operator.engine.display import display
 from grctl_operator.engine.draft import Draft
@@ -30,9 +27,6 @@ from grctl_operator.engine.rules import (
 from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.size import fail_refused
 from grctl_operator.engine.telling import tell
-from grctl_operator.engine.urgency import Urgency
-
-BEFORE_OUTCOMES = CLOSING_RULES[: [row.rule for row in CLOSING_RULES].index(commit_outcomes)]
 
 
 def decide(
@@ -60,21 +54,9 @@ def decide(
     if is_broken(run):
         return decide_broken(run, executions)
     situation = Situation(run, events, executions, now)
-    if batching and (ahead := _leave_outcomes(situation)):
-        return ahead
     draft = Draft(situation)
-    apply_rules(situation, draft)
-    return _decision(situation, draft)
-
-
-def _leave_outcomes(situation: Situation) -> Decision | None:
-    """Return what goes ahead of the write of outcomes; None if more than that write follows."""
-    draft, facts = Draft(situation), facts_of(situation)
-    _add(ADDING_RULES, facts, situation, draft)
-    closed = _close(BEFORE_OUTCOMES, facts, situation, draft)
-    if closed or not may_leave_outcomes(situation, draft):
-        return None
-    return replace(draft.decision(), urgency=Urgency.BATCHED)
+    _apply_rules(facts_of(situation, batching=batching), situation, draft)
+    return draft.decision() if draft.leaves_outcomes else _decision(situation, draft)
 
 
 def decide_refused(
@@ -96,9 +78,8 @@ def _decision(situation: Situation, draft: Draft) -> Decision:
     return draft.decision()
 
 
-def apply_rules(situation: Situation, draft: Draft) -> None:
+def _apply_rules(facts: frozenset[Fact], situation: Situation, draft: Draft) -> None:
     """Apply the rules whose needs are facts: those that add, then the first that closes."""
-    facts = facts_of(situation)
     _add(ADDING_RULES, facts, situation, draft)
     if not _close(CLOSING_RULES, facts, situation, draft):
         _add(LAST_RULES, facts, situation, draft)

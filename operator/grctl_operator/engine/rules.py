@@ -13,7 +13,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
-from grctl_operator.engine.ahead import dispatch_ahead
+from grctl_operator.engine.ahead import dispatch_ahead, leave_outcomes
 from grctl_operator.engine.commit import commit_outcomes, release_void
 from grctl_operator.engine.desired import is_over_time, obey_spec
 from grctl_operator.engine.dispatch import await_timeout_step, dispatch_due, retry_lost
@@ -42,6 +42,7 @@ class Fact(StrEnum):
     HELD = "the finalizer holds it"
     WAITING = "it waits for an event"
     IDLE = "no execution is in flight"
+    BATCHING = "its outcomes may share a later write"
 
 
 class Adding(NamedTuple):
@@ -80,6 +81,7 @@ CLOSING_RULES = (
     Closing(expire, _needs(Fact.FINISHED)),
     Closing(reject_leftovers, _needs(Fact.FINISHED)),
     Closing(obey_spec, _needs(ACTIVE, HELD)),
+    Closing(leave_outcomes, _needs(ACTIVE, Fact.BATCHING)),
     Closing(commit_outcomes, _needs(ACTIVE, HELD)),
     Closing(retry_lost, _needs(ACTIVE, HELD)),
     Closing(reject_unfit, _needs(ACTIVE, HELD, IDLE, WAITING)),
@@ -93,7 +95,7 @@ LAST_RULES = (
 )
 
 
-def facts_of(situation: Situation) -> frozenset[Fact]:
+def facts_of(situation: Situation, *, batching: bool = False) -> frozenset[Fact]:
     """Return which facts are true of the run."""
     run = situation.run
     if is_restored(situation) and not run.deleting:
@@ -105,6 +107,8 @@ def facts_of(situation: Situation) -> frozenset[Fact]:
         found.append(WAITING)
     if not situation.in_flight:
         found.append(IDLE)
+    if batching:
+        found.append(Fact.BATCHING)
     return frozenset(found)
 
 
