@@ -46,10 +46,10 @@ class Writer:
         self.time = end
 
     def write(self) -> None:
-        while telling := self.notices.take():
-            count = telling.count + telling.notice.times
-            self.written.append((telling.notice.message, count))
-            telling.on_write(count)
+        while core_event := self.notices.take():
+            count = core_event.count + core_event.notice.times
+            self.written.append((core_event.notice.message, count))
+            core_event.on_write(count)
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_the_number_of_remembered_notices_is_bounded(
     for number in range(50):
         writer.add(on_run(run=f"r{number}"))
         writer.add(on_event(number, run=f"r{number}"))
-    assert len(writer.notices._told) == len(writer.notices._budgets) == 5
+    assert len(writer.notices._written) == len(writer.notices._budgets) == 5
 
 
 def test_a_state_that_begins_after_the_clock_stepped_back_is_written(writer: Writer) -> None:

@@ -29,7 +29,7 @@ from grctl.kube import (
 from grctl.models import API_VERSION
 from grctl_operator.runtime.outage import Outage
 from grctl_operator.runtime.people.metrics import Metrics
-from grctl_operator.runtime.people.notices import Name, Notice, Notices, Telling
+from grctl_operator.runtime.people.notices import CoreEvent, Name, Notice, Notices
 
 COMPONENT = "grctl-operator"
 WRITE_PAUSE_S = 0.02  # at most 50 core Events a second
@@ -57,7 +57,7 @@ class Announcer:
         self._operator = operator
         self._notices = Notices(now, asyncio.get_running_loop().time)
         self._news = asyncio.Event()
-        self._lines: dict[str, deque[Telling]] = {}
+        self._lines: dict[str, deque[CoreEvent]] = {}
         """The core Events that wait, by each namespace in which one is being written."""
         self._writing: set[asyncio.Task[None]] = set()
         self._refused = False
@@ -77,30 +77,30 @@ class Announcer:
         """Write what is due, until cancelled."""
         try:
             while True:
-                telling = self._notices.take()
-                if telling is None:
+                core_event = self._notices.take()
+                if core_event is None:
                     await self._await_news()
-                elif not self._wait_in_line(telling):
-                    await self._begin(telling)
+                elif not self._wait_in_line(core_event):
+                    await self._begin(core_event)
         finally:
             for each in self._writing:
                 each.cancel()
 
-    def _wait_in_line(self, telling: Telling) -> bool:
+    def _wait_in_line(self, core_event: CoreEvent) -> bool:
         """Queue a core Event behind one that is being written in its namespace, if there is one."""
-        line = self._lines.get(_namespace_of(telling))
+        line = self._lines.get(_namespace_of(core_event))
         if line is None:
             return False
         if len(line) < MAX_WAITING_PER_NAMESPACE:
-            line.append(telling)
+            line.append(core_event)
         else:
             self._metrics.core_events.labels("dropped").inc()
         return True
 
-    async def _begin(self, telling: Telling) -> None:
+    async def _begin(self, core_event: CoreEvent) -> None:
         """Start to write in a namespace. Wait for the end, but no longer than WRITE_LINGER_S."""
-        namespace = _namespace_of(telling)
-        self._lines[namespace] = deque([telling])
+        namespace = _namespace_of(core_event)
+        self._lines[namespace] = deque([core_event])
         writing = asyncio.create_task(self._write_line(namespace))
         self._writing.add(writing)
         writing.add_done_callback(self._writing.discard)
@@ -123,75 +123,75 @@ class Announcer:
         except TimeoutError:
             return
 
-    async def _write(self, telling: Telling, outage: Outage) -> None:
+    async def _write(self, core_event: CoreEvent, outage: Outage) -> None:
         tries = 0
-        while (error := await self._try(telling)) is not None:
+        while (error := await self._try(core_event)) is not None:
             tries += not _is_away(error)
             if tries == MAX_WRITE_TRIES or not _may_pass(error):
-                self._drop(telling, error)
+                self._drop(core_event, error)
                 return
             await outage.pause(error)
         outage.over()
         self._refused = False
 
-    async def _try(self, telling: Telling) -> ApiError | UnreachableError | None:
+    async def _try(self, core_event: CoreEvent) -> ApiError | UnreachableError | None:
         """Try to write once. Return the error, if there was one."""
         try:
             async with asyncio.timeout(WRITE_BUDGET_S):
-                await self._create_or_count_up(telling)
+                await self._create_or_count_up(core_event)
         except TimeoutError:
             text = f"The core event was not written within {WRITE_BUDGET_S:g} s"
             return ApiError(504, "Timeout", text)
         except (ApiError, UnreachableError) as error:
             return error
         except Exception as error:
-            logger.exception("core event failed", extra={"run": str(telling.notice.of)})
+            logger.exception("core event failed", extra={"run": str(core_event.notice.of)})
             return ApiError(0, "Fault", str(error))
         return None
 
-    async def _create_or_count_up(self, telling: Telling) -> None:
+    async def _create_or_count_up(self, core_event: CoreEvent) -> None:
         """Create the core Event, or count it up if it exists."""
-        path = CORE_EVENTS.path(telling.notice.about["namespace"], _name_of(telling.notice))
+        path = CORE_EVENTS.path(core_event.notice.about["namespace"], _name_of(core_event.notice))
         try:
-            if not telling.count:
-                await self._create(telling)
+            if not core_event.count:
+                await self._create(core_event)
             else:
-                await self._count_up(path, telling, telling.count)
+                await self._count_up(path, core_event, core_event.count)
         except AlreadyExistsError:
             known = await self._api.get(path)
-            if _tells_of(known, telling.notice):
-                telling.on_write(known["count"])
+            if _shows(known, core_event.notice):
+                core_event.on_write(known["count"])
             else:
-                await self._count_up(path, telling, known["count"])
+                await self._count_up(path, core_event, known["count"])
         except NotFoundError:  # the API server keeps core Events for an hour
-            await self._create(telling)
+            await self._create(core_event)
 
-    async def _create(self, telling: Telling) -> None:
-        path = CORE_EVENTS.path(telling.notice.about["namespace"])
-        await self._api.create(path, self._core_event(telling))
-        self._on_write(telling, telling.notice.times)
+    async def _create(self, core_event: CoreEvent) -> None:
+        path = CORE_EVENTS.path(core_event.notice.about["namespace"])
+        await self._api.create(path, self._body_of(core_event))
+        self._on_write(core_event, core_event.notice.times)
 
-    async def _count_up(self, path: str, telling: Telling, before: int) -> None:
-        count = before + telling.notice.times
-        news = {"count": count, "lastTimestamp": _stamp(telling.last)}
-        await self._api.merge(path, news | {"message": _message(telling.notice)})
-        self._on_write(telling, count)
+    async def _count_up(self, path: str, core_event: CoreEvent, before: int) -> None:
+        count = before + core_event.notice.times
+        news = {"count": count, "lastTimestamp": _stamp(core_event.last)}
+        await self._api.merge(path, news | {"message": _message(core_event.notice)})
+        self._on_write(core_event, count)
 
-    def _on_write(self, telling: Telling, count: int) -> None:
-        telling.on_write(count)
+    def _on_write(self, core_event: CoreEvent, count: int) -> None:
+        core_event.on_write(count)
         self._metrics.core_events.labels("written").inc()
 
-    def _drop(self, telling: Telling, error: Exception) -> None:
+    def _drop(self, core_event: CoreEvent, error: Exception) -> None:
         """Drop a core Event. The first one of a row is logged as a warning, the others at debug."""
         self._metrics.core_events.labels("failed").inc()
         level = logging.DEBUG if self._refused else logging.WARNING
         self._refused = True
-        notice = telling.notice
+        notice = core_event.notice
         fields = {"run": str(notice.of), "reason": notice.reason, "error": str(error)}
         logger.log(level, "core event refused", extra=fields)
 
-    def _core_event(self, telling: Telling) -> Json:
-        notice = telling.notice
+    def _body_of(self, core_event: CoreEvent) -> Json:
+        notice = core_event.notice
         return {
             "apiVersion": "v1",
             "kind": "Event",
@@ -203,8 +203,8 @@ class Announcer:
             "source": {"component": COMPONENT},
             "reportingComponent": COMPONENT,
             "reportingInstance": self._operator,
-            "firstTimestamp": _stamp(telling.first),
-            "lastTimestamp": _stamp(telling.last),
+            "firstTimestamp": _stamp(core_event.first),
+            "lastTimestamp": _stamp(core_event.last),
             "count": notice.times,
         }
 
@@ -220,8 +220,8 @@ def _may_pass(error: Exception) -> bool:
     return isinstance(error, UnreachableError) or (isinstance(error, ApiError) and error.retriable)
 
 
-def _namespace_of(telling: Telling) -> str:
-    namespace: str = telling.notice.about["namespace"]
+def _namespace_of(core_event: CoreEvent) -> str:
+    namespace: str = core_event.notice.about["namespace"]
     return namespace
 
 
@@ -241,7 +241,7 @@ def _message(notice: Notice) -> str:
     return text if len(text) <= MAX_TEXT_CHARS else f"{text[: MAX_TEXT_CHARS - 3]}..."
 
 
-def _tells_of(known: Json, notice: Notice) -> bool:
+def _shows(known: Json, notice: Notice) -> bool:
     """Return whether a core Event of an operator before this one tells of the state."""
     told = datetime.fromisoformat(known["lastTimestamp"])
     return notice.since is not None and notice.since <= told

@@ -343,7 +343,8 @@ class _Inversions(Collector):
     def collect(self) -> Iterable[CounterMetricFamily]:
         text = (
             "Events that the API server showed only after one that was created later. Each takes"
-            " its place, unless the later one was handled by then (rule 2). Expected to stay 0."
+            " its place, unless the later one was handled by then: I2 (one order). Expected to stay"
+            " 0."
         )
         count = self._events.inversions if self._events is not None else 0
         yield CounterMetricFamily("grctl_inversions", text, value=count)

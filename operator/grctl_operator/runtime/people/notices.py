@@ -62,7 +62,7 @@ class Notice:
 
 
 @dataclass(slots=True)
-class Telling:
+class CoreEvent:
     """One core Event: what it is to say, and what is written already."""
 
     notice: Notice
@@ -79,7 +79,7 @@ class Telling:
         self.notice = replace(notice, times=self.notice.times + notice.times)
         self.last = now
 
-    def has_told(self, notice: Notice) -> bool:
+    def shows(self, notice: Notice) -> bool:
         """Return whether it tells of the state of a notice already."""
         since, known = notice.since, self.notice.since
         return since is not None and known is not None and since <= known
@@ -108,11 +108,11 @@ class Notices:
     def __init__(self, now: Callable[[], datetime], monotonic: Callable[[], float]) -> None:
         self._now = now
         self._monotonic = monotonic
-        self._waiting: dict[Name, Telling] = {}
+        self._waiting: dict[Name, CoreEvent] = {}
         self._order: list[tuple[float, int, Name]] = []
         """A heap of those that wait, by the time at which they are due, and then by arrival."""
         self._arrived = 0
-        self._told: OrderedDict[Name, Telling] = OrderedDict()
+        self._written: OrderedDict[Name, CoreEvent] = OrderedDict()
         self._budgets: OrderedDict[Key, tuple[float, float]] = OrderedDict()
         """How many core Events the events of a run may have, and at which time that was so."""
 
@@ -122,29 +122,29 @@ class Notices:
 
     def add(self, notice: Notice) -> bool:
         """Take a notice. Return False if it is dropped."""
-        told = self._waiting.get(notice.name) or self._told.get(notice.name)
-        if told is not None and told.has_told(notice):
+        known = self._waiting.get(notice.name) or self._written.get(notice.name)
+        if known is not None and known.shows(notice):
             return True
-        if notice.name not in self._waiting and not self._has_room(notice, new=told is None):
+        if notice.name not in self._waiting and not self._has_room(notice, new=known is None):
             return False
         now = self._now()
-        if told is None:
-            told = Telling(notice, now, now)
+        if known is None:
+            known = CoreEvent(notice, now, now)
         else:
-            told.add(notice, now)
-        self._wait(notice.name, told)
+            known.add(notice, now)
+        self._wait(notice.name, known)
         return True
 
-    def take(self) -> Telling | None:
+    def take(self) -> CoreEvent | None:
         """Return the core Event that is to be written now. None: none is due."""
         if not self._order or self._order[0][0] > self._monotonic():
             return None
         _, _, name = heapq.heappop(self._order)
-        telling = self._told[name] = self._waiting.pop(name)
-        if len(self._told) > MAX_NOTICES_REMEMBERED:
-            self._told.popitem(last=False)
-        telling.begin_writing(self._monotonic())
-        return telling
+        core_event = self._written[name] = self._waiting.pop(name)
+        if len(self._written) > MAX_NOTICES_REMEMBERED:
+            self._written.popitem(last=False)
+        core_event.begin_writing(self._monotonic())
+        return core_event
 
     def due_in(self) -> float | None:
         """Return the seconds until a core Event is due. None: none waits."""
@@ -152,18 +152,18 @@ class Notices:
 
     def on_jump(self, by: timedelta) -> None:
         """Move the `since` of all notices, as the API server's clock has jumped."""
-        for telling in (*self._waiting.values(), *self._told.values()):
-            since = telling.notice.since
+        for core_event in (*self._waiting.values(), *self._written.values()):
+            since = core_event.notice.since
             if since is not None:
-                telling.notice = replace(telling.notice, since=since + by)
+                core_event.notice = replace(core_event.notice, since=since + by)
 
-    def _wait(self, name: Name, telling: Telling) -> None:
+    def _wait(self, name: Name, core_event: CoreEvent) -> None:
         if name in self._waiting:
             return
-        self._told.pop(name, None)
-        self._waiting[name] = telling
-        written = telling.written
-        due = self._monotonic() if written is None else written + telling.pause
+        self._written.pop(name, None)
+        self._waiting[name] = core_event
+        written = core_event.written
+        due = self._monotonic() if written is None else written + core_event.pause
         self._arrived += 1
         heapq.heappush(self._order, (max(due, self._monotonic()), self._arrived, name))
 

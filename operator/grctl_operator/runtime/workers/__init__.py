@@ -1,1 +1,1 @@
-"""The workers: who may come in, what each holds, what is given to whom."""
+"""The connections of workers: which are accepted, and which execution goes to which worker."""
