@@ -2,8 +2,8 @@
 
 1. The newer version wins: an object that is older than the known version of its uid is ignored,
    whether a watch, a list or an answer brought it.
-2. The answer of our own write counts at once. What the watch shows of that event later, but from
-   before, does not.
+2. The answer of our own write counts at once. An older change of that event is ignored when the
+   watch shows it later.
 3. An event keeps the place at which it was first seen, or the place that its status keeps.
 4. A list shows no deletions and has no order: it is compared with what was known.
 5. A consistent list of one run is complete up to its revision. Older changes of that run that the
@@ -90,7 +90,7 @@ class EventCache:
         return inbox.events.get(uid) if inbox else None
 
     def get_newest_revision(self, keys: Iterable[Key]) -> int:
-        """Return how far the watch has come, or some runs' events if an answer was newer."""
+        """Return the highest revision that is known: of the watch, or of an event of some runs."""
         known = (self._inboxes[key] for key in keys if key in self._inboxes)
         versions = (int(event.version) for inbox in known for event in inbox.events.values())
         return max(self.revision, *versions, 0)
