@@ -9,7 +9,7 @@ import pytest
 
 from grctl.kube import EVENTS, ApiError, ExpiredError, UnreachableError
 from grctl_operator.engine.observation import Key, Listing
-from grctl_operator.runtime.outage import Outage
+from grctl_operator.runtime.outage import Sleep
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.watch.event_reader import (
     MAX_DEBOUNCES_PER_READ,
@@ -54,14 +54,14 @@ class SelectingServer(ListServer):
 
 
 class ReaderParts:
-    def __init__(self, namespace: str | None = None) -> None:
+    def __init__(self, namespace: str | None = None, sleep: Sleep = asyncio.sleep) -> None:
         self.server = SelectingServer()
         self.metrics = Metrics()
         made = intake(self.server, self.metrics)
         self.cache = made.events.get(namespace)
         self.runs = made.runs
         self.queue = made.queue
-        self.reader = EventReader(made, namespace)
+        self.reader = EventReader(made, namespace, sleep=sleep)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
@@ -182,33 +182,33 @@ async def test_runs_that_ask_while_a_list_is_read_share_the_next_one(parts: Read
     assert len(parts.selectors) == 2
 
 
-async def test_nothing_is_read_while_one_run_after_the_other_asks(
-    parts: ReaderParts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_nothing_is_read_while_one_run_after_the_other_asks() -> None:
     first, *others = keys_of(20)
     to_come = iter(others)
+
+    parts: ReaderParts
 
     async def another_asks(_seconds: float) -> None:
         for key in islice(to_come, 1):
             parts.reader.request(key)
 
-    monkeypatch.setattr(parts.reader, "_sleep", another_asks)
+    parts = ReaderParts(sleep=another_asks)
     parts.reader.request(first)
     async with parts.reading():
         assert await parts.woken(20) == {first, *others}
     assert len(parts.selectors) == 1
 
 
-async def test_a_run_is_read_even_if_other_runs_never_stop_asking(
-    parts: ReaderParts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_run_is_read_even_if_other_runs_never_stop_asking() -> None:
     endless = (Key("shop", f"other-{number}") for number in count())
+
+    parts: ReaderParts
 
     async def another_asks(_seconds: float) -> None:
         parts.reader.request(next(endless))
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(parts.reader, "_sleep", another_asks)
+    parts = ReaderParts(sleep=another_asks)
     parts.reader.request(KEY)
     async with parts.reading():
         assert KEY in await parts.woken(MAX_DEBOUNCES_PER_READ + 1)
@@ -248,13 +248,11 @@ async def test_a_prefetch_wakes_only_runs_that_asked_or_have_events(parts: Reade
         ExpiredError(410, "Expired", "the pages took too long"),
     ],
 )
-async def test_a_list_that_fails_is_tried_again(
-    parts: ReaderParts, failure: Exception, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_list_that_fails_is_tried_again(failure: Exception) -> None:
     async def at_once(_seconds: float) -> None:
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(parts.reader, "_outage", Outage("list events", at_once))
+    parts = ReaderParts(sleep=at_once)
     parts.server.failures = [failure]
     parts.server.items = [event(7, "e1")]
     parts.reader.request(KEY)
