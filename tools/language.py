@@ -19,7 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ("sdk", "operator")
-PATHS = (*SHIPPED, "tests", "e2e", "benchmarks", "tools", "examples", "docs", "README.md")
+PROSE = ("docs", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PATHS = (*SHIPPED, *PROSE, "tests", "e2e", "benchmarks", "tools", "examples", "charts")
 
 NOT_BEGINNINGS = frozenset({"Give", "Gives", "Say", "Says", "Have", "Let"})
 IS_NO = re.compile(r"(?<!there )(?<!there\n)\bis no (?!more\b|longer\b)", re.IGNORECASE)

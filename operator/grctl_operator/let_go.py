@@ -1,9 +1,10 @@
 """`python -m grctl_operator.let_go`: for an uninstall, take our finalizer off all runs.
 
-1. No operator may be left: it would hold the runs again. Nothing else of a run is changed, and the
-   next operator holds it and goes on with it.
-2. What somebody changes meanwhile is looked at again: it ends when a list shows no run held.
-3. Where the resource itself is gone there is nothing to do.
+1. No operator may be left: it would hold the runs again. Nothing else of a run is changed; the next
+   operator holds the run again and goes on with it.
+2. A run that somebody changes meanwhile is read again: the program ends when a list shows no held
+   run.
+3. If the definition itself is gone, there is nothing to do.
 """
 
 import argparse
@@ -27,11 +28,13 @@ from grctl.logs.setup import set_up
 from grctl.models import FINALIZER
 from grctl_operator.runtime.watch.lists import Json, list_all
 
+PURPOSE = "Take the finalizer of grctl off all runs, for an uninstall."
+
 logger = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Let go of all runs. Give the exit code."""
+    """Take the finalizer off all runs. Return the exit code."""
     flags = _parser().parse_args(arguments)
     set_up(os.environ.get("GRCTL_LOG_LEVEL", "info"), flags.log_format)
     try:
@@ -50,7 +53,7 @@ async def _let_go(kubeconfig: str | None, namespaces: Iterable[str | None]) -> N
 
 
 async def let_go_of_all(api: Api, namespace: str | None) -> int:
-    """Take our finalizer off the runs of a namespace; None: of all. Give how many had it."""
+    """Take our finalizer off the runs of a namespace, or of all. Return how many had it."""
     count = 0
     while held := await _held(api, namespace):
         for metadata in held:
@@ -59,7 +62,7 @@ async def let_go_of_all(api: Api, namespace: str | None) -> int:
 
 
 async def _held(api: Api, namespace: str | None) -> list[Json]:
-    """Give the metadata of the runs that have it. No run need be readable for this version."""
+    """Return the metadata of the runs with our finalizer, also of runs that cannot be read."""
     try:
         items, _ = await list_all(api, RUNS.path(namespace))
     except NotFoundError:
@@ -80,7 +83,7 @@ async def _let_go_of(api: Api, metadata: Json) -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="grctl_operator.let_go", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="grctl_operator.let_go", description=PURPOSE)
     add = parser.add_argument
     add("--namespace", action="append", help="of these namespaces only (default: of all)")
     add("--kubeconfig", help="kubeconfig file (KUBECONFIG; default: as kubectl)")
