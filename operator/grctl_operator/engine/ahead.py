@@ -3,9 +3,10 @@
 1. This is done only if outcomes come quickly: an event that is handed over cannot be dispatched to
    another worker, and a cancellation waits for it. For each quick outcome two events may be ahead,
    up to MAX_EXECUTIONS_AHEAD.
-2. Each execution is built on the one before it, at the same worker. It commits after that one, or
-   never: I4 (one commit). So it does no harm if the run does not go on waiting.
-3. The order is kept: I2 (one order). An event that the worker cannot take stops the line.
+2. Each execution is built on the one before it, at the same worker, and may commit only after it:
+   I4 (one commit). If that one does not leave the run waiting, the execution is void.
+3. Events are handed over in their order: I2 (one order). If the worker cannot take an event, those
+   behind it are not handed over either.
 """
 
 from collections.abc import Iterator

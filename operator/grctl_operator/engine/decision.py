@@ -161,15 +161,15 @@ Effect = (
 class Decision:
     """What to write and to do about one run.
 
-    A status has an urgency. An urgency without a status is BATCHED: outcomes were left for the
-    write that is to come.
+    A status has an urgency. If there is an urgency but no status, it is BATCHED: the commit was not
+    built now. A later decision builds it, and includes the outcomes that were left.
     """
 
     status: RunStatus | None = None
     """The status to write, over the resourceVersion that was decided upon."""
     urgency: Urgency | None = None
     so_since: datetime | None = None
-    """Since when the readable part of the status has been true."""
+    """Since when the changed, readable part of the status has been true."""
     before: tuple[Effect, ...] = ()
     after: tuple[Effect, ...] = ()
     look_again_at: datetime | None = None

@@ -35,8 +35,9 @@ def eligible_events(situation: Situation, draft: Draft) -> Iterator[Event]:
     """Return the events that may end the present wait, in order.
 
     These are the events created up to its deadline: I7 (deadlines). Creation times are whole
-    seconds, rounded down, so an event in the deadline's own second is in time. If the clock went
-    back, a late event may stand before one that is in time. Then it counts too: I2 (one order).
+    seconds, rounded down, so an event in the deadline's own second is in time. Order beats stamps:
+    an event stamped after the deadline is still eligible if an event with a later place is in time,
+    because then the clock went back: I2 (one order).
     """
     events = unconsumed_events(situation, draft)
     deadline = draft.status.wait.deadline if draft.status.wait else None

@@ -78,8 +78,9 @@ class Situation:
     def in_flight(self) -> tuple[Held, ...]:
         """Executions that a worker has and may bring back, or has brought, and that may commit.
 
-        Each is built on the run as it is, or on another execution in flight, which stands before
-        it. An execution that was built on a void, lost or withdrawn one is not in flight.
+        They are in commit order: the first is built on the committed status, each next one on the
+        one before it. An execution that was built on a void, lost or withdrawn one is not in
+        flight.
         """
         usable = [
             held
@@ -113,9 +114,9 @@ class Situation:
     def is_late(self, held: Held) -> bool:
         """Return whether the event of an execution came after the deadline of the present wait.
 
-        Only an event that was handed over ahead can be late: the wait began when the execution
-        before it ended. If the clock went back, an event is in time if one behind it is:
-        I7 (deadlines).
+        Such an event was handed over ahead: before this wait, and so its deadline, existed. If an
+        event with a later place is stamped in time, the clock went back. Then this one counts as in
+        time too: I7 (deadlines).
         """
         wait, event = self.run.status.wait, self.events.find(held.execution.event_uid)
         deadline = wait.deadline if wait else None

@@ -28,7 +28,9 @@ class Urgency(Enum):
     BATCHED = auto()
     """Only a reader of the status waits: it may share a write with the next outcomes."""
     FOR_PEOPLE = auto()
-    """It says what people see: written once that has lasted for SHOWN_AFTER."""
+    """It changes only the readable part of the status. It is written if that part is still true
+    after SHOWN_AFTER.
+    """
     IN_BACKGROUND = auto()
     """It says what workers have. When a new version of a workflow is deployed, all its runs differ
     at once, so their writes take turns.

@@ -8,8 +8,9 @@ should be from the engine:
     written    the status, over the version that was decided upon (`write/run_writer`)
     done       effects: `before` the write, and `after` it was stored (`write/effects`)
 
-Dispatch goes first: if an API object already says that a handler is due, a worker gets it before
-anything is written. Until a write is due, each reconcile decides anew. While outcomes are deferred,
+A dispatch is always a `before` effect: an API object already says that the handler is due. What
+only the operator knows (a second attempt, a timeout that fired) is written first, and the next
+decision dispatches. Until a write is due, each reconcile decides anew. While outcomes are deferred,
 only the effects that go ahead of their write are decided.
 
 A reconcile that fails raises. `reconcile_loop` calls it, and handles failures.

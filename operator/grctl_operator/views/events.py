@@ -35,7 +35,8 @@ from grctl_operator.views.runs import KnownRun
 Json = dict[str, Any]
 
 UNREACHED_REVISION_LIMIT = 2**63
-"""Above any revision of a watch: it is not known since which revision an event is gone."""
+"""The revision noted for an event that a read did not find: it is gone, but the revision of its
+deletion is not known. No watch reaches this number."""
 
 
 def revision_of(item: Json) -> int:
@@ -203,7 +204,7 @@ class EventCache:
             inbox.in_doubt -= {uid}
 
     def on_jump(self) -> None:
-        """Note that the clock jumped: the times at which lists were taken are not known now."""
+        """Note that the clock jumped: no list's time can be compared with a deadline any more."""
         for inbox in self._inboxes.values():
             inbox.looked_at = None
             if inbox.listing is not None:

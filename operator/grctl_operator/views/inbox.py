@@ -28,12 +28,15 @@ class Inbox:
     moved: dict[str, None] = field(default_factory=dict)
     """Uids of events that somebody changed, and whose status does not keep their place."""
     floor: int = 0
-    """The revision of the last list of this run: older changes are ignored."""
+    """The revision of the last consistent list of this run alone. That list is complete up to it,
+    so changes that the watch shows with this revision or an older one are ignored."""
     complete_for: tuple[str, int] | None = None
+    """Uid and `commits` of the run up to which nothing that it consumed is in `events`."""
     listing: Listing | None = None
     orphans: frozenset[str] = frozenset()
     looked_at: datetime | None = None
     in_doubt: frozenset[str] = frozenset()
+    """These four are as in the engine's `Events`."""
     leaving: bool = False
     """Whether the run is gone, and the inbox stays only until the watch has passed the floor."""
 
@@ -70,7 +73,7 @@ class Inbox:
         return event is not None
 
     def add(self, event: KnownEvent) -> bool:
-        """Add an event at its place. Return whether other events were behind that place already."""
+        """Add an event in the order of places. Return whether a known event has a later place."""
         last = next(reversed(self.events.values()), None)
         self.events[event.uid] = event
         if last is None or last.place <= event.place:

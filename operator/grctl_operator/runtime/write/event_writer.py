@@ -2,10 +2,9 @@
 
 1. Its run committed a settlement before it comes here, so the write is tried until it succeeds.
 2. The answer enters the EventCache at once. Only then may a later commit drop the outbox entry.
-3. Settlements run beside the reconciles, one at a time per event and a few at a time in all.
-   Namespaces and runs share the turns, and a write that hangs or fails gives its turn back while it
-   waits. So neither a run with many events nor a namespace where no write succeeds holds up others
-   (see `turns`).
+3. Settlements run beside the reconciles: one at a time for each event, and at most
+   MAX_EVENT_WRITES_AT_ONCE in all. Namespaces share these turns fairly, and in each of them its
+   runs. A write that hangs, or pauses before it is tried again, gives its turn back (see `turns`).
 4. An event that is gone, is another object of that name, or is settled already needs no write.
 5. The end of a settlement makes room for others and lets the run's end go on. Nobody waits for
    either, so the look at the run is shared with the next thing that happens (see `timing`).
