@@ -202,8 +202,8 @@ def view(
     listed_at: datetime | None = None,
     complete: bool = True,
     orphans: Iterable[Event] = (),
-    moved: Sequence[Event] = (),
-    run_since: int | None = None,
+    changed: Sequence[Event] = (),
+    run_first_revision: int | None = None,
 ) -> Events:
     """What is known of the run's events, in the order given.
 
@@ -214,8 +214,8 @@ def view(
         listed_at: When; 11:30 if not given.
         complete: Whether all that the run consumed is known as consumed.
         orphans: Events for which a read found no run.
-        moved: Events that somebody changed, and whose place is not kept yet.
-        run_since: The revision in which the run was first seen; not known if not given.
+        changed: Events that somebody changed, and whose place is not kept yet.
+        run_first_revision: The revision in which the run was first seen; not known if not given.
     """
     uid, version = run.metadata.uid, run.metadata.resource_version
     return Events(
@@ -223,8 +223,8 @@ def view(
         complete_for=(uid, run.status.commits) if complete else None,
         listing=Listing(uid, version, listed_at or at("11:30")) if listed else None,
         orphans=frozenset(each.uid for each in orphans),
-        moved=tuple(moved),
-        run_since=run_since,
+        changed=tuple(changed),
+        run_first_revision=run_first_revision,
     )
 
 

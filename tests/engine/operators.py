@@ -230,7 +230,7 @@ class Operator(WorkerRegistry):
     def _ask(self, *, ahead: bool) -> Decision:
         since = self.first_seen[1] if self.run else None
         views = self.cache.get_view(KEY, since), self._executions(), self.now
-        decision = self.decide(self.run, *views, batching=ahead)
+        decision = self.decide(self.run, *views, defer_outcomes=ahead)
         self.waits = ahead and decision.status is None and decision.urgency is Urgency.BATCHED
         return decision
 

@@ -332,7 +332,10 @@ def test_while_outcomes_are_deferred_the_next_events_are_handed_over_as_ever() -
     held = executions(quick(execution(run, events[0])))
     seen = view(run, consumed, *events)
 
-    now, in_the_end = decide(run, seen, held, NOON, batching=True), decide(run, seen, held, NOON)
+    now, in_the_end = (
+        decide(run, seen, held, NOON, defer_outcomes=True),
+        decide(run, seen, held, NOON),
+    )
 
     assert in_the_end.urgency is Urgency.BATCHED
     assert ahead(now) == [("e1", run.status.commits + 1, ["approve-3"])]
@@ -357,7 +360,7 @@ def test_an_outcome_that_may_not_be_batched_is_committed_while_others_are_deferr
     run, handled = waiting_run(), many("approve", 1)[0]
     what = view(run, handled, *waiting), executions(quick(execution(run, handled), result)), NOON
 
-    decision = decide(run, *what, batching=True)
+    decision = decide(run, *what, defer_outcomes=True)
 
     assert decision.urgency is Urgency.NOW
     assert decision == decide(run, *what)
@@ -367,7 +370,7 @@ def test_a_run_without_an_outcome_is_decided_as_ever_while_others_are_deferred()
     run, (handled,) = waiting_run(), many("approve", 1)
     what = view(run, handled), executions(runs(execution(run, handled))), NOON
 
-    decision = decide(run, *what, batching=True)
+    decision = decide(run, *what, defer_outcomes=True)
 
     assert decision.status is not None
     assert decision == decide(run, *what)
@@ -379,8 +382,8 @@ def test_a_request_for_the_end_of_a_run_does_not_wait_for_deferred_outcomes(ends
     asked = run.model_copy(update={"spec": run.spec.model_copy(update=ends)})
     held = executions(quick(execution(run, events[0])))
 
-    assert decide(run, view(run, *events), held, NOON, batching=True).status is None
-    ended = decide(asked, view(asked, *events), held, NOON, batching=True)
+    assert decide(run, view(run, *events), held, NOON, defer_outcomes=True).status is None
+    ended = decide(asked, view(asked, *events), held, NOON, defer_outcomes=True)
     assert ended.status is not None
     assert ended == decide(asked, view(asked, *events), held, NOON)
 

@@ -129,7 +129,7 @@ def test_an_event_that_was_there_before_its_run_needs_a_list(created: str, place
     run = waiting_run()
     old = event("approve", created_at=at(created), place=place)
 
-    decision = decide(run, view(run, old, listed=False, run_since=7), executions(), NOON)
+    decision = decide(run, view(run, old, listed=False, run_first_revision=7), executions(), NOON)
 
     assert decision.before == (ListEvents(),)
 
@@ -138,7 +138,7 @@ def test_an_event_that_came_after_its_run_needs_no_list() -> None:
     run = waiting_run()
     young = event("approve", created_at=at("09:00:01"), place=8)
 
-    decision = decide(run, view(run, young, listed=False, run_since=7), executions(), NOON)
+    decision = decide(run, view(run, young, listed=False, run_first_revision=7), executions(), NOON)
 
     assert [each.event for each in every(Dispatch, decision.before)] == [young]
 

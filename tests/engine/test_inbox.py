@@ -54,7 +54,7 @@ def test_an_event_that_somebody_changed_has_its_place_kept() -> None:
     run = waiting_run()
     approve, touched = event("approve"), event("approve", "touched")
 
-    decision = decide(run, view(run, approve, touched, moved=[touched]), executions(), NOON)
+    decision = decide(run, view(run, approve, touched, changed=[touched]), executions(), NOON)
 
     assert every(KeepPlace, decision.before) == [KeepPlace(touched)]
 
@@ -63,7 +63,7 @@ def test_the_place_of_a_consumed_event_is_not_kept() -> None:
     touched = event("approve")
     run = waiting_run(settled=[settlement(touched)])
 
-    decision = decide(run, view(run, touched, moved=[touched]), executions(), NOON)
+    decision = decide(run, view(run, touched, changed=[touched]), executions(), NOON)
 
     assert every(KeepPlace, decision.before) == []
 

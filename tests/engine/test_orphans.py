@@ -55,7 +55,7 @@ def test_an_event_without_a_run_waits() -> None:
 
 def test_the_place_of_an_event_that_somebody_changed_is_written_down_before_its_run_comes() -> None:
     early, later = event("approve", created_at=NOON), event("reject", created_at=NOON)
-    seen = replace(without_run(early, later), moved=(early,))
+    seen = replace(without_run(early, later), changed=(early,))
 
     decision = decide(None, seen, executions(), at("12:00:01"))
 
@@ -64,7 +64,7 @@ def test_the_place_of_an_event_that_somebody_changed_is_written_down_before_its_
 
 def test_an_event_that_is_rejected_needs_no_place_before() -> None:
     lost = event("approve", created_at=NOON, run_uid="gone")
-    seen = replace(without_run(lost, read=True), moved=(lost,))
+    seen = replace(without_run(lost, read=True), changed=(lost,))
 
     decision = decide(None, seen, executions(), at("12:00:01"))
 

@@ -94,11 +94,13 @@ def test_i2_events_are_committed_in_the_order_of_their_creation_whatever_their_n
     consumed = []
 
     for _ in range(3):
-        decision = decide(run, cache.get_view(key, run_since=8), executions(), NOON)
+        decision = decide(run, cache.get_view(key, run_first_revision=8), executions(), NOON)
         (dispatch,) = every(Dispatch, decision.before)
         assert dispatch.event is not None
         done = brought(execution(run, dispatch.event), WaitForEvent())
-        after = written(run, decide(run, cache.get_view(key, run_since=8), executions(done), NOON))
+        after = written(
+            run, decide(run, cache.get_view(key, run_first_revision=8), executions(done), NOON)
+        )
         cache.on_commit(key, run.metadata.uid, run.status.commits, after.status.commits)
         cache.on_missing(key, dispatch.event.uid)
         run = after

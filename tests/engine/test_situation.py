@@ -115,7 +115,9 @@ def test_an_event_is_trusted_if_listed_or_younger_than_its_run() -> None:
     young = event("b", created_at=at("11:00"), place=9)
 
     listed = Situation(run, view(run, old, young), executions(), NOON)
-    unlisted = Situation(run, view(run, old, young, listed=False, run_since=7), executions(), NOON)
+    unlisted = Situation(
+        run, view(run, old, young, listed=False, run_first_revision=7), executions(), NOON
+    )
     incomplete = Situation(run, view(run, old, young, complete=False), executions(), NOON)
 
     assert [listed.trusts(each) for each in (old, young)] == [True, True]
@@ -127,7 +129,9 @@ def test_an_event_is_not_younger_than_its_run_by_its_stamp_alone() -> None:
     run = waiting_run()
     seen_before = event("approve", created_at=at("11:30"), place=7)
 
-    made = Situation(run, view(run, seen_before, listed=False, run_since=7), executions(), NOON)
+    made = Situation(
+        run, view(run, seen_before, listed=False, run_first_revision=7), executions(), NOON
+    )
 
     assert not made.trusts(seen_before)
 
@@ -136,7 +140,9 @@ def test_a_run_whose_age_is_unknown_trusts_a_list_only() -> None:
     run = with_metadata(waiting_run(), creation_timestamp=None)
     approve = event("approve", place=8)
 
-    made = Situation(run, view(run, approve, listed=False, run_since=7), executions(), NOON)
+    made = Situation(
+        run, view(run, approve, listed=False, run_first_revision=7), executions(), NOON
+    )
 
     assert not made.trusts(approve)
 

@@ -287,9 +287,9 @@ async def test_while_outcomes_are_deferred_the_engine_is_told_so(runtime: Runtim
     await runtime.start()
     asked: list[tuple[datetime, bool]] = []
 
-    def decide(run: WorkflowRun, *what: Any, batching: bool) -> Decision:
-        asked.append((what[-1], batching))
-        if batching:
+    def decide(run: WorkflowRun, *what: Any, defer_outcomes: bool) -> Decision:
+        asked.append((what[-1], defer_outcomes))
+        if defer_outcomes:
             return Decision(urgency=Urgency.BATCHED)
         return Decision(says("waits", run, commits=len(asked)), Urgency.BATCHED)
 
@@ -297,7 +297,7 @@ async def test_while_outcomes_are_deferred_the_engine_is_told_so(runtime: Runtim
     for parts in (0, 1, 2, 4):
         runtime.clock.present = NOON + APART * parts / 4
         await runtime.reconcile()
-    assert [batching for _, batching in asked] == [False, False, True, False]
+    assert [deferred for _, deferred in asked] == [False, False, True, False]
     assert runtime.counted("grctl_commits_total") == 2
 
 
@@ -600,7 +600,7 @@ async def test_what_is_decided_knows_in_which_revision_the_run_was_first_seen(
     asked: list[int | None] = []
 
     def decide(_run: object, events: Events, *_: object, **__: object) -> Decision:
-        asked.append(events.run_since)
+        asked.append(events.run_first_revision)
         return Decision()
 
     runtime.decide = decide

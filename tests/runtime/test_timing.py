@@ -303,11 +303,11 @@ def test_a_server_clock_that_steps_back_an_hour_defers_nothing() -> None:
 
 def test_outcomes_are_batched_until_their_write_is_due() -> None:
     parts, seen = TimingParts(), []
-    seen.append(parts.timing.is_batching(A))
+    seen.append(parts.timing.is_deferring(A))
     parts = deferred()
-    seen.append(parts.timing.is_batching(A))
+    seen.append(parts.timing.is_deferring(A))
     parts.time.advance(WRITE_BATCH_WINDOW_S)
-    seen.append(parts.timing.is_batching(A))
+    seen.append(parts.timing.is_deferring(A))
     assert seen == [False, True, False]
 
 
@@ -336,7 +336,7 @@ async def test_without_batching_no_write_is_deferred() -> None:
     parts.decide(Urgency.BATCHED)
     assert woken == [A]
     assert parts.timing.is_write_due(A)
-    assert not parts.timing.is_batching(A)
+    assert not parts.timing.is_deferring(A)
 
 
 def test_a_status_in_the_background_waits_for_its_turn() -> None:

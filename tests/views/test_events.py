@@ -185,7 +185,7 @@ def test_an_event_that_somebody_changed_keeps_its_place() -> None:
         ("a", 10, "12"),
         ("b", 11, "11"),
     ]
-    assert [each.name for each in cache.get_view(KEY).moved] == ["a"]
+    assert [each.name for each in cache.get_view(KEY).changed] == ["a"]
 
 
 def test_an_event_whose_status_keeps_its_place_is_not_moved() -> None:
@@ -195,7 +195,7 @@ def test_an_event_whose_status_keeps_its_place_is_not_moved() -> None:
     cache.on_answer(item("a", 13, status={"place": 10}))
     cache.on_change("MODIFIED", item("a", 14, status={"place": 10}))
 
-    assert cache.get_view(KEY).moved == ()
+    assert cache.get_view(KEY).changed == ()
     assert [each.place for each in cache.get_view(KEY)] == [10]
 
 
@@ -205,7 +205,7 @@ def test_a_kept_place_counts_for_an_event_that_is_new_to_the_operator() -> None:
     cache.on_list([item("a", 30, status={"place": 10}), item("b", 20)], 40, {}, NOON)
 
     assert [(each.name, each.place) for each in cache.get_view(KEY)] == [("a", 10), ("b", 20)]
-    assert cache.get_view(KEY).moved == ()
+    assert cache.get_view(KEY).changed == ()
 
 
 def test_an_event_moves_to_a_place_that_its_status_shows_later() -> None:
@@ -222,7 +222,7 @@ def test_an_event_that_ends_is_not_among_the_moved() -> None:
 
     cache.on_change("DELETED", item("a", 13))
 
-    assert cache.get_view(KEY).moved == ()
+    assert cache.get_view(KEY).changed == ()
 
 
 def test_an_event_that_appears_behind_a_later_one_is_counted() -> None:

@@ -36,7 +36,7 @@ def decide(
     now: datetime,
     *,
     orphan_timeout: timedelta = ORPHAN_TIMEOUT,
-    batching: bool = False,
+    defer_outcomes: bool = False,
 ) -> Decision:
     """Return what to write and to do about one run. Same input, same Decision.
 
@@ -46,8 +46,8 @@ def decide(
         executions: Its executions, and the workers of its type.
         now: A moment that is not later than the API server's time.
         orphan_timeout: How long an event waits for a run of its id.
-        batching: Whether outcomes that may be batched are left for a later write. Then the commit,
-            which would be thrown away, is not made: only what goes ahead of it is decided.
+        defer_outcomes: Whether outcomes that may be batched are left for a later write. Then the
+            commit, which would be thrown away, is not made: only what goes ahead of it is decided.
     """
     if run is None:
         return decide_without_run(events, executions, now, orphan_timeout)
@@ -55,7 +55,7 @@ def decide(
         return decide_broken(run, executions)
     situation = Situation(run, events, executions, now)
     draft = Draft(situation)
-    _apply_rules(facts_of(situation, batching=batching), situation, draft)
+    _apply_rules(facts_of(situation, defer_outcomes=defer_outcomes), situation, draft)
     return draft.decision() if draft.leaves_outcomes else _decision(situation, draft)
 
 

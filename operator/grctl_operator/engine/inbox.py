@@ -22,8 +22,8 @@ RECONNECT_TIME = timedelta(seconds=5)
 
 def keep_places(situation: Situation, draft: Draft) -> None:
     """Write the place of an event that somebody changed into its status."""
-    moved = (event for event in situation.events.moved if event.uid not in draft.consumed_uids)
-    draft.before += [KeepPlace(event) for event in moved]
+    changed = (event for event in situation.events.changed if event.uid not in draft.consumed_uids)
+    draft.before += [KeepPlace(event) for event in changed]
 
 
 def unconsumed_events(situation: Situation, draft: Draft) -> Iterator[Event]:

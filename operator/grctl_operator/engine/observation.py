@@ -75,9 +75,9 @@ class Events:
     in_doubt: frozenset[str] = frozenset()
     """Uids of the events that are being settled although no run consumed them. The result of that
     write is not known yet. Until it is, no run may consume the event."""
-    moved: tuple[Event, ...] = ()
+    changed: tuple[Event, ...] = ()
     """Events that somebody changed, and whose place is not kept in their status yet."""
-    run_since: int | None = None
+    run_first_revision: int | None = None
     """The revision in which the run was first seen; None if it is not known. An event whose place
     is above it arrived after the run was created."""
 

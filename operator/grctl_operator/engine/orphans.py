@@ -52,7 +52,7 @@ def decide_without_run(
     effects: list[Effect] = [
         Release(held.execution.id, False, "the run is gone") for held in executions.held
     ]
-    effects += [KeepPlace(event) for event in events.moved if event.uid not in events.orphans]
+    effects += [KeepPlace(event) for event in events.changed if event.uid not in events.orphans]
     if any(event.uid not in events.orphans for event in addressed):
         effects.append(ReadRun())
     for event in addressed:

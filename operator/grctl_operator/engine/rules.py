@@ -42,7 +42,7 @@ class Fact(StrEnum):
     HELD = "the finalizer holds it"
     WAITING = "it waits for an event"
     IDLE = "no execution is in flight"
-    BATCHING = "its outcomes may share a later write"
+    DEFERRED = "its outcomes may share a later write"
 
 
 class Adding(NamedTuple):
@@ -81,7 +81,7 @@ CLOSING_RULES = (
     Closing(expire, _needs(Fact.FINISHED)),
     Closing(reject_leftovers, _needs(Fact.FINISHED)),
     Closing(obey_spec, _needs(ACTIVE, HELD)),
-    Closing(leave_outcomes, _needs(ACTIVE, Fact.BATCHING)),
+    Closing(leave_outcomes, _needs(ACTIVE, Fact.DEFERRED)),
     Closing(commit_outcomes, _needs(ACTIVE, HELD)),
     Closing(retry_lost, _needs(ACTIVE, HELD)),
     Closing(reject_unfit, _needs(ACTIVE, HELD, IDLE, WAITING)),
@@ -95,7 +95,7 @@ LAST_RULES = (
 )
 
 
-def facts_of(situation: Situation, *, batching: bool = False) -> frozenset[Fact]:
+def facts_of(situation: Situation, *, defer_outcomes: bool = False) -> frozenset[Fact]:
     """Return which facts are true of the run."""
     run = situation.run
     if is_restored(situation) and not run.deleting:
@@ -107,8 +107,8 @@ def facts_of(situation: Situation, *, batching: bool = False) -> frozenset[Fact]
         found.append(WAITING)
     if not situation.in_flight:
         found.append(IDLE)
-    if batching:
-        found.append(Fact.BATCHING)
+    if defer_outcomes:
+        found.append(Fact.DEFERRED)
     return frozenset(found)
 
 

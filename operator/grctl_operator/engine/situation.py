@@ -50,10 +50,10 @@ class Situation:
         (docs/decisions/0035).
         """
         uid, created = self.run.metadata.uid, self.run.metadata.creation_timestamp
-        listing, since = self.events.listing, self.events.run_since
+        listing, first = self.events.listing, self.events.run_first_revision
         listed = listing is not None and listing.run_uid == uid
         stamped_later = created is not None and event.created > created
-        younger = stamped_later and since is not None and event.place > since
+        younger = stamped_later and first is not None and event.place > first
         certain = event.uid not in self.events.in_doubt
         return certain and self.events_complete and (listed or younger)
 

@@ -48,9 +48,9 @@ class Questions:
         self._decide = decide
         self._now = now
 
-    def decide(self, key: Key, run: WorkflowRun | None, *, batching: bool) -> Decision:
-        """Return what to write and do about a run. `batching`: its outcomes are left for later."""
-        return self._decide(run, *self._known(key, run), self._now(), batching=batching)
+    def decide(self, key: Key, run: WorkflowRun | None, *, defer_outcomes: bool) -> Decision:
+        """Return what to write and do about a run. `defer_outcomes`: see `engine.decide`."""
+        return self._decide(run, *self._known(key, run), self._now(), defer_outcomes=defer_outcomes)
 
     def decide_refused(self, key: Key, run: WorkflowRun) -> Decision:
         """Return what to write of a run whose decided status was refused as too large."""

@@ -83,7 +83,7 @@ class Reconciler:
     def _ask(self, key: Key, run: WorkflowRun | None) -> Decision:
         if run is None:
             self._events.of(key).forget_inbox(key)
-        decided = self._questions.decide(key, run, batching=self._timing.is_batching(key))
+        decided = self._questions.decide(key, run, defer_outcomes=self._timing.is_deferring(key))
         return self._timing.on_decision(key, decided)
 
     async def _write(

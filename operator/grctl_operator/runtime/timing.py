@@ -158,7 +158,7 @@ class Timing:
 
     # When a run is written.
 
-    def is_batching(self, key: Key) -> bool:
+    def is_deferring(self, key: Key) -> bool:
         """Return whether the write of a run's outcomes is deferred, and not due yet."""
         return (
             self._batching is not None

@@ -80,10 +80,10 @@ class EventCache:
         """Count the unsettled events."""
         return sum(len(inbox.events) for inbox in self._inboxes.values())
 
-    def get_view(self, key: Key, run_since: int | None = None) -> Events:
-        """Return the inbox of one workflow id. `run_since`: see `Events`."""
+    def get_view(self, key: Key, run_first_revision: int | None = None) -> Events:
+        """Return the inbox of one workflow id. `run_first_revision`: see `Events`."""
         inbox = self._inboxes.get(key)
-        return inbox.get_view(run_since) if inbox else Events()
+        return inbox.get_view(run_first_revision) if inbox else Events()
 
     def find(self, key: Key, uid: str) -> KnownEvent | None:
         """Return the waiting event of a uid."""

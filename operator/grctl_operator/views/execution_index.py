@@ -26,8 +26,9 @@ class Entry:
     """The instance that reported it, if this operator did not give it to that worker."""
     ahead: bool = False
     """It was handed over behind another execution that its worker had."""
-    since: int = 0
-    """When its worker got it, as the registry numbers moments; 0: its worker does not have it."""
+    arrival: int = 0
+    """The number of its arrival at its worker, as the registry counts arrivals. 0: it did not
+    arrive there yet."""
     refused_behind: bool = False
     """Its worker declined an execution that was handed over behind it: it gets no other one."""
 

@@ -62,7 +62,8 @@ class ExecutionRegistry:
         self._awaited: int | None = None
         self._held = ExecutionIndex()
         self._in_flight = 0
-        self._moment = 0
+        self._arrivals = 0
+        """How often an execution arrived at a worker: it numbers the arrivals."""
 
     def __len__(self) -> int:
         """Count the executions."""
@@ -329,7 +330,9 @@ class ExecutionRegistry:
 
     def _was_alone(self, entry: Entry) -> bool:
         worker = self.roster.find(entry.instance)
-        return worker is not None and not worker.draining and worker.shared_at < entry.since
+        return (
+            worker is not None and not worker.draining and worker.shared_at_arrival < entry.arrival
+        )
 
     def _take_over(self, execution: Execution, worker: WorkerProcess) -> Entry:
         """Note that a worker has an execution."""
@@ -339,7 +342,7 @@ class ExecutionRegistry:
         else:
             self._count(entry, -1)
             entry.held = replace(entry.held, lost=False, crashed=False, worker=worker.name)
-            entry.since = entry.since if entry.instance == worker.instance else 0
+            entry.arrival = entry.arrival if entry.instance == worker.instance else 0
             self._held.move(entry, worker.instance)
         self._count(entry, 1)
         return entry
@@ -383,11 +386,11 @@ class ExecutionRegistry:
             self._on_clear(worker.reserved_for)
 
     def _note_company(self, entry: Entry, worker: WorkerProcess) -> None:
-        """Note since when a worker has an execution, and whether it has another one."""
-        self._moment += 1
-        entry.since = entry.since or self._moment
+        """Note the arrival of an execution at a worker, and whether the worker has another."""
+        self._arrivals += 1
+        entry.arrival = entry.arrival or self._arrivals
         if len(worker.held) > 1:
-            worker.shared_at = self._moment
+            worker.shared_at_arrival = self._arrivals
 
     def _get_worker(self, instance: str) -> WorkerProcess:
         worker = self.roster.find(instance)

@@ -25,7 +25,7 @@ class Inbox:
 
     events: dict[str, KnownEvent]
     budget: PayloadBudget
-    moved: dict[str, None] = field(default_factory=dict)
+    changed: dict[str, None] = field(default_factory=dict)
     """Uids of events that somebody changed, and whose status does not keep their place."""
     floor: int = 0
     """The revision of the last consistent list of this run alone. That list is complete up to it,
@@ -40,8 +40,8 @@ class Inbox:
     leaving: bool = False
     """Whether the run is gone, and the inbox stays only until the watch has passed the floor."""
 
-    def get_view(self, run_since: int | None) -> Events:
-        """Return what the engine is told. `run_since`: see `Events`."""
+    def get_view(self, run_first_revision: int | None) -> Events:
+        """Return what the engine is told. `run_first_revision`: see `Events`."""
         return Events(
             self.events,
             self.complete_for,
@@ -49,8 +49,8 @@ class Inbox:
             orphans=self.orphans,
             looked_at=self.looked_at,
             in_doubt=self.in_doubt,
-            moved=tuple(self.events[uid] for uid in self.moved),
-            run_since=run_since,
+            changed=tuple(self.events[uid] for uid in self.changed),
+            run_first_revision=run_first_revision,
         )
 
     def change(self, event: KnownEvent, *, kept: bool) -> None:
@@ -58,15 +58,15 @@ class Inbox:
         known = self.events[event.uid]
         self.events[event.uid] = event
         if kept:
-            self.moved.pop(event.uid, None)
+            self.changed.pop(event.uid, None)
         else:
-            self.moved[event.uid] = None
+            self.changed[event.uid] = None
         if event.place != known.place:
             self.sort()
 
     def drop(self, uid: str) -> bool:
         """Remove an event. Return whether there was one."""
-        self.moved.pop(uid, None)
+        self.changed.pop(uid, None)
         event = self.events.pop(uid, None)
         if event is not None:
             self.budget.release(event.payload)

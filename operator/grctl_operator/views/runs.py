@@ -51,7 +51,7 @@ class KeptRun:
     phase: str
     workflow_type: str
     commits: int
-    since: int = 0
+    first_revision: int = 0
     """The revision in which this uid was first seen."""
     json: bytes | None = None
     bad_input: str | None = None
@@ -157,7 +157,7 @@ class RunCache:
     def get_first_revision(self, key: Key) -> int | None:
         """Return the revision in which a run was first seen; None if there is no run."""
         known = self._runs.get(key)
-        return known.since if known else None
+        return known.first_revision if known else None
 
     def is_busy(self, key: Key) -> bool:
         """Return whether a handler of a run is due or under way, by the known version."""
@@ -225,11 +225,11 @@ class RunCache:
 
     def _take(self, key: Key, version: KeptRun) -> None:
         known = self._runs.get(key)
-        version.since = version.version
+        version.first_revision = version.version
         if known:
             self._put_aside(key, known)
             if known.uid == version.uid:
-                version.since = known.since
+                version.first_revision = known.first_revision
             else:
                 self._note_gone(known.uid)
         self._runs[key] = version

@@ -61,8 +61,8 @@ class WorkerProcess:
     """How many executions it declined since it last brought an outcome."""
     held: Counter[Key] = field(default_factory=Counter)
     """How many executions it has of each run, without lost ones. Those of one run run in turn."""
-    shared_at: int = 0
-    """When it last had executions of two runs, as the registry numbers moments."""
+    shared_at_arrival: int = 0
+    """The number of the last arrival after which it had executions of two runs."""
     reserved_for: Key | None = None
     """The run that runs alone here, or will when the worker holds nothing else."""
     overdue: bool = False

@@ -134,13 +134,13 @@ async def test_a_kept_place_is_in_the_status_and_stays_there(parts: WriterParts)
     sent = await parts.cluster.send("order-1", "approve")
     parts.cache.on_change("ADDED", sent)
     parts.cache.on_change("MODIFIED", await parts.label(sent))
-    (moved,) = parts.cache.get_view(parts.key)
-    assert parts.cache.get_view(parts.key).moved == (moved,)
-    await parts.writer.keep_place(parts.key, moved)
+    (changed,) = parts.cache.get_view(parts.key)
+    assert parts.cache.get_view(parts.key).changed == (changed,)
+    await parts.writer.keep_place(parts.key, changed)
     await parts.woken()
     (kept,) = parts.cache.get_view(parts.key)
-    assert not parts.cache.get_view(parts.key).moved
-    assert kept.place == moved.place
+    assert not parts.cache.get_view(parts.key).changed
+    assert kept.place == changed.place
     await parts.settle(sent)
     (event,) = await parts.events()
     assert event["status"]["place"] == int(sent["metadata"]["resourceVersion"])
