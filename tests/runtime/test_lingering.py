@@ -7,7 +7,7 @@ import pytest
 
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime import lingering
-from grctl_operator.runtime.lingering import MAX_WORK_PER_SUSPECT, Lingering
+from grctl_operator.runtime.lingering import MAX_WORK_PER_SLOW_NAMESPACE, Lingering
 from grctl_operator.runtime.work_queue import WorkQueue
 
 TURNS = 3
@@ -68,7 +68,7 @@ async def test_a_namespace_whose_writes_hang_holds_up_nobody_else(parts: Lingeri
         parts.queue.add(key)
     await parts.until(lambda: len(parts.done) == len(well))
     assert parts.done == well
-    assert len(parts.hanging) <= MAX_WORK_PER_SUSPECT
+    assert len(parts.hanging) <= MAX_WORK_PER_SLOW_NAMESPACE
 
 
 async def test_a_namespace_goes_on_when_its_writes_do_and_the_turns_are_as_many_as_before(

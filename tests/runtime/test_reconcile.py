@@ -94,7 +94,7 @@ class Runtime:
         self.unsure, self.announcer = acting.unsure, acting.announcer
         self.loop, self._watches = acting.reconcile_loop, acting.watches
         self._reconciler = acting.reconciler
-        self.queue.release(cluster.namespace)  # as if its lists were complete
+        self.queue.unblock_namespace(cluster.namespace)  # as if its lists were complete
 
     def begin(self) -> None:
         """Watch runs, reconcile what is queued, and write core Events."""

@@ -147,46 +147,46 @@ async def test_a_key_that_is_swept_while_it_is_reconciled_is_reconciled_again() 
     assert await drained(queue) == [A]
 
 
-async def test_keys_of_a_held_namespace_are_kept_until_it_is_released() -> None:
-    queue, held, other = WorkQueue(), Key("bad", "run-1"), Key("good", "run-2")
-    queue.hold("bad")
+async def test_keys_of_a_blocked_namespace_are_kept_until_it_is_unblocked() -> None:
+    queue, blocked, other = WorkQueue(), Key("bad", "run-1"), Key("good", "run-2")
+    queue.block_namespace("bad")
     queue.sweep([Key("bad", "run-3")])
-    for key in (held, other, held):
+    for key in (blocked, other, blocked):
         queue.add(key)
     assert await queue.take() == other
     taking = asyncio.create_task(queue.take())
     await asyncio.sleep(0)
-    queue.add(held)
+    queue.add(blocked)
     await asyncio.sleep(0)
     assert not taking.done()
-    queue.release("bad")
+    queue.unblock_namespace("bad")
     taken = {await taking, await queue.take()}
-    assert taken == {held, Key("bad", "run-3")}
+    assert taken == {blocked, Key("bad", "run-3")}
     assert len(queue) == 0
 
 
-async def test_a_namespace_that_two_hold_is_released_by_both() -> None:
+async def test_a_namespace_that_two_block_has_to_be_unblocked_by_both() -> None:
     queue, key = WorkQueue(), Key("bad", "run-1")
-    queue.hold("bad")
-    queue.hold("bad")
+    queue.block_namespace("bad")
+    queue.block_namespace("bad")
     queue.add(key)
-    queue.release("bad")
+    queue.unblock_namespace("bad")
     taking = asyncio.create_task(queue.take())
     await asyncio.sleep(0)
     assert not taking.done()
-    queue.release("bad")
+    queue.unblock_namespace("bad")
     assert await taking == key
 
 
-async def test_a_key_that_is_busy_while_its_namespace_is_held_is_not_lost() -> None:
+async def test_a_key_that_is_busy_while_its_namespace_is_blocked_is_not_lost() -> None:
     queue, key = WorkQueue(), Key("bad", "run-1")
     queue.add(key)
     assert await queue.take() == key
-    queue.hold("bad")
+    queue.block_namespace("bad")
     queue.add(key)
     queue.done(key)
     taking = asyncio.create_task(queue.take())
     await asyncio.sleep(0)
     assert not taking.done()
-    queue.release("bad")
+    queue.unblock_namespace("bad")
     assert await taking == key

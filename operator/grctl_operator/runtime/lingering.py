@@ -5,9 +5,10 @@ have a thousand of them.
 
 1. Work that lasts longer than LINGERS_AFTER_S lingers: its turn is given to other work, and it goes
    on beside that. Work that waits before it tries again lingers at once.
-2. In a namespace where work lingers, or did a minute ago, at most MAX_WORK_PER_SUSPECT pieces of
-   work are under way: no more of it gets a turn until one of them ends. So a namespace where all
-   writes hang or fail holds up itself, and others for no longer than LINGERS_AFTER_S.
+2. A namespace is slow while work lingers there, and for STAYS_SLOW_S after. In a slow namespace at
+   most MAX_WORK_PER_SLOW_NAMESPACE pieces of work are under way: while there are so many, the
+   namespace is blocked and gets no turn. So a namespace where all writes hang or fail holds up
+   itself, and others for no longer than LINGERS_AFTER_S.
 """
 
 import asyncio
@@ -17,22 +18,22 @@ from typing import Protocol
 
 LINGERS_AFTER_S = 0.5
 """A hundred times as long as a reconcile with a write takes."""
-MAX_WORK_PER_SUSPECT = 4
-SUSPECTED_S = 60.0
+MAX_WORK_PER_SLOW_NAMESPACE = 4
+STAYS_SLOW_S = 60.0
 
 
 class Gate(Protocol):
     """Gives out the turns."""
 
-    def hold(self, namespace: str) -> None:
-        """Keep turns from a namespace until it is released."""
+    def block_namespace(self, namespace: str) -> None:
+        """Keep turns from a namespace until it is unblocked."""
 
-    def release(self, namespace: str) -> None:
-        """Release a namespace: its lines get turns again."""
+    def unblock_namespace(self, namespace: str) -> None:
+        """Serve a namespace again."""
 
 
 class Lingering:
-    """Knows which work lingers, and holds namespaces for it.
+    """Knows which work lingers, and blocks namespaces for it.
 
     Args:
         gate: Gives out the turns.
@@ -50,9 +51,9 @@ class Lingering:
         """The namespace of all work that is under way."""
         self._under_way: Counter[str] = Counter()
         self._lingering: Counter[str] = Counter()
-        self._suspects: dict[str, asyncio.TimerHandle | None] = {}
-        """Namespaces where work lingers, or did. The timer forgets one where none lingers now."""
-        self._held: set[str] = set()
+        self._slow: dict[str, asyncio.TimerHandle | None] = {}
+        """Slow namespaces. The timer forgets one where no work lingers now."""
+        self._blocked: set[str] = set()
 
     def begin(self, work: Hashable, namespace: str) -> None:
         """Note that work has a turn."""
@@ -96,35 +97,35 @@ class Lingering:
         del self._begun_s[work]
         namespace = self._namespaces[work]
         self._count(self._lingering, namespace, 1)
-        self._suspect(namespace, None)
+        self._note_slow(namespace, None)
         self._judge(namespace)
         self._on_turn_left()
 
     def _judge(self, namespace: str) -> None:
-        """Hold or release a namespace, by how much of its work is under way."""
-        if not self._suspects and not self._held:
+        """Block or unblock a namespace, by how much of its work is under way."""
+        if not self._slow and not self._blocked:
             return
-        full = namespace in self._suspects and self._under_way[namespace] >= MAX_WORK_PER_SUSPECT
-        if full and namespace not in self._held:
-            self._held.add(namespace)
-            self._gate.hold(namespace)
-        elif not full and namespace in self._held:
-            self._held.remove(namespace)
-            self._gate.release(namespace)
+        full = namespace in self._slow and self._under_way[namespace] >= MAX_WORK_PER_SLOW_NAMESPACE
+        if full and namespace not in self._blocked:
+            self._blocked.add(namespace)
+            self._gate.block_namespace(namespace)
+        elif not full and namespace in self._blocked:
+            self._blocked.remove(namespace)
+            self._gate.unblock_namespace(namespace)
 
-    def _suspect(self, namespace: str, timer: asyncio.TimerHandle | None) -> None:
-        known = self._suspects.get(namespace)
+    def _note_slow(self, namespace: str, timer: asyncio.TimerHandle | None) -> None:
+        known = self._slow.get(namespace)
         if known is not None:
             known.cancel()
-        self._suspects[namespace] = timer
+        self._slow[namespace] = timer
 
     def _forget_later(self, namespace: str) -> None:
         if not self._lingering[namespace]:
             loop = asyncio.get_running_loop()
-            self._suspect(namespace, loop.call_later(SUSPECTED_S, self._forget, namespace))
+            self._note_slow(namespace, loop.call_later(STAYS_SLOW_S, self._forget, namespace))
 
     def _forget(self, namespace: str) -> None:
-        del self._suspects[namespace]
+        del self._slow[namespace]
         self._judge(namespace)
 
     @staticmethod

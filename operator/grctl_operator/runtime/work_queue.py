@@ -6,7 +6,7 @@
 4. While the queue is paused, keys are kept and none is handed out.
 5. A sweep queues all keys, most of which need nothing. It does not hold up keys that something
    happened to: it has the turns that these leave, and one in MAX_TURNS_PER_SWEPT_KEY.
-6. Keys of a namespace that is held are kept and not handed out until the namespace is released.
+6. Keys of a blocked namespace are kept, and not handed out until the namespace is unblocked.
 
 It knows no time: `timing` adds a key when its moment has come.
 
@@ -34,10 +34,10 @@ class WorkQueue:
         self._busy: set[Key] = set()
         self._swept: OrderedDict[Key, None] = OrderedDict()
         """Keys to be reconciled when there is time, in order."""
-        self._holds: Counter[str] = Counter()
-        """How often each namespace is held."""
+        self._blocks: Counter[str] = Counter()
+        """How often each namespace is blocked."""
         self._aside: dict[str, dict[Key, None]] = {}
-        """Keys whose turn came while their namespace was held, in order."""
+        """Keys whose turn came while their namespace was blocked, in order."""
         self._turns = 0
         self._takers: deque[asyncio.Future[None]] = deque()
         self._paused = False
@@ -81,15 +81,15 @@ class WorkQueue:
                 self._swept[key] = None
                 self._wake_taker()
 
-    def hold(self, namespace: str) -> None:
-        """Hold back the keys of a namespace. Held twice, it has to be released twice."""
-        self._holds[namespace] += 1
+    def block_namespace(self, namespace: str) -> None:
+        """Hand out no key of a namespace. Blocked twice, it has to be unblocked twice."""
+        self._blocks[namespace] += 1
 
-    def release(self, namespace: str) -> None:
-        """Release the keys of a namespace, unless it is still held by another caller."""
-        self._holds[namespace] -= 1
-        if self._holds[namespace] <= 0:
-            del self._holds[namespace]
+    def unblock_namespace(self, namespace: str) -> None:
+        """Hand out the keys of a namespace again, unless another caller still blocks it."""
+        self._blocks[namespace] -= 1
+        if self._blocks[namespace] <= 0:
+            del self._blocks[namespace]
             for key in self._aside.pop(namespace, {}):
                 self._queue(key)
 
@@ -130,7 +130,7 @@ class WorkQueue:
     def _next(self) -> Key | None:
         while len(self):
             key = self._pop()
-            if not self._holds or key.namespace not in self._holds:
+            if not self._blocks or key.namespace not in self._blocks:
                 return key
             self._dirty.add(key)
             self._aside.setdefault(key.namespace, {})[key] = None

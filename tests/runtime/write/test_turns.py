@@ -110,7 +110,7 @@ async def test_writes_that_hang_in_one_namespace_leave_the_turns_to_the_others(
     for number in range(3):
         async with asyncio.timeout(60), writers.turns.taken(OTHER):
             writers.began.append(f"good {number}")
-    assert writers.began.count("bad") == lingering.MAX_WORK_PER_SUSPECT
+    assert writers.began.count("bad") == lingering.MAX_WORK_PER_SLOW_NAMESPACE
     for _ in range(20):
         await writers.one_ends()
     assert writers.began.count("bad") == 20

@@ -31,7 +31,7 @@ class Scope:
         self._queue = intake.queue
         self._on_known = on_known
         if namespace is not None:
-            self._queue.hold(namespace)
+            self._queue.block_namespace(namespace)
 
     @property
     def trouble(self) -> str | None:
@@ -53,5 +53,5 @@ class Scope:
         await self.events.listed.wait()
         self.known.set()
         if self.namespace is not None:
-            self._queue.release(self.namespace)
+            self._queue.unblock_namespace(self.namespace)
         self._on_known(self.namespace)

@@ -21,7 +21,7 @@ Lines = OrderedDict[Key, deque[Waiting]]
 
 
 class Turns:
-    """The relation: a write waits only while no turn is free, or while its namespace is held.
+    """The relation: a write waits only while no turn is free, or while its namespace is blocked.
 
     Args:
         limit: How many writes have a turn at a time.
@@ -31,7 +31,7 @@ class Turns:
         self._free = limit
         self._namespaces: OrderedDict[str, Lines] = OrderedDict()
         """The writes that wait, by namespace and run. The next in turn comes first."""
-        self._held: set[str] = set()
+        self._blocked: set[str] = set()
         self._lingering = Lingering(self, self._pass_on)
 
     @asynccontextmanager
@@ -50,17 +50,17 @@ class Turns:
             if not self._lingering.end(work):
                 self._pass_on()
 
-    def hold(self, namespace: str) -> None:
-        """Keep turns from a namespace until it is released."""
-        self._held.add(namespace)
+    def block_namespace(self, namespace: str) -> None:
+        """Keep turns from a namespace until it is unblocked."""
+        self._blocked.add(namespace)
 
-    def release(self, namespace: str) -> None:
-        """Release a namespace: its lines get turns again."""
-        self._held.discard(namespace)
+    def unblock_namespace(self, namespace: str) -> None:
+        """Serve the lines of a namespace again."""
+        self._blocked.discard(namespace)
         self._serve()
 
     async def _take(self, key: Key) -> None:
-        if self._free and key.namespace not in self._held:
+        if self._free and key.namespace not in self._blocked:
             self._free -= 1
             return
         turn: Waiting = asyncio.get_running_loop().create_future()
@@ -86,7 +86,7 @@ class Turns:
     def _next(self) -> Waiting | None:
         """Take the next write in turn out of the lines."""
         for namespace in self._namespaces:
-            if namespace not in self._held:
+            if namespace not in self._blocked:
                 return self._first_of(namespace)
         return None
 
