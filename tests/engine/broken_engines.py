@@ -366,7 +366,7 @@ def a_finished_run_forgets_its_inbox(patch: pytest.MonkeyPatch) -> Callable[...,
     def forget(situation: Situation, draft: Draft) -> bool:
         return situation.run.status.phase.finished
 
-    return _with_rule(patch, ending.reject_leftovers, forget)
+    return _with_rule(patch, ending.reject_waiting_events, forget)
 
 
 @broken("workers come and go")

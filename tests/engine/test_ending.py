@@ -50,7 +50,7 @@ def test_a_finished_run_rejects_waiting_events_in_order_and_says_what_to_do() ->
     )
 
 
-def test_rejecting_leftovers_is_a_commit_that_leaves_the_run_as_it_ended() -> None:
+def test_rejecting_waiting_events_is_a_commit_that_leaves_the_run_as_it_ended() -> None:
     run = finished_run(RunPhase.FAILED)
 
     decision = decide(run, view(run, event("approve")), executions(), NOON)
@@ -62,7 +62,7 @@ def test_rejecting_leftovers_is_a_commit_that_leaves_the_run_as_it_ended() -> No
     assert every(Settle, decision.before) == []
 
 
-def test_a_leftover_that_was_sent_to_an_earlier_run_is_rejected_as_run_gone() -> None:
+def test_a_waiting_event_that_was_sent_to_an_earlier_run_is_rejected_as_run_gone() -> None:
     run = finished_run()
     old = event("approve", run_uid="yesterdays-run")
 
@@ -71,17 +71,17 @@ def test_a_leftover_that_was_sent_to_an_earlier_run_is_rejected_as_run_gone() ->
     assert [each.reason for each in status.settled] == ["RunGone"]
 
 
-def test_leftovers_are_rejected_in_batches_of_what_the_outbox_holds() -> None:
+def test_events_of_a_finished_run_are_rejected_in_batches_of_what_the_outbox_holds() -> None:
     run = finished_run()
-    leftovers = many("approve", OUTBOX_LIMIT + 6)
+    waiting = many("approve", OUTBOX_LIMIT + 6)
 
-    first = written(run, decide(run, view(run, *leftovers), executions(), NOON))
-    unsettled = decide(first, view(first, *leftovers), executions(), NOON)
-    rest = leftovers[OUTBOX_LIMIT:]
+    first = written(run, decide(run, view(run, *waiting), executions(), NOON))
+    unsettled = decide(first, view(first, *waiting), executions(), NOON)
+    rest = waiting[OUTBOX_LIMIT:]
     second = written(first, decide(first, view(first, *rest), executions(), NOON))
 
     assert [each.name for each in first.status.settled] == [
-        each.name for each in leftovers[:OUTBOX_LIMIT]
+        each.name for each in waiting[:OUTBOX_LIMIT]
     ]
     assert unsettled.status is None or unsettled.status.commits == first.status.commits
     assert len(every(Settle, unsettled.before)) == OUTBOX_LIMIT
@@ -97,7 +97,7 @@ def test_a_finished_run_rejects_nothing_by_a_view_that_may_hide_a_commit() -> No
     assert decision.status is None or decision.status.settled == ()
 
 
-def test_a_finished_run_without_leftovers_is_left_alone() -> None:
+def test_a_finished_run_without_waiting_events_is_left_alone() -> None:
     run = finished_run()
     shown = written(run, decide(run, view(run), executions(), NOON))
 
@@ -177,11 +177,11 @@ def test_an_event_that_comes_while_a_run_is_emptied_is_rejected_too() -> None:
 
 
 def test_a_deleted_run_with_a_full_outbox_rejects_the_rest_later() -> None:
-    leftovers = many("approve", OUTBOX_LIMIT + 1)
+    waiting = many("approve", OUTBOX_LIMIT + 1)
     run = deleted(waiting_run())
-    run = written(run, decide(run, view(run, *leftovers), executions(), NOON))
+    run = written(run, decide(run, view(run, *waiting), executions(), NOON))
 
-    decision = decide(run, view(run, *leftovers), executions(), NOON)
+    decision = decide(run, view(run, *waiting), executions(), NOON)
 
     assert every(LetGo, decision.before) == []
     assert decision.status is None or decision.status.commits == run.status.commits

@@ -91,7 +91,7 @@ class Runtime:
             namespaces=(cluster.namespace,),
         )
         self.queue, self.timing = deciding.queue, deciding.timing
-        self.unsure, self.announcer = acting.unsure, acting.announcer
+        self.rereader, self.announcer = acting.rereader, acting.announcer
         self.loop, self._watches = acting.reconcile_loop, acting.watches
         self._reconciler = acting.reconciler
         self.queue.unblock_namespace(cluster.namespace)  # as if its lists were complete
@@ -343,7 +343,7 @@ async def test_a_run_that_changed_meanwhile_is_read_before_the_next_decision(
     runtime.decides(lambda run, now: Decision(says("waits", run), Urgency.NOW))
     with pytest.raises(ConflictError):
         await runtime.reconcile()
-    runtime.unsure.add([runtime.key])
+    runtime.rereader.add([runtime.key])
     await runtime.reconcile()
     assert runtime.seen[1] == touched["metadata"]["resourceVersion"]
     assert await runtime.message() == "waits"
@@ -392,7 +392,7 @@ async def test_the_effects_of_a_commit_without_an_answer_are_performed_once_it_i
     await runtime.loop.attempt(runtime.key)
     assert runtime.counted("grctl_commits_total") == 0
     for _ in range(2):
-        runtime.unsure.add([runtime.key])
+        runtime.rereader.add([runtime.key])
         await runtime.reconcile()
     assert runtime.counted("grctl_commits_total") == 1
     assert [each.notice.reason for each in _told(runtime)] == ["Rejected"]

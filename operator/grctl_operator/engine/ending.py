@@ -34,7 +34,7 @@ def empty_deleted(situation: Situation, draft: Draft) -> bool:
     return True
 
 
-def reject_leftovers(situation: Situation, draft: Draft) -> bool:
+def reject_waiting_events(situation: Situation, draft: Draft) -> bool:
     """Reject the events that wait for a run that has finished."""
     name, phase = situation.run.metadata.name, situation.run.status.phase
     text = f'The run "{name}" had finished ({phase}). Start it anew, then send the event again.'
@@ -43,13 +43,13 @@ def reject_leftovers(situation: Situation, draft: Draft) -> bool:
 
 
 def _reject_all(situation: Situation, draft: Draft, reason: EventReason, text: str) -> bool:
-    leftovers = list(unconsumed_events(situation, draft))
-    if not leftovers:
+    waiting = list(unconsumed_events(situation, draft))
+    if not waiting:
         return False
-    if not all(situation.trusts(event) for event in leftovers):
+    if not all(situation.trusts(event) for event in waiting):
         draft.read_events()
         return True
-    batch = leftovers[: max(situation.outbox_room, 0)]
+    batch = waiting[: max(situation.outbox_room, 0)]
     for event in batch:
         draft.consume(event, EventPhase.REJECTED, *_verdict(situation, event, reason, text))
     if batch:

@@ -18,7 +18,7 @@ from grctl_operator.engine.commit import commit_outcomes, release_void
 from grctl_operator.engine.desired import is_over_time, obey_spec
 from grctl_operator.engine.dispatch import await_timeout_step, dispatch_due, retry_lost
 from grctl_operator.engine.draft import Draft
-from grctl_operator.engine.ending import empty_deleted, reject_leftovers
+from grctl_operator.engine.ending import empty_deleted, reject_waiting_events
 from grctl_operator.engine.identity import hold, is_restored, stop_restored
 from grctl_operator.engine.inbox import keep_places, reject_unfit
 from grctl_operator.engine.misfit import fail_misfit_input
@@ -79,7 +79,7 @@ CLOSING_RULES = (
     Closing(stop_restored, _needs(Fact.RESTORED)),
     Closing(empty_deleted, _needs(Fact.DELETED)),
     Closing(expire, _needs(Fact.FINISHED)),
-    Closing(reject_leftovers, _needs(Fact.FINISHED)),
+    Closing(reject_waiting_events, _needs(Fact.FINISHED)),
     Closing(obey_spec, _needs(ACTIVE, HELD)),
     Closing(leave_outcomes, _needs(ACTIVE, Fact.DEFERRED)),
     Closing(commit_outcomes, _needs(ACTIVE, HELD)),

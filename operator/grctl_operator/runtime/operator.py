@@ -296,7 +296,7 @@ class Operator:
             self._begin_to_reconcile()
         self._parts.keep(self.acting.announcer.run, "announce")
         self._parts.keep(self.acting.trimmer.run, "trim events")
-        self._parts.keep(self.acting.leftovers.run, "remove leftovers")
+        self._parts.keep(self.acting.orphan_remover.run, "remove orphans")
         self._parts.keep(self.deciding.refresher.run, "refresh views")
         self.decides.set()
 
@@ -321,7 +321,7 @@ class Operator:
             key for key in keys if self.events.of(key).get_view(key) or self.runs.is_busy(key)
         ]
         if read_first:
-            self.acting.unsure.add(waiting)
+            self.acting.rereader.add(waiting)
         for key in waiting:
             self.deciding.queue.add(key)
         self.deciding.queue.sweep(keys)

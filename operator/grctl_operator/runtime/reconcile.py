@@ -24,8 +24,8 @@ from grctl_operator.runtime.timing import Timing, Why
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.dispatcher import Dispatcher
 from grctl_operator.runtime.write.effects import Effects
+from grctl_operator.runtime.write.run_rereader import RunRereader
 from grctl_operator.runtime.write.run_writer import RunWriter
-from grctl_operator.runtime.write.unsure_runs import UnsureRuns
 from grctl_operator.views.event_caches import EventCaches
 from grctl_operator.views.reading import UnreadableError
 from grctl_operator.views.runs import RunCache
@@ -40,7 +40,7 @@ class Reconciler:
         events: EventCaches,
         queue: WorkQueue,
         *,
-        unsure: UnsureRuns,
+        rereader: RunRereader,
         questions: Questions,
         timing: Timing,
         writer: RunWriter,
@@ -50,7 +50,7 @@ class Reconciler:
         self._runs = runs
         self._events = events
         self._queue = queue
-        self._unsure = unsure
+        self._rereader = rereader
         self._questions = questions
         self._timing = timing
         self._writer = writer
@@ -63,7 +63,7 @@ class Reconciler:
         Raises:
             ApiError, UnreachableError: something could not be done: read the run and decide again.
         """
-        await self._unsure.read(key)
+        await self._rereader.read(key)
         try:
             run, seen = self._runs.get(key), self._runs.get_version(key)
         except UnreadableError as error:
@@ -92,5 +92,5 @@ class Reconciler:
         decided, written = await self._writer.write(key, run, status, decided)
         self._timing.on_write(key, written.status.commits - run.status.commits)
         await self._effects.perform(key, written, decided.after)
-        self._unsure.on_follow_up(key)
+        self._rereader.on_follow_up(key)
         self._timing.add(key, why=Why.WRITTEN, when=decided.look_again_at)

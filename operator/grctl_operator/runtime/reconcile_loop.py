@@ -21,7 +21,7 @@ from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.people.notices import Notice
 from grctl_operator.runtime.timing import Timing, Why
 from grctl_operator.runtime.work_queue import WorkQueue
-from grctl_operator.runtime.write.unsure_runs import UnsureRuns
+from grctl_operator.runtime.write.run_rereader import RunRereader
 from grctl_operator.views.runs import RunCache
 
 Reconcile = Callable[[Key], Awaitable[None]]
@@ -44,7 +44,7 @@ class ReconcileLoop:
         queue: WorkQueue,
         *,
         timing: Timing,
-        unsure: UnsureRuns,
+        rereader: RunRereader,
         announcer: Announcer,
         metrics: Metrics,
         on_turn_left: Callable[[], None],
@@ -53,7 +53,7 @@ class ReconcileLoop:
         self._runs = runs
         self._queue = queue
         self._timing = timing
-        self._unsure = unsure
+        self._rereader = rereader
         self._announcer = announcer
         self._metrics = metrics
         self._lingering = Lingering(queue, on_turn_left)
@@ -99,7 +99,7 @@ class ReconcileLoop:
             self._try_later(key)
 
     def _try_later(self, key: Key) -> None:
-        self._unsure.add([key])
+        self._rereader.add([key])
         self._timing.add(key, why=Why.FAILED)
 
     def _report_fault(self, key: Key, error: Exception) -> None:

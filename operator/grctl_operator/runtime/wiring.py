@@ -30,12 +30,12 @@ from grctl_operator.runtime.workers.dispatcher import Dispatcher
 from grctl_operator.runtime.workers.worker_auth import WorkerAuth
 from grctl_operator.runtime.write.effects import Effects
 from grctl_operator.runtime.write.event_writer import EventWriter
-from grctl_operator.runtime.write.leftovers import Leftovers
+from grctl_operator.runtime.write.orphan_remover import OrphanRemover
 from grctl_operator.runtime.write.purger import Purger
 from grctl_operator.runtime.write.refresher import Refresher
+from grctl_operator.runtime.write.run_rereader import RunRereader
 from grctl_operator.runtime.write.run_writer import RunWriter
 from grctl_operator.runtime.write.trimmer import Trimmer
-from grctl_operator.runtime.write.unsure_runs import UnsureRuns
 from grctl_operator.views.clock import ServerClock
 from grctl_operator.views.event_caches import EventCaches
 from grctl_operator.views.executions import ExecutionRegistry
@@ -123,14 +123,14 @@ class ActingParts:
         passed_over = PassedOver(self.announcer.announce)
         self.trimmer = Trimmer(api, runs, metrics)
         self.purger = Purger(api, queue)
-        self.leftovers = Leftovers(api, metrics, namespaces, clock.now)
+        self.orphan_remover = OrphanRemover(api, metrics, namespaces, clock.now)
         self.event_writer = EventWriter(
             api,
             events,
             queue,
             journal,
             on_settled=partial(timing.add, why=Why.SETTLED),
-            on_runless=self.leftovers.note,
+            on_runless=self.orphan_remover.note,
         )
         intake = Intake(
             api=api,
@@ -157,15 +157,15 @@ class ActingParts:
             announcer=self.announcer,
             passed_over=passed_over,
         )
-        self.unsure = UnsureRuns(api, runs, deciding.registry, effects=effects, journal=journal)
+        self.rereader = RunRereader(api, runs, deciding.registry, effects=effects, journal=journal)
         run_writer = RunWriter(
-            api, runs, events, unsure=self.unsure, questions=deciding.questions, metrics=metrics
+            api, runs, events, rereader=self.rereader, questions=deciding.questions, metrics=metrics
         )
         self.reconciler = Reconciler(
             runs,
             events,
             queue,
-            unsure=self.unsure,
+            rereader=self.rereader,
             questions=deciding.questions,
             timing=timing,
             writer=run_writer,
@@ -177,7 +177,7 @@ class ActingParts:
             runs,
             queue,
             timing=timing,
-            unsure=self.unsure,
+            rereader=self.rereader,
             announcer=self.announcer,
             metrics=metrics,
             on_turn_left=on_turn_left,

@@ -14,7 +14,7 @@ from grctl_operator.engine import Decision
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.questions import Questions
-from grctl_operator.runtime.write.unsure_runs import UnsureRuns
+from grctl_operator.runtime.write.run_rereader import RunRereader
 from grctl_operator.views.event_caches import EventCaches
 from grctl_operator.views.reading import read_run
 from grctl_operator.views.runs import RunCache
@@ -31,14 +31,14 @@ class RunWriter:
         runs: RunCache,
         events: EventCaches,
         *,
-        unsure: UnsureRuns,
+        rereader: RunRereader,
         questions: Questions,
         metrics: Metrics,
     ) -> None:
         self._api = api
         self._runs = runs
         self._events = events
-        self._unsure = unsure
+        self._rereader = rereader
         self._questions = questions
         self._metrics = metrics
 
@@ -66,7 +66,7 @@ class RunWriter:
         Raises:
             ApiError: there is no smaller status, or it is too large too.
         """
-        self._unsure.on_follow_up(key)
+        self._rereader.on_follow_up(key)
         decided = self._questions.decide_refused(key, run)
         if decided.status is None:
             raise refusal
@@ -77,7 +77,7 @@ class RunWriter:
     ) -> WorkflowRun:
         body, commits = _body(run, status), run.status.commits
         if status.commits != commits:
-            self._unsure.on_send(key, run, status, decided)
+            self._rereader.on_send(key, run, status, decided)
         answer = await self._api.replace(RUNS.path(key.namespace, key.name, "status"), body)
         written = _as_written(run, status, body, answer)
         self._runs.on_answer(answer, written)
@@ -85,7 +85,7 @@ class RunWriter:
             self._metrics.views.inc()
         else:
             self._events.of(key).on_commit(key, run.metadata.uid, commits, status.commits)
-            self._unsure.on_commit(key, run, status)
+            self._rereader.on_commit(key, run, status)
         return written
 
 

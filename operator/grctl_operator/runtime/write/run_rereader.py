@@ -1,4 +1,4 @@
-"""UnsureRuns: the runs that must be read before anything is decided about them.
+"""RunRereader: reads again the runs of which the cache may be wrong, before they are decided.
 
 1. After a refused write or a lost answer the cache may differ from the API server, so the run is
    read. It is also read if another operator wrote it until now.
@@ -30,7 +30,7 @@ class _SentCommit:
     decided: Decision
 
 
-class UnsureRuns:
+class RunRereader:
     """Reads runs afresh, and follows up commits whose answer was lost."""
 
     def __init__(
@@ -47,21 +47,21 @@ class UnsureRuns:
         self._executions = executions
         self._effects = effects
         self._journal = journal
-        self._unsure: set[Key] = set()
+        self._to_read: set[Key] = set()
         self._sent: dict[Key, _SentCommit] = {}
         """Commits that may have been stored or not, or whose effects are not performed yet."""
 
     def add(self, keys: Iterable[Key]) -> None:
         """Read these runs before anything is decided about them."""
-        self._unsure.update(keys)
+        self._to_read.update(keys)
 
     async def read(self, key: Key) -> None:
-        """Read a run if it is unsure.
+        """Read a run if it is to be read.
 
         Raises:
-            ApiError, UnreachableError: it stays unsure.
+            ApiError, UnreachableError: it is still to be read.
         """
-        if key not in self._unsure:
+        if key not in self._to_read:
             return
         uid = self._runs.get_uid(key)
         try:
@@ -73,7 +73,7 @@ class UnsureRuns:
         else:
             self._runs.on_answer(item)
             await self._follow_up(key, item)
-        self._unsure.discard(key)
+        self._to_read.discard(key)
 
     def on_send(self, key: Key, run: WorkflowRun, status: RunStatus, decided: Decision) -> None:
         """Note that a commit is about to be sent."""

@@ -1,4 +1,4 @@
-"""Leftovers: removes events that were rejected without a run, after a while.
+"""OrphanRemover: removes events that were rejected without a run, after a while.
 
 1. Such an event belongs to no run (`RunGone`): neither `spec.keepEvents` nor the deletion of a run
    removes it. It stays for ORPHANS_KEPT, so that its sender can see what became of it.
@@ -24,7 +24,7 @@ ORPHANS_KEPT = timedelta(days=1)
 FIRST_LOOK_S = 2.0
 """After the takeover, which has more urgent requests to make."""
 LOOK_EVERY_S = 600.0
-LEFTOVERS_PAGE_SIZE = 100
+ORPHANS_PAGE_SIZE = 100
 """Events in a page of a list, each of 512 KiB at most."""
 REJECTED_SELECTOR = f"status.phase={EventPhase.REJECTED.value}"
 
@@ -33,7 +33,7 @@ Json = dict[str, Any]
 logger = logging.getLogger(__name__)
 
 
-class Leftovers:
+class OrphanRemover:
     """Removes the events that `note` tells of, and those that were left before.
 
     Args:
@@ -98,11 +98,9 @@ class Leftovers:
         """Remove old events. Return when the oldest one that stays was settled."""
         stay, refused = [], set[str]()
         params = {"fieldSelector": REJECTED_SELECTOR}
-        async for page in list_pages(
-            self._api, EVENTS.path(scope), params, size=LEFTOVERS_PAGE_SIZE
-        ):
+        async for page in list_pages(self._api, EVENTS.path(scope), params, size=ORPHANS_PAGE_SIZE):
             for item in page.get("items") or ():
-                if not _is_left_over(item):
+                if not _is_orphan(item):
                     continue
                 namespace = item["metadata"]["namespace"]
                 due = _settled_at(item) + ORPHANS_KEPT <= self._now()
@@ -128,7 +126,7 @@ class Leftovers:
         return True
 
 
-def _is_left_over(item: Json) -> bool:
+def _is_orphan(item: Json) -> bool:
     status = item.get("status") or {}
     return status.get("phase") == EventPhase.REJECTED and not status.get("runUid")
 

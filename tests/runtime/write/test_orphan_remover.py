@@ -10,8 +10,8 @@ import pytest
 
 from grctl.kube import EVENTS, ApiError, UnreachableError
 from grctl_operator.runtime.people.metrics import Metrics
-from grctl_operator.runtime.write import leftovers as module
-from grctl_operator.runtime.write.leftovers import ORPHANS_KEPT, Leftovers
+from grctl_operator.runtime.write import orphan_remover as module
+from grctl_operator.runtime.write.orphan_remover import ORPHANS_KEPT, OrphanRemover
 from tests.runtime.conftest import PATIENCE, Cluster, Json
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -20,17 +20,17 @@ OLD = NOON - ORPHANS_KEPT
 ALIKE = {"status": {"phase": "Rejected", "settledAt": "2026-11-22T12:00:00Z"}}
 
 
-class LeftoversParts:
+class OrphanRemoverParts:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.metrics = Metrics()
         self.time = NOON
         namespaces = (cluster.namespace,)
-        self.leftovers = Leftovers(cluster.api, self.metrics, namespaces, lambda: self.time)
+        self.remover = OrphanRemover(cluster.api, self.metrics, namespaces, lambda: self.time)
 
     @asynccontextmanager
     async def looking(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.leftovers.run())
+        task = asyncio.create_task(self.remover.run())
         yield
         task.cancel()
 
@@ -51,14 +51,14 @@ class LeftoversParts:
 
 
 @pytest.fixture
-def parts(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> LeftoversParts:
+def parts(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> OrphanRemoverParts:
     monkeypatch.setattr(module, "FIRST_LOOK_S", 0.0)
     monkeypatch.setattr(module, "LOOK_EVERY_S", 0.01)
-    return LeftoversParts(cluster)
+    return OrphanRemoverParts(cluster)
 
 
 async def test_an_event_rejected_without_a_run_is_removed_after_a_day_and_no_other_is(
-    parts: LeftoversParts,
+    parts: OrphanRemoverParts,
 ) -> None:
     old = await parts.event(OLD)
     stay = [
@@ -73,7 +73,9 @@ async def test_an_event_rejected_without_a_run_is_removed_after_a_day_and_no_oth
     assert old["metadata"]["name"] not in await parts.names()
 
 
-async def test_an_event_that_stays_is_removed_when_its_time_has_come(parts: LeftoversParts) -> None:
+async def test_an_event_that_stays_is_removed_when_its_time_has_come(
+    parts: OrphanRemoverParts,
+) -> None:
     for minutes in range(3):
         await parts.event(OLD + timedelta(minutes=minutes + 1))
     async with parts.looking():
@@ -83,7 +85,7 @@ async def test_an_event_that_stays_is_removed_when_its_time_has_come(parts: Left
 
 
 async def test_a_look_that_fails_is_made_again(
-    parts: LeftoversParts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    parts: OrphanRemoverParts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     get, failures = parts.cluster.api.get, [UnreachableError("no answer")]
 
@@ -99,28 +101,28 @@ async def test_a_look_that_fails_is_made_again(
     assert "rejected events not removed" in caplog.messages
 
 
-async def test_a_namespace_without_leftovers_is_not_listed_again(
-    parts: LeftoversParts, monkeypatch: pytest.MonkeyPatch
+async def test_a_namespace_without_orphans_is_not_listed_again(
+    parts: OrphanRemoverParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = asyncio.Event()
-    remove = parts.leftovers._remove_old
+    remove = parts.remover._remove_old
 
     async def look(scope: str | None) -> datetime | None:
         left = await remove(scope)
         looked.set()
         return left
 
-    monkeypatch.setattr(parts.leftovers, "_remove_old", look)
+    monkeypatch.setattr(parts.remover, "_remove_old", look)
     async with parts.looking():
         await asyncio.wait_for(looked.wait(), PATIENCE)
         await asyncio.sleep(0)
-        assert parts.leftovers._due == {}
-        parts.leftovers.note(parts.cluster.namespace)
-        assert list(parts.leftovers._due) == [parts.cluster.namespace]
+        assert parts.remover._due == {}
+        parts.remover.note(parts.cluster.namespace)
+        assert list(parts.remover._due) == [parts.cluster.namespace]
 
 
 async def test_a_namespace_where_nothing_may_be_removed_keeps_no_other_from_it(
-    parts: LeftoversParts, monkeypatch: pytest.MonkeyPatch
+    parts: OrphanRemoverParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Clusterwide: the events of both are in one list."""
     delete, tries = parts.cluster.api.delete, []
@@ -140,6 +142,6 @@ async def test_a_namespace_where_nothing_may_be_removed_keeps_no_other_from_it(
         yield {"items": [kept, elsewhere, *(await parts.cluster.events())]}
 
     monkeypatch.setattr(module, "list_pages", both)
-    await parts.leftovers._remove_old(None)
+    await parts.remover._remove_old(None)
     assert len([path for path in tries if parts.cluster.namespace in path]) == 1
     assert any("/namespaces/elsewhere/" in path for path in tries)
