@@ -25,6 +25,7 @@ from grctl.kube import Api, ApiError, Connection, UnreachableError
 from grctl.kube.api import UNLIMITED_POOL_SIZE, Fence
 from grctl.serving.probes import Probes
 from grctl_operator.engine import decide
+from grctl_operator.runtime.decider import checked
 from grctl_operator.runtime.leader.candidate import make_candidate
 from grctl_operator.runtime.leader.leadership import Leadership, seconds_since_boot
 from grctl_operator.runtime.leader.lease import LeaseTiming
@@ -35,7 +36,6 @@ from grctl_operator.runtime.settings import Settings
 from grctl_operator.runtime.wiring import ActingParts, DecidingParts
 from grctl_operator.runtime.workers.certificate import Certificate
 from grctl_operator.runtime.workers.worker_auth import NoAuth, TokenAuth, WorkerAuth
-from grctl_operator.runtime.write.guard import guarded
 from grctl_operator.views.clock import ServerClock
 from grctl_operator.views.event_caches import EventCaches
 from grctl_operator.views.runs import RunCache
@@ -125,7 +125,7 @@ class Operator:
             clock=self.clock,
             metrics=self.metrics,
             auth=self._worker_auth(unfenced),
-            decide=guarded(partial(decide, orphan_timeout=settings.orphan_timeout), self.metrics),
+            decide=checked(partial(decide, orphan_timeout=settings.orphan_timeout), self.metrics),
             timers=asyncio.get_running_loop(),
             namespaces=settings.namespaces,
         )

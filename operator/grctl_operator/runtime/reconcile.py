@@ -3,7 +3,7 @@
 A reconcile is given a key and nothing else. The present state comes from the caches, the state that
 should be from the engine:
 
-    asked      what the caches know of the run, its events and its executions (`questions`)
+    asked      what the caches know of the run, its events and its executions (`decider`)
     decided    what to write and do (the engine), and whether that is due (`timing`)
     written    the status, over the version that was decided upon (`write/run_writer`)
     done       effects: `before` the write, and `after` it was stored (`write/effects`)
@@ -19,7 +19,7 @@ A reconcile that fails raises. `reconcile_loop` calls it, and handles failures.
 from grctl.models import RunStatus, WorkflowRun
 from grctl_operator.engine import Decision
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.questions import Questions
+from grctl_operator.runtime.decider import Decider
 from grctl_operator.runtime.timing import Timing, Why
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.dispatcher import Dispatcher
@@ -41,7 +41,7 @@ class Reconciler:
         queue: WorkQueue,
         *,
         rereader: RunRereader,
-        questions: Questions,
+        decider: Decider,
         timing: Timing,
         writer: RunWriter,
         effects: Effects,
@@ -51,7 +51,7 @@ class Reconciler:
         self._events = events
         self._queue = queue
         self._rereader = rereader
-        self._questions = questions
+        self._decider = decider
         self._timing = timing
         self._writer = writer
         self._effects = effects
@@ -83,7 +83,7 @@ class Reconciler:
     def _ask(self, key: Key, run: WorkflowRun | None) -> Decision:
         if run is None:
             self._events.of(key).forget_inbox(key)
-        decided = self._questions.decide(key, run, defer_outcomes=self._timing.is_deferring(key))
+        decided = self._decider.decide(key, run, defer_outcomes=self._timing.is_deferring(key))
         return self._timing.on_decision(key, decided)
 
     async def _write(

@@ -14,10 +14,10 @@ from functools import partial
 from grctl.kube import Api
 from grctl_operator.engine.dispatch import RETURN_TIME
 from grctl_operator.runtime.batching import Batching
+from grctl_operator.runtime.decider import Decide, Decider
 from grctl_operator.runtime.people.announcer import Announcer
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
-from grctl_operator.runtime.questions import Decide, Questions
 from grctl_operator.runtime.reconcile import Reconciler
 from grctl_operator.runtime.reconcile_loop import ReconcileLoop
 from grctl_operator.runtime.timing import Timers, Timing, Why
@@ -43,7 +43,7 @@ from grctl_operator.views.runs import RunCache
 
 
 class DecidingParts:
-    """The parts that decide: queue, timing, questions to the engine, and the workers' dispatcher.
+    """The parts that decide: queue, timing, the decider, and the workers' dispatcher.
 
     Args:
         clock: The API server's time, which must be known.
@@ -68,7 +68,7 @@ class DecidingParts:
         self.queue = WorkQueue()
         self.journal = Journal(metrics, clock.now)
         self.registry = ExecutionRegistry(clock.now, time.monotonic, self.queue.add)
-        self.questions = Questions(runs, events, self.registry, decide=decide, now=clock.now)
+        self.decider = Decider(runs, events, self.registry, decide=decide, now=clock.now)
         self.refresher = Refresher(
             self.queue, lambda group: runs.find_unfinished(*group), time.monotonic
         )
@@ -76,7 +76,7 @@ class DecidingParts:
             self.queue,
             clock.now,
             refresher=self.refresher,
-            urgency_of_outcomes=self.questions.urgency_of_outcomes,
+            urgency_of_outcomes=self.decider.urgency_of_outcomes,
             batching=Batching(),
             timers=timers,
         )
@@ -159,14 +159,14 @@ class ActingParts:
         )
         self.rereader = RunRereader(api, runs, deciding.registry, effects=effects, journal=journal)
         run_writer = RunWriter(
-            api, runs, events, rereader=self.rereader, questions=deciding.questions, metrics=metrics
+            api, runs, events, rereader=self.rereader, decider=deciding.decider, metrics=metrics
         )
         self.reconciler = Reconciler(
             runs,
             events,
             queue,
             rereader=self.rereader,
-            questions=deciding.questions,
+            decider=deciding.decider,
             timing=timing,
             writer=run_writer,
             effects=effects,

@@ -12,8 +12,8 @@ from grctl.kube import RUNS, Api, ApiError
 from grctl.models import API_VERSION, RunStatus, WorkflowRun
 from grctl_operator.engine import Decision
 from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.decider import Decider
 from grctl_operator.runtime.people.metrics import Metrics
-from grctl_operator.runtime.questions import Questions
 from grctl_operator.runtime.write.run_rereader import RunRereader
 from grctl_operator.views.event_caches import EventCaches
 from grctl_operator.views.reading import read_run
@@ -32,14 +32,14 @@ class RunWriter:
         events: EventCaches,
         *,
         rereader: RunRereader,
-        questions: Questions,
+        decider: Decider,
         metrics: Metrics,
     ) -> None:
         self._api = api
         self._runs = runs
         self._events = events
         self._rereader = rereader
-        self._questions = questions
+        self._decider = decider
         self._metrics = metrics
 
     async def write(
@@ -67,7 +67,7 @@ class RunWriter:
             ApiError: there is no smaller status, or it is too large too.
         """
         self._rereader.on_follow_up(key)
-        decided = self._questions.decide_refused(key, run)
+        decided = self._decider.decide_refused(key, run)
         if decided.status is None:
             raise refusal
         return decided, await self._write(key, run, decided.status, decided)

@@ -1,10 +1,14 @@
-"""Questions: asks the engine about a run, with the present content of the caches.
+"""Decider: asks the engine for a decision about a run, with the present content of the caches.
 
-Nothing is remembered here, and nothing is decided.
+1. A decision that breaks an invariant is not carried out (see `checked`). The reconcile fails, as
+   with any other defect: the error is logged and announced on the run, and the run is tried again
+   later.
+2. Nothing is remembered here.
 """
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from grctl.models import WorkflowRun
 from grctl_operator.engine import (
@@ -15,7 +19,9 @@ from grctl_operator.engine import (
     decide_refused,
     urgency_of_outcomes,
 )
+from grctl_operator.engine.invariants import InvariantError, check_decision
 from grctl_operator.engine.observation import Key
+from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.views.event_caches import EventCaches
 from grctl_operator.views.executions import ExecutionRegistry
 from grctl_operator.views.reading import UnreadableError
@@ -25,7 +31,7 @@ Decide = Callable[..., Decision]
 """As `engine.decide`."""
 
 
-class Questions:
+class Decider:
     """Asks the engine about runs.
 
     Args:
@@ -68,3 +74,29 @@ class Questions:
         workflow_type = run.spec.workflow.type if run else ""
         events = self._events.of(key).get_view(key, self._runs.get_first_revision(key))
         return events, self._executions.get_view(key, workflow_type)
+
+
+def checked(decide: Decide, metrics: Metrics) -> Decide:
+    """Return the engine with a check of each decision. Violations are counted, then raised."""
+
+    def decide_and_check(
+        run: WorkflowRun | None,
+        events: Events,
+        executions: Executions,
+        now: datetime,
+        **options: Any,
+    ) -> Decision:
+        decision = decide(run, events, executions, now, **options)
+        if run is not None:
+            _check(run, decision, events, now)
+        return decision
+
+    def _check(run: WorkflowRun, decision: Decision, events: Events, now: datetime) -> None:
+        try:
+            check_decision(run, decision, events, now)
+        except InvariantError as error:
+            for each in error.violations:
+                metrics.invariant_violations.labels(each.invariant).inc()
+            raise
+
+    return decide_and_check

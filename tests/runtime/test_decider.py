@@ -6,8 +6,8 @@ import pytest
 
 from grctl_operator.engine import Decision, LetGo, decide
 from grctl_operator.engine.invariants import InvariantError
+from grctl_operator.runtime.decider import checked
 from grctl_operator.runtime.people.metrics import Metrics
-from grctl_operator.runtime.write.guard import guarded
 from tests.engine.builders import NOON, event, executions, view, waiting_run
 
 APPROVE = event("approve")
@@ -22,18 +22,18 @@ def lets_go(*_: Any) -> Decision:
 def test_a_right_decision_passes_as_it_is() -> None:
     arguments = (WAITS, view(WAITS, APPROVE), executions(), NOON)
 
-    assert guarded(decide, Metrics())(*arguments) == decide(*arguments)
+    assert checked(decide, Metrics())(*arguments) == decide(*arguments)
 
 
 def test_a_decision_that_breaks_an_invariant_is_counted_and_raised() -> None:
     metrics = Metrics()
 
     with pytest.raises(InvariantError, match=r"I1 \(no loss\)"):
-        guarded(lets_go, metrics)(WAITS, view(WAITS, APPROVE), executions(), NOON)
+        checked(lets_go, metrics)(WAITS, view(WAITS, APPROVE), executions(), NOON)
 
     assert metrics.value("grctl_invariant_violations_total", invariant="I1") == 1
     assert metrics.value("grctl_invariant_violations_total", invariant="I2") == 0
 
 
 def test_a_decision_about_events_without_a_run_is_not_checked() -> None:
-    assert guarded(lets_go, Metrics())(None, view(WAITS), executions(), NOON) == lets_go()
+    assert checked(lets_go, Metrics())(None, view(WAITS), executions(), NOON) == lets_go()
