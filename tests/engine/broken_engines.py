@@ -26,11 +26,13 @@ from grctl_operator.engine import (
     decide,
     desired,
     dispatch,
+    due,
     ending,
     inbox,
     names,
     orphans,
     retention,
+    retry,
     versions,
     wait,
 )
@@ -253,7 +255,7 @@ def an_event_from_after_the_deadline_ends_the_wait(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
     patch.setattr(inbox, "eligible_events", inbox.unconsumed_events)
-    for module in (inbox, dispatch):
+    for module in (inbox, due):
         patch.setattr(
             module, "next_event", lambda *asked: next(inbox.unconsumed_events(*asked), None)
         )
@@ -374,7 +376,7 @@ def a_lost_execution_is_not_tried_again(patch: pytest.MonkeyPatch) -> Callable[.
     def ignore(situation: Situation, draft: Draft) -> bool:
         return any(held.lost for held in situation.executions.held)
 
-    return _with_rule(patch, dispatch.retry_lost, ignore)
+    return _with_rule(patch, retry.retry_lost, ignore)
 
 
 @broken("runs are made anew")
@@ -503,8 +505,8 @@ def a_cancelled_run_goes_on_waiting(patch: pytest.MonkeyPatch) -> Callable[..., 
     right = desired.obey_spec
 
     def patient(situation: Situation, draft: Draft) -> bool:
-        due = dispatch.due_handler(situation, draft)
-        return (due is not None or bool(situation.run.spec.terminate)) and right(situation, draft)
+        waits = due.due_handler(situation, draft) is None
+        return (not waits or bool(situation.run.spec.terminate)) and right(situation, draft)
 
     return _with_rule(patch, right, patient)
 
@@ -529,7 +531,7 @@ def a_run_times_out_in_its_last_second(patch: pytest.MonkeyPatch) -> Callable[..
 def a_back_off_waits_for_a_clock_that_stepped_back(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
-    patch.setattr(dispatch, "over_at", lambda since, length, now: since + length)
+    patch.setattr(retry, "over_at", lambda since, length, now: since + length)
     return decide
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from grctl.client import SentEvent, WorkflowHandle
 from grctl.models import EventPhase, EventReason, RunPhase
-from grctl_operator.engine.dispatch import BACKOFF_LIMIT
+from grctl_operator.engine.retry import BACKOFF_LIMIT
 from grctl_operator.runtime.workers.absent_workers import CLOSED_GRACE_S
 from tests.history.executions import read_executions
 from tests.lab.api_proxy import ApiProxy

@@ -15,8 +15,9 @@ from grctl.models.run import InboxEntry, Step
 from grctl_operator.engine import message
 from grctl_operator.engine.chain import chain_of
 from grctl_operator.engine.decision import Announce
-from grctl_operator.engine.dispatch import Due, due_handler, return_deadline
+from grctl_operator.engine.dispatch import return_deadline
 from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.due import Due, due_handler
 from grctl_operator.engine.identity import is_restored
 from grctl_operator.engine.names import are_noted, note_names
 from grctl_operator.engine.observation import Blockage, Event, Held, whole_second

@@ -1,14 +1,13 @@
-"""The identity of a run: to which object its status belongs, and the finalizer that holds it.
+"""The identity of a run: whether its status belongs to this object, and can be read.
 
 I1 (no loss), I4 (one commit). A status that was made for another object (a backup, a copy) is not
-acted upon. The finalizer is there before the first commit, so a deleted run cannot be taken for one
-that was not created yet.
+acted upon, and neither is one of which a part is missing. Both are left to a person.
 """
 
 from grctl.models.reasons import RunReason
 from grctl.models.run import WorkflowRun
 from grctl.models.salvage import unreadable_message
-from grctl_operator.engine.decision import Announce, Decision, Hold, Release
+from grctl_operator.engine.decision import Announce, Decision, Release
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.observation import Executions
 from grctl_operator.engine.situation import Situation
@@ -55,9 +54,3 @@ def decide_broken(run: WorkflowRun, executions: Executions) -> Decision:
 def is_restored(situation: Situation) -> bool:
     """Return whether the status was made for another object."""
     return situation.run.status.for_uid not in {None, situation.run.metadata.uid}
-
-
-def hold(situation: Situation, draft: Draft) -> None:
-    """Add the finalizer if it is missing: commits and the end of a finished run wait for it."""
-    if not situation.run.held:
-        draft.before.append(Hold())

@@ -11,16 +11,11 @@ from grctl.models.phases import HandlerKind
 from grctl.models.reasons import RunReason
 from grctl.models.run import Step
 from grctl_operator.engine.chain import SLOWED, is_slowed
-from grctl_operator.engine.dispatch import (
-    Due,
-    back_off_end,
-    backoff_limit,
-    has_taker,
-    missing_timeout_step,
-    missing_worker,
-)
+from grctl_operator.engine.dispatch import has_taker, missing_timeout_step, missing_worker
 from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.due import Due
 from grctl_operator.engine.observation import Blockage
+from grctl_operator.engine.retry import back_off_end, backoff_limit
 from grctl_operator.engine.situation import Situation
 
 WAITS = "Waits for an event"

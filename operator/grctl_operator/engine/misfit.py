@@ -8,8 +8,8 @@ from grctl.json.raw_json import Uncarriable
 from grctl.models.phases import HandlerKind, RunPhase
 from grctl.models.reasons import RunReason
 from grctl.models.run import HistoryEntry, RunError
-from grctl_operator.engine.dispatch import due_handler
 from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.due import due_handler
 from grctl_operator.engine.situation import Situation
 
 

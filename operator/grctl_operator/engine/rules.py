@@ -16,14 +16,16 @@ from typing import NamedTuple
 from grctl_operator.engine.ahead import dispatch_ahead, leave_outcomes
 from grctl_operator.engine.commit import commit_outcomes, release_void
 from grctl_operator.engine.desired import is_over_time, obey_spec
-from grctl_operator.engine.dispatch import await_timeout_step, dispatch_due, retry_lost
+from grctl_operator.engine.dispatch import await_timeout_step, dispatch_due
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.ending import empty_deleted, reject_waiting_events
-from grctl_operator.engine.identity import hold, is_restored, stop_restored
+from grctl_operator.engine.finalizer import hold
+from grctl_operator.engine.identity import is_restored, stop_restored
 from grctl_operator.engine.inbox import keep_places, reject_unfit
 from grctl_operator.engine.misfit import fail_misfit_input
 from grctl_operator.engine.outbox import settle_consumed
 from grctl_operator.engine.retention import expire, is_expired, trim
+from grctl_operator.engine.retry import retry_lost
 from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.wait import end_wait
 

@@ -16,8 +16,8 @@ from grctl_operator.engine import (
     Release,
     decide,
 )
-from grctl_operator.engine.dispatch import BACKOFF_LIMIT
 from grctl_operator.engine.observation import Blockage
+from grctl_operator.engine.retry import BACKOFF_LIMIT
 from grctl_operator.engine.urgency import Urgency
 from tests.engine.builders import (
     NOON,
