@@ -119,7 +119,7 @@ def find_violations(
 
 
 def _find_in_write(change: Change) -> list[Violation]:
-    checks = CHECKS_OF_COMMITS if change.is_commit else CHECKS_OF_VIEWS
+    checks = CHECKS_OF_COMMITS if change.is_commit else CHECKS_OF_DISPLAY
     found = []
     for invariant, check in checks:
         text = check(change)
@@ -292,7 +292,7 @@ def _run_times_out_late(change: Change) -> str | None:
 
 
 Check = Callable[[Change], str | None]
-CHECKS_OF_VIEWS: tuple[tuple[str, Check], ...] = (
+CHECKS_OF_DISPLAY: tuple[tuple[str, Check], ...] = (
     ("I4", _changes_nothing_that_counts),
     ("phases", _phase_may_follow),
 )
@@ -366,7 +366,14 @@ CHECKS_OF_EFFECTS: dict[type, tuple[str, Callable[[Any, Change], str | None]]] =
 
 CHECKED_INVARIANTS = tuple(
     sorted(
-        {name for name, _ in (*CHECKS_OF_VIEWS, *CHECKS_OF_COMMITS, *CHECKS_OF_EFFECTS.values())}
+        {
+            name
+            for name, _ in (
+                *CHECKS_OF_DISPLAY,
+                *CHECKS_OF_COMMITS,
+                *CHECKS_OF_EFFECTS.values(),
+            )
+        }
     )
 )
 """The names of all invariants that are checked."""

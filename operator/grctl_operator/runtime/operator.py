@@ -297,7 +297,7 @@ class Operator:
         self._parts.keep(self.acting.announcer.run, "announce")
         self._parts.keep(self.acting.trimmer.run, "trim events")
         self._parts.keep(self.acting.orphan_remover.run, "remove orphans")
-        self._parts.keep(self.deciding.refresher.run, "refresh views")
+        self._parts.keep(self.deciding.refresher.run, "refresh statuses")
         self.decides.set()
 
     def _begin_to_reconcile(self) -> None:

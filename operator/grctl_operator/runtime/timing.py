@@ -7,10 +7,11 @@ makes moments of both. No other file of the runtime decides when a run is looked
    the earliest counts.
 2. Coalescing: a run that nobody waits for is looked at together with the next thing that happens
    to it, or after COALESCE_S.
-3. Views: a status that is only for people is written once what it says has lasted for SHOWN_AFTER,
-   counted from the first decision that differed. A view that a commit overtakes costs no write.
-4. Batching: outcomes of a run that was written a moment ago are deferred (see `batching`). With
-   `batching=None` no write is deferred.
+3. For people: a status that differs only in its readable part is written once that part has been
+   true for SHOWN_AFTER (250 ms, `engine/urgency.py`). A commit that comes first writes that part
+   too, so it costs no write of its own.
+4. Batching: outcomes of a run that was written a moment ago are deferred, for WRITE_BATCH_WINDOW_S
+   at most (20 ms, see `batching`). With `batching=None` no write is deferred.
 5. Back-off: a run whose reconcile fails is looked at again later each time, until one succeeds.
 6. Durations are measured by the event loop's monotonic clock. The engine's moments are the API
    server's: when that clock jumps, every run that has a timer is looked at (`wake_all`).

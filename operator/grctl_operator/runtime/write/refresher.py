@@ -25,7 +25,7 @@ CATALOGUE_GATHER_S = 5.0
 
 
 class Refresher:
-    """The line of runs whose view of the catalogues is old.
+    """The line of runs whose status shows old catalogues.
 
     Args:
         queue: Gets a run whose turn it is.
@@ -43,7 +43,7 @@ class Refresher:
         self._runs_of = runs_of
         self._monotonic = monotonic
         self._line: dict[Key, float] = {}
-        """Since when each run shows an old view; in order."""
+        """Since when the status of each run shows old catalogues; in order."""
         self._granted: set[Key] = set()
         self._changed: dict[Group, asyncio.TimerHandle] = {}
         self._news = asyncio.Event()
