@@ -76,7 +76,7 @@ def _next_events(situation: Situation, draft: Draft, last: Held) -> Iterator[Eve
     for event in eligible_events(situation, draft):
         if event.uid in handed_over:
             continue
-        if is_for_another_run(situation, event) or event.misfit or not situation.trusts(event):
+        if is_for_another_run(situation, event) or event.uncarriable or not situation.trusts(event):
             return
         able = situation.executions.find_connected(HandlerKind.EVENT, event.event_name)
         if last.worker not in {worker.name for worker in able}:

@@ -116,8 +116,8 @@ def _may_commit(situation: Situation, draft: Draft, execution: Execution) -> boo
     return event in eligible_events(situation, draft)
 
 
-def _add_outcome(situation: Situation, draft: Draft, outcome: Outcome, before: int) -> None:
-    """Add an outcome to the commit, after `before` other outcomes."""
+def _add_outcome(situation: Situation, draft: Draft, outcome: Outcome, earlier_count: int) -> None:
+    """Add an outcome to the commit, after `earlier_count` other outcomes."""
     event = situation.events.find(outcome.execution.event_uid)
     draft.change(started_at=draft.status.started_at or situation.second)
     match outcome.result:
@@ -127,7 +127,7 @@ def _add_outcome(situation: Situation, draft: Draft, outcome: Outcome, before: i
             _fail(draft, result, event)
         case Refused() as result:
             _refuse(draft, result, event)
-    draft.record(_entry(situation, outcome, before))
+    draft.record(_entry(situation, outcome, earlier_count))
 
 
 def _succeed_if_it_fits(
@@ -226,10 +226,10 @@ def _refuse(draft: Draft, result: Refused, event: Event | None) -> None:
     draft.change(phase=RunPhase.WAIT_EVENT, step=None)
 
 
-def _entry(situation: Situation, outcome: Outcome, before: int) -> HistoryEntry:
+def _entry(situation: Situation, outcome: Outcome, earlier_count: int) -> HistoryEntry:
     execution = outcome.execution
     return HistoryEntry(
-        commit=situation.run.status.commits + before + 1,
+        commit=situation.run.status.commits + earlier_count + 1,
         at=situation.second,
         handler=execution.handler_name,
         kind=execution.handler_kind.value,

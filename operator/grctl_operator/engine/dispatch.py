@@ -65,7 +65,7 @@ def dispatch_due(situation: Situation, draft: Draft) -> None:
 
 def _may_consume(situation: Situation, draft: Draft, event: Event) -> bool:
     """Return whether an event may go to a handler now; if in doubt, ask for a list."""
-    if is_for_another_run(situation, event) or event.misfit:
+    if is_for_another_run(situation, event) or event.uncarriable:
         return False
     if not situation.trusts(event):
         draft.read_events()

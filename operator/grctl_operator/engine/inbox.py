@@ -87,8 +87,8 @@ def _unfit(situation: Situation, draft: Draft, event: Event) -> tuple[str, str] 
             f'This event was sent to an earlier run of "{situation.run.metadata.name}", which is'
             " gone. Send it again to the present one."
         )
-    if event.misfit:
-        return EventReason.BAD_PAYLOAD, f"Its payload {event.misfit}. The run goes on waiting."
+    if event.uncarriable:
+        return EventReason.BAD_PAYLOAD, f"Its payload {event.uncarriable}. The run goes on waiting."
     if is_unknown(situation, draft, event):
         return EventReason.UNKNOWN_EVENT, _unknown_message(situation, event)
     return None

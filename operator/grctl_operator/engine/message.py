@@ -108,7 +108,7 @@ def blockage(situation: Situation, worker: str | None) -> Blockage | None:
 
 
 def _blockage_clause(situation: Situation, blocked: Blockage) -> str:
-    since = f"since {blocked.since:%H:%M:%SZ} ({blocked.place})"
+    since = f"since {blocked.since:%H:%M:%SZ} ({blocked.position})"
     if is_own_blockage(situation, blocked):
         return f", and has blocked that worker's event loop {since}: nothing else runs there"
     by = f" by {blocked.handler}" if blocked.handler else ""

@@ -42,7 +42,7 @@ class Event:
     run_uid: str | None = None
 
     @property
-    def misfit(self) -> str | None:
+    def uncarriable(self) -> str | None:
         """Why its payload cannot be given to a handler; None if it can."""
         return self.payload.why if isinstance(self.payload, Uncarriable) else None
 
@@ -121,7 +121,7 @@ class Blockage:
     """A handler that blocks its worker's event loop."""
 
     since: datetime
-    place: str
+    position: str
     """The position in the user's code."""
     execution: str | None = None
     """The execution of that handler; None if the worker does not know it."""

@@ -97,7 +97,7 @@ def _blockage_text(situation: Situation, lost: Held) -> str:
     if found is None:
         return ""
     by = f" by {found.handler}" if found.handler else ""
-    return f" Its event loop was blocked{by} since {found.since:%H:%M:%SZ} ({found.place})."
+    return f" Its event loop was blocked{by} since {found.since:%H:%M:%SZ} ({found.position})."
 
 
 def _give_up(draft: Draft, due: Due, lost: Held, crashes: int) -> None:

@@ -22,11 +22,11 @@ from grctl_operator.engine.ending import empty_deleted, reject_waiting_events
 from grctl_operator.engine.finalizer import hold
 from grctl_operator.engine.identity import is_restored, stop_restored
 from grctl_operator.engine.inbox import keep_places, reject_unfit
-from grctl_operator.engine.misfit import fail_misfit_input
 from grctl_operator.engine.outbox import settle_consumed
 from grctl_operator.engine.retention import expire, is_expired, trim
 from grctl_operator.engine.retry import retry_lost
 from grctl_operator.engine.situation import Situation
+from grctl_operator.engine.uncarriable import fail_uncarriable_input
 from grctl_operator.engine.wait import end_wait
 
 
@@ -87,7 +87,7 @@ CLOSING_RULES = (
     Closing(commit_outcomes, _needs(ACTIVE, HELD)),
     Closing(retry_lost, _needs(ACTIVE, HELD)),
     Closing(reject_unfit, _needs(ACTIVE, HELD, IDLE, WAITING)),
-    Closing(fail_misfit_input, _needs(ACTIVE, HELD, IDLE)),
+    Closing(fail_uncarriable_input, _needs(ACTIVE, HELD, IDLE)),
     Closing(end_wait, _needs(ACTIVE, HELD, IDLE, WAITING)),
 )
 

@@ -179,12 +179,12 @@ class EventCache:
             self._inbox(key).floor = revision
         self._note_listing(key, run, at)
 
-    def on_commit(self, key: Key, uid: str, before: int, after: int) -> None:
+    def on_commit(self, key: Key, uid: str, commits_before: int, commits_after: int) -> None:
         """Note that a write of ours moved the run's `commits`: what it consumed is known here."""
         inbox = self._inbox(key)
         inbox.leaving = False
-        if before == 0 or inbox.complete_for == (uid, before):
-            inbox.complete_for = (uid, after)
+        if commits_before == 0 or inbox.complete_for == (uid, commits_before):
+            inbox.complete_for = (uid, commits_after)
 
     def note_orphans(self, key: Key, uids: Iterable[str], at: datetime) -> None:
         """Note the events for which a read found no run, and when it was asked for."""

@@ -46,7 +46,7 @@ class ReportingParts(Parts):
     def shown(self) -> str | None:
         """Return where the worker's loop is blocked, if it is."""
         worker = self.registry.roster.find("i1")
-        return worker.blocked.place if worker and worker.blocked else None
+        return worker.blocked.position if worker and worker.blocked else None
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ async def test_a_blocked_loop_is_shown_on_its_runs_and_extends_the_grace(
         assert await parts.woken() == KEY
         (presence,) = parts.registry.get_view(KEY, "Order").workers
     assert presence.blocked is not None
-    assert (presence.blocked.place, presence.blocked.execution) == (PLACE, execution.id)
+    assert (presence.blocked.position, presence.blocked.execution) == (PLACE, execution.id)
     assert presence.blocked.handler == "start of order-1"
     assert parts.waited_longer == ["i1"]
 

@@ -112,7 +112,7 @@ class BlockedLoops:
             execution = None
         return Blockage(
             since=whole_second(began),
-            place=report.place,
+            position=report.place,
             execution=execution.id if execution else None,
             handler=f"{execution.handler_name} of {execution.workflow_id}" if execution else None,
         )

@@ -35,14 +35,14 @@ MAX_REMEMBERED_PURGES = 10_000
 Json = dict[str, Any]
 
 
-class Version(NamedTuple):
+class RunVersion(NamedTuple):
     """A run as it was when it asked: a later one may have settled more."""
 
     uid: str
     version: str
 
 
-Wanted = dict[Key, tuple[Version, tuple[EventPhase, ...]]]
+Wanted = dict[Key, tuple[RunVersion, tuple[EventPhase, ...]]]
 
 
 class Purger:
@@ -53,7 +53,7 @@ class Purger:
         self._queue = queue
         self._wanted: dict[str, Wanted] = {}
         """By namespaces in which something is being removed."""
-        self._done: OrderedDict[Key, Version] = OrderedDict()
+        self._done: OrderedDict[Key, RunVersion] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -63,7 +63,7 @@ class Purger:
 
     def purge(self, key: Key, run: WorkflowRun) -> bool:
         """Remove the settled events of a run. Return whether they are gone."""
-        version = Version(run.metadata.uid, run.metadata.resource_version or "")
+        version = RunVersion(run.metadata.uid, run.metadata.resource_version or "")
         phases = _phases_of(run)
         if not phases or self._done.pop(key, None) == version:
             return True

@@ -13,7 +13,7 @@ from grctl_operator.engine.due import due_handler
 from grctl_operator.engine.situation import Situation
 
 
-def fail_misfit_input(situation: Situation, draft: Draft) -> bool:
+def fail_uncarriable_input(situation: Situation, draft: Draft) -> bool:
     """Fail a run whose start handler is due and whose input cannot be carried to it."""
     given = situation.run.spec.workflow.input
     if not isinstance(given, Uncarriable):
