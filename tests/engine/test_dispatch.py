@@ -13,7 +13,7 @@ from grctl_operator.engine import (
     ListEvents,
     decide,
 )
-from grctl_operator.engine.telling import MAX_ANNOUNCED_EVENTS
+from grctl_operator.engine.announcements import MAX_ANNOUNCED_EVENTS
 from grctl_operator.engine.urgency import Urgency
 from tests.engine.builders import (
     NOON,

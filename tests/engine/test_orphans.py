@@ -20,8 +20,8 @@ from grctl_operator.engine import (
     Settle,
     decide,
 )
+from grctl_operator.engine.announcements import MAX_ANNOUNCED_EVENTS
 from grctl_operator.engine.orphans import ORPHAN_TIMEOUT
-from grctl_operator.engine.telling import MAX_ANNOUNCED_EVENTS
 from tests.engine.builders import (
     NOON,
     at,

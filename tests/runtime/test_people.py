@@ -192,7 +192,7 @@ async def test_a_mistyped_workflow_type_is_told_with_those_that_are_served(
 async def test_an_event_whose_run_has_no_worker_is_told_so(
     cluster: Cluster, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "TOLD_AFTER", timedelta(0))
+    monkeypatch.setattr(dispatch, "ANNOUNCED_AFTER", timedelta(0))
     async with operating(cluster):
         await cluster.start("order-1")
         await kubectl("apply", "-f", "-", stdin=APPROVE)

@@ -48,7 +48,7 @@ async def test_an_event_that_waited_for_the_run_is_shown_while_its_handler_runs(
 async def test_an_event_without_a_handler_after_a_rollout_is_handled_after_the_rollback(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "TOLD_AFTER", timedelta())
+    monkeypatch.setattr(dispatch, "ANNOUNCED_AFTER", timedelta())
     async with operating(cluster) as operator:
         async with connected(operator.port, version(cluster, "v2", "approve", "refund")) as worker:
             await start_and_wait(cluster, worker, "order-1")
@@ -85,7 +85,7 @@ async def test_waiting_runs_show_what_an_upgraded_worker_handles(
 async def test_a_timeout_step_that_no_version_has_is_told_long_before_it_is_due(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "TOLD_AFTER", timedelta())
+    monkeypatch.setattr(dispatch, "ANNOUNCED_AFTER", timedelta())
     async with operating(cluster) as operator:
         async with connected(operator.port, version(cluster, "v1", "approve")) as worker:
             started = await cluster.start("order-1")

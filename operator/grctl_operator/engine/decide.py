@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from grctl.models.run import WorkflowRun
+from grctl_operator.engine.announcements import announce_commit
 from grctl_operator.engine.decision import Decision
 from grctl_operator.engine.display import display
 from grctl_operator.engine.draft import Draft
@@ -26,7 +27,6 @@ from grctl_operator.engine.rules import (
 )
 from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.size import fail_refused
-from grctl_operator.engine.telling import tell
 
 
 def decide(
@@ -73,7 +73,7 @@ def decide_refused(
 
 
 def _decision(situation: Situation, draft: Draft) -> Decision:
-    tell(situation, draft)
+    announce_commit(situation, draft)
     display(situation, draft)
     return draft.decision()
 

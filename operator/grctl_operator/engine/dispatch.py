@@ -11,6 +11,7 @@ from itertools import islice
 from grctl.json.raw_json import Uncarriable
 from grctl.models.phases import HandlerKind
 from grctl.models.reasons import RunReason
+from grctl_operator.engine.announcements import ANNOUNCED_AFTER, MAX_ANNOUNCED_EVENTS
 from grctl_operator.engine.chain import slowed_until
 from grctl_operator.engine.decision import (
     Announce,
@@ -31,7 +32,6 @@ from grctl_operator.engine.observation import (
 )
 from grctl_operator.engine.retry import back_off_end
 from grctl_operator.engine.situation import Situation
-from grctl_operator.engine.telling import MAX_ANNOUNCED_EVENTS, TOLD_AFTER
 from grctl_operator.engine.urgency import SHOWN_AFTER
 from grctl_operator.engine.versions import at_work, refused_by
 
@@ -112,13 +112,13 @@ def _await_worker(situation: Situation, draft: Draft, due: Due) -> None:
     if reason is RunReason.WORKERS_BUSY:
         return
     since = _missing_since(situation, due)
-    _tell_in_time(situation, draft, Announce(reason, message, warning=True, since=since), since)
+    _announce_in_time(situation, draft, Announce(reason, message, warning=True, since=since), since)
     for event in islice(unconsumed_events(situation, draft), MAX_ANNOUNCED_EVENTS):
         waits_since = max(since, event.created)
         said = Announce(
             reason, f"{message} The event waits.", event, warning=True, since=waits_since
         )
-        _tell_in_time(situation, draft, said, waits_since)
+        _announce_in_time(situation, draft, said, waits_since)
 
 
 def await_timeout_step(situation: Situation, draft: Draft) -> None:
@@ -135,7 +135,7 @@ def await_timeout_step(situation: Situation, draft: Draft) -> None:
         " that has it."
     )
     told = Announce(RunReason.NO_TIMEOUT_STEP, text, warning=True, since=since)
-    _tell_in_time(situation, draft, told, since)
+    _announce_in_time(situation, draft, told, since)
 
 
 def missing_timeout_step(situation: Situation, draft: Draft) -> str | None:
@@ -148,11 +148,12 @@ def missing_timeout_step(situation: Situation, draft: Draft) -> str | None:
     return None if unserved or has_it else wait.timeout_step
 
 
-def _tell_in_time(
+def _announce_in_time(
     situation: Situation, draft: Draft, announcement: Announce, since: datetime
 ) -> None:
     told_from = max(
-        over_at(since, TOLD_AFTER, situation.now), situation.executions.accepting_since + TOLD_AFTER
+        over_at(since, ANNOUNCED_AFTER, situation.now),
+        situation.executions.accepting_since + ANNOUNCED_AFTER,
     )
     if situation.now < told_from:
         draft.wake(told_from)

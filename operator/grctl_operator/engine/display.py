@@ -136,10 +136,10 @@ def _show_running(situation: Situation, draft: Draft, held: Held) -> RunReason:
         started_at=draft.status.started_at or step.since,
     )
     blocked = message.blockage(situation, step.worker)
-    return RunReason.RUNNING if blocked is None else _tell_blocked(situation, draft, step, blocked)
+    return RunReason.RUNNING if blocked is None else _show_blocked(situation, draft, step, blocked)
 
 
-def _tell_blocked(situation: Situation, draft: Draft, step: Step, blocked: Blockage) -> RunReason:
+def _show_blocked(situation: Situation, draft: Draft, step: Step, blocked: Blockage) -> RunReason:
     """Announce a blocked event loop on the run whose handler blocks it."""
     if message.is_own_blockage(situation, blocked):
         text = message.running_text(situation, step)

@@ -17,6 +17,7 @@ from grctl.models.base import write_duration
 from grctl.models.phases import EventPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import Settlement
+from grctl_operator.engine.announcements import ANNOUNCED_AFTER, MAX_ANNOUNCED_EVENTS
 from grctl_operator.engine.decision import (
     Announce,
     Decision,
@@ -35,7 +36,6 @@ from grctl_operator.engine.observation import (
     over_at,
     whole_second,
 )
-from grctl_operator.engine.telling import MAX_ANNOUNCED_EVENTS, TOLD_AFTER
 from grctl_operator.engine.wait import deadline_after, is_past
 
 ORPHAN_TIMEOUT = timedelta(days=30)
@@ -62,9 +62,9 @@ def decide_without_run(
     effects += _give_up(others, events, now, timeout)
     waiting = [event for event in others if not _is_over(event, now, timeout)]
     untold = waiting[:MAX_ANNOUNCED_EVENTS]
-    told = [event for event in untold if now >= over_at(event.created, TOLD_AFTER, now)]
-    effects += [_tell(event, timeout) for event in told]
-    moments = [event.created + TOLD_AFTER for event in untold if event not in told]
+    told = [event for event in untold if now >= over_at(event.created, ANNOUNCED_AFTER, now)]
+    effects += [_announcement(event, timeout) for event in told]
+    moments = [event.created + ANNOUNCED_AFTER for event in untold if event not in told]
     moments += [deadline_after(event.created, timeout) + SECOND for event in waiting]
     return Decision(before=tuple(effects), look_again_at=min(moments, default=None))
 
@@ -114,7 +114,7 @@ def _reject(
     )
 
 
-def _tell(event: Event, timeout: timedelta) -> Announce:
+def _announcement(event: Event, timeout: timedelta) -> Announce:
     return Announce(
         RunReason.NO_SUCH_RUN,
         "There is no run of that id yet; the event waits for it. Start the run, or delete"

@@ -180,7 +180,7 @@ class EventCache:
         self._note_listing(key, run, at)
 
     def on_commit(self, key: Key, uid: str, commits_before: int, commits_after: int) -> None:
-        """Note that a write of ours moved the run's `commits`: what it consumed is known here."""
+        """Note that a write of ours raised the run's `commits`: what it consumed is known here."""
         inbox = self._inbox(key)
         inbox.leaving = False
         if commits_before == 0 or inbox.complete_for == (uid, commits_before):

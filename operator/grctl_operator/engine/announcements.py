@@ -17,7 +17,7 @@ from grctl.models.run import Settlement
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.situation import Situation
 
-TOLD_AFTER = timedelta(seconds=5)
+ANNOUNCED_AFTER = timedelta(seconds=5)
 """A state that ends earlier is not announced: workers are replaced, a run follows its events."""
 
 MAX_ANNOUNCED_EVENTS = 10
@@ -32,7 +32,7 @@ GOOD_ENDS = frozenset({RunPhase.COMPLETED, RunPhase.CANCELLED, RunPhase.TERMINAT
 """Ends that are not a warning: a person asked for them."""
 
 
-def tell(situation: Situation, draft: Draft) -> None:
+def announce_commit(situation: Situation, draft: Draft) -> None:
     """Announce what the present commit makes true."""
     known = {entry.uid for entry in situation.run.status.settled}
     settled = [entry for entry in draft.status.settled if entry.uid not in known]
@@ -45,7 +45,7 @@ def tell(situation: Situation, draft: Draft) -> None:
         text = _last_of(rejected)
         draft.announce(RunReason.REJECTED, text, warning=True, times=len(rejected))
     if draft.ended_by:
-        _tell_end(draft)
+        _announce_end(draft)
 
 
 def _why(entry: Settlement) -> str:
@@ -60,7 +60,7 @@ def _last_of(rejected: list[Settlement]) -> str:
     return f"{several}{last.name}: {_why(last)}"
 
 
-def _tell_end(draft: Draft) -> None:
+def _announce_end(draft: Draft) -> None:
     phase = draft.status.phase
     text = draft.status.message.removeprefix(f"{phase}: ")
     draft.announce(phase, text, warning=phase not in GOOD_ENDS)
