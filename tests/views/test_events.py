@@ -188,7 +188,7 @@ def test_an_event_that_somebody_changed_keeps_its_place() -> None:
     assert [each.name for each in cache.get_view(KEY).changed] == ["a"]
 
 
-def test_an_event_whose_status_keeps_its_place_is_not_moved() -> None:
+def test_an_event_whose_status_keeps_its_place_is_not_among_the_changed() -> None:
     cache = cache_of(item("a", 10))
     cache.on_change("MODIFIED", item("a", 12))
 
@@ -216,7 +216,7 @@ def test_an_event_moves_to_a_place_that_its_status_shows_later() -> None:
     assert names(cache) == ["a", "b"]
 
 
-def test_an_event_that_ends_is_not_among_the_moved() -> None:
+def test_an_event_that_ends_is_not_among_the_changed() -> None:
     cache = cache_of(item("a", 10))
     cache.on_change("MODIFIED", item("a", 12))
 

@@ -58,16 +58,16 @@ def _room(situation: Situation) -> int:
     return min(wanted, situation.outbox_room - len(in_flight))
 
 
-def leave_outcomes(situation: Situation, draft: Draft) -> bool:
-    """Leave the outcomes for a later write if nothing but that write follows from them."""
+def defer_outcomes(situation: Situation, draft: Draft) -> bool:
+    """Defer the outcomes to a later write if nothing but that write follows from them."""
     held = situation.in_flight
-    draft.leaves_outcomes = (
+    draft.defers_outcomes = (
         any(each.outcome is not None for each in held)
         and may_batch(situation.run, situation.executions, held)
         and all_keep_waiting(held)
         and all_handed_over(situation, draft)
     )
-    return draft.leaves_outcomes
+    return draft.defers_outcomes
 
 
 def _next_events(situation: Situation, draft: Draft, last: Held) -> Iterator[Event]:

@@ -46,7 +46,7 @@ def decide(
         executions: Its executions, and the workers of its type.
         now: A moment that is not later than the API server's time.
         orphan_timeout: How long an event waits for a run of its id.
-        defer_outcomes: Whether outcomes that may be batched are left for a later write. Then the
+        defer_outcomes: Whether outcomes that may be batched are deferred to a later write. Then the
             commit, which would be thrown away, is not made: only what goes ahead of it is decided.
     """
     if run is None:
@@ -55,8 +55,8 @@ def decide(
         return decide_broken(run, executions)
     situation = Situation(run, events, executions, now)
     draft = Draft(situation)
-    _apply_rules(facts_of(situation, defer_outcomes=defer_outcomes), situation, draft)
-    return draft.decision() if draft.leaves_outcomes else _decision(situation, draft)
+    _apply_rules(facts_of(situation, deferred=defer_outcomes), situation, draft)
+    return draft.decision() if draft.defers_outcomes else _decision(situation, draft)
 
 
 def decide_refused(

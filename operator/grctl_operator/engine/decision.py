@@ -162,7 +162,7 @@ class Decision:
     """What to write and to do about one run.
 
     A status has an urgency. If there is an urgency but no status, it is BATCHED: the commit was not
-    built now. A later decision builds it, and includes the outcomes that were left.
+    built now. A later decision builds it, and includes the deferred outcomes.
     """
 
     status: RunStatus | None = None

@@ -49,8 +49,8 @@ class Draft:
         """Uids of the consumed events: those of written commits and those of this draft's."""
         self.background = False
         """Whether only the workers' catalogues changed."""
-        self.leaves_outcomes = False
-        """Whether outcomes are left for a later write."""
+        self.defers_outcomes = False
+        """Whether outcomes are deferred to a later write."""
         self._must_write = False
         self._so_since = situation.now
         """Since when the readable part of the status has been true."""
@@ -174,7 +174,7 @@ class Draft:
             self.wake(self._situation.now)
         return Decision(
             status=self.status if changed else None,
-            urgency=self._urgency(rests) if changed or self.leaves_outcomes else None,
+            urgency=self._urgency(rests) if changed or self.defers_outcomes else None,
             so_since=self._so_since if changed else None,
             before=tuple(self.before),
             after=tuple(self.after),
@@ -182,7 +182,7 @@ class Draft:
         )
 
     def _urgency(self, rests: bool) -> Urgency:
-        if self.leaves_outcomes:
+        if self.defers_outcomes:
             return Urgency.BATCHED
         if self.background:
             return Urgency.IN_BACKGROUND

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
-from grctl_operator.engine.ahead import dispatch_ahead, leave_outcomes
+from grctl_operator.engine.ahead import defer_outcomes, dispatch_ahead
 from grctl_operator.engine.commit import commit_outcomes, release_void
 from grctl_operator.engine.desired import is_over_time, obey_spec
 from grctl_operator.engine.dispatch import await_timeout_step, dispatch_due
@@ -83,7 +83,7 @@ CLOSING_RULES = (
     Closing(expire, _needs(Fact.FINISHED)),
     Closing(reject_waiting_events, _needs(Fact.FINISHED)),
     Closing(obey_spec, _needs(ACTIVE, HELD)),
-    Closing(leave_outcomes, _needs(ACTIVE, Fact.DEFERRED)),
+    Closing(defer_outcomes, _needs(ACTIVE, Fact.DEFERRED)),
     Closing(commit_outcomes, _needs(ACTIVE, HELD)),
     Closing(retry_lost, _needs(ACTIVE, HELD)),
     Closing(reject_unfit, _needs(ACTIVE, HELD, IDLE, WAITING)),
@@ -97,7 +97,7 @@ LAST_RULES = (
 )
 
 
-def facts_of(situation: Situation, *, defer_outcomes: bool = False) -> frozenset[Fact]:
+def facts_of(situation: Situation, *, deferred: bool = False) -> frozenset[Fact]:
     """Return which facts are true of the run."""
     run = situation.run
     if is_restored(situation) and not run.deleting:
@@ -109,7 +109,7 @@ def facts_of(situation: Situation, *, defer_outcomes: bool = False) -> frozenset
         found.append(WAITING)
     if not situation.in_flight:
         found.append(IDLE)
-    if defer_outcomes:
+    if deferred:
         found.append(Fact.DEFERRED)
     return frozenset(found)
 

@@ -249,7 +249,7 @@ class Operator:
     def on_silence(self) -> None:
         """Get ready to take over: the leader may not write any more."""
         if self.ready:
-            self.acting.watches.prefetch_moved_runs()
+            self.acting.watches.prefetch_runs_of_others()
 
     def on_taken(self, workers: int | None) -> None:
         """Take workers in, and begin to decide."""
@@ -291,7 +291,7 @@ class Operator:
         self._forgetting.cancel()
         self._queue_all(read_first=stood_by)
         if stood_by:
-            self.acting.watches.prefetch_moved_runs()
+            self.acting.watches.prefetch_runs_of_others()
         for _ in range(MAX_RECONCILES_AT_ONCE):
             self._begin_to_reconcile()
         self._parts.keep(self.acting.announcer.run, "announce")

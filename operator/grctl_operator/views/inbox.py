@@ -31,7 +31,7 @@ class Inbox:
     """The revision of the last consistent list of this run alone. That list is complete up to it,
     so changes that the watch shows with this revision or an older one are ignored."""
     complete_for: tuple[str, int] | None = None
-    """Uid and `commits` of the run up to which nothing that it consumed is in `events`."""
+    """Uid and `commits` of a run: `events` shows none that the run had consumed by that commit."""
     listing: Listing | None = None
     orphans: frozenset[str] = frozenset()
     looked_at: datetime | None = None

@@ -145,7 +145,7 @@ async def test_a_stopped_leader_is_followed_at_once_and_nothing_is_handled_twice
     assert execute.execution.commits == 2
 
 
-async def test_taking_over_costs_one_list_of_events_however_many_runs_others_moved(
+async def test_taking_over_costs_one_list_of_events_however_many_runs_others_committed(
     cluster: Cluster,
 ) -> None:
     names = [f"order-{number}" for number in range(5)]
@@ -164,7 +164,7 @@ async def test_taking_over_costs_one_list_of_events_however_many_runs_others_mov
     assert len(lists) == 1
 
 
-async def test_moved_runs_are_read_while_the_leader_is_silent_and_not_again_afterwards(
+async def test_runs_of_others_are_read_while_the_leader_is_silent_and_not_again_afterwards(
     cluster: Cluster,
 ) -> None:
     async with leading(cluster) as leader, standing_by(cluster) as standby:

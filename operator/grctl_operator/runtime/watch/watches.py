@@ -88,17 +88,17 @@ class Watches:
         """Ask for a consistent list of a run's unsettled events. Then the run is reconciled."""
         self._reader(key).request(key)
 
-    def prefetch_moved_runs(self) -> None:
-        """Ask for the events of runs that another operator moved since their last list.
+    def prefetch_runs_of_others(self) -> None:
+        """Ask for the events of runs of which another operator made the last commit.
 
         They share lists, before each run asks for its own: see "When a view may be trusted" in
         docs/architecture.md.
         """
-        moved: dict[EventReader, list[Key]] = {}
+        incomplete: dict[EventReader, list[Key]] = {}
         for key, run in self._runs.get_versions().items():
             if not self._events.of(key).get_view(key).is_complete(run.uid, run.commits):
-                moved.setdefault(self._reader(key), []).append(key)
-        for reader, keys in moved.items():
+                incomplete.setdefault(self._reader(key), []).append(key)
+        for reader, keys in incomplete.items():
             reader.prefetch(keys)
 
     def _reader(self, key: Key) -> EventReader:
