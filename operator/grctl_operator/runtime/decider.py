@@ -36,6 +36,7 @@ class Decider:
 
     Args:
         decide: The engine's answer for one run.
+        metrics: Counts the violations in the answer to a refused write.
         now: The API server's time.
     """
 
@@ -46,12 +47,14 @@ class Decider:
         executions: ExecutionRegistry,
         *,
         decide: Decide,
+        metrics: Metrics,
         now: Callable[[], datetime],
     ) -> None:
         self._runs = runs
         self._events = events
         self._executions = executions
         self._decide = decide
+        self._decide_refused = checked(decide_refused, metrics)
         self._now = now
 
     def decide(self, key: Key, run: WorkflowRun | None, *, defer_outcomes: bool) -> Decision:
@@ -60,7 +63,7 @@ class Decider:
 
     def decide_refused(self, key: Key, run: WorkflowRun) -> Decision:
         """Return what to write of a run whose decided status was refused as too large."""
-        return decide_refused(run, *self._known(key, run), self._now())
+        return self._decide_refused(run, *self._known(key, run), self._now())
 
     def urgency_of_outcomes(self, key: Key) -> Urgency:
         """Return how urgent the write of the outcomes of a run is."""

@@ -68,7 +68,9 @@ class DecidingParts:
         self.queue = WorkQueue()
         self.journal = Journal(metrics, clock.now)
         self.registry = ExecutionRegistry(clock.now, time.monotonic, self.queue.add)
-        self.decider = Decider(runs, events, self.registry, decide=decide, now=clock.now)
+        self.decider = Decider(
+            runs, events, self.registry, decide=decide, metrics=metrics, now=clock.now
+        )
         self.refresher = Refresher(
             self.queue, lambda group: runs.find_unfinished(*group), time.monotonic
         )
