@@ -1,8 +1,7 @@
-"""What a decision of `decide` about a run must keep. It is checked before anything of it is done.
+"""What a decision about a run must keep. It is checked before anything of it is done.
 
 The check runs in production as in tests. It covers the status to be written and the effects of
-`before`. Not checked are the effects of `after`, decisions about an id that has no run, and those
-about a run whose status was too large (`decide_refused`).
+`before`. The effects of `after` and decisions about an id that has no run are not checked.
 
 A check compares a decision with the run and the events that it was made from. It shares no code
 with the rules: otherwise a mistake in a rule would hide itself.
