@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -87,10 +87,15 @@ async def _serve(path: Path, ready: Callable[[], None], stop: asyncio.Event) -> 
 
 
 @contextmanager
-def _in_thread(serve: Callable[..., object]) -> Iterator[None]:
-    """Run a server in the event loop of another thread."""
-    ready, loop, stop = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve(ready.set, stop)))  # type: ignore[arg-type]
+def _in_thread(serve: Callable[..., Coroutine[Any, Any, None]]) -> Iterator[None]:
+    """Run a server in the event loop of another thread.
+
+    The runner ends whatever the server leaves: a command that ended early may still be connecting.
+    """
+    ready, stop = threading.Event(), asyncio.Event()
+    runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+    loop = runner.get_loop()
+    thread = threading.Thread(target=_run_to_the_end, args=(runner, serve(ready.set, stop)))
     thread.start()
     assert ready.wait(10)
     try:
@@ -98,4 +103,8 @@ def _in_thread(serve: Callable[..., object]) -> Iterator[None]:
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(10)
-        loop.close()
+
+
+def _run_to_the_end(runner: asyncio.Runner, server: Coroutine[Any, Any, None]) -> None:
+    with runner:
+        runner.run(server)
