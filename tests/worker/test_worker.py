@@ -303,10 +303,11 @@ async def test_a_message_that_is_unreadable_or_about_an_unknown_execution_is_ign
     assert (await worker.next(Outcome)).execution.id == "execution-1"
 
 
+@pytest.mark.parametrize("grace", [60.0, float("inf"), 10**400], ids=["60", "inf", "huge"])
 async def test_a_stopped_worker_drains_finishes_and_waits_to_be_released(
-    operator: FakeOperator, serve: Serve, gated: GatedWorkflow
+    operator: FakeOperator, serve: Serve, gated: GatedWorkflow, grace: float
 ) -> None:
-    serving = serve(gated.workflow)
+    serving = serve(gated.workflow, grace=grace)
     worker, _ = await operator.welcomed()
     await worker.execute(gated.execute("e1"))
     await gated.entering()

@@ -13,7 +13,13 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from grctl.arguments import check_optional_text, check_seconds, check_whole, wrong_type
+from grctl.arguments import (
+    check_optional_text,
+    check_seconds,
+    check_whole,
+    seconds_of,
+    wrong_type,
+)
 from grctl.backoff import Uniform
 from grctl.logs.loggers import get_logger
 from grctl.models.phases import HandlerKind
@@ -98,7 +104,7 @@ class Worker:
             check_whole("http_port", http_port)
         _check_capacity(capacity)
         _check_grace(grace)
-        self._grace = grace
+        self._grace_s = seconds_of("grace", grace)
         self._workflows = _by_type(workflows)
         self._catalogues = tuple(_catalogue(each) for each in self._workflows.values())
         check_size(self._catalogues)
@@ -170,7 +176,7 @@ class Worker:
         waits = [
             asyncio.create_task(event.wait()) for event in (self._executions.empty, self._at_once)
         ]
-        await asyncio.wait(waits, timeout=self._grace, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, timeout=self._grace_s, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
 
