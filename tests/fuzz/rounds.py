@@ -20,9 +20,9 @@ OBJECTS = int(os.environ.get("GRCTL_FUZZ_EXAMPLES", "400"))
 FIRST_SEED = int(os.environ.get("GRCTL_FUZZ_SEED", "0"))
 
 
-def examples_of(objects: int, objects_per_example: int = OBJECTS_PER_EXAMPLE) -> int:
+def examples_of(objects: int) -> int:
     """Return how many examples try so many objects."""
-    return ceil(objects / objects_per_example)
+    return ceil(objects / OBJECTS_PER_EXAMPLE)
 
 
 Round = Callable[[int], None]

@@ -57,7 +57,7 @@ def _check(node: Node, value: Any, old: Any, path: str) -> Iterator[Cause]:
     if not _has_type(node, value):
         yield _wrong_type(node, value, path)
         return
-    below = _check_below(node, value, old, path)
+    below = (cause for each in _children(node, value, old, path) for cause in _check(*each))
     if isinstance(value, list):
         yield from below
     for cause in (*CHECKS[_json_type(value)](node, value, path), *_check_enum(node, value, path)):
@@ -66,16 +66,17 @@ def _check(node: Node, value: Any, old: Any, path: str) -> Iterator[Cause]:
     yield from below
 
 
-def _check_below(node: Node, value: Any, old: Any, path: str) -> Iterator[Cause]:
+def _children(node: Node, value: Any, old: Any, path: str) -> Iterator[tuple[Node, Any, Any, str]]:
+    """Yield what is directly below a value, each with its node, its old value and its path."""
     if isinstance(value, dict):
         before = old if isinstance(old, dict) else {}
         for name, found in value.items():
             below = node.below(name)
             if below:
-                yield from _check(below, found, before.get(name), _join(path, name))
+                yield below, found, before.get(name), _join(path, name)
     elif isinstance(value, list) and node.items:
         for index, item in enumerate(value):
-            yield from _check(node.items, item, None, f"{path}[{index}]")
+            yield node.items, item, None, f"{path}[{index}]"
 
 
 def _check_rules(node: Node, value: Any, old: Any, path: str) -> Iterator[Cause]:
@@ -89,15 +90,8 @@ def _check_rules(node: Node, value: Any, old: Any, path: str) -> Iterator[Cause]
             field = path + rule.source.get("fieldPath", "")
             reason = rule.source.get("reason") or "FieldValueInvalid"
             yield Cause(reason, field or "<nil>", f"Invalid value: {failure.message}")
-    if isinstance(value, dict):
-        before = old if isinstance(old, dict) else {}
-        for name, found in value.items():
-            below = node.below(name)
-            if below:
-                yield from _check_rules(below, found, before.get(name), _join(path, name))
-    elif isinstance(value, list) and node.items:
-        for index, item in enumerate(value):
-            yield from _check_rules(node.items, item, None, f"{path}[{index}]")
+    for each in _children(node, value, old, path):
+        yield from _check_rules(*each)
 
 
 def _is_unchanged(value: Any, old: Any) -> bool:
