@@ -5,9 +5,11 @@
 3. Every effect may be done twice. A Decision made again from the same objects is the same.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from grctl.models.journal import Entry
 from grctl.models.phases import HandlerKind
 from grctl.models.run import RunStatus, Settlement
 from grctl.models.wire import Catalogue
@@ -47,6 +49,17 @@ class Release:
     execution: str
     committed: bool
     message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmRecords:
+    """Tell an execution which entries of the journal are durable, so that its handler goes on."""
+
+    execution: str
+    keys: tuple[str, ...] = ()
+    """Keys of entries that are durable as this execution sent them."""
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    """Durable entries that it did not send, or sent with other content: these count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +155,7 @@ class LetGo:
 Effect = (
     Dispatch
     | Release
+    | ConfirmRecords
     | Settle
     | KeepPlace
     | ListEvents

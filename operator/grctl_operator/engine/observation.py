@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from grctl.json.raw_json import Uncarriable
+from grctl.models.journal import Entry
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Catalogue, Execution, Outcome
 
@@ -114,6 +115,12 @@ class Held:
     """The handlers of its worker: the version of the workflow. None if it is not known."""
     crashed: bool = False
     """Whether it was lost because its worker's process crashed while nothing else ran there."""
+    records: Mapping[str, Entry] = field(default_factory=dict)
+    """Entries of the journal that its worker sent and was not told to be durable, by their keys."""
+    recorded_at: datetime | None = None
+    """When the first of `records` came."""
+    awaits_records: bool = False
+    """Whether its handler waits until all of `records` is durable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,15 @@
 """The resources and messages of grctl, and the words they use."""
 
 from grctl.models.base import API_VERSION, GROUP, VERSION
-from grctl.models.directive import Complete, Directive, NextStep, WaitForEvent
+from grctl.models.directive import (
+    Complete,
+    Directive,
+    ErrorDetails,
+    Fail,
+    NextStep,
+    RetryPolicy,
+    WaitForEvent,
+)
 from grctl.models.event import EventSpec, EventStatus, WorkflowEvent
 from grctl.models.info import RunInfo
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
@@ -25,13 +33,16 @@ __all__ = [
     "VERSION",
     "Complete",
     "Directive",
+    "ErrorDetails",
     "EventCounts",
     "EventPhase",
     "EventReason",
     "EventSpec",
     "EventStatus",
+    "Fail",
     "HandlerKind",
     "NextStep",
+    "RetryPolicy",
     "RunError",
     "RunInfo",
     "RunPhase",

@@ -31,6 +31,8 @@ FREE_STATUS: dict[str, Schema] = {
     "settled": FREE_JSON,
     "history": FREE_JSON,
     "store": FREE_MAP,
+    "journal": FREE_MAP,
+    "answers": FREE_MAP,
 }
 
 UNCHANGED = "self == oldSelf"

@@ -8,6 +8,16 @@ MAX_STORE_BYTES = 256 * 1024
 MAX_RESULT_BYTES = 256 * 1024
 MAX_PAYLOAD_BYTES = 512 * 1024
 MAX_RUN_BYTES = 1024 * 1024
+MAX_TASK_RESULT_BYTES = 64 * 1024
+"""The result of one recorded task."""
+MAX_JOURNAL_BYTES = 192 * 1024
+"""All that one handler records."""
+MAX_JOURNAL_ENTRIES = 256
+"""Each write of the run carries the whole journal."""
+MAX_ANSWERS_BYTES = 16 * 1024
+"""The answers to all queries of a run."""
+MAX_PROMPT_BYTES = 4 * 1024
+"""The prompt of a wait."""
 MAX_MESSAGE_BYTES = 4 * 1024
 """A longer message is cut."""
 MAX_STACK_TRACE_BYTES = 16 * 1024

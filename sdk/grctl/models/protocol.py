@@ -30,8 +30,13 @@ class Spoken(NamedTuple):
         return highest if highest >= max(self.lowest, other.lowest) else None
 
 
-SPOKEN = Spoken(lowest=2, highest=3)
-"""What this release speaks. 2: several messages in one frame; 3: versions are agreed upon."""
+RECORDING_PROTOCOL_VERSION = 4
+"""The version from which on handlers record: journals, and the directives `fail`, `after`
+and `events`."""
+
+SPOKEN = Spoken(lowest=2, highest=RECORDING_PROTOCOL_VERSION)
+"""What this release speaks. 2: several messages in one frame; 3: versions are agreed upon; 4: see
+RECORDING_PROTOCOL_VERSION."""
 
 LARGEST_VERSION = 10_000
 """No version is ever above this number. A larger one is refused."""

@@ -65,6 +65,18 @@ class RunReason(StrEnum):
     """It completed; `status.result` holds what it returned."""
     HANDLER_FAILED = "HandlerFailed"
     """A handler raised. `status.error` holds type, message and stack trace."""
+    HANDLER_TIMED_OUT = "HandlerTimedOut"
+    """An attempt at a handler took longer than the handler's `timeout`. The retry policy decides
+    whether it is tried again."""
+    RETRYING = "Retrying"
+    """A handler raised and is tried again, as its retry policy says; the message says when."""
+    TASK_RETRYING = "TaskRetrying"
+    """A task failed and is tried again, as its retry policy says; the message says when."""
+    NON_DETERMINISTIC = "NonDeterministic"
+    """A handler ran other code than the attempt before it: what is recorded does not fit. Deploy
+    the version that fits, then raise `spec.retry`: `grctl retry ID`."""
+    DELAYED = "Delayed"
+    """Its next step begins at a later time; the message says when. Nothing to do."""
     BAD_INPUT = "BadInput"
     """`spec.workflow.input` does not fit the start handler. Delete the run, and start it with an
     input that fits."""

@@ -33,6 +33,8 @@ MAX_TTL_S = 2**31 - 1
 MAX_KEPT_EVENTS = 2**31 - 1
 """Largest `keepEvents`: more events than any namespace can hold."""
 
+MAX_RETRY_COUNTER = 2**31 - 1
+
 MAX_BACKOFF_LIMIT = 100
 """Largest `backoffLimit`: with back-off between them, 100 retries take most of a working day."""
 
@@ -81,7 +83,15 @@ class RunSpec(Model):
         default=None,
         json_schema_extra={"minimum": 0, "maximum": MAX_BACKOFF_LIMIT},
         description="How often a handler is tried again after it ended the process of its worker"
-        " while nothing else ran there; then the run fails. Unset: 4.",
+        " while nothing else ran there; then the run is held. Unset: 4.",
+    )
+    retry: int | None = Field(
+        default=None,
+        json_schema_extra={"minimum": 0, "maximum": MAX_RETRY_COUNTER},
+        description="A counter. A higher number gives a run that is held new attempts.",
+    )
+    cancel_reason: Message | None = Field(
+        default=None, description="Why it is cancelled, for people."
     )
 
     def to_json(self) -> dict[str, Any]:
@@ -92,6 +102,14 @@ class RunSpec(Model):
         if self.workflow.input is not None:
             json["workflow"]["input"] = self.workflow.input
         return json
+
+
+class Stall(Model):
+    """Why a handler is held until a person acts."""
+
+    reason: Name = Field(description="One word: HandlerFailed, WorkerLost, NonDeterministic.")
+    message: Message = Field(description="What happened, and what to do.")
+    since: Moment = Field(description="Since when it has been held.")
 
 
 class Step(Model):
@@ -110,6 +128,17 @@ class Step(Model):
         description="How many steps followed each other without an event, less ten for each second."
         " Beyond 100 they are slowed down.",
     )
+    failures: Count | None = Field(
+        default=None, description="How many attempts raised: what its retry policy counts."
+    )
+    misfits: Count | None = Field(
+        default=None,
+        description="How many attempts ran code that does not fit what is recorded.",
+    )
+    not_before: Moment | None = Field(default=None, description="It does not begin before this.")
+    stall: Stall | None = Field(
+        default=None, description="Why it is held: no attempt begins until spec.retry is raised."
+    )
     event: Name | None = Field(default=None, description="Name of the WorkflowEvent it handles.")
     event_uid: Name | None = Field(default=None, description="Uid of the WorkflowEvent it handles.")
     worker: Name | None = Field(default=None, description="Worker that executes it, once one does.")
@@ -125,6 +154,10 @@ class Wait(Model):
         description="An event created after this second does not end the wait any more.",
     )
     timeout_step: Name | None = Field(default=None, description="Step that runs at the deadline.")
+    events: Names | None = Field(
+        default=None, description="Names of the events that it takes. Unset: all."
+    )
+    prompt: Message | None = Field(default=None, description="The question that people are asked.")
 
 
 class InboxEntry(Model):
@@ -180,6 +213,8 @@ class HistoryEntry(Model):
     kind: str
     event: str | None = None
     outcome: str
+    tasks: str | None = None
+    """The recorded tasks, with the number of attempts if that is not one: `charge (3), mail`."""
 
 
 class RunError(Model):
@@ -188,6 +223,10 @@ class RunError(Model):
     type: Message = Field(description="Type of the exception, or a reason of this project.")
     message: Message = Field(description="Text of the exception.")
     stack_trace: Trace | None = Field(default=None, description="Where it was raised.")
+
+
+FREE_FIELDS = {"store", "result", "journal", "answers"}
+"""Fields of a status that hold free JSON. They are written as they are."""
 
 
 class RunStatus(Model):
@@ -229,7 +268,17 @@ class RunStatus(Model):
         default=(), description="List of the first events that wait: name, eventName, since."
     )
     inbox_length: Count = Field(default=0, description="How many events wait.")
+    observed_retry: Count = Field(
+        default=0, description="The number of spec.retry that this status has seen."
+    )
     store: dict[str, Any] = Field(default_factory=dict, description="What ctx.store holds.")
+    journal: dict[str, Any] | None = Field(
+        default=None,
+        description="What the handler that is due has recorded: its tasks and their results.",
+    )
+    answers: dict[str, Any] = Field(
+        default_factory=dict, description="The answers to the queries, by their names."
+    )
     events: EventCounts = Field(
         default_factory=EventCounts, description="How many events were settled."
     )
@@ -245,13 +294,15 @@ class RunStatus(Model):
     error: RunError | None = Field(default=None, description="Why the run failed.")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the status for the API; the store and the result are not converted."""
-        json = self.model_dump(
-            mode="json", by_alias=True, exclude_none=True, exclude={"store", "result"}
-        )
+        """Return the status for the API; the free fields are not converted."""
+        json = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=FREE_FIELDS)
         json["store"] = self.store
         if self.result is not None:
             json["result"] = self.result
+        if self.journal is not None:
+            json["journal"] = self.journal
+        if self.answers:
+            json["answers"] = self.answers
         return json
 
 

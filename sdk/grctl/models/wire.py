@@ -9,7 +9,11 @@
 5. Messages that are sent at one moment go into one WebSocket message, a line each, because each
    WebSocket message costs.
 6. Hello and Welcome agree upon the version of the protocol (see `protocol`).
-7. If one side cannot read or write a message about an execution, that execution ends with a result
+7. While a handler runs, the worker sends RecordOperations: what the handler has recorded. The
+   operator answers RecordedOperations once the run's status holds it. After a reconnect, a worker
+   repeats each record that was not answered. The commit of the outcome supersedes all of them, and
+   ReleaseExecution answers them.
+8. If one side cannot read or write a message about an execution, that execution ends with a result
    that says so. The connection stays open.
 """
 
@@ -20,10 +24,11 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from grctl.json.raw_json import dumps
-from grctl.models.base import NAME_LENGTH, Model
+from grctl.models.base import NAME_LENGTH, Model, Moment
 from grctl.models.directive import AnyDirective
 from grctl.models.phases import HandlerKind
 from grctl.models.protocol import LARGEST_VERSION, SPOKEN, Spoken
+from grctl.models.retry_policy import OnFailure, RetryPolicy
 from grctl.models.run import RunError
 
 CONNECT_PATH = "/v1alpha1/worker"
@@ -49,6 +54,8 @@ class OfferedHandler(Model):
     name: str = Field(max_length=MAX_HANDLER_NAME_CHARS)
     payload: dict[str, Any] | None = None
     """JSON schema of the payloads that bind to its parameters; None if it takes no payload."""
+    timeout_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """How long one attempt may take, in seconds; None: for ever."""
 
 
 class Catalogue(Model):
@@ -127,14 +134,27 @@ class Succeeded(Model):
     """Values of the store to set."""
     delete: tuple[str, ...] = ()
     """Keys of the store to remove."""
+    answers: dict[str, Any] | None = None
+    """The answers to the workflow's queries over the store that this outcome leaves."""
+    tasks: str | None = None
+    """The recorded tasks, for the history: see `HistoryEntry.tasks`."""
 
 
 class Failed(Model):
-    """The handler raised, or returned a value that cannot be kept. The run fails."""
+    """The handler raised, or returned a value that cannot be kept.
+
+    If its policy has attempts left, it is tried again; otherwise `on_failure` decides.
+    """
 
     kind: Literal["failed"] = "failed"
     reason: str
     error: RunError
+    policy: RetryPolicy | None = None
+    """The retry policy of the handler; None if this error is not tried again."""
+    on_failure: OnFailure = "fail"
+    """Whether the run fails, or is held, if it is not tried again."""
+    tasks: str | None = None
+    """The recorded tasks, for the history: see `HistoryEntry.tasks`."""
 
 
 class Refused(Model):
@@ -168,6 +188,20 @@ class Drain(Model):
     kind: Literal["drain"] = "drain"
 
 
+class RecordOperations(Model):
+    """What the handler of an execution has recorded. It is to be written into the run's journal.
+
+    Keys are those of `grctl.models.journal`, and so are the entries.
+    """
+
+    kind: Literal["record"] = "record"
+    execution: Execution
+    entries: dict[str, Any] = Field(default_factory=dict)
+    awaited: bool = False
+    """The handler waits until all that it has recorded so far is durable. Otherwise the write may
+    wait a moment: the commit may come first and make it unnecessary."""
+
+
 class Welcome(Model):
     """The operator accepted the worker."""
 
@@ -187,6 +221,25 @@ class Execute(Model):
     ahead: bool = False
     """The worker holds the execution that this one was built on. It runs this one after that, with
     the store that the other leaves."""
+    journal: dict[str, Any] = Field(default_factory=dict)
+    """The entries that earlier attempts at this handler recorded, by their keys."""
+    time: Moment | None = None
+    """The API server's time when this was sent, as far as the operator knows it."""
+
+
+class RecordedOperations(Model):
+    """Entries of the journal that are durable now.
+
+    Each attempt that is alive is told, also of an entry that another attempt recorded. If two
+    attempts recorded the same key, this is the entry that counts for both.
+    """
+
+    kind: Literal["recorded"] = "recorded"
+    execution: str
+    keys: tuple[str, ...] = ()
+    """Keys that are durable as this execution sent them."""
+    entries: dict[str, Any] = Field(default_factory=dict)
+    """Durable entries that this execution did not send, or sent with other content."""
 
 
 class ReleaseExecution(Model):
@@ -223,17 +276,21 @@ class Blocked(Model):
     """Whether the loop runs again."""
 
 
-FromWorker = Annotated[Hello | Outcome | Declined | Drain, Field(discriminator="kind")]
+FromWorker = Annotated[
+    Hello | Outcome | RecordOperations | Declined | Drain, Field(discriminator="kind")
+]
 FromOperator = Annotated[
-    Welcome | Execute | ReleaseExecution | Goodbye, Field(discriminator="kind")
+    Welcome | Execute | RecordedOperations | ReleaseExecution | Goodbye, Field(discriminator="kind")
 ]
 
 QUIET = ConfigDict(hide_input_in_errors=True)
 """Errors do not quote the message: it may hold a payload or a store, and errors are logged."""
 
-from_worker: TypeAdapter[Hello | Outcome | Declined | Drain] = TypeAdapter(FromWorker, config=QUIET)
-from_operator: TypeAdapter[Welcome | Execute | ReleaseExecution | Goodbye] = TypeAdapter(
-    FromOperator, config=QUIET
+from_worker: TypeAdapter[Hello | Outcome | RecordOperations | Declined | Drain] = TypeAdapter(
+    FromWorker, config=QUIET
+)
+from_operator: TypeAdapter[Welcome | Execute | RecordedOperations | ReleaseExecution | Goodbye] = (
+    TypeAdapter(FromOperator, config=QUIET)
 )
 
 
@@ -245,8 +302,12 @@ def encode(message: Model) -> str:
     """
     if not isinstance(message, Execute):
         return message.model_dump_json(by_alias=True, exclude_none=True)
-    head = message.model_dump_json(by_alias=True, exclude_none=True, exclude={"payload", "store"})
+    head = message.model_dump_json(
+        by_alias=True, exclude_none=True, exclude={"payload", "store", "journal"}
+    )
     values = {"store": message.store}
+    if message.journal:
+        values["journal"] = message.journal
     if message.payload is not None:
         values["payload"] = message.payload
     return f"{head[:-1]},{dumps(values)[1:].decode()}"

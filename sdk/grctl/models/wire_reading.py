@@ -27,6 +27,8 @@ from grctl.models.wire import (
     Goodbye,
     Hello,
     Outcome,
+    RecordedOperations,
+    RecordOperations,
     Refused,
     ReleaseExecution,
     Welcome,
@@ -35,13 +37,14 @@ from grctl.models.wire import (
 )
 
 Json = dict[str, Any]
+FromOperatorMessage = Welcome | Execute | RecordedOperations | ReleaseExecution | Goodbye | Outcome
 
 
 class UnreadableMessageError(ValueError):
     """A message cannot be read. The text says why, and does not quote the message."""
 
 
-def read_from_worker(line: str) -> Hello | Outcome | Declined | Drain:
+def read_from_worker(line: str) -> Hello | Outcome | RecordOperations | Declined | Drain:
     """Return the message of a worker.
 
     An outcome with a value that cannot be kept is read as a failure of its handler.
@@ -61,7 +64,7 @@ def read_from_worker(line: str) -> Hello | Outcome | Declined | Drain:
         return _failure(execution, RunReason.BAD_OUTCOME, f"The outcome cannot be kept: {error}")
 
 
-def read_from_operator(line: str) -> Welcome | Execute | ReleaseExecution | Goodbye | Outcome:
+def read_from_operator(line: str) -> FromOperatorMessage:
     """Return the message of an operator.
 
     An Execute that cannot be read is answered: the Outcome to send is returned then.
@@ -103,7 +106,7 @@ def _parse(line: str) -> Json:
     return said
 
 
-def _validate_text(line: str) -> Hello | Outcome | Declined | Drain:
+def _validate_text(line: str) -> Hello | Outcome | RecordOperations | Declined | Drain:
     try:
         return from_worker.validate_json(line)
     except ValidationError as error:

@@ -32,6 +32,7 @@ from grctl.models.wire import (
     Goodbye,
     Hello,
     Outcome,
+    RecordedOperations,
     ReleaseExecution,
     Welcome,
     encode,
@@ -53,7 +54,7 @@ WORKER_HEARTBEAT_S = 5.0  # a peer that does not answer a ping within half of th
 WORKER_CLOSE_TIMEOUT_S = 2.0  # for the peer to confirm that the connection ends
 MAX_WIRE_MESSAGE_BYTES = 16 * 1024 * 1024  # a payload and a store, with much to spare
 
-Message = Welcome | Execute | ReleaseExecution | Goodbye
+Message = Welcome | Execute | RecordedOperations | ReleaseExecution | Goodbye
 Sleep = Callable[[float], Awaitable[None]]
 Socket = aiohttp.ClientWebSocketResponse
 

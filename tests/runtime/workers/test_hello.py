@@ -36,9 +36,9 @@ async def goodbye(port: int, message: str) -> Goodbye:
 @pytest.mark.parametrize(
     ("lowest", "highest", "says"),
     [
-        (9, None, "speaks protocol 9, the operator protocols 2 to 3: upgrade the operator"),
-        (4, 9, "speaks protocols 4 to 9, the operator protocols 2 to 3: upgrade the operator"),
-        (1, None, "speaks protocol 1, the operator protocols 2 to 3: upgrade the worker"),
+        (9, None, "speaks protocol 9, the operator protocols 2 to 4: upgrade the operator"),
+        (5, 9, "speaks protocols 5 to 9, the operator protocols 2 to 4: upgrade the operator"),
+        (1, None, "speaks protocol 1, the operator protocols 2 to 4: upgrade the worker"),
     ],
 )
 async def test_a_worker_without_a_common_protocol_is_told_both_ranges_and_who_is_behind(
@@ -55,7 +55,8 @@ async def test_a_worker_without_a_common_protocol_is_told_both_ranges_and_who_is
         ({"protocol": 2}, 2),
         ({"protocol": 2, "protocolHighest": 3}, 3),
         ({"protocol": 1, "protocolHighest": 2}, 2),
-        ({"protocol": 3, "protocolHighest": 99}, 3),
+        ({"protocol": 2, "protocolHighest": 4}, 4),
+        ({"protocol": 3, "protocolHighest": 99}, 4),
     ],
 )
 async def test_the_highest_common_protocol_is_used(

@@ -30,7 +30,7 @@ from grctl.models.wire import (
     Execute,
     Execution,
     Hello,
-    Outcome,
+    RecordOperations,
     ReleaseExecution,
 )
 from grctl.serving.web_pages import refuse_web_pages
@@ -55,7 +55,11 @@ from grctl_operator.runtime.workers.execute_messages import (
 from grctl_operator.runtime.workers.listener import Listener
 from grctl_operator.runtime.workers.waiting_runs import WaitingRuns
 from grctl_operator.runtime.workers.worker_auth import WorkerAuth
-from grctl_operator.runtime.workers.worker_session import ProtocolError, WorkerSession
+from grctl_operator.runtime.workers.worker_session import (
+    FromWorkerMessage,
+    ProtocolError,
+    WorkerSession,
+)
 from grctl_operator.views.executions import ExecutionRegistry
 from grctl_operator.views.offers import Offers
 from grctl_operator.views.team import Group, WorkerProcess
@@ -287,7 +291,7 @@ class Dispatcher:
         if self._registry.all_back and not were_back:
             self._on_all_back()
 
-    def on_message(self, session: WorkerSession, message: Outcome | Declined | Drain) -> None:
+    def on_message(self, session: WorkerSession, message: FromWorkerMessage) -> None:
         """Take a message of a worker. An outcome is kept until the engine has dealt with it."""
         hello = session.hello
         if hello is None or self._sessions.get(hello.instance) is not session:
@@ -298,6 +302,8 @@ class Dispatcher:
             return
         if isinstance(message, Declined):
             self._on_decline(hello.instance, message.execution)
+            return
+        if isinstance(message, RecordOperations):
             return
         if not self._void_if_not_its_own(session, message.execution):
             self._on_outcome(self._registry.on_outcome(hello.instance, message))

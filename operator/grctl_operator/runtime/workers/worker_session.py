@@ -31,6 +31,7 @@ from grctl.models.wire import (
     Greeting,
     Hello,
     Outcome,
+    RecordOperations,
     Welcome,
     encode,
     join_messages,
@@ -44,6 +45,9 @@ HELLO_TIMEOUT_S = 5.0  # a live worker says Hello at once
 GOODBYE_ONLY_BYTES = 1024  # nothing is expected from a worker that is not admitted
 RELEASE_LINGER_S = 0.05  # how long a message that nobody waits for waits for another one
 MAX_FRAME_CHARS = 1024 * 1024  # a frame has a limit: a larger message goes alone
+
+FromWorkerMessage = Outcome | RecordOperations | Declined | Drain
+"""A message of a worker that is accepted."""
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +88,7 @@ class SessionHost(Protocol):
     def accept(self, session: "WorkerSession", hello: Hello) -> None:
         """Accept a worker."""
 
-    def on_message(self, session: "WorkerSession", message: Outcome | Declined | Drain) -> None:
+    def on_message(self, session: "WorkerSession", message: FromWorkerMessage) -> None:
         """Take a message of a worker."""
 
 
@@ -292,7 +296,7 @@ def _agree(first: str) -> int:
     return agreed
 
 
-def _parse(line: str) -> Hello | Outcome | Declined | Drain:
+def _parse(line: str) -> Hello | FromWorkerMessage:
     try:
         return read_from_worker(line)
     except UnreadableMessageError as error:
