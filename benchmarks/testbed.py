@@ -26,7 +26,8 @@ from grctl.kube import EVENTS, RUNS, Api, Connection, Resource, UnreachableError
 from tests.lab.api_server import api_server
 from tests.lab.metrics import Figures
 from tests.lab.processes import Processes
-from tests.lab.sandbox import NAMESPACES, Sandbox
+from tests.lab.sandbox import Sandbox
+from tests.lab.waiting import NAMESPACES
 
 WORKFLOWS = ("benchmarks.workflows:counter", "benchmarks.workflows:once")
 LOG_TAIL_LINES = 30

@@ -8,7 +8,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +19,17 @@ import orjson
 from e2e.helm import WORKER, Helm
 from e2e.settings import ROOT, Settings
 from grctl.client import Client
-from grctl.client.access import Access
 from grctl.kube import EVENTS, RUNS, Api, Connection, NotFoundError, Resource
 from tests.history.checks import assert_allowed, executed_before_committed
 from tests.history.recorder import Recorder
 from tests.history.recording_client import RecordingClient
 from tests.lab.kubectl import Kubectl
-from tests.lab.waiting import follow
+from tests.lab.waiting import NAMESPACES, Waiting
 
 POLL_S = 0.5
 PATIENCE_S = 60.0  # for one state to come; most come within a second
 GONE_PATIENCE_S = 120.0  # for a namespace and everything in it to be deleted
 PODS = Resource("/api/v1", "pods")
-NAMESPACES = Resource("/api/v1", "namespaces")
 FLOWS = ROOT / "e2e" / "worker" / "flows" / "flows.py"
 HANDLERS = {
     "Append": frozenset({"append", "finish"}),
@@ -44,9 +42,10 @@ Json = dict[str, Any]
 
 
 @dataclass
-class ClusterLab:
+class ClusterLab(Waiting):
     """A namespace of the cluster, and the ways to act in it."""
 
+    patience_s = PATIENCE_S
     settings: Settings
     namespace: str
     kubectl: Kubectl
@@ -155,21 +154,6 @@ class ClusterLab:
                     first: Json = told[0]
                     return first
                 await asyncio.sleep(POLL_S)
-
-    async def until_gone(self, resource: Resource, name: str, patience: float = PATIENCE_S) -> None:
-        """Wait until there is no such object."""
-        await self.until(resource, name, lambda item: True if item is None else None, patience)
-
-    async def until(
-        self,
-        resource: Resource,
-        name: str,
-        judge: Callable[[Json | None], Any],
-        patience: float = PATIENCE_S,
-    ) -> Any:
-        """Follow an object until `judge` returns something but None."""
-        namespace = "" if resource is NAMESPACES else self.namespace
-        return await follow(Access(self.api, namespace), resource, name, judge, patience)
 
     async def check_history(self) -> None:
         """Wait until all events are settled, then check everything that was seen.

@@ -1,8 +1,9 @@
 """A deleted run takes its events with it, and nothing holds a deleted namespace."""
 
-from e2e.lab import GONE_PATIENCE_S, NAMESPACES, ClusterLab
+from e2e.lab import GONE_PATIENCE_S, ClusterLab
 from e2e.settings import ROOT
 from grctl.kube import EVENTS, RUNS
+from tests.lab.waiting import NAMESPACES
 
 MANIFESTS = ROOT / "examples" / "manifests"
 

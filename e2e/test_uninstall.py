@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from e2e.installation import CRDS, Installation
-from e2e.lab import GONE_PATIENCE_S, NAMESPACES, ClusterLab
+from e2e.lab import GONE_PATIENCE_S, ClusterLab
 from grctl.kube import RUNS
 from grctl.models import FINALIZER
+from tests.lab.waiting import NAMESPACES
 
 IDS = ("stays", "goes")
 

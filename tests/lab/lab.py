@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from grctl.client import Client, WorkflowHandle
-from grctl.client.access import Access
-from grctl.kube import EVENTS, RUNS, Api, Connection, Resource
+from grctl.kube import EVENTS, RUNS, Api, Connection
 from grctl.models import WorkflowEvent, WorkflowRun
+from tests.history.calls import read_calls
 from tests.history.checks import assert_allowed
 from tests.history.executions import read_executions
 from tests.history.recorder import Recorder
@@ -22,14 +22,14 @@ from tests.history.recording_client import RecordingClient
 from tests.lab.kubectl import Kubectl
 from tests.lab.processes import GRCTL, ROOT, Processes
 from tests.lab.sandbox import Sandbox, new_sandbox
-from tests.lab.waiting import PATIENCE_S, follow
+from tests.lab.waiting import PATIENCE_S, Waiting
 from tests.lab.workflows import HANDLERS, WORKFLOWS
 
 Json = dict[str, Any]
 
 
 @dataclass(kw_only=True)
-class Lab(Sandbox):
+class Lab(Waiting, Sandbox):
     """A sandbox, the ways to act in it, and the record of what happens."""
 
     client: Client
@@ -74,7 +74,8 @@ class Lab(Sandbox):
         """
         await self.recorder.until_settled(patience)
         await self.recorder.catch_up()
-        assert_allowed(self.recorder.history(read_executions(self.directory), handlers))
+        started, calls = read_executions(self.directory), read_calls(self.directory)
+        assert_allowed(self.recorder.history(started, handlers, calls))
 
     async def run(self, name: str) -> WorkflowRun:
         """Read a run."""
@@ -93,22 +94,8 @@ class Lab(Sandbox):
             run = WorkflowRun.model_validate(item) if item else None
             return run if run and holds(run) else None
 
-        run: WorkflowRun = await self._until(RUNS, name, judge, patience)
+        run: WorkflowRun = await self.until(RUNS, name, judge, patience)
         return run
-
-    async def until_gone(self, resource: Resource, name: str, patience: float = PATIENCE_S) -> None:
-        """Wait until there is no such object."""
-        await self._until(resource, name, lambda item: True if item is None else None, patience)
-
-    async def _until(
-        self,
-        resource: Resource,
-        name: str,
-        judge: Callable[[Json | None], Any],
-        patience: float = PATIENCE_S,
-    ) -> Any:
-        access = Access(self.api, self.namespace)
-        return await follow(access, resource, name, judge, patience)
 
 
 @asynccontextmanager

@@ -10,13 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grctl.kube import RUNS, Api, Connection, Resource
+from grctl.kube import RUNS, Api, Connection
 from tests.lab.gate import DIRECTORY, Gate
 from tests.lab.metrics import Figures, read_figures
 from tests.lab.processes import GRCTL, ROOT, Process, Processes, bare_environment, free_port
+from tests.lab.waiting import NAMESPACES
 from tests.lab.workflows import WORKFLOWS
-
-NAMESPACES = Resource("/api/v1", "namespaces")
 
 
 @dataclass(kw_only=True)

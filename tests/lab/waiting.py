@@ -3,13 +3,14 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from grctl.client.access import Access
-from grctl.kube import Resource
+from grctl.kube import Api, Resource
 
 PATIENCE_S = 45.0  # for one state to come, on a machine that is busy with other things
 POLL_S = 0.01
+NAMESPACES = Resource("/api/v1", "namespaces")
 
 Json = dict[str, Any]
 
@@ -63,3 +64,29 @@ async def follow(
             return await access.follow(resource, name, watch)
     except TimeoutError:
         raise AssertionError(f"after {patience:g} s {name} is {seen[0]}") from None
+
+
+class Waiting:
+    """The waits of a lab for the objects of its namespace, and for the namespace itself."""
+
+    patience_s: ClassVar[float] = PATIENCE_S
+    """For one state to come."""
+    api: Api
+    namespace: str
+
+    async def until_gone(
+        self, resource: Resource, name: str, patience: float | None = None
+    ) -> None:
+        """Wait until there is no such object."""
+        await self.until(resource, name, lambda item: True if item is None else None, patience)
+
+    async def until(
+        self,
+        resource: Resource,
+        name: str,
+        judge: Callable[[Json | None], Any],
+        patience: float | None = None,
+    ) -> Any:
+        """Follow an object until `judge` returns something but None: see `follow`."""
+        access = Access(self.api, "" if resource is NAMESPACES else self.namespace)
+        return await follow(access, resource, name, judge, patience or self.patience_s)

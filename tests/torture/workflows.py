@@ -12,24 +12,15 @@ from grctl.workflow import Workflow
 from tests.history.executions import record_execution
 from tests.lab.gate import lab_directory
 from tests.lab.workflows import HANDLERS as SCENARIOS
-from tests.lab.workflows import keep
+from tests.lab.workflows import append_payload, done, hoard, keep, number, start
 
 Json = Any
 
 collect = Workflow(workflow_type="Collect")
 """Keeps all payloads until the event `done`."""
-
-
-@collect.start()
-async def start(ctx: Context) -> Directive:
-    record_execution(ctx, lab_directory())
-    return ctx.next.wait_for_event()
-
-
-@collect.event()
-async def append(ctx: Context, payload: Json) -> Directive:
-    await keep(ctx, payload)
-    return ctx.next.wait_for_event()
+collect.start()(start.function)
+for each in (append_payload, number, hoard, done):
+    collect.event(each.name)(each.function)
 
 
 @collect.event()
@@ -51,28 +42,6 @@ async def two_steps(ctx: Context, payload: Json) -> Directive:
 async def second_step(ctx: Context) -> Directive:
     record_execution(ctx, lab_directory())
     return ctx.next.wait_for_event()
-
-
-@collect.event()
-async def number(ctx: Context, value: int) -> Directive:
-    """Take a number; another payload does not bind."""
-    await keep(ctx, value)
-    return ctx.next.wait_for_event()
-
-
-@collect.event()
-async def hoard(ctx: Context, size: int) -> Directive:
-    """Put so many bytes into the store."""
-    await keep(ctx, size)
-    ctx.store.put("hoard", "x" * size)
-    return ctx.next.wait_for_event()
-
-
-@collect.event()
-async def done(ctx: Context) -> Directive:
-    """Finish; the result is the number of payloads."""
-    await keep(ctx, None)
-    return ctx.next.complete(len(await ctx.store.get("payloads")))
 
 
 WORKFLOWS = ("tests.torture.workflows:collect", "tests.lab.workflows:deadline")
