@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from grctl.models.phases import EventPhase, RunPhase
+from tests.history.calls import TaskCall
 from tests.history.executions import ExecutionStart
 from tests.history.history import CreateAnswer, EventVersion, History, OutboxEntry, RunVersion
 
@@ -25,6 +26,7 @@ class HistoryBuilder:
     events: list[EventVersion] = field(default_factory=list)
     runs: list[RunVersion] = field(default_factory=list)
     started: list[ExecutionStart] = field(default_factory=list)
+    calls: list[TaskCall] = field(default_factory=list)
     executions: int = 0
 
     def history(self, **fields: Any) -> History:
@@ -35,6 +37,7 @@ class HistoryBuilder:
             events=tuple(self.events),
             runs=tuple(self.runs),
             started=tuple(self.started),
+            calls=tuple(self.calls),
             handlers={"Append": frozenset({"append"})},
         )
         return replace(told, **fields)
@@ -60,6 +63,19 @@ class HistoryBuilder:
         self.started.append(ExecutionStart(execution, self.run.uid, event, attempt, pid=1))
         return execution
 
+    def call(self, execution: str, key: str, result: str | None = None) -> None:
+        """Begin a task call of an execution, or end it with a result."""
+        start = next(each for each in self.started if each.execution == execution)
+        handler = f"{start.run}-{start.event or self.run.commits}"
+        self.calls.append(TaskCall(key, key, handler, execution, start.attempt, result))
+
+    def record(self, event: str, attempt: int, *results: str) -> None:
+        """Write a version of the run in which an attempt is due, with these recorded results."""
+        journal = tuple((f"key of {result}", result) for result in results)
+        self.change(
+            step="append", step_event=event, attempt=attempt, journal=journal, journal_event=event
+        )
+
     def commit(
         self,
         *events: str,
@@ -82,6 +98,8 @@ class HistoryBuilder:
             "settled": run.settled + len(events),
             "outbox": consumed,
             "payloads": (*run.payloads, *processed),
+            "step": None,
+            "journal": (),
         }
         self.change(**written | fields)
 

@@ -12,6 +12,11 @@ from itertools import chain, pairwise
 from grctl.models.phases import EventPhase
 from tests.history.history import EventVersion, History, OutboxEntry
 from tests.history.ledger import Commit, Ledger
+from tests.history.recorded import (
+    recorded_tasks_are_not_called_again,
+    records_stay,
+    tasks_are_called,
+)
 from tests.history.rejections import rejected_for_a_reason
 
 SECOND = timedelta(seconds=1)
@@ -238,4 +243,7 @@ CHECKS: tuple[Check, ...] = (
     executed_before_committed,
     no_timeout_beats_an_event,
     rejected_for_a_reason,
+    tasks_are_called,
+    recorded_tasks_are_not_called_again,
+    records_stay,
 )

@@ -2,7 +2,7 @@
 
 1. Senders: the API server's answer to each create of an event. Such an answer is a promise.
 2. The watch: every version of every event and run, in the API server's order.
-3. Workers: every execution that began.
+3. Workers: every execution that began, and every call that a task made.
 
 Plain data; `checks` finds what the invariants do not allow in it.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from grctl.models.phases import EventPhase, RunPhase
+from tests.history.calls import TaskCall
 from tests.history.executions import ExecutionStart
 
 
@@ -87,6 +88,23 @@ class RunVersion:
     """The deadline of its present wait."""
     step: str | None = None
     """The step that is next."""
+    step_event: str | None = None
+    """Uid of the event that it handles."""
+    attempt: int = 0
+    """The attempt at the step."""
+    journal: tuple[tuple[str, str], ...] = ()
+    """The final entries of the journal: the key, and the result or the error's message."""
+    journal_event: str | None = None
+    """Uid of the event whose handler the journal belongs to."""
+    stall: str | None = None
+    """The reason why the step is held."""
+    retry: int = 0
+    """`spec.retry`"""
+
+    @property
+    def handler(self) -> str:
+        """The idempotency key of the handler that is next."""
+        return f"{self.uid}-{self.step_event or self.commits}"
 
 
 @dataclass(frozen=True)
@@ -99,8 +117,11 @@ class History:
     events: tuple[EventVersion, ...] = ()
     runs: tuple[RunVersion, ...] = ()
     started: tuple[ExecutionStart, ...] = ()
+    calls: tuple[TaskCall, ...] = ()
     handlers: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Event names that each workflow type handles."""
+    tasks: Mapping[str, int] = field(default_factory=dict)
+    """How many different task calls the handler of an event makes, by the event's name."""
     unfit: frozenset[str] = frozenset()
     """Uids of events whose payload does not fit, as the sender knows."""
     waiting: frozenset[str] = frozenset()

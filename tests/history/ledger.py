@@ -13,6 +13,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TypeVar
 
+from grctl.models.phases import EventPhase
 from tests.history.history import EventVersion, History, OutboxEntry, RunVersion
 
 V = TypeVar("V", EventVersion, RunVersion)
@@ -95,6 +96,16 @@ class Ledger:
     def begun(self) -> frozenset[str]:
         """Uids of the events with which an execution began."""
         return frozenset(each.event for each in self.history.started if each.event)
+
+    @cached_property
+    def processed(self) -> list[OutboxEntry]:
+        """The events that a handler was committed for."""
+        consumed = (each for all_of_run in self.consumed.values() for each in all_of_run)
+        return [each for each in consumed if each.phase is EventPhase.PROCESSED]
+
+    def event_name(self, uid: str) -> str:
+        """Return what an event asks for; empty if it was never seen."""
+        return self.events[uid][0].event_name if uid in self.events else ""
 
     def name(self, uid: str) -> str:
         """Return the name of an event, for messages."""

@@ -1,5 +1,6 @@
 """Reads an object of the API as a version of a history, without our own models."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,6 +36,7 @@ def run_version(item: Json, exists: bool) -> RunVersion:
     """Read a WorkflowRun."""
     metadata, status = item["metadata"], item.get("status", {})
     wait, step = status.get("wait") or {}, status.get("step") or {}
+    journal = status.get("journal") or {}
     deadline = wait.get("deadline")
     return RunVersion(
         uid=metadata["uid"],
@@ -51,7 +53,21 @@ def run_version(item: Json, exists: bool) -> RunVersion:
         payloads=tuple(status.get("store", {}).get("payloads", ())),
         deadline=datetime.fromisoformat(deadline) if deadline else None,
         step=step.get("name"),
+        step_event=step.get("eventUid"),
+        attempt=step.get("attempt", 0),
+        journal=tuple(_final_entries(journal.get("entries") or {})),
+        journal_event=journal.get("eventUid"),
+        stall=(step.get("stall") or {}).get("reason"),
+        retry=item["spec"].get("retry", 0),
     )
+
+
+def _final_entries(entries: Json) -> Iterator[tuple[str, str]]:
+    for key, entry in entries.items():
+        if "ok" in entry:
+            yield key, str(entry["ok"])
+        elif "error" in entry and "failed" not in entry:
+            yield key, str(entry["error"]["message"])
 
 
 def _consumed(run: str, entry: Json) -> OutboxEntry:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from grctl.kube import EVENTS, RUNS, Api, ApiError, ExpiredError, UnreachableError
+from tests.history.calls import TaskCall
 from tests.history.executions import ExecutionStart
 from tests.history.history import CreateAnswer, EventVersion, History, RunVersion
 from tests.history.reading import event_version, run_version
@@ -114,9 +115,20 @@ class Recorder:
             told.clear()
 
     def history(
-        self, started: tuple[ExecutionStart, ...], handlers: Mapping[str, frozenset[str]]
+        self,
+        started: tuple[ExecutionStart, ...],
+        handlers: Mapping[str, frozenset[str]],
+        calls: tuple[TaskCall, ...] = (),
+        tasks: Mapping[str, int] | None = None,
     ) -> History:
-        """Return what was recorded, with the executions and the event names that workers handle."""
+        """Return what was recorded, with what workers wrote and what their handlers do.
+
+        Args:
+            started: The executions that workers began.
+            handlers: Event names that each workflow type handles.
+            calls: The calls that tasks made.
+            tasks: How many different calls the handler of an event makes, by the event's name.
+        """
         return History(
             answers=tuple(self.answers),
             withdrawals=self._uids(self.withdrawals),
@@ -124,6 +136,8 @@ class Recorder:
             runs=tuple(self.runs),
             started=started,
             handlers=handlers,
+            calls=calls,
+            tasks=tasks or {},
             unfit=self._uids(self.unfit),
             waiting=self._uids(self.waiting),
             may_move=self._uids(self.may_move),

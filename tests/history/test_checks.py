@@ -289,6 +289,72 @@ def test_rejected_for_a_reason__it_is_not_so(builder: HistoryBuilder, reason: st
     assert failing(builder) == {"rejected_for_a_reason"}
 
 
+def called_and_recorded(builder: HistoryBuilder) -> str:
+    """Call a task in an attempt that is lost after the result was recorded."""
+    event = builder.send(3)
+    lost = builder.execute(event)
+    builder.call(lost, "charge")
+    builder.call(lost, "charge", "charged")
+    builder.record(event, 1, "charged")
+    builder.record(event, 2, "charged")
+    return event
+
+
+def test_a_recorded_task_that_a_further_attempt_does_not_call_is_allowed(
+    builder: HistoryBuilder,
+) -> None:
+    event = called_and_recorded(builder)
+    second_one = builder.execute(event, attempt=2)
+    builder.call(second_one, "mail")
+    builder.call(second_one, "mail", "sent")
+    builder.commit(event, execution=second_one)
+    builder.settle(event)
+    assert failing(builder, tasks={"append": 0}) == set()
+
+
+def test_tasks_are_called(builder: HistoryBuilder) -> None:
+    event = called_and_recorded(builder)
+    builder.commit(event, execution=builder.execute(event, attempt=2))
+    builder.settle(event)
+    builder.events = [each for each in builder.events if each.uid not in {"event1", "event2"}]
+    assert "tasks_are_called" not in failing(builder, tasks={"append": 1})
+    assert "tasks_are_called" in failing(builder, tasks={"append": 2})
+
+
+def test_recorded_tasks_are_not_called_again(builder: HistoryBuilder) -> None:
+    event = called_and_recorded(builder)
+    second_one = builder.execute(event, attempt=2)
+    builder.call(second_one, "charge")
+    builder.commit(event, execution=second_one)
+    builder.settle(event)
+    assert failing(builder) == {"recorded_tasks_are_not_called_again"}
+
+
+def test_a_task_that_was_recorded_while_the_further_attempt_ran_may_be_called(
+    builder: HistoryBuilder,
+) -> None:
+    event = builder.send(3)
+    paused = builder.execute(event)
+    builder.call(paused, "charge")
+    builder.record(event, 2)
+    second_one = builder.execute(event, attempt=2)
+    builder.call(paused, "charge", "charged")
+    builder.record(event, 2, "charged")
+    builder.call(second_one, "charge")
+    builder.commit(event, execution=second_one)
+    builder.settle(event)
+    assert failing(builder) == set()
+
+
+@pytest.mark.parametrize("results", [(), ("charged again",)], ids=["gone", "changed"])
+def test_records_stay(builder: HistoryBuilder, results: tuple[str, ...]) -> None:
+    event = called_and_recorded(builder)
+    builder.record(event, 2, *results)
+    builder.commit(event, execution=builder.execute(event, attempt=2))
+    builder.settle(event)
+    assert failing(builder) == {"records_stay"}
+
+
 def test_rejected_for_a_reason__its_run_is_there(builder: HistoryBuilder) -> None:
     event = builder.send(wanted_run="run1")
     builder.change_event(event, phase=EventPhase.REJECTED, reason="RunGone")
