@@ -16,6 +16,7 @@ from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import HistoryEntry, RunError, Step
 from grctl.models.wire import Execution, Failed, Outcome, Refused, Succeeded
+from grctl_operator.engine.answers import answers_after
 from grctl_operator.engine.chain import next_in_chain, note_long_chain
 from grctl_operator.engine.decision import Release
 from grctl_operator.engine.desired import cancel_message
@@ -137,7 +138,7 @@ def _succeed_if_it_fits(
     value = result.directive.result if isinstance(result.directive, Complete) else None
     text = _overlong(result) or _oversize(situation, draft, store, value)
     if text is None:
-        draft.change(store=store)
+        draft.change(store=store, answers=answers_after(draft, result))
         _succeed(situation, draft, execution, result, event)
         return
     message = f"{execution.handler_name} gave too much. {text}"

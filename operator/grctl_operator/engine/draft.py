@@ -28,7 +28,7 @@ from grctl_operator.engine.urgency import Urgency, may_batch
 HISTORY_LENGTH = 10
 
 
-USER_VALUES = frozenset({"store", "result"})
+USER_VALUES = frozenset({"store", "result", "answers"})
 """Fields of the status that hold JSON of users. They are never compared: in Python `False == 0`, so
 a changed store could count as unchanged. They change only within a commit, which is written in
 any case."""

@@ -141,6 +141,8 @@ def _changes_nothing_that_counts(change: Change) -> str | None:
     old, new = change.old, change.new
     if new.store is not old.store and new.store != old.store:
         return "the store changed without a commit"
+    if new.answers is not old.answers and new.answers != old.answers:
+        return "the answers changed without a commit"
     if change.has_outcome or (new.settled is not old.settled and new.settled != old.settled):
         return "the outbox or lastExecution changed without a commit"
     return None

@@ -49,7 +49,7 @@ def fail_refused(situation: Situation, draft: Draft) -> None:
         "The API server refused the run's status as too large, so what was under way is void, and"
         f" store and history were dropped. {ELSEWHERE}"
     )
-    draft.change(store={}, history=())
+    draft.change(store={}, history=(), answers={})
     error = RunError(type=RunReason.TOO_LARGE, message=text)
     draft.finish(RunPhase.FAILED, RunReason.TOO_LARGE, f"Failed: {text}", error=error)
     draft.commit()

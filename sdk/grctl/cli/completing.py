@@ -23,7 +23,7 @@ COMPLETION_TIMEOUT_S = 3.0  # for the API and its credentials, which mostly take
 WORD = re.compile(r"[\w@%+=:,./-]+")
 """A text that a shell reads as one word without quotes."""
 
-Query = Callable[["Api", str], Awaitable[Iterable[str]]]
+FindNames = Callable[["Api", str], Awaitable[Iterable[str]]]
 """Returns the names in a namespace that may be offered."""
 
 
@@ -64,7 +64,7 @@ def event_names(context: typer.Context, incomplete: str) -> list[str]:
     return _offer(context, incomplete, names)
 
 
-def _offer(context: typer.Context, incomplete: str, query: Query) -> list[str]:
+def _offer(context: typer.Context, incomplete: str, query: FindNames) -> list[str]:
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             found = asyncio.run(_ask(context.params, query))
@@ -73,7 +73,7 @@ def _offer(context: typer.Context, incomplete: str, query: Query) -> list[str]:
     return sorted({each for each in found if each.startswith(incomplete) and WORD.fullmatch(each)})
 
 
-async def _ask(params: dict[str, Any], query: Query) -> Iterable[str]:
+async def _ask(params: dict[str, Any], query: FindNames) -> Iterable[str]:
     from grctl.kube import Api, Connection
 
     async with asyncio.timeout(COMPLETION_TIMEOUT_S):

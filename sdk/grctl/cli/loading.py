@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from grctl.workflow import Handler, Workflow, workflow_of
+from grctl.workflow import Handler, Query, Workflow, workflow_of
 
 
 class LoadError(Exception):
@@ -144,7 +144,7 @@ def _list_workflows(module: ModuleType) -> str:
     found = {key: each for key, each in vars(module).items() if isinstance(each, Workflow)}
     named = {id(each) for each in found.values()}
     for key, each in vars(module).items():
-        if isinstance(each, Handler) and id(each.workflow) not in named:
+        if isinstance(each, Handler | Query) and id(each.workflow) not in named:
             named.add(id(each.workflow))
             found[key] = each.workflow
     return f"Workflows in it: {', '.join(sorted(found)) or 'none'}."

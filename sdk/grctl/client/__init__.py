@@ -7,11 +7,14 @@ for a refused request and `UnreachableError` for a request without an answer.
 
 from grctl.client.client import Client
 from grctl.client.errors import (
+    AnswerTypeError,
     CrdsMissingError,
     EventGoneError,
     EventNameTakenError,
     InvalidNameError,
+    QueryFailedError,
     RunNotReleasedError,
+    UnknownQueryError,
     UnreadableObjectError,
     WorkflowAlreadyRunningError,
     WorkflowCancelledError,
@@ -25,13 +28,16 @@ from grctl.client.handle import WorkflowHandle
 from grctl.client.sending import SentEvent
 
 __all__ = [
+    "AnswerTypeError",
     "Client",
     "CrdsMissingError",
     "EventGoneError",
     "EventNameTakenError",
     "InvalidNameError",
+    "QueryFailedError",
     "RunNotReleasedError",
     "SentEvent",
+    "UnknownQueryError",
     "UnreadableObjectError",
     "WorkflowAlreadyRunningError",
     "WorkflowCancelledError",

@@ -48,6 +48,18 @@ class UnreadableObjectError(WorkflowError):
         self.problem = problem
 
 
+class UnknownQueryError(WorkflowError):
+    """The run has no answer to a query of that name; the message names those that it has."""
+
+
+class QueryFailedError(WorkflowError):
+    """A query could not be answered at the run's last commit; the message says why."""
+
+
+class AnswerTypeError(WorkflowError, TypeError):
+    """The answer to a query does not fit the type that it was asked for as."""
+
+
 class WorkflowFailedError(WorkflowError):
     """The run failed.
 

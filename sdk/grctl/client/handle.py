@@ -1,9 +1,10 @@
 """WorkflowHandle: one run, by its id and uid. Another run of the same id has another handle."""
 
 import asyncio
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from grctl.client.access import Access, Json
+from grctl.client.answers import answer_of
 from grctl.client.errors import (
     WorkflowCancelledError,
     WorkflowFailedError,
@@ -18,6 +19,8 @@ from grctl.kube import RUNS, ConflictError, InvalidError, NotFoundError
 from grctl.models.info import RunInfo
 from grctl.models.phases import RunPhase
 from grctl.models.run import WorkflowRun
+
+T = TypeVar("T")
 
 
 class WorkflowHandle:
@@ -117,6 +120,35 @@ class WorkflowHandle:
             UnreadableObjectError: it cannot be read.
         """
         return RunInfo.of(self._own_run(await self._access.read(RUNS, self.workflow_id)))
+
+    @overload
+    async def query(self, query: str) -> Any: ...
+    @overload
+    async def query(self, query: str, *, return_type: type[T]) -> T: ...
+
+    async def query(self, query: str, *, return_type: Any = None) -> Any:
+        """Return the answer to a query of the workflow, as of the run's last commit.
+
+        Nothing is computed: the worker answers each query after each handler.
+
+        Args:
+            query: Name of the query.
+            return_type: The type to make of the answer: any type that pydantic validates. None:
+                the answer is JSON.
+
+        Raises:
+            UnknownQueryError: there is no answer of that name; names those that there are.
+            QueryFailedError: the query raised, or took too long.
+            AnswerTypeError: the answer does not fit `return_type`.
+            WorkflowNotFoundError: the run was deleted.
+            UnreadableObjectError: it cannot be read.
+
+        Example:
+            >>> await handle.query("summary")
+            '120 EUR for a laptop'
+        """
+        run = self._own_run(await self._access.read(RUNS, self.workflow_id))
+        return answer_of(run, query, return_type)
 
     async def cancel(self) -> None:
         """Ask the run to end before its next handler; a running handler is not interrupted.

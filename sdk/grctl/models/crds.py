@@ -74,6 +74,7 @@ RUN_COLUMNS: list[Column] = [
     {"name": "Step", "type": "string", "jsonPath": ".status.step.name"},
     {"name": "Inbox", "type": "integer", "jsonPath": ".status.inboxLength"},
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    {"name": "Summary", "type": "string", "jsonPath": ".status.answers.summary"},
     {"name": "Message", "type": "string", "jsonPath": ".status.message"},
     {"name": "Worker", "type": "string", "jsonPath": ".status.step.worker", "priority": 1},
 ]

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from grctl.models.answers import answered_values
 from grctl.models.base import Model
 from grctl.models.phases import RunPhase
 from grctl.models.run import EventCounts, RunError, Step, Wait, WorkflowRun
@@ -29,6 +30,8 @@ class RunInfo(Model):
     inbox_length: int
     events: EventCounts
     store: dict[str, Any]
+    answers: dict[str, Any]
+    """The answers to the workflow's queries at the last commit."""
     result: Any
     error: RunError | None
 
@@ -53,6 +56,7 @@ class RunInfo(Model):
             inbox_length=status.inbox_length,
             events=status.events,
             store=status.store,
+            answers=answered_values(status.answers),
             result=status.result,
             error=status.error,
         )

@@ -25,6 +25,7 @@ FOR_PEOPLE = frozenset(
         "inbox",
         "inboxLength",
         "history",
+        "answers",
         "eventNames",
         "pastEventNames",
         "observedGeneration",

@@ -34,6 +34,7 @@ from grctl.models.wire import (
 from grctl.worker.executor import carry_out
 from grctl.worker.failure import failure_of
 from grctl.worker.logs import fields_of
+from grctl.worker.store import store_after
 from grctl.workflow.workflow import Workflow
 
 logger = get_logger(__name__)
@@ -222,8 +223,7 @@ def _store_after(store: Values, result: Result) -> Values | None:
     """Return the store that a run has after a result, if it then waits for an event."""
     match result:
         case Succeeded(directive=WaitForEvent()):
-            kept = {key: value for key, value in store.items() if key not in result.delete}
-            return kept | result.put
+            return store_after(store, result.put, result.delete)
         case Refused():
             return store
     return None

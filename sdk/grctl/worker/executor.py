@@ -28,6 +28,8 @@ from grctl.worker.context import Context
 from grctl.worker.failure import BadOutcomeError, failure_for, failure_of
 from grctl.worker.logs import HandlerLogger
 from grctl.worker.problems import BadPayloadError
+from grctl.worker.queries import answer_queries
+from grctl.worker.store import store_after
 from grctl.worker.transitions import Transitions
 from grctl.workflow.handler import Handler
 from grctl.workflow.workflow import Workflow
@@ -114,7 +116,7 @@ async def _attempt(workflows: Mapping[str, Workflow], execute: Execute) -> Resul
         arguments = _arguments(handler, execute)
     except BadPayloadError as error:
         return _misfit(handler, error)
-    return await _run(handler, Context(workflow, execute), arguments)
+    return await _run(handler, Context(workflow, execute), arguments, execute.store)
 
 
 def _arguments(handler: Handler[Any], execute: Execute) -> dict[str, Any]:
@@ -130,11 +132,15 @@ def _misfit(handler: Handler[Any], error: BadPayloadError) -> Failed | Refused:
     return Refused(message=f"{cut(text, MAX_MESSAGE_BYTES - 50)} The run goes on waiting.")
 
 
-async def _run(handler: Handler[Any], context: Context, arguments: dict[str, Any]) -> Succeeded:
+async def _run(
+    handler: Handler[Any], context: Context, arguments: dict[str, Any], store: dict[str, Any]
+) -> Succeeded:
     answer = await handler.function(context, **arguments)
     directive = _directive(handler, context.next, answer)
     put, deleted = context.store.changes()
-    return Succeeded(directive=directive, put=put, delete=deleted)
+    queries = handler.workflow.queries
+    answers = await answer_queries(queries, context, store_after(store, put, deleted))
+    return Succeeded(directive=directive, put=put, delete=deleted, answers=answers)
 
 
 def _directive(handler: Handler[Any], transitions: Transitions, answer: Any) -> AnyDirective:

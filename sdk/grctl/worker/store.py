@@ -5,7 +5,7 @@
 3. A write counts if it is made before the handler returns, also after the directive was made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar, overload
 
 import orjson
@@ -132,6 +132,13 @@ class Store:
     def _missing(self, key: str) -> str:
         present = ", ".join(repr(each) for each in self._values) or "nothing yet"
         return f"ctx.store has no key {key!r}; it has {present}"
+
+
+def store_after(
+    values: Mapping[str, Any], put: Mapping[str, Any], deleted: Collection[str]
+) -> dict[str, Any]:
+    """Return the values of a store after changes, as the commit will have them."""
+    return {**{key: value for key, value in values.items() if key not in deleted}, **put}
 
 
 def _copy(json: Any) -> Any:

@@ -42,6 +42,7 @@ from grctl.worker.hello import check_size, executions_that_fit
 from grctl.worker.lag import LoopWatch
 from grctl.worker.signals import stopping_signals
 from grctl.workflow.handler import Handler
+from grctl.workflow.query import Query
 from grctl.workflow.workflow import Workflow, workflow_of
 
 logger = get_logger(__name__)
@@ -222,7 +223,7 @@ def _check_grace(grace: float) -> None:
 
 
 def _by_type(candidates: Iterable[Any]) -> dict[str, Workflow]:
-    if isinstance(candidates, Workflow | Handler):
+    if isinstance(candidates, Workflow | Handler | Query):
         raise TypeError(f"workflows is a list: write Worker(workflows=[...]), not {candidates!r}.")
     if not isinstance(candidates, Iterable):
         raise wrong_type("workflows", candidates, "a list of workflows")

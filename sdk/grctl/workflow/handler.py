@@ -7,17 +7,19 @@
 
 import functools
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from grctl.models.directive import Directive
 from grctl.models.phases import HandlerKind
 from grctl.workflow.signature import Signature
 
 if TYPE_CHECKING:
+    from grctl.workflow.query import Query, QueryFunction
     from grctl.workflow.workflow import Workflow
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
+R = TypeVar("R")
 
 HandlerFunction = Callable[P, Coroutine[Any, Any, Directive]]
 
@@ -63,3 +65,7 @@ class Handler(Generic[P]):
     def event(self, name: str | None = None) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
         """Define an event handler of the same workflow: see `Workflow.event`."""
         return self.workflow.event(name)
+
+    def query(self, name: str | None = None) -> "Callable[[QueryFunction[Q, R]], Query[Q, R]]":
+        """Define a query of the same workflow: see `Workflow.query`."""
+        return self.workflow.query(name)

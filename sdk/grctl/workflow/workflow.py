@@ -1,7 +1,7 @@
 """Workflow: a workflow type and its handlers, collected by decorators.
 
 1. Names are unique among the handlers of a kind. A step and an event may have one name: an event
-   never runs a step, and a transition never runs an event handler.
+   never runs a step, and a transition never runs an event handler. Names of queries are unique too.
 2. A mistake that can be seen when a handler is defined raises ValueError there.
 """
 
@@ -9,10 +9,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from grctl.models.answers import RESERVED_QUERY_PREFIX
 from grctl.models.base import NAME_LENGTH
 from grctl.models.phases import HandlerKind
 from grctl.workflow.handler import Handler, HandlerFunction, P
 from grctl.workflow.named_steps import named_steps
+from grctl.workflow.query import Query, QueryFunction, R
 
 
 class Workflow:
@@ -38,6 +40,7 @@ class Workflow:
         _check_name(workflow_type, "workflow_type")
         self.workflow_type = workflow_type
         self._handlers: dict[tuple[HandlerKind, str], Handler[Any]] = {}
+        self._queries: dict[str, Query[Any, Any]] = {}
 
     def __repr__(self) -> str:
         return f"<Workflow {self.workflow_type!r}>"
@@ -46,6 +49,11 @@ class Workflow:
     def handlers(self) -> tuple[Handler[Any], ...]:
         """All handlers, in the order of definition."""
         return tuple(self._handlers.values())
+
+    @property
+    def queries(self) -> tuple[Query[Any, Any], ...]:
+        """All queries, in the order of definition."""
+        return tuple(self._queries.values())
 
     def names(self, kind: HandlerKind) -> tuple[str, ...]:
         """Return the names of the handlers of a kind, in the order of definition."""
@@ -112,6 +120,27 @@ class Workflow:
         _check_parentheses(HandlerKind.EVENT, name)
         return lambda function: self._define(HandlerKind.EVENT, name, function)
 
+    def query(self, name: str | None = None) -> Callable[[QueryFunction[P, R]], Query[P, R]]:
+        """Define a query: a question about the run, answered from what its store holds.
+
+        The worker computes the answer after each handler. `status.answers` has it, and so do
+        `handle.query(...)` and `kubectl get`, if the name is `summary`. A query cannot change the
+        run. One that raises, or takes longer than a second, has no answer until it works again.
+
+        Args:
+            name: Name of the query. Defaults to the function's name.
+
+        Raises:
+            ValueError: there is a query of that name, or the function is not fit for one.
+
+        Example:
+            >>> @order.query()
+            ... async def summary(ctx: Context) -> str:
+            ...     return f"{await ctx.store.get('amount')} EUR for a laptop"
+        """
+        _check_parentheses("query", name)
+        return lambda function: self._define_query(name, function)
+
     def check_named_steps(self) -> None:
         """Check that each step that a handler names by a constant exists.
 
@@ -148,6 +177,19 @@ class Workflow:
         self._handlers[kind, handler.name] = handler
         return handler
 
+    def _define_query(self, name: str | None, function: QueryFunction[P, R]) -> Query[P, R]:
+        _check_async("a query", "str", function)
+        query = Query(self, name if name is not None else function.__name__, function)
+        _check_name(query.name, f"The name of {function.__name__!r}")
+        if query.name.startswith(RESERVED_QUERY_PREFIX):
+            raise ValueError(
+                f"The name of a query cannot begin with {RESERVED_QUERY_PREFIX!r}: {query.name!r}."
+            )
+        if query.name in self._queries:
+            raise ValueError(f"{self.workflow_type} has a query {query.name!r} already.")
+        self._queries[query.name] = query
+        return query
+
 
 def workflow_of(candidate: Any) -> Workflow:
     """Return the workflow that an object is or stands for: a handler stands for its workflow.
@@ -161,7 +203,7 @@ def workflow_of(candidate: Any) -> Workflow:
     """
     if isinstance(candidate, Workflow):
         return candidate
-    if isinstance(candidate, Handler):
+    if isinstance(candidate, Handler | Query):
         return candidate.workflow
     raise TypeError(
         f"{candidate!r} ({type(candidate).__name__}) is neither a Workflow nor a handler of one."
@@ -173,7 +215,7 @@ def _check_name(name: Any, what: str) -> None:
         raise ValueError(f"{what} must be text of 1 to {NAME_LENGTH} characters, not {name!r}.")
 
 
-def _check_parentheses(kind: HandlerKind, given: object) -> None:
+def _check_parentheses(kind: str, given: object) -> None:
     """Raise ValueError if a decorator was written without its parentheses.
 
     Python then passes the decorated function where a name, or nothing, is expected.
@@ -185,12 +227,17 @@ def _check_parentheses(kind: HandlerKind, given: object) -> None:
 
 
 def _check_function(kind: HandlerKind, function: Any) -> None:
+    _check_async(f"{_article(kind)} handler", "Directive", function)
+
+
+def _check_async(what: str, returned: str, function: Any) -> None:
+    """Raise ValueError unless it is an async function."""
     if inspect.isfunction(function) and inspect.iscoroutinefunction(function):
         return
     name = _name_of(function)
     raise ValueError(
-        f"{name!r} ({type(function).__name__}) cannot be {_article(kind)} handler, which is an"
-        f" async function: write `async def {name}(ctx: Context) -> Directive:`"
+        f"{name!r} ({type(function).__name__}) cannot be {what}, which is an async function:"
+        f" write `async def {name}(ctx: Context) -> {returned}:`"
     )
 
 
