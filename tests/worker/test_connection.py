@@ -2,17 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from grctl.models import HandlerKind, NextStep
 from grctl.models.protocol import SPOKEN
-from grctl.models.wire import UNREACHABLE, Goodbye, Hello, Welcome
+from grctl.models.wire import UNREACHABLE, Failed, Goodbye, Hello, Outcome, Succeeded, Welcome
 from grctl.worker.connection import Message, OperatorConnection
+from grctl.workflow import Workflow
 from tests.worker.conftest import cancel
 from tests.worker.fake_operator import FakeOperator, fake_operator
+from tests.worker.making import execute_of
 
+ORDER = Workflow(workflow_type="Order")
 HELLO = Hello(worker="worker-1", instance="i1", namespace="shop", capacity=1, catalogues=())
 
 Connect = Callable[..., "Received"]
@@ -83,6 +88,22 @@ async def test_goodbye_sends_a_worker_elsewhere_and_back_if_nobody_is_there(
         await worker.say(Goodbye(message="leaving"))
     _, hello = await operator.welcomed()
     assert hello == HELLO
+
+
+async def test_an_older_operator_is_not_sent_a_directive_that_it_would_misread(
+    operator: FakeOperator, connect: Connect
+) -> None:
+    received = connect()
+    conversation = await operator.connected()
+    await conversation.next(Hello)
+    await conversation.say(Welcome(operator="operator-1", protocol=3))
+    await received.next()
+
+    execution = execute_of(ORDER, HandlerKind.EVENT, "approve").execution
+    later = NextStep(step="remind", after=timedelta(hours=1))
+    await received.connection.send(Outcome(execution=execution, result=Succeeded(directive=later)))
+
+    assert isinstance((await conversation.next(Outcome)).result, Failed)
 
 
 async def test_a_redirected_worker_connects_without_a_pause(

@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from grctl.models import Complete, Directive, HandlerKind, NextStep, WaitForEvent
+from grctl.models import (
+    Complete,
+    Directive,
+    ErrorDetails,
+    Fail,
+    HandlerKind,
+    NextStep,
+    WaitForEvent,
+)
 from grctl.models.limits import MAX_MESSAGE_BYTES, MAX_STACK_TRACE_BYTES
 from grctl.models.wire import Failed, Refused, Succeeded, encode
 from grctl.worker.context import Context, CurrentEvent
@@ -156,6 +164,27 @@ async def keeps_too_much(ctx: Context) -> Directive:
 @order.step()
 async def by_hand(ctx: Context) -> Directive:
     return NextStep(step="nowhere")
+
+
+@order.step()
+async def waits_by_hand(ctx: Context) -> Directive:
+    return WaitForEvent(events=("nowhere",))
+
+
+@order.step()
+async def fails_by_hand(ctx: Context) -> Directive:
+    return Fail(error=ErrorDetails(type="", message="over 10,000"))
+
+
+@order.step()
+async def delays_by_hand(ctx: Context) -> Directive:
+    return NextStep(step="by_hand", after=timedelta(-1))
+
+
+@order.step()
+async def fails_on_purpose(ctx: Context) -> Directive:
+    ctx.store.put("amount", 12_000)
+    return ctx.next.fail(ErrorDetails(type="LimitExceeded", message="over 10,000"))
 
 
 @order.step()
@@ -363,6 +392,28 @@ async def test_a_directive_to_nowhere_fails_the_run_however_it_was_made(name: st
 
     assert isinstance(result, Failed)
     assert result.error.message.startswith("ProcessOrder has no step 'nowhere'.")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("waits_by_hand", "ProcessOrder has no event 'nowhere'."),
+        ("fails_by_hand", "The type of an error is empty"),
+        ("delays_by_hand", "after must not be negative"),
+    ],
+)
+async def test_each_argument_of_a_directive_made_by_hand_is_checked(name: str, told: str) -> None:
+    result = await step(order, name)
+
+    assert isinstance(result, Failed)
+    assert result.error.message.startswith(told)
+
+
+async def test_a_run_that_fails_on_purpose_keeps_what_its_handler_put() -> None:
+    result = await step(order, "fails_on_purpose")
+
+    error = ErrorDetails(type="LimitExceeded", message="over 10,000")
+    assert result == Succeeded(directive=Fail(error=error), put={"amount": 12_000})
 
 
 async def test_message_and_stack_trace_stay_within_their_limits() -> None:

@@ -30,7 +30,9 @@ class Directive(Model):
 class ErrorDetails(Model):
     """What went wrong, as `ctx.next.fail` takes it."""
 
-    type: Message = Field(description="One word that programs compare: LimitExceeded.")
+    type: Message = Field(
+        default="Failed", description="One word that programs compare: LimitExceeded."
+    )
     message: Message = Field(description="A sentence for people.")
     stack_trace: Trace | None = Field(default=None, description="Where it was raised.")
 

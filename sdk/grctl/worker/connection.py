@@ -40,6 +40,7 @@ from grctl.models.wire import (
 )
 from grctl.models.wire_reading import UnreadableMessageError, read_from_operator, stand_in
 from grctl.worker.blocked import Destination
+from grctl.worker.older_operators import as_understood
 from grctl.worker.trouble import Trouble, describe_failure
 from grctl.worker.trust import TrustError, authorization, check_redirect, verification
 
@@ -128,6 +129,8 @@ class OperatorConnection:
         """Send a message, or drop it if no operator has welcomed this worker."""
         if self._socket is None:
             return
+        if isinstance(message, Outcome):
+            message = as_understood(message, self.protocol)
         text = _encode_or_replace(message)
         try:
             await self._socket.send_str(text)

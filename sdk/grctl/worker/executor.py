@@ -18,7 +18,14 @@ from contextvars import ContextVar
 from typing import Any
 
 from grctl.json.serialization import cut
-from grctl.models.directive import AnyDirective, Complete, Directive, NextStep, WaitForEvent
+from grctl.models.directive import (
+    AnyDirective,
+    Complete,
+    Directive,
+    Fail,
+    NextStep,
+    WaitForEvent,
+)
 from grctl.models.limits import MAX_MESSAGE_BYTES
 from grctl.models.phases import HandlerKind
 from grctl.models.reasons import RunReason
@@ -145,23 +152,30 @@ async def _run(
 
 def _directive(handler: Handler[Any], transitions: Transitions, answer: Any) -> AnyDirective:
     """Return the handler's transition, checked by `ctx.next` also if it was built by hand."""
-    made: Directive | None = None
-    match answer:
-        case NextStep(step=name):
-            made = transitions.step(name)
-        case WaitForEvent(timeout=timeout, timeout_step=name):
-            made = transitions.wait_for_event(timeout, name)
-        case Complete(result=result):
-            made = transitions.complete(result)
-    if isinstance(made, NextStep | WaitForEvent | Complete):
+    made = _checked(transitions, answer)
+    if isinstance(made, NextStep | WaitForEvent | Complete | Fail):
         return made
     if inspect.iscoroutine(answer):
         answer.close()
     raise BadOutcomeError(
         f"{handler.name} returned {_repr_of(answer)}, which is not a Directive. End it with `return"
-        " ctx.next.wait_for_event()`, `return ctx.next.step(...)` or `return"
-        " ctx.next.complete(...)`."
+        " ctx.next.wait_for_event()`, `return ctx.next.step(...)`, `return"
+        " ctx.next.complete(...)` or `return ctx.next.fail(...)`."
     )
+
+
+def _checked(transitions: Transitions, answer: Any) -> Directive | None:
+    """Return a directive as `ctx.next` makes it of the same arguments; None for anything else."""
+    match answer:
+        case NextStep(step=name, after=after):
+            return transitions.step(name, after=after)
+        case WaitForEvent(timeout=timeout, timeout_step=name, events=events, prompt=prompt):
+            return transitions.wait_for_event(timeout, name, events=events, prompt=prompt)
+        case Complete(result=result):
+            return transitions.complete(result)
+        case Fail(error=error):
+            return transitions.fail(error)
+    return None
 
 
 def _repr_of(answer: Any) -> str:

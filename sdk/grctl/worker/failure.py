@@ -5,6 +5,7 @@ from pathlib import Path
 
 import grctl
 from grctl.json.serialization import NotJsonError, TooLargeError, cut
+from grctl.models.directive import ErrorDetails
 from grctl.models.limits import MAX_MESSAGE_BYTES, MAX_STACK_TRACE_BYTES
 from grctl.models.reasons import RunReason
 from grctl.models.run import RunError
@@ -28,6 +29,13 @@ def failure_of(error: BaseException) -> Failed:
         type=_type_name(error), message=_text_of(error), stack_trace=_stack_trace(error)
     )
     return Failed(reason=RunReason.HANDLER_FAILED.value, error=described)
+
+
+def details_of(error: BaseException) -> ErrorDetails:
+    """Return an exception's type, message and stack trace, each within its limit."""
+    return ErrorDetails(
+        type=_type_name(error), message=_text_of(error), stack_trace=_stack_trace(error)
+    )
 
 
 def failure_for(reason: RunReason, message: str, stack_trace: str | None = None) -> Failed:

@@ -236,7 +236,7 @@ def _by_type(candidates: Iterable[Any]) -> dict[str, Workflow]:
                 f"{each.workflow_type} has no start handler: define one with"
                 " `@....start()` above `async def start(ctx: Context) -> Directive:`"
             )
-        each.check_named_steps()
+        each.check_named_handlers()
     if not found:
         raise ValueError("workflows is empty: a worker needs at least one.")
     return found

@@ -13,7 +13,7 @@ from grctl.models.answers import RESERVED_QUERY_PREFIX
 from grctl.models.base import NAME_LENGTH
 from grctl.models.phases import HandlerKind
 from grctl.workflow.handler import Handler, HandlerFunction, P
-from grctl.workflow.named_steps import named_steps
+from grctl.workflow.named_handlers import NamedHandler, named_handlers
 from grctl.workflow.query import Query, QueryFunction, R
 
 
@@ -141,23 +141,25 @@ class Workflow:
         _check_parentheses("query", name)
         return lambda function: self._define_query(name, function)
 
-    def check_named_steps(self) -> None:
-        """Check that each step that a handler names by a constant exists.
+    def check_named_handlers(self) -> None:
+        """Check that each step and each event that a handler names by a constant exists.
 
         Raises:
-            ValueError: one does not; names the handler, its line and the steps that there are.
+            ValueError: one does not; names the handler, its line and those that there are.
         """
-        steps = self.names(HandlerKind.STEP)
         for handler in self.handlers:
-            for named in named_steps(handler.function):
-                if named.name not in steps:
-                    listed = ", ".join(repr(each) for each in steps) or "none"
-                    raise ValueError(
-                        f"{handler.function.__name__} names the step {named.name!r}"
-                        f" ({handler.function.__code__.co_filename}, line {named.line}), which"
-                        f" {self.workflow_type} does not have. Steps of {self.workflow_type}:"
-                        f" {listed}."
-                    )
+            for named in named_handlers(handler.function):
+                if named.name not in self.names(named.kind):
+                    raise ValueError(self._missing(handler, named))
+
+    def _missing(self, handler: Handler[Any], named: NamedHandler) -> str:
+        listed = ", ".join(repr(each) for each in self.names(named.kind)) or "none"
+        return (
+            f"{handler.function.__name__} names the {named.kind} {named.name!r}"
+            f" ({handler.function.__code__.co_filename}, line {named.line}), which"
+            f" {self.workflow_type} does not have. {str(named.kind).capitalize()}s of"
+            f" {self.workflow_type}: {listed}."
+        )
 
     def _define(
         self, kind: HandlerKind, name: str | None, function: HandlerFunction[P]

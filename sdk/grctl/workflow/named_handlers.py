@@ -1,7 +1,7 @@
-"""Find the steps that a handler names in its code, to find a mistyped name before a run waits.
+"""Find the steps and events that a handler names in its code: a mistyped one before a run waits.
 
-1. Only certain cases count: a constant in `ctx.next.step("...")`, or as the timeout step in
-   `ctx.next.wait_for_event(...)`, where `ctx` is the handler's first parameter.
+1. Only certain cases count: a constant in `ctx.next.step("...")`, or as the timeout step or among
+   the events of `ctx.next.wait_for_event(...)`, where `ctx` is the handler's first parameter.
 2. Any other name (in a variable, an f-string, a helper function) is checked when the handler runs.
    So are all names in a function whose source cannot be read.
 3. The source may have been edited after it was loaded. A name that is not a constant of the loaded
@@ -15,20 +15,41 @@ from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any, NamedTuple
 
-TIMEOUT_STEP = "timeout_step_name"
+from grctl.models.phases import HandlerKind
+
 Function = ast.AsyncFunctionDef | ast.FunctionDef | ast.Lambda
 
 
-class NamedStep(NamedTuple):
-    """The name of a step in a handler's code."""
+class NamedHandler(NamedTuple):
+    """The name of a step or an event in a handler's code."""
 
+    kind: HandlerKind
+    """step or event."""
     name: str
     line: int
     """Line in the file."""
 
 
-def named_steps(function: Callable[..., Any]) -> tuple[NamedStep, ...]:
-    """Return the steps that a handler's function names by a constant."""
+class Argument(NamedTuple):
+    """An argument of a transition that names handlers."""
+
+    kind: HandlerKind
+    keyword: str
+    position: int | None = None
+    """None: it is passed by keyword only."""
+
+
+WAITED_EVENTS = Argument(HandlerKind.EVENT, "events")
+ARGUMENTS = {
+    "step": (Argument(HandlerKind.STEP, "step", 0),),
+    "wait_for_event": (Argument(HandlerKind.STEP, "timeout_step_name", 1), WAITED_EVENTS),
+    "wait": (Argument(HandlerKind.STEP, "on_timeout", 1), WAITED_EVENTS),
+}
+"""The arguments that name handlers, by the transition."""
+
+
+def named_handlers(function: Callable[..., Any]) -> tuple[NamedHandler, ...]:
+    """Return the steps and events that a handler's function names by a constant."""
     try:
         lines, first = inspect.getsourcelines(function)
         tree = ast.parse(textwrap.dedent("".join(lines)))
@@ -40,8 +61,12 @@ def named_steps(function: Callable[..., Any]) -> tuple[NamedStep, ...]:
     context, held = _first_parameter(body), set(_constants(function.__code__))
     if context is None or _is_assigned(body, context):
         return ()
-    named = [NamedStep(name, first + line - 1) for name, line in _find(body, context)]
-    return tuple(sorted((step for step in named if step.name in held), key=lambda step: step.line))
+    named = [
+        NamedHandler(kind, name, first + line - 1)
+        for kind, name, line in _find(body, context)
+        if name in held
+    ]
+    return tuple(sorted(named, key=lambda each: each.line))
 
 
 def _first_parameter(function: Function) -> str | None:
@@ -63,12 +88,12 @@ def _parameters(function: Function) -> set[str]:
     return {each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg)}
 
 
-def _find(function: Function, context: str) -> Iterator[tuple[str, int]]:
+def _find(function: Function, context: str) -> Iterator[tuple[HandlerKind, str, int]]:
     for node in ast.walk(function):
         if isinstance(node, ast.Call) and (transition := _transition(node.func, context)):
-            argument = _step_argument(node, transition)
-            if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-                yield argument.value, argument.lineno
+            for argument in ARGUMENTS.get(transition, ()):
+                for text, line in _texts(_value_of(argument, node)):
+                    yield argument.kind, text, line
 
 
 def _transition(called: ast.expr, context: str) -> str | None:
@@ -81,22 +106,27 @@ def _transition(called: ast.expr, context: str) -> str | None:
     return None
 
 
-def _step_argument(call: ast.Call, transition: str) -> ast.expr | None:
-    position, keyword = {"step": (0, "step"), "wait_for_event": (1, TIMEOUT_STEP)}.get(
-        transition, (None, "")
-    )
-    if position is None or any(isinstance(each, ast.Starred) for each in call.args):
+def _value_of(argument: Argument, call: ast.Call) -> ast.expr | None:
+    at = argument.position
+    if at is not None and any(isinstance(each, ast.Starred) for each in call.args):
         return None
-    if position < len(call.args):
-        return call.args[position]
-    return next((each.value for each in call.keywords if each.arg == keyword), None)
+    if at is not None and at < len(call.args):
+        return call.args[at]
+    return next((each.value for each in call.keywords if each.arg == argument.keyword), None)
+
+
+def _texts(value: ast.expr | None) -> Iterator[tuple[str, int]]:
+    """Yield a constant text, or those in a list, a tuple or a set, each with its line."""
+    for each in value.elts if isinstance(value, ast.List | ast.Tuple | ast.Set) else (value,):
+        if isinstance(each, ast.Constant) and isinstance(each.value, str):
+            yield each.value, each.lineno
 
 
 def _constants(code: CodeType) -> Iterator[object]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _constants(constant)
-        elif isinstance(constant, tuple):
+        elif isinstance(constant, tuple | frozenset):
             yield from constant
         else:
             yield constant
