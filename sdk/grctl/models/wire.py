@@ -153,6 +153,10 @@ class Failed(Model):
     """The retry policy of the handler; None if this error is not tried again."""
     on_failure: OnFailure = "fail"
     """Whether the run fails, or is held, if it is not tried again."""
+    forget: tuple[str, ...] = ()
+    """Keys of the journal's entries that the next attempt does again: the errors of tasks that
+    ended this attempt, and calls that it cancelled. If the handler is tried again or held, the
+    journal is kept without them. Otherwise the next attempt would read the same error."""
     tasks: str | None = None
     """The recorded tasks, for the history: see `HistoryEntry.tasks`."""
 
