@@ -56,6 +56,7 @@ async def load(
     each: int,
     pace: Pace,
     *,
+    event: str = "add",
     then: Callable[[], Awaitable[float]] = _no_extra_cpu,
 ) -> Load:
     """Send `each` events to each run, in turn, and wait until all are settled.
@@ -65,14 +66,15 @@ async def load(
         handles: The runs, which must be new.
         each: The number of events for each run.
         pace: How the sends follow each other.
+        event: The event that is sent, which counts.
         then: Called after the last send. Returns the processor milliseconds of the worker that do
             not count.
     """
     by_run = {handle.workflow_id: handle for handle in handles}
     events = [Start(run, number) for number in range(1, each + 1) for run in by_run]
 
-    async def send(event: Start) -> None:
-        await by_run[event.run].send("add", event.payload)
+    async def send(start: Start) -> None:
+        await by_run[start.run].send(event, start.payload)
 
     before = await testbed.sample()
     moments = await pace(events, send)

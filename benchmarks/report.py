@@ -101,7 +101,7 @@ def _all(load: str) -> Value:
 
 
 def _ratio(load: str) -> Value:
-    pace = ONE_BY_ONE if load == "W3" else AT_ONCE
+    pace = ONE_BY_ONE if load.startswith(("W3", "W4")) else AT_ONCE
     return lambda each: sum(each.loads[load].cpu.values()) / each.floors[pace].total
 
 
