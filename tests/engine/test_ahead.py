@@ -314,6 +314,17 @@ def test_many_outcomes_are_not_batched(back: int, urgency: Urgency) -> None:
     assert urgency_of_outcomes(run, view(run, *events), executions(*held)) is urgency
 
 
+def test_an_outcome_is_not_batched_while_the_next_handler_waits_for_its_commit() -> None:
+    run, (first, second) = waiting_run(), many("approve", 2)
+    given = execution(run, first)
+    waiting = replace(runs(behind(given, run, second, "e2")), awaits_records=True)
+    held, events = executions(quick(given), waiting), view(run, first, second)
+
+    assert urgency_of_outcomes(run, events, held) is Urgency.NOW
+    assert decide(run, events, held, NOON).urgency is Urgency.NOW
+    assert decide(run, events, held, NOON, defer_outcomes=True).status is not None
+
+
 def test_an_outcome_is_not_batched_if_its_worker_has_no_room_for_others() -> None:
     run, (handled,) = waiting_run(), many("approve", 1)
     events, held = view(run, handled), quick(execution(run, handled))

@@ -4,17 +4,30 @@ import asyncio
 from typing import Any
 
 import aiohttp
+import orjson
 from hypothesis import strategies as st
 
+from grctl.json.raw_json import dumps
+from grctl.models.journal import merge
 from grctl.models.limits import MAX_MESSAGE_BYTES
 from grctl.models.phases import HandlerKind
-from grctl.models.wire import CONNECT_PATH, Execute, Failed, Outcome, encode
+from grctl.models.run import RunStatus
+from grctl.models.wire import (
+    CONNECT_PATH,
+    Execute,
+    Failed,
+    Outcome,
+    RecordedOperations,
+    RecordOperations,
+    encode,
+)
 from grctl.models.wire_reading import (
     UnreadableMessageError,
     read_from_operator,
     read_from_worker,
     stand_in,
 )
+from grctl_operator.views.reading import read_run
 from tests.fuzz.odd import as_bytes, odd, odd_or_broken, with_oddities, written
 from tests.fuzz.rounds import OBJECTS, OBJECTS_PER_EXAMPLE, examples_of, in_rounds
 from tests.runtime.played_worker import connected, hello
@@ -38,12 +51,20 @@ EXECUTION = {
     "event": "approve-1",
     "eventUid": "e1",
 }
+ENTRIES = {
+    "charge/5f3a09c2/1": {"ok": {"a": [1.5]}, "n": 2, "at": "2026-11-28T12:00:00Z"},
+    "mail/00000000/1": {"failed": 2, "of": 5, "error": {"type": "t", "message": "m"}, "next": "n"},
+    "print/00000000/2": {"begun": "x1"},
+}
+RECORD = {"kind": "record", "execution": EXECUTION, "entries": ENTRIES, "awaited": True}
 EXECUTE = {
     "kind": "execute",
     "execution": EXECUTION,
     "payload": {"by": ["ann"]},
     "store": {"a": {"b": 1}},
     "ahead": False,
+    "journal": ENTRIES,
+    "time": "2026-11-28T12:00:00.5Z",
 }
 OUTCOMES = [
     {
@@ -56,10 +77,14 @@ OUTCOMES = [
     {"kind": "failed", "reason": "r", "error": {"type": "t", "message": "m", "stackTrace": "s"}},
     {"kind": "refused", "message": "m"},
 ]
+RUN = {
+    "metadata": {"name": "order-1", "namespace": "shop", "uid": "u1", "resourceVersion": "7"},
+    "spec": {"workflow": {"type": "Order"}},
+}
 HELLO = {
     "kind": "hello",
     "protocol": 2,
-    "protocolHighest": 3,
+    "protocolHighest": 4,
     "worker": "w",
     "instance": "i",
     "namespace": "shop",
@@ -75,7 +100,7 @@ outcomes = st.sampled_from(OUTCOMES).flatmap(
 )
 sent_by_workers = st.one_of(
     outcomes,
-    outcomes,
+    with_oddities(RECORD),
     with_oddities(HELLO),
     with_oddities({"kind": "declined", "execution": "x1"}),
     with_oddities({"kind": "drain"}),
@@ -83,7 +108,9 @@ sent_by_workers = st.one_of(
 )
 sent_by_operators = st.one_of(
     with_oddities(EXECUTE),
-    with_oddities(EXECUTE),
+    with_oddities(
+        {"kind": "recorded", "execution": "x1", "keys": ["print/00000000/2"], "entries": ENTRIES}
+    ),
     with_oddities({"kind": "release", "execution": "x1", "committed": True, "message": "m"}),
     with_oddities({"kind": "welcome", "operator": "op", "protocol": 2}),
     with_oddities({"kind": "goodbye", "message": "m", "redirect": "u", "refused": True}),
@@ -115,6 +142,20 @@ def test_an_operator_can_keep_every_message_that_it_could_read(sent: list[str]) 
         if isinstance(message, Outcome):
             execute = Execute(execution=message.execution, store=getattr(message.result, "put", {}))
             assert read(read_from_operator, encode(execute)) is not None
+        if isinstance(message, RecordOperations):
+            keep_and_tell(message)
+
+
+def keep_and_tell(message: RecordOperations) -> None:
+    """Put a record into a journal, read the run again, and send the journal to workers."""
+    journal = {"entries": merge({}, message.entries)}
+    status = orjson.loads(dumps(RunStatus(journal=journal).to_json()))
+    kept = read_run({**RUN, "status": status}).status.journal
+    assert kept == journal
+    execute = Execute(execution=message.execution, journal=kept["entries"])
+    told = RecordedOperations(execution="x1", entries=kept["entries"])
+    for sent in (execute, told):
+        assert type(read(read_from_operator, encode(sent))) is type(sent)
 
 
 @in_rounds(examples_of(OBJECTS), some(sent_by_operators))
@@ -127,7 +168,7 @@ def test_a_worker_reads_or_answers_every_message_that_it_gets(sent: list[str]) -
             assert answered.execution == message.execution
 
 
-@in_rounds(examples_of(OBJECTS // 5), some(st.one_of(outcomes, odd)))
+@in_rounds(examples_of(OBJECTS // 5), some(st.one_of(outcomes, with_oddities(RECORD), odd)))
 def test_odd_messages_of_one_worker_do_not_disturb_another(sent: list[str]) -> None:
     asyncio.run(beside_each_other(sent))
 

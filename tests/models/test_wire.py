@@ -1,11 +1,12 @@
 """Messages between operator and worker: the peer reads a message as it was sent."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import ValidationError
 
+from grctl.json.raw_json import RawJson
 from grctl.models import Complete, HandlerKind, NextStep, RunError, WaitForEvent
 from grctl.models.base import Model
 from grctl.models.protocol import SPOKEN
@@ -19,6 +20,8 @@ from grctl.models.wire import (
     Hello,
     OfferedHandler,
     Outcome,
+    RecordedOperations,
+    RecordOperations,
     Refused,
     ReleaseExecution,
     Succeeded,
@@ -29,6 +32,9 @@ from grctl.models.wire import (
     join_messages,
     split_messages,
 )
+from grctl.models.wire_reading import read_from_worker, stand_in
+
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 EXECUTION = Execution(
     id="e1",
@@ -176,3 +182,68 @@ def test_messages_that_go_together_are_parted_again_whatever_is_in_them() -> Non
     came = split_messages(join_messages(map(encode, said)))
 
     assert [from_operator.validate_json(each) for each in came] == said
+
+
+ENTRIES = {"charge/5f3a09c2/1": {"ok": None, "n": 1}, "mail/0/1": {"failed": 1, "of": 2}}
+
+
+def test_a_task_that_returned_none_is_recorded_with_its_result() -> None:
+    record = RecordOperations(execution=EXECUTION, entries=ENTRIES, awaited=True)
+
+    assert json.loads(encode(record))["entries"] == ENTRIES
+    assert from_worker.validate_json(encode(record)) == record
+
+
+def test_the_operator_carries_the_results_of_tasks_as_raw_json() -> None:
+    sent = encode(RecordOperations(execution=EXECUTION, entries=ENTRIES))
+
+    read = read_from_worker(sent)
+
+    assert isinstance(read, RecordOperations)
+    assert read.entries == {
+        "charge/5f3a09c2/1": {"ok": RawJson(b"null"), "n": 1},
+        "mail/0/1": {"failed": 1, "of": 2},
+    }
+    told = RecordedOperations(execution="e1", keys=("a",), entries=read.entries)
+    execute = Execute(execution=EXECUTION, payload=0, journal=read.entries, time=NOON)
+    assert from_operator.validate_json(encode(told)) == told.model_copy(update={"entries": ENTRIES})
+    assert from_operator.validate_json(encode(execute)) == execute.model_copy(
+        update={"journal": ENTRIES}
+    )
+
+
+def test_the_operator_carries_the_answers_to_queries_as_raw_json() -> None:
+    sent = outcome(Succeeded(directive=Complete(), answers={"summary": {"n": 1}}))
+
+    read = read_from_worker(encode(sent))
+
+    assert isinstance(read, Outcome)
+    assert isinstance(read.result, Succeeded)
+    assert read.result.answers == {"summary": RawJson(b'{"n":1}')}
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ("[1]", "entry 'charge' is not an object"),
+        (f'{{"ok": {"[" * 101}{"]" * 101}}}', "the result of entry 'charge' is nested deeper"),
+        (f'{{"error": {"[" * 101}{"]" * 101}}}', "the field 'error' of entry 'charge' is nested"),
+    ],
+)
+def test_a_record_that_cannot_be_kept_fails_its_handler(entry: str, why: str) -> None:
+    sent = encode(RecordOperations(execution=EXECUTION, entries={"charge": {}}))
+
+    read = read_from_worker(sent.replace("{}", entry))
+
+    assert isinstance(read, Outcome)
+    assert read.execution == EXECUTION
+    assert isinstance(read.result, Failed)
+    assert read.result.error.message.startswith(f"The record cannot be kept: {why}")
+
+
+def test_a_record_that_cannot_be_written_fails_its_handler() -> None:
+    instead = stand_in(RecordOperations(execution=EXECUTION), ValueError())
+
+    assert instead is not None
+    assert isinstance(instead.result, Failed)
+    assert instead.result.reason == "BadOutcome"

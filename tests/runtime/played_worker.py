@@ -26,6 +26,7 @@ from grctl.models.wire import (
     Hello,
     OfferedHandler,
     Outcome,
+    RecordOperations,
     Refused,
     ReleaseExecution,
     Succeeded,
@@ -107,6 +108,12 @@ class PlayedWorker:
         error = RunError(type="ValueError", message=message)
         result = Failed(reason="HandlerFailed", error=error)
         await self.say(Outcome(execution=execute.execution, result=result))
+
+    async def records(
+        self, execute: Execute, *, awaited: bool = False, **entries: dict[str, Any]
+    ) -> None:
+        message = RecordOperations(execution=execute.execution, entries=entries, awaited=awaited)
+        await self.say(message)
 
     async def drains(self) -> None:
         await self.say(Drain())

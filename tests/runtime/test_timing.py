@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from grctl.models.run import RunStatus
-from grctl_operator.engine import Decision, Urgency
+from grctl_operator.engine import SHOWN_AFTER, Decision, Urgency
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.batching import WRITE_BATCH_WINDOW_S, Batching
 from grctl_operator.runtime.timing import (
@@ -318,6 +318,50 @@ async def test_an_outcome_that_may_be_batched_wakes_its_run_when_its_write_is_du
     at_once = await parts.reconciled()
     parts.time.advance(WRITE_BATCH_WINDOW_S)
     assert (at_once, await parts.reconciled()) == ([], [A])
+    assert parts.timing.is_write_due(A)
+
+
+async def test_a_record_costs_no_reconcile_before_it_is_to_be_written() -> None:
+    parts = TimingParts()
+    parts.timing.add(A, why=Why.RECORD)
+    parts.time.advance(SHOWN_AFTER.total_seconds() - 0.01)
+    early = await parts.reconciled()
+    parts.time.advance(0.02)
+    assert (early, await parts.reconciled()) == ([], [A])
+
+
+async def test_a_commit_that_comes_first_takes_the_look_at_a_record_with_it() -> None:
+    parts = TimingParts(urgency=Urgency.NOW)
+    parts.timing.add(A, why=Why.RECORD)
+    parts.timing.add(A, why=Why.OUTCOME)
+    first = await parts.reconciled()
+    parts.time.advance(60.0)
+    assert (first, await parts.reconciled()) == ([A], [])
+
+
+async def test_an_awaited_record_wakes_its_run_at_once_and_ends_the_deferral() -> None:
+    parts = deferred()
+    parts.timing.add(A, why=Why.AWAITED_RECORD)
+    assert await parts.reconciled() == [A]
+    assert not parts.timing.is_deferring(A)
+    assert parts.timing.is_write_due(A)
+
+
+async def test_an_awaited_record_makes_no_write_due_before_it_is_decided_upon() -> None:
+    parts = TimingParts()
+    parts.timing.add(A, why=Why.AWAITED_RECORD)
+    assert await parts.reconciled() == [A]
+    assert not parts.timing.is_write_due(A)
+
+
+async def test_outcomes_that_come_again_and_again_do_not_put_off_a_record() -> None:
+    parts = TimingParts()
+    parts.timing.on_write(A, 1)
+    parts.decide(Urgency.FOR_PEOPLE)
+    for _ in range(3):
+        parts.timing.add(A, why=Why.OUTCOME)
+        parts.time.advance(0.4 * WRITE_BATCH_WINDOW_S)
+        parts.timing.on_decision(A, Decision(urgency=Urgency.BATCHED))
     assert parts.timing.is_write_due(A)
 
 

@@ -1,8 +1,9 @@
 from typing import Any
 
+import orjson
 import pytest
 
-from grctl.json.raw_json import RawJson, Uncarriable
+from grctl.json.raw_json import RawJson, Uncarriable, dumps
 from grctl_operator.engine.observation import Key
 from grctl_operator.views import runs
 from grctl_operator.views.reading import UnreadableError, read_run
@@ -327,3 +328,65 @@ def deepened(status: Json) -> Json:
         else value
         for name, value in status.items()
     }
+
+
+def test_the_results_in_a_journal_and_the_answers_are_kept_as_raw_json() -> None:
+    cache = RunCache()
+    item = run(5)
+    entries = {"charge/1": {"ok": {"n": False}, "n": 1}, "mail/1": {"failed": 1, "of": 2}}
+    item["status"] |= {
+        "journal": {"eventUid": "e1", "entries": entries},
+        "answers": {"summary": [0]},
+    }
+    cache.on_answer(item)
+    found = cache.get(KEY)
+    assert found is not None
+    assert found.status.answers == {"summary": RawJson(b"[0]")}
+    assert found.status.journal == {
+        "eventUid": "e1",
+        "entries": {
+            "charge/1": {"ok": RawJson(b'{"n":false}'), "n": 1},
+            "mail/1": entries["mail/1"],
+        },
+    }
+    written = orjson.loads(dumps(found.status.to_json()))
+    assert (written["journal"], written["answers"]) == (
+        item["status"]["journal"],
+        item["status"]["answers"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("journal", "why"),
+    [
+        ({"entries": [1]}, "status.journal.entries is of type list"),
+        ({"entries": {"charge": 1}}, "status.journal: entry 'charge' is not an object"),
+        (
+            {"entries": {"charge": {"ok": nested(101)}}},
+            "status.journal: the result of entry 'charge' is nested deeper than 100 levels",
+        ),
+        ([1], "status.journal"),
+    ],
+)
+def test_a_run_whose_journal_cannot_be_kept_is_marked(journal: Any, why: str) -> None:
+    cache = RunCache()
+    item = run(5)
+    item["status"]["journal"] = journal
+    cache.on_answer(item)
+    found = cache.get(KEY)
+    assert found is not None
+    assert why in (found.unreadable or "")
+
+
+def test_runs_that_are_held_are_counted_until_they_go_on_or_are_gone() -> None:
+    cache, counts = RunCache(), []
+    held = run(6)
+    held["status"]["step"] = {"stall": {"reason": "HandlerFailed"}}
+    for item in (run(5), held, run(7)):
+        cache.on_answer(item)
+        counts.append(cache.count_stalled())
+    held["metadata"]["resourceVersion"] = "8"
+    cache.on_answer(held)
+    counts.append(cache.count_stalled())
+    cache.on_change("DELETED", run(9))
+    assert [*counts, cache.count_stalled()] == [0, 1, 0, 1, 0]

@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -120,7 +120,13 @@ class Held:
     recorded_at: datetime | None = None
     """When the first of `records` came."""
     awaits_records: bool = False
-    """Whether its handler waits until all of `records` is durable."""
+    """Whether its handler waits until `records` are durable. Without records, it waits until the
+    outcome that it was built on is committed."""
+
+    def moved(self, by: timedelta) -> "Held":
+        """Return it with its moments moved, as the API server's clock has jumped."""
+        recorded_at = self.recorded_at and self.recorded_at + by
+        return replace(self, since=self.since + by, recorded_at=recorded_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ def may_batch(run: WorkflowRun, executions: Executions, held: Sequence[Held]) ->
     return (
         run.status.wait is not None
         and outcomes <= MAX_OUTCOMES_PER_BATCH
+        and not any(each.awaits_records for each in held)
         and executions.have_room_beside(held)
     )
 

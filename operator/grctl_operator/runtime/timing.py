@@ -12,8 +12,11 @@ makes moments of both. No other file of the runtime decides when a run is looked
    too, so it costs no write of its own.
 4. Batching: outcomes of a run that was written a moment ago are deferred, for WRITE_BATCH_WINDOW_S
    at most (20 ms, see `batching`). With `batching=None` no write is deferred.
-5. Back-off: a run whose reconcile fails is looked at again later each time, until one succeeds.
-6. Durations are measured by the event loop's monotonic clock. The engine's moments are the API
+5. Records: one that its handler does not wait for is looked at when it is to be written, after
+   SHOWN_AFTER. If the commit comes first, it costs neither a reconcile nor a write. One that is
+   awaited is looked at now, and no write of its run is deferred any longer.
+6. Back-off: a run whose reconcile fails is looked at again later each time, until one succeeds.
+7. Durations are measured by the event loop's monotonic clock. The engine's moments are the API
    server's: when that clock jumps, every run that has a timer is looked at (`wake_all`).
 """
 
@@ -43,6 +46,10 @@ class Why(Enum):
 
     OUTCOME = auto()
     """A worker brought an outcome of it, whose write may be batched."""
+    RECORD = auto()
+    """A handler recorded something, and goes on."""
+    AWAITED_RECORD = auto()
+    """A handler waits until what it recorded is durable."""
     SETTLED = auto()
     """An event of it was settled, which makes room for others. Nobody waits for that."""
     WRITTEN = auto()
@@ -115,6 +122,11 @@ class Timing:
         match why:
             case Why.OUTCOME:
                 self._add_outcome(key)
+            case Why.RECORD:
+                self._add_in(key, SHOWN_AFTER.total_seconds())
+            case Why.AWAITED_RECORD:
+                self._end_deferral(key)
+                self._queue.add(key)
             case Why.SETTLED:
                 self._add_in(key, COALESCE_S)
             case Why.WRITTEN if when is not None and when <= self._now():
@@ -205,6 +217,11 @@ class Timing:
     def _deferred(self, key: Key, now: float) -> float | None:
         """Defer a write that may be batched. Return its due time, or None if it is due now."""
         return self._batching.defer(key, now) if self._batching is not None else None
+
+    def _end_deferral(self, key: Key) -> None:
+        """Make a write that was deferred due now."""
+        if key in self._writes_due:
+            self._note_due(key, self._loop.time())
 
     def _note_due(self, key: Key, due: float) -> None:
         self._writes_due[key] = min(due, self._writes_due.get(key, due))

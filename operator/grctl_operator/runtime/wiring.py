@@ -13,6 +13,7 @@ from functools import partial
 
 from grctl.kube import Api
 from grctl_operator.engine.dispatch import RETURN_TIME
+from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.batching import Batching
 from grctl_operator.runtime.decider import Decide, Decider
 from grctl_operator.runtime.people.announcer import Announcer
@@ -89,10 +90,14 @@ class DecidingParts:
             operator=socket.gethostname(),
             auth=auth,
             on_outcome=partial(self.timing.add, why=Why.OUTCOME),
+            on_record=self._on_record,
             on_all_back=partial(self.timing.wake_within, RETURN_TIME.total_seconds()),
             on_other_handlers=self.refresher.note_change,
             namespaces=namespaces,
         )
+
+    def _on_record(self, key: Key, *, awaited: bool) -> None:
+        self.timing.add(key, why=Why.AWAITED_RECORD if awaited else Why.RECORD)
 
 
 class ActingParts:

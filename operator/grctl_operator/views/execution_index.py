@@ -29,6 +29,8 @@ class Entry:
     arrival: int = 0
     """The number of its arrival at its worker, as the registry counts arrivals. 0: it did not
     arrive there yet."""
+    awaited: frozenset[str] = frozenset()
+    """Keys of the records until whose durability its handler waits."""
     refused_behind: bool = False
     """Its worker declined an execution that was handed over behind it: it gets no other one."""
 

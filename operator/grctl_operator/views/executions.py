@@ -11,7 +11,8 @@
    the worker serves.
 6. An execution is lost by a crash of its own only if its process ended unasked and had nothing else
    all the while: no execution of another run, not even one that had come back.
-7. Moments are of the API server's clock, as the engine compares them. When that clock jumps, they
+7. Records of an operation are kept beside their execution (see `records`).
+8. Moments are of the API server's clock, as the engine compares them. When that clock jumps, they
    are moved as far, so that the time that has passed since stays the same.
 
 Pure data: no I/O, and the clocks are passed in.
@@ -21,9 +22,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from grctl.models.wire import Execution, Hello, Outcome
+from grctl.models.wire import Execution, Hello, Outcome, RecordOperations
 from grctl_operator.engine.observation import Blockage, Executions, Held, Key
 from grctl_operator.views.execution_index import Entry, ExecutionIndex
+from grctl_operator.views.records import add_records, drop_durable, set_awaited
 from grctl_operator.views.roster import Roster
 from grctl_operator.views.team import Ending, Group, WorkerProcess
 
@@ -89,6 +91,17 @@ class ExecutionRegistry:
         entry = self._held.find(execution)
         return entry.execution if entry else None
 
+    def find_entry(self, execution: str | None) -> Entry | None:
+        """Return what is noted of an execution. Only the registry changes it."""
+        return self._held.find(execution)
+
+    def is_commit_awaited(self, entry: Entry) -> bool:
+        """Return whether a handler waits for the commit of this execution, which it is built on."""
+        return any(
+            each.held.awaits_records and each.execution.base == entry.execution.id
+            for each in self._held.of_run(entry.key)
+        )
+
     def chain(self, last: str | None, base: str | None) -> tuple[Execution, ...]:
         """Return the executions behind `base` up to `last`, in order, as far as they are known."""
         return self._held.chain(last, base)
@@ -133,7 +146,7 @@ class ExecutionRegistry:
         for worker in self.roster:
             worker.seen += by
         for entry in self._held.all():
-            entry.held = replace(entry.held, since=entry.held.since + by)
+            entry.held = entry.held.moved(by)
 
     # What workers and their connections tell.
 
@@ -185,7 +198,24 @@ class ExecutionRegistry:
             took = timedelta(seconds=self._monotonic() - entry.given_at_s)
             as_given = outcome.model_copy(update={"execution": entry.execution})
             entry.held = replace(entry.held, outcome=as_given, took=took)
+        set_awaited(entry, None)
         return entry.key
+
+    def on_records(self, instance: str, message: RecordOperations) -> Key:
+        """Note what a handler recorded, even if its execution is not known. Return the run.
+
+        Raises:
+            TooMuchRecordedError: it is more than is kept for one execution.
+        """
+        entry = self._take_over(message.execution, self._get_worker(instance))
+        add_records(entry, message, self.now())
+        return entry.key
+
+    def on_durable(self, execution: str, keys: Iterable[str]) -> None:
+        """Drop records of an execution that are durable now, as its worker is told."""
+        entry = self._held.find(execution)
+        if entry is not None:
+            drop_durable(entry, frozenset(keys))
 
     def on_decline(self, instance: str, execution: str) -> Key | None:
         """Forget an execution that this worker has not begun and will not. Return its run."""
@@ -325,6 +355,7 @@ class ExecutionRegistry:
             self._end_reservation_of(entry)
             self._count(entry, -1)
             entry.held = replace(entry.held, lost=True, crashed=crash)
+            set_awaited(entry, None)
             keys.append(entry.key)
         return keys
 

@@ -2,11 +2,12 @@
 
 1. An object is either read, or raises `UnreadableError`. No other error leaves this file, so
    receivers and caches need to expect no other.
-2. Values of users (input, payload, store, result) are carried as raw JSON from here on. A payload
+2. Values of users (input, payload, store, result, answers, the results in a journal) are carried as
+   raw JSON from here on. A payload
    or an input that cannot be carried does not make its object unreadable: in its turn the event is
    rejected, or the run fails.
-3. If a part of a run's status cannot be read, or its store or result cannot be carried, the run is
-   read without that part and marked `unreadable`: a commit could not keep what is missing
+3. If a part of a run's status cannot be read, or a value in it cannot be carried, the run is read
+   without that part and marked `unreadable`: a commit could not keep what is missing
    (`identity.decide_broken`). A run whose status contradicts itself is marked too.
 
 Pure: objects in, objects out.
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 
 from grctl.json.raw_json import Carried, RawJson, Uncarriable, to_raw_json
 from grctl.models.base import MAX_BELIEVED_COUNT
+from grctl.models.journal import UncarriableEntryError, carry_entry
 from grctl.models.run import WorkflowRun
 from grctl.models.salvage import contradiction, overcounted, salvage, what_is_broken
 from grctl_operator.engine.observation import Key
@@ -125,11 +127,25 @@ def _carrying_status(status: Json) -> Json:
     made = dict(status)
     if status.get("result") is not None:
         made["result"] = _sound("status.result", status["result"])
-    if isinstance(store := status.get("store"), dict):
-        made["store"] = {
-            key: _sound(f"status.store[{key!r}]", value) for key, value in store.items()
-        }
+    for name in ("store", "answers"):
+        if isinstance(values := status.get(name), dict):
+            made[name] = {
+                key: _sound(f"status.{name}[{key!r}]", value) for key, value in values.items()
+            }
+    if isinstance(journal := status.get("journal"), dict):
+        made["journal"] = {**journal, "entries": _carrying_entries(journal.get("entries"))}
     return made
+
+
+def _carrying_entries(entries: Any) -> Json:
+    """Return the entries of a journal with their results as raw JSON."""
+    if entries is None:
+        return {}
+    _check("status.journal.entries", entries, dict)
+    try:
+        return {key: carry_entry(key, entry) for key, entry in entries.items()}
+    except UncarriableEntryError as error:
+        raise UnreadableError(f"status.journal: {error}") from None
 
 
 def _carry(value: Any) -> Carried | None:

@@ -58,6 +58,8 @@ class KeptRun:
     """Why its input is left out of `json`; None: it is there, if it has one."""
     unreadable: str | None = None
     """Why it cannot be read, once that is known. `json` then has at least its metadata."""
+    stalled: bool = False
+    """Whether its handler is held until a person acts."""
 
 
 ListedRuns = dict[Key, KeptRun]
@@ -96,6 +98,7 @@ class RunCache:
         self._parsed: OrderedDict[Key, WorkflowRun] = OrderedDict()
         """The runs asked for last, the latest at the end; each in the version of `_runs`."""
         self._phases: Counter[str] = Counter()
+        self._stalled = 0
         self._gone: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:
@@ -105,6 +108,10 @@ class RunCache:
     def count(self, phase: RunPhase) -> int:
         """Count the runs of a phase."""
         return self._phases[phase]
+
+    def count_stalled(self) -> int:
+        """Count the runs whose handler is held until a person acts."""
+        return self._stalled
 
     def keys(self) -> tuple[Key, ...]:
         """Return the key of every run."""
@@ -234,6 +241,7 @@ class RunCache:
                 self._note_gone(known.uid)
         self._runs[key] = version
         self._phases[version.phase] += 1
+        self._stalled += version.stalled
 
     def _keep_parsed(self, key: Key, run: WorkflowRun) -> None:
         self._parsed[key] = run
@@ -245,6 +253,7 @@ class RunCache:
     def _put_aside(self, key: Key, known: KeptRun) -> None:
         """Drop a version from the counts and the parsed runs, before it is replaced or removed."""
         self._phases[known.phase] -= 1
+        self._stalled -= known.stalled
         self._parsed.pop(key, None)
 
     def _note_gone(self, uid: str) -> None:
@@ -264,13 +273,14 @@ def _version(item: Json) -> KeptRun:
     if not isinstance(uid, str):
         raise UnreadableError("metadata.uid is not a text")
     status = status if isinstance(status, dict) else {}
-    phase, commits = status.get("phase"), status.get("commits")
+    phase, commits, step = status.get("phase"), status.get("commits"), status.get("step")
     return KeptRun(
         uid=uid,
         version=version,
         phase=phase if isinstance(phase, str) else RunPhase.PENDING,
         workflow_type=_type_of(item),
         commits=commits if isinstance(commits, int) else 0,
+        stalled=isinstance(step, dict) and step.get("stall") is not None,
     )
 
 

@@ -19,15 +19,41 @@ An entry is free JSON with short names. It is one of
 1. A final entry never changes: the first one counts.
 2. Of two entries that are not final, the one with more failed attempts counts.
 3. Pure, and used by both sides, so that operator and worker agree upon which entry counts.
+4. The operator carries results as RawJson, as it does with all values of users (`carry_entry`).
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+from grctl.json.raw_json import Uncarriable, to_raw_json
+from grctl.json.serialization import cut
+
 Entry = dict[str, Any]
 Entries = Mapping[str, Entry]
 
 FINAL_FIELDS = ("ok", "error", "cancelled")
+MAX_QUOTED_KEY_BYTES = 200
+"""How much of an entry's key an error quotes."""
+
+
+class UncarriableEntryError(ValueError):
+    """An entry cannot be kept in a journal. The text names the entry, and says why."""
+
+
+def carry_entry(key: str, entry: Any) -> Entry:
+    """Return an entry as the operator carries it: the result is RawJson.
+
+    Raises:
+        UncarriableEntryError: it is not an object, or one of its values cannot be carried.
+    """
+    if not isinstance(entry, dict):
+        raise UncarriableEntryError(f"entry {_quoted(key)} is not an object")
+    carried = {name: to_raw_json(value) for name, value in entry.items()}
+    for name, value in carried.items():
+        if isinstance(value, Uncarriable):
+            what = "the result" if name == "ok" else f"the field {_quoted(name)}"
+            raise UncarriableEntryError(f"{what} of entry {_quoted(key)} {value.why}")
+    return {**entry, "ok": carried["ok"]} if "ok" in entry else dict(entry)
 
 
 def is_final(entry: Entry) -> bool:
@@ -54,3 +80,7 @@ def merge(known: Entries, sent: Entries) -> dict[str, Entry]:
 def _failed(entry: Entry) -> int:
     count = entry.get("failed", 0)
     return count if isinstance(count, int) else 0
+
+
+def _quoted(name: str) -> str:
+    return repr(cut(name, MAX_QUOTED_KEY_BYTES))

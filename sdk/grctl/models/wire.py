@@ -304,17 +304,24 @@ def encode(message: Model) -> str:
     Raises:
         ValueError, TypeError: a value in it has no JSON.
     """
-    if not isinstance(message, Execute):
-        return message.model_dump_json(by_alias=True, exclude_none=True)
-    head = message.model_dump_json(
-        by_alias=True, exclude_none=True, exclude={"payload", "store", "journal"}
-    )
-    values = {"store": message.store}
-    if message.journal:
-        values["journal"] = message.journal
-    if message.payload is not None:
-        values["payload"] = message.payload
-    return f"{head[:-1]},{dumps(values)[1:].decode()}"
+    match message:
+        case Execute():
+            return _encode_raw(
+                message,
+                payload=message.payload,
+                store=message.store,
+                journal=message.journal or None,
+            )
+        case RecordedOperations():
+            return _encode_raw(message, entries=message.entries)
+    return message.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def _encode_raw(message: Model, **raw: Any) -> str:
+    """Write a message with fields that may hold RawJson, whose text is copied and not parsed."""
+    head = message.model_dump_json(by_alias=True, exclude_none=True, exclude=set(raw))
+    values = {name: value for name, value in raw.items() if value is not None}
+    return f"{head[:-1]},{dumps(values)[1:].decode()}" if values else head
 
 
 def join_messages(messages: Iterable[str]) -> str:

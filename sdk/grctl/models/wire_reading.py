@@ -2,7 +2,8 @@
 
 1. If a message about an execution cannot be read or written, the execution ends with a result that
    says so. It is committed like any other. The connection stays open.
-2. On the operator's side, the values of the store and the result become RawJson here.
+2. On the operator's side, the values of the store, the result, the answers and the results of
+   recorded tasks become RawJson here.
 3. No error here quotes a message: it may hold a payload, and errors are logged.
 """
 
@@ -14,6 +15,7 @@ from grctl.json.raw_json import RawJson, Uncarriable, to_raw_json
 from grctl.json.reading import UnreadableJsonError, read_json
 from grctl.json.serialization import cut
 from grctl.models.base import Model
+from grctl.models.journal import UncarriableEntryError, carry_entry
 from grctl.models.limits import MAX_MESSAGE_BYTES
 from grctl.models.misfits import misfits_of
 from grctl.models.reasons import RunReason
@@ -47,21 +49,22 @@ class UnreadableMessageError(ValueError):
 def read_from_worker(line: str) -> Hello | Outcome | RecordOperations | Declined | Drain:
     """Return the message of a worker.
 
-    An outcome with a value that cannot be kept is read as a failure of its handler.
+    An outcome with a value that cannot be kept is read as a failure of its handler, and so is a
+    record with such a value.
 
     Raises:
         UnreadableMessageError: the message cannot be read.
     """
     said = _parse(line)
-    if said.get("kind") != "outcome":
+    carrying = _CARRYING.get(str(said.get("kind")))
+    if carrying is None:
         return _validate_text(line)
+    what, with_raw_values = carrying
     try:
-        return _validate(  # type: ignore[no-any-return]
-            from_worker, {**said, "result": _with_raw_values(said.get("result"))}
-        )
+        return _validate(from_worker, with_raw_values(said))  # type: ignore[no-any-return]
     except UnreadableMessageError as error:
         execution = _execution(said, str(error))
-        return _failure(execution, RunReason.BAD_OUTCOME, f"The outcome cannot be kept: {error}")
+        return _failure(execution, RunReason.BAD_OUTCOME, f"{what} cannot be kept: {error}")
 
 
 def read_from_operator(line: str) -> FromOperatorMessage:
@@ -91,9 +94,14 @@ def stand_in(message: Model, error: Exception) -> Outcome | None:
     match message:
         case Execute(execution=execution):
             return _failure(execution, RunReason.FAILED, why)
-        case Outcome(execution=execution):
+        case Outcome(execution=execution) | RecordOperations(execution=execution):
             return _failure(execution, RunReason.BAD_OUTCOME, why)
     return None
+
+
+def too_much_recorded(execution: Execution, why: str) -> Outcome:
+    """Return the outcome of an execution that recorded more than can be kept."""
+    return _failure(execution, RunReason.BAD_OUTCOME, why)
 
 
 def _parse(line: str) -> Json:
@@ -127,21 +135,47 @@ def _text_of(error: ValidationError) -> str:
     )  # a field's name or a kind may be as long as the message
 
 
-def _with_raw_values(result: Any) -> Any:
-    """Return a result whose values of users are RawJson.
+def _outcome_with_raw_values(said: Json) -> Json:
+    """Return an outcome whose values of users are RawJson.
 
     Raises:
         UnreadableMessageError: a value cannot be carried as RawJson.
     """
+    result = said.get("result")
     if not isinstance(result, dict):
-        return result
+        return said
     made = dict(result)
-    put, directive = result.get("put"), result.get("directive")
+    put, directive, answers = (result.get(name) for name in ("put", "directive", "answers"))
     if isinstance(put, dict):
         made["put"] = {key: _raw(f"store[{key!r}]", value) for key, value in put.items()}
+    if isinstance(answers, dict):
+        made["answers"] = {key: _raw(f"answer {key!r}", value) for key, value in answers.items()}
     if isinstance(directive, dict) and directive.get("result") is not None:
         made["directive"] = {**directive, "result": _raw("the result", directive["result"])}
-    return made
+    return {**said, "result": made}
+
+
+def _record_with_raw_values(said: Json) -> Json:
+    """Return a record in which the results of tasks are RawJson.
+
+    Raises:
+        UnreadableMessageError: an entry cannot be kept in a journal.
+    """
+    entries = said.get("entries")
+    if not isinstance(entries, dict):
+        return said
+    try:
+        carried = {key: carry_entry(key, entry) for key, entry in entries.items()}
+    except UncarriableEntryError as error:
+        raise UnreadableMessageError(str(error)) from None
+    return {**said, "entries": carried}
+
+
+_CARRYING = {
+    "outcome": ("The outcome", _outcome_with_raw_values),
+    "record": ("The record", _record_with_raw_values),
+}
+"""Messages that carry values of users: what an error calls them, and how their values are taken."""
 
 
 def _raw(what: str, value: Any) -> RawJson:

@@ -1,15 +1,19 @@
 import re
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from grctl.json.raw_json import RawJson
 from grctl.kube import Request
-from grctl.models import EventPhase, EventReason, RunPhase
+from grctl.models import EventPhase, EventReason, HandlerKind, RunPhase, RunStatus
+from grctl.models.run import Stall, Step
 from grctl_operator.runtime.people.metrics import PHASE_OF, REQUESTS, Metrics
 from grctl_operator.views.runs import RunCache
 from tests.views.test_runs import run
 
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[3]
 NAMED_BY_USERS = {"run", "event", "worker", "namespace", "workflow", "type", "execution"}
 
@@ -32,6 +36,7 @@ def exercised() -> Metrics:
             for status in (0, 200, 409, 418, 500):
                 metrics.on_request(Request(verb, resource), status)
     metrics.on_request(Request("get", "pods"), 200)
+    metrics.tasks.on_write(RunStatus(), RunStatus(journal={"entries": {"a": {}}}))
     for reason in (*EventReason, "OfTomorrow"):
         for phase in (EventPhase.PROCESSED, EventPhase.FAILED, EventPhase.REJECTED):
             metrics.on_settle(phase, reason)
@@ -96,6 +101,7 @@ def test_runs_are_shown_by_their_phase() -> None:
     runs.on_answer(run(5))
     runs.on_answer(run(6, name="order-2", uid="u2"))
     assert metrics.value("grctl_runs", phase="Pending") == 2
+    assert metrics.value("grctl_runs_stalled") == 0
     done = run(7)
     done["status"]["phase"] = "Completed"
     runs.on_answer(done)
@@ -103,6 +109,32 @@ def test_runs_are_shown_by_their_phase() -> None:
     assert metrics.value("grctl_runs", phase="Pending") == 0
     assert metrics.value("grctl_runs", phase="Completed") == 1
     assert sum(runs.count(phase) for phase in RunPhase) == len(runs)
+
+
+def status(*entries: str, failures: int | None = None) -> RunStatus:
+    """Return a status whose handler recorded some tasks, and failed some times."""
+    due = Step(name="pay", kind=HandlerKind.STEP, since=NOON, failures=failures)
+    journal = {"entries": {key: {"ok": RawJson(b"1")} for key in entries}} if entries else None
+    return RunStatus(step=due, journal=journal)
+
+
+def test_a_write_counts_the_entries_of_the_journal_that_are_new() -> None:
+    metrics = Metrics()
+    first, second = status("a", "b"), status("a", "b", "c")
+    for before, after in ((status(), first), (first, first), (first, second), (second, status())):
+        metrics.tasks.on_write(before, after)
+    assert metrics.value("grctl_records_written_total") == 3
+
+
+def test_a_write_counts_a_handler_that_is_tried_again_and_not_one_that_is_held() -> None:
+    metrics = Metrics()
+    once, twice = status(failures=1), status(failures=2)
+    assert once.step is not None
+    stall = Stall(reason="HandlerFailed", message="", since=NOON)
+    held = once.model_copy(update={"step": once.step.model_copy(update={"stall": stall})})
+    for before, after in ((status(), once), (once, once), (once, twice), (twice, held)):
+        metrics.tasks.on_write(before, after)
+    assert metrics.value("grctl_handler_retries_total") == 2
 
 
 def test_the_guide_names_only_metrics_that_exist() -> None:

@@ -53,8 +53,11 @@ class Parts:
         self.auth = FakeAuth()
         self.queue = WorkQueue()
         self.registry = ExecutionRegistry(lambda: NOON, time.monotonic, self.queue.add)
-        self.journal = Journal(Metrics(), lambda: NOON)
+        self.metrics = Metrics()
+        self.journal = Journal(self.metrics, lambda: NOON)
         self.all_back = asyncio.Event()
+        self.records: list[tuple[Key, bool]] = []
+        """The runs of which records came, and whether their handlers wait."""
         self.other_handlers: list[tuple[str, str]] = []
         """Types whose workers have other handlers, as told."""
         self.dispatcher = Dispatcher(
@@ -64,6 +67,7 @@ class Parts:
             operator="op",
             auth=self.auth,
             on_outcome=self.queue.add,
+            on_record=self.on_record,
             on_all_back=self.all_back.set,
             on_other_handlers=self.other_handlers.append,
             namespaces=namespaces,
@@ -85,6 +89,10 @@ class Parts:
         kind, name = (HandlerKind.EVENT, "approve") if event else (HandlerKind.START, "start")
         effect = decision.Dispatch(kind, name, 1, commits=2, base="before", event=event)
         self.dispatcher.dispatch(key, run(key), effect)
+
+    def on_record(self, key: Key, *, awaited: bool) -> None:
+        self.records.append((key, awaited))
+        self.queue.add(key)
 
     def held(self, key: Key = KEY) -> list[Held]:
         return list(self.registry.get_view(key, "Order").held)

@@ -20,6 +20,7 @@ from grctl.models.wire import (
     encode,
     from_operator,
 )
+from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.work_queue import WorkQueue
@@ -68,6 +69,10 @@ class FakeAuth:
             raise RefusedError("may not execute Order")
 
 
+def ignore_record(key: Key, *, awaited: bool) -> None:
+    """Stand in for the timing: no worker here records anything."""
+
+
 class Parts:
     """A dispatcher that listens, and the parts around it."""
 
@@ -83,6 +88,7 @@ class Parts:
             operator="op",
             auth=self.auth,
             on_outcome=queue.add,
+            on_record=ignore_record,
             on_all_back=lambda: None,
             on_other_handlers=lambda _: None,
         )

@@ -6,6 +6,7 @@ from datetime import datetime
 import aiohttp
 import pytest
 
+from grctl.models.directive import Complete
 from grctl.models.wire import (
     CONNECT_PATH,
     Goodbye,
@@ -14,7 +15,7 @@ from grctl.models.wire import (
 )
 from grctl_operator.runtime.workers import connections
 from tests.runtime.played_worker import connected, hello
-from tests.runtime.workers.dispatcher_parts import NOON, ORDER, Parts
+from tests.runtime.workers.dispatcher_parts import KEY, NOON, ORDER, Parts
 
 
 async def refused(port: int, message: str) -> str:
@@ -69,6 +70,16 @@ async def test_the_highest_common_protocol_is_used(
         await socket.send_str(greeting)
         welcome = from_operator.validate_json(await socket.receive_str(timeout=5))
     assert welcome == Welcome(operator="op", protocol=agreed)
+
+
+async def test_a_worker_of_the_protocol_before_is_given_handlers_as_before(parts: Parts) -> None:
+    async with connected(parts.port, hello(ORDER, protocol_highest=3)) as worker:
+        parts.dispatch()
+        execute = await worker.executes()
+        await worker.succeeds(execute, Complete())
+        assert await parts.woken() == KEY
+    assert (execute.journal, execute.time) == ({}, None)
+    assert [each.outcome is not None for each in parts.held()] == [True]
 
 
 @pytest.mark.parametrize("protocol", [0, -1, 10**30, "two", None, 2.5, [2]])

@@ -12,7 +12,7 @@
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence, Sized
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -96,6 +96,15 @@ class Journal:
         """Record that an execution is void."""
         self._dispatches.pop(execution.id)
         logger.info("void", extra=_fields_of(execution) | {"why": why})
+
+    def on_records(self, execution: Execution, count: int, failures: int) -> None:
+        """Record that a handler recorded operations, with so many failed attempts at tasks."""
+        self._metrics.tasks.failures.inc(failures)
+        logger.debug("recorded", extra=_fields_of(execution) | {"records": count})
+
+    def on_superseded(self, records: Sized) -> None:
+        """Count the records of an execution that its commit made superfluous."""
+        self._metrics.tasks.superseded.inc(len(records))
 
     def on_commit(
         self, key: Key, before: RunStatus, after: RunStatus, executions: Sequence[Execution]

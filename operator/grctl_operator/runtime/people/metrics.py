@@ -29,6 +29,7 @@ from grctl.kube import Request
 from grctl.models.phases import SETTLED_PHASES, EventPhase, HandlerKind, RunPhase
 from grctl.models.reasons import EventReason
 from grctl_operator.engine.invariants import CHECKED_INVARIANTS
+from grctl_operator.runtime.people.task_metrics import TaskMetrics
 
 RECONCILE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 """s: most reconciles need no request, the others one or two of some milliseconds."""
@@ -74,6 +75,9 @@ class RunCacheCounts(Protocol):
     def count(self, phase: RunPhase) -> int:
         """Count the runs of a phase."""
 
+    def count_stalled(self) -> int:
+        """Count the runs whose handler is held."""
+
 
 class EventCacheCounts(Sized, Protocol):
     """The part of the event caches that is shown."""
@@ -116,6 +120,7 @@ class Metrics:
         self._make_counters_of_requests()
         self._make_gauges()
         self._make_histograms()
+        self.tasks = TaskMetrics(self.registry)
         self._inversions = _Inversions(self.registry)
         ProcessCollector(registry=self.registry)
 
@@ -140,6 +145,7 @@ class Metrics:
         self._workers.set_function(lambda: workers.connected)
         self._executions.set_function(lambda: workers.in_flight)
         self._inversions.read_from(events)
+        self.tasks.show(runs.count_stalled)
         for phase in RunPhase:
             self._runs.labels(phase.value).set_function(partial(runs.count, phase))
 

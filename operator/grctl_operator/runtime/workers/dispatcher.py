@@ -9,7 +9,7 @@
 
 Beside it: who is accepted (`connections`), what is sent (`execute_messages`), which runs wait
 (`waiting_runs`), which worker is kept for one run (`clear_workers`), which worker is away
-(`absent_workers`) and which one rests (`decline_backoff`).
+(`absent_workers`), which one rests (`decline_backoff`) and what handlers record (`records`).
 """
 
 import logging
@@ -17,6 +17,7 @@ import ssl
 import time
 from asyncio import gather
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from http import HTTPStatus
 
 from aiohttp import web
@@ -53,6 +54,7 @@ from grctl_operator.runtime.workers.execute_messages import (
     execute_messages_ahead,
 )
 from grctl_operator.runtime.workers.listener import Listener
+from grctl_operator.runtime.workers.records import OnRecord, RecordExchange, time_for
 from grctl_operator.runtime.workers.waiting_runs import WaitingRuns
 from grctl_operator.runtime.workers.worker_auth import WorkerAuth
 from grctl_operator.runtime.workers.worker_session import (
@@ -81,6 +83,7 @@ class Dispatcher:
         operator: This operator's name, for workers.
         auth: Decides which workers may connect.
         on_outcome: Is told the run of each outcome that a worker brought.
+        on_record: Is told the run of each record that a worker sent.
         on_all_back: Is told that all workers are back that an operator before this one had.
         on_other_handlers: Is told a type whose connected workers have other handlers than before.
         namespaces: The namespaces served; none: all.
@@ -97,6 +100,7 @@ class Dispatcher:
         operator: str,
         auth: WorkerAuth,
         on_outcome: Callable[[Key], None],
+        on_record: OnRecord,
         on_all_back: Callable[[], None],
         on_other_handlers: Callable[[Group], None],
         namespaces: Sequence[str] = (),
@@ -110,6 +114,9 @@ class Dispatcher:
         self._registry = registry
         self._queue = queue
         self._journal = journal
+        self._records = RecordExchange(
+            registry, journal, on_record=on_record, on_outcome=on_outcome
+        )
         self._operator = operator
         self._connections = WorkerConnections(auth, namespaces, registry.now)
         self.gate = self._connections.gate
@@ -181,7 +188,7 @@ class Dispatcher:
             self._waiting.join(key, group, room=True)
             return
         waited = self._waiting.leave(key)
-        self._send(worker, execute_message(key, run, effect), effect.event)
+        self._send(worker, execute_message(key, run, effect, self._time(worker)), effect.event)
         if waited is not None:
             self._waiting.offer_room(waited)  # room for more than one may have come up at once
 
@@ -195,8 +202,11 @@ class Dispatcher:
         worker = self._registry.find_holder(effect.base)
         if worker is None:
             return
-        for message, event in execute_messages_ahead(key, run, effect):
+        for message, event in execute_messages_ahead(key, run, effect, self._time(worker)):
             self._send(worker, message, event)
+
+    def _time(self, worker: WorkerProcess) -> datetime | None:
+        return time_for(self._sessions[worker.instance], self._registry.now)
 
     def _send(self, worker: WorkerProcess, message: Execute, event: Event | None) -> None:
         self._registry.on_dispatch(message.execution, worker, ahead=message.ahead)
@@ -215,18 +225,26 @@ class Dispatcher:
 
     def release(self, effect: decision.Release) -> None:
         """Tell the worker that an execution is over. A worker that is away is told when back."""
-        execution = self._registry.find(effect.execution)
+        entry = self._registry.find_entry(effect.execution)
         released = self._registry.forget_execution(effect.execution)
-        if execution is None or released is None:
+        if entry is None or released is None:
             return
-        if not effect.committed:
-            self._journal.on_void(execution, effect.message)
+        if effect.committed:
+            self._journal.on_superseded(entry.held.records)
+        else:
+            self._journal.on_void(entry.execution, effect.message)
         instance, groups = released
         session = self._sessions.get(instance)
         if session is not None:
-            _send_release(session, effect)
+            _send_release(session, effect, awaited=self._registry.is_commit_awaited(entry))
         for group in groups:
             self._waiting.offer_room(group)
+
+    def confirm(self, run: WorkflowRun | None, effect: decision.ConfirmRecords) -> None:
+        """Tell a worker which of its records are durable."""
+        entry = self._registry.find_entry(effect.execution)
+        session = self._sessions.get(entry.instance) if entry else None
+        self._records.confirm(session, run, effect)
 
     def on_reconciled(self, key: Key) -> None:
         """Note the end of a reconcile: what the run does not ask for any more goes to others."""
@@ -303,9 +321,11 @@ class Dispatcher:
         if isinstance(message, Declined):
             self._on_decline(hello.instance, message.execution)
             return
-        if isinstance(message, RecordOperations):
+        if self._void_if_not_its_own(session, message.execution):
             return
-        if not self._void_if_not_its_own(session, message.execution):
+        if isinstance(message, RecordOperations):
+            self._records.take(session, hello.instance, message)
+        else:
             self._on_outcome(self._registry.on_outcome(hello.instance, message))
 
     def _on_decline(self, instance: str, execution: str) -> None:
@@ -349,11 +369,11 @@ class Dispatcher:
                 self._queue.add(key)
 
 
-def _send_release(session: WorkerSession, effect: decision.Release) -> None:
+def _send_release(session: WorkerSession, effect: decision.Release, *, awaited: bool) -> None:
     message = ReleaseExecution(
         execution=effect.execution, committed=effect.committed, message=effect.message
     )
-    if effect.committed:
+    if effect.committed and not awaited:
         session.send_with_next(message)
     else:
-        session.send(message)  # it may run still, and is to stop
+        session.send(message)  # the handler may run still, and is to stop

@@ -21,7 +21,7 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from pydantic import ValidationError
 
 from grctl.models.base import Model
-from grctl.models.protocol import SPOKEN, disagreement
+from grctl.models.protocol import RECORDING_PROTOCOL_VERSION, SPOKEN, disagreement
 from grctl.models.wire import (
     MAX_HELLO_BYTES,
     UNREACHABLE,
@@ -174,6 +174,10 @@ class WorkerSession:
                 RELEASE_LINGER_S, self._end_lingering
             )
 
+    def flush(self) -> None:
+        """Send now what lingers: the worker waits for it."""
+        self._has_outgoing.set()
+
     async def leave(
         self, message: str, redirect: str | None = None, *, refused: bool = False
     ) -> None:
@@ -213,6 +217,11 @@ class WorkerSession:
             parsed = _parse(line)
             if isinstance(parsed, Hello):
                 raise ProtocolError("A second Hello on one connection")
+            if isinstance(parsed, RecordOperations) and self.protocol < RECORDING_PROTOCOL_VERSION:
+                raise ProtocolError(
+                    f"RecordOperations needs protocol {RECORDING_PROTOCOL_VERSION}, and this"
+                    f" connection agreed upon {self.protocol}"
+                )
             self._host.on_message(self, parsed)
 
     def _end_lingering(self) -> None:

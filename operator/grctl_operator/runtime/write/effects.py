@@ -67,6 +67,7 @@ class Effects:
             decision.Dispatch: self._dispatch,
             decision.AwaitClearWorker: dispatcher.await_clear_worker,
             decision.AwaitWorker: dispatcher.await_worker,
+            decision.ConfirmRecords: lambda _key, run, effect: dispatcher.confirm(run, effect),
             decision.Release: lambda _key, _run, effect: dispatcher.release(effect),
             decision.Settle: lambda key, _, effect: writer.settle(key, effect),
             decision.KeepPlace: lambda key, _, effect: writer.keep_place(key, effect.event),

@@ -10,6 +10,7 @@ from typing import Any
 
 from grctl.kube import RUNS, Api, ApiError
 from grctl.models import API_VERSION, RunStatus, WorkflowRun
+from grctl.models.run import FREE_FIELDS
 from grctl_operator.engine import Decision
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.decider import Decider
@@ -81,6 +82,7 @@ class RunWriter:
         answer = await self._api.replace(RUNS.path(key.namespace, key.name, "status"), body)
         written = _as_written(run, status, body, answer)
         self._runs.on_answer(answer, written)
+        self._metrics.tasks.on_write(run.status, written.status)
         if status.commits == commits:
             self._metrics.views.inc()
         else:
@@ -108,11 +110,11 @@ def _body(run: WorkflowRun, status: RunStatus) -> Json:
 def _is_as_sent(sent: Json, kept: Any) -> bool:
     """Return whether a status was kept whole.
 
-    The store and the result are free JSON: an API server keeps each as a whole or not at all.
+    The free fields (the store, the journal) are kept by an API server as a whole or not at all.
     """
     if not isinstance(kept, dict) or kept.keys() != sent.keys():
         return False
-    return all(kept[name] == sent[name] for name in sent.keys() - {"store", "result"})
+    return all(kept[name] == sent[name] for name in sent.keys() - FREE_FIELDS)
 
 
 def _as_written(run: WorkflowRun, status: RunStatus, body: Json, answer: Json) -> WorkflowRun:
