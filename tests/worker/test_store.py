@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from grctl.json.serialization import NotJsonError, TooLargeError
-from grctl.worker.store import Store, StoreKeyError, StoreTypeError
+from grctl.worker.store import Store, StoreKeyNotFoundError, StoreTypeError
 
 
 class Line(BaseModel):
@@ -28,7 +28,7 @@ async def test_a_missing_key_is_named_beside_the_keys_that_there_are() -> None:
     store = Store({"status": "new", "qty": 1})
 
     with pytest.raises(
-        StoreKeyError, match=r"^ctx.store has no key 'stat'; it has 'status', 'qty'"
+        StoreKeyNotFoundError, match=r"^ctx.store has no key 'stat'; it has 'status', 'qty'"
     ):
         await store.get("stat")
     with pytest.raises(KeyError, match="it has nothing yet"):

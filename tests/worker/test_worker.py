@@ -87,8 +87,9 @@ def result_of(outcome: Outcome) -> Any:
     return outcome.result.directive.result
 
 
-def test_the_package_offers_the_worker_and_nothing_else() -> None:
-    assert grctl.worker.__all__ == ["Worker"]
+def test_the_package_offers_what_handlers_are_written_with_and_the_worker() -> None:
+    names = ["Context", "StoreKeyNotFoundError", "StoreTypeError", "Worker", "task"]
+    assert grctl.worker.__all__ == names
 
 
 async def test_a_hello_names_the_worker_and_its_workflows(

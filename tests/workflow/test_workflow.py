@@ -21,7 +21,8 @@ def make(name: str = "handler") -> Callable[..., Any]:
 
 
 def test_the_package_offers_these_names_and_no_others() -> None:
-    assert grctl.workflow.__all__ == ["Handler", "Query", "Workflow", "workflow_of"]
+    names = ["Directive", "Handler", "Query", "Workflow", "workflow_of"]
+    assert grctl.workflow.__all__ == names
 
 
 def test_a_handler_carries_its_functions_name_unless_an_event_is_given_another() -> None:

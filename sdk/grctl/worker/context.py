@@ -1,13 +1,30 @@
 """Context: a handler's first argument, by which it reads and changes its run."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from grctl.dialect import attribute_elsewhere
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Execute, Execution
 from grctl.worker.logs import HandlerLogger
 from grctl.worker.store import Store
 from grctl.worker.transitions import Transitions
 from grctl.workflow.workflow import Workflow
+
+NO_CHILDREN = (
+    "there are no child workflows yet. Start another run with grctl.client.Client in a task, under"
+    " an id made from ctx.run.idempotency_key, and let it send an event back"
+)
+CONTEXT_ELSEWHERE = {
+    "start": NO_CHILDREN,
+    "start_child": NO_CHILDREN,
+    "run_child": NO_CHILDREN,
+    "send_to_parent": "there are no child workflows yet. Send an event to another run with"
+    " grctl.client.Client in a task, to a workflow id that came with the input",
+    "run_info": "write ctx.run",
+    "run_task": "call the task: await charge(order_id)",
+}
+"""What stands for the attributes that a context of the first grctl has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +58,21 @@ class CurrentRun:
     event: CurrentEvent | None
     """The event that is being handled; None in a start handler and in a step."""
 
+    @property
+    def id(self) -> str:
+        """The uid of the run."""
+        return self.uid
+
+    @property
+    def wf_id(self) -> str:
+        """The workflow id."""
+        return self.workflow_id
+
+    @property
+    def wf_type(self) -> str:
+        """The workflow type."""
+        return self.workflow_type
+
 
 class Context:
     """First argument of every handler.
@@ -64,6 +96,11 @@ class Context:
         self.store = Store(execute.store)
         self.next = Transitions(workflow)
         self.logger = HandlerLogger(execution)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise attribute_elsewhere(self, name, CONTEXT_ELSEWHERE)
 
 
 def _current_run(execution: Execution) -> CurrentRun:

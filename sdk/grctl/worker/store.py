@@ -6,11 +6,13 @@
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any, TypeVar, overload
+from types import GenericAlias, UnionType
+from typing import TYPE_CHECKING, Any, NewType, TypeVar, get_origin, overload
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from grctl.dialect import attribute_elsewhere
 from grctl.json.serialization import TooLargeError, in_kib, size_of, to_json
 from grctl.models.limits import MAX_STORE_BYTES
 from grctl.worker.validating import validate_json
@@ -22,8 +24,16 @@ _MISSING = object()
 MAX_NAMED_KEYS = 3  # in the error about a store that is too large
 
 
-class StoreKeyError(KeyError):
-    """The store has no such key; the message names those it has."""
+class StoreKeyNotFoundError(KeyError):
+    """The store has no such key; the message names those it has.
+
+    Attributes:
+        key: The key that was asked for.
+    """
+
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(message, key)  # a copy of the error is made from these arguments
+        self.key = key
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -38,7 +48,7 @@ class Store:
 
     Example:
         >>> ctx.store.put("order", Order(id="abc", placed=datetime.now(UTC)))
-        >>> order = await ctx.store.get("order", as_type=Order)
+        >>> order = await ctx.store.get("order", Order)
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
@@ -74,31 +84,56 @@ class Store:
     @overload
     async def get(self, key: str) -> Any: ...
     @overload
-    async def get(self, key: str, default: D) -> Any | D: ...
+    async def get(self, key: str, ty: type[T]) -> T: ...
+    @overload
+    async def get(self, key: str, ty: type[T], *, default: D) -> T | D: ...
+    @overload
+    async def get(self, key: str, ty: D) -> Any | D: ...
+    @overload
+    async def get(self, key: str, ty: D, *, as_type: type[T]) -> T | D: ...
+    @overload
+    async def get(self, key: str, *, default: D) -> Any | D: ...
     @overload
     async def get(self, key: str, *, as_type: type[T]) -> T: ...
     @overload
-    async def get(self, key: str, default: D, *, as_type: type[T]) -> T | D: ...
+    async def get(self, key: str, *, default: D, as_type: type[T]) -> T | D: ...
 
-    async def get(self, key: str, default: Any = _MISSING, *, as_type: Any = None) -> Any:
+    async def get(
+        self,
+        key: str,
+        ty: Any = _MISSING,
+        *,
+        default: Any = _MISSING,
+        as_type: Any = None,
+    ) -> Any:
         """Return the value of a key.
 
         Args:
             key: The key it was put under.
+            ty: The type, as `as_type`, if it is one: `Order`, `list[int]`. Any other value is the
+                default.
             default: The value to return if there is no such key.
             as_type: The type to make of the JSON: any type that pydantic validates.
 
         Raises:
-            StoreKeyError: there is no such key, and no default; names the keys that there are.
+            StoreKeyNotFoundError: there is no such key, and no default; names the keys that there
+                are.
             StoreTypeError: the value does not fit `as_type`.
+            TypeError: a type, or a default, was passed twice.
 
         Example:
+            >>> await ctx.store.get("order", Order)
+            Order(id='abc')
             >>> await ctx.store.get("paid", default=False)
             False
         """
+        if _is_type(ty):
+            as_type = _only(key, ty, as_type, None, "as_type")
+        elif ty is not _MISSING:
+            default = _only(key, ty, default, _MISSING, "default")
         if key not in self._values:
             if default is _MISSING:
-                raise StoreKeyError(self._missing(key))
+                raise StoreKeyNotFoundError(self._missing(key), key)
             return default
         value = self._values[key]
         return _copy(value) if as_type is None else _validate(key, value, as_type)
@@ -106,6 +141,11 @@ class Store:
     async def keys(self) -> tuple[str, ...]:
         """Return all keys."""
         return tuple(self._values)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise attribute_elsewhere(self, name, {"set": "write ctx.store.put(key, value)"})
 
     def changes(self) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Return the values that were put, and the keys that were deleted.
@@ -139,6 +179,23 @@ def store_after(
 ) -> dict[str, Any]:
     """Return the values of a store after changes, as the commit will have them."""
     return {**{key: value for key, value in values.items() if key not in deleted}, **put}
+
+
+def _is_type(value: Any) -> bool:
+    """Return whether a value is a type that pydantic validates: a class, or one of `typing`."""
+    if isinstance(value, type | GenericAlias | UnionType | NewType | TypeVar):
+        return True
+    return value is Any or get_origin(value) is not None or type(value).__name__ == "TypeAliasType"
+
+
+def _only(key: str, by_position: Any, by_name: Any, unset: Any, argument: str) -> Any:
+    """Return an argument that was passed by position, if it was not passed by name too."""
+    if by_name is unset:
+        return by_position
+    raise TypeError(
+        f"ctx.store.get({key!r}, {by_position!r}, {argument}={by_name!r}) has two values for"
+        f" {argument}: the second argument is one already."
+    )
 
 
 def _copy(json: Any) -> Any:

@@ -11,7 +11,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grctl.arguments import (
     check_optional_text,
@@ -21,6 +21,7 @@ from grctl.arguments import (
     wrong_type,
 )
 from grctl.backoff import Uniform
+from grctl.dialect import attribute_elsewhere, without
 from grctl.logs.loggers import get_logger
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import (
@@ -41,6 +42,7 @@ from grctl.worker.health import WorkerParts, serving_probes
 from grctl.worker.hello import check_size, executions_that_fit
 from grctl.worker.lag import LoopWatch
 from grctl.worker.signals import stopping_signals
+from grctl.worker.stopping import WorkerStop
 from grctl.workflow.handler import Handler
 from grctl.workflow.query import Query
 from grctl.workflow.workflow import Workflow, workflow_of
@@ -49,6 +51,14 @@ logger = get_logger(__name__)
 
 DEFAULT_HANDLERS_PER_WORKER = 100  # at once; they wait for I/O most of the time
 DEFAULT_GRACE_S = 30.0  # the time that a pod has between SIGTERM and SIGKILL
+
+WORKER_ELSEWHERE = {
+    "worker_id": "the operator knows a worker by its name: pass Worker(name=...)",
+    "worker_name": "the operator knows a worker by its name: pass Worker(name=...)",
+    "wait_until_ready": "a run that is started before its worker waits for it; /readyz of"
+    " Worker(http_port=...) answers once it is connected",
+}
+"""What stands for the attributes that a worker of the first grctl has."""
 
 
 class Worker:
@@ -83,6 +93,10 @@ class Worker:
         >>> await Worker(workflows=[order]).run()
     """
 
+    @without(
+        connection="there is no NATS. The operator is found by operator_url or GRCTL_OPERATOR_URL",
+        workflow_logger="ctx.logger writes to the logger 'grctl.handlers': configure that one",
+    )
     def __init__(
         self,
         workflows: Iterable[Workflow | Handler[Any]],
@@ -127,6 +141,7 @@ class Worker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._at_once = asyncio.Event()
+        self._ended = asyncio.Event()
 
     async def run(self) -> None:
         """Serve until stopped, by SIGTERM or SIGINT or `stop()`, and return when all is finished.
@@ -146,6 +161,11 @@ class Worker:
         ):
             async with serving_probes(host, port, parts, self._stopping.is_set):
                 await self._serve()
+        self._ended.set()
+
+    async def start(self) -> None:
+        """Serve until stopped, as `run` does."""
+        await self.run()
 
     async def _serve(self) -> None:
         try:
@@ -157,12 +177,36 @@ class Worker:
         finally:
             await self._executions.abandon()
 
-    def stop(self) -> None:
-        """Stop gracefully; a second call stops at once. May be called from any thread."""
+    def stop(self, shutdown_timeout: float | None = None) -> WorkerStop:
+        """Stop gracefully; a second call stops at once. May be called from any thread.
+
+        The returned value may be awaited, in the worker's event loop, to wait for the end.
+
+        Args:
+            shutdown_timeout: Seconds that running handlers get to end. None: the worker's `grace`.
+
+        Raises:
+            TypeError: the timeout is not a number of seconds.
+            ValueError: it is negative, or not a number.
+        """
+        if shutdown_timeout is not None:
+            _check_grace(shutdown_timeout, "shutdown_timeout")
+            self._grace_s = seconds_of("shutdown_timeout", shutdown_timeout)
         if self._loop is None:
             self._stop()
         else:
             self._loop.call_soon_threadsafe(self._stop)
+        return WorkerStop(self._wait_for_end)
+
+    async def _wait_for_end(self) -> None:
+        """Wait until `run` has returned. A worker that never ran has ended."""
+        if self._loop is not None:
+            await self._ended.wait()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise attribute_elsewhere(self, name, WORKER_ELSEWHERE)
 
     def _stop(self) -> None:
         if self._stopping.is_set():
@@ -216,10 +260,10 @@ def _check_capacity(capacity: int) -> None:
         raise ValueError(f"capacity must be at most {MAX_WORKER_CAPACITY}, not {capacity}.")
 
 
-def _check_grace(grace: float) -> None:
-    check_seconds("grace", grace)
+def _check_grace(grace: float, argument: str = "grace") -> None:
+    check_seconds(argument, grace)
     if not grace >= 0:  # NaN too
-        raise ValueError(f"grace must be at least 0 seconds, not {grace}.")
+        raise ValueError(f"{argument} must be at least 0 seconds, not {grace}.")
 
 
 def _by_type(candidates: Iterable[Any]) -> dict[str, Workflow]:

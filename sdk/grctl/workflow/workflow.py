@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from grctl.dialect import without
 from grctl.models.answers import RESERVED_QUERY_PREFIX
 from grctl.models.base import NAME_LENGTH
 from grctl.models.phases import HandlerKind
@@ -85,6 +86,7 @@ class Workflow:
 
         return define
 
+    @without(start="write @workflow.start()", event="write @workflow.event()")
     def step(self, name: str | None = None) -> Callable[[HandlerFunction[P]], Handler[P]]:
         """Define a step, which `ctx.next.step` and a wait's timeout go to.
 
