@@ -87,6 +87,11 @@ def outcome(result: Succeeded | Failed | Refused) -> Outcome:
         outcome(Succeeded(directive=Complete())),
         outcome(Failed(reason="HandlerFailed", error=ERROR)),
         outcome(Refused(message="n: not a number")),
+        Outcome(
+            execution=EXECUTION,
+            result=Succeeded(directive=Complete()),
+            records={"charge/5f3a09c2/1": {"ok": None, "n": 1}},
+        ),
     ],
     ids=lambda message: type(getattr(message, "result", message)).__name__,
 )
@@ -113,6 +118,12 @@ def test_a_null_in_a_store_is_a_value_like_any_other() -> None:
     put = outcome(Succeeded(directive=NextStep(step="ship"), put={"answer": None}))
 
     assert json.loads(encode(put))["result"]["put"] == {"answer": None}
+
+
+def test_an_outcome_without_records_of_its_own_does_not_name_them() -> None:
+    sent = json.loads(encode(outcome(Succeeded(directive=Complete()))))
+
+    assert "records" not in sent
 
 
 def test_a_message_is_one_camel_case_object_that_names_its_kind() -> None:

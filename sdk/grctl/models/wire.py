@@ -11,8 +11,9 @@
 6. Hello and Welcome agree upon the version of the protocol (see `protocol`).
 7. While a handler runs, the worker sends RecordOperations: what the handler has recorded. The
    operator answers RecordedOperations once the run's status holds it. After a reconnect, a worker
-   repeats each record that was not answered. The commit of the outcome supersedes all of them, and
-   ReleaseExecution answers them.
+   repeats each record that was not answered, before it repeats outcomes. The commit of the outcome
+   supersedes all of them, and ReleaseExecution answers them. A return does not wait for records, so
+   an Outcome names those that were not answered.
 8. If one side cannot read or write a message about an execution, that execution ends with a result
    that says so. The connection stays open.
 """
@@ -177,6 +178,10 @@ class Outcome(Model):
     kind: Literal["outcome"] = "outcome"
     execution: Execution
     result: Result
+    records: dict[str, Any] | None = None
+    """What the handler had recorded, and was not told to be durable as it was sent. If another
+    attempt at the handler recorded something else first, the outcome is void: its handler saw
+    values that do not count."""
 
 
 class Declined(Model):
