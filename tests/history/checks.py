@@ -4,7 +4,7 @@ The invariants are those of docs/architecture.md ("What must always hold"). Pure
 """
 
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import chain, pairwise
@@ -98,18 +98,36 @@ def withdrawn_where_asked(ledger: Ledger) -> Iterator[str]:
 
 
 def in_order(ledger: Ledger) -> Iterator[str]:
-    """I2 (one order): a run's events are numbered without a gap, in the order of their creation."""
+    """I2 (one order): a run's events are numbered without a gap, in the order of their creation.
+
+    Where waits choose, that is the order of the events of one name.
+    """
     for run, consumed in ledger.consumed.items():
         numbers = [each.sequence for each in consumed]
         if numbers != list(range(1, len(numbers) + 1)):
             yield f"run {run} numbered its events {numbers}"
         kept = [each.event for each in consumed if each.event not in ledger.history.may_move]
-        for earlier, later in pairwise(kept):
+        queues: dict[str, list[str]] = defaultdict(list)
+        for uid in kept:
+            queues[ledger.event_name(uid) if ledger.chooses(run) else ""].append(uid)
+        for earlier, later in chain.from_iterable(map(pairwise, queues.values())):
             if ledger.places.get(earlier, 0) > ledger.places.get(later, 0):
                 yield (
                     f"{ledger.name(earlier)} was committed before {ledger.name(later)},"
                     " which came first"
                 )
+
+
+def waits_take_what_they_chose(ledger: Ledger) -> Iterator[str]:
+    """I2 (one order): a wait that chooses is ended by an event of a name that it chose."""
+    for commit in chain.from_iterable(ledger.commits.values()):
+        chosen = commit.before.wait_events
+        if chosen is None or commit.after.commits != commit.before.commits + 1:
+            continue
+        for each in commit.consumed:
+            name = ledger.event_name(each.event)
+            if each.reason == "Handled" and name not in chosen:
+                yield f"{ledger.name(each.event)} ({name}) ended a wait for {sorted(chosen)}"
 
 
 def committed_once(ledger: Ledger) -> Iterator[str]:
@@ -214,9 +232,10 @@ def _in_time(ledger: Ledger, commit: Commit) -> Iterator[str]:
     for uid, versions in ledger.events.items():
         first = versions[0]
         mine = first.workflow_id == after.name and first.wanted_run in {None, after.uid}
+        taken = commit.before.wait_events is None or first.event_name in commit.before.wait_events
         stored = first.created <= deadline and ledger.stored[uid] < deadline + SECOND
         there = first.revision < after.revision and not _is_over(ledger, versions, commit)
-        if mine and stored and there:
+        if mine and taken and stored and there:
             yield uid
 
 
@@ -238,6 +257,7 @@ CHECKS: tuple[Check, ...] = (
     settled_once,
     withdrawn_where_asked,
     in_order,
+    waits_take_what_they_chose,
     committed_once,
     store_is_the_fold,
     executed_before_committed,

@@ -86,6 +86,8 @@ class RunVersion:
     """The fingerprints that its handlers put into the store."""
     deadline: datetime | None = None
     """The deadline of its present wait."""
+    wait_events: frozenset[str] | None = None
+    """The event names that its present wait takes; None: all."""
     step: str | None = None
     """The step that is next."""
     step_event: str | None = None
@@ -120,6 +122,8 @@ class History:
     calls: tuple[TaskCall, ...] = ()
     handlers: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Event names that each workflow type handles."""
+    choosing: frozenset[str] = frozenset()
+    """Workflow types whose waits choose: only events of one name keep their order."""
     tasks: Mapping[str, int] = field(default_factory=dict)
     """How many different task calls the handler of an event makes, by the event's name."""
     unfit: frozenset[str] = frozenset()

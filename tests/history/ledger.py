@@ -103,6 +103,10 @@ class Ledger:
         consumed = (each for all_of_run in self.consumed.values() for each in all_of_run)
         return [each for each in consumed if each.phase is EventPhase.PROCESSED]
 
+    def chooses(self, run: str) -> bool:
+        """Return whether the waits of a run choose, by its uid."""
+        return run in self.runs and self.runs[run][0].workflow_type in self.history.choosing
+
     def event_name(self, uid: str) -> str:
         """Return what an event asks for; empty if it was never seen."""
         return self.events[uid][0].event_name if uid in self.events else ""

@@ -52,6 +52,7 @@ def run_version(item: Json, exists: bool) -> RunVersion:
         outbox=tuple(_consumed(metadata["uid"], each) for each in status.get("settled", ())),
         payloads=tuple(status.get("store", {}).get("payloads", ())),
         deadline=datetime.fromisoformat(deadline) if deadline else None,
+        wait_events=frozenset(wait["events"]) if "events" in wait else None,
         step=step.get("name"),
         step_event=step.get("eventUid"),
         attempt=step.get("attempt", 0),

@@ -119,15 +119,13 @@ class Recorder:
         started: tuple[ExecutionStart, ...],
         handlers: Mapping[str, frozenset[str]],
         calls: tuple[TaskCall, ...] = (),
-        tasks: Mapping[str, int] | None = None,
     ) -> History:
-        """Return what was recorded, with what workers wrote and what their handlers do.
+        """Return what was recorded, with what workers wrote.
 
         Args:
             started: The executions that workers began.
             handlers: Event names that each workflow type handles.
             calls: The calls that tasks made.
-            tasks: How many different calls the handler of an event makes, by the event's name.
         """
         return History(
             answers=tuple(self.answers),
@@ -137,7 +135,6 @@ class Recorder:
             started=started,
             handlers=handlers,
             calls=calls,
-            tasks=tasks or {},
             unfit=self._uids(self.unfit),
             waiting=self._uids(self.waiting),
             may_move=self._uids(self.may_move),

@@ -128,6 +128,40 @@ def test_in_order__an_event_is_passed_by(builder: HistoryBuilder) -> None:
     assert failing(builder, may_move={first}) == set()
 
 
+def test_in_order__only_events_of_one_name_where_waits_choose(builder: HistoryBuilder) -> None:
+    later, first, second_one = builder.send(3, "later"), builder.send(4), builder.send(5)
+    builder.handle(first)
+    builder.handle(later)
+    builder.handle(second_one)
+    assert failing(builder) == {"in_order"}
+    assert failing(builder, choosing={"Append"}) == set()
+
+
+def test_in_order__events_of_one_name_where_waits_choose(builder: HistoryBuilder) -> None:
+    first, second_one = builder.send(3), builder.send(4)
+    builder.handle(second_one)
+    builder.handle(first)
+    assert failing(builder, choosing={"Append"}) == {"in_order"}
+
+
+def test_waits_take_what_they_chose(builder: HistoryBuilder) -> None:
+    builder.change(wait_events=frozenset({"later"}))
+    builder.handle(builder.send(3))
+    assert failing(builder) == {"waits_take_what_they_chose"}
+
+
+def test_a_timeout_may_win_over_an_event_that_the_wait_did_not_choose(
+    builder: HistoryBuilder,
+) -> None:
+    waiting_until(builder, 2)
+    builder.change(wait_events=frozenset({"later"}))
+    event = builder.send(3, created=second(1))
+    time_out(builder)
+    builder.commit(execution=builder.execute(), step=None, wait_events=None)
+    builder.handle(event)
+    assert failing(builder) == set()
+
+
 def test_in_order__a_number_is_left_out(builder: HistoryBuilder) -> None:
     event = builder.send(3)
     builder.change(settled=3)

@@ -28,9 +28,13 @@ class Gate:
 
     async def pass_through(self) -> None:
         """Mark that a handler is here, and wait until the gate is open."""
-        self._here.touch()
+        self.arrive()
         while not self._open.exists():  # noqa: ASYNC110  the test is another process
             await asyncio.sleep(POLL_S)
+
+    def arrive(self) -> None:
+        """Mark that a handler is here."""
+        self._here.touch()
 
     @property
     def is_reached(self) -> bool:

@@ -5,7 +5,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +17,14 @@ from grctl.models import WorkflowEvent, WorkflowRun
 from tests.history.calls import read_calls
 from tests.history.checks import assert_allowed
 from tests.history.executions import read_executions
+from tests.history.history import History
 from tests.history.recorder import Recorder
 from tests.history.recording_client import RecordingClient
 from tests.lab.kubectl import Kubectl
 from tests.lab.processes import GRCTL, ROOT, Processes
-from tests.lab.sandbox import Sandbox, new_sandbox
+from tests.lab.sandbox import Sandbox, event_names, new_sandbox
 from tests.lab.waiting import PATIENCE_S, Waiting
-from tests.lab.workflows import HANDLERS, WORKFLOWS
+from tests.lab.workflows import WORKFLOWS
 
 Json = dict[str, Any]
 
@@ -63,19 +64,20 @@ class Lab(Waiting, Sandbox):
         self.recorder.withdrawals.add(name)
         return await self.kubectl("delete", "wfe", name)
 
-    async def check_history(
-        self, handlers: Mapping[str, frozenset[str]] = HANDLERS, patience: float = PATIENCE_S
-    ) -> None:
+    async def check_history(self, patience: float = PATIENCE_S) -> None:
         """Wait until all events are settled, then check everything that was seen.
 
         Args:
-            handlers: Event names that each workflow type handles.
             patience: Seconds for the events to be settled.
         """
         await self.recorder.until_settled(patience)
         await self.recorder.catch_up()
+        assert_allowed(self.history())
+
+    def history(self) -> History:
+        """Return what was seen so far."""
         started, calls = read_executions(self.directory), read_calls(self.directory)
-        assert_allowed(self.recorder.history(started, handlers, calls))
+        return self.recorder.history(started, event_names(self.workflows), calls)
 
     async def run(self, name: str) -> WorkflowRun:
         """Read a run."""

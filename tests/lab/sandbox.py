@@ -8,12 +8,15 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 from grctl.kube import RUNS, Api, Connection
+from grctl.models import HandlerKind
 from tests.lab.gate import DIRECTORY, Gate
 from tests.lab.metrics import Figures, read_figures
 from tests.lab.processes import GRCTL, ROOT, Process, Processes, bare_environment, free_port
+from tests.lab.service import Service
 from tests.lab.waiting import NAMESPACES
 from tests.lab.workflows import WORKFLOWS
 
@@ -69,6 +72,11 @@ class Sandbox:
         """Return a gate at which handlers wait."""
         return Gate(name, self.directory)
 
+    @property
+    def service(self) -> Service:
+        """The service that tasks call."""
+        return Service(self.directory)
+
     def environment(self, kubeconfig: Path | None = None) -> dict[str, str]:
         """Return the environment of a process of this sandbox."""
         return {
@@ -112,6 +120,13 @@ async def new_sandbox(
             finally:
                 all_of_them.kill(all_of_them.all[others:])
                 await _delete(api, namespace)
+
+
+def event_names(workflows: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Return the event names that each workflow type handles, of workflows as workers name them."""
+    named = (each.partition(":") for each in workflows)
+    found = [getattr(import_module(module), name) for module, _, name in named]
+    return {each.workflow_type: frozenset(each.names(HandlerKind.EVENT)) for each in found}
 
 
 async def _delete(api: Api, namespace: str) -> None:

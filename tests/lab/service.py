@@ -33,6 +33,11 @@ def calls_from(ctx: Context) -> None:
     _running.set(ctx)
 
 
+def note_call(name: str, key: str, result: str | None = None) -> None:
+    """Write that a call of the handler that runs begins, or that it ended with a result."""
+    record_call(_running.get().run, lab_directory(), name, key, result)
+
+
 class Service:
     """The service, as the test and as the workers see it.
 
@@ -57,7 +62,7 @@ class Service:
         number = self.begun[name]
         while self._file(name, "held").exists():  # noqa: ASYNC110  the test is another process
             await asyncio.sleep(POLL_S)
-        self._fail_as_told(name, key, number)
+        self._fail_as_told(name, key, f"{name}-{number} failed")
         self._note(name, key, f"{name}-{number}")
         return f"{name}-{number}"
 
@@ -72,7 +77,7 @@ class Service:
             self._file(name, "held").unlink(missing_ok=True)
 
     def fail(self, name: str, times: int, kind: type[Exception] = ServiceError) -> None:
-        """Make so many calls of a name fail: the first ones of all that were ever made."""
+        """Make the first calls of a name fail, so many for each idempotency key."""
         self._file(name, "fails").write_text(f"{times} {kind.__name__}")
 
     @property
@@ -98,11 +103,10 @@ class Service:
         """Return when the calls of a name began, in seconds since the epoch."""
         return [call.at for call in self.calls if call.name == name and call.result is None]
 
-    def _fail_as_told(self, name: str, key: str, number: int) -> None:
+    def _fail_as_told(self, name: str, key: str, text: str) -> None:
         told = self._file(name, "fails")
         times, kind = told.read_text().split() if told.exists() else ("0", "")
-        if number <= int(times):
-            text = f"{name}-{number} failed"
+        if self.keys(name).count(key) <= int(times):
             self._note(name, key, text)
             raise ERRORS[kind](text)
 

@@ -47,9 +47,11 @@ async def test_a_call_that_is_held_has_begun_and_not_ended(service: Service) -> 
     assert await call == "charge-1"
 
 
-async def test_only_the_first_calls_fail(service: Service) -> None:
+async def test_only_the_first_calls_of_a_key_fail(service: Service) -> None:
     service.fail("charge", 1, RefusedError)
     with pytest.raises(RefusedError, match="charge-1 failed"):
         await service.call("charge", "key")
     assert await service.call("charge", "key") == "charge-2"
+    with pytest.raises(RefusedError, match="charge-3 failed"):
+        await service.call("charge", "another key")
     assert await service.call("mail", "key") == "mail-1"

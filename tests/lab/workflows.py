@@ -12,7 +12,7 @@ import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from grctl.models import Directive, HandlerKind
+from grctl.models import Directive
 from grctl.worker.context import Context
 from grctl.workflow import Workflow
 from tests.history.executions import record_execution
@@ -165,7 +165,3 @@ async def expire(ctx: Context) -> Directive:
 
 
 WORKFLOWS = ("tests.lab.workflows:append", "tests.lab.workflows:deadline")
-HANDLERS = {
-    each.workflow_type: frozenset(each.names(HandlerKind.EVENT)) for each in (append, deadline)
-}
-"""Event names that each workflow type handles."""

@@ -13,6 +13,7 @@ from tests.lab.api_server import api_server, kubeconfig_from
 from tests.lab.evidence import evidence, with_evidence
 from tests.lab.lab import Lab, lab_in, new_lab
 from tests.lab.sandbox import Sandbox, new_sandbox
+from tests.lab.workflows import WORKFLOWS
 
 FAILED = pytest.StashKey[bool]()
 """Whether a scenario has failed by itself."""
@@ -27,11 +28,17 @@ async def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 
 
 @pytest.fixture
+def workflows() -> tuple[str, ...]:
+    """What the workers of the lab serve."""
+    return WORKFLOWS
+
+
+@pytest.fixture
 async def lab(
-    kubeconfig: Path, tmp_path: Path, request: pytest.FixtureRequest
+    kubeconfig: Path, tmp_path: Path, workflows: tuple[str, ...], request: pytest.FixtureRequest
 ) -> AsyncIterator[Lab]:
     """A namespace of its own with nothing running in it yet. Its history is checked at the end."""
-    async with new_lab(kubeconfig, tmp_path) as lab:
+    async with new_lab(kubeconfig, tmp_path, workflows=workflows) as lab:
         yield lab
         await _check_history(lab, request)
 

@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
+from grctl.client import WorkflowHandle
 from grctl.kube import CORE_EVENTS
 from grctl.models import GROUP
 from tests.lab.api_server import audit_log_of
@@ -25,6 +26,32 @@ WRITES = {
 }
 """Verbs as audit logs name them. Deletions of collections are not counted: Kubernetes empties the
 namespaces of earlier scenarios at any time. The operator's own figures count what it deletes."""
+
+
+SHOWN_AFTER_S = "0.25"  # a longer execution is shown to people by one more write
+SETTLED = "grctl_events_settled_total"
+TOOK = "grctl_dispatch_to_commit_seconds"
+
+
+async def start_run(
+    lab: Lab, workflow_type: str = "Append", event: str = "append", payload: object = 0
+) -> WorkflowHandle:
+    """Start a run, send its first event, and wait for the lists that a start costs."""
+    handle = await lab.client.start_workflow(workflow_type=workflow_type, workflow_id="a")
+    await handle.send(event, payload)
+    await figures_when(lab, SETTLED, 1)
+    # Events are listed for the watch, for the new run, and once for what other operators left.
+    lists = {"resource": "workflowevents", "verb": "list"}
+    await figures_when(lab, "grctl_api_requests_total", 3, **lists)
+    return handle
+
+
+def was_quick(before: Figures, after: Figures) -> bool:
+    """Return whether the one execution in between was committed before a view was due."""
+    buckets = [
+        each.value(f"{TOOK}_bucket", kind="event", le=SHOWN_AFTER_S) for each in (before, after)
+    ]
+    return buckets[1] > buckets[0]
 
 
 async def figures_when(lab: Lab, name: str, least: float, **labels: str) -> Figures:

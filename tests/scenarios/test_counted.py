@@ -4,36 +4,12 @@ from collections import Counter
 
 import pytest
 
-from grctl.client import WorkflowHandle
 from tests.lab.lab import Lab
-from tests.lab.metrics import Figures
-from tests.scenarios.counting import figures_when, writes_of
+from tests.scenarios.counting import SETTLED, figures_when, start_run, was_quick, writes_of
 
 EVENTS = 20
-SHOWN_AFTER_S = "0.25"  # a longer execution is shown to people by one more write
-SETTLED = "grctl_events_settled_total"
-TOOK = "grctl_dispatch_to_commit_seconds"
 
 pytestmark = pytest.mark.alone
-
-
-async def start_run(lab: Lab) -> WorkflowHandle:
-    """Start a run, send its first event, and wait for the lists that a start costs."""
-    handle = await lab.client.start_workflow(workflow_type="Append", workflow_id="a")
-    await handle.send("append", 0)
-    await figures_when(lab, SETTLED, 1)
-    # Events are listed for the watch, for the new run, and once for what other operators left.
-    lists = {"resource": "workflowevents", "verb": "list"}
-    await figures_when(lab, "grctl_api_requests_total", 3, **lists)
-    return handle
-
-
-def was_quick(before: Figures, after: Figures) -> bool:
-    """Return whether the one execution in between was committed before a view was due."""
-    buckets = [
-        each.value(f"{TOOK}_bucket", kind="event", le=SHOWN_AFTER_S) for each in (before, after)
-    ]
-    return buckets[1] > buckets[0]
 
 
 async def test_an_event_costs_its_create_one_write_of_the_run_and_one_of_the_event(

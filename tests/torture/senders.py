@@ -4,7 +4,8 @@
 2. Several senders send to each run at once, some through the faults and some beside them. Some
    events come before their run. A few are unknown, do not bind or are withdrawn. A few runs finish
    early.
-3. At most MAX_WAITING_EVENTS wait, so that faults fall on handling as well as on waiting.
+3. A person looks for runs that are held, and tries them again.
+4. At most MAX_WAITING_EVENTS wait, so that faults fall on handling as well as on waiting.
 """
 
 import asyncio
@@ -12,10 +13,12 @@ import itertools
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from grctl.client import Client, WorkflowAlreadyRunningError
-from grctl.kube import EVENTS, Api, ApiError, NotFoundError, UnreachableError
+from grctl.kube import EVENTS, RUNS, Api, ApiError, NotFoundError, UnreachableError
+from tests.history.history import RunVersion
 from tests.history.recorder import Recorder
 
 EVENTS_PER_RUN = 200  # every version of a run holds the payloads of all of them
@@ -23,11 +26,13 @@ SENDERS = 8
 WAITERS = 4
 MAX_WAITING_EVENTS = 1_000
 RETRY_PAUSE_S = 0.05
+LOOK_EVERY_S = 0.2  # of the person who tries held runs again
 LONGEST_WORK_S = 0.4  # of a handler; one over a quarter of a second is slow
 LONGEST_DELAY_S = 1.5  # from the beginning of a wave to the start of a late run
 
 KINDS = {
-    "append": 0.90,
+    "append": 0.88,
+    "turn": 0.02,
     "work": 0.03,
     "two_steps": 0.03,
     "aprove": 0.01,
@@ -36,6 +41,8 @@ KINDS = {
     "done": 0.0005,
 }
 
+TIMED = frozenset({"work"})
+"""Kinds whose payload is how long the handler or its tasks work, in seconds."""
 T = TypeVar("T")
 
 
@@ -61,6 +68,8 @@ class Wave:
     sent: int = 0
     waits: list[str] = field(default_factory=list)
     """Ids of the runs that wait for an approval until a deadline."""
+    retried: set[tuple[str, int]] = field(default_factory=set)
+    """The runs that a person has tried again, by uid, with `spec.retry` before that."""
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     @property
@@ -68,12 +77,32 @@ class Wave:
         """Ids of the runs that collect."""
         return [f"wave-{self.number}-run-{run}" for run in range(-(-self.events // EVENTS_PER_RUN))]
 
+    @property
+    def turns(self) -> str:
+        """Id of the run that takes events by turns."""
+        return f"wave-{self.number}-turns"
+
+    async def retry_held_runs(self) -> None:
+        """Try each run again that is held, as a person does. Runs until it is cancelled."""
+        while True:
+            last = {run.uid: run for run in self.recorder.runs}
+            for run in last.values():
+                if run.exists and run.stall and (run.uid, run.retry) not in self.retried:
+                    self.retried.add((run.uid, run.retry))
+                    await _until_answered(partial(self._retry, run))
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _retry(self, run: RunVersion) -> None:
+        path = RUNS.path(self.clients[0].namespace, run.name)
+        await self.api.merge(path, {"spec": {"retry": run.retry + 1}})
+
     async def send_all(self) -> None:
         """Start all runs and send all events."""
         async with asyncio.TaskGroup() as group:
             for run in self.runs:
                 delay = self.chance.uniform(0, LONGEST_DELAY_S)
                 group.create_task(self._start(run, "Collect", delay))
+            group.create_task(self._start(self.turns, "Turns", 0.0))
             for _ in range(SENDERS):
                 group.create_task(self._send_many())
             for _ in range(WAITERS):
@@ -88,6 +117,9 @@ class Wave:
 
     async def _send_one(self, number: int) -> None:
         kind = self.chance.choices(list(KINDS), list(KINDS.values()))[0]
+        if kind == "turn":
+            await self._send_turns(number)
+            return
         run = self.chance.choice(self.runs)
         event = "append" if kind == "withdrawn" else kind
         name = f"{run}-{number}"
@@ -98,8 +130,13 @@ class Wave:
             self.recorder.withdrawals.add(name)
             await _until_answered(lambda: self._withdraw(name))
 
+    async def _send_turns(self, number: int) -> None:
+        """Send one event of each turn to the run that takes them by turns, in a drawn order."""
+        for event in self.chance.sample(("left", "right"), 2):
+            await self._send(self.turns, event, number % EVENTS_PER_RUN, f"turns-{number}-{event}")
+
     def _payload(self, kind: str, number: int) -> object:
-        if kind == "work":
+        if kind in TIMED:
             return round(self.chance.uniform(0, LONGEST_WORK_S), 3)
         special = {"number": "not a number", "done": None}
         return special.get(kind, number % EVENTS_PER_RUN)

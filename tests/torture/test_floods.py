@@ -21,7 +21,7 @@ from tests.history.recording_client import RecordingClient
 from tests.lab.api_server import api_server, kubeconfig_from
 from tests.lab.lab import Lab, new_lab
 from tests.lab.reporting import Report
-from tests.torture.workflows import HANDLERS, WORKFLOWS
+from tests.torture.workflows import WORKFLOWS
 
 FLOOD = int(os.environ.get("TORTURE_FLOOD", "200"))
 SENDERS = 8
@@ -40,7 +40,7 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
         new_lab(server.kubeconfig, tmp_path, server.processes, WORKFLOWS) as lab,
     ):
         yield lab
-        await lab.check_history(HANDLERS, PATIENCE_S)
+        await lab.check_history(PATIENCE_S)
 
 
 async def inversions(lab: Lab) -> float:

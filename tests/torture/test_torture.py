@@ -6,20 +6,24 @@ are settled, and the history of the wave is checked. $TORTURE_SEED repeats what 
 of faults, not their moments, which depend on the machine.
 """
 
+import asyncio
+import contextlib
 import os
 import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 from grctl.client import Client
 from grctl.kube import RUNS
 from grctl.models import RunPhase
+from tests.history.calls import CALLS_FILE
 from tests.history.checks import violations
-from tests.history.executions import EXECUTIONS_FILE, read_executions
+from tests.history.executions import EXECUTIONS_FILE
 from tests.history.recording_client import RecordingClient
 from tests.lab.api_proxy import ApiProxy
 from tests.lab.api_server import ApiServer, api_server, kubeconfig_from
@@ -30,7 +34,7 @@ from tests.lab.reporting import Report
 from tests.torture.api_server_parts import parts_of
 from tests.torture.fault_injector import FaultInjector
 from tests.torture.senders import Wave
-from tests.torture.workflows import HANDLERS, WORKFLOWS
+from tests.torture.workflows import CHOOSING, WORKFLOWS
 
 TOTAL_EVENTS = int(os.environ.get("TORTURE_EVENTS", "400"))
 LATEST_WAVE_S = float(os.environ.get("TORTURE_SECONDS", "60"))
@@ -82,21 +86,24 @@ class Torture:
         """Run a wave, check its history, and return how many events were sent."""
         lab, recorder = self._lab, self._lab.recorder
         await recorder.begin_anew()
-        (lab.directory / EXECUTIONS_FILE).unlink(missing_ok=True)
+        for name in (EXECUTIONS_FILE, CALLS_FILE):
+            (lab.directory / name).unlink(missing_ok=True)
         wave = Wave(number, events, self._clients, lab.api, recorder, self._chance)
+        person = asyncio.create_task(wave.retry_held_runs())
         self._injector.begin()
         try:
             await wave.send_all()
         finally:
             await self._injector.stop()
         await recorder.until_settled(SETTLING_PATIENCE_S)
+        await _end(person)
         await recorder.catch_up()
         self._check(wave)
         await self._remove_runs(wave)
         return wave.sent
 
     def _check(self, wave: Wave) -> None:
-        history = self._lab.recorder.history(read_executions(self._lab.directory), HANDLERS)
+        history = replace(self._lab.history(), choosing=CHOOSING)
         found = violations(history)
         if found:
             text = "\n".join([f"Wave {wave.number}: {len(found)}", *found])
@@ -106,14 +113,27 @@ class Torture:
         self.became.update({"withdrawn": sum(not each.exists for each in last.values())})
         runs = {each.uid: each for each in history.runs}
         self.became["run Failed"] += sum(each.phase is RunPhase.FAILED for each in runs.values())
+        self.became["run held"] += len(wave.retried)
+        self.became["task called"] += sum(call.result is None for call in history.calls)
         self.became["history with gaps"] += not history.complete
 
     async def _remove_runs(self, wave: Wave) -> None:
         """Delete the runs of a wave, and with them their events."""
-        for run in (*wave.runs, *wave.waits):
+        for run in (*wave.runs, *wave.waits, wave.turns):
             await self._lab.api.delete(RUNS.path(self._lab.namespace, run))
-        for run in (*wave.runs, *wave.waits):
+        for run in (*wave.runs, *wave.waits, wave.turns):
             await self._lab.until_gone(RUNS, run, SETTLING_PATIENCE_S)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """End a task that runs until it is cancelled.
+
+    Raises:
+        Exception: it has failed before.
+    """
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 @asynccontextmanager
