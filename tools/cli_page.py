@@ -35,10 +35,10 @@ error.
 | 2 | A wrong call: an unknown flag, invalid JSON, an invalid duration. |
 | 130 | Interrupted. Whatever the command has sent stays. |
 
-The exit code of `start`, `send`, `cancel` and `terminate` says what they did: if their report
-cannot be written to standard output, standard error has it. If the output is the purpose of the
-command (`list`, `describe`, a result) and cannot be written, the exit code is 1. Characters that
-the encoding of the output does not have are escaped.
+The exit code of `start`, `send`, `retry`, `cancel` and `terminate` says what they did: if their
+report cannot be written to standard output, standard error has it. If the output is the purpose of
+the command (`list`, `describe`, `history`, a result) and cannot be written, the exit code is 1.
+Characters that the encoding of the output does not have are escaped.
 
 `-o json` and `-o yaml` print the fields of the SDK's `RunInfo`, or of a WorkflowEvent's status with
 its `name`, `workflowId` and `eventName`; `grctl list` prints a list of them.

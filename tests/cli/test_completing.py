@@ -67,6 +67,20 @@ def test_commands_for_active_runs_offer_only_their_ids(complete: Complete) -> No
         assert complete(f"grctl {command} ") == ["order-2", "other"]
 
 
+def test_a_retry_offers_the_runs_that_are_held_or_else_the_active_ones(
+    complete: Complete, grctl: Grctl, kubeconfig: Path
+) -> None:
+    for name in ("order-1", "order-2"):
+        grctl("start", "ProcessOrder", name)
+    assert complete("grctl retry ") == ["order-1", "order-2"]
+
+    stall = {"reason": "HandlerFailed", "message": "", "since": "2026-11-28T12:00:00Z"}
+    step = {"name": "pay", "kind": "step", "since": "2026-11-28T12:00:00Z", "stall": stall}
+    set_status(kubeconfig, "order-2", {"phase": "Running", "commits": 1, "step": step})
+
+    assert complete("grctl retry ") == ["order-2"]
+
+
 @pytest.mark.usefixtures("_runs")
 def test_the_offered_event_names_are_those_of_the_run(complete: Complete) -> None:
     assert complete("grctl send order-2 ") == ["approve", "order.rejected", "set_priority"]

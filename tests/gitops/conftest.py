@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,22 @@ async def _find(directory: Path) -> dict[str, Json]:
             f"{each['metadata']['name']} event": each
             for each in (await stage.api.get(EVENTS.path("default")))["items"]
         }
-    return runs | events
+    return runs | events | {"held": held(runs["waiting"])}
+
+
+def held(run: Json) -> Json:
+    """Return a run as it is when its handler failed for good and is to be tried again by hand."""
+    made = deepcopy(run)
+    message = (
+        f"approve failed 4 times. Mend the cause, then: grctl retry {run['metadata']['name']}."
+    )
+    stall = {"reason": "HandlerFailed", "message": message, "since": "2026-11-28T12:00:00Z"}
+    step = {"name": "approve", "kind": "event", "failures": 4, "since": "2026-11-28T12:00:00Z"}
+    made["status"] |= {"message": message, "step": {**step, "stall": stall}}
+    made["status"]["conditions"].append(
+        {"type": "Stalled", "status": "True", "reason": "HandlerFailed"}
+    )
+    return made
 
 
 PHASES = {

@@ -63,6 +63,7 @@ def enabled(obj: Json) -> set[str]:
         ("cancelled", "Healthy", ""),
         ("terminated", "Healthy", ""),
         ("failed", "Degraded", "order_id"),
+        ("held", "Degraded", "approve failed 4 times. Mend the cause, then: grctl retry waiting."),
         ("pending event", "Progressing", ""),
         ("processed event", "Healthy", "It was handled."),
         ("rejected event", "Degraded", 'no event handler "aprove"'),
@@ -98,6 +99,7 @@ def test_a_restored_run_is_degraded_whatever_its_phase(found: dict[str, Json]) -
     [
         ("waiting", {"approve", "reject", "cancel", "terminate"}),
         ("pending", {"cancel", "terminate"}),
+        ("held", {"approve", "reject", "retry", "cancel", "terminate"}),
         ("completed", set()),
         ("failed", set()),
     ],
@@ -144,3 +146,24 @@ def test_an_action_ends_the_run_and_changes_nothing_else(found: dict[str, Json],
 
     assert changed["spec"].pop(name) is True
     assert changed["spec"] == run["spec"]
+
+
+def test_a_retry_raises_the_counter_above_what_was_seen_and_changes_nothing_else(
+    found: dict[str, Json],
+) -> None:
+    run = deepcopy(found["held"])
+    run["status"]["observedRetry"] = 2
+
+    changed = act("retry", run)
+
+    assert changed["spec"].pop("retry") == 3
+    assert changed["spec"] == run["spec"]
+
+
+def test_a_retry_that_was_asked_for_is_not_offered_again(found: dict[str, Json]) -> None:
+    run = deepcopy(found["held"])
+    run["spec"]["retry"] = 1
+
+    assert "retry" not in enabled(run)
+    run["status"]["observedRetry"] = 1
+    assert "retry" in enabled(run)

@@ -31,6 +31,7 @@ def states(obj: Json) -> list[str]:
         ("cancelled", "current"),
         ("terminated", "current"),
         ("failed", "failed"),
+        ("held", "failed"),
         ("pending event", "current"),
         ("processed event", "current"),
         ("rejected event", "failed"),
@@ -42,6 +43,15 @@ def test_every_object_is_in_one_state(found: dict[str, Json], name: str, state: 
 
 def test_a_changed_run_is_in_progress_until_it_is_seen(found: dict[str, Json]) -> None:
     run = found["completed"]
+    metadata = {**run["metadata"], "generation": run["metadata"]["generation"] + 1}
+
+    assert states({**run, "metadata": metadata}) == ["inProgress"]
+
+
+def test_a_held_run_that_is_retried_is_in_progress_until_that_is_seen(
+    found: dict[str, Json],
+) -> None:
+    run = found["held"]
     metadata = {**run["metadata"], "generation": run["metadata"]["generation"] + 1}
 
     assert states({**run, "metadata": metadata}) == ["inProgress"]

@@ -23,6 +23,7 @@ from grctl.cli.options import (
     RequestTimeout,
 )
 from grctl.cli.output import Format, show
+from grctl.cli.retry import retry
 from grctl.cli.send import send
 from grctl.cli.start import start
 from grctl.cli.worker import worker
@@ -78,6 +79,7 @@ app.command()(start)
 app.command()(send)
 app.command("list")(list_runs)
 app.command()(describe)
+app.command()(retry)
 app.command()(cancel)
 app.command()(terminate)
 

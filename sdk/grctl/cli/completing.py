@@ -40,6 +40,18 @@ def active_ids(context: typer.Context, incomplete: str) -> list[str]:
     return _offer(context, incomplete, lambda api, space: _column(api, space, "Name", active))
 
 
+def held_ids(context: typer.Context, incomplete: str) -> list[str]:
+    """Offer the ids of the runs that are held or, if none is, of those that are not finished."""
+
+    async def names(api: "Api", namespace: str) -> Iterable[str]:
+        from grctl.kube import RUNS
+
+        rows = await api.table(RUNS.path(namespace))
+        return [row["Name"] for row in rows if row["Held"]]
+
+    return _offer(context, incomplete, names) or active_ids(context, incomplete)
+
+
 def workflow_types(context: typer.Context, incomplete: str) -> list[str]:
     """Offer the workflow types of all runs."""
     return _offer(context, incomplete, lambda api, space: _column(api, space, "Workflow"))

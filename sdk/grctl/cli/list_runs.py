@@ -37,6 +37,7 @@ Phase = Annotated[
     str | None,
     typer.Option(metavar="PHASE", help="only of this phase, as WaitEvent", autocompletion=phases),
 ]
+Held = Annotated[bool, typer.Option("--held", help="only those that are held, until `grctl retry`")]
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="of all namespaces")]
 
 
@@ -44,6 +45,7 @@ def list_runs(
     *,
     workflow_type: Type = None,
     phase: Phase = None,
+    held: Held = False,
     everywhere: Everywhere = False,
     output: Output = Format.TEXT,
     namespace: Namespace = None,
@@ -62,7 +64,8 @@ def list_runs(
         async with open_access(
             namespace, kubeconfig, context, request_timeout, everywhere=everywhere
         ) as access:
-            infos = [RunInfo.of(each) for each in await find_runs(access, given)]
+            found = map(RunInfo.of, await find_runs(access, given))
+            infos = [each for each in found if _is_held(each) or not held]
             missing = await _why_not_taken_up(access, infos) if output is Format.TEXT else ""
             return access.namespace, infos, missing
 
@@ -71,7 +74,7 @@ def list_runs(
     if infos or output is not Format.TEXT:
         show(_text(list(rows)), [each.to_json() for each in infos], output)
     if not infos:
-        say(_no_runs_message(where, given))
+        say(_no_runs_message(where, given, held=held))
     if missing:
         say(missing)
 
@@ -105,9 +108,14 @@ def _rows(
     yield ("NAMESPACE", *COLUMNS) if everywhere else COLUMNS
     for info in infos:
         step = info.step.name if info.step else ""
-        columns = (info.workflow_id, info.workflow_type, info.phase, step, str(info.inbox_length))
+        phase = f"{info.phase} (held)" if _is_held(info) else info.phase
+        columns = (info.workflow_id, info.workflow_type, phase, step, str(info.inbox_length))
         cells = (*map(printable, columns), age(info.created_at, now), printable(info.message))
         yield (info.namespace, *cells) if everywhere else cells
+
+
+def _is_held(info: "RunInfo") -> bool:
+    return info.step is not None and info.step.stall is not None
 
 
 def _text(rows: Sequence[Sequence[str]]) -> str:
@@ -116,8 +124,8 @@ def _text(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(table(rows, terminal_width()))
 
 
-def _no_runs_message(namespace: str, fields: dict[str, str]) -> str:
+def _no_runs_message(namespace: str, fields: dict[str, str], *, held: bool) -> str:
     """Return the message for an empty list."""
     where = f"in namespace {namespace}" if namespace else "in any namespace"
     such = "".join(f", {field}={value}" for field, value in fields.items())
-    return f"no runs {where}{such}"
+    return f"no {'held ' if held else ''}runs {where}{such}"

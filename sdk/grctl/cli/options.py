@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from grctl.cli.completing import active_ids, all_ids
+from grctl.cli.completing import active_ids, all_ids, held_ids
 from grctl.cli.output import Format
 from grctl.cli.times import read_seconds
 
@@ -47,6 +47,14 @@ ActiveId = Annotated[
         metavar="ID",
         help="Workflow id: the name of the WorkflowRun.",
         autocompletion=active_ids,
+    ),
+]
+HeldId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        help="Workflow id: the name of the WorkflowRun.",
+        autocompletion=held_ids,
     ),
 ]
 AnyId = Annotated[

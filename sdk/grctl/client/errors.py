@@ -48,6 +48,10 @@ class UnreadableObjectError(WorkflowError):
         self.problem = problem
 
 
+class RunNotHeldError(WorkflowError):
+    """The run is not held, so it cannot be retried; the message says what it does."""
+
+
 class UnknownQueryError(WorkflowError):
     """The run has no answer to a query of that name; the message names those that it has."""
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar, overload
 from grctl.client.access import Access, Json
 from grctl.client.answers import answer_of
 from grctl.client.errors import (
+    RunNotHeldError,
     WorkflowCancelledError,
     WorkflowFailedError,
     WorkflowNotFoundError,
@@ -13,6 +14,7 @@ from grctl.client.errors import (
     WorkflowTimedOutError,
 )
 from grctl.client.reading import read_run
+from grctl.client.retrying import MAX_ROUNDS_PER_RETRY, next_retry, patch_retry
 from grctl.client.sending import SentEvent, event_spec, send_event
 from grctl.client.timeouts import Timeout, in_words, seconds
 from grctl.kube import RUNS, ConflictError, InvalidError, NotFoundError
@@ -171,6 +173,33 @@ class WorkflowHandle:
             WorkflowNotFoundError: it was deleted.
         """
         await self._set_in_spec("terminate")
+
+    async def retry(self) -> int:
+        """Give the run new attempts at the handler that it is held at. Return `spec.retry`.
+
+        What the handler has recorded is kept: tasks that have ended do not run again. Returns when
+        the API server has accepted the request, or if somebody asked for the same already.
+
+        Raises:
+            RunNotHeldError: it is not held; says what it does.
+            WorkflowNotFoundError: it was deleted.
+            UnreadableObjectError: it cannot be read.
+
+        Example:
+            >>> await handle.retry()
+            1
+        """
+        for _ in range(MAX_ROUNDS_PER_RETRY):
+            run = self._own_run(await self._access.read(RUNS, self.workflow_id))
+            number = next_retry(run)
+            if number is None:
+                return run.spec.retry or 0
+            try:
+                if await patch_retry(self._access, run, number):
+                    return number
+            except NotFoundError as error:
+                raise self._not_found() from error
+        raise RunNotHeldError(f"Others change {self.workflow_id} all the time: ask again.")
 
     async def _set_in_spec(self, field: str) -> None:
         # The uid cannot be changed, so a patch that names it applies to this run only.

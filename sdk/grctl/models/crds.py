@@ -77,6 +77,7 @@ RUN_COLUMNS: list[Column] = [
     {"name": "Summary", "type": "string", "jsonPath": ".status.answers.summary"},
     {"name": "Message", "type": "string", "jsonPath": ".status.message"},
     {"name": "Worker", "type": "string", "jsonPath": ".status.step.worker", "priority": 1},
+    {"name": "Held", "type": "string", "jsonPath": ".status.step.stall.reason", "priority": 1},
 ]
 EVENT_COLUMNS: list[Column] = [
     {"name": "Run", "type": "string", "jsonPath": ".spec.workflowId"},

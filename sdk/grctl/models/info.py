@@ -21,6 +21,8 @@ class RunInfo(Model):
     created_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+    commits: int
+    """How many outcomes and decisions were committed."""
     step: Step | None
     wait: Wait | None
     event_names: tuple[str, ...]
@@ -49,6 +51,7 @@ class RunInfo(Model):
             created_at=run.metadata.creation_timestamp,
             started_at=status.started_at,
             finished_at=status.finished_at,
+            commits=status.commits,
             step=status.step,
             wait=status.wait,
             event_names=status.event_names,
