@@ -196,3 +196,106 @@ def test_a_timeout_beyond_the_calendar_is_shown_as_never() -> None:
     endless = run({"workflow": {"type": "ProcessOrder", "timeout": "99999999999h"}})
 
     assert "Times out  never: its timeout is beyond the calendar" in lines_of(endless)
+
+
+WHY = "approve failed 4 times (ValueError: no stock). Mend the cause, then: grctl retry order-abc."
+
+
+def held(spec: dict[str, Any] | None = None, **status: Any) -> WorkflowRun:
+    since = (NOON + timedelta(minutes=4)).isoformat()
+    stall = {"reason": "HandlerFailed", "message": WHY, "since": since}
+    step = {"name": "approve", "kind": "event", "since": NOON.isoformat(), "stall": stall}
+    return run(spec, phase="WaitEvent", message=WHY, step=step, **status)
+
+
+def test_a_held_run_shows_the_handler_the_reason_and_what_to_do() -> None:
+    lines = lines_of(held())
+
+    at = lines.index("Held at    event handler approve, since 2026-11-23 12:00:00 UTC (5m ago)")
+    assert lines[at + 1] == (
+        "           HandlerFailed, since 2026-11-23 12:04:00 UTC (1m ago);"
+        " `grctl retry order-abc` goes on"
+    )
+    assert sum(WHY in line for line in lines) == 1
+
+
+def test_a_held_run_that_was_retried_shows_that_the_retry_is_asked_for() -> None:
+    spec = {"retry": 2}
+
+    assert any(line.endswith("; a retry is asked for") for line in lines_of(held(spec)))
+    seen = lines_of(held(spec, observedRetry=2))
+    assert any(line.endswith("; `grctl retry order-abc` goes on") for line in seen)
+
+
+def test_a_step_that_waits_for_its_time_shows_that_time() -> None:
+    not_before = (LATER + timedelta(days=3)).isoformat()
+    step = {"name": "remind", "kind": "step", "since": NOON.isoformat(), "notBefore": not_before}
+
+    lines = lines_of(run(phase="Running", step=step))
+
+    at = lines.index("Next       step handler remind, since 2026-11-23 12:00:00 UTC (5m ago)")
+    assert lines[at + 1] == "Not before 2026-11-26 12:05:00 UTC (in 3d)"
+
+
+def test_a_wait_shows_its_prompt_and_the_events_that_it_takes() -> None:
+    wait = {"since": NOON.isoformat(), "events": ["approve", "reject"], "prompt": "Pay?\nSay so."}
+
+    lines = lines_of(run(phase="WaitEvent", wait=wait))
+
+    assert "Prompt     Pay?" in lines
+    assert "           Say so." in lines
+    assert "Waits      for approve, reject, since 2026-11-23 12:00:00 UTC (5m ago)" in lines
+
+
+def test_answers_are_shown_and_so_is_why_a_query_has_none() -> None:
+    answers = {"summary": "a laptop", "total": 120, "$errors": {"lines": "KeyError: 'lines'"}}
+
+    lines = lines_of(run(answers=answers))
+
+    at = lines.index('Answers    summary = "a laptop"')
+    assert lines[at + 1 : at + 3] == [
+        "           total   = 120",
+        "No answer  lines: KeyError: 'lines'",
+    ]
+
+
+def test_the_tasks_of_the_handler_that_is_due_are_shown_with_their_next_attempt() -> None:
+    at = (NOON + timedelta(minutes=4)).isoformat()
+    error = {"type": "ConnectionError", "message": "no route"}
+    entries = {
+        "reserve/5f3a09c2/1": {"ok": {"id": 1}, "at": at},
+        "reserve/5f3a09c2/2": {"error": error, "n": 3, "at": at},
+        "mail/5f3a09c2/1": {"begun": "execution-1", "at": at},
+        "charge/5f3a09c3/1": {
+            "failed": 2,
+            "of": 5,
+            "error": error,
+            "next": (LATER + timedelta(seconds=8)).isoformat(),
+            "at": LATER.isoformat(),
+        },
+        "wait/5f3a09c3/1": {"cancelled": True, "at": LATER.isoformat()},
+        "broken/5f3a09c3/1": {"ok": 1, "n": "many"},
+        "odd": 3,
+    }
+    step = {"name": "approve", "kind": "event", "since": NOON.isoformat()}
+    lines = lines_of(run(phase="WaitEvent", step=step, journal={"entries": entries}))
+
+    assert lines[lines.index("Tasks of approve") + 1 :] == [
+        "  mail               1        begun       1m ago",
+        "  reserve            1        done        1m ago",
+        "  reserve (call 2)   3        failed      ConnectionError: no route",
+        (
+            "  charge             2 of 5   retrying    "
+            "next attempt 2026-11-23 12:05:08 UTC (in 8s); ConnectionError: no route"
+        ),
+        "  wait               1        cancelled   0s ago",
+    ]
+
+
+def test_the_history_shows_the_tasks_of_each_commit() -> None:
+    entry = {"commit": 2, "at": NOON.isoformat(), "handler": "approve", "kind": "event"}
+    history = [{**entry, "outcome": "completed", "tasks": "charge (3), mail"}]
+
+    lines = lines_of(run(history=history))
+
+    assert lines[-1] == "  2   5m   approve   completed; tasks: charge (3), mail"

@@ -10,7 +10,10 @@ from typing import Any
 
 from grctl.cli.table import paragraph, wrapped_table
 from grctl.cli.times import age, moment
-from grctl.models import RunReason, WorkflowEvent, WorkflowRun
+from grctl.models import RunReason, Wait, WorkflowEvent, WorkflowRun
+from grctl.models.answers import answered_values, query_errors
+from grctl.models.run import HistoryEntry, Stall
+from grctl.models.task_info import TaskInfo, tasks_of
 from grctl.terminal import printable
 
 NAME_WIDTH_COLUMNS = 11  # of the names on the left
@@ -45,6 +48,8 @@ def text_of(
         *_head(run, unseen),
         *_times(run, now),
         *_progress(run, now),
+        *_values("Answers", answered_values(run.status.answers)),
+        *_unanswered(run),
         *_values("Store", run.status.store),
         *_end(run),
     ]
@@ -113,13 +118,40 @@ def _progress(run: WorkflowRun, now: datetime) -> Iterator[Row]:
         handler = "start handler" if step.kind == "start" else f"{step.kind} handler {step.name}"
         attempt = f", attempt {step.attempt}" if step.attempt > 1 else ""
         worker = f" on {step.worker}" if step.worker else ""
-        yield "Runs", f"{handler}{worker}{attempt}, since {moment(step.since, now)}"
+        waits = step.not_before is not None and step.not_before > now
+        verb = "Held at" if step.stall else "Next" if waits else "Runs"
+        yield verb, f"{handler}{worker}{attempt}, since {moment(step.since, now)}"
+        if step.not_before and waits:
+            yield "Not before", moment(step.not_before, now)
+        if step.stall:
+            yield from _stall(run, step.stall, now)
     if status.wait and not status.phase.finished:
-        yield "Waits", f"since {moment(status.wait.since, now)}"
-        if status.wait.deadline:
-            then = f", then step {status.wait.timeout_step}"
-            yield "Until", moment(status.wait.deadline, now) + then
+        yield from _wait(status.wait, now)
     yield "Events", _counts(run)
+
+
+def _stall(run: WorkflowRun, stall: Stall, now: datetime) -> Iterator[Row]:
+    """Yield why a run is held, and what a person does about it."""
+    asked = (run.spec.retry or 0) > run.status.observed_retry
+    to_do = "a retry is asked for" if asked else f"`grctl retry {run.metadata.name}` goes on"
+    if stall.message != run.status.message:
+        yield "", printable(stall.message)
+    yield "", f"{stall.reason}, since {moment(stall.since, now)}; {to_do}"
+
+
+def _wait(wait: Wait, now: datetime) -> Iterator[Row]:
+    if wait.prompt:
+        yield from _lines("Prompt", wait.prompt)
+    names = "" if wait.events is None else f"for {', '.join(wait.events)}, "
+    yield "Waits", printable(f"{names}since {moment(wait.since, now)}")
+    if wait.deadline:
+        yield "Until", f"{moment(wait.deadline, now)}, then step {wait.timeout_step}"
+
+
+def _unanswered(run: WorkflowRun) -> Iterator[Row]:
+    """Yield the queries that had no answer at the last commit."""
+    for name, why in query_errors(run.status.answers).items():
+        yield "No answer", f"{printable(name)}: {printable(why)}"
 
 
 def _counts(run: WorkflowRun) -> str:
@@ -157,7 +189,10 @@ def _tables(
     run: WorkflowRun, events: Sequence[WorkflowEvent], now: datetime
 ) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
     waiting, settled = waiting_events(run, events), settled_events(events)
-    history = run.status.history
+    history, tasks = run.status.history, tasks_of(run.status)
+    if tasks:
+        handler = run.status.step.name if run.status.step else "the next handler"
+        yield f"Tasks of {printable(handler)}", [_task_row(each, now) for each in tasks]
     if waiting:
         rows = [_waiting_row(each, now) for each in waiting[:SHOWN_EVENTS_COUNT]]
         yield _title("Waiting events, in order", len(rows), "first", len(waiting)), rows
@@ -165,8 +200,7 @@ def _tables(
         rows = [_settled_row(each, now) for each in settled[-SHOWN_EVENTS_COUNT:]]
         yield _title("Settled events", len(rows), "last", len(settled)), rows
     if history:
-        rows = [(str(e.commit), age(e.at, now), e.handler or e.kind, e.outcome) for e in history]
-        yield "History", rows
+        yield "History", [_history_row(each, now) for each in history]
 
 
 def _title(name: str, shown: int, which: str, number: int) -> str:
@@ -183,6 +217,27 @@ def _settled_row(event: WorkflowEvent, now: datetime) -> tuple[str, ...]:
     message = "" if status.reason == "Handled" else status.message or status.reason or ""
     number, since = str(status.sequence or "-"), age(status.settled_at, now)
     return number, since, printable(event.spec.event_name), status.phase, printable(message)
+
+
+def _history_row(entry: HistoryEntry, now: datetime) -> tuple[str, ...]:
+    tasks = f"; tasks: {entry.tasks}" if entry.tasks else ""
+    handler, outcome = entry.handler or entry.kind, f"{entry.outcome}{tasks}"
+    return str(entry.commit), age(entry.at, now), printable(handler), printable(outcome)
+
+
+def _task_row(task: TaskInfo, now: datetime) -> tuple[str, ...]:
+    """Return a row: the task, its attempts, how it stands, and its next attempt or last error."""
+    name = task.name if task.call == 1 else f"{task.name} (call {task.call})"
+    of = f" of {task.max_attempts}" if task.max_attempts else ""
+    texts = []
+    if task.next_attempt:
+        due = task.next_attempt <= now
+        texts.append(f"next attempt {'due' if due else moment(task.next_attempt, now)}")
+    if task.error:
+        texts.append(f"{task.error.type}: {task.error.message}")
+    if not texts and task.at:
+        texts.append(f"{age(task.at, now)} ago")
+    return printable(name), f"{task.attempts}{of}", task.state, printable("; ".join(texts))
 
 
 def _short(value: Any) -> str:

@@ -41,7 +41,7 @@ def retry(
     context: Context = None,
     request_timeout: RequestTimeout = COMMAND_REQUEST_TIMEOUT_S,
 ) -> None:
-    """Give a run that is held new attempts at its handler.
+    """Retry a run that is held: new attempts at its handler begin.
 
     Tasks that have ended do not run again. The exit code is 1 if the run is not held or, with
     --wait, if it is held again or fails.

@@ -175,7 +175,7 @@ class WorkflowHandle:
         await self._set_in_spec("terminate")
 
     async def retry(self) -> int:
-        """Give the run new attempts at the handler that it is held at. Return `spec.retry`.
+        """Retry the handler that the run is held at. Return the new `spec.retry`.
 
         What the handler has recorded is kept: tasks that have ended do not run again. Returns when
         the API server has accepted the request, or if somebody asked for the same already.

@@ -7,6 +7,7 @@ from grctl.models.answers import answered_values
 from grctl.models.base import Model
 from grctl.models.phases import RunPhase
 from grctl.models.run import EventCounts, RunError, Step, Wait, WorkflowRun
+from grctl.models.task_info import TaskInfo, tasks_of
 
 
 class RunInfo(Model):
@@ -25,6 +26,8 @@ class RunInfo(Model):
     """How many outcomes and decisions were committed."""
     step: Step | None
     wait: Wait | None
+    tasks: tuple[TaskInfo, ...]
+    """The tasks that the handler which is due has recorded."""
     event_names: tuple[str, ...]
     """Events that connected workers handle, by the run's status; empty if not known."""
     past_event_names: tuple[str, ...]
@@ -54,6 +57,7 @@ class RunInfo(Model):
             commits=status.commits,
             step=status.step,
             wait=status.wait,
+            tasks=tasks_of(status),
             event_names=status.event_names,
             past_event_names=status.past_event_names,
             inbox_length=status.inbox_length,
