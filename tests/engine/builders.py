@@ -5,6 +5,7 @@ A view of events may be trusted fully unless a test says otherwise.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, TypeVar
 
@@ -308,6 +309,35 @@ def lost(made: Execution, worker: str = "w1") -> Held:
 def crashed(made: Execution, worker: str = "w1") -> Held:
     """The process of the execution's worker ended, and nothing else ran there."""
     return Held(made, worker, at("11:59"), lost=True, crashed=True)
+
+
+def recorded(held: Held, *, awaited: bool = False, at_: datetime | None = None, **by: Any) -> Held:
+    """The execution has recorded: `by` has an entry for each task name."""
+    records = {key_of(name): entry for name, entry in by.items()}
+    return replace(held, records=records, recorded_at=at_ or at("11:59:59"), awaits_records=awaited)
+
+
+def key_of(task: str) -> str:
+    """The key of the first call of a task."""
+    return f"{task}/5f3a09c2/1"
+
+
+def ok(value: Any, attempts: int = 1) -> dict[str, Any]:
+    """An entry: the result of a task."""
+    return {"ok": value, "n": attempts, "at": "2026-11-23T11:59:59Z"}
+
+
+def failing(times: int = 1, of: int = 5) -> dict[str, Any]:
+    """An entry: attempts at a task failed, and it is tried again."""
+    error = {"type": "ConnectionError", "message": "no answer"}
+    next_at = "2026-11-23T12:04:10Z"
+    return {"failed": times, "of": of, "error": error, "next": next_at, "at": next_at}
+
+
+def journal(of: Event | None = None, **by: Any) -> dict[str, Any]:
+    """The journal of the handler of an event, or of a step or start: an entry for each task."""
+    entries = {key_of(name): entry for name, entry in by.items()}
+    return {"eventUid": of.uid, "entries": entries} if of else {"entries": entries}
 
 
 def brought(

@@ -382,10 +382,37 @@ def test_another_attempt_beside_outcomes_whose_commit_has_no_answer_is_void() ->
     decision = decide(run, view(run), executions(*held, other), NOON)
 
     assert [(each.execution, each.committed) for each in every(Release, decision.before)] == [
+        ("other", False),
         ("e1", True),
         ("e2", True),
-        ("other", False),
     ]
+
+
+def test_void_executions_are_released_before_those_that_the_same_write_commits() -> None:
+    run, events = waiting_run(), many("approve", 2)
+    first = brought(execution(run, events[0]), NextStep(step="ship"))
+    behind = runs(
+        execution(run, events[1], "e2", commits=run.status.commits + 1, base=first.execution.id)
+    )
+
+    decision = decide(run, view(run, *events), executions(first, behind), NOON)
+
+    assert [(each.execution, each.committed) for each in every(Release, decision.after)] == [
+        ("e2", False),
+        ("e1", True),
+    ]
+
+
+def test_an_execution_behind_a_committed_one_goes_on_if_the_run_waits() -> None:
+    run, events = waiting_run(), many("approve", 2)
+    first = brought(execution(run, events[0]), WaitForEvent())
+    behind = runs(
+        execution(run, events[1], "e2", commits=run.status.commits + 1, base=first.execution.id)
+    )
+
+    decision = decide(run, view(run, *events), executions(first, behind), NOON)
+
+    assert every(Release, decision.after) == [Release("e1", committed=True)]
 
 
 def test_an_outcome_whose_fate_is_not_known_is_not_called_void() -> None:
@@ -412,8 +439,8 @@ def test_of_two_attempts_that_both_came_back_one_commits() -> None:
     assert status_of(decision).result == 1
     assert again.status is None or again.status.commits == after.status.commits
     assert [(each.execution, each.committed) for each in every(Release, again.before)] == [
-        ("e1", True),
         ("e2", False),
+        ("e1", True),
     ]
 
 

@@ -65,6 +65,7 @@ def test_what_is_only_for_people_is_left_out_without_a_word(status: dict[str, An
         {"error": {"type": "E"}},
         {"finishedAt": "9999-12-31T23:59:59-14:00"},
         {"store": [1]},
+        {"journal": [1]},
     ],
     ids=str,
 )
@@ -89,6 +90,32 @@ WAIT = {"since": SINCE}
 STARTING = {"name": "start", "kind": "start", "attempt": 1, "since": SINCE}
 STEPPING = {**STARTING, "name": "ship", "kind": "step"}
 HANDLING = {**STARTING, "name": "approve", "kind": "event", "eventUid": "uid-of-approve"}
+
+
+@pytest.mark.parametrize(
+    "journal",
+    [{"entries": [1]}, {"entries": {"charge/5f/1": 1}}, {"eventUid": 7, "entries": {}}],
+    ids=str,
+)
+def test_a_journal_of_another_shape_stops_the_run(journal: dict[str, Any]) -> None:
+    """If it were dropped, side effects would happen again."""
+    item = run(phase="Running", commits=1, step=STEPPING, journal=journal)
+
+    decision = decided(item)
+
+    (told,) = decision.before
+    assert isinstance(told, Announce)
+    assert told.message.startswith("status.journal ")
+    assert decision.status is None
+
+
+def test_entries_of_an_unknown_shape_are_kept() -> None:
+    entries = {"later/5f/1": {"new": [1]}, "charge/5f/1": {}}
+
+    read = read_run(run(phase="Running", commits=1, step=STEPPING, journal={"entries": entries}))
+
+    assert read.unreadable is None
+    assert read.status.journal == {"entries": entries}
 
 
 def decided(item: dict[str, Any], **spec: Any) -> Decision:

@@ -25,27 +25,46 @@ from grctl_operator.engine.inbox import eligible_events, unconsumed_events
 from grctl_operator.engine.observation import Event, Held
 from grctl_operator.engine.situation import Situation, follows
 from grctl_operator.engine.size import ELSEWHERE, oversize
+from grctl_operator.engine.task_message import name_of_task
 from grctl_operator.engine.versions import is_open
 from grctl_operator.engine.wait import begin_wait
 
 RUN_GONE = "the run that it was given for is gone"
+WENT_ON = "the run went on without it"
 UNKNOWN_FATE = "the run has gone on; whether with this outcome or with another is not known here"
 
 
 def release_void(situation: Situation, draft: Draft) -> None:
-    """Release executions that cannot be committed any more: their workers forget them."""
+    """Release executions that cannot be committed any more: their workers forget them.
+
+    Void ones go first: an execution that was handed over ahead begins its first task once the
+    execution that it was built on is released as committed.
+    """
     idle = [held for held in situation.executions.held if not situation.is_in_flight(held)]
     committed = _committed_before(situation) if idle else {}
     for held in idle:
-        execution = held.execution
-        if committed.get(execution.id) is not None:
-            draft.before.append(Release(execution.id, committed=True))
-        elif not situation.is_current(execution):
-            draft.before.append(Release(execution.id, False, _why_void(situation, held, committed)))
-        elif situation.is_withdrawn(held):
-            draft.before.append(Release(execution.id, False, "the event was withdrawn"))
-        elif situation.is_late(held):
-            draft.before.append(Release(execution.id, False, "the deadline came before it"))
+        why = _why_released(situation, held, committed)
+        if why is not None:
+            draft.before.append(Release(held.execution.id, False, why))
+    draft.before += [
+        Release(held.execution.id, committed=True)
+        for held in idle
+        if held.execution.id in committed
+    ]
+
+
+def _why_released(situation: Situation, held: Held, committed: dict[str, int]) -> str | None:
+    """Return why an execution is void; None if it is committed, or may still count."""
+    if held.execution.id in committed:
+        return None
+    if not situation.is_current(held.execution):
+        return _why_void(situation, held, committed)
+    if situation.is_withdrawn(held):
+        return "the event was withdrawn"
+    if situation.is_late(held):
+        return "the deadline came before it"
+    call = situation.contradicted_call(held)
+    return f"another attempt recorded {name_of_task(call)} first" if call else None
 
 
 def _committed_before(situation: Situation) -> dict[str, int]:
@@ -75,7 +94,7 @@ def _why_void(situation: Situation, held: Held, committed: dict[str, int]) -> st
         return RUN_GONE
     is_older = execution.commits < min(committed.values(), default=status.commits)
     follows_last = execution.base == status.last_execution
-    return UNKNOWN_FATE if is_older and not follows_last else "the run went on without it"
+    return UNKNOWN_FATE if is_older and not follows_last else WENT_ON
 
 
 def commit_outcomes(situation: Situation, draft: Draft) -> bool:
@@ -89,8 +108,22 @@ def commit_outcomes(situation: Situation, draft: Draft) -> bool:
     if situation.run.spec.cancel and not draft.status.phase.finished:
         _cancel(draft, committed[-1].handler_name)
     draft.commit(committed[-1], outcomes=len(committed))
+    draft.after += _void_now(situation, draft, committed)  # before those that they were built on
     draft.after += [Release(each.id, committed=True) for each in committed]
     return True
+
+
+def _void_now(situation: Situation, draft: Draft, committed: list[Execution]) -> list[Release]:
+    """Return the releases of executions behind the committed ones if the run takes no event."""
+    if draft.status.wait is not None:
+        return []
+    known = {each.id for each in committed}
+    built_on = set(known)
+    for held in situation.in_flight:
+        if held.execution.base in built_on:
+            built_on.add(held.execution.id)
+    gone = (held.execution.id for held in situation.in_flight if held.execution.id in built_on)
+    return [Release(each, False, WENT_ON) for each in gone if each not in known]
 
 
 def _next_outcome(situation: Situation, draft: Draft, committed: list[Execution]) -> Outcome | None:
@@ -120,7 +153,7 @@ def _may_commit(situation: Situation, draft: Draft, execution: Execution) -> boo
 def _add_outcome(situation: Situation, draft: Draft, outcome: Outcome, earlier_count: int) -> None:
     """Add an outcome to the commit, after `earlier_count` other outcomes."""
     event = situation.events.find(outcome.execution.event_uid)
-    draft.change(started_at=draft.status.started_at or situation.second)
+    draft.change(started_at=draft.status.started_at or situation.second, journal=None)
     match outcome.result:
         case Succeeded() as result:
             _succeed_if_it_fits(situation, draft, outcome.execution, result, event)

@@ -132,7 +132,7 @@ def _show_running(situation: Situation, draft: Draft, held: Held) -> RunReason:
     draft.change(
         phase=RunPhase.RUNNING,
         step=step,
-        message=message.running_text(situation, step),
+        message=message.running_text(situation, draft, step),
         started_at=draft.status.started_at or step.since,
     )
     blocked = message.blockage(situation, step.worker)
@@ -142,7 +142,7 @@ def _show_running(situation: Situation, draft: Draft, held: Held) -> RunReason:
 def _show_blocked(situation: Situation, draft: Draft, step: Step, blocked: Blockage) -> RunReason:
     """Announce a blocked event loop on the run whose handler blocks it."""
     if message.is_own_blockage(situation, blocked):
-        text = message.running_text(situation, step)
+        text = message.running_text(situation, draft, step)
         told = Announce(RunReason.LOOP_BLOCKED, text, warning=True, since=blocked.since)
         draft.before.append(told)
     return RunReason.LOOP_BLOCKED

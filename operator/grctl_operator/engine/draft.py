@@ -28,10 +28,10 @@ from grctl_operator.engine.urgency import Urgency, may_batch
 HISTORY_LENGTH = 10
 
 
-USER_VALUES = frozenset({"store", "result", "answers"})
+USER_VALUES = frozenset({"store", "result", "answers", "journal"})
 """Fields of the status that hold JSON of users. They are never compared: in Python `False == 0`, so
 a changed store could count as unchanged. They change only within a commit, which is written in
-any case."""
+any case; the journal changes also by an entry that is new, or has another form."""
 
 
 class Draft:
@@ -51,6 +51,8 @@ class Draft:
         """Whether only the workers' catalogues changed."""
         self.defers_outcomes = False
         """Whether outcomes are deferred to a later write."""
+        self.is_awaited = False
+        """Whether a handler waits for the write: it is neither batched nor deferred."""
         self._must_write = False
         self._so_since = situation.now
         """Since when the readable part of the status has been true."""
@@ -84,7 +86,7 @@ class Draft:
 
     def show_since(self, moment: datetime) -> None:
         """Note since when the readable part of the status is true: it is written if it lasts."""
-        self._so_since = min(moment, self._situation.now)
+        self._so_since = min(moment, self._so_since)
 
     def write_first(self, **fields: Any) -> None:
         """Change what only the operator knows: it is written before anything follows from it."""
@@ -151,7 +153,7 @@ class Draft:
         self.ended_by = reason
         text = cut(message, MAX_MESSAGE_BYTES)
         self.change(phase=phase, message=text, finished_at=self._situation.second, **fields)
-        self.change(step=None, wait=None)
+        self.change(step=None, wait=None, journal=None)
 
     def announce(
         self,
@@ -169,7 +171,7 @@ class Draft:
         """Return what was decided."""
         run = self._situation.run
         changed = self.status is not run.status and self.status != run.status
-        rests = changed and self._rests
+        rests = changed and self._rests and not self.is_awaited
         if changed and self._must_write and not rests:
             self.wake(self._situation.now)
         return Decision(
@@ -184,6 +186,8 @@ class Draft:
     def _urgency(self, rests: bool) -> Urgency:
         if self.defers_outcomes:
             return Urgency.BATCHED
+        if self.is_awaited:
+            return Urgency.NOW
         if self.background:
             return Urgency.IN_BACKGROUND
         if not self._must_write:

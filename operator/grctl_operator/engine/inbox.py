@@ -12,6 +12,7 @@ from grctl.models.phases import EventPhase
 from grctl.models.reasons import EventReason
 from grctl_operator.engine.decision import KeepPlace
 from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.journal import owner_of
 from grctl_operator.engine.names import connected_event_names, is_known
 from grctl_operator.engine.observation import Event
 from grctl_operator.engine.situation import Situation
@@ -64,8 +65,17 @@ def reject_unfit(situation: Situation, draft: Draft) -> bool:
         draft.consume(event, EventPhase.REJECTED, reason, message)
     if unfit:
         draft.record_rejection([event for event, _, _ in unfit])
+        _drop_journal_of_consumed(situation, draft)
         draft.commit()
     return bool(unfit)
+
+
+def _drop_journal_of_consumed(situation: Situation, draft: Draft) -> None:
+    """Remove the journal unless its event still waits: its handler will find what it recorded."""
+    owner = owner_of(draft.status)
+    is_gone = situation.events_complete and situation.events.find(owner) is None
+    if owner is None or owner in draft.consumed_uids or is_gone:
+        draft.change(journal=None)
 
 
 def _unfit_at_head(situation: Situation, draft: Draft) -> Iterator[tuple[Event, str, str]]:
@@ -117,9 +127,13 @@ def is_unknown(situation: Situation, draft: Draft, event: Event) -> bool:
 
 
 def has_begun(situation: Situation, event: Event) -> bool:
-    """Return whether the status says that the event's handler began."""
-    step = situation.run.status.step
-    return step is not None and step.event_uid == event.uid
+    """Return whether the status says that the event's handler began.
+
+    The journal says so too: a first attempt that is lost together with its operator is in no step.
+    """
+    status = situation.run.status
+    shown = status.step is not None and status.step.event_uid == event.uid
+    return shown or owner_of(status) == event.uid
 
 
 def _unknown_message(situation: Situation, event: Event) -> str:

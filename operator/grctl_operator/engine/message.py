@@ -7,6 +7,8 @@ change that lasts is a write.
 from collections.abc import Sequence
 from datetime import datetime
 
+from grctl.json.serialization import cut
+from grctl.models.limits import MAX_MESSAGE_BYTES
 from grctl.models.phases import HandlerKind
 from grctl.models.reasons import RunReason
 from grctl.models.run import Step
@@ -14,15 +16,17 @@ from grctl_operator.engine.chain import SLOWED, is_slowed
 from grctl_operator.engine.dispatch import has_taker, missing_timeout_step, missing_worker
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.due import Due
+from grctl_operator.engine.journal import entries_for
 from grctl_operator.engine.observation import Blockage
 from grctl_operator.engine.retry import back_off_end, backoff_limit
 from grctl_operator.engine.situation import Situation
+from grctl_operator.engine.task_message import tasks_clause
 
 WAITS = "Waits for an event"
 
 
-def running_text(situation: Situation, step: Step) -> str:
-    """Return which handler runs on which worker, and what follows if the run is cancelled."""
+def running_text(situation: Situation, draft: Draft, step: Step) -> str:
+    """Return which handler runs on which worker, which of its tasks failed, and what follows."""
     attempt = _attempt(situation, step.attempt, step.crashes)
     text = f"Runs {_handler(step.kind, step.name)} on worker {step.worker}{attempt}"
     blocked = blockage(situation, step.worker)
@@ -32,7 +36,8 @@ def running_text(situation: Situation, step: Step) -> str:
         text += ", which is disconnected and may come back"
     if situation.run.spec.cancel:
         text += ". Cancellation is asked for: the run ends after that"
-    return f"{text}."
+    tasks = tasks_clause(entries_for(draft.status, step.event_uid))
+    return cut(f"{text}: {tasks}." if tasks else f"{text}.", MAX_MESSAGE_BYTES)
 
 
 def waiting_text(situation: Situation, draft: Draft) -> str:

@@ -18,6 +18,7 @@ from grctl_operator.engine.decision import Release
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.due import Due, due_handler
 from grctl_operator.engine.observation import LONG_AGO, SECOND, Held, over_at, round_up
+from grctl_operator.engine.recording import is_recorded
 from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.versions import at_work
 
@@ -44,18 +45,23 @@ def retry_lost(situation: Situation, draft: Draft) -> bool:
     due = due_handler(situation, draft)
     if not lost:
         return False
-    gone = tuple(Release(held.execution.id, False, "its worker was lost") for held in lost)
     latest = max(lost, key=lambda held: held.execution.attempt)
     if at_work(situation) or due is None or not _is_due(due, latest):
-        draft.before += gone
+        for held in lost:
+            release = _release(held)
+            (draft.before if is_recorded(situation, held) else draft.after).append(release)
         return False
-    draft.after += gone
+    draft.after += map(_release, lost)
     crashes = due.crashes + any(held.crashed for held in lost if _is_due(due, held))
     if latest.crashed and crashes > backoff_limit(situation):
         _give_up(draft, due, latest, crashes)
     else:
         _try_again(situation, draft, due, latest, crashes)
     return True
+
+
+def _release(lost: Held) -> Release:
+    return Release(lost.execution.id, False, "its worker was lost")
 
 
 def backoff_limit(situation: Situation) -> int:

@@ -23,6 +23,7 @@ from grctl_operator.engine.finalizer import hold
 from grctl_operator.engine.identity import is_restored, stop_restored
 from grctl_operator.engine.inbox import keep_places, reject_unfit
 from grctl_operator.engine.outbox import settle_consumed
+from grctl_operator.engine.recording import write_records
 from grctl_operator.engine.retention import expire, is_expired, trim
 from grctl_operator.engine.retry import retry_lost
 from grctl_operator.engine.situation import Situation
@@ -85,6 +86,7 @@ CLOSING_RULES = (
     Closing(obey_spec, _needs(ACTIVE, HELD)),
     Closing(defer_outcomes, _needs(ACTIVE, Fact.DEFERRED)),
     Closing(commit_outcomes, _needs(ACTIVE, HELD)),
+    Closing(write_records, _needs(ACTIVE, HELD)),
     Closing(retry_lost, _needs(ACTIVE, HELD)),
     Closing(reject_unfit, _needs(ACTIVE, HELD, IDLE, WAITING)),
     Closing(fail_uncarriable_input, _needs(ACTIVE, HELD, IDLE)),

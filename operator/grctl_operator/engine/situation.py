@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from grctl.models.journal import Entry, is_final
 from grctl.models.phases import HandlerKind
 from grctl.models.run import Settlement, WorkflowRun
 from grctl.models.wire import Execution
+from grctl_operator.engine.journal import entries_for, same_entry
 from grctl_operator.engine.observation import Event, Events, Executions, Held, whole_second
 
 OUTBOX_LIMIT = 64
@@ -86,6 +88,7 @@ class Situation:
             held
             for held in self.executions.held
             if (held.outcome is not None or not held.lost)
+            and not self.is_contradicted(held)
             and not self.is_withdrawn(held)
             and not self.is_late(held)
         ]
@@ -105,6 +108,22 @@ class Situation:
     def is_in_flight(self, held: Held) -> bool:
         """Return whether an execution is in flight."""
         return held.execution.id in self._ids_in_flight
+
+    def is_contradicted(self, held: Held) -> bool:
+        """Return whether an outcome was made from a value that another attempt recorded otherwise.
+
+        Of two live attempts, the first record of a call counts, and its handler goes on with that
+        value. A return waits for no record, so the other attempt may have returned by then.
+        """
+        return self.contradicted_call(held) is not None
+
+    def contradicted_call(self, held: Held) -> str | None:
+        """Return the key of the journal that an outcome contradicts; None if there is none."""
+        sent = held.outcome.records if held.outcome else None
+        if not sent:
+            return None
+        durable = entries_for(self.run.status, held.execution.event_uid)
+        return next((key for key, entry in sent.items() if _differs(durable.get(key), entry)), None)
 
     def is_withdrawn(self, held: Held) -> bool:
         """Return whether the event of an execution was deleted before it was consumed."""
@@ -139,6 +158,10 @@ class Situation:
     def outbox_room(self) -> int:
         """How many more events may be consumed."""
         return OUTBOX_LIMIT - len(self.unconfirmed_entries)
+
+
+def _differs(durable: Entry | None, sent: Entry) -> bool:
+    return durable is not None and is_final(durable) and not same_entry(durable, sent)
 
 
 def follows(execution: Execution, base: Execution) -> bool:

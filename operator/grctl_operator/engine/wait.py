@@ -77,4 +77,4 @@ def _fire(situation: Situation, draft: Draft, step: str) -> None:
         outcome=f"no event came in time; step {step} is next",
     )
     draft.record(entry)
-    draft.commit(wait=None, step=due, phase=RunPhase.RUNNING)
+    draft.commit(wait=None, step=due, phase=RunPhase.RUNNING, journal=None)

@@ -5,7 +5,7 @@
 2. A field that is only for people may be missing. If any other field does not fit, the run stops
    (`Unreadable`) until a person ends it or corrects the status.
 3. A run also stops if parts of its status contradict each other. To guess which part is right could
-   run a handler twice, or lose its outcome.
+   run a handler twice, or lose its outcome. The same holds for a journal of another shape.
 """
 
 from collections.abc import Callable, Iterable
@@ -74,6 +74,8 @@ def contradiction(run: WorkflowRun) -> str | None:
     status = run.status
     if status.phase.finished or run.deleting:
         return None
+    if status.journal is not None and not _is_journal(status.journal):
+        return "status.journal has no entries, or an eventUid that is not a text"
     if status.phase is RunPhase.WAIT_EVENT and status.wait is None:
         return "status.phase is WaitEvent, but status.wait is unset"
     kind = status.step.kind if status.step else None
@@ -89,6 +91,16 @@ def _kinds_next(status: RunStatus) -> set[HandlerKind | None]:
     if status.wait is not None:
         return {None, HandlerKind.EVENT}
     return {HandlerKind.STEP} if status.commits else {None, HandlerKind.START}
+
+
+def _is_journal(journal: Json) -> bool:
+    """Return whether a journal has the shape that a handler's next attempt needs.
+
+    A journal that is dropped would repeat side effects. The fields of an entry are left to the
+    worker: it may be of a later version.
+    """
+    entries, owner = journal.get("entries"), journal.get("eventUid")
+    return isinstance(entries, dict) and (owner is None or isinstance(owner, str))
 
 
 def overcounted(status: Json) -> str | None:
