@@ -47,10 +47,13 @@ def test_a_timeout_is_seconds_or_a_timedelta(given: Any, seconds: float | None) 
     assert seconds_of("timeout", given) == seconds
 
 
+RUN = {"metadata": {"name": "order-1", "uid": "uid"}, "spec": {"workflow": {"type": "Order"}}}
+
+
 @pytest.mark.parametrize("given", ["5", "5s", True, [5], object()])
 async def test_a_timeout_of_another_type_is_named(given: Any) -> None:
     told = r"^timeout must be seconds or a timedelta, not .* \(\w+\)\.$"
-    handle = WorkflowHandle(NOBODY, "order-1", "uid")
+    handle = WorkflowHandle(NOBODY, RUN)
     sent = SentEvent("e", "shop", "order-1", "approve", "uid", NOBODY)
 
     for wait in (handle.result, handle.finished, sent.settled):
@@ -65,7 +68,7 @@ async def test_a_workflow_type_of_another_type_is_named() -> None:
 
 async def test_a_timeout_that_is_not_a_number_is_refused() -> None:
     with pytest.raises(ValueError, match="timeout must be seconds or a timedelta, not nan"):
-        await WorkflowHandle(NOBODY, "order-1", "uid").result(timeout=math.nan)
+        await WorkflowHandle(NOBODY, RUN).result(timeout=math.nan)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,24 @@ def test_a_request_to_end_a_run_is_written_into_its_spec(
     assert read_run(kubeconfig, "order-1")["spec"][command] is True
 
 
+def test_the_reason_of_a_cancellation_is_written_into_the_spec(
+    grctl: Grctl, kubeconfig: Path
+) -> None:
+    grctl("start", "ProcessOrder", "order-1")
+    done = grctl("cancel", "order-1", "--reason", "no stock")
+    assert (done.exit_code, done.output) == (0, "Asked to cancel order-1\n")
+    spec = read_run(kubeconfig, "order-1")["spec"]
+    assert (spec["cancel"], spec["cancelReason"]) == (True, "no stock")
+
+
+def test_a_reason_that_is_too_long_cancels_nothing(grctl: Grctl, kubeconfig: Path) -> None:
+    grctl("start", "ProcessOrder", "order-1")
+    done = grctl("cancel", "order-1", "--reason", "x" * 5000)
+    assert done.exit_code == 1
+    assert "The reason is 4.9 KiB of JSON; at most 4.0 KiB are kept" in done.stderr
+    assert "cancel" not in read_run(kubeconfig, "order-1")["spec"]
+
+
 @pytest.mark.parametrize(("command", "phase"), REQUESTS)
 def test_a_run_that_has_ended_in_the_requested_way_is_not_changed(
     grctl: Grctl, kubeconfig: Path, command: str, phase: str

@@ -16,6 +16,7 @@ from grctl.models import (
     WaitForEvent,
     WorkflowRun,
 )
+from grctl.models.limits import MAX_MESSAGE_BYTES
 from grctl.models.wire import Execution
 from grctl_operator.engine import Announce, Dispatch, Held, Hold, Release, decide
 from grctl_operator.engine.urgency import Urgency
@@ -52,6 +53,12 @@ WISHES: list[dict[str, Any]] = [{"cancel": True}, {"terminate": True}]
         (waiting_run(cancel=True), RunPhase.CANCELLED, "Cancelled by spec."),
         (waiting_run(terminate=True), RunPhase.TERMINATED, "Terminated by spec."),
         (new_run(cancel=True), RunPhase.CANCELLED, "Cancelled by spec."),
+        (
+            waiting_run(cancel=True, cancel_reason=" no stock "),
+            RunPhase.CANCELLED,
+            "Cancelled by spec: no stock",
+        ),
+        (new_run(cancel=True, cancel_reason=""), RunPhase.CANCELLED, "Cancelled by spec."),
         (stepping_run(terminate=True), RunPhase.TERMINATED, "Terminated by spec."),
     ],
 )
@@ -93,6 +100,24 @@ def test_a_cancelled_run_commits_the_outcome_of_its_running_handler_and_then_end
     assert (status.phase, status.step) == (RunPhase.CANCELLED, None)
     assert status.message == "Cancelled by spec, after pay."
     assert status.last_execution == "e1"
+
+
+def test_the_reason_of_a_cancellation_stands_behind_the_handler_that_came_to_its_end() -> None:
+    run = stepping_run("pay", cancel=True, cancel_reason="no stock")
+    done = brought(execution(run, "pay"), NextStep(step="ship"))
+
+    status = status_of(decide(run, view(run), executions(done), NOON))
+
+    assert status.message == "Cancelled by spec, after pay: no stock"
+
+
+def test_a_long_reason_of_a_cancellation_is_cut() -> None:
+    run = waiting_run(cancel=True, cancel_reason="x" * 2 * MAX_MESSAGE_BYTES)
+
+    message = status_of(decide(run, view(run), executions(), NOON)).message
+
+    assert len(message) <= MAX_MESSAGE_BYTES
+    assert "... cut ..." in message
 
 
 def test_a_cancelled_run_that_completes_is_completed() -> None:

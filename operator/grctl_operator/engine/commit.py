@@ -106,7 +106,7 @@ def commit_outcomes(situation: Situation, draft: Draft) -> bool:
     if not committed:
         return False
     if situation.run.spec.cancel and not draft.status.phase.finished:
-        _cancel(draft, committed[-1].handler_name)
+        _cancel(situation, draft, committed[-1].handler_name)
     draft.commit(committed[-1], outcomes=len(committed))
     draft.after += _void_now(situation, draft, committed)  # before those that they were built on
     draft.after += [Release(each.id, committed=True) for each in committed]
@@ -208,8 +208,8 @@ def _succeed(
     _apply_directive(situation, draft, execution.handler_kind, result)
 
 
-def _cancel(draft: Draft, handler: str) -> None:
-    text = cancel_message(handler)
+def _cancel(situation: Situation, draft: Draft, handler: str) -> None:
+    text = cancel_message(situation.run.spec.cancel_reason, handler)
     draft.finish(RunPhase.CANCELLED, RunReason.CANCELLED, text)
 
 

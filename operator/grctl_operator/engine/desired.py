@@ -5,6 +5,8 @@ I4 (one commit): each end is a commit, so an execution that was under way is voi
 
 from datetime import datetime
 
+from grctl.json.serialization import cut
+from grctl.models.limits import MAX_MESSAGE_BYTES
 from grctl.models.phases import RunPhase
 from grctl.models.reasons import RunReason
 from grctl.models.run import HistoryEntry
@@ -29,13 +31,21 @@ def obey_spec(situation: Situation, draft: Draft) -> bool:
         draft.wake(deadline + SECOND)
     is_idle = not situation.in_flight
     if situation.run.spec.cancel and is_idle and not may_be_with_a_worker(situation, draft):
-        return _end(situation, draft, RunPhase.CANCELLED, RunReason.CANCELLED, cancel_message(None))
+        text = cancel_message(situation.run.spec.cancel_reason)
+        return _end(situation, draft, RunPhase.CANCELLED, RunReason.CANCELLED, text)
     return False
 
 
-def cancel_message(handler: str | None) -> str:
-    """Return the message that says when a cancellation took effect."""
-    return f"Cancelled by spec, after {handler}." if handler else "Cancelled by spec."
+def cancel_message(reason: str | None, handler: str | None = None) -> str:
+    """Return the message that says when a cancellation took effect, and why it was asked for.
+
+    Args:
+        reason: The reason that the spec has; None if it has none.
+        handler: The handler after which it took effect; None if none was under way.
+    """
+    when = f"Cancelled by spec, after {handler}" if handler else "Cancelled by spec"
+    why = (reason or "").strip()
+    return cut(f"{when}: {why}", MAX_MESSAGE_BYTES) if why else f"{when}."
 
 
 def run_deadline(situation: Situation) -> datetime | None:

@@ -38,15 +38,18 @@ class EndRequest:
     ask: "Callable[[WorkflowHandle], Awaitable[None]]"
 
 
-CANCEL = EndRequest("cancel", "Cancelled", lambda handle: handle.cancel())
 TERMINATE = EndRequest("terminate", "Terminated", lambda handle: handle.terminate())
 
+Reason = Annotated[
+    str | None, typer.Option("--reason", help="why, for people: a part of the run's message")
+]
 Wait = Annotated[bool, typer.Option("--wait", help="wait until it has ended, and say how")]
 
 
 def cancel(
     workflow_id: ActiveId,
     *,
+    reason: Reason = None,
     wait: Wait = False,
     timeout: Limit = None,
     output: Output = Format.TEXT,
@@ -66,7 +69,7 @@ def cancel(
     _end(
         Client(namespace, kubeconfig, context, request_timeout=request_timeout),
         workflow_id,
-        CANCEL,
+        EndRequest("cancel", "Cancelled", lambda handle: handle.cancel(reason)),
         limit,
         output,
         wait=wait,

@@ -151,7 +151,7 @@ async def _show_result(
     handle: "WorkflowHandle", access: "Access", limit: timedelta | None, output: Format
 ) -> None:
     """Wait for the result and print it. If there is none, the exit code is 1."""
-    from grctl.client.handle import result_of
+    from grctl.client.results import result_of
     from grctl.models import RunPhase
 
     if output is Format.TEXT:

@@ -5,6 +5,8 @@ Errors of this package are `WorkflowError`s. Others are `TimeoutError` if a `tim
 for a refused request and `UnreachableError` for a request without an answer.
 """
 
+from typing import TYPE_CHECKING
+
 from grctl.client.client import Client
 from grctl.client.errors import (
     AnswerTypeError,
@@ -13,6 +15,7 @@ from grctl.client.errors import (
     EventNameTakenError,
     InvalidNameError,
     QueryFailedError,
+    ResultTypeError,
     RunNotHeldError,
     RunNotReleasedError,
     UnknownQueryError,
@@ -27,6 +30,8 @@ from grctl.client.errors import (
 )
 from grctl.client.handle import WorkflowHandle
 from grctl.client.sending import SentEvent
+from grctl.dialect import names_elsewhere
+from grctl.nats import NO_CONNECTION
 
 __all__ = [
     "AnswerTypeError",
@@ -36,6 +41,7 @@ __all__ = [
     "EventNameTakenError",
     "InvalidNameError",
     "QueryFailedError",
+    "ResultTypeError",
     "RunNotHeldError",
     "RunNotReleasedError",
     "SentEvent",
@@ -50,3 +56,14 @@ __all__ = [
     "WorkflowTerminatedError",
     "WorkflowTimedOutError",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = names_elsewhere(
+        __name__,
+        {
+            "Connection": NO_CONNECTION,
+            "get_logger": "write logging.getLogger(__name__)",
+            "setup_logging": "`grctl worker` sets logging up; in a program of your own, write"
+            " logging.basicConfig(level=logging.INFO)",
+        },
+    )

@@ -11,7 +11,7 @@ import functools
 import logging
 import math
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar, cast
 
@@ -69,6 +69,21 @@ class Access:
         self._api = api
         self._retry_period = retry_period
         self._sleep = sleep
+        self._beside: set[asyncio.Task[Any]] = set()
+
+    def begin(self, work: Coroutine[Any, Any, Answer]) -> asyncio.Task[Answer]:
+        """Return a task that works beside its caller. It is cancelled when the client is closed."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+        return task
+
+    async def close(self) -> None:
+        """Cancel what works beside its callers."""
+        for task in self._beside:
+            task.cancel()
+        if self._beside:
+            await asyncio.wait(self._beside)
 
     async def read(self, resource: Resource, name: str) -> Json | None:
         """Return an object, or None if there is none."""

@@ -4,17 +4,24 @@ import os
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, overload
 
 from grctl.arguments import check_optional_path, check_optional_text, seconds_of
-from grctl.client.access import Access, limits_of
+from grctl.client.access import Access, Json, limits_of
 from grctl.client.errors import WorkflowNotFoundError
 from grctl.client.handle import WorkflowHandle
 from grctl.client.names import check_name, check_namespace
+from grctl.client.reading import read_run
+from grctl.client.results import ResultType
 from grctl.client.sending import SentEvent, event_spec, send_event
 from grctl.client.starting import run_spec, start_run, workflow_spec
 from grctl.client.timeouts import Timeout
+from grctl.dialect import also_called, without
 from grctl.kube import RUNS, Api, Connection
+from grctl.models.info import RunInfo
+from grctl.nats import NO_CONNECTION
+
+T = TypeVar("T")
 
 
 class Client:
@@ -45,6 +52,7 @@ class Client:
         ...     print(await handle.result())
     """
 
+    @without(connection=NO_CONNECTION, codec="pydantic makes JSON of values, and values of JSON")
     def __init__(
         self,
         namespace: str | None = None,
@@ -77,6 +85,7 @@ class Client:
         api = Api(connection, user_agent="grctl-client", request_timeout=timeout)
         await self._exits.enter_async_context(api)
         self._opened = Access(api, namespace, retry_period=retry_period)
+        self._exits.push_async_callback(self._opened.close)
         return self
 
     async def __aexit__(
@@ -94,17 +103,48 @@ class Client:
         """The namespace of its runs."""
         return self._access.namespace
 
+    @overload
     async def start_workflow(
         self,
+        workflow_type: str,
+        workflow_id: str,
+        workflow_input: Any = ...,
+        workflow_timeout: timedelta | None = ...,
         *,
+        keep_events: int | None = ...,
+        ttl_after_finished: timedelta | None = ...,
+        backoff_limit: int | None = ...,
+        return_type: type[T],
+    ) -> WorkflowHandle[T]: ...
+    @overload
+    async def start_workflow(
+        self,
+        workflow_type: str,
+        workflow_id: str,
+        workflow_input: Any = ...,
+        workflow_timeout: timedelta | None = ...,
+        *,
+        keep_events: int | None = ...,
+        ttl_after_finished: timedelta | None = ...,
+        backoff_limit: int | None = ...,
+        return_type: None = ...,
+    ) -> WorkflowHandle[Any]: ...
+
+    @also_called(
+        type="workflow_type", id="workflow_id", input="workflow_input", timeout="workflow_timeout"
+    )
+    async def start_workflow(
+        self,
         workflow_type: str,
         workflow_id: str,
         workflow_input: Any = None,
         workflow_timeout: timedelta | None = None,
+        *,
         keep_events: int | None = None,
         ttl_after_finished: timedelta | None = None,
         backoff_limit: int | None = None,
-    ) -> WorkflowHandle:
+        return_type: Any = None,
+    ) -> WorkflowHandle[Any]:
         """Start a run. Returns when the API server has accepted it; no worker is needed yet.
 
         Args:
@@ -118,7 +158,9 @@ class Client:
             ttl_after_finished: The run is deleted, with its result, when it has been finished for
                 so long; counted in whole seconds. None: never.
             backoff_limit: How often a handler is tried again after it ended the process of its
-                worker while nothing else ran there; then the run fails. None: 4.
+                worker while nothing else ran there; then the run is held. None: 4.
+            return_type: The type that the handle returns the result as: any type that pydantic
+                validates. None: the result is JSON.
 
         Raises:
             WorkflowAlreadyRunningError: a run of that id is active.
@@ -130,8 +172,12 @@ class Client:
             ValueError: a number or a time is out of range.
             UnreadableObjectError: an earlier run of the id cannot be read.
             CrdsMissingError: the cluster does not know the resources.
+
+        Example:
+            >>> handle = await client.start_workflow("ProcessOrder", "order-abc", {"amount": 120})
         """
         check_name(workflow_id, "workflow_id")
+        result_type = ResultType(return_type)
         workflow = workflow_spec(workflow_type, workflow_input, workflow_timeout)
         spec = run_spec(
             workflow,
@@ -140,28 +186,59 @@ class Client:
             backoff_limit=backoff_limit,
         )
         run = await start_run(self._access, workflow_id, spec)
-        return WorkflowHandle(self._access, workflow_id, run["metadata"]["uid"])
+        return WorkflowHandle(self._access, run, result_type)
 
+    @overload
     async def run_workflow(
         self,
+        workflow_type: str,
+        workflow_id: str,
+        workflow_input: Any = ...,
+        workflow_timeout: timedelta | None = ...,
         *,
+        keep_events: int | None = ...,
+        ttl_after_finished: timedelta | None = ...,
+        backoff_limit: int | None = ...,
+        return_type: type[T],
+    ) -> T: ...
+    @overload
+    async def run_workflow(
+        self,
+        workflow_type: str,
+        workflow_id: str,
+        workflow_input: Any = ...,
+        workflow_timeout: timedelta | None = ...,
+        *,
+        keep_events: int | None = ...,
+        ttl_after_finished: timedelta | None = ...,
+        backoff_limit: int | None = ...,
+        return_type: None = ...,
+    ) -> Any: ...
+
+    @also_called(
+        type="workflow_type", id="workflow_id", input="workflow_input", timeout="workflow_timeout"
+    )
+    async def run_workflow(
+        self,
         workflow_type: str,
         workflow_id: str,
         workflow_input: Any = None,
         workflow_timeout: timedelta | None = None,
+        *,
         keep_events: int | None = None,
         ttl_after_finished: timedelta | None = None,
         backoff_limit: int | None = None,
+        return_type: Any = None,
     ) -> Any:
         """Start a run and wait for its result.
 
         Takes what `start_workflow` takes; raises what it and `WorkflowHandle.result` raise.
 
         Example:
-            >>> await client.run_workflow(workflow_type="Greet", workflow_id="greet-1")
-            'Hello'
+            >>> await client.run_workflow("Greet", "greet-1", {"name": "World"}, return_type=str)
+            'Hello, World'
         """
-        handle = await self.start_workflow(
+        handle: WorkflowHandle[Any] = await self.start_workflow(
             workflow_type=workflow_type,
             workflow_id=workflow_id,
             workflow_input=workflow_input,
@@ -169,20 +246,49 @@ class Client:
             keep_events=keep_events,
             ttl_after_finished=ttl_after_finished,
             backoff_limit=backoff_limit,
+            return_type=return_type,
         )
         return await handle.result()
 
-    async def get_workflow_handle(self, *, workflow_id: str) -> WorkflowHandle:
+    @overload
+    async def get_workflow_handle(
+        self, workflow_id: str, *, return_type: type[T]
+    ) -> WorkflowHandle[T]: ...
+    @overload
+    async def get_workflow_handle(
+        self, workflow_id: str, *, return_type: None = ...
+    ) -> WorkflowHandle[Any]: ...
+
+    async def get_workflow_handle(
+        self, workflow_id: str, *, return_type: Any = None
+    ) -> WorkflowHandle[Any]:
         """Return the handle of the present run of an id, active or finished.
+
+        Args:
+            workflow_id: The workflow id.
+            return_type: The type that the handle returns the result as. None: the result is JSON.
 
         Raises:
             WorkflowNotFoundError: there is none.
+            TypeError: the type cannot be made from JSON.
         """
-        check_name(workflow_id, "workflow_id")
-        run = await self._access.read(RUNS, workflow_id)
-        if run is None:
-            raise run_not_found(workflow_id, self.namespace)
-        return WorkflowHandle(self._access, workflow_id, run["metadata"]["uid"])
+        result_type = ResultType(return_type)
+        return WorkflowHandle(self._access, await self._read_run(workflow_id), result_type)
+
+    get_handle = get_workflow_handle
+
+    async def describe(self, workflow_id: str) -> RunInfo:
+        """Return the present state of the present run of an id.
+
+        Raises:
+            WorkflowNotFoundError: there is none.
+            UnreadableObjectError: it cannot be read.
+
+        Example:
+            >>> (await client.describe("order-abc")).phase
+            <RunPhase.WAIT_EVENT: 'WaitEvent'>
+        """
+        return RunInfo.of(read_run(await self._read_run(workflow_id)))
 
     async def send(
         self, *, workflow_id: str, event_name: str, payload: Any = None, name: str | None = None
@@ -197,6 +303,13 @@ class Client:
         """
         spec = event_spec(workflow_id, event_name, payload)
         return await send_event(self._access, spec, name)
+
+    async def _read_run(self, workflow_id: str) -> Json:
+        check_name(workflow_id, "workflow_id")
+        run = await self._access.read(RUNS, workflow_id)
+        if run is None:
+            raise run_not_found(workflow_id, self.namespace)
+        return run
 
     @property
     def _access(self) -> Access:

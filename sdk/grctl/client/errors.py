@@ -1,10 +1,32 @@
 """What can go wrong between a client and a run. Every message says how to go on."""
 
+from grctl.models.errors import (
+    WorkflowAlreadyRunningError,
+    WorkflowError,
+    WorkflowNotFoundError,
+)
 from grctl.models.run import RunError
 
-
-class WorkflowError(Exception):
-    """Base of all errors of the client."""
+__all__ = [
+    "AnswerTypeError",
+    "CrdsMissingError",
+    "EventGoneError",
+    "EventNameTakenError",
+    "InvalidNameError",
+    "QueryFailedError",
+    "ResultTypeError",
+    "RunNotHeldError",
+    "RunNotReleasedError",
+    "UnknownQueryError",
+    "UnreadableObjectError",
+    "WorkflowAlreadyRunningError",
+    "WorkflowCancelledError",
+    "WorkflowError",
+    "WorkflowFailedError",
+    "WorkflowNotFoundError",
+    "WorkflowTerminatedError",
+    "WorkflowTimedOutError",
+]
 
 
 class InvalidNameError(WorkflowError, ValueError):
@@ -13,14 +35,6 @@ class InvalidNameError(WorkflowError, ValueError):
 
 class CrdsMissingError(WorkflowError):
     """The cluster does not know the resources of grctl."""
-
-
-class WorkflowNotFoundError(WorkflowError):
-    """There is no run of that workflow id, or no longer the one that was meant."""
-
-
-class WorkflowAlreadyRunningError(WorkflowError):
-    """A run of that workflow id is active."""
 
 
 class RunNotReleasedError(WorkflowError):
@@ -62,6 +76,10 @@ class QueryFailedError(WorkflowError):
 
 class AnswerTypeError(WorkflowError, TypeError):
     """The answer to a query does not fit the type that it was asked for as."""
+
+
+class ResultTypeError(WorkflowError, TypeError):
+    """The result of a run does not fit the type that it was asked for as."""
 
 
 class WorkflowFailedError(WorkflowError):

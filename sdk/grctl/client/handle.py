@@ -1,47 +1,85 @@
 """WorkflowHandle: one run, by its id and uid. Another run of the same id has another handle."""
 
 import asyncio
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, overload
 
+from typing_extensions import TypeVar
+
+from grctl.arguments import check_optional_text
 from grctl.client.access import Access, Json
 from grctl.client.answers import answer_of
-from grctl.client.errors import (
-    RunNotHeldError,
-    WorkflowCancelledError,
-    WorkflowFailedError,
-    WorkflowNotFoundError,
-    WorkflowTerminatedError,
-    WorkflowTimedOutError,
-)
+from grctl.client.errors import RunNotHeldError, WorkflowNotFoundError
 from grctl.client.reading import read_run
+from grctl.client.results import ResultType
 from grctl.client.retrying import MAX_ROUNDS_PER_RETRY, next_retry, patch_retry
 from grctl.client.sending import SentEvent, event_spec, send_event
 from grctl.client.timeouts import Timeout, in_words, seconds
+from grctl.dialect import attribute_elsewhere
+from grctl.json.serialization import check_size, to_json
 from grctl.kube import RUNS, ConflictError, InvalidError, NotFoundError
 from grctl.models.info import RunInfo
-from grctl.models.phases import RunPhase
+from grctl.models.limits import MAX_MESSAGE_BYTES
 from grctl.models.run import WorkflowRun
 
 T = TypeVar("T")
+ResultT = TypeVar("ResultT", default=Any)
+
+HANDLE_ELSEWHERE = {
+    "update": "there are no updates: send an event, and read what became of it with"
+    " `await (await handle.send(...)).settled()`, describe() or query()",
+}
+"""What stands for the attributes that a handle of the first grctl has."""
 
 
-class WorkflowHandle:
+class WorkflowHandle(Generic[ResultT]):
     """A run that was started.
 
     Attributes:
         workflow_id: Its workflow id.
         namespace: Its namespace.
         uid: Its uid, which no other run has.
+
+    Args:
+        access: The requests of its client.
+        run: The run as the API server answered it.
+        result_type: The type that its result is returned as.
     """
 
-    def __init__(self, access: Access, workflow_id: str, uid: str) -> None:
+    def __init__(self, access: Access, run: Json, result_type: ResultType | None = None) -> None:
         self._access = access
-        self.workflow_id = workflow_id
+        self._run = _without_input(run)
+        self._result_type = result_type or ResultType()
+        self._future: asyncio.Future[ResultT] | None = None
+        self.workflow_id: str = run["metadata"]["name"]
         self.namespace = access.namespace
-        self.uid = uid
+        self.uid: str = run["metadata"]["uid"]
 
     def __repr__(self) -> str:
         return f"<run {self.namespace}/{self.workflow_id} {self.uid}>"
+
+    @property
+    def run_info(self) -> RunInfo:
+        """The run as it was when this handle was made; `describe()` returns its present state.
+
+        Raises:
+            UnreadableObjectError: it could not be read then.
+        """
+        return RunInfo.of(read_run(self._run))
+
+    @property
+    def future(self) -> "asyncio.Future[ResultT]":
+        """A future of the run's result. It is done when the run is finished.
+
+        Each access returns the same future, unless that one was cancelled: `asyncio.wait_for`
+        cancels it, and the run goes on. It raises what `result` raises. It ends with its client.
+
+        Example:
+            >>> await asyncio.wait_for(handle.future, timeout=60)
+            'approved'
+        """
+        if self._future is None or self._future.cancelled():
+            self._future = self._access.begin(self.result())
+        return self._future
 
     async def send(
         self, event_name: str, payload: Any = None, *, name: str | None = None
@@ -67,8 +105,8 @@ class WorkflowHandle:
         spec = event_spec(self.workflow_id, event_name, payload, self.uid)
         return await send_event(self._access, spec, name)
 
-    async def result(self, timeout: Timeout = None) -> Any:  # noqa: ASYNC109
-        """Wait until the run is finished. Return its result.
+    async def result(self, timeout: Timeout = None) -> ResultT:  # noqa: ASYNC109
+        """Wait until the run is finished. Return its result, as the `return_type` of the handle.
 
         Args:
             timeout: Seconds, or a timedelta, to wait. None: for ever.
@@ -78,6 +116,7 @@ class WorkflowHandle:
             WorkflowCancelledError: it was cancelled.
             WorkflowTerminatedError: it was terminated.
             WorkflowTimedOutError: it took longer than its own timeout.
+            ResultTypeError: the result does not fit the handle's `return_type`.
             WorkflowNotFoundError: it was deleted.
             UnreadableObjectError: it cannot be read.
             TimeoutError: it is still active; it goes on.
@@ -86,7 +125,8 @@ class WorkflowHandle:
             >>> await handle.result(timeout=60)
             'approved'
         """
-        return result_of(await self.finished(timeout))
+        result: ResultT = self._result_type.make(await self.finished(timeout))
+        return result
 
     async def finished(self, timeout: Timeout = None) -> RunInfo:  # noqa: ASYNC109
         """Wait until the run is finished, in whatever way. Return its state.
@@ -152,16 +192,27 @@ class WorkflowHandle:
         run = self._own_run(await self._access.read(RUNS, self.workflow_id))
         return answer_of(run, query, return_type)
 
-    async def cancel(self) -> None:
+    async def cancel(self, reason: str | None = None) -> None:
         """Ask the run to end before its next handler; a running handler is not interrupted.
 
         Returns when the API server has accepted the request; `finished()` waits for the end. A run
         that has finished stays as it is.
 
+        Args:
+            reason: Why, for people: it becomes a part of the run's message. At most 4 KiB.
+
         Raises:
             WorkflowNotFoundError: it was deleted.
+            TypeError: the reason is not text.
+            TooLargeError: the reason is over 4 KiB.
+
+        Example:
+            >>> await handle.cancel(reason="the customer asked for it")
         """
-        await self._set_in_spec("cancel")
+        check_optional_text("reason", reason)
+        text = to_json(reason or None, "The reason")
+        check_size(text, MAX_MESSAGE_BYTES, "The reason")
+        await self._set_in_spec({"cancel": True} | ({"cancelReason": text} if text else {}))
 
     async def terminate(self) -> None:
         """Ask the run to end at once. A running handler is aborted, and its outcome is void.
@@ -172,7 +223,7 @@ class WorkflowHandle:
         Raises:
             WorkflowNotFoundError: it was deleted.
         """
-        await self._set_in_spec("terminate")
+        await self._set_in_spec({"terminate": True})
 
     async def retry(self) -> int:
         """Retry the handler that the run is held at. Return the new `spec.retry`.
@@ -201,9 +252,14 @@ class WorkflowHandle:
                 raise self._not_found() from error
         raise RunNotHeldError(f"Others change {self.workflow_id} all the time: ask again.")
 
-    async def _set_in_spec(self, field: str) -> None:
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise attribute_elsewhere(self, name, HANDLE_ELSEWHERE)
+
+    async def _set_in_spec(self, fields: Json) -> None:
         # The uid cannot be changed, so a patch that names it applies to this run only.
-        patch = {"metadata": {"uid": self.uid}, "spec": {field: True}}
+        patch = {"metadata": {"uid": self.uid}, "spec": fields}
         try:
             await self._access.merge(RUNS, self.workflow_id, patch)
         except NotFoundError as error:
@@ -228,19 +284,8 @@ class WorkflowHandle:
         )
 
 
-def result_of(info: RunInfo) -> Any:
-    """Return the result of a completed run. Raise the error of any other end."""
-    name = info.workflow_id
-    match info.phase:
-        case RunPhase.COMPLETED:
-            return info.result
-        case RunPhase.CANCELLED:
-            raise WorkflowCancelledError(f"{name} was cancelled. {info.message}".rstrip())
-        case RunPhase.TERMINATED:
-            raise WorkflowTerminatedError(f"{name} was terminated. {info.message}".rstrip())
-        case RunPhase.TIMED_OUT:
-            raise WorkflowTimedOutError(f"{name} timed out. {info.message}".rstrip())
-        case _:
-            error = info.error
-            text = f"{error.type}: {error.message}" if error else info.message
-            raise WorkflowFailedError(f"{name} failed: {text}", error)
+def _without_input(run: Json) -> Json:
+    """Return a run without its input, which may be large: a program may hold many handles."""
+    spec = run["spec"]
+    workflow = {name: value for name, value in spec["workflow"].items() if name != "input"}
+    return run | {"spec": spec | {"workflow": workflow}}

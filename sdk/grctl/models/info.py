@@ -40,6 +40,21 @@ class RunInfo(Model):
     result: Any
     error: RunError | None
 
+    @property
+    def id(self) -> str:
+        """The uid of the run."""
+        return self.uid
+
+    @property
+    def wf_id(self) -> str:
+        """The workflow id."""
+        return self.workflow_id
+
+    @property
+    def wf_type(self) -> str:
+        """The workflow type."""
+        return self.workflow_type
+
     @classmethod
     def of(cls, run: WorkflowRun) -> "RunInfo":
         """Return the information that a run's object holds."""
