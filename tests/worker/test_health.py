@@ -105,6 +105,11 @@ async def test_executions_are_counted_by_kind_and_result(
         'grctl_worker_handled_total{kind="event",result="succeeded"} 1.0',
         'grctl_worker_handled_total{kind="event",result="failed"} 1.0',
         'grctl_worker_handled_total{kind="event",result="refused"} 1.0',
+        'grctl_worker_tasks_total{result="succeeded"} 0.0',
+        'grctl_worker_tasks_total{result="failed"} 0.0',
+        'grctl_worker_tasks_total{result="cancelled"} 0.0',
+        'grctl_worker_tasks_total{result="replayed"} 0.0',
+        "grctl_worker_task_attempts_total 0.0",
     ]
 
 

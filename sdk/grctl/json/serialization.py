@@ -62,8 +62,17 @@ def size_of(json: Any) -> int:
     return len(dumps(json))
 
 
-def check_size(json: Any, limit: int, what: str) -> None:
+KEEP_ELSEWHERE = "Keep it elsewhere (an object store, a database) and pass a reference to it."
+
+
+def check_size(json: Any, limit: int, what: str, hint: str = KEEP_ELSEWHERE) -> None:
     """Check that JSON is within a limit in bytes.
+
+    Args:
+        json: The value.
+        limit: The most bytes that it may take.
+        what: The user's name for it.
+        hint: What to do about a larger one.
 
     Raises:
         TooLargeError: it is larger; names the value, its size and the limit.
@@ -71,8 +80,7 @@ def check_size(json: Any, limit: int, what: str) -> None:
     size = size_of(json)
     if size > limit:
         raise TooLargeError(
-            f"{what} is {in_kib(size)} of JSON; at most {in_kib(limit)} are kept."
-            " Keep it elsewhere (an object store, a database) and pass a reference to it."
+            f"{what} is {in_kib(size)} of JSON; at most {in_kib(limit)} are kept. {hint}"
         )
 
 

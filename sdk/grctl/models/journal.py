@@ -13,6 +13,7 @@ An entry is free JSON with short names. It is one of
     {"cancelled": true, "at"}                       the handler itself cancelled the call; final
     {"failed": 2, "of": 5, "error": {...}, "next": time, "at"}  two attempts failed; it goes on
     {"begun": execution id, "at"}                   `once=True`: it began; not known to have ended
+    {"until": time, "at"}                           `ctx.sleep`: it sleeps until then
 
 `n` is the number of attempts, `at` the time of the entry. Times are ISO 8601 in UTC.
 

@@ -1,12 +1,19 @@
 """Context: a handler's first argument, by which it reads and changes its run."""
 
+import itertools
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from grctl.dialect import attribute_elsewhere
 from grctl.models.phases import HandlerKind
 from grctl.models.wire import Execute, Execution
+from grctl.worker.call_identity import handler_key
+from grctl.worker.chance import derived_random, derived_uuid
+from grctl.worker.journal import HandlerJournal
 from grctl.worker.logs import HandlerLogger
+from grctl.worker.recorded_time import recorded_now, recorded_sleep
 from grctl.worker.store import Store
 from grctl.worker.transitions import Transitions
 from grctl.workflow.workflow import Workflow
@@ -83,6 +90,9 @@ class Context:
         next: The transitions: return one of them.
         logger: A logger whose records name the run and the handler.
 
+    `now`, `uuid4` and `random` are the same in every attempt at the handler, so that it takes the
+    same way again.
+
     Example:
         >>> @order.event()
         ... async def approve(ctx: Context) -> Directive:
@@ -90,12 +100,53 @@ class Context:
         ...     return ctx.next.step(fulfill)
     """
 
-    def __init__(self, workflow: Workflow, execute: Execute) -> None:
+    def __init__(
+        self, workflow: Workflow, execute: Execute, journal: HandlerJournal | None = None
+    ) -> None:
         execution = execute.execution
         self.run = _current_run(execution)
         self.store = Store(execute.store)
         self.next = Transitions(workflow)
         self.logger = HandlerLogger(execution)
+        self._journal = journal
+        self._uuids = itertools.count(1)
+        self._numbers = itertools.count(1)
+
+    async def now(self) -> datetime:
+        """Return the present time of the API server, in UTC.
+
+        It is recorded: a further attempt at the handler is given the same time.
+        """
+        return await recorded_now(self._journal)
+
+    async def sleep(self, duration: timedelta | float) -> None:
+        """Sleep for a while. A further attempt at the handler sleeps the rest.
+
+        The handler stays in its worker, so sleep for seconds. For longer, end it with
+        `ctx.next.step(..., after=...)`.
+
+        Args:
+            duration: A timedelta, or seconds.
+
+        Raises:
+            TypeError: it is neither of both.
+            ValueError: it is negative, not finite or too long.
+        """
+        await recorded_sleep(self._journal, duration)
+
+    async def uuid4(self) -> UUID:
+        """Return a UUID that is the same in every attempt at the handler.
+
+        It is derived from the run's uid and never written, so it is not secret.
+        """
+        return derived_uuid(self.run.idempotency_key, next(self._uuids))
+
+    async def random(self) -> float:
+        """Return a number from 0 up to, but not including, 1: the same in every attempt.
+
+        It is derived from the run's uid and never written, so it is not secret.
+        """
+        return derived_random(self.run.idempotency_key, next(self._numbers))
 
     if not TYPE_CHECKING:
 
@@ -111,7 +162,7 @@ def _current_run(execution: Execution) -> CurrentRun:
         uid=execution.run_uid,
         execution_id=execution.id,
         attempt=execution.attempt,
-        idempotency_key=f"{execution.run_uid}-{execution.event_uid or execution.commits}",
+        idempotency_key=handler_key(execution),
         event=_current_event(execution),
     )
 

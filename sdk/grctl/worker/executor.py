@@ -6,7 +6,9 @@
    the run.
 3. An execution that the worker cancels has no result, because nobody waits for one. Whatever its
    handler raises then is not logged.
-4. User code runs in a task of its own. A handler that cancels its task, or swallows a cancellation,
+4. An attempt that takes longer than its handler's timeout is cancelled, and fails. It is over then,
+   also if the handler swallows the cancellation.
+5. User code runs in a task of its own. A handler that cancels its task, or swallows a cancellation,
    changes only that task: only the worker cancels the task of the execution.
 """
 
@@ -32,11 +34,14 @@ from grctl.models.reasons import RunReason
 from grctl.models.wire import Execute, Execution, Failed, Refused, Result, Succeeded
 from grctl.worker.binding import bind
 from grctl.worker.context import Context
-from grctl.worker.failure import BadOutcomeError, failure_for, failure_of
+from grctl.worker.failure import BadOutcomeError, failure_for
+from grctl.worker.handler_failure import failure_of_handler
+from grctl.worker.journal import HandlerJournal, JournalSetup, set_current_journal
 from grctl.worker.logs import HandlerLogger
 from grctl.worker.problems import BadPayloadError
 from grctl.worker.queries import answer_queries
 from grctl.worker.store import store_after
+from grctl.worker.task_errors import HandlerTimedOut
 from grctl.worker.transitions import Transitions
 from grctl.workflow.handler import Handler
 from grctl.workflow.workflow import Workflow
@@ -47,6 +52,10 @@ _running: dict[asyncio.Task[Any], Execution] = {}
 """The execution of each handler's own task: before Python 3.12 a task does not show its context."""
 
 
+HANDLER_CLEAN_UP_S = 1.0
+"""How long a handler may clean up after it was cancelled because it took too long."""
+
+
 def execution_of(task: asyncio.Task[Any]) -> Execution | None:
     """Return the execution that a task belongs to. May be called from any thread."""
     context = getattr(task, "get_context", None)
@@ -54,33 +63,73 @@ def execution_of(task: asyncio.Task[Any]) -> Execution | None:
     return found or _running.get(task)
 
 
-async def carry_out(workflows: Mapping[str, Workflow], execute: Execute) -> Result:
+async def carry_out(
+    workflows: Mapping[str, Workflow], execute: Execute, journal: HandlerJournal | None = None
+) -> Result:
     """Run the handler that an execution names, and return its result.
 
     Args:
         workflows: Workflows by their type.
         execute: What to run, with its payload and the run's store.
+        journal: What its handler records; None if nothing is recorded.
 
     Raises:
         CancelledError: the execution itself was cancelled.
     """
+    handler = _find(workflows, execute.execution)
+    if handler is None:
+        return _no_handler(execute.execution)
+    journal = journal or HandlerJournal(execute.execution, execute.journal, JournalSetup())
     ends: list[Result | BaseException] = []
-    attempt = asyncio.create_task(_attempt_to_the_end(workflows, execute, ends))
+    attempt = asyncio.create_task(_attempt_to_the_end(handler, execute, journal, ends))
     _running[attempt] = execute.execution
     attempt.add_done_callback(_running.pop)
+    journal.begin(asyncio.current_task(), attempt)
     try:
-        await attempt
+        await _wait_for_end(attempt, handler, journal)
     except asyncio.CancelledError as error:
         if _is_cancelled():
             raise
         ends.append(error)  # the second entry if the task was cancelled and returned nevertheless
-    end = ends[0]
-    return _failure(execute, end) if isinstance(end, BaseException) else end
+    except HandlerTimedOut as error:
+        ends.insert(0, error)
+    finally:
+        journal.end()
+    end = journal.error or ends[0]
+    return _failure(handler, journal, end) if isinstance(end, BaseException) else end
+
+
+async def _wait_for_end(
+    attempt: asyncio.Task[None], handler: Handler[Any], journal: HandlerJournal
+) -> None:
+    """Wait until a handler has ended.
+
+    Raises:
+        HandlerTimedOut: it took too long. It was cancelled, and had a moment to clean up.
+        CancelledError: it was cancelled, or the execution was.
+    """
+    if handler.timeout_s is None:
+        await attempt
+        return
+    try:
+        done, _ = await asyncio.wait([attempt], timeout=handler.timeout_s)
+        if not done:
+            journal.end()
+            attempt.cancel()
+            await asyncio.wait([attempt], timeout=HANDLER_CLEAN_UP_S)
+    except asyncio.CancelledError:
+        attempt.cancel()
+        await asyncio.wait([attempt])
+        raise
+    if not done:
+        raise HandlerTimedOut(f"{handler.name} took longer than {handler.options.timeout}.")
+    await attempt
 
 
 async def _attempt_to_the_end(
-    workflows: Mapping[str, Workflow],
+    handler: Handler[Any],
     execute: Execute,
+    journal: HandlerJournal,
     ends: list[Result | BaseException],
 ) -> None:
     """Record how user code ends: its result, or what it raises. A cancellation is let through.
@@ -90,8 +139,9 @@ async def _attempt_to_the_end(
     """
     process = os.getpid()
     _current.set(execute.execution)
+    set_current_journal(journal)
     try:
-        ends.append(await _attempt(workflows, execute))
+        ends.append(await _attempt(handler, execute, journal))
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # noqa: BLE001  every end is a result
@@ -103,27 +153,32 @@ async def _attempt_to_the_end(
             os._exit(0)
 
 
-def _failure(execute: Execute, error: BaseException) -> Failed:
-    if not _is_cancelled():
-        HandlerLogger(execute.execution).warning("handler failed", exc_info=error)
-    return failure_of(error)
+def _failure(handler: Handler[Any], journal: HandlerJournal, error: BaseException) -> Failed:
+    if not _is_cancelled() and not journal.contradicted:
+        HandlerLogger(journal.execution).warning("handler failed", exc_info=error)
+    return failure_of_handler(handler, journal, error)
 
 
-async def _attempt(workflows: Mapping[str, Workflow], execute: Execute) -> Result:
-    execution = execute.execution
+def _find(workflows: Mapping[str, Workflow], execution: Execution) -> Handler[Any] | None:
     workflow = workflows.get(execution.workflow_type)
-    if workflow is None or not (
-        handler := workflow.find(execution.handler_kind, execution.handler_name)
-    ):
-        name = f"{execution.workflow_type}.{execution.handler_name}"
-        return failure_for(
-            RunReason.NO_HANDLER, f"No {execution.handler_kind} handler is {name!r}."
-        )
+    if workflow is None:
+        return None
+    return workflow.find(execution.handler_kind, execution.handler_name)
+
+
+def _no_handler(execution: Execution) -> Failed:
+    name = f"{execution.workflow_type}.{execution.handler_name}"
+    text = f"No {execution.handler_kind} handler is {name!r}."
+    return failure_for(RunReason.NO_HANDLER, text)
+
+
+async def _attempt(handler: Handler[Any], execute: Execute, journal: HandlerJournal) -> Result:
     try:
         arguments = _arguments(handler, execute)
     except BadPayloadError as error:
         return _misfit(handler, error)
-    return await _run(handler, Context(workflow, execute), arguments, execute.store)
+    context = Context(handler.workflow, execute, journal)
+    return await _run(handler, context, arguments, execute.store, journal)
 
 
 def _arguments(handler: Handler[Any], execute: Execute) -> dict[str, Any]:
@@ -140,14 +195,21 @@ def _misfit(handler: Handler[Any], error: BadPayloadError) -> Failed | Refused:
 
 
 async def _run(
-    handler: Handler[Any], context: Context, arguments: dict[str, Any], store: dict[str, Any]
+    handler: Handler[Any],
+    context: Context,
+    arguments: dict[str, Any],
+    store: dict[str, Any],
+    journal: HandlerJournal,
 ) -> Succeeded:
     answer = await handler.function(context, **arguments)
     directive = _directive(handler, context.next, answer)
     put, deleted = context.store.changes()
+    journal.end()
     queries = handler.workflow.queries
     answers = await answer_queries(queries, context, store_after(store, put, deleted))
-    return Succeeded(directive=directive, put=put, delete=deleted, answers=answers)
+    return Succeeded(
+        directive=directive, put=put, delete=deleted, answers=answers, tasks=journal.summary()
+    )
 
 
 def _directive(handler: Handler[Any], transitions: Transitions, answer: Any) -> AnyDirective:

@@ -24,9 +24,9 @@ def failure_of(error: BaseException) -> Failed:
     Its reason is BadOutcome if a value could not be kept, and HandlerFailed otherwise.
     """
     if isinstance(error, BadOutcomeError | NotJsonError | TooLargeError):
-        return failure_for(RunReason.BAD_OUTCOME, _text_of(error), _stack_trace(error))
+        return failure_for(RunReason.BAD_OUTCOME, text_of(error), _stack_trace(error))
     described = RunError(
-        type=_type_name(error), message=_text_of(error), stack_trace=_stack_trace(error)
+        type=type_name(error), message=text_of(error), stack_trace=_stack_trace(error)
     )
     return Failed(reason=RunReason.HANDLER_FAILED.value, error=described)
 
@@ -34,7 +34,7 @@ def failure_of(error: BaseException) -> Failed:
 def details_of(error: BaseException) -> ErrorDetails:
     """Return an exception's type, message and stack trace, each within its limit."""
     return ErrorDetails(
-        type=_type_name(error), message=_text_of(error), stack_trace=_stack_trace(error)
+        type=type_name(error), message=text_of(error), stack_trace=_stack_trace(error)
     )
 
 
@@ -45,7 +45,8 @@ def failure_for(reason: RunReason, message: str, stack_trace: str | None = None)
     return Failed(reason=reason.value, error=error)
 
 
-def _type_name(error: BaseException) -> str:
+def type_name(error: BaseException) -> str:
+    """Return the name of an error's class, with its module unless it is built in."""
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else _qualified_name(kind)
 
@@ -54,7 +55,8 @@ def _qualified_name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _text_of(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """Return the text of an error, at most MAX_MESSAGE_BYTES of it."""
     try:
         text = str(error)
     except BaseException as unprintable:  # noqa: BLE001  a __str__ of the user's that fails

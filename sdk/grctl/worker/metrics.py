@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from grctl.models.phases import HandlerKind
 from grctl.serving.probes import Exposition
+from grctl.worker.attempts import ATTEMPTS, TASK_RESULTS
 from grctl.worker.executions import RESULTS
 from grctl.worker.health import WorkerParts
 
@@ -64,3 +65,21 @@ class WorkerMetrics(Collector):
         for kind, result in product(HandlerKind, RESULTS):
             handled.add_metric((kind, result), self._executions.handled[kind, result])
         yield handled
+        yield from self._tasks()
+
+    def _tasks(self) -> Iterable[Metric]:
+        counts = self._executions.tasks
+        calls = CounterMetricFamily(
+            "grctl_worker_tasks",
+            "Calls of tasks in handlers. succeeded, failed: at the last attempt. cancelled: by the"
+            " handler. replayed: an earlier attempt at the handler recorded it, so it did not run.",
+            labels=("result",),
+        )
+        for result in TASK_RESULTS:
+            calls.add_metric((result,), counts[result])
+        yield calls
+        yield CounterMetricFamily(
+            "grctl_worker_task_attempts",
+            "Attempts at tasks: how often their functions were called.",
+            value=counts[ATTEMPTS],
+        )

@@ -31,6 +31,7 @@ from grctl.models.wire import (
     Execute,
     Hello,
     OfferedHandler,
+    RecordedOperations,
     ReleaseExecution,
     Welcome,
 )
@@ -137,7 +138,12 @@ class Worker:
             sleep=sleep,
         )
         self._loop_watch = LoopWatch(Reporter(self._instance, lambda: self._connection.welcomed_by))
-        self._executions = HeldExecutions(self._workflows, capacity, self._connection.send)
+        self._executions = HeldExecutions(
+            self._workflows,
+            capacity,
+            self._connection.send,
+            protocol=lambda: self._connection.protocol,
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._at_once = asyncio.Event()
@@ -241,13 +247,15 @@ class Worker:
                 await self._catch_up()
             case Execute():
                 await self._executions.accept(message)
+            case RecordedOperations():
+                self._executions.on_recorded(message)
             case ReleaseExecution():
                 self._executions.release(message)
 
     async def _catch_up(self) -> None:
         """Repeat the messages that the operator may not have received."""
-        for outcome in self._executions.outcomes:
-            await self._connection.send(outcome)
+        for message in self._executions.unanswered:
+            await self._connection.send(message)
         if self._stopping.is_set():
             await self._connection.send(Drain())
 
@@ -290,7 +298,12 @@ def _catalogue(workflow: Workflow) -> Catalogue:
     return Catalogue(
         type=workflow.workflow_type,
         handlers=tuple(
-            OfferedHandler(kind=each.kind, name=each.name, payload=each.signature.json_schema())
+            OfferedHandler(
+                kind=each.kind,
+                name=each.name,
+                payload=each.signature.json_schema(),
+                timeout_s=each.timeout_s,
+            )
             for each in workflow.handlers
         ),
     )

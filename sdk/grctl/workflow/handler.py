@@ -7,10 +7,13 @@
 
 import functools
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from grctl.models.directive import Directive
 from grctl.models.phases import HandlerKind
+from grctl.models.retry_policy import OnFailure, RetryPolicy
+from grctl.workflow.options import HandlerOptions
 from grctl.workflow.signature import Signature
 
 if TYPE_CHECKING:
@@ -33,12 +36,18 @@ class Handler(Generic[P]):
         name: Name of the step or the event; of a start handler, the function's.
         function: The function as written.
         signature: The parameters that a payload binds to.
+        options: What its decorator says beside its name.
     """
 
     __name__: str
 
     def __init__(
-        self, workflow: "Workflow", kind: HandlerKind, name: str, function: HandlerFunction[P]
+        self,
+        workflow: "Workflow",
+        kind: HandlerKind,
+        name: str,
+        function: HandlerFunction[P],
+        options: HandlerOptions,
     ) -> None:
         functools.update_wrapper(self, function)
         self.workflow = workflow
@@ -46,6 +55,23 @@ class Handler(Generic[P]):
         self.name = name
         self.function = function
         self.signature = Signature(function)
+        self.options = options
+
+    @property
+    def timeout_s(self) -> float | None:
+        """How long one attempt may take, in seconds; None: for ever."""
+        timeout = self.options.timeout
+        return timeout.total_seconds() if timeout is not None else None
+
+    @property
+    def retry_policy(self) -> RetryPolicy | None:
+        """How often it is tried again if it raises; None: it is not."""
+        return self.options.retry_policy or self.workflow.defaults.retry_policy
+
+    @property
+    def on_failure(self) -> OnFailure:
+        """Whether the run fails, or is held, after the last attempt."""
+        return self.options.on_failure or self.workflow.defaults.on_failure or "fail"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Directive]:
         """Call the function."""
@@ -54,17 +80,45 @@ class Handler(Generic[P]):
     def __repr__(self) -> str:
         return f"<{self.kind} handler {self.name!r} of {self.workflow.workflow_type}>"
 
-    def start(self, function: None = None, /) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
+    def start(
+        self,
+        function: None = None,
+        /,
+        *,
+        timeout: timedelta | None = None,
+        retry_policy: RetryPolicy | None = None,
+        on_failure: OnFailure | None = None,
+    ) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
         """Define a start handler of the same workflow: see `Workflow.start`."""
-        return self.workflow.start(function)
+        return self.workflow.start(
+            function, timeout=timeout, retry_policy=retry_policy, on_failure=on_failure
+        )
 
-    def step(self, name: str | None = None) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
+    def step(
+        self,
+        name: str | None = None,
+        *,
+        timeout: timedelta | None = None,
+        retry_policy: RetryPolicy | None = None,
+        on_failure: OnFailure | None = None,
+    ) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
         """Define a step of the same workflow: see `Workflow.step`."""
-        return self.workflow.step(name)
+        return self.workflow.step(
+            name, timeout=timeout, retry_policy=retry_policy, on_failure=on_failure
+        )
 
-    def event(self, name: str | None = None) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
+    def event(
+        self,
+        name: str | None = None,
+        *,
+        timeout: timedelta | None = None,
+        retry_policy: RetryPolicy | None = None,
+        on_failure: OnFailure | None = None,
+    ) -> Callable[[HandlerFunction[Q]], "Handler[Q]"]:
         """Define an event handler of the same workflow: see `Workflow.event`."""
-        return self.workflow.event(name)
+        return self.workflow.event(
+            name, timeout=timeout, retry_policy=retry_policy, on_failure=on_failure
+        )
 
     def query(self, name: str | None = None) -> "Callable[[QueryFunction[Q, R]], Query[Q, R]]":
         """Define a query of the same workflow: see `Workflow.query`."""

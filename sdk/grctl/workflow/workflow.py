@@ -7,14 +7,17 @@
 
 import inspect
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from grctl.dialect import without
 from grctl.models.answers import RESERVED_QUERY_PREFIX
 from grctl.models.base import NAME_LENGTH
 from grctl.models.phases import HandlerKind
+from grctl.models.retry_policy import OnFailure, RetryPolicy
 from grctl.workflow.handler import Handler, HandlerFunction, P
 from grctl.workflow.named_handlers import NamedHandler, named_handlers
+from grctl.workflow.options import HandlerOptions
 from grctl.workflow.query import Query, QueryFunction, R
 
 
@@ -23,9 +26,16 @@ class Workflow:
 
     Args:
         workflow_type: Name of the type, as runs name it in `spec.workflow.type`.
+        on_failure: What becomes of a run whose handler failed for good: "fail" (the default) ends
+            it, "hold" keeps it as it is until a person has mended the cause: `grctl retry ID`.
+        retry_policy: How often a handler that raises is tried again. Default: it is not.
+
+    The last two hold for all handlers that do not say otherwise.
 
     Raises:
-        ValueError: the name is empty or longer than 253 characters.
+        TypeError: `retry_policy` is not a RetryPolicy.
+        ValueError: the name is empty or longer than 253 characters, or `on_failure` is neither of
+            the two.
 
     Example:
         >>> order = Workflow(workflow_type="ProcessOrder")
@@ -37,9 +47,16 @@ class Workflow:
         ...     return ctx.next.complete("approved")
     """
 
-    def __init__(self, workflow_type: str) -> None:
+    def __init__(
+        self,
+        workflow_type: str,
+        *,
+        on_failure: OnFailure = "fail",
+        retry_policy: RetryPolicy | None = None,
+    ) -> None:
         _check_name(workflow_type, "workflow_type")
         self.workflow_type = workflow_type
+        self.defaults = HandlerOptions(retry_policy=retry_policy, on_failure=on_failure)
         self._handlers: dict[tuple[HandlerKind, str], Handler[Any]] = {}
         self._queries: dict[str, Query[Any, Any]] = {}
 
@@ -66,15 +83,31 @@ class Workflow:
             return next((each for each in self.handlers if each.kind is kind), None)
         return self._handlers.get((kind, name))
 
-    def start(self, function: None = None, /) -> Callable[[HandlerFunction[P]], Handler[P]]:
+    def start(
+        self,
+        function: None = None,
+        /,
+        *,
+        timeout: timedelta | None = None,
+        retry_policy: RetryPolicy | None = None,
+        on_failure: OnFailure | None = None,
+    ) -> Callable[[HandlerFunction[P]], Handler[P]]:
         """Define the handler that a run begins with. A workflow has one.
 
         Its parameters after `ctx` take the run's input.
 
+        Args:
+            function: Nothing: the decorator has parentheses.
+            timeout: How long one attempt may take. Then it is cancelled, and counts as failed.
+            retry_policy: How often it is tried again if it raises. What is recorded is kept.
+            on_failure: What becomes of the run after the last attempt: see `Workflow`.
+
         Raises:
+            TypeError: an option is of a wrong type.
             ValueError: there is one already, or the function is not fit for one.
         """
         _check_parentheses(HandlerKind.START, function)
+        options = HandlerOptions(timeout, retry_policy, on_failure)
 
         def define(function: HandlerFunction[P]) -> Handler[P]:
             for first in self.names(HandlerKind.START):
@@ -82,19 +115,30 @@ class Workflow:
                     f"{self.workflow_type} has a start handler already, {first!r}, so"
                     f" {_name_of(function)!r} cannot be another. Make it a step."
                 )
-            return self._define(HandlerKind.START, None, function)
+            return self._define(HandlerKind.START, None, function, options)
 
         return define
 
     @without(start="write @workflow.start()", event="write @workflow.event()")
-    def step(self, name: str | None = None) -> Callable[[HandlerFunction[P]], Handler[P]]:
+    def step(
+        self,
+        name: str | None = None,
+        *,
+        timeout: timedelta | None = None,
+        retry_policy: RetryPolicy | None = None,
+        on_failure: OnFailure | None = None,
+    ) -> Callable[[HandlerFunction[P]], Handler[P]]:
         """Define a step, which `ctx.next.step` and a wait's timeout go to.
 
         Args:
             name: Name of the step. Defaults to the function's name. Runs that wait keep it, so a
                 function that is renamed keeps its step's name.
+            timeout: How long one attempt may take. Then it is cancelled, and counts as failed.
+            retry_policy: How often it is tried again if it raises. What is recorded is kept.
+            on_failure: What becomes of the run after the last attempt: see `Workflow`.
 
         Raises:
+            TypeError: an option is of a wrong type.
             ValueError: there is a step of that name, or the function is not fit for one.
 
         Example:
@@ -103,15 +147,27 @@ class Workflow:
             ...     return ctx.next.wait_for_event()
         """
         _check_parentheses(HandlerKind.STEP, name)
-        return lambda function: self._define(HandlerKind.STEP, name, function)
+        options = HandlerOptions(timeout, retry_policy, on_failure)
+        return lambda function: self._define(HandlerKind.STEP, name, function, options)
 
-    def event(self, name: str | None = None) -> Callable[[HandlerFunction[P]], Handler[P]]:
+    def event(
+        self,
+        name: str | None = None,
+        *,
+        timeout: timedelta | None = None,
+        retry_policy: RetryPolicy | None = None,
+        on_failure: OnFailure | None = None,
+    ) -> Callable[[HandlerFunction[P]], Handler[P]]:
         """Define the handler of an event. Its parameters after `ctx` take the event's payload.
 
         Args:
             name: Name of the event. Defaults to the function's name.
+            timeout: How long one attempt may take. Then it is cancelled, and counts as failed.
+            retry_policy: How often it is tried again if it raises. What is recorded is kept.
+            on_failure: What becomes of the run after the last attempt: see `Workflow`.
 
         Raises:
+            TypeError: an option is of a wrong type.
             ValueError: there is a handler for that event, or the function is not fit for one.
 
         Example:
@@ -120,7 +176,8 @@ class Workflow:
             ...     return ctx.next.complete("rejected")
         """
         _check_parentheses(HandlerKind.EVENT, name)
-        return lambda function: self._define(HandlerKind.EVENT, name, function)
+        options = HandlerOptions(timeout, retry_policy, on_failure)
+        return lambda function: self._define(HandlerKind.EVENT, name, function, options)
 
     def query(self, name: str | None = None) -> Callable[[QueryFunction[P, R]], Query[P, R]]:
         """Define a query: a question about the run, answered from what its store holds.
@@ -164,10 +221,15 @@ class Workflow:
         )
 
     def _define(
-        self, kind: HandlerKind, name: str | None, function: HandlerFunction[P]
+        self,
+        kind: HandlerKind,
+        name: str | None,
+        function: HandlerFunction[P],
+        options: HandlerOptions,
     ) -> Handler[P]:
         _check_function(kind, function)
-        handler = Handler(self, kind, name if name is not None else function.__name__, function)
+        named = name if name is not None else function.__name__
+        handler = Handler(self, kind, named, function, options)
         _check_name(handler.name, f"The name of {function.__name__!r}")
         if kind is HandlerKind.STEP and handler.signature.needs_payload:
             raise ValueError(
