@@ -22,6 +22,7 @@ from grctl_operator.engine import (
     Settle,
     Trim,
     ahead,
+    choice,
     commit,
     decide,
     desired,
@@ -57,8 +58,8 @@ def broken(climate: str) -> Callable[[Break], Break]:
 
 @broken("no faults but time")
 def the_newest_event_goes_first(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    right = inbox.unconsumed_events
-    patch.setattr(inbox, "unconsumed_events", lambda *asked: reversed(list(right(*asked))))
+    right = choice.taken_events
+    patch.setattr(choice, "taken_events", lambda *asked: reversed(list(right(*asked))))
     return decide
 
 
@@ -193,8 +194,14 @@ def only_the_last_outcome_of_a_commit_counts_as_committed(
 
 @broken("a worker goes ahead")
 def an_event_goes_ahead_of_the_one_before_it(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
+    def may_commit(situation: Situation, draft: Draft, execution: Any) -> bool:
+        event = situation.events.find(execution.event_uid)
+        return execution.event_uid is None or (event is not None and situation.trusts(event))
+
     right = ahead._next_events
     patch.setattr(ahead, "_next_events", lambda *asked: reversed(list(right(*asked))))
+    patch.setattr(Situation, "is_out_of_turn", lambda situation, held: False)
+    patch.setattr(commit, "_may_commit", may_commit)
     return decide
 
 
@@ -254,11 +261,7 @@ def a_timeout_swallows_the_next_event(patch: pytest.MonkeyPatch) -> Callable[...
 def an_event_from_after_the_deadline_ends_the_wait(
     patch: pytest.MonkeyPatch,
 ) -> Callable[..., Decision]:
-    patch.setattr(inbox, "eligible_events", inbox.unconsumed_events)
-    for module in (inbox, due):
-        patch.setattr(
-            module, "next_event", lambda *asked: next(inbox.unconsumed_events(*asked), None)
-        )
+    patch.setattr(choice, "in_time", lambda events, deadline: iter(events))
     return decide
 
 
@@ -270,7 +273,7 @@ def a_rejection_does_not_wait_for_its_turn(patch: pytest.MonkeyPatch) -> Callabl
             if verdict and situation.trusts(event):
                 yield event, *verdict
 
-    patch.setattr(inbox, "_unfit_at_head", unfit)
+    patch.setattr(inbox, "_unfit_in_turn", unfit)
     return decide
 
 

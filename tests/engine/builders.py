@@ -88,6 +88,7 @@ def waiting_run(
     *,
     deadline: datetime | None = None,
     timeout_step: str | None = None,
+    takes: Sequence[str] | None = None,
     commits: int = 3,
     settled: Sequence[Settlement] = (),
     step: Step | None = None,
@@ -95,8 +96,12 @@ def waiting_run(
     status: dict[str, Any] | None = None,
     **spec: Any,
 ) -> WorkflowRun:
-    """A run that waits for an event since 10:00, and knows those of `worker()`."""
-    wait = Wait(since=at("10:00"), deadline=deadline, timeout_step=timeout_step)
+    """A run that waits for an event since 10:00, and knows those of `worker()`.
+
+    `takes`: the names of the events that its wait takes; all if not given.
+    """
+    names = None if takes is None else tuple(takes)
+    wait = Wait(since=at("10:00"), deadline=deadline, timeout_step=timeout_step, events=names)
     fields = {"phase": RunPhase.WAIT_EVENT, "wait": wait, "step": step, "settled": tuple(settled)}
     fields["event_names"] = ("approve", "reject")
     return new_run(held=held, status=_committed(commits, **fields | (status or {})), **spec)

@@ -7,6 +7,8 @@
    I4 (one commit). If that one does not leave the run waiting, the execution is void.
 3. Events are handed over in their order: I2 (one order). If the worker cannot take an event, those
    behind it are not handed over either.
+4. The next wait is assumed to take the same events as the present one. If an outcome that has come
+   says otherwise, nothing is handed over. If one says so later, what was handed over may be void.
 """
 
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ from datetime import timedelta
 from grctl.models.phases import HandlerKind
 from grctl_operator.engine.decision import Dispatch
 from grctl_operator.engine.draft import Draft, all_handed_over
-from grctl_operator.engine.inbox import eligible_events, is_for_another_run
+from grctl_operator.engine.inbox import eligible_events, is_for_another_run, stray_events
 from grctl_operator.engine.names import is_written
 from grctl_operator.engine.observation import Event, Held
 from grctl_operator.engine.situation import Situation
@@ -51,7 +53,7 @@ def _room(situation: Situation) -> int:
     if len(at_work(situation)) < len(in_flight):
         return 0  # executions behind a refusal are void if another version takes the event
     finished = [held for held in in_flight if held.outcome is not None]
-    if not all_keep_waiting(finished):
+    if not all_keep_waiting(finished, situation.run.status.wait):
         return 0
     quick = sum(held.took is not None and held.took < QUICK for held in finished)
     wanted = min(2 * quick, MAX_EXECUTIONS_AHEAD) - (len(in_flight) - len(finished))
@@ -64,7 +66,7 @@ def defer_outcomes(situation: Situation, draft: Draft) -> bool:
     draft.defers_outcomes = (
         any(each.outcome is not None for each in held)
         and may_batch(situation.run, situation.executions, held)
-        and all_keep_waiting(held)
+        and all_keep_waiting(held, situation.run.status.wait)
         and all_handed_over(situation, draft)
     )
     return draft.defers_outcomes
@@ -73,9 +75,12 @@ def defer_outcomes(situation: Situation, draft: Draft) -> bool:
 def _next_events(situation: Situation, draft: Draft, last: Held) -> Iterator[Event]:
     """Return the events after those in flight, as long as the same worker takes each of them."""
     handed_over = {held.execution.event_uid for held in situation.in_flight}
+    stray = next(stray_events(situation, draft), None)
     for event in eligible_events(situation, draft):
         if event.uid in handed_over:
             continue
+        if stray is not None and stray.place < event.place:
+            return  # it is rejected first, once no execution is in flight
         if is_for_another_run(situation, event) or event.uncarriable or not situation.trusts(event):
             return
         able = situation.executions.find_connected(HandlerKind.EVENT, event.event_name)

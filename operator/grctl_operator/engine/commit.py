@@ -6,22 +6,24 @@ and its worker is told so. Outcomes that were built on each other are committed 
 write.
 """
 
+from datetime import datetime
 from typing import Any
 
 from grctl.json.serialization import cut
 from grctl.models.base import NAME_LENGTH
 from grctl.models.directive import Complete, NextStep, WaitForEvent
-from grctl.models.limits import MAX_MESSAGE_BYTES, MAX_STACK_TRACE_BYTES
+from grctl.models.limits import MAX_MESSAGE_BYTES, MAX_SHOWN_NAMES, MAX_STACK_TRACE_BYTES
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import HistoryEntry, RunError, Step
 from grctl.models.wire import Execution, Failed, Outcome, Refused, Succeeded
 from grctl_operator.engine.answers import answers_after
 from grctl_operator.engine.chain import next_in_chain, note_long_chain
+from grctl_operator.engine.choice import names_of, taken_events
 from grctl_operator.engine.decision import Release
 from grctl_operator.engine.desired import cancel_message
 from grctl_operator.engine.draft import Draft
-from grctl_operator.engine.inbox import eligible_events, unconsumed_events
+from grctl_operator.engine.inbox import next_event
 from grctl_operator.engine.observation import Event, Held
 from grctl_operator.engine.situation import Situation, follows
 from grctl_operator.engine.size import ELSEWHERE, oversize
@@ -63,6 +65,8 @@ def _why_released(situation: Situation, held: Held, committed: dict[str, int]) -
         return "the event was withdrawn"
     if situation.is_late(held):
         return "the deadline came before it"
+    if situation.is_out_of_turn(held):
+        return "the run waits for another event"
     call = situation.contradicted_call(held)
     return f"another attempt recorded {name_of_task(call)} first" if call else None
 
@@ -108,22 +112,24 @@ def commit_outcomes(situation: Situation, draft: Draft) -> bool:
     if situation.run.spec.cancel and not draft.status.phase.finished:
         _cancel(situation, draft, committed[-1].handler_name)
     draft.commit(committed[-1], outcomes=len(committed))
-    draft.after += _void_now(situation, draft, committed)  # before those that they were built on
+    draft.after += _void_behind(situation, draft, committed)  # before those they were built on
     draft.after += [Release(each.id, committed=True) for each in committed]
     return True
 
 
-def _void_now(situation: Situation, draft: Draft, committed: list[Execution]) -> list[Release]:
-    """Return the releases of executions behind the committed ones if the run takes no event."""
-    if draft.status.wait is not None:
-        return []
-    known = {each.id for each in committed}
-    built_on = set(known)
-    for held in situation.in_flight:
-        if held.execution.base in built_on:
-            built_on.add(held.execution.id)
-    gone = (held.execution.id for held in situation.in_flight if held.execution.id in built_on)
-    return [Release(each, False, WENT_ON) for each in gone if each not in known]
+def _void_behind(situation: Situation, draft: Draft, committed: list[Execution]) -> list[Release]:
+    """Return the releases of executions behind the committed ones that are void by this commit.
+
+    One goes on if its event is the next that the run takes: the wait may choose another one.
+    """
+    first = next_event(situation, draft) if draft.status.wait is not None else None
+    known, last, void = {each.id for each in committed}, committed[-1], dict[str | None, Release]()
+    for execution in (held.execution for held in situation.in_flight):
+        goes_on = execution.base == last.id and first and first.uid == execution.event_uid
+        built_on_it = execution.base in known and execution.id not in known
+        if execution.base in void or (built_on_it and not goes_on):
+            void[execution.id] = Release(execution.id, False, WENT_ON)
+    return list(void.values())
 
 
 def _next_outcome(situation: Situation, draft: Draft, committed: list[Execution]) -> Outcome | None:
@@ -140,14 +146,18 @@ def _next_outcome(situation: Situation, draft: Draft, committed: list[Execution]
 
 
 def _may_commit(situation: Situation, draft: Draft, execution: Execution) -> bool:
-    """Return whether the event of an outcome is to be consumed; if in doubt, ask for a list."""
+    """Return whether the event of an outcome is to be consumed; if in doubt, ask for a list.
+
+    It must be the event that ends the wait as it now is: an outcome before it may have begun a wait
+    that takes another one: I2 (one order).
+    """
     if execution.event_uid is None:
         return True
-    event = situation.events.find(execution.event_uid)
-    if event is None or not situation.trusts(event):
+    event, first = situation.events.find(execution.event_uid), next_event(situation, draft)
+    if event is None or not situation.trusts(event) or (first and not situation.trusts(first)):
         draft.read_events()
         return False
-    return event in eligible_events(situation, draft)
+    return first is not None and first.uid == event.uid
 
 
 def _add_outcome(situation: Situation, draft: Draft, outcome: Outcome, earlier_count: int) -> None:
@@ -193,10 +203,21 @@ def _oversize(situation: Situation, draft: Draft, store: dict[str, Any], value: 
 
 
 def _overlong(result: Succeeded) -> str | None:
-    """Return what is wrong with the step that a directive names, if its name is too long."""
+    """Return what is too long in a directive: the name of a step or of an event, or a list."""
     match result.directive:
         case NextStep(step=name) | WaitForEvent(timeout_step=str(name)) if len(name) > NAME_LENGTH:
             return f"The name of the next step has {len(name)} characters, at most {NAME_LENGTH}."
+        case WaitForEvent(events=tuple(names)):
+            return _overlong_names(names)
+    return None
+
+
+def _overlong_names(names: tuple[str, ...]) -> str | None:
+    if len(names) > MAX_SHOWN_NAMES:
+        return f"The wait names {len(names)} events, at most {MAX_SHOWN_NAMES}."
+    longest = max(map(len, names), default=0)
+    if longest > NAME_LENGTH:
+        return f"An event that it waits for has {longest} characters, at most {NAME_LENGTH}."
     return None
 
 
@@ -218,10 +239,7 @@ def _apply_directive(
 ) -> None:
     match result.directive:
         case WaitForEvent() as directive:
-            head = next(unconsumed_events(situation, draft), None)
-            wait = begin_wait(
-                directive, max(situation.now, head.created) if head else situation.now
-            )
+            wait = begin_wait(directive, _wait_begins(situation, draft, directive))
             draft.change(phase=RunPhase.WAIT_EVENT, step=None, wait=wait)
         case NextStep(step=name):
             chain = next_in_chain(situation, kind)
@@ -230,6 +248,13 @@ def _apply_directive(
             draft.change(phase=RunPhase.RUNNING, step=due, wait=None)
         case Complete(result=value):
             draft.finish(RunPhase.COMPLETED, RunReason.COMPLETED, "Completed.", result=value)
+
+
+def _wait_begins(situation: Situation, draft: Draft, directive: WaitForEvent) -> datetime:
+    """Return when a wait begins: not before the creation of an event that it takes at once."""
+    taken = taken_events(names_of(directive), situation.events, draft.consumed_uids)
+    head = next(taken, None)
+    return max(situation.now, head.created) if head else situation.now
 
 
 def _fail(draft: Draft, result: Failed, event: Event | None) -> None:

@@ -13,6 +13,7 @@ from grctl.models.limits import MAX_MESSAGE_BYTES
 from grctl.models.phases import EventPhase, RunPhase
 from grctl.models.run import HistoryEntry, RunStatus, Settlement
 from grctl.models.wire import Execution
+from grctl_operator.engine.choice import names_of, taken_events
 from grctl_operator.engine.decision import (
     Announce,
     Decision,
@@ -198,16 +199,17 @@ class Draft:
 
     @property
     def _rests(self) -> bool:
-        """Whether the run waits for an event, and each event that is there was handed over."""
+        """Whether the run waits, and each event that it waits for and is there was handed over."""
         waits = self.status.phase is RunPhase.WAIT_EVENT
         return waits and all_handed_over(self._situation, self)
 
 
 def all_handed_over(situation: Situation, draft: Draft) -> bool:
-    """Return whether each event that is there was handed over to a worker or consumed."""
+    """Return whether each event that the wait takes was handed over to a worker or consumed."""
     handed_over = {held.execution.event_uid for held in situation.in_flight}
     for effect in draft.before:
         if isinstance(effect, Dispatch):
             handed_over.update(event.uid for event in effect.events)
-    consumed = draft.consumed_uids
-    return all(event.uid in handed_over or event.uid in consumed for event in situation.events)
+    names = names_of(draft.status.wait)
+    taken = taken_events(names, situation.events, draft.consumed_uids)
+    return all(event.uid in handed_over for event in taken)

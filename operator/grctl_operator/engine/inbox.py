@@ -2,19 +2,22 @@
 
 I2 (one order), I3 (early events), I7 (deadlines), I8 (bad input). An event is judged in its turn
 and not before: a rejection is a commit like any other, in order. A rejected event neither ends a
-wait nor moves its deadline.
+wait nor moves its deadline. An event is stray if no handler can take it and the present wait does
+not take it either.
 """
 
 from collections.abc import Iterator
 from datetime import timedelta
+from heapq import merge
 
 from grctl.models.phases import EventPhase
 from grctl.models.reasons import EventReason
+from grctl_operator.engine.choice import eligible, names_of
 from grctl_operator.engine.decision import KeepPlace
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.journal import owner_of
 from grctl_operator.engine.names import connected_event_names, is_known
-from grctl_operator.engine.observation import Event
+from grctl_operator.engine.observation import Event, EventGroup, by_place
 from grctl_operator.engine.situation import Situation
 
 RECONNECT_TIME = timedelta(seconds=5)
@@ -33,24 +36,8 @@ def unconsumed_events(situation: Situation, draft: Draft) -> Iterator[Event]:
 
 
 def eligible_events(situation: Situation, draft: Draft) -> Iterator[Event]:
-    """Return the events that may end the present wait, in order.
-
-    These are the events created up to its deadline: I7 (deadlines). Creation times are whole
-    seconds, rounded down, so an event in the deadline's own second is in time. Order beats stamps:
-    an event stamped after the deadline is still eligible if an event with a later place is in time,
-    because then the clock went back: I2 (one order).
-    """
-    events = unconsumed_events(situation, draft)
-    deadline = draft.status.wait.deadline if draft.status.wait else None
-    if deadline is None:
-        yield from events
-        return
-    late: list[Event] = []
-    for event in events:
-        late.append(event)
-        if event.created <= deadline:
-            yield from late
-            late.clear()
+    """Return the events that may end the present wait, in order: see `choice`."""
+    return eligible(draft.status.wait, situation.events, draft.consumed_uids)
 
 
 def next_event(situation: Situation, draft: Draft) -> Event | None:
@@ -59,8 +46,11 @@ def next_event(situation: Situation, draft: Draft) -> Event | None:
 
 
 def reject_unfit(situation: Situation, draft: Draft) -> bool:
-    """Reject the events at the head of the inbox that no handler can take, in one commit."""
-    unfit = list(_unfit_at_head(situation, draft))
+    """Reject the events in turn that no handler can take, in one commit.
+
+    In turn is what comes before the first event that ends the wait, and also a stray event there.
+    """
+    unfit = list(_unfit_in_turn(situation, draft))
     for event, reason, message in unfit:
         draft.consume(event, EventPhase.REJECTED, reason, message)
     if unfit:
@@ -78,9 +68,10 @@ def _drop_journal_of_consumed(situation: Situation, draft: Draft) -> None:
         draft.change(journal=None)
 
 
-def _unfit_at_head(situation: Situation, draft: Draft) -> Iterator[tuple[Event, str, str]]:
+def _unfit_in_turn(situation: Situation, draft: Draft) -> Iterator[tuple[Event, str, str]]:
     room = situation.outbox_room
-    for event in eligible_events(situation, draft):
+    judged = merge(eligible_events(situation, draft), stray_events(situation, draft), key=by_place)
+    for event in judged:
         verdict = _unfit(situation, draft, event)
         if verdict is None or room <= 0:
             return
@@ -89,6 +80,32 @@ def _unfit_at_head(situation: Situation, draft: Draft) -> Iterator[tuple[Event, 
             return
         room -= 1
         yield event, *verdict
+
+
+def stray_events(situation: Situation, draft: Draft) -> Iterator[Event]:
+    """Return the events that no handler can take and that the present wait does not take, in order.
+
+    No later wait is to be held up by them, so they are rejected in their turn as if the wait took
+    them. As with other events, those created after its deadline are judged in the next wait.
+    """
+    wait, names = draft.status.wait, names_of(draft.status.wait)
+    if wait is None or names is None:
+        return
+    strays = situation.events.of_groups(
+        lambda group: group.event_name not in names and _is_unfit(situation, draft, group)
+    )
+    for event in strays:
+        in_time = wait.deadline is None or event.created <= wait.deadline
+        if in_time and event.uid not in draft.consumed_uids and not has_begun(situation, event):
+            yield event
+
+
+def _is_unfit(situation: Situation, draft: Draft, group: EventGroup) -> bool:
+    return (
+        group.run_uid not in {None, situation.run.metadata.uid}
+        or not group.is_carriable
+        or _is_unknown_name(situation, draft, group.event_name)
+    )
 
 
 def _unfit(situation: Situation, draft: Draft, event: Event) -> tuple[str, str] | None:
@@ -112,12 +129,21 @@ def is_for_another_run(situation: Situation, event: Event) -> bool:
 def is_unknown(situation: Situation, draft: Draft, event: Event) -> bool:
     """Return whether no worker of the type has, or ever had, a handler for the event.
 
+    An event whose handler began is never unknown.
+    """
+    begun = has_begun(situation, event)
+    return not begun and _is_unknown_name(situation, draft, event.event_name)
+
+
+def _is_unknown_name(situation: Situation, draft: Draft, event_name: str) -> bool:
+    """Return whether no worker of the type has, or ever had, a handler of that name.
+
     This is not known without a connected worker, nor shortly after the operator's start, when
-    workers may not have reconnected yet. An event whose handler began is never unknown.
+    workers may not have reconnected yet.
     """
     if not any(worker.connected for worker in situation.executions.workers):
         return False
-    if is_known(situation, event.event_name) or has_begun(situation, event):
+    if is_known(situation, event_name):
         return False
     known_from = situation.executions.accepting_since + RECONNECT_TIME
     if situation.now < known_from:

@@ -14,7 +14,7 @@ A check is named after its invariant in docs/architecture.md. Three more hold wi
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import cached_property
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 from typing import Any, NamedTuple
 
 from grctl.models.phases import RunPhase
@@ -94,6 +94,16 @@ class Change:
         """The events that no commit has consumed, in order."""
         consumed = self.consumed_before
         return (event for event in self.events if event.uid not in consumed)
+
+    @property
+    def taken(self) -> Iterator[Event]:
+        """The waiting events that the wait before the write takes, in order."""
+        wait = self.old.wait
+        if wait is None or wait.events is None:
+            return self.waiting
+        names, consumed = set(wait.events), self.consumed_before
+        found = self.events.of_groups(lambda group: group.event_name in names)
+        return (event for event in found if event.uid not in consumed)
 
 
 def check_decision(run: WorkflowRun, decision: Decision, events: Events, now: datetime) -> None:
@@ -190,15 +200,38 @@ def _consumes_what_waits(change: Change) -> str | None:
     return None
 
 
-def _rejects_in_turn(change: Change) -> str | None:
-    """Check that a commit without an outcome consumes the first events of the inbox."""
-    if not change.consumed or change.has_outcome:
-        return None
+def _consumes_in_order(change: Change) -> str | None:
+    """Check that the events of a commit are in order, and that the first of them is in turn.
+
+    The first event of an outcome is the one that ended the wait. A commit without an outcome
+    consumes the first events of the inbox; it passes over those that the wait does not take.
+    """
     uids = [entry.uid for entry in change.consumed]
-    first = [event.uid for event in islice(change.waiting, len(uids))]
-    if uids != first:
-        return f"{uids} are consumed before {first}"
-    return None
+    if any(uid in change.consumed_before or not change.events.find(uid) for uid in uids):
+        return None  # that breaks another invariant
+    wait = change.old.wait
+    if change.has_outcome and uids:
+        first = [event.uid for event in islice(change.taken, 1)]
+        return _fault_of_order(uids[:1], first) or _unordered(change, uids)
+    if wait is None or wait.events is None:
+        return _fault_of_order(uids, [event.uid for event in islice(change.waiting, len(uids))])
+    return _skips_taken(change, uids) or _unordered(change, uids)
+
+
+def _fault_of_order(uids: list[str], first: list[str]) -> str | None:
+    return f"{uids} are consumed before {first}" if uids != first else None
+
+
+def _unordered(change: Change, uids: list[str]) -> str | None:
+    places = [event.place for uid in uids if (event := change.events.find(uid)) is not None]
+    wrong = any(place > later for place, later in pairwise(places))
+    return f"{uids} are consumed in the order {places}" if wrong else None
+
+
+def _skips_taken(change: Change, uids: list[str]) -> str | None:
+    last = max((event.place for uid in uids if (event := change.events.find(uid))), default=0)
+    before = takewhile(lambda event: event.place < last, change.taken)
+    return _fault_of_order([], [event.uid for event in before if event.uid not in uids])
 
 
 def _wait_ends_in_time(change: Change) -> str | None:
@@ -226,7 +259,7 @@ def _timeout_fault(change: Change, deadline: datetime) -> str | None:
     listing = change.events.listing
     if listing is None or whole_second(listing.at) <= deadline:
         return "a timeout fires without a list from after the deadline"
-    in_time = [event.uid for event in change.waiting if event.created <= deadline]
+    in_time = [event.uid for event in change.taken if event.created <= deadline]
     if in_time:
         return f"a timeout beats {in_time}, created before the deadline"
     return None
@@ -240,7 +273,7 @@ def _is_late(change: Change, entry: Settlement, deadline: datetime) -> bool:
     event = change.events.find(entry.uid)
     if event is None or event.created <= deadline:
         return False
-    behind = (each for each in change.waiting if each.place > event.place)
+    behind = (each for each in change.taken if each.place > event.place)
     return not any(each.created <= deadline for each in behind)
 
 
@@ -301,7 +334,7 @@ CHECKS_OF_DISPLAY: tuple[tuple[str, Check], ...] = (
 CHECKS_OF_COMMITS: tuple[tuple[str, Check], ...] = (
     ("I1", _outbox_keeps_what_waits),
     ("I1", _consumes_what_waits),
-    ("I2", _rejects_in_turn),
+    ("I2", _consumes_in_order),
     ("I4", _commits_move_with_outcomes),
     ("I4", _events_are_consumed_once),
     ("I7", _wait_ends_in_time),
@@ -319,7 +352,7 @@ def _dispatches_in_turn(effect: Dispatch, change: Change) -> str | None:
         if any(place >= later for place, later in pairwise(places)):
             return f"events are handed over ahead in the order {places}"
     elif effect.event is not None:
-        first = next(change.waiting, None)
+        first = next(change.taken, None)
         if first is None or first.uid != effect.event.uid:
             return f"{effect.event.uid} is dispatched before its turn"
     return None

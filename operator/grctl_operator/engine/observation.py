@@ -5,10 +5,12 @@
    on it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from heapq import merge
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeVar
 
 from grctl.json.raw_json import Uncarriable
 from grctl.models.journal import Entry
@@ -25,6 +27,18 @@ class Key(NamedTuple):
     def __str__(self) -> str:
         """Return the key as kubectl writes it."""
         return f"{self.namespace}/{self.name}"
+
+
+class EventGroup(NamedTuple):
+    """What decides whether a wait takes an event, and whether any handler can.
+
+    Events that agree in it form a group. So a rule finds the events that it looks for without
+    looking at the others.
+    """
+
+    event_name: str
+    run_uid: str | None
+    is_carriable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,23 @@ class Event:
     def uncarriable(self) -> str | None:
         """Why its payload cannot be given to a handler; None if it can."""
         return self.payload.why if isinstance(self.payload, Uncarriable) else None
+
+    @property
+    def group(self) -> EventGroup:
+        """The group of the event. It never changes."""
+        return EventGroup(self.event_name, self.run_uid, self.uncarriable is None)
+
+
+AnyEvent = TypeVar("AnyEvent", bound=Event)
+by_place = attrgetter("place")
+
+
+def group_events(events: Iterable[AnyEvent]) -> dict[EventGroup, dict[str, AnyEvent]]:
+    """Return events by their groups. Within a group they keep their order, by their uids."""
+    groups: dict[EventGroup, dict[str, AnyEvent]] = {}
+    for event in events:
+        groups.setdefault(event.group, {})[event.uid] = event
+    return groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +112,9 @@ class Events:
     run_first_revision: int | None = None
     """The revision in which the run was first seen; None if it is not known. An event whose place
     is above it arrived after the run was created."""
+    groups: Mapping[EventGroup, Mapping[str, Event]] | None = field(default=None, compare=False)
+    """The events of `by_uid` by their groups, each group in order. None: a question about groups
+    looks at every event."""
 
     def __len__(self) -> int:
         """Return how many events wait."""
@@ -97,6 +131,12 @@ class Events:
     def find(self, uid: str | None) -> Event | None:
         """Return the waiting event of that uid."""
         return self.by_uid.get(uid) if uid else None
+
+    def of_groups(self, fits: Callable[[EventGroup], bool]) -> Iterator[Event]:
+        """Return the events of the groups that fit, in order. Others are not looked at."""
+        groups = group_events(self) if self.groups is None else self.groups
+        found = [events.values() for group, events in groups.items() if fits(group)]
+        return merge(*found, key=by_place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from grctl.models.journal import Entry, is_final
 from grctl.models.phases import HandlerKind
 from grctl.models.run import Settlement, WorkflowRun
 from grctl.models.wire import Execution
+from grctl_operator.engine.choice import eligible, is_taken, names_of, taken_events
 from grctl_operator.engine.journal import entries_for, same_entry
 from grctl_operator.engine.observation import Event, Events, Executions, Held, whole_second
 
@@ -91,6 +92,7 @@ class Situation:
             and not self.is_contradicted(held)
             and not self.is_withdrawn(held)
             and not self.is_late(held)
+            and not self.is_out_of_turn(held)
         ]
         built_on: dict[str | None, list[Held]] = {}
         for held in usable:
@@ -141,10 +143,28 @@ class Situation:
         deadline = wait.deadline if wait else None
         if event is None or deadline is None or event.created <= deadline:
             return False
-        behind = (each for each in self.events if each.place > event.place)
-        return not any(
-            each.created <= deadline and each.uid not in self.consumed_uids for each in behind
-        )
+        taken = taken_events(names_of(wait), self.events, self.consumed_uids)
+        behind = (each for each in taken if each.place > event.place)
+        return not any(each.created <= deadline for each in behind)
+
+    def is_out_of_turn(self, held: Held) -> bool:
+        """Return whether the event of a current execution is not the one that ends the wait.
+
+        Such an event was handed over ahead, before this wait existed: the wait does not take it, or
+        takes an earlier one that the wait before did not take: I2 (one order).
+        """
+        event = self.events.find(held.execution.event_uid)
+        if event is None or not self.is_current(held.execution):
+            return False
+        if not is_taken(names_of(self.run.status.wait), event.event_name):
+            return True
+        first = self.first_event
+        return first is not None and first.uid != event.uid and self.trusts(first)
+
+    @cached_property
+    def first_event(self) -> Event | None:
+        """Return the event that ends the wait of the written status."""
+        return next(eligible(self.run.status.wait, self.events, self.consumed_uids), None)
 
     @cached_property
     def unconfirmed_entries(self) -> tuple[Settlement, ...]:

@@ -9,8 +9,9 @@ from datetime import timedelta
 from enum import Enum, auto
 
 from grctl.models.directive import WaitForEvent
-from grctl.models.run import WorkflowRun
+from grctl.models.run import Wait, WorkflowRun
 from grctl.models.wire import Outcome, Refused, Succeeded
+from grctl_operator.engine.choice import TakenNames, names_of, taken_events
 from grctl_operator.engine.observation import Events, Executions, Held
 
 SHOWN_AFTER = timedelta(seconds=0.25)
@@ -48,14 +49,18 @@ def may_batch(run: WorkflowRun, executions: Executions, held: Sequence[Held]) ->
     )
 
 
-def all_keep_waiting(held: Iterable[Held]) -> bool:
-    """Whether the run goes on waiting after each outcome that has come."""
-    return all(_keeps_waiting(each.outcome) for each in held if each.outcome is not None)
+def all_keep_waiting(held: Iterable[Held], wait: Wait | None) -> bool:
+    """Whether the run goes on waiting for the same events after each outcome that has come."""
+    names = names_of(wait)
+    outcomes = (each.outcome for each in held if each.outcome is not None)
+    return all(_keeps_waiting(outcome, names) for outcome in outcomes)
 
 
-def _keeps_waiting(outcome: Outcome) -> bool:
+def _keeps_waiting(outcome: Outcome, names: TakenNames) -> bool:
     match outcome.result:
-        case Succeeded(directive=WaitForEvent()) | Refused():
+        case Succeeded(directive=WaitForEvent() as directive):
+            return names_of(directive) == names
+        case Refused():
             return True
     return False
 
@@ -66,8 +71,10 @@ def urgency_of_outcomes(run: WorkflowRun, events: Events, executions: Executions
     It costs less than a decision, for each outcome that comes: what is in flight is not looked at.
     """
     held = executions.held
-    if not may_batch(run, executions, held) or not all_keep_waiting(held):
+    wait = run.status.wait
+    if not may_batch(run, executions, held) or not all_keep_waiting(held, wait):
         return Urgency.NOW
     given = {each.execution.event_uid for each in held}
     given.update(entry.uid for entry in run.status.settled)
-    return Urgency.BATCHED if all(event.uid in given for event in events) else Urgency.NOW
+    left = next(taken_events(names_of(wait), events, given), None)
+    return Urgency.BATCHED if left is None else Urgency.NOW

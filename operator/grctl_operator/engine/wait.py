@@ -1,15 +1,17 @@
 """Waits, and how a wait ends by its timeout.
 
 I7 (deadlines). A timeout is written only after a consistent list, requested past the deadline,
-shows no event created up to it. "Past" means that the deadline's own second is over: until then the
-API server may still stamp an event with it. An event that is stamped and not stored yet is in no
-list. Its sender has no answer yet, and the timeout may win (decision 0017).
+shows no event created up to it that the wait takes. "Past" means that the deadline's own second is
+over: until then the API server may still stamp an event with it. An event that is stamped and not
+stored yet is in no list. Its sender has no answer yet, and the timeout may win (decision 0017).
 """
 
 from datetime import datetime, timedelta
 
+from grctl.json.serialization import cut
 from grctl.models.base import END_OF_CALENDAR
 from grctl.models.directive import WaitForEvent
+from grctl.models.limits import MAX_PROMPT_BYTES
 from grctl.models.phases import HandlerKind, RunPhase
 from grctl.models.run import HistoryEntry, Step, Wait
 from grctl_operator.engine.draft import Draft
@@ -21,8 +23,14 @@ from grctl_operator.engine.situation import Situation
 def begin_wait(directive: WaitForEvent, now: datetime) -> Wait:
     """Return the wait that a directive asks for. Its deadline is a whole second, rounded up."""
     timeout = directive.timeout if directive.timeout_step else None
-    deadline = None if timeout is None else deadline_after(now, timeout)
-    return Wait(since=whole_second(now), deadline=deadline, timeout_step=directive.timeout_step)
+    names, prompt = directive.events, directive.prompt
+    return Wait(
+        since=whole_second(now),
+        deadline=None if timeout is None else deadline_after(now, timeout),
+        timeout_step=directive.timeout_step,
+        events=None if names is None else tuple(dict.fromkeys(names)),
+        prompt=cut(prompt, MAX_PROMPT_BYTES) if prompt else None,
+    )
 
 
 def deadline_after(moment: datetime, timeout: timedelta) -> datetime:

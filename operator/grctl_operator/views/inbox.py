@@ -5,9 +5,15 @@ The cache of events decides what enters it (see `events`). Pure data: no I/O, no
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from operator import attrgetter
 
-from grctl_operator.engine.observation import Event, Events, Listing
+from grctl_operator.engine.observation import (
+    Event,
+    EventGroup,
+    Events,
+    Listing,
+    by_place,
+    group_events,
+)
 from grctl_operator.views.payloads import PayloadBudget
 
 
@@ -21,10 +27,16 @@ class KnownEvent(Event):
 
 @dataclass(slots=True)
 class Inbox:
-    """What is known of one workflow id. Invariant: `events` are in the order of their places."""
+    """What is known of one workflow id.
+
+    Invariant: `events` are in the order of their places, and so is each group of `groups`. Both
+    hold the same events.
+    """
 
     events: dict[str, KnownEvent]
     budget: PayloadBudget
+    groups: dict[EventGroup, dict[str, KnownEvent]] = field(default_factory=dict)
+    """The events by their groups: see `Events`. No group is empty."""
     changed: dict[str, None] = field(default_factory=dict)
     """Uids of events that somebody changed, and whose status does not keep their place."""
     floor: int = 0
@@ -51,12 +63,13 @@ class Inbox:
             in_doubt=self.in_doubt,
             changed=tuple(self.events[uid] for uid in self.changed),
             run_first_revision=run_first_revision,
+            groups=self.groups,
         )
 
     def change(self, event: KnownEvent, *, kept: bool) -> None:
         """Note a change that somebody made. `kept`: the event's status keeps its place."""
         known = self.events[event.uid]
-        self.events[event.uid] = event
+        self.events[event.uid] = self.groups[event.group][event.uid] = event
         if kept:
             self.changed.pop(event.uid, None)
         else:
@@ -68,14 +81,20 @@ class Inbox:
         """Remove an event. Return whether there was one."""
         self.changed.pop(uid, None)
         event = self.events.pop(uid, None)
-        if event is not None:
-            self.budget.release(event.payload)
-        return event is not None
+        if event is None:
+            return False
+        self.budget.release(event.payload)
+        group = self.groups[event.group]
+        del group[uid]
+        if not group:
+            del self.groups[event.group]
+        return True
 
     def add(self, event: KnownEvent) -> bool:
         """Add an event in the order of places. Return whether a known event has a later place."""
         last = next(reversed(self.events.values()), None)
         self.events[event.uid] = event
+        self.groups.setdefault(event.group, {})[event.uid] = event
         if last is None or last.place <= event.place:
             return False
         self.sort()
@@ -83,5 +102,6 @@ class Inbox:
 
     def sort(self) -> None:
         """Order the events by their places."""
-        ordered = sorted(self.events.values(), key=attrgetter("place"))
+        ordered = sorted(self.events.values(), key=by_place)
         self.events = {event.uid: event for event in ordered}
+        self.groups = group_events(ordered)
