@@ -360,3 +360,14 @@ def test_an_execution_that_was_given_does_not_count_as_reported() -> None:
     for number in range(MAX_CLAIMED_EXECUTIONS + 1):
         give(made, f"x{number}", f"order-{number}")
     assert made.may_hold(execution("unknown"), "a")
+
+
+def test_an_execution_knows_whether_this_operator_gave_it_to_its_worker() -> None:
+    made = registry(hello(ORDER, instance="a", held=(execution("x"),)))
+    dispatch(made, "y")
+    made.on_outcome("a", outcome("z"))
+    assert {name: each.given_here for name, each in held(made).items()} == {
+        "x": False,
+        "y": True,
+        "z": False,
+    }

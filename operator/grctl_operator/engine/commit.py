@@ -23,6 +23,7 @@ from grctl_operator.engine.choice import names_of, taken_events
 from grctl_operator.engine.decision import Release
 from grctl_operator.engine.desired import cancel_message
 from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.handling import handling_of
 from grctl_operator.engine.inbox import next_event
 from grctl_operator.engine.observation import Event, Held
 from grctl_operator.engine.situation import Situation, follows
@@ -164,6 +165,7 @@ def _add_outcome(situation: Situation, draft: Draft, outcome: Outcome, earlier_c
     """Add an outcome to the commit, after `earlier_count` other outcomes."""
     event = situation.events.find(outcome.execution.event_uid)
     draft.change(started_at=draft.status.started_at or situation.second, journal=None)
+    draft.handling = handling_of(situation, outcome) if event else None
     match outcome.result:
         case Succeeded() as result:
             _succeed_if_it_fits(situation, draft, outcome.execution, result, event)
@@ -171,6 +173,7 @@ def _add_outcome(situation: Situation, draft: Draft, outcome: Outcome, earlier_c
             _fail(draft, result, event)
         case Refused() as result:
             _refuse(draft, result, event)
+    draft.handling = None
     draft.record(_entry(situation, outcome, earlier_count))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from grctl.json.serialization import cut
 from grctl.models.limits import MAX_MESSAGE_BYTES
 from grctl.models.phases import EventPhase, RunPhase
-from grctl.models.run import HistoryEntry, RunStatus, Settlement
+from grctl.models.run import Handling, HistoryEntry, RunStatus, Settlement
 from grctl.models.wire import Execution
 from grctl_operator.engine.choice import names_of, taken_events
 from grctl_operator.engine.decision import (
@@ -54,6 +54,8 @@ class Draft:
         """Whether outcomes are deferred to a later write."""
         self.is_awaited = False
         """Whether a handler waits for the write: it is neither batched nor deferred."""
+        self.handling: Handling | None = None
+        """How the event that is consumed next was handled."""
         self._must_write = False
         self._so_since = situation.now
         """Since when the readable part of the status has been true."""
@@ -123,6 +125,7 @@ class Draft:
             message=message and cut(message, MAX_MESSAGE_BYTES),
             sequence=counts.total,
             at=self._situation.second,
+            handling=self.handling,
         )
         self.change(events=counts, settled=(*self.status.settled, settlement))
         self.consumed_uids.add(event.uid)

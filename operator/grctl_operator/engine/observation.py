@@ -155,6 +155,8 @@ class Held:
     """The handlers of its worker: the version of the workflow. None if it is not known."""
     crashed: bool = False
     """Whether it was lost because its worker's process crashed while nothing else ran there."""
+    given_here: bool = True
+    """Whether this operator gave it to its worker: only then `since` is when it began."""
     records: Mapping[str, Entry] = field(default_factory=dict)
     """Entries of the journal that its worker sent and was not told to be durable, by their keys."""
     recorded_at: datetime | None = None

@@ -248,7 +248,7 @@ class ExecutionRegistry:
         self, execution: Execution, worker: WorkerProcess, *, ahead: bool = False
     ) -> None:
         """Note that a worker is given an execution, perhaps behind another one that it holds."""
-        entry = self._take_over(execution, worker)
+        entry = self._take_over(execution, worker, given_here=True)
         entry.ahead = ahead
         self._unclaim(entry)
 
@@ -365,11 +365,13 @@ class ExecutionRegistry:
             worker is not None and not worker.draining and worker.shared_at_arrival < entry.arrival
         )
 
-    def _take_over(self, execution: Execution, worker: WorkerProcess) -> Entry:
+    def _take_over(
+        self, execution: Execution, worker: WorkerProcess, *, given_here: bool = False
+    ) -> Entry:
         """Note that a worker has an execution."""
         entry = self._held.find(execution.id)
         if entry is None:
-            entry = self._add(execution, worker)
+            entry = self._add(execution, worker, given_here=given_here)
         else:
             self._count(entry, -1)
             entry.held = replace(entry.held, lost=False, crashed=False, worker=worker.name)
@@ -378,11 +380,12 @@ class ExecutionRegistry:
         self._count(entry, 1)
         return entry
 
-    def _add(self, execution: Execution, worker: WorkerProcess) -> Entry:
+    def _add(self, execution: Execution, worker: WorkerProcess, *, given_here: bool) -> Entry:
         catalogue = worker.catalogues.get(execution.workflow_type)
+        held = Held(execution, worker.name, self.now(), catalogue=catalogue, given_here=given_here)
         entry = Entry(
             key=key_of(execution),
-            held=Held(execution, worker.name, self.now(), catalogue=catalogue),
+            held=held,
             instance=worker.instance,
             owner=worker.identity,
             given_at_s=self._monotonic(),

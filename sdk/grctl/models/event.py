@@ -58,6 +58,17 @@ class EventStatus(Model):
         default=None, description="One word that says why; docs/reference/reasons.md lists all."
     )
     message: Message | None = Field(default=None, description="The reason for people.")
+    handler: Name | None = Field(default=None, description="Name of the handler that handled it.")
+    worker: Name | None = Field(default=None, description="Worker on which that handler ran.")
+    started_at: Moment | None = Field(
+        default=None, description="When the last attempt at that handler began."
+    )
+    attempts: Count | None = Field(
+        default=None, description="How many attempts at that handler there were."
+    )
+    tasks: Message | None = Field(
+        default=None, description="The tasks that it recorded, with their attempts: charge (3)."
+    )
     settled_at: Moment | None = Field(default=None, description="When its fate was committed.")
     conditions: tuple[Condition, ...] = Field(
         default=(),

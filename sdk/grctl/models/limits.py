@@ -18,6 +18,8 @@ MAX_ANSWERS_BYTES = 16 * 1024
 """The answers to all queries of a run."""
 MAX_PROMPT_BYTES = 4 * 1024
 """The prompt of a wait."""
+MAX_TASKS_TEXT_BYTES = 1024
+"""The list of a handler's tasks in the status of its event. A longer one is cut."""
 MAX_MESSAGE_BYTES = 4 * 1024
 """A longer message is cut."""
 MAX_STACK_TRACE_BYTES = 16 * 1024

@@ -174,6 +174,30 @@ def _is_final(phase: EventPhase) -> EventPhase:
     return phase
 
 
+class Handling(Model):
+    """How an event was handled, for people. It is settled into the event's own status.
+
+    Two of them always count as equal, and one as equal to None. So a status that was read, which
+    has none, equals the status that was written.
+    """
+
+    handler: str
+    worker: str
+    began_at: Moment | None = None
+    """When its last attempt began; None if another operator dispatched it."""
+    attempts: int = 1
+    tasks: str | None = None
+    """The recorded tasks: see `HistoryEntry.tasks`."""
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the other is a handling too, or None."""
+        return other is None or isinstance(other, Handling)
+
+    def __hash__(self) -> int:
+        """Return the same hash for all."""
+        return 0
+
+
 class Settlement(Model):
     """An event that a commit consumed: what its own status must become (the outbox)."""
 
@@ -184,6 +208,8 @@ class Settlement(Model):
     message: str | None = None
     sequence: int | None = None
     at: Moment
+    handling: Handling | None = Field(default=None, exclude=True)
+    """How it was handled. The run's status does not store it: it would grow by it."""
 
 
 class EventCounts(Model):

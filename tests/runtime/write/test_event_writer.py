@@ -1,11 +1,12 @@
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from grctl.kube import EVENTS, Api, ApiError, UnreachableError
 from grctl.models import EventPhase, EventReason
-from grctl.models.run import Settlement
+from grctl.models.run import Handling, Settlement
 from grctl_operator.engine.decision import Settle
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime import lingering, outage
@@ -95,6 +96,25 @@ async def test_a_settled_event_says_how_it_ended(parts: WriterParts) -> None:
     }
     assert conditions == {"Succeeded": "True"}
     assert event["spec"] == sent["spec"]
+
+
+async def test_a_settled_event_says_how_it_was_handled_in_the_same_write(
+    parts: WriterParts,
+) -> None:
+    sent = await parts.cluster.send("order-1", "approve")
+    parts.cache.on_change("ADDED", sent)
+    handling = Handling(
+        handler="approve", worker="w1", began_at=NOON, attempts=3, tasks="charge (2), mail"
+    )
+    effect = settling(sent)
+    handled = effect.settlement.model_copy(update={"handling": handling})
+    parts.writer.settle(parts.key, replace(effect, settlement=handled))
+    await parts.woken()
+    (event,) = await parts.events()
+    facts = {name: event["status"].get(name) for name in ("handler", "worker", "startedAt")}
+    assert facts == {"handler": "approve", "worker": "w1", "startedAt": "2026-11-23T12:00:00Z"}
+    assert (event["status"]["attempts"], event["status"]["tasks"]) == (3, "charge (2), mail")
+    assert parts.metrics.value("grctl_events_settled_total", **HANDLED) == 1
 
 
 def test_a_rejected_event_is_stalled() -> None:

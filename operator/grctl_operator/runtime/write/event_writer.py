@@ -23,6 +23,7 @@ from grctl.kube import EVENTS, Api, ApiError, ConflictError, NotFoundError, Unre
 from grctl.models import API_VERSION, EventPhase
 from grctl.models.event import EventStatus
 from grctl.models.meta import Condition, ConditionStatus
+from grctl.models.run import Handling
 from grctl_operator.engine.decision import Settle
 from grctl_operator.engine.observation import Event, Key
 from grctl_operator.runtime.outage import Outage, passes, pause_after
@@ -231,7 +232,21 @@ def final_status(effect: Settle, place: int | None) -> EventStatus:
         message=settlement.message,
         settled_at=settlement.at,
         conditions=conditions,
+        **_facts(settlement.handling),
     )
+
+
+def _facts(handling: Handling | None) -> dict[str, Any]:
+    """Return the fields of an event's status that say how it was handled, if that is known."""
+    if handling is None:
+        return {}
+    return {
+        "handler": handling.handler,
+        "worker": handling.worker,
+        "started_at": handling.began_at,
+        "attempts": handling.attempts,
+        "tasks": handling.tasks,
+    }
 
 
 def _as_known(event: KnownEvent | None) -> tuple[str | None, int | None]:
