@@ -258,3 +258,15 @@ def test_a_record_that_cannot_be_written_fails_its_handler() -> None:
     assert instead is not None
     assert isinstance(instead.result, Failed)
     assert instead.result.reason == "BadOutcome"
+
+
+def test_the_operator_carries_the_records_that_come_with_an_outcome_as_raw_json() -> None:
+    done = outcome(Succeeded(directive=Complete()))
+    sent = done.model_copy(update={"records": ENTRIES})
+
+    read = read_from_worker(encode(sent))
+
+    assert isinstance(read, Outcome)
+    assert read.records is not None
+    assert read.records["charge/5f3a09c2/1"] == {"ok": RawJson(b"null"), "n": 1}
+    assert read_from_worker(encode(done)) == done

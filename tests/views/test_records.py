@@ -109,6 +109,20 @@ def test_a_handler_may_wait_without_a_record_until_it_is_confirmed() -> None:
     assert not held(made)["x"].awaits_records
 
 
+def test_a_handler_that_records_does_not_wait_for_its_base_any_more() -> None:
+    made = with_execution()
+    made.on_records("a", record(awaited=True))
+    made.on_records("a", record(charge=OK))
+    assert not held(made)["x"].awaits_records
+
+
+def test_a_record_beside_those_that_a_handler_waits_for_does_not_end_the_wait() -> None:
+    made = with_execution()
+    made.on_records("a", record(charge=OK, awaited=True))
+    made.on_records("a", record(mail=OK))
+    assert held(made)["x"].awaits_records
+
+
 def test_a_handler_that_ended_waits_for_nothing_and_its_records_stay() -> None:
     made = with_execution()
     made.on_records("a", record(charge=OK, awaited=True))
@@ -147,10 +161,12 @@ def test_an_execution_knows_whether_the_next_one_waits_for_its_commit() -> None:
     made.on_records("a", RecordOperations(execution=behind, entries={}))
     first = made.find_entry("x")
     assert first is not None
-    waits = [made.is_commit_awaited(first)]
+    waits = [made.on_commit(first)]
     made.on_records("a", RecordOperations(execution=behind, entries={}, awaited=True))
+    waits.append(held(made)["y"].awaits_records)
 
-    assert [*waits, made.is_commit_awaited(first)] == [False, True]
+    assert [*waits, made.on_commit(first)] == [False, True, True]
+    assert not held(made)["y"].awaits_records
 
 
 @pytest.mark.parametrize(

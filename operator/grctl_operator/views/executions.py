@@ -95,12 +95,16 @@ class ExecutionRegistry:
         """Return what is noted of an execution. Only the registry changes it."""
         return self._held.find(execution)
 
-    def is_commit_awaited(self, entry: Entry) -> bool:
-        """Return whether a handler waits for the commit of this execution, which it is built on."""
-        return any(
-            each.held.awaits_records and each.execution.base == entry.execution.id
+    def on_commit(self, entry: Entry) -> bool:
+        """Note that an execution is committed. Return whether one built on it waits for that."""
+        waiting = [
+            each
             for each in self._held.of_run(entry.key)
-        )
+            if each.held.awaits_records and each.execution.base == entry.execution.id
+        ]
+        for each in waiting:
+            set_awaited(each, each.awaited or None)
+        return bool(waiting)
 
     def chain(self, last: str | None, base: str | None) -> tuple[Execution, ...]:
         """Return the executions behind `base` up to `last`, in order, as far as they are known."""

@@ -44,6 +44,8 @@ def add_records(entry: Entry, message: RecordOperations, now: datetime) -> None:
     entry.held = replace(held, records=records, recorded_at=recorded_at)
     if message.awaited and held.outcome is None:
         set_awaited(entry, frozenset(records))
+    elif not entry.awaited:
+        set_awaited(entry, None)  # a handler that records does not wait for its base any more
 
 
 def drop_durable(entry: Entry, durable: frozenset[str]) -> None:

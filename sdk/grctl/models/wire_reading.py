@@ -141,6 +141,8 @@ def _outcome_with_raw_values(said: Json) -> Json:
     Raises:
         UnreadableMessageError: a value cannot be carried as RawJson.
     """
+    if said.get("records") is not None:
+        said = {**said, "records": _raw_entries(said["records"])}
     result = said.get("result")
     if not isinstance(result, dict):
         return said
@@ -161,14 +163,16 @@ def _record_with_raw_values(said: Json) -> Json:
     Raises:
         UnreadableMessageError: an entry cannot be kept in a journal.
     """
-    entries = said.get("entries")
+    return {**said, "entries": _raw_entries(said.get("entries", {}))}
+
+
+def _raw_entries(entries: Any) -> Any:
     if not isinstance(entries, dict):
-        return said
+        return entries
     try:
-        carried = {key: carry_entry(key, entry) for key, entry in entries.items()}
+        return {key: carry_entry(key, entry) for key, entry in entries.items()}
     except UncarriableEntryError as error:
         raise UnreadableMessageError(str(error)) from None
-    return {**said, "entries": carried}
 
 
 _CARRYING = {

@@ -229,6 +229,7 @@ class Dispatcher:
         released = self._registry.forget_execution(effect.execution)
         if entry is None or released is None:
             return
+        awaited = effect.committed and self._registry.on_commit(entry)
         if effect.committed:
             self._journal.on_superseded(entry.held.records)
         else:
@@ -236,7 +237,7 @@ class Dispatcher:
         instance, groups = released
         session = self._sessions.get(instance)
         if session is not None:
-            _send_release(session, effect, awaited=self._registry.is_commit_awaited(entry))
+            _send_release(session, effect, awaited=awaited)
         for group in groups:
             self._waiting.offer_room(group)
 
