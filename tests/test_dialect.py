@@ -43,6 +43,7 @@ def test_an_argument_that_does_not_exist_here_says_what_to_do() -> None:
 
 
 ELSEWHERE = [
+    ("grctl.exec.kv_manager", "StoreKeyNotFoundError", "write `from grctl.worker import Store"),
     (
         "grctl.nats",
         "Connection",

@@ -85,3 +85,9 @@ def test_options_without_a_command_are_a_wrong_call(grctl: Grctl, arguments: lis
 def test_the_help_lists_the_leading_options(grctl: Grctl) -> None:
     shown = grctl("--help").output
     assert all(option in shown for option in ("-n, --namespace", "--context", "-o, --output"))
+
+
+def test_a_command_of_the_first_grctl_says_what_to_write(grctl: Grctl) -> None:
+    done = grctl("workflow", "start", "--type", "Hello")
+    assert done.exit_code == 2
+    assert "There is no command 'workflow': write `grctl start TYPE ID --input JSON`" in done.stderr

@@ -8,7 +8,14 @@ from tests.docs.pages import ROOT, blocks_of
 from tests.docs.story import run_page
 
 GUIDE = ROOT / "docs" / "guide"
-PAGES = ("events", "order-and-timing", "payloads", "lifecycle", "promises")
+PAGES = (
+    "events",
+    "order-and-timing",
+    "payloads",
+    "lifecycle",
+    "promises",
+    "coming-from-grctl",
+)
 
 
 @pytest.mark.parametrize("name", PAGES)

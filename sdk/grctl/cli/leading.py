@@ -13,6 +13,12 @@ SHORT = frozenset({"-n", "-o"})
 LONG = frozenset({"--namespace", "--context", "--kubeconfig", "--output", "--request-timeout"})
 """Options with a value that several commands share."""
 
+COMMANDS_ELSEWHERE = {
+    "workflow": "write `grctl start TYPE ID --input JSON`, `grctl list`, `grctl describe ID` or"
+    " `grctl cancel ID`"
+}
+"""What stands for commands that the first grctl has."""
+
 
 class Commands(TyperGroup):
     """The commands of `grctl`."""
@@ -20,6 +26,12 @@ class Commands(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the options of `grctl` itself, after those of the command were moved behind it."""
         return super().parse_args(ctx, with_options_behind(args))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command. Raise UsageError for one of the first grctl, with what to write."""
+        if args[0] in COMMANDS_ELSEWHERE:
+            ctx.fail(f"There is no command {args[0]!r}: {COMMANDS_ELSEWHERE[args[0]]}.")
+        return super().resolve_command(ctx, args)
 
 
 def with_options_behind(arguments: list[str]) -> list[str]:

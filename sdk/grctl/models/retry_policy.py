@@ -1,8 +1,9 @@
 """RetryPolicy: how often a failed task or handler is tried again, and after which delays."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from grctl.models.base import Model
 
@@ -15,6 +16,9 @@ DEFAULT_BACKOFF_FACTOR = 2.0
 DEFAULT_MAX_DELAY_MS = 5_000
 MAX_ATTEMPTS_PER_CALL = 1_000
 MAX_POLICY_DELAY_MS = 24 * 60 * 60 * 1000
+
+ErrorNames = Annotated[Sequence[str], AfterValidator(tuple)]
+"""Names of classes, kept as a tuple. Type checkers take a list too."""
 
 
 class RetryPolicy(Model):
@@ -35,9 +39,9 @@ class RetryPolicy(Model):
     max_delay_ms: int | None = Field(default=None, ge=0, le=MAX_POLICY_DELAY_MS)
     jitter: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
     """The longest random addition to a delay, as a part of it: 0.1 is ten percent. Default: 0."""
-    retryable_errors: tuple[str, ...] | None = None
+    retryable_errors: ErrorNames | None = None
     """Names of the errors that are tried again; None: all."""
-    non_retryable_errors: tuple[str, ...] | None = None
+    non_retryable_errors: ErrorNames | None = None
     """Names of the errors that are not tried again, whatever `retryable_errors` says."""
 
     @property
