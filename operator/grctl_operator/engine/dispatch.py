@@ -13,6 +13,7 @@ from grctl.models.phases import HandlerKind
 from grctl.models.reasons import RunReason
 from grctl_operator.engine.announcements import ANNOUNCED_AFTER, MAX_ANNOUNCED_EVENTS
 from grctl_operator.engine.chain import slowed_until
+from grctl_operator.engine.choice import names_of, taken_events
 from grctl_operator.engine.decision import (
     Announce,
     AwaitClearWorker,
@@ -21,7 +22,7 @@ from grctl_operator.engine.decision import (
 )
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.due import Due, due_handler
-from grctl_operator.engine.inbox import has_begun, is_for_another_run, unconsumed_events
+from grctl_operator.engine.inbox import has_begun, is_for_another_run
 from grctl_operator.engine.names import is_written, note_names
 from grctl_operator.engine.observation import (
     LONG_AGO,
@@ -113,7 +114,8 @@ def _await_worker(situation: Situation, draft: Draft, due: Due) -> None:
         return
     since = _missing_since(situation, due)
     _announce_in_time(situation, draft, Announce(reason, message, warning=True, since=since), since)
-    for event in islice(unconsumed_events(situation, draft), MAX_ANNOUNCED_EVENTS):
+    taken = taken_events(names_of(draft.status.wait), situation.events, draft.consumed_uids)
+    for event in islice(taken, MAX_ANNOUNCED_EVENTS):
         waits_since = max(since, event.created)
         said = Announce(
             reason, f"{message} The event waits.", event, warning=True, since=waits_since

@@ -3,7 +3,8 @@
 It is derived from what is committed and from what is in flight. Nothing depends on it.
 """
 
-from itertools import islice
+from collections.abc import Iterator
+from itertools import chain, islice
 
 from grctl.json.serialization import cut
 from grctl.models.base import NAME_LENGTH
@@ -14,6 +15,7 @@ from grctl.models.reasons import RunReason
 from grctl.models.run import InboxEntry, Step
 from grctl_operator.engine import message
 from grctl_operator.engine.chain import chain_of
+from grctl_operator.engine.choice import is_taken, names_of, taken_events
 from grctl_operator.engine.decision import Announce
 from grctl_operator.engine.dispatch import return_deadline
 from grctl_operator.engine.draft import Draft
@@ -23,6 +25,7 @@ from grctl_operator.engine.names import are_noted, note_names
 from grctl_operator.engine.observation import Blockage, Event, Held, whole_second
 from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.versions import at_work
+from grctl_operator.engine.wait_message import later_clause, waiting_text
 
 MAX_SHOWN_INBOX_ENTRIES = 10
 NEEDS_A_PERSON = frozenset({RunPhase.FAILED, RunPhase.TIMED_OUT})
@@ -48,7 +51,7 @@ def _show_what_workers_have(situation: Situation, draft: Draft, reason: str) -> 
     """
     if draft.status.phase.finished or situation.run.deleting or is_restored(situation):
         return
-    waits = draft.status.message.startswith(message.WAITS)
+    waits = reason == RunReason.WAITING_FOR_EVENT
     if are_noted(situation) and not (
         waits and _waiting_text(situation, draft) != draft.status.message
     ):
@@ -62,7 +65,7 @@ def _show_what_workers_have(situation: Situation, draft: Draft, reason: str) -> 
 
 
 def _waiting_text(situation: Situation, draft: Draft) -> str:
-    return cut(message.waiting_text(situation, draft), MAX_MESSAGE_BYTES)
+    return cut(waiting_text(situation, draft), MAX_MESSAGE_BYTES)
 
 
 def _show_inbox(situation: Situation, draft: Draft) -> None:
@@ -70,12 +73,22 @@ def _show_inbox(situation: Situation, draft: Draft) -> None:
     handled = {held.execution.event_uid for held in situation.in_flight}
     hidden = consumed | handled
     shown = islice(
-        (event for event in situation.events if event.uid not in hidden), MAX_SHOWN_INBOX_ENTRIES
+        (event for event in _taken_first(situation, draft) if event.uid not in hidden),
+        MAX_SHOWN_INBOX_ENTRIES,
     )
     known = {entry.name: entry for entry in situation.run.status.inbox}
     entries = tuple(_as_shown(event, known.get(event.name)) for event in shown)
     length = len(situation.events) - sum(1 for uid in hidden if situation.events.find(uid))
     draft.change(inbox=entries, inbox_length=length)
+
+
+def _taken_first(situation: Situation, draft: Draft) -> Iterator[Event]:
+    """Return the events in the order in which people ask for them: first those that come next."""
+    names = names_of(draft.status.wait)
+    if names is None:
+        return iter(situation.events)
+    others = (event for event in situation.events if not is_taken(names, event.event_name))
+    return chain(taken_events(names, situation.events, ()), others)
 
 
 def _as_shown(event: Event, known: InboxEntry | None) -> InboxEntry:
@@ -159,12 +172,18 @@ def _show_idle(situation: Situation, draft: Draft, *, committed: bool) -> str:
 
 
 def _show_waiting(situation: Situation, draft: Draft) -> RunReason:
-    """Show an idle wait. Its message is made once: workers that come and go do not rewrite it."""
-    shown = situation.run.status
+    """Show an idle wait.
+
+    Its message is made once: workers that come and go do not rewrite it. The sentence about events
+    that wait for a later wait changes with the inbox, which is written in any case.
+    """
+    shown, reason = situation.run.status, _reason_shown(situation)
     same_wait = shown.phase is RunPhase.WAIT_EVENT and shown.wait == draft.status.wait
     draft.change(phase=RunPhase.WAIT_EVENT, step=None)
-    if not same_wait or not shown.message.startswith(message.WAITS):
+    if not same_wait or reason != RunReason.WAITING_FOR_EVENT:
         note_names(situation, draft)
+        draft.change(message=_waiting_text(situation, draft))
+    elif later_clause(draft.status) != later_clause(shown):
         draft.change(message=_waiting_text(situation, draft))
     return RunReason.WAITING_FOR_EVENT
 

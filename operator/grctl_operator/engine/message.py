@@ -13,7 +13,7 @@ from grctl.models.phases import HandlerKind
 from grctl.models.reasons import RunReason
 from grctl.models.run import Step
 from grctl_operator.engine.chain import SLOWED, is_slowed
-from grctl_operator.engine.dispatch import has_taker, missing_timeout_step, missing_worker
+from grctl_operator.engine.dispatch import has_taker, missing_worker
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.due import Due
 from grctl_operator.engine.journal import entries_for
@@ -21,8 +21,6 @@ from grctl_operator.engine.observation import Blockage
 from grctl_operator.engine.retry import back_off_end, backoff_limit
 from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.task_message import tasks_clause
-
-WAITS = "Waits for an event"
 
 
 def running_text(situation: Situation, draft: Draft, step: Step) -> str:
@@ -38,19 +36,6 @@ def running_text(situation: Situation, draft: Draft, step: Step) -> str:
         text += ". Cancellation is asked for: the run ends after that"
     tasks = tasks_clause(entries_for(draft.status, step.event_uid))
     return cut(f"{text}: {tasks}." if tasks else f"{text}.", MAX_MESSAGE_BYTES)
-
-
-def waiting_text(situation: Situation, draft: Draft) -> str:
-    """Return what would end the wait."""
-    names = ", ".join(draft.status.event_names)
-    wait = draft.status.wait
-    text = f"{WAITS}: {names}." if names else f"{WAITS}."
-    if wait and wait.deadline:
-        text += f" At {wait.deadline:%Y-%m-%d %H:%M:%SZ} it goes on with {wait.timeout_step}."
-    if missing_timeout_step(situation, draft):
-        workflow = situation.run.spec.workflow.type
-        text += f" No connected worker of {workflow} has that step: deploy the version that has it."
-    return text
 
 
 def due_text(
