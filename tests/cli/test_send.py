@@ -140,6 +140,43 @@ def test_an_event_name_of_an_earlier_version_is_sent_with_a_warning(
     assert "An earlier version had one: the event waits until a worker has it" in done.stderr
 
 
+CHOOSING_STATUS = NEW_VERSION_STATUS | {
+    "wait": {"since": "2026-11-23T10:00:00Z", "events": ["approve"]}
+}
+"""Status of a run that has a handler for `reject`, and whose present wait does not take it."""
+
+
+@pytest.mark.parametrize(
+    ("event_name", "note"),
+    [
+        ("approve", ""),
+        (
+            "reject",
+            'grctl: order-1 waits for "approve" now; "reject" keeps its place for a later wait\n',
+        ),
+    ],
+)
+def test_an_event_that_the_present_wait_does_not_take_is_sent_with_a_note(
+    grctl: Grctl, kubeconfig: Path, event_name: str, note: str
+) -> None:
+    grctl("start", "ProcessOrder", "order-1")
+    set_status(kubeconfig, "order-1", CHOOSING_STATUS)
+    done = grctl("send", "order-1", event_name, "--name", "once")
+    assert (done.exit_code, done.stdout) == (0, f"Sent {event_name} to order-1 as once\n")
+    assert done.stderr == note
+    assert event_of(kubeconfig, "once")["spec"]["eventName"] == event_name
+
+
+def test_a_name_that_nothing_handles_is_no_matter_of_a_later_wait(
+    grctl: Grctl, kubeconfig: Path
+) -> None:
+    grctl("start", "ProcessOrder", "order-1")
+    set_status(kubeconfig, "order-1", CHOOSING_STATUS)
+    done = grctl("send", "order-1", "sign_off", "--name", "once")
+    assert "The event is rejected in its turn" in done.stderr
+    assert "later wait" not in done.stderr
+
+
 def test_a_forced_event_name_is_sent_without_a_warning(grctl: Grctl, kubeconfig: Path) -> None:
     grctl("start", "ProcessOrder", "order-1")
     set_status(kubeconfig, "order-1", NEW_VERSION_STATUS)

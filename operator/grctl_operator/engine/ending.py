@@ -4,6 +4,8 @@ I1 (no loss). They are rejected in order, as many at a time as the outbox can ho
 carries the run's resourceVersion, so the run cannot have been started anew in between.
 """
 
+from itertools import islice
+
 from grctl.models.phases import EventPhase
 from grctl.models.reasons import EventReason
 from grctl_operator.engine.decision import LetGo, Purge, Release
@@ -43,13 +45,13 @@ def reject_waiting_events(situation: Situation, draft: Draft) -> bool:
 
 
 def _reject_all(situation: Situation, draft: Draft, reason: EventReason, text: str) -> bool:
-    waiting = list(unconsumed_events(situation, draft))
-    if not waiting:
+    if next(unconsumed_events(situation, draft), None) is None:
         return False
-    if not all(situation.trusts(event) for event in waiting):
+    room = max(situation.outbox_room, 0)
+    batch = list(islice(unconsumed_events(situation, draft), room))
+    if not all(situation.trusts(event) for event in batch):
         draft.read_events()
         return True
-    batch = waiting[: max(situation.outbox_room, 0)]
     for event in batch:
         draft.consume(event, EventPhase.REJECTED, *_verdict(situation, event, reason, text))
     if batch:

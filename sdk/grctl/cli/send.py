@@ -149,6 +149,7 @@ def _warn_if_not_taken_soon(info: "RunInfo | None", sent: "SentEvent", *, force:
         say(f"{sent.workflow_id} is finished ({info.phase}) and takes no events any more")
     elif not force:
         _warn_of_unknown_name(info, sent.event_name)
+        _note_a_later_wait(info, sent.event_name)
 
 
 def _is_known(info: "RunInfo", event_name: str) -> bool:
@@ -166,6 +167,15 @@ def _warn_of_unknown_name(info: "RunInfo", event_name: str) -> None:
         say(f"{lacks}. An earlier version had one: the event waits until a worker has it again.")
     else:
         say(f"{lacks}. The event is rejected in its turn unless a worker has one by then.")
+
+
+def _note_a_later_wait(info: "RunInfo", event_name: str) -> None:
+    """Write to standard error that the present wait does not take the event, if that is so."""
+    awaited = info.wait.events if info.wait else None
+    if awaited is None or event_name in awaited or event_name not in info.event_names:
+        return
+    waits = f"waits for {_listed(awaited)}" if awaited else "waits for no event"
+    say(f'{info.workflow_id} {waits} now; "{event_name}" keeps its place for a later wait')
 
 
 def _sent_text(sent: "SentEvent") -> str:
