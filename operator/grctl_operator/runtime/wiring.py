@@ -16,8 +16,8 @@ from grctl_operator.engine.dispatch import RETURN_TIME
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.batching import Batching
 from grctl_operator.runtime.decider import Decide, Decider
+from grctl_operator.runtime.people.activity_log import ActivityLog
 from grctl_operator.runtime.people.announcer import Announcer
-from grctl_operator.runtime.people.journal import Journal
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.reconcile import Reconciler
 from grctl_operator.runtime.reconcile_loop import ReconcileLoop
@@ -67,7 +67,7 @@ class DecidingParts:
         namespaces: tuple[str, ...],
     ) -> None:
         self.queue = WorkQueue()
-        self.journal = Journal(metrics, clock.now)
+        self.activity_log = ActivityLog(metrics, clock.now)
         self.registry = ExecutionRegistry(clock.now, time.monotonic, self.queue.add)
         self.decider = Decider(
             runs, events, self.registry, decide=decide, metrics=metrics, now=clock.now
@@ -86,7 +86,7 @@ class DecidingParts:
         self.dispatcher = Dispatcher(
             self.registry,
             self.queue,
-            self.journal,
+            self.activity_log,
             operator=socket.gethostname(),
             auth=auth,
             on_outcome=partial(self.timing.add, why=Why.OUTCOME),
@@ -125,7 +125,7 @@ class ActingParts:
         on_turn_left: Callable[[], None],
         namespaces: tuple[str, ...],
     ) -> None:
-        queue, journal, timing = deciding.queue, deciding.journal, deciding.timing
+        queue, activity_log, timing = deciding.queue, deciding.activity_log, deciding.timing
         self.announcer = Announcer(api, metrics, operator=socket.gethostname(), now=clock.now)
         passed_over = PassedOver(self.announcer.announce)
         self.trimmer = Trimmer(api, runs, metrics)
@@ -135,7 +135,7 @@ class ActingParts:
             api,
             events,
             queue,
-            journal,
+            activity_log,
             on_settled=partial(timing.add, why=Why.SETTLED),
             on_runless=self.orphan_remover.note,
         )
@@ -145,7 +145,7 @@ class ActingParts:
             events=events,
             queue=queue,
             clock=clock,
-            journal=journal,
+            activity_log=activity_log,
             passed_over=passed_over,
             on_restart=metrics.on_watch_restart,
         )
@@ -164,7 +164,9 @@ class ActingParts:
             announcer=self.announcer,
             passed_over=passed_over,
         )
-        self.rereader = RunRereader(api, runs, deciding.registry, effects=effects, journal=journal)
+        self.rereader = RunRereader(
+            api, runs, deciding.registry, effects=effects, activity_log=activity_log
+        )
         run_writer = RunWriter(
             api, runs, events, rereader=self.rereader, decider=deciding.decider, metrics=metrics
         )

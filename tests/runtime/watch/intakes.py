@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.people.activity_log import ActivityLog
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.watch.intake import Intake
 from grctl_operator.runtime.watch.lists import Source
@@ -26,7 +26,7 @@ def intake(api: Source, metrics: Metrics | None = None, clock: ServerClock | Non
         events=EventCaches(),
         queue=WorkQueue(),
         clock=clock,
-        journal=Journal(metrics or Metrics(), clock.now),
+        activity_log=ActivityLog(metrics or Metrics(), clock.now),
         passed_over=PassedOver(lambda _notice: None),
         on_restart=lambda _resource, _cause: None,
     )

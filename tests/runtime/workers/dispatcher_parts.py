@@ -11,7 +11,7 @@ from grctl.models.wire import (
 )
 from grctl_operator.engine import decision
 from grctl_operator.engine.observation import Event, Held, Key
-from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.people.activity_log import ActivityLog
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.dispatcher import Dispatcher
@@ -54,7 +54,7 @@ class Parts:
         self.queue = WorkQueue()
         self.registry = ExecutionRegistry(lambda: NOON, time.monotonic, self.queue.add)
         self.metrics = Metrics()
-        self.journal = Journal(self.metrics, lambda: NOON)
+        self.activity_log = ActivityLog(self.metrics, lambda: NOON)
         self.all_back = asyncio.Event()
         self.records: list[tuple[Key, bool]] = []
         """The runs of which records came, and whether their handlers wait."""
@@ -63,7 +63,7 @@ class Parts:
         self.dispatcher = Dispatcher(
             self.registry,
             self.queue,
-            self.journal,
+            self.activity_log,
             operator="op",
             auth=self.auth,
             on_outcome=self.queue.add,

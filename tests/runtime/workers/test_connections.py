@@ -21,7 +21,7 @@ from grctl.models.wire import (
     from_operator,
 )
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.people.activity_log import ActivityLog
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers import connection_limits, listener, worker_session
@@ -80,11 +80,11 @@ class Parts:
         self.auth = FakeAuth()
         queue = WorkQueue()
         self.registry = ExecutionRegistry(lambda: NOON, time.monotonic, queue.add)
-        journal = Journal(Metrics(), lambda: NOON)
+        activity_log = ActivityLog(Metrics(), lambda: NOON)
         self.dispatcher = Dispatcher(
             self.registry,
             queue,
-            journal,
+            activity_log,
             operator="op",
             auth=self.auth,
             on_outcome=queue.add,

@@ -10,7 +10,7 @@ from grctl.models.run import Handling, Settlement
 from grctl_operator.engine.decision import Settle
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime import lingering, outage
-from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.people.activity_log import ActivityLog
 from grctl_operator.runtime.people.metrics import Metrics
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.write import event_writer
@@ -32,12 +32,12 @@ class WriterParts:
         self.metrics = Metrics()
         self.runless: list[str] = []
         """The namespaces of events that were settled without a run."""
-        journal = Journal(self.metrics, lambda: NOON)
+        activity_log = ActivityLog(self.metrics, lambda: NOON)
         self.writer = EventWriter(
             cluster.api,
             self.caches,
             self.queue,
-            journal,
+            activity_log,
             on_settled=self.queue.add,
             on_runless=self.runless.append,
         )

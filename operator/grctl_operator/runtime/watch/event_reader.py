@@ -45,7 +45,7 @@ class EventReader:
         self._runs = intake.runs
         self._queue = intake.queue
         self._clock = intake.clock
-        self._journal = intake.journal
+        self._activity_log = intake.activity_log
         self._namespace = namespace
         self._sleep = sleep
         self._outage = Outage("list events", sleep, patient=True)
@@ -112,7 +112,7 @@ class EventReader:
         known, at = [self._runs.get_version(key) for key in keys], self._clock.now()
         path = EVENTS.path(namespace)
         items, revision = await self._ask_for(keys, path, {"fieldSelector": selector})
-        self._journal.on_list(namespace, len(keys), len(items))
+        self._activity_log.on_list(namespace, len(keys), len(items))
         of_run, at = _by_run(items), self._clock.past_or_long_ago(at)
         for key, run in zip(keys, known, strict=True):
             waited = len(self._cache.get_view(key))

@@ -35,7 +35,7 @@ class EventStream:
         self._queue = intake.queue
         self._namespace = namespace
         self._clock = intake.clock
-        self._journal = intake.journal
+        self._activity_log = intake.activity_log
         self._asked: Asked = ({}, EPOCH)
         """The runs that were known when the present list was asked for, and the time."""
         self._listed = ListedEvents(self._cache, self._passed_over)
@@ -77,7 +77,7 @@ class EventStream:
             self._passed_over.add("WorkflowEvent", item, str(error))
             return
         if change == "ADDED":
-            self._journal.on_arrival(event["metadata"]["uid"])
+            self._activity_log.on_arrival(event["metadata"]["uid"])
         key = self._cache.on_change(change, event)
         if key is not None:
             self._queue.add(key)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.people.activity_log import ActivityLog
 from grctl_operator.runtime.watch.lists import Source
 from grctl_operator.runtime.watch.passed_over import PassedOver
 from grctl_operator.runtime.work_queue import WorkQueue
@@ -25,7 +25,7 @@ class Intake:
     queue: WorkQueue
     """Gets the key of each run that changed."""
     clock: ServerClock
-    journal: Journal
+    activity_log: ActivityLog
     passed_over: PassedOver
     """Gets the objects that cannot be read."""
     on_restart: OnRestart

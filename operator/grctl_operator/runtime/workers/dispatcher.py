@@ -37,7 +37,7 @@ from grctl.models.wire import (
 from grctl.serving.web_pages import refuse_web_pages
 from grctl_operator.engine import decision
 from grctl_operator.engine.observation import Event, Key
-from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.people.activity_log import ActivityLog
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.workers.absent_workers import (
     CLOSED_GRACE_S,
@@ -79,7 +79,7 @@ class Dispatcher:
     Args:
         registry: The executions that workers hold.
         queue: Where runs are added that must be decided again.
-        journal: Is told of each dispatch and of each void outcome.
+        activity_log: Is told of each dispatch and of each void outcome.
         operator: This operator's name, for workers.
         auth: Decides which workers may connect.
         on_outcome: Is told the run of each outcome that a worker brought.
@@ -95,7 +95,7 @@ class Dispatcher:
         self,
         registry: ExecutionRegistry,
         queue: WorkQueue,
-        journal: Journal,
+        activity_log: ActivityLog,
         *,
         operator: str,
         auth: WorkerAuth,
@@ -113,9 +113,9 @@ class Dispatcher:
         self._on_other_handlers = on_other_handlers
         self._registry = registry
         self._queue = queue
-        self._journal = journal
+        self._activity_log = activity_log
         self._records = RecordExchange(
-            registry, journal, on_record=on_record, on_outcome=on_outcome
+            registry, activity_log, on_record=on_record, on_outcome=on_outcome
         )
         self._operator = operator
         self._connections = WorkerConnections(auth, namespaces, registry.now)
@@ -211,7 +211,7 @@ class Dispatcher:
     def _send(self, worker: WorkerProcess, message: Execute, event: Event | None) -> None:
         self._registry.on_dispatch(message.execution, worker, ahead=message.ahead)
         self._sessions[worker.instance].send(message)
-        self._journal.on_dispatch(message.execution, worker.name, event)
+        self._activity_log.on_dispatch(message.execution, worker.name, event)
 
     def await_worker(self, key: Key, run: WorkflowRun, effect: decision.AwaitWorker) -> None:
         """Reconcile a run when a worker of its type connects, or when one has room."""
@@ -231,9 +231,9 @@ class Dispatcher:
             return
         awaited = effect.committed and self._registry.on_commit(entry)
         if effect.committed:
-            self._journal.on_superseded(entry.held.records)
+            self._activity_log.on_superseded(entry.held.records)
         else:
-            self._journal.on_void(entry.execution, effect.message)
+            self._activity_log.on_void(entry.execution, effect.message)
         instance, groups = released
         session = self._sessions.get(instance)
         if session is not None:

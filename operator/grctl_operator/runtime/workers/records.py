@@ -17,7 +17,7 @@ from grctl.models.wire_reading import too_much_recorded
 from grctl_operator.engine.decision import ConfirmRecords
 from grctl_operator.engine.journal import entries_for
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.people.activity_log import ActivityLog
 from grctl_operator.runtime.workers.worker_session import WorkerSession
 from grctl_operator.views.executions import ExecutionRegistry
 from grctl_operator.views.records import TooMuchRecordedError, count_failures, find_durable
@@ -36,13 +36,13 @@ class RecordExchange:
     def __init__(
         self,
         registry: ExecutionRegistry,
-        journal: Journal,
+        activity_log: ActivityLog,
         *,
         on_record: OnRecord,
         on_outcome: Callable[[Key], None],
     ) -> None:
         self._registry = registry
-        self._journal = journal
+        self._activity_log = activity_log
         self._on_record = on_record
         self._on_outcome = on_outcome
 
@@ -56,7 +56,7 @@ class RecordExchange:
             outcome = too_much_recorded(message.execution, str(error))
             self._on_outcome(self._registry.on_outcome(instance, outcome))
             return
-        self._journal.on_records(message.execution, len(message.entries), failures)
+        self._activity_log.on_records(message.execution, len(message.entries), failures)
         self._on_record(key, awaited=message.awaited)
         if message.awaited:
             session.flush()  # it may wait for a release that lingers

@@ -27,7 +27,7 @@ from grctl.models.run import Handling
 from grctl_operator.engine.decision import Settle
 from grctl_operator.engine.observation import Event, Key
 from grctl_operator.runtime.outage import Outage, passes, pause_after
-from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.people.activity_log import ActivityLog
 from grctl_operator.runtime.work_queue import WorkQueue
 from grctl_operator.runtime.write.turns import Turns
 from grctl_operator.views.event_caches import EventCaches
@@ -62,7 +62,7 @@ class EventWriter:
         api: Api,
         events: EventCaches,
         queue: WorkQueue,
-        journal: Journal,
+        activity_log: ActivityLog,
         *,
         on_settled: Callable[[Key], None],
         on_runless: Callable[[str], None],
@@ -70,7 +70,7 @@ class EventWriter:
         self._api = api
         self._events = events
         self._queue = queue
-        self._journal = journal
+        self._activity_log = activity_log
         self._on_settled = on_settled
         self._on_runless = on_runless
         self._turns = Turns(MAX_EVENT_WRITES_AT_ONCE)
@@ -172,7 +172,7 @@ class EventWriter:
         body = _body(key, settlement.uid, settlement.name, version, status)
         path = EVENTS.path(key.namespace, settlement.name, "status")
         self._events.of(key).on_answer(await self._api.replace(path, body))
-        self._journal.on_settle(key, settlement)
+        self._activity_log.on_settle(key, settlement)
         if effect.run_uid is None:
             self._on_runless(key.namespace)
 

@@ -15,7 +15,7 @@ from grctl.kube import RUNS, Api, NotFoundError
 from grctl.models import RunStatus, WorkflowRun
 from grctl_operator.engine import Decision
 from grctl_operator.engine.observation import Key
-from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.people.activity_log import ActivityLog
 from grctl_operator.runtime.write.effects import Effects
 from grctl_operator.views.executions import ExecutionRegistry
 from grctl_operator.views.runs import RunCache
@@ -40,13 +40,13 @@ class RunRereader:
         executions: ExecutionRegistry,
         *,
         effects: Effects,
-        journal: Journal,
+        activity_log: ActivityLog,
     ) -> None:
         self._api = api
         self._runs = runs
         self._executions = executions
         self._effects = effects
-        self._journal = journal
+        self._activity_log = activity_log
         self._to_read: set[Key] = set()
         self._sent: dict[Key, _SentCommit] = {}
         """Commits that may have been stored or not, or whose effects are not performed yet."""
@@ -83,7 +83,7 @@ class RunRereader:
         """Count and log a commit that was stored."""
         before = run.status
         executions = self._executions.chain(status.last_execution, before.last_execution)
-        self._journal.on_commit(key, before, status, executions)
+        self._activity_log.on_commit(key, before, status, executions)
 
     def on_follow_up(self, key: Key) -> None:
         """Note that the last commit was followed up, or was refused."""

@@ -12,8 +12,8 @@ from grctl.models.phases import HandlerKind
 from grctl.models.run import RunError, Settlement
 from grctl.models.wire import Execution
 from grctl_operator.engine.observation import Event, Key
-from grctl_operator.runtime.people import journal as module
-from grctl_operator.runtime.people.journal import Journal
+from grctl_operator.runtime.people import activity_log as module
+from grctl_operator.runtime.people.activity_log import ActivityLog
 from grctl_operator.runtime.people.metrics import Metrics
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -23,13 +23,13 @@ TOOK = "grctl_dispatch_to_commit_seconds"
 
 
 class JournalParts:
-    """A journal, its metrics, and clocks that the test moves."""
+    """An activity log, its metrics, and clocks that the test moves."""
 
     def __init__(self) -> None:
         self.metrics = Metrics()
         self.time = 0.0
         self.ahead = timedelta(0)
-        self.journal = Journal(self.metrics, self.now, lambda: self.time)
+        self.activity_log = ActivityLog(self.metrics, self.now, lambda: self.time)
 
     def now(self) -> datetime:
         return NOON + timedelta(seconds=self.time) + self.ahead
@@ -93,9 +93,9 @@ def test_the_records_of_one_event_name_the_same_run_event_and_execution(
 ) -> None:
     approve = event()
     status = consuming(approve)
-    parts.journal.on_dispatch(execution(of=approve), "worker-1", approve)
-    parts.journal.on_commit(KEY, RunStatus(commits=1), status, [execution(of=approve)])
-    parts.journal.on_settle(KEY, status.settled[0])
+    parts.activity_log.on_dispatch(execution(of=approve), "worker-1", approve)
+    parts.activity_log.on_commit(KEY, RunStatus(commits=1), status, [execution(of=approve)])
+    parts.activity_log.on_settle(KEY, status.settled[0])
     story = {"run": "shop/order-1", "event": "approve-e1", "execution": "x1", "attempt": 1}
     assert fields(caplog) == [
         {"message": "dispatched", **story},
@@ -119,9 +119,9 @@ def test_a_handler_has_one_record_at_the_default_level(
 ) -> None:
     approve = event()
     status = consuming(approve)
-    parts.journal.on_dispatch(execution(of=approve), "worker-1", approve)
-    parts.journal.on_commit(KEY, RunStatus(commits=1), status, [execution(of=approve)])
-    parts.journal.on_settle(KEY, status.settled[0])
+    parts.activity_log.on_dispatch(execution(of=approve), "worker-1", approve)
+    parts.activity_log.on_commit(KEY, RunStatus(commits=1), status, [execution(of=approve)])
+    parts.activity_log.on_settle(KEY, status.settled[0])
     assert at_least(logging.INFO, caplog) == ["committed"]
 
 
@@ -129,7 +129,7 @@ def test_a_handler_has_one_record_at_the_default_level(
 def test_an_event_that_was_not_processed_has_a_record_at_the_default_level(
     parts: JournalParts, caplog: pytest.LogCaptureFixture, phase: EventPhase
 ) -> None:
-    parts.journal.on_settle(KEY, consuming(event(), phase=phase).settled[0])
+    parts.activity_log.on_settle(KEY, consuming(event(), phase=phase).settled[0])
     assert at_least(logging.INFO, caplog) == ["settled"]
 
 
@@ -150,7 +150,7 @@ def test_a_run_that_did_not_complete_is_a_warning_with_its_reason(
         conditions=(succeeded,),
         error=RunError(type="LookupError", message="secret"),
     )
-    parts.journal.on_commit(KEY, RunStatus(), failed, [execution()])
+    parts.activity_log.on_commit(KEY, RunStatus(), failed, [execution()])
     (record,) = caplog.records
     recorded = vars(record)
     assert (record.levelno, recorded["reason"], recorded["error"]) == (
@@ -165,8 +165,8 @@ def test_a_commit_without_an_execution_names_what_it_consumed(
     parts: JournalParts, caplog: pytest.LogCaptureFixture
 ) -> None:
     one, both = consuming(event()), consuming(event(), event("e2"))
-    parts.journal.on_commit(KEY, RunStatus(commits=1), one, [])
-    parts.journal.on_commit(KEY, RunStatus(commits=1), both, [])
+    parts.activity_log.on_commit(KEY, RunStatus(commits=1), one, [])
+    parts.activity_log.on_commit(KEY, RunStatus(commits=1), both, [])
     recorded = [
         {"event": each.get("event"), "events": each.get("events")} for each in fields(caplog)
     ]
@@ -177,7 +177,7 @@ def test_an_event_that_another_operator_consumed_is_recorded_with_the_known_fiel
     parts: JournalParts, caplog: pytest.LogCaptureFixture
 ) -> None:
     settlement = consuming(event(), phase=EventPhase.REJECTED).settled[0]
-    parts.journal.on_settle(KEY, settlement)
+    parts.activity_log.on_settle(KEY, settlement)
     assert fields(caplog) == [
         {
             "message": "settled",
@@ -192,9 +192,9 @@ def test_an_event_that_another_operator_consumed_is_recorded_with_the_known_fiel
 
 
 def test_an_event_whose_arrival_was_seen_is_timed_below_a_second(parts: JournalParts) -> None:
-    parts.journal.on_arrival("e1")
+    parts.activity_log.on_arrival("e1")
     parts.time = 0.02
-    parts.journal.on_dispatch(execution(of=event()), "worker-1", event())
+    parts.activity_log.on_dispatch(execution(of=event()), "worker-1", event())
     assert parts.value(f"{WAITED}_sum") == pytest.approx(0.02)
 
 
@@ -202,9 +202,9 @@ def test_an_event_from_before_the_operator_is_timed_by_its_stamp_and_never_too_l
     parts: JournalParts,
 ) -> None:
     parts.time = 60.0
-    parts.journal.on_arrival("e1")
+    parts.activity_log.on_arrival("e1")
     parts.time = 60.5
-    parts.journal.on_dispatch(execution(of=event()), "worker-1", event())
+    parts.activity_log.on_dispatch(execution(of=event()), "worker-1", event())
     assert parts.value(f"{WAITED}_sum") == pytest.approx(59.5)
 
 
@@ -212,22 +212,22 @@ def test_an_event_whose_arrival_was_not_seen_is_as_old_as_its_stamp_proves(
     parts: JournalParts,
 ) -> None:
     parts.time = 0.4
-    parts.journal.on_dispatch(execution(of=event()), "worker-1", event())
+    parts.activity_log.on_dispatch(execution(of=event()), "worker-1", event())
     assert parts.value(f"{WAITED}_sum") == 0
     assert parts.value(f"{WAITED}_count") == 1
 
 
 def test_further_attempts_do_not_count_as_waiting_for_the_first(parts: JournalParts) -> None:
-    parts.journal.on_dispatch(execution("x1", 1, event()), "worker-1", event())
-    parts.journal.on_dispatch(execution("x2", 2, event()), "worker-2", event())
+    parts.activity_log.on_dispatch(execution("x1", 1, event()), "worker-1", event())
+    parts.activity_log.on_dispatch(execution("x2", 2, event()), "worker-2", event())
     assert parts.value(f"{WAITED}_count") == 1
 
 
 def test_an_execution_is_timed_from_its_dispatch_to_its_commit(parts: JournalParts) -> None:
-    parts.journal.on_dispatch(execution(), "worker-1", None)
+    parts.activity_log.on_dispatch(execution(), "worker-1", None)
     parts.time = 0.3
     parts.ahead = timedelta(hours=1)  # a jump of the server's clock changes no duration
-    parts.journal.on_commit(KEY, RunStatus(), consuming(), [execution()])
+    parts.activity_log.on_commit(KEY, RunStatus(), consuming(), [execution()])
     assert parts.value(f"{TOOK}_sum", kind="step") == pytest.approx(0.3)
 
 
@@ -235,8 +235,8 @@ def test_a_void_execution_is_recorded_with_the_reason(
     parts: JournalParts, caplog: pytest.LogCaptureFixture
 ) -> None:
     approve = event()
-    parts.journal.on_dispatch(execution(of=approve), "worker-1", approve)
-    parts.journal.on_void(execution(of=approve), "its worker was lost")
+    parts.activity_log.on_dispatch(execution(of=approve), "worker-1", approve)
+    parts.activity_log.on_void(execution(of=approve), "its worker was lost")
     assert fields(caplog)[1] == {
         "message": "void",
         "run": "shop/order-1",
@@ -248,7 +248,7 @@ def test_a_void_execution_is_recorded_with_the_reason(
 
 
 def test_an_execution_of_another_operator_is_not_timed(parts: JournalParts) -> None:
-    parts.journal.on_commit(KEY, RunStatus(), consuming(), [execution()])
+    parts.activity_log.on_commit(KEY, RunStatus(), consuming(), [execution()])
     assert parts.value(f"{TOOK}_count", kind="step") == 0
 
 
@@ -257,16 +257,16 @@ def test_the_number_of_remembered_steps_is_bounded(
 ) -> None:
     monkeypatch.setattr(module, "MAX_STEPS_REMEMBERED", 2)
     for uid in ("e1", "e2", "e3"):
-        parts.journal.on_arrival(uid)
+        parts.activity_log.on_arrival(uid)
     parts.time = 0.5
     for uid in ("e1", "e3"):
-        parts.journal.on_dispatch(execution(uid, of=event(uid)), "worker-1", event(uid))
+        parts.activity_log.on_dispatch(execution(uid, of=event(uid)), "worker-1", event(uid))
     assert parts.value(f"{WAITED}_sum") == pytest.approx(0.5)
 
 
 def test_no_payload_is_logged(parts: JournalParts, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    parts.journal.on_dispatch(execution(of=event()), "worker-1", event())
+    parts.activity_log.on_dispatch(execution(of=event()), "worker-1", event())
     assert "secret" not in str([vars(record) for record in caplog.records])
 
 
@@ -277,9 +277,9 @@ def test_each_event_of_a_commit_of_several_outcomes_names_its_own_execution(
     status = consuming(one, two)
     done = [execution("x1", of=one), execution("x2", of=two)]
 
-    parts.journal.on_commit(KEY, RunStatus(commits=1), status, done)
+    parts.activity_log.on_commit(KEY, RunStatus(commits=1), status, done)
     for entry in status.settled:
-        parts.journal.on_settle(KEY, entry)
+        parts.activity_log.on_settle(KEY, entry)
 
     committed, first, second = fields(caplog)
     assert "execution" not in committed

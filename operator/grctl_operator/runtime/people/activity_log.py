@@ -1,12 +1,12 @@
-"""Journal: records each step of a run: a log record, a count, a latency.
+"""ActivityLog: records each step of a run: a log record, a count, a latency.
 
 1. The records `dispatched`, then `committed` and `settled`, or `void`, belong together: each names
    the run, and the event and the execution as far as they are known.
 2. Messages are constant, values are fields. No record holds a payload, a store or an input.
 3. At the default level each handler has one record, its commit. A person would act on a run that
    failed and on an event that was not handled: those records have the reason.
-4. Nothing depends on the journal. It remembers a bounded number of steps; a step whose beginning
-   it forgot has no latency.
+4. Nothing depends on the activity log. It remembers a bounded number of steps; a step whose
+   beginning it forgot has no latency.
 """
 
 import logging
@@ -50,7 +50,7 @@ class _Recent(Generic[K, V]):
         return self._entries.pop(key, None)
 
 
-class Journal:
+class ActivityLog:
     """Follows events and executions from one step to the next.
 
     Args:
