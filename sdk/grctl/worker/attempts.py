@@ -24,7 +24,7 @@ from grctl.models.retry_policy import RetryPolicy
 from grctl.worker.call_identity import CurrentTask, running_task
 from grctl.worker.chance import fraction_of
 from grctl.worker.claiming import claim
-from grctl.worker.execution_clock import read_moment, write_moment
+from grctl.worker.execution_clock import CLOCK_ERROR_S, read_moment, write_moment
 from grctl.worker.failure import type_name
 from grctl.worker.journal import HandlerJournal
 from grctl.worker.logs import fields_of
@@ -125,8 +125,9 @@ class TaskCall:
 
         Return the final entry that counts, and the error that it stands for.
         """
+        error_s = CLOCK_ERROR_S  # until an attempt of this execution has failed
         while True:
-            await self._wait_for_next_attempt()
+            await self._wait_for_next_attempt(error_s)
             entry = self.journal.get(self.key)
             if self.options.once and (entry is None or not is_final(entry)):
                 entry = await self._begin_once()
@@ -134,16 +135,21 @@ class TaskCall:
                 return entry, None
             attempt = _failed(entry) + 1
             made, error = await self._attempt_to_entry(attempt)
+            error_s = 0.0
             counts = self.journal.record(self.key, made, urgent=not is_final(made))
             if is_final(counts):
                 return counts, error if counts is made else None
 
-    async def _wait_for_next_attempt(self) -> None:
-        """Wait for the rest of the pause after a failed attempt, and at the barrier."""
+    async def _wait_for_next_attempt(self, error_s: float) -> None:
+        """Wait for the rest of the pause after a failed attempt, and at the barrier.
+
+        Args:
+            error_s: How much the clock that recorded the pause may be behind this one, in seconds.
+        """
         entry = self.journal.get(self.key)
         if entry is not None and (moment := read_moment(entry.get("next"))) is not None:
             longest = self.options.retry_policy.delay_ms(_failed(entry), 1.0) / 1000
-            await self.journal.sleep(min(self.journal.clock.until(moment), longest))
+            await self.journal.sleep(min(self.journal.clock.until(moment) + error_s, longest))
         await self.journal.wait_at_barrier()
 
     async def _begin_once(self) -> Entry | None:

@@ -10,6 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 Monotonic = Callable[[], float]
 
+CLOCK_ERROR_S = 1.0
+"""By so much the clock of one attempt may be behind that of a later one. None is ahead of the API
+server, but its answers only tell whole seconds. A pause that outlives a worker is longer by it, so
+that it is never too short."""
+
 
 class ExecutionClock:
     """Tells the time while an execution runs.

@@ -16,7 +16,7 @@ from grctl.models.base import LONGEST_DURATION
 from grctl.models.journal import Entry
 from grctl.worker.call_identity import UNHASHED
 from grctl.worker.claiming import claim
-from grctl.worker.execution_clock import read_moment, write_moment
+from grctl.worker.execution_clock import CLOCK_ERROR_S, read_moment, write_moment
 from grctl.worker.journal import HandlerJournal
 
 NOW = "ctx.now"
@@ -72,7 +72,7 @@ async def _begin_sleep(journal: HandlerJournal, key: str, seconds: float) -> Ent
     with journal.room_for(f"{SLEEP}()"):
         await journal.wait_at_barrier()
         now = journal.clock.now()
-        until = write_moment(now + timedelta(seconds=seconds))
+        until = write_moment(now + timedelta(seconds=seconds + CLOCK_ERROR_S))
         entry: Entry = {"until": until, "at": write_moment(now)}
         journal.record(key, entry, urgent=True)
         await journal.wait_at_barrier()
