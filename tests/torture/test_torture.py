@@ -34,7 +34,7 @@ from tests.lab.reporting import Report
 from tests.torture.api_server_parts import parts_of
 from tests.torture.fault_injector import FaultInjector
 from tests.torture.senders import Wave
-from tests.torture.workflows import CHOOSING, WORKFLOWS
+from tests.torture.workflows import CHOOSING, TASK_CALLS, WORKFLOWS
 
 TOTAL_EVENTS = int(os.environ.get("TORTURE_EVENTS", "400"))
 LATEST_WAVE_S = float(os.environ.get("TORTURE_SECONDS", "60"))
@@ -103,7 +103,7 @@ class Torture:
         return wave.sent
 
     def _check(self, wave: Wave) -> None:
-        history = replace(self._lab.history(), choosing=CHOOSING)
+        history = replace(self._lab.history(), tasks=TASK_CALLS, choosing=CHOOSING)
         found = violations(history)
         if found:
             text = "\n".join([f"Wave {wave.number}: {len(found)}", *found])
