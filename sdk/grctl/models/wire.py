@@ -208,7 +208,8 @@ class RecordOperations(Model):
     entries: dict[str, Any] = Field(default_factory=dict)
     awaited: bool = False
     """The handler waits until all that it has recorded so far is durable. Otherwise the write may
-    wait a moment: the commit may come first and make it unnecessary."""
+    wait a moment: the commit may come first and make it unnecessary. Without entries, a handler
+    that was handed over ahead waits until the outcome that it is built on is committed."""
 
 
 class Welcome(Model):

@@ -62,7 +62,7 @@ class JournalSetup:
         clock: Tells the time.
         recorder: Sends the records; None if the operator keeps none.
         base_committed: Is set when the outcome that the execution is built on is committed; None if
-            it was not handed over ahead.
+            it was not handed over ahead, or nothing is recorded.
         sleep: Waits for a number of seconds.
         counts: Counts the calls by their results, and the attempts.
         on_unrecorded: Is called with each call that is not recorded because there is no recorder.
@@ -240,9 +240,9 @@ class HandlerJournal:
     async def wait_at_barrier(self) -> None:
         """Wait until the next operation may begin."""
         self.check()
-        if self._setup.base_committed is not None:
-            await self._setup.base_committed.wait()
         if self._recorder is not None:
+            if self._setup.base_committed is not None:
+                await self._recorder.wait_for_base(self._setup.base_committed)
             await self._recorder.wait_until_durable()
         self.check()
 

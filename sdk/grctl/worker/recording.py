@@ -4,7 +4,9 @@
    none: its outcome carries it.
 2. The barrier: `wait_until_durable` returns once everything that was recorded before is durable.
 3. A record is kept until it is answered. After a reconnect, all that were not are sent again.
-4. Nothing is sent after the end of the handler. What was not answered by then goes with the
+4. If the execution was handed over ahead, a handler that waits for the commit of its base tells
+   the operator so, once. Otherwise that commit might be batched, and its release might linger.
+5. Nothing is sent after the end of the handler. What was not answered by then goes with the
    outcome.
 """
 
@@ -45,6 +47,7 @@ class Recorder:
         """Whether the operator was told that the handler waits for all that is unanswered."""
         self._urgent = False
         self._scheduled = False
+        self._asked_for_base = False
         self._closed = False
         self._given_up = False
         self._sending: set[asyncio.Task[None]] = set()
@@ -82,6 +85,13 @@ class Recorder:
             await asyncio.wait(waits)
         finally:
             self._waiting -= 1
+
+    async def wait_for_base(self, committed: asyncio.Event) -> None:
+        """Wait until the outcome that the execution is built on is committed."""
+        if not committed.is_set() and not self._asked_for_base:
+            self._asked_for_base = True
+            await self._send_open(RecordOperations(execution=self._execution, awaited=True))
+        await committed.wait()
 
     def answer(self, keys: Iterable[str]) -> None:
         """Note that entries are durable, or that another attempt's entry counts instead."""
