@@ -18,6 +18,7 @@ COMMANDS = [
     "send",
     "list",
     "describe",
+    "history",
     "retry",
     "cancel",
     "terminate",

@@ -12,6 +12,7 @@ from grctl.cli.dev import dev
 from grctl.cli.end import cancel, terminate
 from grctl.cli.failing import say
 from grctl.cli.handover import PASS_ON_ALL_FLAGS, local, operator
+from grctl.cli.history import history
 from grctl.cli.leading import Commands
 from grctl.cli.list_runs import list_runs
 from grctl.cli.options import (
@@ -79,6 +80,7 @@ app.command()(start)
 app.command()(send)
 app.command("list")(list_runs)
 app.command()(describe)
+app.command()(history)
 app.command()(retry)
 app.command()(cancel)
 app.command()(terminate)

@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from grctl.backoff import Backoff
 from grctl.client.errors import CrdsMissingError
@@ -45,6 +45,16 @@ BACKSLASH = r"\\\g<0>"
 Answer = TypeVar("Answer")
 Json = dict[str, Any]
 Sleep = Callable[[float], Awaitable[None]]
+
+
+class Page(NamedTuple):
+    """A page of a list, and its place in it."""
+
+    items: list[Json]
+    version: str
+    """The revision of the whole list, from which it can be watched."""
+    is_first: bool
+    is_last: bool
 
 
 class Access:
@@ -95,15 +105,85 @@ class Access:
 
     async def select(self, resource: Resource, fields: Mapping[str, str]) -> list[Json]:
         """Return the objects whose selectable fields have these values, read page by page."""
-        terms = (f"{field}={ESCAPED.sub(BACKSLASH, value)}" for field, value in fields.items())
-        params = {"limit": str(CLIENT_PAGE_SIZE), "fieldSelector": ",".join(terms)}
-        path, found = resource.path(self.namespace), []
+        return [item async for page in self.pages(resource, fields) for item in page.items]
+
+    async def pages(
+        self, resource: Resource, fields: Mapping[str, str], size: int | None = None
+    ) -> AsyncGenerator[Page, None]:
+        """Yield the pages of the objects whose selectable fields have these values.
+
+        Args:
+            resource: Kind of the objects.
+            fields: The values by the names of the fields.
+            size: How many objects a page has, at most. None: CLIENT_PAGE_SIZE.
+
+        Raises:
+            ExpiredError: the list took so long that the API server forgot it.
+        """
+        params = {"limit": str(size or CLIENT_PAGE_SIZE), **_selector(fields)}
+        path = resource.path(self.namespace)
         while True:
-            page = await self._with_retries(functools.partial(self._api.get, path, params))
-            found += page["items"]
-            params["continue"] = page["metadata"].get("continue") or ""
+            answer = await self._with_retries(functools.partial(self._api.get, path, params))
+            is_first = "continue" not in params
+            params["continue"] = answer["metadata"].get("continue") or ""
+            version = answer["metadata"]["resourceVersion"]
+            yield Page(answer["items"], version, is_first, not params["continue"])
             if not params["continue"]:
-                return found
+                return
+
+    async def changes(
+        self, resource: Resource, fields: Mapping[str, str], size: int | None = None
+    ) -> AsyncGenerator[Page | Json, None]:
+        """Yield all objects whose selectable fields have these values, then each change of them.
+
+        Yields:
+            The pages of a list, at first and again after a stream has ended. Otherwise one watch
+            event, `{"type": ..., "object": ...}`.
+        """
+        backoff = Backoff(FIRST_RETRY_DELAY_S, LONGEST_RETRY_DELAY_S)
+        clock = asyncio.get_running_loop().time
+        was_listed = False
+        while True:
+            began, version = clock(), ""
+            try:
+                async for page in self.pages(resource, fields, size):
+                    version = page.version
+                    yield page
+                was_listed = True
+                async with aclosing(self._events_from(resource, fields, version)) as stream:
+                    async for event in stream:
+                        yield event
+            except ExpiredError as error:
+                logger.debug("list begins anew", extra={"why": str(error)})
+            except (ApiError, UnreachableError) as error:
+                if not was_listed or not _is_retriable(error):
+                    raise  # an outage is survived once it has worked
+            if clock() - began > LONGEST_RETRY_DELAY_S:
+                backoff.reset()
+            await self._sleep(backoff.next())
+
+    async def _events_from(
+        self, resource: Resource, fields: Mapping[str, str], version: str
+    ) -> AsyncGenerator[Json, None]:
+        """Yield the events of a watch until its stream ends, or its connection is dead."""
+        params = {
+            **_selector(fields),
+            "resourceVersion": version,
+            "timeoutSeconds": str(WATCH_TIMEOUT_S),
+        }
+        watching = self._api.watch(resource.path(self.namespace), params)
+        stream = cast("AsyncGenerator[Json, None]", watching)
+        ends = asyncio.get_running_loop().time() + WATCH_TIMEOUT_S + WATCH_END_DELAY_S
+        async with aclosing(stream):
+            try:
+                while True:
+                    async with asyncio.timeout_at(ends):
+                        event = await anext(stream)
+                    yield event
+            except StopAsyncIteration:
+                return
+            except (ExpiredError, TimeoutError) as error:
+                logger.debug("watch ended", extra={"why": str(error)})
 
     async def named_everywhere(self, resource: Resource, name: str) -> list[Json]:
         """Return the objects of one name in all namespaces."""
@@ -219,6 +299,11 @@ def limits_of(request_timeout: float | None) -> tuple[float | None, float]:
     if request_timeout is None:
         return API_REQUEST_TIMEOUT_S, RETRY_PERIOD_S
     return (request_timeout, request_timeout) if request_timeout else (None, math.inf)
+
+
+def _selector(fields: Mapping[str, str]) -> dict[str, str]:
+    terms = (f"{field}={ESCAPED.sub(BACKSLASH, value)}" for field, value in fields.items())
+    return {"fieldSelector": ",".join(terms)}
 
 
 def _selector_of(name: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from grctl.arguments import check_optional_path, check_optional_text, seconds_of
 from grctl.client.access import Access, Json, limits_of
 from grctl.client.errors import WorkflowNotFoundError
 from grctl.client.handle import WorkflowHandle
+from grctl.client.history import History
 from grctl.client.names import check_name, check_namespace
 from grctl.client.reading import read_run
 from grctl.client.results import ResultType
@@ -19,6 +20,7 @@ from grctl.client.timeouts import Timeout
 from grctl.dialect import also_called, without
 from grctl.kube import RUNS, Api, Connection
 from grctl.models.info import RunInfo
+from grctl.models.run import WorkflowRun
 from grctl.nats import NO_CONNECTION
 
 T = TypeVar("T")
@@ -289,6 +291,22 @@ class Client:
             <RunPhase.WAIT_EVENT: 'WaitEvent'>
         """
         return RunInfo.of(read_run(await self._read_run(workflow_id)))
+
+    def get_history(self, workflow_id: str) -> History:
+        """Return the history of the present run of an id: see `WorkflowHandle.history`.
+
+        Example:
+            >>> for item in await client.get_history("order-abc"):
+            ...     print(item.at, item.kind, item.text)
+        """
+        check_name(workflow_id, "workflow_id")
+
+        def own_run(run: dict[str, Any] | None) -> WorkflowRun:
+            if run is None:
+                raise run_not_found(workflow_id, self.namespace)
+            return read_run(run)
+
+        return History(self._access, workflow_id, own_run)
 
     async def send(
         self, *, workflow_id: str, event_name: str, payload: Any = None, name: str | None = None

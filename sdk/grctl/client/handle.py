@@ -9,6 +9,7 @@ from grctl.arguments import check_optional_text
 from grctl.client.access import Access, Json
 from grctl.client.answers import answer_of
 from grctl.client.errors import RunNotHeldError, WorkflowNotFoundError
+from grctl.client.history import History
 from grctl.client.reading import read_run
 from grctl.client.results import ResultType
 from grctl.client.retrying import MAX_ROUNDS_PER_RETRY, next_retry, patch_retry
@@ -191,6 +192,19 @@ class WorkflowHandle(Generic[ResultT]):
         """
         run = self._own_run(await self._access.read(RUNS, self.workflow_id))
         return answer_of(run, query, return_type)
+
+    def history(self) -> History:
+        """Return the history of this run: await it for a list, or iterate over it.
+
+        It is put together of what the API objects still tell, in one order: commits, events with
+        their fates, what waits, and the tasks of the handler that is due. Where something is not
+        known any more, there is an item of kind `gap`.
+
+        Example:
+            >>> for item in await handle.history():
+            ...     print(item.at, item.kind, item.text)
+        """
+        return History(self._access, self.workflow_id, self._own_run)
 
     async def cancel(self, reason: str | None = None) -> None:
         """Ask the run to end before its next handler; a running handler is not interrupted.

@@ -11,6 +11,7 @@ from grctl.models.directive import (
     WaitForEvent,
 )
 from grctl.models.event import EventSpec, EventStatus, WorkflowEvent
+from grctl.models.history import HistoryEvent, HistoryItem, HistoryKind
 from grctl.models.info import RunInfo
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 from grctl.models.reasons import EventReason, RunReason
@@ -41,6 +42,9 @@ __all__ = [
     "EventStatus",
     "Fail",
     "HandlerKind",
+    "HistoryEvent",
+    "HistoryItem",
+    "HistoryKind",
     "NextStep",
     "RetryPolicy",
     "RunError",
