@@ -9,7 +9,7 @@ from grctl.cli.times import length
 from grctl.models import HistoryEvent, HistoryItem, HistoryKind
 from grctl.terminal import printable
 
-COLUMNS = ("TIME (UTC)".ljust(19), "#", "WHAT", "HOW")
+HISTORY_COLUMNS = ("TIME (UTC)".ljust(19), "#", "WHAT", "HOW")
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 UNKNOWN_TIME = "?".ljust(len("2026-11-28 12:00:00"))
 FOLLOWED_COMMIT_CHARS = 4
@@ -26,12 +26,12 @@ def history_lines(items: Sequence[HistoryItem], width: int | None) -> list[str]:
         items: The items, in order.
         width: Columns of the terminal; None: lines may be of any length.
     """
-    return wrapped_table([COLUMNS, *map(_row, items)], width)
+    return wrapped_table([HISTORY_COLUMNS, *map(_row, items)], width)
 
 
 def followed_lines(item: HistoryItem, width: int | None, *, is_first: bool) -> list[str]:
     """Return the lines of one item of a history that is followed, in columns of fixed widths."""
-    rows = [COLUMNS, _row(item)] if is_first else [_row(item)]
+    rows = [HISTORY_COLUMNS, _row(item)] if is_first else [_row(item)]
     padded = [
         (time, commit.ljust(FOLLOWED_COMMIT_CHARS), what.ljust(FOLLOWED_SUBJECT_CHARS), how)
         for time, commit, what, how in rows

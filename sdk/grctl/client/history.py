@@ -7,8 +7,8 @@
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
+from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 from grctl.client.access import Access, Json, Page
@@ -25,6 +25,7 @@ MAX_LISTS_PER_HISTORY = 3
 """An API server forgets a list that is read for longer than about five minutes."""
 
 Change = tuple[Resource, Page | Json]
+Source = tuple[Resource, AsyncGenerator[Page | Json, None]]
 
 
 class History:
@@ -91,41 +92,51 @@ class History:
         return {"spec.workflowId": self._id}
 
     async def _changes(self) -> AsyncGenerator[Change, None]:
-        """Yield the changes of the run and of its events, as they come: first the run itself."""
-        queue: asyncio.Queue[Change | Exception] = asyncio.Queue()
-        sources = [(RUNS, {"metadata.name": self._id}), (EVENTS, self._selector)]
-        tasks: list[asyncio.Task[None]] = []
-        try:
-            for resource, selector in sources:
-                tasks.append(asyncio.create_task(self._pass_on(resource, selector, queue)))
-                yield await _taken_from(queue)
-            while True:
-                yield await _taken_from(queue)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+        """Yield the changes of the run and of its events, as they come.
 
-    async def _pass_on(
-        self,
-        resource: Resource,
-        selector: dict[str, str],
-        queue: "asyncio.Queue[Change | Exception]",
-    ) -> None:
-        try:
-            listed = self._access.changes(resource, selector, HISTORY_PAGE_SIZE)
-            async with aclosing(listed) as changes:
-                async for change in changes:
-                    queue.put_nowait((resource, change))
-        except Exception as error:  # noqa: BLE001  raised where the changes are taken
-            queue.put_nowait(error)
+        First come the run and all events that there are. They are watched only if the caller wants
+        more, so that no request is under way if the caller stops there.
+        """
+        selectors = [(RUNS, {"metadata.name": self._id}), (EVENTS, self._selector)]
+        async with AsyncExitStack() as streams:
+            sources = [
+                (resource, await streams.enter_async_context(aclosing(changes)))
+                for resource, selector in selectors
+                for changes in [self._access.changes(resource, selector, HISTORY_PAGE_SIZE)]
+            ]
+            for resource, changes in sources:
+                async for page in changes:
+                    yield resource, page
+                    if isinstance(page, Page) and page.is_last:
+                        break
+            async with aclosing(_merged(sources)) as merged:
+                async for change in merged:
+                    yield change
 
 
-async def _taken_from(queue: "asyncio.Queue[Change | Exception]") -> Change:
-    change = await queue.get()
-    if isinstance(change, Exception):
-        raise change
-    return change
+async def _merged(sources: Sequence[Source]) -> AsyncGenerator[Change, None]:
+    """Yield the changes of several sources, as they come."""
+    queue: asyncio.Queue[Change | Exception] = asyncio.Queue()
+    tasks = [asyncio.create_task(_pass_on(source, queue)) for source in sources]
+    try:
+        while True:
+            change = await queue.get()
+            if isinstance(change, Exception):
+                raise change
+            yield change
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def _pass_on(source: Source, queue: "asyncio.Queue[Change | Exception]") -> None:
+    resource, changes = source
+    try:
+        async for change in changes:
+            queue.put_nowait((resource, change))
+    except Exception as error:  # noqa: BLE001  raised where the changes are taken
+        queue.put_nowait(error)
 
 
 class _Following:
