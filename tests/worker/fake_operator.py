@@ -17,13 +17,14 @@ from grctl.models.wire import (
     Execute,
     Hello,
     Outcome,
+    RecordOperations,
     ReleaseExecution,
     Welcome,
     encode,
     from_worker,
 )
 
-M = TypeVar("M", Hello, Outcome, Declined, Drain)
+M = TypeVar("M", Hello, Outcome, RecordOperations, Declined, Drain)
 PATIENCE_S = 60.0  # a test that waits longer has failed
 
 
@@ -76,6 +77,7 @@ class FakeOperator:
         self.url = ""
         self.refuse_with: int | None = None
         self.refused = asyncio.Event()
+        self.protocol = 4
         self.requests = 0
         self._conversations: asyncio.Queue[Conversation] = asyncio.Queue()
 
@@ -88,7 +90,7 @@ class FakeOperator:
         """Welcome the next worker that connects."""
         conversation = await self.connected()
         hello = await conversation.next(Hello)
-        await conversation.say(Welcome(operator="operator-1"))
+        await conversation.say(Welcome(operator="operator-1", protocol=self.protocol))
         return conversation, hello
 
     async def handle(self, request: web.Request) -> web.StreamResponse:

@@ -19,6 +19,8 @@ from grctl.worker.execution_clock import read_moment
 from grctl.worker.journal import HandlerJournal, current_journal
 from grctl.worker.task_errors import NonDeterministicError
 
+TURNS_WITHOUT_PAUSE_COUNT = 3
+"""Turns of the loop: most gathered calls begin in the same one."""
 LOOK_AGAIN_S = 0.05
 CLAIM_PATIENCE_S = 5.0
 MAX_SHOWN_UNUSED_COUNT = 5
@@ -54,12 +56,14 @@ def _earlier(unused: Mapping[str, Entry], entry: Entry) -> bool:
 
 async def _wait_while(journal: HandlerJournal, blocked: Callable[[], object]) -> None:
     """Wait while something is so, other parts of the handler run, and the patience lasts."""
-    waited = 0.0
+    waited, turns = 0.0, 0
     while blocked() and _others_run(journal) and waited < CLAIM_PATIENCE_S:
-        pause = LOOK_AGAIN_S if waited else 0.0
+        pause = 0.0 if turns < TURNS_WITHOUT_PAUSE_COUNT else LOOK_AGAIN_S
         await journal.sleep(pause)
         journal.check()
-        waited += 0.0 if journal.live else max(pause, LOOK_AGAIN_S / 10)
+        turns += 1
+        if not journal.live:
+            waited += pause
 
 
 def _others_run(journal: HandlerJournal) -> bool:

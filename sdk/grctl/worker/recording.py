@@ -46,8 +46,9 @@ class Recorder:
         self._told = False
         """Whether the operator was told that the handler waits for all that is unanswered."""
         self._urgent = False
+        self._commit_awaited = False
+        """Whether the handler waits for the outcome that its execution is built on."""
         self._scheduled = False
-        self._asked_for_base = False
         self._closed = False
         self._given_up = False
         self._sending: set[asyncio.Task[None]] = set()
@@ -87,11 +88,20 @@ class Recorder:
             self._waiting -= 1
 
     async def wait_for_base(self, committed: asyncio.Event) -> None:
-        """Wait until the outcome that the execution is built on is committed."""
-        if not committed.is_set() and not self._asked_for_base:
-            self._asked_for_base = True
-            await self._send_open(RecordOperations(execution=self._execution, awaited=True))
-        await committed.wait()
+        """Wait until the outcome that the execution is built on is committed.
+
+        The operator is told that the handler waits, so that it does not delay that commit.
+        """
+        if committed.is_set():
+            return
+        self._waiting += 1
+        self._commit_awaited = True
+        try:
+            self._schedule()
+            await committed.wait()
+        finally:
+            self._waiting -= 1
+            self._commit_awaited = False
 
     def answer(self, keys: Iterable[str]) -> None:
         """Note that entries are durable, or that another attempt's entry counts instead."""
@@ -107,7 +117,7 @@ class Recorder:
 
     def repeat(self) -> RecordOperations | None:
         """Return the message that repeats all unanswered records; None if there are none."""
-        if self._closed or not self._unanswered:
+        if self._closed or not (self._unanswered or self._commit_awaited):
             return None
         return self._message(self._unanswered)
 
@@ -136,7 +146,8 @@ class Recorder:
         self._scheduled = False
         awaited = self._waiting > 0 or self._urgent
         unsent = {key: each for key, each in self._unanswered.items() if not each.sent}
-        if self._closed or not self._unanswered or not (unsent or (awaited and not self._told)):
+        is_new = bool(unsent) or (awaited and not self._told)
+        if self._closed or not is_new or not (self._unanswered or self._commit_awaited):
             return
         message = self._message(self._unanswered if awaited else unsent)
         self._told, self._urgent = awaited, False
