@@ -4,6 +4,7 @@ Time stands still, and a sleep moves it on.
 """
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -138,6 +139,13 @@ class RecordingOperator:
         worker.on_recorded(
             RecordedOperations(execution=message.execution.id, keys=same, entries=others)
         )
+
+
+def operator_of(handler: Callable[..., Any], **options: Any) -> RecordingOperator:
+    """Return an operator of a workflow with one handler, `start`."""
+    workflow = Workflow(workflow_type="Order")
+    workflow.start(**options)(handler)
+    return RecordingOperator(workflow)
 
 
 def result_of(outcome: Outcome) -> Any:

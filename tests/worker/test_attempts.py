@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -19,11 +18,10 @@ from grctl.worker.task import (
     current_task,
     task,
 )
-from grctl.workflow import Workflow
 from tests.worker import shop
 from tests.worker.recording_operator import (
-    RecordingOperator,
     failure_of,
+    operator_of,
     result_of,
     settle,
 )
@@ -33,13 +31,6 @@ from tests.worker.shop import CALLED, FAILURES, GATES, KEYS, charge, mail, ship
 @pytest.fixture(autouse=True)
 def _clear() -> None:
     shop.clear()
-
-
-def operator_of(handler: Callable[[Context], Any], **options: Any) -> RecordingOperator:
-    """Return an operator for a workflow with one handler."""
-    workflow = Workflow(workflow_type="Order")
-    workflow.start(**options)(handler)
-    return RecordingOperator(workflow)
 
 
 def gate(call: str) -> asyncio.Event:
@@ -286,7 +277,7 @@ async def test_an_error_of_a_class_that_is_not_loaded_is_a_task_failed_error() -
 
 async def test_an_attempt_that_takes_too_long_fails_with_a_timeout_error() -> None:
     async def hurries(ctx: Context) -> Directive:
-        with pytest.raises(TimeoutError, match=r"hurry took longer than 0:00:00\.005"):
+        with pytest.raises(TimeoutError, match="hurry took longer than 5ms"):
             await shop.hurry("abc")
         return ctx.next.complete("late")
 

@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 
 from grctl.json.serialization import NotJsonError, TooLargeError
 from grctl.logs.loggers import get_logger
+from grctl.models.base import write_duration
 from grctl.models.journal import Entry, is_final
 from grctl.models.retry_policy import RetryPolicy
 from grctl.worker.call_identity import CurrentTask, running_task
@@ -204,7 +205,8 @@ class TaskCall:
         except TimeoutError as error:
             if not timer.expired():
                 raise
-            raise TimeoutError(f"{self.name} took longer than {limit}") from error
+            limited = write_duration(limit or timedelta(0))
+            raise TimeoutError(f"{self.name} took longer than {limited}") from error
         finally:
             self.journal.live -= 1
 

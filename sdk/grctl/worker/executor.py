@@ -17,9 +17,11 @@ import inspect
 import os
 from collections.abc import Mapping
 from contextvars import ContextVar
+from datetime import timedelta
 from typing import Any
 
 from grctl.json.serialization import cut
+from grctl.models.base import write_duration
 from grctl.models.directive import (
     AnyDirective,
     Complete,
@@ -122,7 +124,8 @@ async def _wait_for_end(
         await asyncio.wait([attempt])
         raise
     if not done:
-        raise HandlerTimedOut(f"{handler.name} took longer than {handler.options.timeout}.")
+        limit = write_duration(handler.options.timeout or timedelta(0))
+        raise HandlerTimedOut(f"{handler.name} took longer than its timeout, {limit}.")
     await attempt
 
 

@@ -74,8 +74,14 @@ def _stack_trace(error: BaseException) -> str | None:
 
 def _format_stack(error: BaseException) -> str | None:
     trace = traceback.TracebackException.from_exception(error)
-    theirs = [frame for frame in trace.stack if not frame.filename.startswith(OUR_FILES)]
-    if not theirs:
-        return None
-    trace.stack = traceback.StackSummary.from_list(theirs)
-    return cut("".join(trace.format()), MAX_STACK_TRACE_BYTES)
+    _drop_our_frames(trace)
+    return cut("".join(trace.format()), MAX_STACK_TRACE_BYTES) if trace.stack else None
+
+
+def _drop_our_frames(trace: traceback.TracebackException | None) -> None:
+    """Leave the frames of the user's code, also in the errors that this one was raised from."""
+    while trace is not None:
+        theirs = [each for each in trace.stack if not each.filename.startswith(OUR_FILES)]
+        trace.stack = traceback.StackSummary.from_list(theirs)
+        _drop_our_frames(trace.__context__)
+        trace = trace.__cause__
