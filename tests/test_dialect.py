@@ -43,6 +43,9 @@ def test_an_argument_that_does_not_exist_here_says_what_to_do() -> None:
 
 
 ELSEWHERE = [
+    ("grctl.models", "DirectiveKind", "compare the class: isinstance(directive, grctl.models."),
+    ("grctl.models", "RunStateKind", "write `from grctl.models import RunPhase`"),
+    ("grctl.models.errors", "WorkflowTypeNotRegisteredError", "a run that no worker serves waits"),
     ("grctl.exec.kv_manager", "StoreKeyNotFoundError", "write `from grctl.worker import Store"),
     (
         "grctl.nats",
@@ -74,3 +77,13 @@ def test_a_name_that_no_grctl_has_is_an_ordinary_error(module: str) -> None:
     assert not hasattr(loaded, "Nothing")
     with pytest.raises(ImportError, match="cannot import name 'Nothing'"):
         exec(f"from {module} import Nothing")  # noqa: S102
+
+
+@pytest.mark.parametrize("told", [told for _, _, told in ELSEWHERE if told.startswith("write")])
+def test_an_import_that_an_error_names_exists(told: str) -> None:
+    found = next(each for each in ELSEWHERE if each[2] == told)
+    with pytest.raises(ImportError) as raised:
+        exec(f"from {found[0]} import {found[1]}")  # noqa: S102
+    named = re.search("`(from .*)`", str(raised.value))
+    assert named
+    exec(named[1], {})  # noqa: S102

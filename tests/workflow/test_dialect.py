@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from grctl.models import Complete, NextStep, WaitForEvent
+from grctl.models.directive import RetryPolicy
 from grctl.worker import Context
 from grctl.worker.transitions import Transitions
 from grctl.workflow import Directive, Workflow
@@ -48,9 +49,31 @@ def test_a_wait_has_a_timeout_and_a_step_for_it() -> None:
     assert waits == WaitForEvent(timeout=timedelta(hours=1), timeout_step="give_up")
 
 
+def test_a_handler_has_a_timeout_and_a_retry_policy() -> None:
+    later = Workflow(workflow_type="Later")
+
+    @later.step(timeout=timedelta(seconds=60), retry_policy=RetryPolicy(max_attempts=3))
+    async def slow(ctx: Context) -> Directive:
+        return ctx.next.complete()
+
+    assert slow.options.timeout == timedelta(seconds=60)
+
+
+def test_a_query_is_defined_by_its_name() -> None:
+    asked = Workflow(workflow_type="Asked")
+
+    @asked.query(name="count")
+    async def how_many(ctx: Context) -> int:
+        return await ctx.store.get("count", int)
+
+    assert [each.name for each in asked.queries] == ["count"]
+
+
 @pytest.mark.parametrize("kind", ["start", "event"])
 def test_a_step_is_not_a_start_or_an_event(kind: str) -> None:
     given: dict[str, Any] = {kind: True}
     told = rf"^Workflow.step\(\) has no argument '{kind}': write @workflow.{kind}\(\)\.$"
     with pytest.raises(TypeError, match=told):
         counter.step(**given)
+    with pytest.raises(TypeError, match=rf"^Handler.step\(\) has no argument '{kind}': write @"):
+        start.step(**given)

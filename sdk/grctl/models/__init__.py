@@ -1,5 +1,8 @@
 """The resources and messages of grctl, and the words they use."""
 
+from typing import TYPE_CHECKING
+
+from grctl.dialect import names_elsewhere
 from grctl.models.base import API_VERSION, GROUP, VERSION
 from grctl.models.directive import (
     Complete,
@@ -60,3 +63,12 @@ __all__ = [
     "WorkflowRun",
     "WorkflowSpec",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = names_elsewhere(
+        __name__,
+        {
+            "DirectiveKind": "compare the class: isinstance(directive, grctl.models.Complete)",
+            "RunStateKind": "write `from grctl.models import RunPhase`",
+        },
+    )

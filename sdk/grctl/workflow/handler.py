@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
+from grctl.dialect import without
 from grctl.models.directive import Directive
 from grctl.models.phases import HandlerKind
 from grctl.models.retry_policy import OnFailure, RetryPolicy
@@ -94,6 +95,7 @@ class Handler(Generic[P]):
             function, timeout=timeout, retry_policy=retry_policy, on_failure=on_failure
         )
 
+    @without(start="write @workflow.start()", event="write @workflow.event()")
     def step(
         self,
         name: str | None = None,
