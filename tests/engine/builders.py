@@ -13,6 +13,7 @@ from grctl.models import (
     FINALIZER,
     Complete,
     EventPhase,
+    Fail,
     HandlerKind,
     NextStep,
     RunError,
@@ -50,7 +51,7 @@ from grctl_operator.engine import (
 from grctl_operator.engine.observation import LONG_AGO, Blockage
 
 E = TypeVar("E", bound=Effect)
-AnyDirective = WaitForEvent | NextStep | Complete
+AnyDirective = WaitForEvent | NextStep | Complete | Fail
 
 DAY = date(2026, 11, 23)
 

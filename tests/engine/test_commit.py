@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from grctl.models import Complete, EventCounts, EventPhase, NextStep, RunPhase, WaitForEvent
+from grctl.models import (
+    Complete,
+    ErrorDetails,
+    EventCounts,
+    EventPhase,
+    Fail,
+    NextStep,
+    RunError,
+    RunPhase,
+    WaitForEvent,
+)
 from grctl.models.run import WorkflowRun
 from grctl.models.wire import Execution, Failed, Refused
 from grctl_operator.engine import (
@@ -573,3 +583,20 @@ def test_a_started_run_keeps_the_moment_of_its_start() -> None:
     done = brought(execution(run, "ship"), WaitForEvent())
 
     assert status_of(decide(run, view(run), executions(done), NOON)).started_at == at("10:00")
+
+
+def test_a_directive_to_fail_ends_the_run_with_its_error_and_keeps_the_store() -> None:
+    run = waiting_run(status={"store": {"paid": 1}})
+    error = ErrorDetails(type="LimitExceeded", message="over 10,000", stack_trace="in approve")
+    done = brought(execution(run, HANDLED), succeeded(Fail(error=error), put={"seen": True}))
+
+    status = status_of(decide(run, view(run, HANDLED), executions(done), NOON))
+
+    assert (status.phase, status.message) == ("Failed", "Failed: LimitExceeded: over 10,000")
+    assert status.error == RunError(
+        type="LimitExceeded", message="over 10,000", stack_trace="in approve"
+    )
+    assert status.store == {"paid": 1, "seen": True}
+    assert [(each.phase, each.reason) for each in status.settled] == [("Processed", "Handled")]
+    assert [each.reason for each in status.conditions] == ["Failed", "Failed"]
+    assert status.history[-1].outcome == "failed: LimitExceeded"

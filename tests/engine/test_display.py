@@ -319,13 +319,16 @@ def test_the_conditions_come_with_the_commit_that_finishes() -> None:
     assert conditions(status)["Succeeded"] == ("True", "Completed")
 
 
-def test_a_run_that_lost_its_workers_says_so_in_its_conditions() -> None:
+def test_a_run_whose_handler_is_held_says_so_in_its_conditions() -> None:
     run = stepping_run("ship", attempt=5, backoff_limit=0)
     gone = crashed(execution(run, "ship", attempt=5))
 
     status = status_of(decide(run, view(run), executions(gone), NOON))
 
-    assert conditions(status)["Succeeded"] == ("False", "WorkerLost")
+    assert conditions(status) == {
+        "Succeeded": ("Unknown", "WorkerLost"),
+        "Stalled": ("True", "WorkerLost"),
+    }
 
 
 def test_a_run_whose_input_does_not_fit_says_so_in_its_conditions() -> None:

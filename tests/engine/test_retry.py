@@ -1,13 +1,14 @@
 """A worker is lost with its executions: a further attempt is written first, and runs alone.
 
-Only crashes of a worker on which nothing else ran count, and five of them are enough.
+Only crashes of a worker on which nothing else ran count. After five of them the handler is held.
 """
 
 from typing import Any
 
 import pytest
 
-from grctl.models import EventPhase, HandlerKind, RunPhase, Step, WorkflowRun
+from grctl.models import HandlerKind, RunPhase, Step, WorkflowRun
+from grctl.models.run import Stall
 from grctl_operator.engine import (
     Announce,
     AwaitClearWorker,
@@ -168,31 +169,33 @@ def crashing(attempt: int, crashes: int, **spec: Any) -> WorkflowRun:
     return stepping_run("ship", status={"step": step}, **spec)
 
 
-def test_a_handler_that_ended_five_processes_alone_fails_its_run() -> None:
+def test_a_handler_that_ended_five_processes_alone_is_held() -> None:
     run = crashing(attempt=6, crashes=4)
     gone = crashed(execution(run, "ship", attempt=6), worker="w5")
 
     status = status_of(decide(run, view(run), executions(gone), NOON))
 
     assert BACKOFF_LIMIT == 4
-    assert status.error is not None
-    assert (status.phase, status.error.type) == (RunPhase.FAILED, "WorkerLost")
-    assert status.error.message == (
-        "ship ended the process of its worker 5 times while nothing else ran there,"
-        " last that of w5."
+    assert status.step is not None
+    assert (status.phase, status.step.attempt, status.step.crashes) == (RunPhase.RUNNING, 6, 5)
+    assert status.step.stall == Stall(
+        reason="WorkerLost",
+        message="ship ended the process of its worker 5 times while nothing else ran there, last"
+        " that of w5. Mend the cause, then: grctl retry order.",
+        since=NOON,
     )
-    assert status.commits == run.status.commits + 1
+    assert status.commits == run.status.commits
 
 
 @pytest.mark.parametrize("attempt", [5, 50, 5000])
-def test_a_lost_worker_whose_handler_did_not_crash_it_never_fails_the_run(attempt: int) -> None:
+def test_a_lost_worker_whose_handler_did_not_crash_it_is_never_held(attempt: int) -> None:
     run = crashing(attempt=attempt, crashes=4)
     gone = lost(execution(run, "ship", attempt=attempt))
 
     status = status_of(decide(run, view(run), executions(gone), NOON))
 
     assert status.step is not None
-    assert (status.phase, status.step.attempt) == (RunPhase.RUNNING, attempt + 1)
+    assert (status.step.stall, status.step.attempt) == (None, attempt + 1)
     assert status.step.crashes == 4
 
 
@@ -210,13 +213,13 @@ def test_the_backoff_limit_says_how_many_crashes_are_borne(limit: int, crashes: 
     enough = crashing(attempt=crashes + 1, crashes=crashes, backoff_limit=limit)
     more_left = crashing(attempt=crashes + 1, crashes=crashes, backoff_limit=limit + 1)
 
-    phases = [
-        status_of(decide(run, view(run), executions(crashed(made)), NOON)).phase
+    steps = [
+        status_of(decide(run, view(run), executions(crashed(made)), NOON)).step
         for run in (enough, more_left)
         for made in [execution(run, "ship", attempt=crashes + 1)]
     ]
 
-    assert phases == [RunPhase.FAILED, RunPhase.RUNNING]
+    assert [step is not None and step.stall is not None for step in steps] == [True, False]
 
 
 def test_a_running_handler_shows_how_often_it_crashed_before() -> None:
@@ -257,7 +260,7 @@ def test_a_second_attempt_waits_for_a_worker_that_does_nothing_else() -> None:
     )
 
 
-def test_an_event_whose_handler_ended_five_processes_fails_with_its_run() -> None:
+def test_an_event_whose_handler_is_held_stays_pending() -> None:
     approve = event("approve")
     step = Step(
         name="approve",
@@ -273,9 +276,9 @@ def test_an_event_whose_handler_ended_five_processes_fails_with_its_run() -> Non
 
     status = status_of(decide(run, view(run, approve), executions(gone), NOON))
 
-    assert [(each.phase, each.reason) for each in status.settled] == [
-        (EventPhase.FAILED, "WorkerLost")
-    ]
+    assert (status.phase, status.settled) == (RunPhase.WAIT_EVENT, ())
+    assert status.step is not None
+    assert (status.step.stall is not None, status.step.event_uid) == (True, approve.uid)
 
 
 def test_nothing_is_tried_again_before_the_finalizer_holds_the_run() -> None:

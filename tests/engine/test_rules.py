@@ -21,7 +21,6 @@ from tests.engine.builders import (
     NOON,
     at,
     brought,
-    crashed,
     deleted,
     event,
     every,
@@ -43,7 +42,6 @@ from tests.engine.builders import (
 
 APPROVE = event("approve")
 WAITS = waiting_run()
-STOIC = waiting_run(backoff_limit=0)
 
 
 def fates(decision: Decision) -> list[Settlement]:
@@ -64,7 +62,6 @@ def fates(decision: Decision) -> list[Settlement]:
         ),
         (WAITS, APPROVE, brought(execution(WAITS, APPROVE), failed()), "Failed", "HandlerFailed"),
         (WAITS, APPROVE, brought(execution(WAITS, APPROVE), refused()), "Rejected", "BadPayload"),
-        (STOIC, APPROVE, crashed(execution(STOIC, APPROVE)), "Failed", "WorkerLost"),
         (WAITS, event("aprove"), None, "Rejected", "UnknownEvent"),
         (WAITS, event("approve", run_uid="gone"), None, "Rejected", "RunGone"),
         (finished_run(), APPROVE, None, "Rejected", "RunFinished"),

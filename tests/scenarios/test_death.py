@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from grctl.client import SentEvent, WorkflowHandle
-from grctl.models import EventPhase, EventReason, RunPhase
+from grctl.models import EventPhase, RunPhase, WorkflowRun
 from grctl_operator.engine.retry import BACKOFF_LIMIT
 from grctl_operator.runtime.workers.absent_workers import CLOSED_GRACE_S
 from tests.history.executions import read_executions
@@ -174,27 +174,28 @@ async def _die_busy(lab: Lab, handle: WorkflowHandle, worker: Process, name: str
     return time.monotonic() - began
 
 
-async def test_a_handler_that_kills_its_worker_each_time_fails_the_run(lab: Lab) -> None:
+async def test_a_handler_that_kills_its_worker_each_time_is_held(lab: Lab) -> None:
     _, worker = await lab.start_both()
     handle = await lab.start("a")
     async with worker.keep_alive():
         sent = await handle.send("kill", 1000)
-        status = await sent.settled(PATIENCE_S)
-        run = await lab.until_run("a", lambda run: run.status.phase is RunPhase.FAILED)
+        run = await lab.until_run("a", _is_held, PATIENCE_S)
     crashes = BACKOFF_LIMIT + 1
     text = (
         f"kill ended the process of its worker {crashes} times while nothing else ran there,"
-        " last that of worker."
+        " last that of worker. Mend the cause, then: grctl retry a."
     )
-    assert (status.phase, status.reason) == (EventPhase.FAILED, EventReason.WORKER_LOST)
-    assert status.message == text
-    assert run.status.error is not None
-    assert (run.status.error.type, run.status.error.message) == ("WorkerLost", text)
+    assert run.status.step is not None
+    assert run.status.step.stall is not None
+    assert (run.status.step.stall.reason, run.status.message) == ("WorkerLost", text)
+    assert (await lab.event(sent.name)).status.phase is EventPhase.PENDING
     attempts = [each for each in read_executions(lab.directory) if each.event == sent.uid]
     assert [each.attempt for each in attempts] == [1, 2, 3, 4, 5]
     between = [later.at - earlier.at for earlier, later in pairwise(attempts)]
     assert all(wait >= least for wait, least in zip(between[1:], (1, 2, 4), strict=True)), between
     assert "WorkerLost" in await lab.kubectl("describe", "wfr", "a")
+    await handle.terminate()
+    assert (await sent.settled()).phase is EventPhase.REJECTED
 
 
 async def test_a_handler_that_kills_its_worker_does_not_fail_the_runs_beside_it(
@@ -211,10 +212,15 @@ async def test_a_handler_that_kills_its_worker_does_not_fail_the_runs_beside_it(
         sent = await killer.send("kill", 1000)
         await eventually(lambda: _began(lab, sent) > 0, "the worker is killed")
         gate.open()
-        status = await sent.settled(PATIENCE_S)
+        await lab.until_run("killer", _is_held, PATIENCE_S)
         fates = [(await each.settled(PATIENCE_S)).phase for each in held]
-    assert (status.phase, status.reason) == (EventPhase.FAILED, EventReason.WORKER_LOST)
     assert fates == [EventPhase.PROCESSED] * len(held)
+    await killer.terminate()
+    assert (await sent.settled()).phase is EventPhase.REJECTED
+
+
+def _is_held(run: WorkflowRun) -> bool:
+    return run.status.step is not None and run.status.step.stall is not None
 
 
 def _began(lab: Lab, *sent: SentEvent) -> int:

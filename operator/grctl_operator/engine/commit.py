@@ -6,13 +6,18 @@ and its worker is told so. Outcomes that were built on each other are committed 
 write.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from grctl.json.serialization import cut
-from grctl.models.base import NAME_LENGTH
-from grctl.models.directive import Complete, NextStep, WaitForEvent
-from grctl.models.limits import MAX_MESSAGE_BYTES, MAX_SHOWN_NAMES, MAX_STACK_TRACE_BYTES
+from grctl.models.base import NAME_LENGTH, write_duration
+from grctl.models.directive import Complete, Fail, NextStep, WaitForEvent
+from grctl.models.limits import (
+    MAX_MESSAGE_BYTES,
+    MAX_SHOWN_NAMES,
+    MAX_STACK_TRACE_BYTES,
+    MAX_TASKS_TEXT_BYTES,
+)
 from grctl.models.phases import EventPhase, HandlerKind, RunPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import HistoryEntry, RunError, Step
@@ -23,6 +28,7 @@ from grctl_operator.engine.choice import names_of, taken_events
 from grctl_operator.engine.decision import Release
 from grctl_operator.engine.desired import cancel_message
 from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.handler_retry import is_uncommitted
 from grctl_operator.engine.handling import handling_of
 from grctl_operator.engine.inbox import next_event
 from grctl_operator.engine.observation import Event, Held
@@ -30,8 +36,10 @@ from grctl_operator.engine.situation import Situation, follows
 from grctl_operator.engine.size import ELSEWHERE, oversize
 from grctl_operator.engine.task_message import name_of_task
 from grctl_operator.engine.versions import is_open
-from grctl_operator.engine.wait import begin_wait
+from grctl_operator.engine.wait import begin_wait, deadline_after
 
+MAX_SHOWN_OUTCOME_BYTES = 200
+"""Of the type of an error in the history; the error itself is in `status.error`."""
 RUN_GONE = "the run that it was given for is gone"
 WENT_ON = "the run went on without it"
 UNKNOWN_FATE = "the run has gone on; whether with this outcome or with another is not known here"
@@ -141,6 +149,8 @@ def _next_outcome(situation: Situation, draft: Draft, committed: list[Execution]
         behind = follows(execution, committed[-1]) if committed else situation.is_current(execution)
         if held.outcome is None or not behind or is_open(situation, held):
             continue
+        if is_uncommitted(situation, held):
+            continue
         if _may_commit(situation, draft, execution):
             return held.outcome
     return None
@@ -244,11 +254,15 @@ def _apply_directive(
         case WaitForEvent() as directive:
             wait = begin_wait(directive, _wait_begins(situation, draft, directive))
             draft.change(phase=RunPhase.WAIT_EVENT, step=None, wait=wait)
-        case NextStep(step=name):
+        case NextStep() as directive:
             chain = next_in_chain(situation, kind)
             note_long_chain(draft, chain)
-            due = Step(name=name, kind=HandlerKind.STEP, chain=chain, since=situation.second)
+            due = _next_step(situation, directive, chain)
             draft.change(phase=RunPhase.RUNNING, step=due, wait=None)
+        case Fail(error=details):
+            error = _cut(RunError(**dict(details)))
+            text = f"Failed: {error.type}: {error.message}"
+            draft.finish(RunPhase.FAILED, RunReason.FAILED, text, error=error)
         case Complete(result=value):
             draft.finish(RunPhase.COMPLETED, RunReason.COMPLETED, "Completed.", result=value)
 
@@ -258,6 +272,19 @@ def _wait_begins(situation: Situation, draft: Draft, directive: WaitForEvent) ->
     taken = taken_events(names_of(directive), situation.events, draft.consumed_uids)
     head = next(taken, None)
     return max(situation.now, head.created) if head else situation.now
+
+
+def _next_step(situation: Situation, directive: NextStep, chain: int | None) -> Step:
+    """Return the step that is next. It begins after a delay at a whole second, rounded up."""
+    delay = directive.after
+    begins = deadline_after(situation.now, delay) if delay and delay > timedelta(0) else None
+    return Step(
+        name=directive.step,
+        kind=HandlerKind.STEP,
+        chain=chain,
+        not_before=begins,
+        since=situation.second,
+    )
 
 
 def _fail(draft: Draft, result: Failed, event: Event | None) -> None:
@@ -289,7 +316,8 @@ def _refuse(draft: Draft, result: Refused, event: Event | None) -> None:
 
 
 def _entry(situation: Situation, outcome: Outcome, earlier_count: int) -> HistoryEntry:
-    execution = outcome.execution
+    execution, result = outcome.execution, outcome.result
+    tasks = result.tasks if isinstance(result, Succeeded | Failed) else None
     return HistoryEntry(
         commit=situation.run.status.commits + earlier_count + 1,
         at=situation.second,
@@ -297,15 +325,18 @@ def _entry(situation: Situation, outcome: Outcome, earlier_count: int) -> Histor
         kind=execution.handler_kind.value,
         event=execution.event,
         outcome=_text_of(outcome),
+        tasks=tasks and cut(tasks, MAX_TASKS_TEXT_BYTES),
     )
 
 
 def _text_of(outcome: Outcome) -> str:
     match outcome.result:
-        case Succeeded(directive=NextStep(step=name)):
-            return f"step {name} is next"
+        case Succeeded(directive=NextStep(step=name, after=after)):
+            return f"step {name} is next" + (f", after {write_duration(after)}" if after else "")
         case Succeeded(directive=WaitForEvent()):
             return "waits for an event"
+        case Succeeded(directive=Fail(error=error)):
+            return cut(f"failed: {error.type}", MAX_SHOWN_OUTCOME_BYTES)
         case Succeeded():
             return "completed"
         case Failed():

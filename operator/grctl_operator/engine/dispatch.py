@@ -31,7 +31,7 @@ from grctl_operator.engine.observation import (
     over_at,
     whole_second,
 )
-from grctl_operator.engine.retry import back_off_end
+from grctl_operator.engine.retry import begin_time
 from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.urgency import SHOWN_AFTER
 from grctl_operator.engine.versions import at_work, refused_by
@@ -47,14 +47,14 @@ other workers came instead, a handler may run twice; its outcome commits once: I
 def dispatch_due(situation: Situation, draft: Draft) -> None:
     """Dispatch the handler that is due, if it may begin and a worker can take it."""
     due = due_handler(situation, draft)
-    if due is None or at_work(situation):
+    if due is None or due.stall or at_work(situation):
         return
     if due.event and not _may_consume(situation, draft, due.event):
         return
     if due.kind is HandlerKind.START and isinstance(situation.run.spec.workflow.input, Uncarriable):
         return
     not_before = max(
-        back_off_end(due, situation.now),
+        begin_time(due, situation.now),
         return_deadline(situation, due),
         slowed_until(draft.status.step, due.kind, situation.now),
     )
@@ -165,8 +165,9 @@ def _announce_in_time(
 
 def _missing_since(situation: Situation, due: Due) -> datetime:
     """Return since when a handler is due and no remembered worker has it."""
+    since = max(due.since, due.not_before or due.since)
     seen = situation.executions.find_last_seen(due.kind, due.name, LONG_AGO)
-    return max(due.since, seen.seen) if seen else due.since
+    return max(since, seen.seen) if seen else since
 
 
 def missing_worker(situation: Situation, due: Due) -> tuple[RunReason, str]:

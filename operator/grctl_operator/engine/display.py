@@ -3,7 +3,7 @@
 It is derived from what is committed and from what is in flight. Nothing depends on it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
 from grctl.json.serialization import cut
@@ -14,12 +14,11 @@ from grctl.models.phases import HandlerKind, RunPhase
 from grctl.models.reasons import RunReason
 from grctl.models.run import InboxEntry, Step
 from grctl_operator.engine import message
-from grctl_operator.engine.chain import chain_of
 from grctl_operator.engine.choice import is_taken, names_of, taken_events
 from grctl_operator.engine.decision import Announce
 from grctl_operator.engine.dispatch import return_deadline
 from grctl_operator.engine.draft import Draft
-from grctl_operator.engine.due import Due, due_handler
+from grctl_operator.engine.due import Due, due_handler, step_of
 from grctl_operator.engine.identity import is_restored
 from grctl_operator.engine.names import are_noted, note_names
 from grctl_operator.engine.observation import Blockage, Event, Held, whole_second
@@ -70,7 +69,7 @@ def _waiting_text(situation: Situation, draft: Draft) -> str:
 
 def _show_inbox(situation: Situation, draft: Draft) -> None:
     consumed = {entry.uid for entry in draft.status.settled}
-    handled = {held.execution.event_uid for held in situation.in_flight}
+    handled = {held.execution.event_uid for held in _not_released(draft, situation.in_flight)}
     hidden = consumed | handled
     shown = islice(
         (event for event in _taken_first(situation, draft) if event.uid not in hidden),
@@ -108,10 +107,16 @@ def _show_progress(situation: Situation, draft: Draft) -> str:
     if status.phase.finished:
         return _reason_of_end(situation, draft)
     committed = status.commits != situation.run.status.commits
-    working = () if committed else at_work(situation)
+    working = [] if committed else _not_released(draft, at_work(situation))
     if working:
         return _show_running(situation, draft, working[0])
     return _show_idle(situation, draft, committed=committed)
+
+
+def _not_released(draft: Draft, held: Sequence[Held]) -> Sequence[Held]:
+    """Return the executions that this decision does not release, after a failure for example."""
+    released = draft.released if held else ()
+    return [each for each in held if each.execution.id not in released]
 
 
 def _reason_of_end(situation: Situation, draft: Draft) -> str:
@@ -128,18 +133,7 @@ def _reason_shown(situation: Situation) -> str | None:
 
 def _show_running(situation: Situation, draft: Draft, held: Held) -> RunReason:
     """Show the handler that runs. A written attempt stays: a worker may bring an earlier one."""
-    execution, due = held.execution, due_handler(situation, draft)
-    step = Step(
-        name=execution.handler_name,
-        kind=execution.handler_kind,
-        attempt=max(execution.attempt, due.attempt if due else 1),
-        crashes=(due.crashes if due else 0) or None,
-        chain=chain_of(draft.status.step, execution.handler_kind),
-        event=execution.event,
-        event_uid=execution.event_uid,
-        worker=held.worker[:NAME_LENGTH],
-        since=whole_second(held.since),
-    )
+    step = _running_step(situation, draft, held)
     if step != situation.run.status.step:
         draft.show_since(held.since)
     draft.change(
@@ -150,6 +144,27 @@ def _show_running(situation: Situation, draft: Draft, held: Held) -> RunReason:
     )
     blocked = message.blockage(situation, step.worker)
     return RunReason.RUNNING if blocked is None else _show_blocked(situation, draft, step, blocked)
+
+
+def _running_step(situation: Situation, draft: Draft, held: Held) -> Step:
+    execution, due = held.execution, due_handler(situation, draft)
+    if (
+        due is None
+        or due.event_uid != execution.event_uid
+        or due.kind is not execution.handler_kind
+    ):
+        due = Due(execution.handler_kind, execution.handler_name, held.since)
+    return step_of(
+        draft,
+        due,
+        name=execution.handler_name,
+        attempt=max(execution.attempt, due.attempt),
+        not_before=None,
+        event=execution.event,
+        event_uid=execution.event_uid,
+        worker=held.worker[:NAME_LENGTH],
+        since=whole_second(held.since),
+    )
 
 
 def _show_blocked(situation: Situation, draft: Draft, step: Step, blocked: Blockage) -> RunReason:
@@ -188,11 +203,11 @@ def _show_waiting(situation: Situation, draft: Draft) -> RunReason:
     return RunReason.WAITING_FOR_EVENT
 
 
-def _show_due(situation: Situation, draft: Draft, due: Due, *, committed: bool) -> RunReason:
+def _show_due(situation: Situation, draft: Draft, due: Due, *, committed: bool) -> str:
     phase = RunPhase.PENDING if due.kind is HandlerKind.START else RunPhase.RUNNING
     if due.event:
         phase = RunPhase.WAIT_EVENT
-        if due.attempt == 1:
+        if not due.is_noted:
             draft.change(step=None)
     reason, text = message.due_text(situation, draft, due, committed=committed)
     draft.change(phase=phase, message=cut(text, MAX_MESSAGE_BYTES))
@@ -206,11 +221,18 @@ def _conditions(situation: Situation, draft: Draft, reason: str) -> tuple[Condit
     if finished:
         succeeded = "True" if phase is RunPhase.COMPLETED else "False"
     conditions = [_condition(situation, draft, "Succeeded", succeeded, reason)]
-    if not finished:
+    is_stalled = _is_stalled(draft)
+    if not finished and not is_stalled:
         conditions.append(_condition(situation, draft, "Reconciling", "True", reason))
-    if phase in NEEDS_A_PERSON or reason == RunReason.RESTORED:
+    if phase in NEEDS_A_PERSON or reason == RunReason.RESTORED or is_stalled:
         conditions.append(_condition(situation, draft, "Stalled", "True", reason))
     return tuple(conditions)
+
+
+def _is_stalled(draft: Draft) -> bool:
+    """Return whether the handler that is due is held, and no earlier attempt at it runs."""
+    step = draft.status.step
+    return step is not None and step.stall is not None and step.worker is None
 
 
 def _condition(

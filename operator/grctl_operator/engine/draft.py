@@ -20,6 +20,7 @@ from grctl_operator.engine.decision import (
     Dispatch,
     Effect,
     ListEvents,
+    Release,
     Settle,
 )
 from grctl_operator.engine.observation import Event
@@ -170,6 +171,12 @@ class Draft:
     ) -> None:
         """Ask for a core Event once the status is written."""
         self.after.append(Announce(reason, message, event, warning, times=times))
+
+    @property
+    def released(self) -> frozenset[str]:
+        """The executions that are released."""
+        effects = (*self.before, *self.after)
+        return frozenset(each.execution for each in effects if isinstance(each, Release))
 
     def decision(self) -> Decision:
         """Return what was decided."""

@@ -18,9 +18,9 @@ from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.due import Due
 from grctl_operator.engine.journal import entries_for
 from grctl_operator.engine.observation import Blockage
-from grctl_operator.engine.retry import back_off_end, backoff_limit
+from grctl_operator.engine.retry import backoff_limit, begin_time
 from grctl_operator.engine.situation import Situation
-from grctl_operator.engine.task_message import tasks_clause
+from grctl_operator.engine.task_message import count_times, tasks_clause
 
 
 def running_text(situation: Situation, draft: Draft, step: Step) -> str:
@@ -38,14 +38,13 @@ def running_text(situation: Situation, draft: Draft, step: Step) -> str:
     return cut(f"{text}: {tasks}." if tasks else f"{text}.", MAX_MESSAGE_BYTES)
 
 
-def due_text(
-    situation: Situation, draft: Draft, due: Due, *, committed: bool
-) -> tuple[RunReason, str]:
+def due_text(situation: Situation, draft: Draft, due: Due, *, committed: bool) -> tuple[str, str]:
     """Return what is next, and why it has not begun: a reason and its message."""
-    handler, begins = _handler(due.kind, due.name), back_off_end(due, situation.now)
+    if due.stall:
+        return due.stall.reason, due.stall.message
+    handler, begins = _handler(due.kind, due.name), begin_time(due, situation.now)
     if situation.now < begins:
-        attempt = _attempt(situation, due.attempt, due.crashes, begins)
-        return RunReason.WORKER_LOST, f"Goes on with {handler}{attempt}: its worker was lost."
+        return _pause_text(situation, due, begins)
     if due.event and situation.outbox_room <= 0:
         count = len(situation.unconfirmed_entries)
         return RunReason.SETTLING, f"Goes on with {handler} when {count} events are settled."
@@ -60,6 +59,26 @@ def due_text(
             " lost, and it may be why."
         )
     return missing_worker(situation, due)
+
+
+def _pause_text(situation: Situation, due: Due, begins: datetime) -> tuple[str, str]:
+    """Return why a handler begins later: a delay that was asked for, a retry, or a back-off."""
+    attempt = _attempt(situation, due.attempt, due.crashes, begins)
+    text = f"Goes on with {_handler(due.kind, due.name)}{attempt}"
+    if due.attempt == 1:
+        return RunReason.DELAYED, f"Goes on with {due.kind} {due.name} at {_moment(begins)}."
+    if due.not_before == begins:
+        times = count_times(due.failures)
+        return RunReason.RETRYING, f"{text}: it failed {times} ({due.last_error})."
+    if due.lost_or_misfit > due.misfits:
+        return RunReason.WORKER_LOST, f"{text}: its worker was lost."
+    return RunReason.NON_DETERMINISTIC, (
+        f"{text}: it ran code that does not fit what is recorded ({due.last_error})."
+    )
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%SZ}"
 
 
 def deleting_text(situation: Situation) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from grctl.models.journal import Entries, Entry, merge, which_counts
 from grctl.models.reasons import RunReason
+from grctl.models.wire import Failed
 from grctl_operator.engine.decision import ConfirmRecords
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.due import Due, due_handler
@@ -59,9 +60,15 @@ def write_records(situation: Situation, draft: Draft) -> bool:
 
 
 def records_of(held: Held) -> Entries:
-    """Return what an execution recorded and was not told to be durable."""
-    sent = sent_with_outcome(held)
-    return merge(held.records, sent) if sent else held.records
+    """Return what an execution recorded and was not told to be durable, as far as it counts.
+
+    The entries that a failed attempt wants to be done again are not recorded (see `Failed.forget`).
+    """
+    sent, result = sent_with_outcome(held), held.outcome.result if held.outcome else None
+    records = merge(held.records, sent) if sent else held.records
+    if not isinstance(result, Failed) or not result.forget:
+        return records
+    return {key: entry for key, entry in records.items() if key not in result.forget}
 
 
 def sent_with_outcome(held: Held) -> Entries:
@@ -71,11 +78,10 @@ def sent_with_outcome(held: Held) -> Entries:
 
 def attempts_at(situation: Situation, due: Due) -> tuple[Held, ...]:
     """Return the executions of the handler that is due that pass the fence, also the lost ones."""
-    uid = due.event.uid if due.event else None
     return tuple(
         held
         for held in situation.executions.held
-        if held.execution.event_uid == uid
+        if held.execution.event_uid == due.event_uid
         and situation.is_current(held.execution)
         and not situation.is_contradicted(held)
     )
@@ -94,12 +100,11 @@ def is_recorded(situation: Situation, held: Held) -> bool:
 
 
 def _merge_records(situation: Situation, due: Due, attempts: Iterable[Held]) -> _Journal:
-    uid = due.event.uid if due.event else None
-    durable = entries_for(situation.run.status, uid)
+    durable = entries_for(situation.run.status, due.event_uid)
     merged = dict(durable)
     for held in attempts:
         merged = merge(merged, records_of(held))
-    return _Journal(uid, durable, merged)
+    return _Journal(due.event_uid, durable, merged)
 
 
 def _confirm_durable(draft: Draft, journal: _Journal, alive: Iterable[Held]) -> None:

@@ -1,25 +1,25 @@
-"""The retry of a handler whose worker was lost: a further attempt, its back-off, and giving up.
+"""The retry of a handler whose worker was lost: a further attempt, its back-off, and the hold.
 
 I4 (one commit). Only the operator knows of a further attempt, so it is written before it is
 dispatched.
 
 When a worker's process ends, all its executions are lost, and which of them ended it is not known.
 So from its second attempt on, a handler runs alone: on a worker that has nothing else to do. Only a
-crash of a worker on which nothing else ran counts towards `spec.backoffLimit`.
+crash of a worker on which nothing else ran counts towards `spec.backoffLimit`. More crashes do not
+fail the run, which did nothing wrong: its handler is held (see `stall`).
 """
 
 from datetime import datetime, timedelta
 
-from grctl.models.phases import EventPhase, RunPhase
-from grctl.models.reasons import EventReason, RunReason
-from grctl.models.run import RunError, Step
-from grctl_operator.engine.chain import chain_of
+from grctl.models.reasons import RunReason
 from grctl_operator.engine.decision import Release
 from grctl_operator.engine.draft import Draft
-from grctl_operator.engine.due import Due, due_handler
-from grctl_operator.engine.observation import LONG_AGO, SECOND, Held, over_at, round_up
+from grctl_operator.engine.due import Due, due_handler, step_of
+from grctl_operator.engine.observation import LONG_AGO, SECOND, Held, is_ahead, over_at, round_up
 from grctl_operator.engine.recording import is_recorded
 from grctl_operator.engine.situation import Situation
+from grctl_operator.engine.stall import make_stall
+from grctl_operator.engine.task_message import count_times
 from grctl_operator.engine.versions import at_work
 
 BACKOFF_LIMIT = 4
@@ -30,9 +30,9 @@ MAX_BACK_OFF_DOUBLINGS = 20
 
 
 def retry_lost(situation: Situation, draft: Draft) -> bool:
-    """Write a further attempt for an execution whose worker was lost, or fail the run.
+    """Write a further attempt for an execution whose worker was lost, or hold the handler.
 
-    Only crashes that its handler is known to have caused fail a run.
+    A handler is held only for crashes that it is known to have caused.
     """
     lost = [
         held
@@ -46,15 +46,15 @@ def retry_lost(situation: Situation, draft: Draft) -> bool:
     if not lost:
         return False
     latest = max(lost, key=lambda held: held.execution.attempt)
-    if at_work(situation) or due is None or not _is_due(due, latest):
+    if at_work(situation) or due is None or not due.is_latest(latest.execution):
         for held in lost:
             release = _release(held)
             (draft.before if is_recorded(situation, held) else draft.after).append(release)
         return False
     draft.after += map(_release, lost)
-    crashes = due.crashes + any(held.crashed for held in lost if _is_due(due, held))
+    crashes = due.crashes + any(held.crashed for held in lost if due.is_latest(held.execution))
     if latest.crashed and crashes > backoff_limit(situation):
-        _give_up(draft, due, latest, crashes)
+        _hold(situation, draft, due, latest, crashes)
     else:
         _try_again(situation, draft, due, latest, crashes)
     return True
@@ -70,22 +70,14 @@ def backoff_limit(situation: Situation) -> int:
     return BACKOFF_LIMIT if limit is None else limit
 
 
-def _is_due(due: Due, held: Held) -> bool:
-    """Return whether a lost execution is the last attempt at the handler that is due."""
-    execution = held.execution
-    same_event = execution.event_uid == (due.event.uid if due.event else None)
-    return same_event and execution.attempt >= due.attempt
-
-
 def _try_again(situation: Situation, draft: Draft, due: Due, lost: Held, crashes: int) -> None:
-    step = Step(
-        name=due.name,
-        kind=due.kind,
+    step = step_of(
+        draft,
+        due,
         attempt=lost.execution.attempt + 1,
-        crashes=crashes or None,
-        chain=chain_of(draft.status.step, due.kind),
-        event=due.event.name if due.event else None,
-        event_uid=due.event.uid if due.event else None,
+        crashes=crashes,
+        not_before=None,  # it had begun
+        last_error=None,
         since=round_up(situation.now),  # the back-off begins here and must not become shorter
     )
     draft.write_first(step=step)
@@ -106,22 +98,33 @@ def _blockage_text(situation: Situation, lost: Held) -> str:
     return f" Its event loop was blocked{by} since {found.since:%H:%M:%SZ} ({found.position})."
 
 
-def _give_up(draft: Draft, due: Due, lost: Held, crashes: int) -> None:
-    times = f"{crashes} times" if crashes > 1 else "once"
+def _hold(situation: Situation, draft: Draft, due: Due, lost: Held, crashes: int) -> None:
     text = (
-        f"{due.name} ended the process of its worker {times} while nothing else ran there,"
-        f" last that of {lost.worker}."
+        f"{due.name} ended the process of its worker {count_times(crashes)} while nothing else ran"
+        f" there, last that of {lost.worker}"
     )
-    if due.event:
-        draft.consume(due.event, EventPhase.FAILED, EventReason.WORKER_LOST, text)
-    error = RunError(type=RunReason.WORKER_LOST.value, message=text)
-    draft.finish(RunPhase.FAILED, RunReason.WORKER_LOST, f"Failed: {text}", error=error)
-    draft.commit()
+    stall = make_stall(situation, RunReason.WORKER_LOST, text, "Mend the cause")
+    attempt = max(lost.execution.attempt, due.attempt)
+    held = {"attempt": attempt, "crashes": crashes, "not_before": None, "stall": stall}
+    draft.write_first(step=step_of(draft, due, since=round_up(situation.now), **held))
+    draft.announce(stall.reason, stall.message, warning=True)
+
+
+def begin_time(due: Due, now: datetime) -> datetime:
+    """Return when an attempt may begin: after its back-off, and not before what `step` says.
+
+    The moment of a delayed step is absolute: if the clock goes back, the step waits longer, and is
+    never early. A retry waits for a length of time, so there a clock that went back counts as over.
+    """
+    begins = due.not_before or LONG_AGO
+    if due.attempt > 1 and is_ahead(due.since, now):
+        begins = LONG_AGO
+    return max(back_off_end(due, now), begins)
 
 
 def back_off_end(due: Due, now: datetime) -> datetime:
-    """Return when an attempt may begin: the second at once, later ones after 1, 2, 4, ... s."""
-    if due.attempt <= 2:
+    """Return when the back-off is over: after one lost attempt at once, then 1, 2, 4, ... s."""
+    if due.lost_or_misfit <= 1:
         return LONG_AGO
-    doubled: timedelta = SECOND * 2 ** min(due.attempt - 3, MAX_BACK_OFF_DOUBLINGS)
+    doubled: timedelta = SECOND * 2 ** min(due.lost_or_misfit - 2, MAX_BACK_OFF_DOUBLINGS)
     return over_at(due.since, min(doubled, LONGEST_BACK_OFF), now)

@@ -20,6 +20,7 @@ from grctl_operator.engine.dispatch import await_timeout_step, dispatch_due
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.ending import empty_deleted, reject_waiting_events
 from grctl_operator.engine.finalizer import hold
+from grctl_operator.engine.handler_retry import retry_failed
 from grctl_operator.engine.identity import is_restored, stop_restored
 from grctl_operator.engine.inbox import keep_places, reject_unfit
 from grctl_operator.engine.outbox import settle_consumed
@@ -27,6 +28,7 @@ from grctl_operator.engine.recording import write_records
 from grctl_operator.engine.retention import expire, is_expired, trim
 from grctl_operator.engine.retry import retry_lost
 from grctl_operator.engine.situation import Situation
+from grctl_operator.engine.stall import obey_retry
 from grctl_operator.engine.uncarriable import fail_uncarriable_input
 from grctl_operator.engine.wait import end_wait
 
@@ -87,6 +89,8 @@ CLOSING_RULES = (
     Closing(defer_outcomes, _needs(ACTIVE, Fact.DEFERRED)),
     Closing(commit_outcomes, _needs(ACTIVE, HELD)),
     Closing(write_records, _needs(ACTIVE, HELD)),
+    Closing(obey_retry, _needs(ACTIVE, HELD)),
+    Closing(retry_failed, _needs(ACTIVE, HELD)),
     Closing(retry_lost, _needs(ACTIVE, HELD)),
     Closing(reject_unfit, _needs(ACTIVE, HELD, IDLE, WAITING)),
     Closing(fail_uncarriable_input, _needs(ACTIVE, HELD, IDLE)),

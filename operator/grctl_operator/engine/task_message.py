@@ -47,6 +47,11 @@ def count_times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
+def shorten(text: str) -> str:
+    """Return the text of an error, cut to what a message for people has room for."""
+    return cut(text, MAX_ERROR_BYTES)
+
+
 def name_of_task(key: str) -> str:
     """Return the name of the task in a key of the journal."""
     return key.rsplit("/", 2)[0]
@@ -57,7 +62,7 @@ def _error(error: Any) -> str:
         return ""
     message = error.get("message")
     text = f"{error['type']}: {message}" if isinstance(message, str) else error["type"]
-    return f" ({cut(text, MAX_ERROR_BYTES)})"
+    return f" ({shorten(text)})"
 
 
 def _next_attempt(moment: Any) -> Iterator[str]:

@@ -15,7 +15,8 @@ class EventReason(StrEnum):
     HANDLER_FAILED = "HandlerFailed"
     """The handler raised. The run failed with it; see the run's `status.error`."""
     WORKER_LOST = "WorkerLost"
-    """The handler ended the process of its worker, again and again. See the run's message."""
+    """An earlier version of grctl failed a run whose handler ended the process of its worker again
+    and again; now such a handler is held. See the run's message."""
     UNKNOWN_EVENT = "UnknownEvent"
     """No worker of the run's type has a handler of that name. Send one of the names listed."""
     BAD_PAYLOAD = "BadPayload"
@@ -53,8 +54,9 @@ class RunReason(StrEnum):
     """Too many handled events still wait for their final status, so no more are handled for now.
     The API server is slow, or refuses the writes; the operator's log says why."""
     WORKER_LOST = "WorkerLost"
-    """A worker went away while it ran a handler. That is tried again, alone on its worker. The
-    run fails if that ends the worker's process more often than `spec.backoffLimit` allows."""
+    """A worker went away while it ran a handler. That is tried again, alone on its worker. If it
+    ends the worker's process more often than `spec.backoffLimit` allows, it is held: mend the
+    cause, then raise `spec.retry`: `grctl retry ID`."""
     LOOP_BLOCKED = "LoopBlocked"
     """A handler blocks the event loop of its worker, and nothing else runs there. The message names
     it and the line. Run the call that blocks by `asyncio.to_thread`."""
@@ -64,7 +66,9 @@ class RunReason(StrEnum):
     COMPLETED = "Completed"
     """It completed; `status.result` holds what it returned."""
     HANDLER_FAILED = "HandlerFailed"
-    """A handler raised. `status.error` holds type, message and stack trace."""
+    """A handler raised. If the run failed with it, `status.error` holds type, message and stack
+    trace. If the handler is held (`Stalled`), mend the cause, then raise `spec.retry`: `grctl retry
+    ID`."""
     HANDLER_TIMED_OUT = "HandlerTimedOut"
     """An attempt at a handler took longer than the handler's `timeout`. The retry policy decides
     whether it is tried again."""

@@ -117,7 +117,9 @@ class Step(Model):
 
     name: Name = Field(description="Name of the handler.")
     kind: HandlerKind = Field(description="start, step or event.")
-    attempt: Count = Field(default=1, description="1, and one more for each worker that was lost.")
+    attempt: Count = Field(
+        default=1, description="1, and one more for each attempt that was lost or raised."
+    )
     crashes: Count | None = Field(
         default=None,
         description="How many attempts ended the process of their worker while nothing else ran"
@@ -134,6 +136,13 @@ class Step(Model):
     misfits: Count | None = Field(
         default=None,
         description="How many attempts ran code that does not fit what is recorded.",
+    )
+    counted_from: Count | None = Field(
+        default=None,
+        description="The first attempt that these numbers count, once spec.retry was raised.",
+    )
+    last_error: Message | None = Field(
+        default=None, description="Why the last attempt is tried again."
     )
     not_before: Moment | None = Field(default=None, description="It does not begin before this.")
     stall: Stall | None = Field(
