@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from grctl.json.raw_json import RawJson
 from grctl.kube import CORE_EVENTS, RUNS, ApiError, ConflictError, UnreachableError
 from grctl.models import WorkflowRun
 from grctl.models.run import Wait
@@ -420,7 +421,8 @@ def _commit_once(run: WorkflowRun, now: datetime) -> Decision:
     if run.status.commits:
         return Decision()
     told = (Announce("Rejected", "nobody takes it", warning=True),)
-    return Decision(says("commits", run, commits=1), Urgency.NOW, after=told)
+    store = {"order": RawJson(b'{"n":1.0}')}
+    return Decision(says("commits", run, commits=1, store=store), Urgency.NOW, after=told)
 
 
 def _told(runtime: Runtime) -> list[Any]:

@@ -11,6 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
+from grctl.json.raw_json import dumps
 from grctl.kube import RUNS, Api, NotFoundError
 from grctl.models import RunStatus, WorkflowRun
 from grctl_operator.engine import Decision
@@ -92,7 +95,7 @@ class RunRereader:
     async def _follow_up(self, key: Key, item: dict[str, Any]) -> None:
         """Follow up a commit whose answer was lost, if the run is as it was written."""
         sent = self._sent.pop(key, None)
-        if sent is None or item.get("status") != sent.status.to_json():
+        if sent is None or item.get("status") != orjson.loads(dumps(sent.status.to_json())):
             return  # it was not stored, or the run has gone on: the engine decides anew
         if item["metadata"]["uid"] == sent.run.metadata.uid:
             self.on_commit(key, sent.run, sent.status)

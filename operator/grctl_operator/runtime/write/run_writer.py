@@ -2,10 +2,14 @@
 
 1. I5 (guarded writes): a status is written over the version that was decided upon, and no other.
 2. The answer enters the caches at once: the next decision is made upon it.
-3. A status that the API server refuses as too large is not sent again. The engine says what to
+3. An API server whose definition of WorkflowRun is older than this operator drops fields that it
+   does not know. If decisions depend on one (a journal: its tasks would run again), the reconcile
+   fails and is tried later, so that a person sees why.
+4. A status that the API server refuses as too large is not sent again. The engine says what to
    write instead; if that is refused too, the refusal is raised.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from grctl.kube import RUNS, Api, ApiError
@@ -21,6 +25,20 @@ from grctl_operator.views.reading import read_run
 from grctl_operator.views.runs import RunCache
 
 Json = dict[str, Any]
+
+PARTS_WITH_FIELDS = ("step", "wait")
+"""Parts of a status of which each field decides what happens next."""
+
+
+class OutdatedDefinitionError(Exception):
+    """The API server dropped fields of a status on which decisions depend."""
+
+    def __init__(self, dropped: Sequence[str]) -> None:
+        names = ", ".join(f"status.{name}" for name in dropped)
+        super().__init__(
+            f"the API server drops {names}: its WorkflowRun definition is older than this operator."
+            " Apply the definitions of this release: grctl crds | kubectl apply --server-side -f -"
+        )
 
 
 class RunWriter:
@@ -51,6 +69,7 @@ class RunWriter:
         Raises:
             ApiError: the write was refused.
             UnreachableError: the write may have been stored, or not.
+            OutdatedDefinitionError: it was stored without fields on which decisions depend.
         """
         try:
             return decided, await self._write(key, run, status, decided)
@@ -88,6 +107,8 @@ class RunWriter:
         else:
             self._events.of(key).on_commit(key, run.metadata.uid, commits, status.commits)
             self._rereader.on_commit(key, run, status)
+        if written.status is not status and (dropped := _dropped(body["status"], answer)):
+            raise OutdatedDefinitionError(dropped)
         return written
 
 
@@ -115,6 +136,16 @@ def _is_as_sent(sent: Json, kept: Any) -> bool:
     if not isinstance(kept, dict) or kept.keys() != sent.keys():
         return False
     return all(kept[name] == sent[name] for name in sent.keys() - FREE_FIELDS)
+
+
+def _dropped(sent: Json, answer: Json) -> list[str]:
+    """Return the fields of a status that was sent which the API server did not keep."""
+    kept = answer.get("status") or {}
+    dropped = ["journal"] if "journal" in sent and "journal" not in kept else []
+    for part in PARTS_WITH_FIELDS:
+        missing = (sent.get(part) or {}).keys() - (kept.get(part) or {}).keys()
+        dropped += [f"{part}.{name}" for name in sorted(missing)]
+    return dropped
 
 
 def _as_written(run: WorkflowRun, status: RunStatus, body: Json, answer: Json) -> WorkflowRun:
