@@ -132,6 +132,25 @@ def test_commits_that_neither_the_run_nor_an_event_knows_are_a_gap_where_they_we
     assert gap.text == "6 commits are not known any more of 2 to 8: steps, timeouts or rejections"
 
 
+def test_events_that_know_their_commits_tell_exactly_where_a_gap_is() -> None:
+    events = [settled(f"note-{n}", n, n, commit=commit) for n, commit in ((1, 2), (2, 3), (3, 6))]
+
+    found = history(
+        run(commits=7, startedAt=at(0), events={"processed": 3}, history=[entry(7, 9)]), *events
+    )
+
+    assert short(found) == [
+        "created",
+        "start 1",
+        "event 2 note-1",
+        "event 3 note-2",
+        "gap",
+        "event 6 note-3",
+        "step 7 pay",
+    ]
+    assert found[4].text.startswith("2 commits are not known any more of 4 to 5")
+
+
 def test_events_that_were_removed_are_a_gap_by_their_numbers() -> None:
     found = history(
         run(

@@ -53,7 +53,7 @@ def test_a_settlement_knows_how_its_event_was_handled(result: Succeeded | Failed
     approve = event("approve")
     held = brought(execution(waiting_run(), approve, attempt=2), result)
     handling = settled_by(replace(held, since=at("11:59:00.750")), approve).handling
-    assert facts(handling) == ("approve", "w1", at("11:59:00"), 2, "charge (3)")
+    assert facts(handling) == ("approve", "w1", at("11:59:00"), 2, "charge (3)", 4)
 
 
 def test_a_long_list_of_tasks_is_cut() -> None:

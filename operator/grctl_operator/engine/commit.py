@@ -175,7 +175,8 @@ def _add_outcome(situation: Situation, draft: Draft, outcome: Outcome, earlier_c
     """Add an outcome to the commit, after `earlier_count` other outcomes."""
     event = situation.events.find(outcome.execution.event_uid)
     draft.change(started_at=draft.status.started_at or situation.second, journal=None)
-    draft.handling = handling_of(situation, outcome) if event else None
+    commit = situation.run.status.commits + earlier_count + 1
+    draft.handling = handling_of(situation, outcome, commit) if event else None
     match outcome.result:
         case Succeeded() as result:
             _succeed_if_it_fits(situation, draft, outcome.execution, result, event)

@@ -107,6 +107,7 @@ def _settled_item(event: WorkflowEvent, sender: str | None) -> HistoryItem:
         kind=HistoryKind.EVENT,
         at=status.settled_at,
         text=_fate(status.phase, status.reason, status.message),
+        commit=status.commit,
         handler=status.handler or (event.spec.event_name if status.phase in OWN_COMMIT else None),
         event=_event(event, sender),
         worker=status.worker,

@@ -69,6 +69,9 @@ class EventStatus(Model):
     tasks: Message | None = Field(
         default=None, description="The tasks that it recorded, with their attempts: charge (3)."
     )
+    commit: Count | None = Field(
+        default=None, description="The number of its run's commit that consumed it."
+    )
     settled_at: Moment | None = Field(default=None, description="When its fate was committed.")
     conditions: tuple[Condition, ...] = Field(
         default=(),

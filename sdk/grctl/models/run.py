@@ -197,6 +197,8 @@ class Handling(Model):
     attempts: int = 1
     tasks: str | None = None
     """The recorded tasks: see `HistoryEntry.tasks`."""
+    commit: int | None = None
+    """The number of the commit that consumed it."""
 
     def __eq__(self, other: object) -> bool:
         """Return whether the other is a handling too, or None."""

@@ -104,7 +104,12 @@ async def test_a_settled_event_says_how_it_was_handled_in_the_same_write(
     sent = await parts.cluster.send("order-1", "approve")
     parts.cache.on_change("ADDED", sent)
     handling = Handling(
-        handler="approve", worker="w1", began_at=NOON, attempts=3, tasks="charge (2), mail"
+        handler="approve",
+        worker="w1",
+        began_at=NOON,
+        attempts=3,
+        tasks="charge (2), mail",
+        commit=4,
     )
     effect = settling(sent)
     handled = effect.settlement.model_copy(update={"handling": handling})
@@ -114,6 +119,7 @@ async def test_a_settled_event_says_how_it_was_handled_in_the_same_write(
     facts = {name: event["status"].get(name) for name in ("handler", "worker", "startedAt")}
     assert facts == {"handler": "approve", "worker": "w1", "startedAt": "2026-11-23T12:00:00Z"}
     assert (event["status"]["attempts"], event["status"]["tasks"]) == (3, "charge (2), mail")
+    assert event["status"]["commit"] == 4
     assert parts.metrics.value("grctl_events_settled_total", **HANDLED) == 1
 
 

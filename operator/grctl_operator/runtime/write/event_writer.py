@@ -243,6 +243,7 @@ def _facts(handling: Handling | None) -> dict[str, Any]:
     return {
         "handler": handling.handler,
         "worker": handling.worker,
+        "commit": handling.commit,
         "started_at": handling.began_at,
         "attempts": handling.attempts,
         "tasks": handling.tasks,
