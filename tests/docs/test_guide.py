@@ -10,6 +10,7 @@ from tests.docs.story import run_page
 GUIDE = ROOT / "docs" / "guide"
 PAGES = (
     "events",
+    "waiting",
     "order-and-timing",
     "payloads",
     "lifecycle",
