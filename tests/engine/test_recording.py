@@ -409,3 +409,35 @@ def test_a_task_that_goes_on_is_not_mentioned_any_more() -> None:
     decision = decide(run, view(run), executions(held), NOON)
 
     assert status_of(decision).message == "Runs step handler ship on worker w1."
+
+
+# What a handler waits for, and what is too much
+
+
+def test_a_handler_that_waited_for_the_commit_before_it_is_told_that_it_is_current() -> None:
+    """Otherwise its later records would count as awaited, and each would be a write."""
+    held = replace(runs(execution(WAITS, APPROVE)), awaits_records=True)
+
+    decision = decide(WAITS, view(WAITS, APPROVE), executions(held), NOON)
+
+    assert every(ConfirmRecords, decision.before) == [ConfirmRecords("e1")]
+    assert decision.urgency is Urgency.FOR_PEOPLE
+
+
+def test_records_with_which_the_run_would_be_too_large_fail_it() -> None:
+    run = waiting_run(status={"store": {"kept": "x" * 900_000}})
+    held = recorded(runs(execution(run, APPROVE)), awaited=True, scan=ok("y" * 200_000))
+
+    decision = decide(run, view(run, APPROVE), executions(held), NOON)
+    status = status_of(decision)
+
+    assert (status.phase, status.journal, status.store) == ("Failed", None, run.status.store)
+    assert [(each.phase, each.reason) for each in status.settled] == [("Failed", "HandlerFailed")]
+    assert status.error is not None
+    assert status.error.message == (
+        "approve recorded too much. The run would be 1074.7 KiB of JSON (its input 0.0 KiB, its"
+        " store 878.9 KiB, its result 0.0 KiB, what its handler recorded 195.4 KiB); at most"
+        " 1024.0 KiB are kept. Use @task(record=False) for large results, or a step that returns"
+        " itself."
+    )
+    assert every(Release, decision.after)[0].execution == "e1"

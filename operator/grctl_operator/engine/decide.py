@@ -27,6 +27,7 @@ from grctl_operator.engine.rules import (
 )
 from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.size import fail_refused
+from grctl_operator.engine.time_limit import end_overdue
 
 
 def decide(
@@ -53,7 +54,7 @@ def decide(
         return decide_without_run(events, executions, now, orphan_timeout)
     if is_broken(run):
         return decide_broken(run, executions)
-    situation = Situation(run, events, executions, now)
+    situation = Situation(run, events, end_overdue(run, executions, now), now)
     draft = Draft(situation)
     _apply_rules(facts_of(situation, deferred=defer_outcomes), situation, draft)
     return draft.decision() if draft.defers_outcomes else _decision(situation, draft)

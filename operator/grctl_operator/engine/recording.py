@@ -8,20 +8,24 @@
 3. An execution is told of its records after they are written, or at once if the journal holds them
    already. Each live attempt at the handler is told, so that all go on with the same values.
 4. Records of a lost execution are kept: with the further attempt, or with the next write.
+5. Records with which the run would be too large fail it, as an outcome does.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from grctl.models.journal import Entries, Entry, merge, which_counts
-from grctl.models.reasons import RunReason
+from grctl.models.phases import EventPhase, RunPhase
+from grctl.models.reasons import EventReason, RunReason
+from grctl.models.run import HistoryEntry, RunError
 from grctl.models.wire import Failed
-from grctl_operator.engine.decision import ConfirmRecords
+from grctl_operator.engine.decision import ConfirmRecords, Release
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.due import Due, due_handler
 from grctl_operator.engine.journal import entries_for, journal_of, same_entry
 from grctl_operator.engine.observation import Held
 from grctl_operator.engine.situation import Situation
+from grctl_operator.engine.size import oversize_journal
 from grctl_operator.engine.task_message import retrying_text
 
 
@@ -42,21 +46,29 @@ class _Journal:
 
 def write_records(situation: Situation, draft: Draft) -> bool:
     """Write what the handler that is due has recorded, at once if it waits for that."""
-    if not any(held.records or sent_with_outcome(held) for held in situation.executions.held):
+    if not any(map(_has_news, situation.executions.held)):
         return False
     due = due_handler(situation, draft)
     attempts = attempts_at(situation, due) if due else ()
-    if due is None or not any(records_of(held) for held in attempts):
+    if due is None or not attempts:
         return False
     journal = _merge_records(situation, due, attempts)
     alive = [held for held in attempts if not held.lost and held.outcome is None]
     _confirm_durable(draft, journal, alive)
     if journal.written:
-        draft.change(journal=journal_of(journal.event_uid, journal.merged))
+        written = journal_of(journal.event_uid, journal.merged)
+        if text := oversize_journal(situation.run, written):
+            _fail(situation, draft, due, attempts, text)
+            return True
+        draft.change(journal=written)
         draft.show_since(min(held.recorded_at or situation.now for held in attempts))
         _confirm_written(draft, journal, alive)
         _announce_failed_tasks(draft, due.name, journal.written)
     return False
+
+
+def _has_news(held: Held) -> bool:
+    return bool(held.records or held.awaits_records or sent_with_outcome(held))
 
 
 def records_of(held: Held) -> Entries:
@@ -115,7 +127,7 @@ def _confirm_durable(draft: Draft, journal: _Journal, alive: Iterable[Held]) -> 
             for key, entry in journal.merged.items()
             if key in held.records and journal.durable.get(key) is entry
         }
-        if known:
+        if known or (held.awaits_records and not held.records):  # it waited for its base's commit
             draft.before.append(_confirmation(held, known))
 
 
@@ -135,6 +147,28 @@ def _confirmation(held: Held, entries: Entries) -> ConfirmRecords:
     ]
     others = {key: entry for key, entry in entries.items() if key not in as_sent}
     return ConfirmRecords(held.execution.id, tuple(as_sent), others)
+
+
+def _fail(
+    situation: Situation, draft: Draft, due: Due, attempts: Iterable[Held], text: str
+) -> None:
+    """Fail a run that would be too large with what its handler recorded."""
+    message = f"{due.name} recorded too much. {text}"
+    if due.event:
+        draft.consume(due.event, EventPhase.FAILED, EventReason.HANDLER_FAILED, message)
+    entry = HistoryEntry(
+        commit=situation.run.status.commits + 1,
+        at=situation.second,
+        handler=due.name,
+        kind=due.kind.value,
+        event=due.event.name if due.event else None,
+        outcome="failed",
+    )
+    draft.record(entry)
+    error = RunError(type=RunReason.BAD_OUTCOME, message=message)
+    draft.finish(RunPhase.FAILED, RunReason.BAD_OUTCOME, f"Failed: {message}", error=error)
+    draft.commit()
+    draft.after += [Release(held.execution.id, False, message) for held in attempts]
 
 
 def _announce_failed_tasks(draft: Draft, handler: str, written: Entries) -> None:

@@ -29,6 +29,7 @@ from grctl_operator.engine.retention import expire, is_expired, trim
 from grctl_operator.engine.retry import retry_lost
 from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.stall import obey_retry
+from grctl_operator.engine.time_limit import await_time_limits
 from grctl_operator.engine.uncarriable import fail_uncarriable_input
 from grctl_operator.engine.wait import end_wait
 
@@ -77,6 +78,7 @@ ADDING_RULES = (
     Adding(release_void, _needs(OURS)),
     Adding(trim, _needs(PRESENT, Fact.STAYS)),
     Adding(hold, _needs(PRESENT)),
+    Adding(await_time_limits, _needs(ACTIVE)),
     Adding(dispatch_ahead, _needs(ACTIVE, Fact.GOES_ON, HELD, WAITING)),
 )
 

@@ -57,6 +57,11 @@ class OfferedHandler(Model):
     """JSON schema of the payloads that bind to its parameters; None if it takes no payload."""
     timeout_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """How long one attempt may take, in seconds; None: for ever."""
+    retry_policy: RetryPolicy | None = None
+    """Whether an attempt that takes longer is tried again. The operator needs it if the handler
+    blocks its worker, which then cannot say so."""
+    on_failure: OnFailure | None = None
+    """Whether the run fails, or is held, after such an attempt; None: it fails."""
 
 
 class Catalogue(Model):
@@ -67,10 +72,14 @@ class Catalogue(Model):
 
     def has(self, kind: HandlerKind, name: str) -> bool:
         """Return whether it has a handler. A start handler is found by its kind alone."""
-        return any(
-            handler.kind == kind and (handler.name == name or kind is HandlerKind.START)
-            for handler in self.handlers
-        )
+        return self.find(kind, name) is not None
+
+    def find(self, kind: HandlerKind, name: str) -> OfferedHandler | None:
+        """Return a handler; None if it is not there. A start handler is found by its kind alone."""
+        for handler in self.handlers:
+            if handler.kind == kind and (handler.name == name or kind is HandlerKind.START):
+                return handler
+        return None
 
     @cached_property
     def event_names(self) -> tuple[str, ...]:

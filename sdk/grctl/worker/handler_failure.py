@@ -39,6 +39,12 @@ def failure_of_handler(
     )
 
 
+def policy_for_timeouts(handler: Handler[...]) -> RetryPolicy | None:
+    """Return the retry policy of a handler if it tries an attempt again that took too long."""
+    reason = RunReason.HANDLER_TIMED_OUT.value
+    return _policy(handler.retry_policy, reason, HandlerTimedOut(handler.name))
+
+
 def _described(error: BaseException) -> Failed:
     match error:
         case HandlerTimedOut():

@@ -39,6 +39,7 @@ from grctl.worker import identity
 from grctl.worker.blocked import Reporter
 from grctl.worker.connection import Message, OperatorConnection, Sleep
 from grctl.worker.executions import HeldExecutions
+from grctl.worker.handler_failure import policy_for_timeouts
 from grctl.worker.health import WorkerParts, serving_probes
 from grctl.worker.hello import check_size, executions_that_fit
 from grctl.worker.lag import LoopWatch
@@ -303,6 +304,8 @@ def _catalogue(workflow: Workflow) -> Catalogue:
                 name=each.name,
                 payload=each.signature.json_schema(),
                 timeout_s=each.timeout_s,
+                retry_policy=policy_for_timeouts(each) if each.timeout_s else None,
+                on_failure=each.on_failure if each.timeout_s else None,
             )
             for each in workflow.handlers
         ),
