@@ -102,6 +102,8 @@ class RunVersion:
     """The reason why the step is held."""
     retry: int = 0
     """`spec.retry`"""
+    observed_retry: int = 0
+    """`status.observedRetry`"""
 
     @property
     def handler(self) -> str:

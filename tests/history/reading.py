@@ -60,6 +60,7 @@ def run_version(item: Json, exists: bool) -> RunVersion:
         journal_event=journal.get("eventUid"),
         stall=(step.get("stall") or {}).get("reason"),
         retry=item["spec"].get("retry", 0),
+        observed_retry=status.get("observedRetry", 0),
     )
 
 

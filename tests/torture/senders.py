@@ -35,7 +35,7 @@ KINDS = {
     "charges": 0.05,
     "gathers": 0.03,
     "retries": 0.03,
-    "holds": 0.0,
+    "holds": 0.01,
     "turn": 0.02,
     "work": 0.03,
     "two_steps": 0.03,
@@ -72,8 +72,8 @@ class Wave:
     sent: int = 0
     waits: list[str] = field(default_factory=list)
     """Ids of the runs that wait for an approval until a deadline."""
-    retried: set[tuple[str, int]] = field(default_factory=set)
-    """The runs that a person has tried again, by uid, with `spec.retry` before that."""
+    retried: dict[tuple[str, int], str] = field(default_factory=dict)
+    """Why runs were held that a person tried again, by uid and `spec.retry` before that."""
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     @property
@@ -91,8 +91,11 @@ class Wave:
         while True:
             last = {run.uid: run for run in self.recorder.runs}
             for run in last.values():
-                if run.exists and run.stall and (run.uid, run.retry) not in self.retried:
-                    self.retried.add((run.uid, run.retry))
+                is_new = (
+                    run.retry == run.observed_retry and (run.uid, run.retry) not in self.retried
+                )
+                if run.exists and run.stall and is_new:
+                    self.retried[run.uid, run.retry] = run.stall
                     await _until_answered(partial(self._retry, run))
             await asyncio.sleep(LOOK_EVERY_S)
 

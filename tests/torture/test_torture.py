@@ -113,7 +113,7 @@ class Torture:
         self.became.update({"withdrawn": sum(not each.exists for each in last.values())})
         runs = {each.uid: each for each in history.runs}
         self.became["run Failed"] += sum(each.phase is RunPhase.FAILED for each in runs.values())
-        self.became["run held"] += len(wave.retried)
+        self.became.update(f"run held: {reason}" for reason in wave.retried.values())
         self.became["task called"] += sum(call.result is None for call in history.calls)
         self.became["history with gaps"] += not history.complete
 
