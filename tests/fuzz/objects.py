@@ -39,6 +39,11 @@ def event(name: str, version: int, run: str = "healthy") -> Json:
             "sequence": 1,
             "reason": "r",
             "conditions": [{"type": "Succeeded"}],
+            "handler": "approve",
+            "worker": "w",
+            "startedAt": "2026-11-23T11:00:00Z",
+            "attempts": 2,
+            "tasks": "charge (2)",
         },
     }
 
@@ -50,6 +55,17 @@ def run(name: str, version: int) -> Json:
         "attempt": 1,
         "event": "e",
         "since": "2026-11-23T11:00:00Z",
+        "failures": 1,
+        "misfits": 1,
+        "notBefore": "2026-11-23T11:00:00Z",
+        "stall": {"reason": "r", "message": "m", "since": "2026-11-23T11:00:00Z"},
+    }
+    journal = {
+        "eventUid": "u",
+        "entries": {
+            "charge/0/1": {"ok": {"a": [1.5]}, "n": 2, "at": "2026-11-23T11:00:00Z"},
+            "mail/0/1": {"failed": 2, "of": 5, "error": {"type": "t", "message": "m"}},
+        },
     }
     settled = {
         "uid": "u",
@@ -69,6 +85,7 @@ def run(name: str, version: int) -> Json:
             "terminate": False,
             "keepEvents": 10,
             "ttlSecondsAfterFinished": 10,
+            "retry": 1,
         },
         "status": {
             "phase": "WaitEvent",
@@ -79,7 +96,15 @@ def run(name: str, version: int) -> Json:
             "commits": 3,
             "lastExecution": "x",
             "step": step,
-            "wait": {"since": "2026-11-23T11:00:00Z", "deadline": "2026-11-24T11:00:00Z"},
+            "wait": {
+                "since": "2026-11-23T11:00:00Z",
+                "deadline": "2026-11-24T11:00:00Z",
+                "events": ["approve"],
+                "prompt": "Release?",
+            },
+            "journal": journal,
+            "answers": {"summary": {"a": [1]}},
+            "observedRetry": 1,
             "eventNames": ["approve"],
             "inbox": [{"name": "n", "eventName": "approve", "since": "2026-11-23T11:00:00Z"}],
             "inboxLength": 1,
