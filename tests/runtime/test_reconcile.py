@@ -9,10 +9,10 @@ import pytest
 
 from grctl.json.raw_json import RawJson
 from grctl.kube import CORE_EVENTS, RUNS, ApiError, ConflictError, UnreachableError
-from grctl.models import WorkflowRun
+from grctl.models import HandlerKind, WorkflowRun
 from grctl.models.run import Wait
 from grctl_operator.engine import Urgency, decide
-from grctl_operator.engine.decision import Announce, Decision, Hold, LetGo
+from grctl_operator.engine.decision import Announce, Decision, Dispatch, Hold, LetGo
 from grctl_operator.engine.observation import Events, Executions, Key
 from grctl_operator.runtime.batching import WRITE_BATCH_WINDOW_S
 from grctl_operator.runtime.parts import Parts
@@ -92,6 +92,7 @@ class Runtime:
             namespaces=(cluster.namespace,),
         )
         self.queue, self.timing = deciding.queue, deciding.timing
+        self.dispatcher = deciding.dispatcher
         self.rereader, self.announcer = acting.rereader, acting.announcer
         self.loop, self._watches = acting.reconcile_loop, acting.watches
         self._reconciler = acting.reconciler
@@ -348,6 +349,39 @@ async def test_a_run_that_changed_meanwhile_is_read_before_the_next_decision(
     await runtime.reconcile()
     assert runtime.seen[1] == touched["metadata"]["resourceVersion"]
     assert await runtime.message() == "waits"
+
+
+def _dispatches(run: WorkflowRun, now: datetime) -> Decision:
+    return Decision(before=(Dispatch(HandlerKind.STEP, "pay", 1, commits=1, base="x"),))
+
+
+async def test_a_run_that_another_operator_wrote_is_read_before_its_first_dispatch(
+    runtime: Runtime,
+) -> None:
+    known = await runtime.start()
+    touched = await runtime.touch()  # the watch has not shown it yet
+    runtime.rereader.add_written_by_others([runtime.key])
+    runtime.decides(_dispatches)
+    await runtime.reconcile()
+    waited = runtime.dispatcher.waiting
+    await runtime.take()
+    for _ in range(2):
+        await runtime.reconcile()
+    versions = [each["metadata"]["resourceVersion"] for each in (known, touched, touched)]
+    assert runtime.seen == versions
+    assert (waited, runtime.dispatcher.waiting, len(runtime.queue)) == (0, 1, 0)
+
+
+async def test_a_run_that_another_operator_wrote_is_not_read_for_anything_but_a_dispatch(
+    runtime: Runtime,
+) -> None:
+    known = await runtime.start()
+    await runtime.touch()
+    runtime.rereader.add_written_by_others([runtime.key])
+    runtime.decides(lambda run, now: Decision())
+    for _ in range(2):
+        await runtime.reconcile()
+    assert runtime.seen == [known["metadata"]["resourceVersion"]] * 2
 
 
 async def test_a_write_whose_answer_was_lost_is_found_written(

@@ -309,7 +309,8 @@ class Operator:
         Args:
             only: One namespace; None: all that are known.
             read_first: Whether another operator wrote until now. The watch may not have shown its
-                last commits yet, and a committed handler must not run once more.
+                last writes yet. A committed handler must not run once more, nor a recorded task. An
+                idle run is read before its first dispatch.
         """
         known = dict.fromkeys((*self.events.keys(), *self.runs.keys()))
         keys = [
@@ -322,6 +323,7 @@ class Operator:
         ]
         if read_first:
             self.acting.rereader.add(waiting)
+            self.acting.rereader.add_written_by_others(keys)
         for key in waiting:
             self.deciding.queue.add(key)
         self.deciding.queue.sweep(keys)

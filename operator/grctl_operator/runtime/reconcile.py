@@ -70,6 +70,9 @@ class Reconciler:
             await self._effects.pass_over(key, error)
             return
         decided = self._ask(key, run)
+        if self._rereader.reads_before(key, decided.before):
+            self._queue.add(key)
+            return
         await self._effects.perform(key, run, decided.before)
         if self._runs.get_version(key) != seen:
             self._queue.add(key)  # an effect changed the run: decide upon what it is now

@@ -13,7 +13,15 @@ import pytest
 from grctl.kube import LEASES
 from grctl.models import RunPhase
 from grctl.models.directive import WaitForEvent
-from grctl.models.wire import CONNECT_PATH, UNREACHABLE, Goodbye, Hello, encode, from_operator
+from grctl.models.wire import (
+    CONNECT_PATH,
+    UNREACHABLE,
+    Goodbye,
+    Hello,
+    RecordedOperations,
+    encode,
+    from_operator,
+)
 from grctl_operator.engine.observation import Key
 from grctl_operator.runtime.leader.leadership import LeadershipLostError, seconds_since_boot
 from grctl_operator.runtime.leader.lease import LEASE_DURATION_S
@@ -213,6 +221,33 @@ async def test_an_event_that_the_leader_handled_unseen_is_not_handled_again(
         async with connected(standby.port, greeting(cluster)) as worker:
             execute = await worker.executes()
     assert (execute.payload, execute.execution.commits) == (2, 2)
+
+
+async def test_a_task_that_was_recorded_unseen_is_in_the_journal_that_the_next_leader_sends(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid = {"ok": 7, "n": 1}
+    async with leading(cluster) as leader, standing_by(cluster) as standby:
+        async with connected(leader.port, greeting(cluster)) as worker:
+            await start_and_wait(cluster, worker, "order-1")
+            await until(lambda: standby.runs.count(RunPhase.WAIT_EVENT) == 1)
+            standby.on_silence()
+            await until(lambda: knows_all_consumed(standby, cluster, "order-1"))
+            with monkeypatch.context() as unseen:
+                for cache in (standby.runs, standby.events.get(cluster.namespace)):
+                    unseen.setattr(cache, "on_change", lambda _change, _item: None)
+                sent = await cluster.send("order-1", "approve", 1)
+                execute = await worker.executes()
+                await worker.records(execute, charge=paid, awaited=True)
+                await worker.hear(RecordedOperations)
+                await leader.stop()
+                await asyncio.wait_for(standby.decides.wait(), PATIENCE)
+        async with connected(standby.port, greeting(cluster)) as worker:
+            key = Key(cluster.namespace, "order-1")
+            standby.events.of(key).on_change("ADDED", sent)  # the watch shows it late
+            standby.deciding.queue.add(key)
+            again = await worker.executes()
+    assert (again.execution.event, again.journal) == (execute.execution.event, {"charge": paid})
 
 
 def counted_lists(operator: Operator) -> list[str]:
