@@ -1,4 +1,4 @@
-"""`make demo`: an order waits for its approval, gets it and completes, all with a stock kubectl.
+"""`make demo`: an order and a purchase wait for approvals and complete, with a stock kubectl.
 
 Each command is shown as a person would type it, before it runs. Everything lives in a temporary
 directory and ends with this program. The exit code is 1 if a command or its output is wrong.
@@ -82,6 +82,31 @@ STORY = (
         ("Completed", "Processed", "Rejected"),
     ),
     Step("grctl describe order-abc", "And the whole of it:", ("Completed", '"fulfilled"')),
+    Step(
+        "kubectl apply -f examples/manifests/purchase.yaml",
+        "A purchase needs two approvals, and its payment must be made once.",
+        ("laptops created",),
+    ),
+    Step("kubectl wait --for=jsonpath='{.status.phase}'=WaitEvent wfr/laptops --timeout=30s"),
+    Step(
+        "kubectl apply -f examples/manifests/director-approve.yaml",
+        "The director is early: the purchase waits for the manager.",
+    ),
+    Step(
+        "kubectl get wfr/laptops wfe/laptops-director",
+        "So this event keeps its place for a later wait.",
+        ("does the manager approve?", "Pending"),
+    ),
+    Step("kubectl apply -f examples/manifests/manager-approve.yaml", "The manager approves."),
+    Step("kubectl wait --for=jsonpath='{.status.step.name}'=remind wfr/laptops --timeout=30s"),
+    Step(
+        "kubectl get wfr/laptops",
+        "Both approvals were handled. The bank did not answer twice, then the payment was made."
+        " A reminder comes later.",
+        ("remind",),
+    ),
+    Step("kubectl wait --for=condition=Succeeded wfr/laptops --timeout=30s"),
+    Step("grctl history laptops", "All that happened, in one list:", ("pay (3)", "completed")),
 )
 
 
@@ -99,7 +124,8 @@ def main() -> int:
         say("\nInterrupted. Nothing is left running.")
         return 130
     say(f"\nDone in {time.monotonic() - began:.0f} s. Nothing is left running.", GREEN)
-    say("The workflow: examples/orders.py. To try it yourself: grctl dev examples.orders:order")
+    say("The workflows: examples/orders.py, examples/purchase.py. To try one yourself:")
+    say("grctl dev examples.orders:order")
     return 0
 
 
@@ -107,7 +133,8 @@ def _play(directory: Path) -> None:
     environment = _environment(directory)
     explain("Start a Kubernetes API, the operator and a worker on this machine.")
     command = (
-        f"grctl dev examples.orders:order --operator-port 0 --kubeconfig {directory}/kubeconfig"
+        "grctl dev examples.orders:order examples.purchase:purchase --operator-port 0"
+        f" --kubeconfig {directory}/kubeconfig"
     )
     prompt(f"{command} &")
     with _developing(shlex.split(command), environment, directory / "log"):
