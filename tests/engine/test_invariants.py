@@ -90,6 +90,77 @@ def dispatch(first: Event, *then: Event) -> Decision:
     return Decision(before=(effect,))
 
 
+CHOOSY = waiting_run(takes=["reject"])
+LATER = event("reject", "later", place=3)
+CHOICE = view(CHOOSY, APPROVE, REJECT, LATER)
+
+
+def outcome(first: Event, *then: Event) -> Decision:
+    """Return a commit of outcomes that consumed these events."""
+    settled = tuple(settlement(each, number) for number, each in enumerate((first, *then), 1))
+    counts = EventCounts(processed=len(settled))
+    return write(
+        CHOOSY, commits=3 + len(settled), settled=settled, events=counts, last_execution="e1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("decision", "broken"),
+    [
+        (dispatch(REJECT), []),
+        (dispatch(APPROVE), ["I2"]),
+        (dispatch(LATER), ["I2"]),
+        (dispatch(REJECT, LATER), []),
+        (dispatch(REJECT, event("approve", "last", place=4)), ["I2"]),
+        (outcome(REJECT), []),
+        (outcome(REJECT, LATER), []),
+        (outcome(APPROVE), ["I2"]),
+        (outcome(LATER), ["I2"]),
+        (outcome(LATER, REJECT), ["I2"]),
+        (outcome(REJECT, APPROVE), ["I2"]),
+    ],
+)
+def test_what_a_wait_takes_is_dispatched_and_consumed_in_its_own_order(
+    decision: Decision, broken: list[str]
+) -> None:
+    assert violations(decision, CHOOSY, CHOICE) == broken
+
+
+TYPO, LAST_TYPO = event("typo", place=0), event("typo", "last-typo", place=9)
+
+
+@pytest.mark.parametrize(
+    ("decision", "broken"),
+    [
+        (rejection(TYPO), []),
+        (rejection(APPROVE), ["I8"]),
+        (rejection(LAST_TYPO), ["I2"]),
+        (rejection(TYPO, LAST_TYPO), ["I2"]),
+    ],
+)
+def test_a_rejection_passes_over_nothing_that_the_wait_takes(
+    decision: Decision, broken: list[str]
+) -> None:
+    events = view(CHOOSY, TYPO, APPROVE, REJECT, LAST_TYPO)
+
+    assert violations(decision, CHOOSY, events) == broken
+
+
+def test_rejections_are_in_order_whatever_the_wait_takes() -> None:
+    run = waiting_run(takes=["other"])
+
+    assert violations(rejection(LAST_TYPO, TYPO), run, view(run, TYPO, LAST_TYPO)) == ["I2"]
+
+
+def test_a_timeout_passes_over_what_the_wait_does_not_take() -> None:
+    timed = waiting_run(takes=["reject"], deadline=NOON, timeout_step="remind")
+    fires = write(timed, commits=4, wait=None, step=REMIND, phase=RunPhase.RUNNING)
+    late = at("12:00:01")
+
+    assert violations(fires, timed, view(timed, APPROVE, listed_at=late), late) == []
+    assert violations(fires, timed, view(timed, REJECT, listed_at=late), late) == ["I7"]
+
+
 def test_a_right_decision_breaks_none() -> None:
     assert status_of(COMMIT).commits == 4
     assert violations(COMMIT) == []

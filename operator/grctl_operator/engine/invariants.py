@@ -11,14 +11,14 @@ A check is named after its invariant in docs/architecture.md. Three more hold wi
 "retention" (nothing is deleted that is to stay).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from functools import cached_property
 from itertools import islice, pairwise, takewhile
 from typing import Any, NamedTuple
 
 from grctl.models.phases import RunPhase
 from grctl.models.run import RunStatus, Settlement, WorkflowRun
+from grctl_operator.engine.change import Change
 from grctl_operator.engine.decision import (
     Decision,
     Delete,
@@ -28,7 +28,7 @@ from grctl_operator.engine.decision import (
     Settle,
     Trim,
 )
-from grctl_operator.engine.observation import Event, Events, whole_second
+from grctl_operator.engine.observation import Events, whole_second
 from grctl_operator.engine.retention import DEFAULT_KEPT_EVENTS_COUNT
 from grctl_operator.engine.transitions import check_transition
 
@@ -65,45 +65,6 @@ class InvariantError(Exception):
     def __str__(self) -> str:
         """Return the violations in one line."""
         return "; ".join(map(str, self.violations))
-
-
-class Change:
-    """What a decision changes of a run's status, and what it was decided upon."""
-
-    def __init__(self, run: WorkflowRun, new: RunStatus, events: Events, now: datetime) -> None:
-        self.run = run
-        self.old = run.status
-        self.new = new
-        self.events = events
-        self.now = now
-        count = new.events.total - run.status.events.total if new is not run.status else 0
-        self.consumed: tuple[Settlement, ...] = new.settled[-count:] if count > 0 else ()
-        """The outbox entries that the write adds."""
-        self.has_outcome = new.last_execution != run.status.last_execution
-        """Whether the write commits the outcome of an execution."""
-        self.is_commit = bool(self.consumed) or new.commits != run.status.commits
-        """Whether the write makes something true."""
-
-    @cached_property
-    def consumed_before(self) -> frozenset[str]:
-        """Uids of the events that the outbox holds already."""
-        return frozenset([entry.uid for entry in self.old.settled])
-
-    @property
-    def waiting(self) -> Iterator[Event]:
-        """The events that no commit has consumed, in order."""
-        consumed = self.consumed_before
-        return (event for event in self.events if event.uid not in consumed)
-
-    @property
-    def taken(self) -> Iterator[Event]:
-        """The waiting events that the wait before the write takes, in order."""
-        wait = self.old.wait
-        if wait is None or wait.events is None:
-            return self.waiting
-        names, consumed = set(wait.events), self.consumed_before
-        found = self.events.of_groups(lambda group: group.event_name in names)
-        return (event for event in found if event.uid not in consumed)
 
 
 def check_decision(run: WorkflowRun, decision: Decision, events: Events, now: datetime) -> None:
@@ -348,13 +309,22 @@ CHECKS_OF_COMMITS: tuple[tuple[str, Check], ...] = (
 
 def _dispatches_in_turn(effect: Dispatch, change: Change) -> str | None:
     if effect.ahead:
-        places = [event.place for event in effect.events]
-        if any(place >= later for place, later in pairwise(places)):
-            return f"events are handed over ahead in the order {places}"
-    elif effect.event is not None:
+        return _fault_ahead(effect, change)
+    if effect.event is not None:
         first = next(change.taken, None)
         if first is None or first.uid != effect.event.uid:
             return f"{effect.event.uid} is dispatched before its turn"
+    return None
+
+
+def _fault_ahead(effect: Dispatch, change: Change) -> str | None:
+    """Return what is wrong with events that are handed over ahead: their order or their names."""
+    places = [event.place for event in effect.events]
+    if any(place >= later for place, later in pairwise(places)):
+        return f"events are handed over ahead in the order {places}"
+    names = change.old.wait.events if change.old.wait else None
+    if names is not None and any(event.event_name not in names for event in effect.events):
+        return f"events are handed over ahead that are not among {names}"
     return None
 
 

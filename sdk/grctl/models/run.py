@@ -302,7 +302,9 @@ class RunStatus(Model):
         " worker.",
     )
     inbox: tuple[InboxEntry, ...] = Field(
-        default=(), description="List of the first events that wait: name, eventName, since."
+        default=(),
+        description="List of the first events that wait: name, eventName, since. Those that the"
+        " wait takes come first.",
     )
     inbox_length: Count = Field(default=0, description="How many events wait.")
     observed_retry: Count = Field(
