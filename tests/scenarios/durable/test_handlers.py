@@ -3,6 +3,7 @@
 from grctl.models import EventPhase, RunPhase
 from grctl.models.reasons import RunReason
 from grctl.models.run import Stall
+from tests.history.executions import read_executions
 from tests.lab.durable import HANDLER_ATTEMPTS
 from tests.lab.lab import Lab
 from tests.lab.service import RefusedError
@@ -90,3 +91,18 @@ async def test_lost_workers_end_in_a_hold_and_only_for_the_run_that_loses_them(l
     lab.service.release("charge")
     await lab.grctl("retry", "a")
     assert await result(lab) == ["charge-3", "book-1"]
+
+
+async def test_a_handler_that_blocks_its_loop_too_long_is_named_and_not_run_twice(
+    lab: Lab,
+) -> None:
+    _, worker = await lab.start_both()
+    gate = lab.gate("blocked")
+    await act(lab, "blocked", "act_in_time")
+    held = await stall(lab)
+    assert "HandlerTimedOut" in held.message
+    assert len(read_executions(lab.directory)) == 2, "the start handler and one attempt"
+    gate.open()
+    await lab.grctl("retry", "a")
+    assert await result(lab) == []
+    assert "event loop blocked" in worker.log
