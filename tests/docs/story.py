@@ -24,7 +24,7 @@ from tests.news import without_news
 
 COMMAND_DEADLINE_S = 90.0  # for one command on a busy machine
 STATE_DEADLINE_S = 60.0  # for a state to come that a page shows
-LOOKS = ("kubectl get ", "grctl list", "grctl describe ")
+LOOKS = ("kubectl get ", "grctl list", "grctl describe ", "grctl history ")
 PROGRAMS = Path(sys.executable).parent
 
 Names = dict[str, Any]

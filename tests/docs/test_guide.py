@@ -14,6 +14,7 @@ PAGES = (
     "order-and-timing",
     "payloads",
     "lifecycle",
+    "failures",
     "promises",
     "coming-from-grctl",
 )
