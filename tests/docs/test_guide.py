@@ -17,6 +17,7 @@ PAGES = (
     "failures",
     "promises",
     "coming-from-grctl",
+    "timers",
 )
 
 

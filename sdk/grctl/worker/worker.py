@@ -88,8 +88,8 @@ class Worker:
     Raises:
         TypeError: something in `workflows` is not a workflow, or an argument is of a wrong type.
         ValueError: a workflow without a start handler, two of one type, a handler whose
-            parameters cannot be made from a payload, or one that names a step (a constant in its
-            code) which its workflow does not have.
+            parameters cannot be made from a payload, or one that names a step or an event (a
+            constant in its code) which its workflow does not have.
 
     Example:
         >>> await Worker(workflows=[order]).run()
