@@ -146,6 +146,16 @@ def test_an_event_that_is_being_handled_is_not_shown_as_waiting() -> None:
     ]
 
 
+def test_an_event_that_the_wait_does_not_take_is_shown_as_waiting_for_a_later_one() -> None:
+    wait = {"since": NOON.isoformat(), "events": ["b"]}
+    lines = lines_of(run(phase="WaitEvent", wait=wait), event("a"), event("b"))
+    assert lines[lines.index("Waiting events, in order") :] == [
+        "Waiting events, in order",
+        "  5m   a   order-abc-a   for a later wait",
+        "  5m   b   order-abc-b",
+    ]
+
+
 def test_a_result_of_any_json_is_shown() -> None:
     done = lines_of(run(phase="Completed", result={"long": "x" * 200}))
     assert any(line.startswith('             "long": "xxx') for line in done)

@@ -12,6 +12,7 @@ from grctl.models.base import NAME_LENGTH
 from grctl.models.limits import MAX_PROMPT_BYTES, MAX_SHOWN_NAMES
 from grctl.models.run import Wait, WorkflowRun
 from grctl_operator.engine import (
+    AwaitWorker,
     Decision,
     Dispatch,
     Event,
@@ -268,6 +269,23 @@ def test_an_unknown_event_does_not_hold_up_what_fits_before_it_can_be_judged() -
     decision = decided(CHOOSY, typo, APPROVE, held=young)
 
     assert dispatched(decision) == ["approve"]
+
+
+def test_an_event_that_no_worker_could_judge_yet_is_judged_when_one_connects() -> None:
+    typo = event("aprove", place=1)
+
+    alone = decided(CHOOSY, typo, held=executions(workers=[]))
+    judged = decided(CHOOSY, typo)
+
+    assert every(AwaitWorker, alone.before) == [AwaitWorker()]
+    assert consumed(judged) == [("aprove", EventPhase.REJECTED)]
+
+
+@pytest.mark.parametrize("waiting", [(), (COMMENT,)])
+def test_a_wait_beside_known_events_asks_for_no_worker(waiting: tuple[Event, ...]) -> None:
+    decision = decided(CHOOSY, *waiting, held=executions(workers=[]))
+
+    assert every(AwaitWorker, decision.before) == []
 
 
 def test_a_known_event_that_does_not_fit_is_not_rejected() -> None:

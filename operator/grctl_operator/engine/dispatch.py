@@ -128,8 +128,7 @@ def await_timeout_step(situation: Situation, draft: Draft) -> None:
     wait, name = draft.status.wait, missing_timeout_step(situation, draft)
     if wait is None or name is None:
         return
-    if not any(isinstance(effect, AwaitWorker) for effect in draft.before):
-        draft.before.append(AwaitWorker())
+    draft.await_worker()
     since = _missing_since(situation, Due(HandlerKind.STEP, name, wait.since))
     text = (
         f'No connected worker of {situation.run.spec.workflow.type} has the step "{name}", which is'

@@ -16,6 +16,7 @@ from grctl.models.wire import Execution
 from grctl_operator.engine.choice import names_of, taken_events
 from grctl_operator.engine.decision import (
     Announce,
+    AwaitWorker,
     Decision,
     Dispatch,
     Effect,
@@ -68,6 +69,11 @@ class Draft:
             return
         if ListEvents() not in self.before:
             self.before.append(ListEvents())
+
+    def await_worker(self) -> None:
+        """Ask for another decision when a worker of the type connects."""
+        if not any(isinstance(effect, AwaitWorker) for effect in self.before):
+            self.before.append(AwaitWorker())
 
     def wake(self, moment: datetime) -> None:
         """Ask for another decision at that moment, or earlier."""

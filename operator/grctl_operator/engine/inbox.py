@@ -91,13 +91,26 @@ def stray_events(situation: Situation, draft: Draft) -> Iterator[Event]:
     wait, names = draft.status.wait, names_of(draft.status.wait)
     if wait is None or names is None:
         return
-    strays = situation.events.of_groups(
-        lambda group: group.event_name not in names and _is_unfit(situation, draft, group)
-    )
-    for event in strays:
+    others = [group for group in situation.events.get_groups() if group.event_name not in names]
+    unfit = {group for group in others if _is_unfit(situation, draft, group)}
+    for event in situation.events.of_groups(unfit.__contains__):
         in_time = wait.deadline is None or event.created <= wait.deadline
         if in_time and event.uid not in draft.consumed_uids and not has_begun(situation, event):
             yield event
+
+
+def await_judgement(situation: Situation, draft: Draft) -> None:
+    """Look again when a worker connects, if only a worker can tell whether a name is unknown.
+
+    This is about events that the present wait does not take: for the others a worker is awaited in
+    any case, because they are due.
+    """
+    names = names_of(draft.status.wait)
+    if names is None or any(worker.connected for worker in situation.executions.workers):
+        return
+    others = (group.event_name for group in situation.events.get_groups())
+    if any(name not in names and not is_known(situation, name) for name in others):
+        draft.await_worker()
 
 
 def _is_unfit(situation: Situation, draft: Draft, group: EventGroup) -> bool:

@@ -134,9 +134,12 @@ class Events:
 
     def of_groups(self, fits: Callable[[EventGroup], bool]) -> Iterator[Event]:
         """Return the events of the groups that fit, in order. Others are not looked at."""
-        groups = group_events(self) if self.groups is None else self.groups
-        found = [events.values() for group, events in groups.items() if fits(group)]
+        found = [events.values() for group, events in self.get_groups().items() if fits(group)]
         return merge(*found, key=by_place)
+
+    def get_groups(self) -> Mapping[EventGroup, Mapping[str, Event]]:
+        """Return the events by their groups, each group in order."""
+        return group_events(self) if self.groups is None else self.groups
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from grctl_operator.engine.ending import empty_deleted, reject_waiting_events
 from grctl_operator.engine.finalizer import hold
 from grctl_operator.engine.handler_retry import retry_failed
 from grctl_operator.engine.identity import is_restored, stop_restored
-from grctl_operator.engine.inbox import keep_places, reject_unfit
+from grctl_operator.engine.inbox import await_judgement, keep_places, reject_unfit
 from grctl_operator.engine.outbox import settle_consumed
 from grctl_operator.engine.recording import write_records
 from grctl_operator.engine.retention import expire, is_expired, trim
@@ -102,6 +102,7 @@ CLOSING_RULES = (
 LAST_RULES = (
     Adding(dispatch_due, _needs(ACTIVE)),
     Adding(await_timeout_step, _needs(ACTIVE, IDLE, WAITING)),
+    Adding(await_judgement, _needs(ACTIVE, IDLE, WAITING)),
 )
 
 

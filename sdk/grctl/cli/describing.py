@@ -194,7 +194,7 @@ def _tables(
         handler = run.status.step.name if run.status.step else "the next handler"
         yield f"Tasks of {printable(handler)}", [_task_row(each, now) for each in tasks]
     if waiting:
-        rows = [_waiting_row(each, now) for each in waiting[:SHOWN_EVENTS_COUNT]]
+        rows = [_waiting_row(each, run.status.wait, now) for each in waiting[:SHOWN_EVENTS_COUNT]]
         yield _title("Waiting events, in order", len(rows), "first", len(waiting)), rows
     if settled:
         rows = [_settled_row(each, now) for each in settled[-SHOWN_EVENTS_COUNT:]]
@@ -207,9 +207,10 @@ def _title(name: str, shown: int, which: str, number: int) -> str:
     return f"{name} (the {which} {shown} of {number})" if shown < number else name
 
 
-def _waiting_row(event: WorkflowEvent, now: datetime) -> tuple[str, ...]:
-    since = age(event.metadata.creation_timestamp, now)
-    return since, printable(event.spec.event_name), event.metadata.name
+def _waiting_row(event: WorkflowEvent, wait: Wait | None, now: datetime) -> tuple[str, ...]:
+    since, name = age(event.metadata.creation_timestamp, now), event.spec.event_name
+    is_taken = wait is None or wait.events is None or name in wait.events
+    return since, printable(name), event.metadata.name, "" if is_taken else "for a later wait"
 
 
 def _settled_row(event: WorkflowEvent, now: datetime) -> tuple[str, ...]:
