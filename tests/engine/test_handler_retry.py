@@ -270,7 +270,10 @@ def test_the_last_attempt_of_a_handler_that_is_to_be_held_stalls_it() -> None:
     assert status.step.stall == Stall(reason="HandlerFailed", message=text, since=NOON)
     assert (status.step.attempt, status.step.failures) == (4, 4)
     assert (status.commits, status.settled, status.message) == (3, (), text)
-    assert every(Announce, decision.after) == [Announce("HandlerFailed", text, warning=True)]
+    assert every(Announce, decision.after) == [
+        Announce("HandlerFailed", text, warning=True),
+        Announce("HandlerFailed", f"{text} The event waits.", APPROVE, warning=True),
+    ]
 
 
 def test_an_error_that_is_not_tried_again_is_held_at_once() -> None:

@@ -25,7 +25,7 @@ from grctl_operator.engine.journal import entries_for, journal_of
 from grctl_operator.engine.observation import Held, round_up
 from grctl_operator.engine.recording import attempts_at, is_recorded
 from grctl_operator.engine.situation import Situation
-from grctl_operator.engine.stall import make_stall
+from grctl_operator.engine.stall import announce_stall, make_stall
 from grctl_operator.engine.task_message import count_times, shorten
 from grctl_operator.engine.versions import at_work, is_open, is_refusal
 
@@ -180,7 +180,7 @@ def _write(
     draft.write_first(step=step_of(draft, due, last_error=error, **fields))
     draft.is_awaited = True  # its event counts as handed over until the attempt is released
     if stall:
-        draft.announce(stall.reason, stall.message, warning=True)
+        announce_stall(draft, due, stall)
 
 
 def _has_attempts_left(situation: Situation, outcome: Outcome, failed: Failed) -> bool:

@@ -18,7 +18,7 @@ from grctl_operator.engine.due import Due, due_handler, step_of
 from grctl_operator.engine.observation import LONG_AGO, SECOND, Held, is_ahead, over_at, round_up
 from grctl_operator.engine.recording import is_recorded
 from grctl_operator.engine.situation import Situation
-from grctl_operator.engine.stall import make_stall
+from grctl_operator.engine.stall import announce_stall, make_stall
 from grctl_operator.engine.task_message import count_times
 from grctl_operator.engine.versions import at_work
 
@@ -107,7 +107,7 @@ def _hold(situation: Situation, draft: Draft, due: Due, lost: Held, crashes: int
     attempt = max(lost.execution.attempt, due.attempt)
     held = {"attempt": attempt, "crashes": crashes, "not_before": None, "stall": stall}
     draft.write_first(step=step_of(draft, due, since=round_up(situation.now), **held))
-    draft.announce(stall.reason, stall.message, warning=True)
+    announce_stall(draft, due, stall)
 
 
 def begin_time(due: Due, now: datetime) -> datetime:

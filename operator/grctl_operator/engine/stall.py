@@ -25,6 +25,13 @@ def make_stall(situation: Situation, reason: RunReason, what: str, cure: str) ->
     return Stall(reason=reason, message=f"{text}. {todo}", since=situation.second)
 
 
+def announce_stall(draft: Draft, due: Due, stall: Stall) -> None:
+    """Announce a stall on the run, and on the event that waits because of it."""
+    draft.announce(stall.reason, stall.message, warning=True)
+    if due.event:
+        draft.announce(stall.reason, f"{stall.message} The event waits.", due.event, warning=True)
+
+
 def obey_retry(situation: Situation, draft: Draft) -> bool:
     """Begin new attempts at a handler that is held if `spec.retry` was raised."""
     asked, seen = situation.run.spec.retry or 0, draft.status.observed_retry
