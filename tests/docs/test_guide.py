@@ -16,6 +16,7 @@ PAGES = (
     "lifecycle",
     "failures",
     "promises",
+    "tasks",
     "coming-from-grctl",
     "timers",
 )
