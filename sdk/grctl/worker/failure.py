@@ -47,7 +47,11 @@ def failure_for(reason: RunReason, message: str, stack_trace: str | None = None)
 
 def type_name(error: BaseException) -> str:
     """Return the name of an error's class, with its module unless it is built in."""
-    kind = type(error)
+    return type_name_of(type(error))
+
+
+def type_name_of(kind: type) -> str:
+    """Return the name of a class, with its module unless it is built in."""
     return kind.__qualname__ if kind.__module__ == "builtins" else _qualified_name(kind)
 
 

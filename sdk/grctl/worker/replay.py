@@ -17,7 +17,7 @@ from grctl.json.serialization import check_size, cut, to_json
 from grctl.models.journal import Entry
 from grctl.models.limits import MAX_TASK_RESULT_BYTES
 from grctl.worker.execution_clock import write_moment
-from grctl.worker.failure import text_of, type_name
+from grctl.worker.failure import text_of, type_name, type_name_of
 from grctl.worker.task_errors import TaskFailedError, TaskResultError
 from grctl.worker.validating import validate_json
 
@@ -84,16 +84,31 @@ def error_of(task: str, entry: Entry) -> BaseException:
 
 
 def _loaded_class(name: str) -> type[BaseException] | None:
-    """Return the class of a qualified name, if its module is loaded."""
+    """Return the class of a qualified name if it is loaded; None if it is not, or if several are.
+
+    A class that its module does not have (it was defined in a function) is found too.
+    """
     parts = name.split(".")
-    for count in range(len(parts) - 1, -1, -1):
+    for count in range(len(parts)):
         module = sys.modules.get(".".join(parts[:count]) or "builtins")
         found: Any = module
         for part in parts[count:]:
             found = getattr(found, part, None)
         if isinstance(found, type) and issubclass(found, BaseException):
             return found
-    return None
+    named = [each for each in _subclasses(BaseException) if type_name_of(each) == name]
+    return named[0] if len(named) == 1 else None
+
+
+def _subclasses(kind: type[BaseException]) -> set[type[BaseException]]:
+    """Return all classes that are loaded and derived from a class."""
+    found: set[type[BaseException]] = set()
+    left = [kind]
+    while left:
+        new = [each for each in left.pop().__subclasses__() if each not in found]
+        found.update(new)
+        left += new
+    return found
 
 
 def _make(kind: type[BaseException], message: str) -> BaseException | None:
