@@ -2,8 +2,9 @@
 
 The loads are those by which other systems are measured (docs/benchmarks.md). W1 sends events to one
 run with 16 sends in flight. W2 sends to many runs at once with 64 in flight. W3 sends one event
-after another. W4 is W3 with handlers that call recorded tasks. W3 and W4 come first, because old
-events of the other loads are still removed after their end.
+after another. W4 does so with handlers that call recorded tasks, and so slowly that no event waits
+for another. W3 and W4 come first, because old events of the other loads are still removed after
+their end.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ W1_SENDS_COUNT = 16
 W2_SENDS_COUNT = 64
 AT_ONCE, ONE_BY_ONE = "at once", "one by one"
 W3_PAUSE_S = 0.005  # between an answer and the next event of W3
+W4_PAUSE_S = 0.03  # longer than an event with two tasks takes
 W4_EVENTS = {"W4 one task": "add_after_task", "W4 two tasks": "add_after_two_tasks"}
 POLL_INTERVAL_S = 0.01
 
@@ -91,7 +93,7 @@ async def measure(
         seen = await pattern(testbed, one.workflow_id)
         for name, event in W4_EVENTS.items():
             report(f"{name}, one event after another")
-            run, pace = await counter(testbed), in_sequence(W3_PAUSE_S)
+            run, pace = await counter(testbed), in_sequence(W4_PAUSE_S)
             loads[name] = await load(testbed, [run], sizes.one_by_one, pace, event=event)
         for events in sizes.one_run:
             report(f"W1, {events} events to one run")
