@@ -14,8 +14,8 @@ LONG = frozenset({"--namespace", "--context", "--kubeconfig", "--output", "--req
 """Options with a value that several commands share."""
 
 COMMANDS_ELSEWHERE = {
-    "workflow": "write `grctl start TYPE ID --input JSON`, `grctl list`, `grctl describe ID` or"
-    " `grctl cancel ID`"
+    "workflow": "write `grctl start TYPE ID --input JSON`, `grctl list`, `grctl describe ID`,"
+    " `grctl history ID` or `grctl cancel ID`"
 }
 """What stands for commands that the first grctl has."""
 
