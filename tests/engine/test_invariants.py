@@ -34,8 +34,11 @@ from tests.engine.builders import (
     event,
     execution,
     executions,
+    failing,
     finished_run,
+    journal,
     new_run,
+    ok,
     seconds,
     settlement,
     status_of,
@@ -182,6 +185,8 @@ def test_a_right_decision_breaks_none() -> None:
         ("I4", commit(commits=5)),
         ("I4", commit(commits=3)),
         ("I4", commit(settled=(settlement(APPROVE, 2),))),
+        ("I4", write(commits=4)),
+        ("I9", commit(journal=journal(APPROVE, charge=ok(1)))),
         ("phases", write(phase=RunPhase.PENDING)),
         ("spec", write(commits=4, phase=RunPhase.CANCELLED)),
         ("spec", write(commits=4, phase=RunPhase.TERMINATED)),
@@ -202,7 +207,7 @@ def test_a_finished_run_stays_finished() -> None:
 
 def test_an_outbox_entry_whose_event_waits_may_not_go() -> None:
     run = waiting_run(settled=[settlement(APPROVE)])
-    goes = write(run, commits=4, settled=())
+    goes = write(run, commits=4, settled=(), last_execution="e1")
 
     assert violations(goes, run, view(run, APPROVE)) == ["I1"]
     assert violations(goes, run, view(run, complete=False)) == ["I1"]
@@ -268,6 +273,44 @@ def test_an_event_whose_handler_began_is_not_unknown() -> None:
     assert violations(entry, run, view(run, begun)) == ["I8"]
 
 
+RECORDED = waiting_run(status={"journal": journal(APPROVE, charge=ok(1), mail=failing(1))})
+
+
+@pytest.mark.parametrize(
+    ("new", "broken"),
+    [
+        (journal(APPROVE, charge=ok(1), mail=ok(2), log=ok(3)), []),
+        (journal(APPROVE, charge=ok(2), mail=failing(1)), ["I9"]),
+        (journal(APPROVE, charge=ok(True), mail=failing(1)), ["I9"]),
+        (journal(APPROVE, charge=ok(1)), ["I9"]),
+        (journal(REJECT, charge=ok(1), mail=failing(1)), ["I9"]),
+        (None, ["I9"]),
+    ],
+)
+def test_a_journal_only_grows_while_its_handler_is_due(
+    new: dict[str, Any] | None, broken: list[str]
+) -> None:
+    assert violations(write(RECORDED, journal=new), RECORDED) == broken
+
+
+def test_a_journal_goes_with_the_event_that_was_withdrawn_or_overtaken() -> None:
+    dropped = write(RECORDED, journal=None)
+
+    assert violations(dropped, RECORDED, view(RECORDED, REJECT)) == []
+    assert violations(dropped, RECORDED, view(RECORDED, event("earlier", place=0), APPROVE)) == []
+
+
+def test_a_timeout_takes_the_journal_along() -> None:
+    fires = write(TIMED, commits=4, wait=None, step=REMIND, phase=RunPhase.RUNNING)
+    kept = replace(
+        fires, status=status_of(fires).model_copy(update={"journal": journal(charge=ok(1))})
+    )
+
+    events, now = view(TIMED, listed_at=at("12:00:01")), at("12:00:01")
+    assert violations(fires, TIMED, events, now) == []
+    assert violations(kept, TIMED, events, now) == ["I9"]
+
+
 def test_a_run_that_is_to_be_terminated_does_nothing_else() -> None:
     run = waiting_run(terminate=True)
     goes_on = write(run, commits=4, last_execution="e1")
@@ -299,4 +342,4 @@ def test_an_error_names_each_invariant_that_is_broken() -> None:
 
 
 def test_the_label_of_the_metric_has_a_value_for_each_invariant() -> None:
-    assert CHECKED_INVARIANTS == ("I1", "I2", "I4", "I7", "I8", "phases", "retention", "spec")
+    assert CHECKED_INVARIANTS == ("I1", "I2", "I4", "I7", "I8", "I9", "phases", "retention", "spec")

@@ -209,6 +209,17 @@ def test_what_the_journal_holds_already_is_confirmed_without_a_write() -> None:
     assert status_of(decision).journal is run.status.journal
 
 
+def test_a_failed_attempt_is_confirmed_by_its_entry_as_the_next_one_has_the_same_key() -> None:
+    run = stepping_run("ship")
+    held = recorded(runs(execution(run, "ship")), awaited=True, charge=failing(1), mail=ok(1))
+
+    decision = decide(run, view(run), executions(held), NOON)
+
+    assert every(ConfirmRecords, decision.after) == [
+        ConfirmRecords("e1", (key_of("mail"),), {CHARGE: failing(1)})
+    ]
+
+
 def test_an_attempt_that_is_lost_or_has_returned_is_told_nothing() -> None:
     run = stepping_run("ship")
     gone = recorded(lost(execution(run, "ship", "e1")), charge=ok(1))

@@ -28,6 +28,21 @@ class Change:
         self.is_commit = bool(self.consumed) or new.commits != run.status.commits
         """Whether the write makes something true."""
 
+    @property
+    def ends_handler(self) -> bool:
+        """Whether the handler that was due before the write is over after it."""
+        timed_out = self.old.wait is not None and self.new.wait is None
+        return self.has_outcome or self.new.phase.finished or timed_out
+
+    @property
+    def counts_failure(self) -> bool:
+        """Whether the write counts a failed attempt: its handler is tried again, or held."""
+        old, new = self.old.step, self.new.step
+        if new is None or new is old:
+            return False
+        failures = (old.failures if old else None) or 0
+        return new.stall is not None or (new.failures or 0) > failures
+
     @cached_property
     def consumed_before(self) -> frozenset[str]:
         """Uids of the events that the outbox holds already."""

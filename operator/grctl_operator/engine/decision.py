@@ -57,7 +57,7 @@ class ConfirmRecords:
 
     execution: str
     keys: tuple[str, ...] = ()
-    """Keys of entries that are durable as this execution sent them."""
+    """Keys of final entries that are durable as this execution sent them."""
     entries: Mapping[str, Entry] = field(default_factory=dict)
     """Durable entries that it did not send, or sent with other content: these count."""
 

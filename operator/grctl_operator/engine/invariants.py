@@ -28,6 +28,7 @@ from grctl_operator.engine.decision import (
     Settle,
     Trim,
 )
+from grctl_operator.engine.lasting import dispatches_what_is_not_held, journal_lasts
 from grctl_operator.engine.observation import Events, whole_second
 from grctl_operator.engine.retention import DEFAULT_KEPT_EVENTS_COUNT
 from grctl_operator.engine.transitions import check_transition
@@ -41,6 +42,7 @@ NAMES = {
     "I4": "I4 (one commit)",
     "I7": "I7 (deadlines)",
     "I8": "I8 (bad input)",
+    "I9": "I9 (recorded once)",
 }
 
 
@@ -101,9 +103,9 @@ def _find_in_write(change: Change) -> list[Violation]:
 def _find_in_effects(change: Change, effects: Iterable[Effect]) -> list[Violation]:
     found = []
     for effect in effects:
-        known = CHECKS_OF_EFFECTS.get(type(effect))
-        if known is not None and (text := known[1](effect, change)) is not None:
-            found.append(Violation(known[0], text))
+        for invariant, check in CHECKS_OF_EFFECTS.get(type(effect), ()):
+            if (text := check(effect, change)) is not None:
+                found.append(Violation(invariant, text))
     return found
 
 
@@ -125,6 +127,8 @@ def _commits_move_with_outcomes(change: Change) -> str | None:
         return f"`commits` moves by {moved} with {count} events"
     if not change.run.held and not change.old.phase.finished:
         return "a run commits that the finalizer does not hold"
+    if not (change.consumed or change.ends_handler):
+        return "a run commits, and nothing became true"
     return None
 
 
@@ -289,6 +293,7 @@ def _run_times_out_late(change: Change) -> str | None:
 Check = Callable[[Change], str | None]
 CHECKS_OF_DISPLAY: tuple[tuple[str, Check], ...] = (
     ("I4", _changes_nothing_that_counts),
+    ("I9", journal_lasts),
     ("phases", _phase_may_follow),
 )
 """For a write that is only for people."""
@@ -301,6 +306,7 @@ CHECKS_OF_COMMITS: tuple[tuple[str, Check], ...] = (
     ("I7", _wait_ends_in_time),
     ("I7", _run_times_out_late),
     ("I8", _rejects_no_known_name),
+    ("I9", journal_lasts),
     ("phases", _phase_may_follow),
     ("spec", _ends_as_the_spec_says),
 )
@@ -359,12 +365,12 @@ def _trims_the_surplus(effect: Trim, change: Change) -> str | None:
     return None
 
 
-CHECKS_OF_EFFECTS: dict[type, tuple[str, Callable[[Any, Change], str | None]]] = {
-    Dispatch: ("I2", _dispatches_in_turn),
-    Settle: ("I1", _settles_what_is_consumed),
-    LetGo: ("I1", _lets_go_when_empty),
-    Delete: ("retention", _deletes_when_over),
-    Trim: ("retention", _trims_the_surplus),
+CHECKS_OF_EFFECTS: dict[type, tuple[tuple[str, Callable[[Any, Change], str | None]], ...]] = {
+    Dispatch: (("I2", _dispatches_in_turn), ("hold", dispatches_what_is_not_held)),
+    Settle: (("I1", _settles_what_is_consumed),),
+    LetGo: (("I1", _lets_go_when_empty),),
+    Delete: (("retention", _deletes_when_over),),
+    Trim: (("retention", _trims_the_surplus),),
 }
 """For an effect that needs no write before it."""
 
@@ -375,7 +381,7 @@ CHECKED_INVARIANTS = tuple(
             for name, _ in (
                 *CHECKS_OF_DISPLAY,
                 *CHECKS_OF_COMMITS,
-                *CHECKS_OF_EFFECTS.values(),
+                *(row for rows in CHECKS_OF_EFFECTS.values() for row in rows),
             )
         }
     )

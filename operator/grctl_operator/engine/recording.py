@@ -14,7 +14,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from grctl.models.journal import Entries, Entry, merge, which_counts
+from grctl.models.journal import Entries, Entry, is_final, merge, which_counts
 from grctl.models.phases import EventPhase, RunPhase
 from grctl.models.reasons import EventReason, RunReason
 from grctl.models.run import HistoryEntry, RunError
@@ -141,9 +141,16 @@ def _confirm_written(draft: Draft, journal: _Journal, alive: Iterable[Held]) -> 
 
 
 def _confirmation(held: Held, entries: Entries) -> ConfirmRecords:
+    """Return what an execution is told. A key alone confirms only what does not change any more.
+
+    The entry of a call that goes on is told as it is: when the answer arrives, the worker may have
+    recorded the next attempt, or the end, under the same key.
+    """
     sent = held.records
     as_sent = [
-        key for key, entry in entries.items() if key in sent and same_entry(sent[key], entry)
+        key
+        for key, entry in entries.items()
+        if key in sent and is_final(entry) and same_entry(sent[key], entry)
     ]
     others = {key: entry for key, entry in entries.items() if key not in as_sent}
     return ConfirmRecords(held.execution.id, tuple(as_sent), others)

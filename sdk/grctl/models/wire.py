@@ -256,7 +256,7 @@ class RecordedOperations(Model):
     kind: Literal["recorded"] = "recorded"
     execution: str
     keys: tuple[str, ...] = ()
-    """Keys that are durable as this execution sent them."""
+    """Keys whose entries are final, and durable as this execution sent them."""
     entries: dict[str, Any] = Field(default_factory=dict)
     """Durable entries that this execution did not send, or sent with other content."""
 
