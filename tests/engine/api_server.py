@@ -18,6 +18,7 @@ from grctl_operator.engine.observation import Event, Key, whole_second
 from grctl_operator.engine.retention import DEFAULT_KEPT_EVENTS_COUNT
 from tests.engine import checks
 from tests.engine.checks import Consumption, require
+from tests.engine.task_world import TaskWorld
 
 Json = dict[str, Any]
 KEY = Key("ns", "order")
@@ -99,6 +100,8 @@ class ApiServer:
     runs_created: int = 0
     run_timeout: timedelta | None = None
     """The timeout of the runs that are created."""
+    tasks: TaskWorld | None = None
+    """What the tasks of handlers do; None if no handler has any."""
 
     def next_revision(self) -> int:
         self.revision += 1
@@ -178,6 +181,8 @@ class ApiServer:
 
     def put_run_status(self, uid: str, version: str, status: RunStatus) -> WorkflowRun:
         run = self._current_run(uid, version)
+        if self.tasks is not None:
+            self.tasks.check_write(run, status)
         checks.check_write(self, run, status)
         again = RunStatus.model_validate(status.to_json())
         require(again == status, "What is written is read back as it was decided upon")
@@ -185,6 +190,8 @@ class ApiServer:
         told = contradiction(self.run) if self.run else None
         require(told is None, f"What is written does not contradict itself: {told}")
         assert self.run is not None
+        if self.tasks is not None:
+            self.tasks.on_write(run.status, self.run)
         return self.run
 
     def put_finalizers(
@@ -271,6 +278,21 @@ class ApiServer:
         item = copy.deepcopy(item)
         item["metadata"]["resourceVersion"] = str(self.next_revision())
         return item
+
+    def first_taken(self) -> str | None:
+        """Return the event that ends the present wait; None if no event does, or it is not sure."""
+        wait = self.run.status.wait if self.run else None
+        if wait is None:
+            return "a step"
+        past = {each.uid for pasts in self.consumed.values() for each in pasts}
+        waiting = [each for each in self.events.values() if each.waits and each.uid not in past]
+        if self.clock_went_back or any(each.may_move for each in waiting):
+            return None
+        for each in sorted(waiting, key=lambda record: record.created_revision):
+            taken = wait.events is None or each.event.event_name in wait.events
+            if taken and (wait.deadline is None or each.created <= wait.deadline):
+                return each.uid
+        return None
 
     # for the end of a test
 

@@ -4,7 +4,6 @@ A stateful test that cannot fail proves nothing. Each function is named by what 
 wrong.
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -40,20 +39,7 @@ from grctl_operator.engine import (
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.situation import Situation
 from grctl_operator.views.events import EventCache
-
-Break = Callable[[pytest.MonkeyPatch], Callable[..., Decision]]
-BROKEN: dict[str, tuple[str, Break]] = {}
-"""By name: the climate in which the defect shows, and the function that breaks the engine."""
-
-
-def broken(climate: str) -> Callable[[Break], Break]:
-    """Register a broken engine under the name of its function."""
-
-    def register(make: Break) -> Break:
-        BROKEN[make.__name__] = (climate, make)
-        return make
-
-    return register
+from tests.engine.breaking import broken, module_of, with_rule
 
 
 @broken("no faults but time")
@@ -363,7 +349,7 @@ def a_deleted_run_goes_before_its_outbox_is_empty(
             draft.before.append(LetGo())
         return situation.run.deleting
 
-    return _with_rule(patch, ending.empty_deleted, empty_deleted)
+    return with_rule(patch, ending.empty_deleted, empty_deleted)
 
 
 @broken("people end runs")
@@ -371,7 +357,7 @@ def a_finished_run_forgets_its_inbox(patch: pytest.MonkeyPatch) -> Callable[...,
     def forget(situation: Situation, draft: Draft) -> bool:
         return situation.run.status.phase.finished
 
-    return _with_rule(patch, ending.reject_waiting_events, forget)
+    return with_rule(patch, ending.reject_waiting_events, forget)
 
 
 @broken("workers come and go")
@@ -379,7 +365,7 @@ def a_lost_execution_is_not_tried_again(patch: pytest.MonkeyPatch) -> Callable[.
     def ignore(situation: Situation, draft: Draft) -> bool:
         return any(held.lost for held in situation.executions.held)
 
-    return _with_rule(patch, retry.retry_lost, ignore)
+    return with_rule(patch, retry.retry_lost, ignore)
 
 
 @broken("runs are made anew")
@@ -394,7 +380,7 @@ def a_run_that_was_not_seen_yet_counts_as_gone(
         everything = frozenset(event.uid for event in events)
         return right(replace(events, orphans=everything), executions, now, timeout)
 
-    patch.setattr(_module_of(decide), "decide_without_run", hasty)
+    patch.setattr(module_of(decide), "decide_without_run", hasty)
     return decide
 
 
@@ -458,7 +444,7 @@ def a_finished_run_is_not_looked_at_when_its_time_is_over(
         draft._look_again_at = before
         return closed
 
-    return _with_rule(patch, right, forgetful)
+    return with_rule(patch, right, forgetful)
 
 
 @broken("little is kept")
@@ -468,7 +454,7 @@ def the_newest_events_are_removed_as_well(patch: pytest.MonkeyPatch) -> Callable
         if situation.run.spec.keep_events is not None and total:
             draft.before.append(Trim(total))
 
-    return _with_rule(patch, retention.trim, trim)
+    return with_rule(patch, retention.trim, trim)
 
 
 @broken("little is kept")
@@ -487,7 +473,7 @@ def a_finished_run_keeps_all_its_events(patch: pytest.MonkeyPatch) -> Callable[.
         if not situation.run.status.phase.finished:
             right(situation, draft)
 
-    return _with_rule(patch, right, trim)
+    return with_rule(patch, right, trim)
 
 
 @broken("people wish the end of runs")
@@ -500,7 +486,7 @@ def a_cancellation_voids_a_running_handler(patch: pytest.MonkeyPatch) -> Callabl
         situation.__dict__["in_flight"] = in_flight
         return closed
 
-    return _with_rule(patch, right, hasty)
+    return with_rule(patch, right, hasty)
 
 
 @broken("people wish the end of runs")
@@ -511,12 +497,12 @@ def a_cancelled_run_goes_on_waiting(patch: pytest.MonkeyPatch) -> Callable[..., 
         waits = due.due_handler(situation, draft) is None
         return (not waits or bool(situation.run.spec.terminate)) and right(situation, draft)
 
-    return _with_rule(patch, right, patient)
+    return with_rule(patch, right, patient)
 
 
 @broken("people wish the end of runs")
 def an_outcome_beats_a_termination(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
-    module = _module_of(decide)
+    module = module_of(decide)
     (termination,) = (row for row in module.CLOSING_RULES if row.rule is desired.obey_spec)
     rows = [row for row in module.CLOSING_RULES if row is not termination]
     rows.insert([row.rule for row in rows].index(commit.commit_outcomes) + 1, termination)
@@ -536,17 +522,3 @@ def a_back_off_waits_for_a_clock_that_stepped_back(
 ) -> Callable[..., Decision]:
     patch.setattr(retry, "over_at", lambda since, length, now: since + length)
     return decide
-
-
-def _with_rule(patch: pytest.MonkeyPatch, right: Any, wrong: Any) -> Callable[..., Decision]:
-    module = _module_of(decide)
-    for table in ("ADDING_RULES", "CLOSING_RULES"):
-        rows = getattr(module, table)
-        broken_rows = tuple(row._replace(rule=wrong) if row.rule is right else row for row in rows)
-        patch.setattr(module, table, broken_rows)
-    assert wrong in {row.rule for row in (*module.ADDING_RULES, *module.CLOSING_RULES)}
-    return decide
-
-
-def _module_of(function: Any) -> Any:
-    return sys.modules[function.__module__]

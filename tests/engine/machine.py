@@ -11,6 +11,7 @@ from hypothesis.stateful import rule
 from tests.engine.checks import KNOWN_EVENTS
 from tests.engine.races import Races
 from tests.engine.rounds import ALL, Decide, seldom
+from tests.engine.task_races import TaskRaces
 
 HOUR = timedelta(hours=1)
 
@@ -35,6 +36,11 @@ CLIMATES: dict[str, frozenset[str]] = {
     "people wish the end of runs": frozenset({"wishes", "timeouts", "deadlines", "workers"}),
     "little is kept": frozenset({"retention", "deadlines", "lags", "crashes"}),
     "crashes": frozenset({"crashes", "workers", "deadlines"}),
+    "handlers call tasks": frozenset({"tasks", "workers", "deadlines"}),
+    "handlers call tasks, and operators crash": frozenset({"tasks", "workers", "ahead", "crashes"}),
+    "handlers call tasks beside a second operator": frozenset(
+        {"tasks", "workers", "two operators", "lags"}
+    ),
     "everything": frozenset(
         {
             "two operators",
@@ -95,5 +101,6 @@ def machine_for(decide: Decide, climate: str) -> type[Races]:
         "climate": CLIMATES[climate],
         "examples": 0,
     }
-    base = SteppingBack if "steps back" in CLIMATES[climate] else Races
-    return type("Machine", (base,), members)
+    extra = {"steps back": SteppingBack, "tasks": TaskRaces}
+    bases = tuple(base for fault, base in extra.items() if fault in CLIMATES[climate])
+    return type("Machine", bases or (Races,), members)

@@ -17,6 +17,7 @@ from grctl_operator.engine import (
     Announce,
     AwaitClearWorker,
     AwaitWorker,
+    ConfirmRecords,
     Decision,
     Delete,
     Dispatch,
@@ -327,7 +328,9 @@ class Operator(WorkerRegistry):
                 self._dispatch(effect)
             case Release():
                 self._check_release(effect)
-                self._release(effect.execution)
+                self._release(effect.execution, committed=effect.committed)
+            case ConfirmRecords():
+                self._confirm(effect)
             case Settle():
                 self.settles.setdefault(effect.settlement.uid, effect)
                 if effect.run_uid is None:

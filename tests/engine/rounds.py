@@ -17,6 +17,7 @@ from grctl_operator.engine.dispatch import RETURN_TIME
 from tests.engine.api_server import KEY, ApiServer
 from tests.engine.checks import KNOWN_EVENTS, UNKNOWN_EVENT, require
 from tests.engine.operators import Operator
+from tests.engine.task_world import TaskWorld
 from tests.engine.workers import (
     CATALOGUE,
     OTHER_VERSION,
@@ -66,6 +67,8 @@ class Rounds(RuleBasedStateMachine):
     def begin(self, run: bool, early: int, operators: int, to: int) -> None:
         type(self).examples += 1
         self.server = ApiServer()
+        if "tasks" in self.climate:
+            self.server.tasks = TaskWorld(self.server)
         if "timeouts" in self.climate:
             self.server.run_timeout = timedelta(seconds=5)
         if "two operators" not in self.climate:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.engine.broken_engines import BROKEN
+from tests.engine import broken_engines, broken_handlers
+from tests.engine.breaking import BROKEN
 from tests.engine.checks import ViolationError
 from tests.engine.machine import machine_for
 
@@ -35,6 +36,10 @@ def _search_once(machine: type) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+REGISTERED = (broken_engines, broken_handlers)
+"""To import these modules registers their engines."""
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -345,9 +345,10 @@ def test_a_handler_that_goes_on_running_is_shown_after(way: Callable[[Stage], No
     stage.go_on(LASTS)
 
     run = stage.server.run
-    running = [*stage.first.running.values(), *stage.second.running.values()]
-    waiting = [*stage.first.inbox, *stage.second.inbox]
-    execution, _ = (running + waiting)[0]
+    held = (stage.first, stage.second)
+    running = [execution for each in held for execution, _ in each.running.values()]
+    waiting = [given.execution for each in held for given in each.inbox]
+    execution = (running + waiting)[0]
     assert run is not None
     assert run.status.phase is RunPhase.RUNNING
     assert run.status.step is not None

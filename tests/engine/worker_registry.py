@@ -3,18 +3,23 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from grctl.models import WorkflowRun
-from grctl.models.wire import Catalogue, Declined, Execution
-from grctl_operator.engine import Dispatch, Executions, Held, WorkerPresence
+from grctl.models import RunStatus, WorkflowRun
+from grctl.models.journal import merge
+from grctl.models.wire import Catalogue, Declined, Execution, RecordOperations
+from grctl_operator.engine import ConfirmRecords, Dispatch, Executions, Held, WorkerPresence
+from grctl_operator.engine.journal import entries_for
 from grctl_operator.engine.versions import is_refusal
-from tests.engine.api_server import KEY
+from grctl_operator.views.records import find_durable
+from tests.engine.api_server import KEY, ApiServer
 from tests.engine.checks import require
-from tests.engine.workers import CAPACITY, Worker, execution_numbers
+from tests.engine.task_world import Entries
+from tests.engine.workers import CAPACITY, Given, Worker, execution_numbers
 
 
 class WorkerRegistry:
     """The part of an operator that workers connect to."""
 
+    server: ApiServer
     run: WorkflowRun | None
     woken: bool
 
@@ -71,7 +76,9 @@ class WorkerRegistry:
         execution = _execution(effect, self.run)
         self._check_version(execution, worker)
         self.held[execution.id] = Held(execution, worker.name, self.now, catalogue=worker.catalogue)
-        worker.inbox.append((execution, dict(self.run.status.store)))
+        self._note_dispatch(execution, self.run, ahead=False)
+        journal = journal_to_give(self.run.status, execution)
+        worker.inbox.append(Given(execution, dict(self.run.status.store), journal))
 
     def _check_version(self, execution: Execution, worker: Worker) -> None:
         """A version that refused an event is not asked again upon the same commit."""
@@ -95,14 +102,38 @@ class WorkerRegistry:
             self.held[execution.id] = Held(
                 execution, worker.name, self.now, catalogue=worker.catalogue
             )
-            worker.inbox.append((execution, None))
+            self._note_dispatch(execution, run, ahead=True)
+            worker.inbox.append(Given(execution, None, {}))
             effect = replace(effect, base=execution.id)
 
-    def _release(self, execution_id: str) -> None:
+    def _note_dispatch(self, execution: Execution, run: WorkflowRun, *, ahead: bool) -> None:
+        if self.server.tasks is not None:
+            self.server.tasks.on_dispatch(execution, run=run, ahead=ahead)
+
+    def _release(self, execution_id: str, *, committed: bool) -> None:
         held = self.held.pop(execution_id, None)
         worker = self.workers.get(held.worker) if held else None
         if worker:
-            worker.release(execution_id)
+            worker.release(execution_id, committed=committed)
+
+    def _confirm(self, effect: ConfirmRecords) -> None:
+        """Tell a worker what is durable, and drop its records of that."""
+        held = self.held.get(effect.execution)
+        if held is None or self.run is None:
+            return
+        journal = entries_for(self.run.status, held.execution.event_uid)
+        durable = find_durable(held, journal, (*effect.keys, *effect.entries))
+        left = {key: entry for key, entry in held.records.items() if key not in durable}
+        self.held[effect.execution] = replace(
+            held,
+            records=left,
+            recorded_at=held.recorded_at if left else None,
+            awaits_records=held.awaits_records and bool(left),
+        )
+        worker = self.workers.get(held.worker)
+        if worker:
+            keys = tuple(key for key in durable if key not in effect.entries)
+            worker.on_durable(effect.execution, keys, dict(effect.entries))
 
     def worker_came(self, worker: Worker, executions: list[Execution]) -> None:
         self.workers[worker.name] = worker
@@ -138,10 +169,30 @@ class WorkerRegistry:
         if isinstance(outcome, Declined):
             self.held.pop(outcome.execution, None)
             return
+        if isinstance(outcome, RecordOperations):
+            self._take_records(worker, outcome)
+            return
         known = self.held.get(outcome.execution.id)
         if known is None:
             known = Held(outcome.execution, worker.name, self.now)
         self.held[outcome.execution.id] = replace(known, outcome=outcome, took=timedelta())
+
+    def _take_records(self, worker: Worker, message: RecordOperations) -> None:
+        known = self.held.get(message.execution.id) or Held(
+            message.execution, worker.name, self.now, catalogue=worker.catalogue
+        )
+        records = merge(known.records, message.entries)
+        self.held[message.execution.id] = replace(
+            known,
+            records=records,
+            recorded_at=(known.recorded_at or self.now) if records else None,
+            awaits_records=known.awaits_records or message.awaited,
+        )
+
+
+def journal_to_give(status: RunStatus, execution: Execution) -> Entries:
+    """Return what an execution is given of the journal."""
+    return entries_for(status, execution.event_uid)
 
 
 def _execution(effect: Dispatch, run: WorkflowRun) -> Execution:
