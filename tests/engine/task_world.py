@@ -30,6 +30,16 @@ def _handler(run_uid: str, event_uid: str | None, base: str | None) -> str:
     return f"{run_uid}/{event_uid or f'after {base}'}"
 
 
+def _owner(run_uid: str, status: RunStatus, journal: dict[str, Any]) -> str:
+    return _handler(run_uid, journal.get("eventUid"), status.last_execution)
+
+
+def _counts_failure(old: RunStatus, new: RunStatus) -> bool:
+    before = (old.step.failures if old.step else None) or 0
+    step = new.step
+    return step is not None and (step.stall is not None or (step.failures or 0) > before)
+
+
 @dataclass
 class TaskWorld:
     """Where tasks have their side effects."""
@@ -133,13 +143,15 @@ class TaskWorld:
             if not handler.startswith(f"{uid}/") or withdrawn:
                 continue
             for key, entry in entries.items():
+                if "error" in entry and key not in kept and _counts_failure(run.status, new):
+                    continue  # the next attempt calls it again
                 same = kept.get(key) == entry or (not is_final(entry) and key in kept)
                 require(same, f"I9 (recorded once): a write loses {key} of {handler}: {entry}")
 
     def _check_owner(self, run: WorkflowRun, new: RunStatus) -> None:
         if new.journal is None:
             return
-        owner = _handler(run.metadata.uid, new.journal.get("eventUid"), new.last_execution)
+        owner = _owner(run.metadata.uid, new, new.journal)
         for key, entry in new.journal["entries"].items():
             require(entry["of"] == owner, f"own records: {key} in the journal of {owner}: {entry}")
 
@@ -174,9 +186,10 @@ class TaskWorld:
         if new.last_execution != old.last_execution or new.phase.finished or new.wait is None:
             for handler in [each for each in self.durable if each.startswith(f"{uid}/")]:
                 del self.durable[handler]
+        if old.journal is not None and new.journal is None:
+            self.durable.pop(_owner(uid, old, old.journal), None)
         if new.journal is not None:
-            owner = _handler(uid, new.journal.get("eventUid"), new.last_execution)
-            self.durable[owner] = dict(new.journal["entries"])
+            self.durable[_owner(uid, new, new.journal)] = dict(new.journal["entries"])
 
 
 def said(execution: Execution, **fields: Any) -> Entry:

@@ -8,7 +8,7 @@ import pytest
 
 from grctl.models import EventPhase, RunPhase, WaitForEvent, WorkflowRun
 from grctl.models.phases import HandlerKind
-from grctl.models.run import EventCounts, Step
+from grctl.models.run import EventCounts, Stall, Step
 from grctl_operator.engine import (
     Decision,
     Delete,
@@ -42,6 +42,7 @@ from tests.engine.builders import (
     seconds,
     settlement,
     status_of,
+    stepping_run,
     view,
     waiting_run,
 )
@@ -300,6 +301,29 @@ def test_a_journal_goes_with_the_event_that_was_withdrawn_or_overtaken() -> None
     assert violations(dropped, RECORDED, view(RECORDED, event("earlier", place=0), APPROVE)) == []
 
 
+def test_only_a_failed_attempt_forgets_an_error() -> None:
+    run = stepping_run("ship", status={"journal": journal(charge=ok(1), mail=failing(1))})
+    forgotten = journal(charge=ok(1))
+    step = run.status.step
+    assert step is not None
+    again = step.model_copy(update={"attempt": 2, "failures": 1})
+
+    assert violations(write(run, journal=forgotten), run) == ["I9"]
+    assert violations(write(run, journal=forgotten, step=again), run) == []
+    assert violations(write(run, journal=None, step=again), run) == ["I9"]
+
+
+def test_a_handler_that_is_held_is_not_dispatched() -> None:
+    stall = Stall(reason="HandlerFailed", message="Mend the cause.", since=NOON)
+    held = Step(
+        name="approve", kind=HandlerKind.EVENT, event_uid=APPROVE.uid, since=NOON, stall=stall
+    )
+    run = waiting_run(step=held)
+
+    assert violations(dispatch(APPROVE), run) == ["hold"]
+    assert violations(dispatch(REJECT), run, view(run, REJECT)) == []
+
+
 def test_a_timeout_takes_the_journal_along() -> None:
     fires = write(TIMED, commits=4, wait=None, step=REMIND, phase=RunPhase.RUNNING)
     kept = replace(
@@ -342,4 +366,5 @@ def test_an_error_names_each_invariant_that_is_broken() -> None:
 
 
 def test_the_label_of_the_metric_has_a_value_for_each_invariant() -> None:
-    assert CHECKED_INVARIANTS == ("I1", "I2", "I4", "I7", "I8", "I9", "phases", "retention", "spec")
+    expected = ["I1", "I2", "I4", "I7", "I8", "I9", "hold", "phases", "retention", "spec"]
+    assert list(CHECKED_INVARIANTS) == expected

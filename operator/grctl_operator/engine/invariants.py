@@ -6,9 +6,9 @@ The check runs in production as in tests. It covers the status to be written and
 A check compares a decision with the run and the events that it was made from. It shares no code
 with the rules: otherwise a mistake in a rule would hide itself.
 
-A check is named after its invariant in docs/architecture.md. Three more hold within one run:
-"phases" (which phase may follow which), "spec" (a run ends early only if its spec says so) and
-"retention" (nothing is deleted that is to stay).
+A check is named after its invariant in docs/architecture.md. Four more hold within one run:
+"phases" (which phase may follow which), "spec" (a run ends early only if its spec says so), "hold"
+(a handler that is held is not dispatched) and "retention" (nothing is deleted that is to stay).
 """
 
 from collections.abc import Callable, Iterable
