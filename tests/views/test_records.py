@@ -12,8 +12,11 @@ from grctl_operator.views.executions import ExecutionRegistry
 from grctl_operator.views.records import TooMuchRecordedError, count_failures, find_durable
 from tests.runtime.played_worker import hello
 from tests.views.registries import (
+    APPROVE,
+    GROUP,
     KEY,
     ORDER,
+    OTHER,
     Clock,
     dispatch,
     execution,
@@ -227,3 +230,43 @@ def test_each_failed_attempt_at_a_task_is_counted_once() -> None:
     sent = {"a": FAILED_TWICE, "b": failed, "c": OK}
     assert count_failures({"a": FAILED_ONCE}, sent) == 2
     assert count_failures(sent, sent) == 0
+
+
+OLDER = hello(ORDER, worker="older", instance="older", protocol_highest=3)
+
+
+def busy_recorder() -> ExecutionRegistry:
+    """Return a registry with an idle worker that does not record, and a busy one that does."""
+    made = registry(hello(ORDER, worker="new", instance="new"))
+    dispatch(made, "x")
+    made.on_hello(OLDER, "orders")
+    return made
+
+
+@pytest.mark.parametrize(("has_journal", "chosen"), [(False, "older"), (True, "new")])
+def test_a_handler_with_a_journal_goes_to_a_worker_that_records(
+    has_journal: bool, chosen: str
+) -> None:
+    roster = busy_recorder().roster
+    worker = roster.choose(GROUP, *APPROVE, has_journal=has_journal)
+    kept = roster.reserve(OTHER, GROUP, *APPROVE, has_journal=has_journal)
+    assert worker is not None
+    assert kept is not None
+    assert (worker.name, kept.name) == (chosen, chosen)
+
+
+def test_a_handler_with_a_journal_waits_for_no_worker_that_records_if_none_is_there() -> None:
+    roster = registry(OLDER).roster
+    worker = roster.choose(GROUP, *APPROVE, has_journal=True)
+    alone = roster.reserve_clear(OTHER, GROUP, *APPROVE, has_journal=True)
+    assert worker is not None
+    assert worker is alone
+
+
+def test_a_worker_that_was_upgraded_in_place_records() -> None:
+    made = busy_recorder()
+    made.on_disconnect("older")
+    made.on_hello(hello(ORDER, worker="older", instance="older"), "orders")
+    worker = made.roster.choose(GROUP, *APPROVE, has_journal=True)
+    assert worker is not None
+    assert worker.name == "older"

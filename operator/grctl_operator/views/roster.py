@@ -6,6 +6,8 @@
    half of them are reserved, but always one.
 3. A worker is reserved for at most one run, and a run reserves at most one worker.
 4. A worker that left stays in view for an hour, so that its event names stay known (UnknownEvent).
+5. A handler with a journal goes to a worker that records, if one has room: a worker of an older
+   release would call the recorded tasks again.
 
 Pure data: no I/O, no clock.
 """
@@ -17,6 +19,7 @@ from hashlib import sha256
 from typing import TypeVar
 
 from grctl.models.phases import HandlerKind
+from grctl.models.protocol import RECORDING_PROTOCOL_VERSION, SPOKEN
 from grctl.models.wire import Catalogue, Hello
 from grctl_operator.engine.observation import Key, WorkerPresence
 from grctl_operator.views.team import Ending, Group, Team, WorkerProcess
@@ -136,11 +139,20 @@ class Roster:
     # The worker for an execution.
 
     def choose(
-        self, group: Group, kind: HandlerKind, name: str, excluded: Versions = ()
+        self,
+        group: Group,
+        kind: HandlerKind,
+        name: str,
+        excluded: Versions = (),
+        *,
+        has_journal: bool = False,
     ) -> WorkerProcess | None:
-        """Return the least loaded worker with room, of those that have the handler."""
-        teams = self._teams_with(group, kind, name, excluded)
+        """Return the least loaded worker with room, of those that have the handler: see 5."""
+        teams = tuple(self._teams_with(group, kind, name, excluded))
         fit = [each for team in teams if (each := team.least_loaded)]
+        if has_journal:
+            connected = (each for team in teams for each in team.connected.values())
+            fit = [each for each in connected if each.free and each.records] or fit
         return min(fit, key=lambda each: len(each.held), default=None)
 
     def has_room(self, group: Group) -> bool:
@@ -148,7 +160,14 @@ class Roster:
         return any(team.least_loaded for team in self._teams.get(group, {}).values())
 
     def reserve(
-        self, key: Key, group: Group, kind: HandlerKind, name: str, excluded: Versions = ()
+        self,
+        key: Key,
+        group: Group,
+        kind: HandlerKind,
+        name: str,
+        excluded: Versions = (),
+        *,
+        has_journal: bool = False,
     ) -> WorkerProcess | None:
         """Reserve the least loaded worker for a run. Return None if none can be reserved now."""
         own = self._reserved.get(key)
@@ -159,13 +178,22 @@ class Roster:
             return None
         teams = self._teams_with(group, kind, name, excluded)
         able = (each for team in teams for each in team.reservable())
-        worker = min(able, key=lambda each: len(each.held), default=None)
+        worker = min(
+            able, key=lambda each: (has_journal and not each.records, len(each.held)), default=None
+        )
         if worker is not None:
             self._reserve(key, worker)
         return worker
 
     def reserve_clear(
-        self, key: Key, group: Group, kind: HandlerKind, name: str, excluded: Versions = ()
+        self,
+        key: Key,
+        group: Group,
+        kind: HandlerKind,
+        name: str,
+        excluded: Versions = (),
+        *,
+        has_journal: bool = False,
     ) -> WorkerProcess | None:
         """Reserve a worker on which a run can begin alone at once. Return None if there is none."""
         reserved = self._reserved.get(key)
@@ -175,7 +203,7 @@ class Roster:
             and self._can_take(reserved, group, kind, name, excluded)
         ):
             return reserved
-        idle = self.choose(group, kind, name, excluded)
+        idle = self.choose(group, kind, name, excluded, has_journal=has_journal)
         if idle is None or idle.held or not self._may_reserve(key, group):
             return None
         self.end_reservation(key)
@@ -254,6 +282,7 @@ class Roster:
         worker.name, worker.namespace = made.name, made.namespace
         worker.capacity, worker.seen = made.capacity, made.seen
         worker.catalogues, worker.team_hashes = made.catalogues, made.team_hashes
+        worker.records = made.records
         worker.connected, worker.draining, worker.blocked = True, False, None
 
     def _add_to_indexes(self, worker: WorkerProcess) -> None:
@@ -313,6 +342,7 @@ def _process_of(hello: Hello, identity: str, now: datetime) -> WorkerProcess:
         catalogues={each.type: each for each in hello.catalogues},
         team_hashes={each.type: _hash_of(each) for each in hello.catalogues},
         seen=now,
+        records=(SPOKEN.agree(hello.spoken) or 0) >= RECORDING_PROTOCOL_VERSION,
     )
 
 

@@ -47,6 +47,8 @@ class WorkerProcess:
     team_hashes: dict[str, bytes]
     """The hash of its catalogue by workflow type: workers with the same one are a team."""
     seen: datetime
+    records: bool = True
+    """Whether it speaks a protocol in which handlers record."""
     connected: bool = True
     ending: Ending = Ending.AGREED
     """How its last connection ended."""

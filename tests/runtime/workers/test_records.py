@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from grctl.json.raw_json import RawJson
 from grctl.models import WorkflowRun
 from grctl.models.directive import WaitForEvent
@@ -300,3 +302,19 @@ async def test_records_that_the_commit_made_superfluous_are_counted(parts: Parts
         parts.dispatcher.release(decision.Release(execute.execution.id, committed=True))
     assert parts.metrics.value("grctl_records_superseded_total") == 2
     assert parts.metrics.value("grctl_task_failures_total") == 1
+
+
+@pytest.mark.parametrize("alone", [False, True])
+async def test_a_handler_with_a_journal_is_sent_to_the_worker_that_records(
+    parts: Parts, alone: bool
+) -> None:
+    async with (
+        connected(parts.port, OLDER),
+        connected(parts.port, hello(ORDER, worker="new")) as worker,
+    ):
+        effect = decision.Dispatch(
+            HandlerKind.START, "start", 2, commits=2, base="before", alone=alone
+        )
+        parts.dispatcher.dispatch(KEY, run_with(charge=CARRIED), effect)
+        execute = await worker.executes()
+    assert execute.journal == {"charge": OK}

@@ -36,18 +36,25 @@ class ClearWorkers:
         self._asked: set[Key] = set()
         """Keys for which a worker is wanted in the reconcile under way."""
 
-    def choose(self, key: Key, group: Group, effect: decision.Dispatch) -> WorkerProcess | None:
+    def choose(
+        self, key: Key, group: Group, effect: decision.Dispatch, *, has_journal: bool
+    ) -> WorkerProcess | None:
         """Return a worker on which nothing else runs, and reserve it. None: there is none."""
-        roster = self._registry.roster
-        worker = roster.reserve_clear(key, group, effect.kind, effect.name, effect.but)
+        worker = self._registry.roster.reserve_clear(
+            key, group, effect.kind, effect.name, effect.but, has_journal=has_journal
+        )
         if worker is not None:
             self._end_patience(key)
         return worker
 
-    def reserve(self, key: Key, group: Group, effect: decision.AwaitClearWorker) -> None:
+    def reserve(
+        self, key: Key, group: Group, effect: decision.AwaitClearWorker, *, has_journal: bool
+    ) -> None:
         """Keep a worker for a run. The run is reconciled when the worker is clear."""
         self._asked.add(key)
-        worker = self._registry.roster.reserve(key, group, effect.kind, effect.name, effect.but)
+        worker = self._registry.roster.reserve(
+            key, group, effect.kind, effect.name, effect.but, has_journal=has_journal
+        )
         if worker is None or key in self._patience:
             return
         logger.info("worker kept for one run", extra={"worker": worker.name, "run": str(key)})

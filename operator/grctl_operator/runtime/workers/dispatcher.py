@@ -183,7 +183,7 @@ class Dispatcher:
             self._dispatch_ahead(key, run, effect)
             return
         group = (key.namespace, run.spec.workflow.type)
-        worker = self._choose(key, group, effect)
+        worker = self._choose(key, group, effect, has_journal=run.status.journal is not None)
         if worker is None:
             self._waiting.join(key, group, room=True)
             return
@@ -192,10 +192,14 @@ class Dispatcher:
         if waited is not None:
             self._waiting.offer_room(waited)  # room for more than one may have come up at once
 
-    def _choose(self, key: Key, group: Group, effect: decision.Dispatch) -> WorkerProcess | None:
+    def _choose(
+        self, key: Key, group: Group, effect: decision.Dispatch, *, has_journal: bool
+    ) -> WorkerProcess | None:
         if effect.alone:
-            return self._clear.choose(key, group, effect)
-        return self._registry.roster.choose(group, effect.kind, effect.name, effect.but)
+            return self._clear.choose(key, group, effect, has_journal=has_journal)
+        return self._registry.roster.choose(
+            group, effect.kind, effect.name, effect.but, has_journal=has_journal
+        )
 
     def _dispatch_ahead(self, key: Key, run: WorkflowRun, effect: decision.Dispatch) -> None:
         """Send events to the worker that holds what they are built on, if it is still there."""
@@ -221,7 +225,8 @@ class Dispatcher:
         self, key: Key, run: WorkflowRun, effect: decision.AwaitClearWorker
     ) -> None:
         """Keep a worker for a run that must run alone. The run is reconciled when it is clear."""
-        self._clear.reserve(key, (key.namespace, run.spec.workflow.type), effect)
+        group, has_journal = (key.namespace, run.spec.workflow.type), run.status.journal is not None
+        self._clear.reserve(key, group, effect, has_journal=has_journal)
 
     def release(self, effect: decision.Release) -> None:
         """Tell the worker that an execution is over. A worker that is away is told when back."""
