@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from grctl.json.validating import validate_json
 from grctl.worker.problems import BadPayloadError, Problem, describe_value, problem_of
-from grctl.worker.validating import validate_json
 from grctl.workflow.parameter import ABSENT, Parameter
 from grctl.workflow.signature import Signature
 

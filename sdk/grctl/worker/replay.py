@@ -14,12 +14,12 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from grctl.json.serialization import check_size, cut, to_json
+from grctl.json.validating import validate_json
 from grctl.models.journal import Entry
 from grctl.models.limits import MAX_TASK_RESULT_BYTES
 from grctl.worker.execution_clock import write_moment
 from grctl.worker.failure import text_of, type_name, type_name_of
 from grctl.worker.task_errors import TaskFailedError, TaskResultError
-from grctl.worker.validating import validate_json
 
 MAX_ERROR_MESSAGE_BYTES = 1024
 """Of a task's error in the journal."""

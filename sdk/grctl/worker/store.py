@@ -14,8 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from grctl.dialect import attribute_elsewhere
 from grctl.json.serialization import TooLargeError, in_kib, size_of, to_json
+from grctl.json.validating import validate_json
 from grctl.models.limits import MAX_STORE_BYTES
-from grctl.worker.validating import validate_json
 
 T = TypeVar("T")
 D = TypeVar("D")
