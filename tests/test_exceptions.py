@@ -25,6 +25,7 @@ GIVEN: dict[str, Any] = {
     "str": "a text",
     "str | None": "another text",
     "list": [Problem("a text")],
+    "Sequence": ("a text", "another"),
     "dict[str, typing.Any] | None": {"kind": "pods"},
     "grctl.models.run.RunError | None": RunError(type="E", message="m", stack_trace="s"),
 }

@@ -34,8 +34,13 @@ class OutdatedDefinitionError(Exception):
     """The API server dropped fields of a status on which decisions depend."""
 
     def __init__(self, dropped: Sequence[str]) -> None:
-        names = ", ".join(f"status.{name}" for name in dropped)
-        super().__init__(
+        super().__init__(dropped)  # a copy of the error is made from this argument
+        self._dropped = tuple(dropped)
+
+    def __str__(self) -> str:
+        """Return which fields they are, and how to bring the definition up to date."""
+        names = ", ".join(f"status.{name}" for name in self._dropped)
+        return (
             f"the API server drops {names}: its WorkflowRun definition is older than this operator."
             " Apply the definitions of this release: grctl crds | kubectl apply --server-side -f -"
         )
