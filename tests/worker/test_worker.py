@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -125,6 +126,25 @@ async def test_a_hello_names_the_worker_and_its_workflows(
             ),
         ),
     )
+
+
+async def test_a_hello_names_the_time_limits_of_handlers(
+    operator: FakeOperator, serve: Serve
+) -> None:
+    workflow = Workflow(workflow_type="Limited")
+
+    @workflow.start(timeout=timedelta(seconds=90))
+    async def start(ctx: Context) -> Directive:
+        return ctx.next.wait_for_event()
+
+    @workflow.event()
+    async def approve(ctx: Context) -> Directive:
+        return ctx.next.complete()
+
+    serve(workflow)
+    _, hello = await operator.welcomed()
+
+    assert [each.timeout_s for each in hello.catalogues[0].handlers] == [90, None]
 
 
 async def test_an_execution_is_answered_with_its_outcome(

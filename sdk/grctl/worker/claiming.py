@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from grctl.models.journal import Entry, is_final
 from grctl.worker.call_identity import name_of
 from grctl.worker.execution_clock import read_moment
-from grctl.worker.journal import HandlerJournal, current_journal
+from grctl.worker.journal import HandlerJournal, journal_in
 from grctl.worker.task_errors import NonDeterministicError
 
 TURNS_WITHOUT_PAUSE_COUNT = 3
@@ -77,7 +77,7 @@ def _others_run(journal: HandlerJournal) -> bool:
 
 def _may_belong(task: asyncio.Task[object], journal: HandlerJournal) -> bool:
     context = getattr(task, "get_context", None)
-    return context is None or context().run(current_journal) is journal
+    return context is None or journal_in(context()) is journal
 
 
 def _mismatch(journal: HandlerJournal, key: str) -> NonDeterministicError:

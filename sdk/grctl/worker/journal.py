@@ -15,7 +15,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,11 @@ _journal: ContextVar["HandlerJournal | None"] = ContextVar("grctl_journal", defa
 def current_journal() -> "HandlerJournal | None":
     """Return the journal of the handler that runs here; None outside of handlers."""
     return _journal.get()
+
+
+def journal_in(context: Context) -> "HandlerJournal | None":
+    """Return the journal of the handler that a context belongs to; None if it is of none."""
+    return context.get(_journal)
 
 
 def set_current_journal(journal: "HandlerJournal") -> None:

@@ -89,7 +89,7 @@ class Transitions:
             ... )
         """
         timed = self._timed_wait(timeout, "timeout_step_name", timeout_step_name)
-        return timed.model_copy(update=self._choice(events, prompt))
+        return self._choose(timed, events, prompt)
 
     def wait(
         self,
@@ -115,7 +115,7 @@ class Transitions:
             >>> return ctx.next.wait(timeout=timedelta(hours=24), on_timeout=escalate)
         """
         timed = self._timed_wait(timeout, "on_timeout", on_timeout)
-        return timed.model_copy(update=self._choice(events, prompt))
+        return self._choose(timed, events, prompt)
 
     def complete(self, result: Any = None) -> Directive:
         """Finish the run.
@@ -174,10 +174,12 @@ class Transitions:
         name = self._names.step(step)
         return WaitForEvent(timeout=_positive(timeout), timeout_step=name)
 
-    def _choice(self, events: Any, prompt: Any) -> dict[str, Any]:
-        """Return the fields of a wait that say what it takes and what it asks."""
+    def _choose(self, wait: WaitForEvent, events: Any, prompt: Any) -> WaitForEvent:
+        """Return a wait that takes some events only, and that asks something."""
+        if events is None and prompt is None:
+            return wait
         names = None if events is None else self._names.events(events)
-        return {"events": names, "prompt": _prompt(prompt)}
+        return wait.model_copy(update={"events": names, "prompt": _prompt(prompt)})
 
 
 def _prompt(prompt: Any) -> str | None:
