@@ -28,14 +28,17 @@ def recorded_tasks_are_not_called_again(ledger: Ledger) -> Iterator[str]:
     """I4 (one commit): what was durable before an execution was dispatched is not called by it."""
     if not ledger.history.complete:
         return  # a version that was missed may have shown the attempt first
-    durable = _durable_before(ledger)
+    durable = durable_before(ledger)
     for call in ledger.history.calls:
         if call.result is None and call.attempt > durable.get((call.handler, call.key), 10**9):
             yield f"attempt {call.attempt} of {call.handler} called {call.name} ({call.key}) again"
 
 
-def _durable_before(ledger: Ledger) -> dict[tuple[str, str], int]:
-    """Return the last attempt that could call each task: the one before those that found it."""
+def durable_before(ledger: Ledger) -> dict[tuple[str, str], int]:
+    """Return the last attempt at a handler that may call each task, by handler and key of the call.
+
+    Only calls are named whose record was durable before a further attempt was dispatched.
+    """
     made_by = {
         (call.handler, call.result): call
         for call in ledger.history.calls

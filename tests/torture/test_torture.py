@@ -24,6 +24,8 @@ from grctl.models import RunPhase
 from tests.history.calls import CALLS_FILE
 from tests.history.checks import violations
 from tests.history.executions import EXECUTIONS_FILE
+from tests.history.ledger import Ledger
+from tests.history.recorded import durable_before
 from tests.history.recording_client import RecordingClient
 from tests.lab.api_proxy import ApiProxy
 from tests.lab.api_server import ApiServer, api_server, kubeconfig_from
@@ -115,6 +117,7 @@ class Torture:
         self.became["run Failed"] += sum(each.phase is RunPhase.FAILED for each in runs.values())
         self.became.update(f"run held: {reason}" for reason in wave.retried.values())
         self.became["task called"] += sum(call.result is None for call in history.calls)
+        self.became["task kept for a further attempt"] += len(durable_before(Ledger(history)))
         self.became["history with gaps"] += not history.complete
 
     async def _remove_runs(self, wave: Wave) -> None:
