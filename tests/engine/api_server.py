@@ -13,7 +13,7 @@ from grctl.models import FINALIZER, RunStatus, WorkflowRun
 from grctl.models.meta import ObjectMeta
 from grctl.models.run import RunSpec, WorkflowSpec
 from grctl.models.salvage import contradiction
-from grctl.models.wire import Catalogue
+from grctl.models.wire import Catalogue, Outcome
 from grctl_operator.engine.observation import Event, Key, whole_second
 from grctl_operator.engine.retention import DEFAULT_KEPT_EVENTS_COUNT
 from tests.engine import checks
@@ -100,6 +100,10 @@ class ApiServer:
     runs_created: int = 0
     run_timeout: timedelta | None = None
     """The timeout of the runs that are created."""
+    chooses: bool = False
+    """Whether handlers return waits that do not take every event."""
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    """The outcomes that were made, by their executions."""
     tasks: TaskWorld | None = None
     """What the tasks of handlers do; None if no handler has any."""
 

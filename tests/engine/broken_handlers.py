@@ -9,16 +9,20 @@ from typing import Any
 
 import pytest
 
+from grctl.models import EventPhase
 from grctl_operator.engine import (
     ConfirmRecords,
     Decision,
     Release,
+    commit,
     decide,
+    dispatch,
+    inbox,
     recording,
     retry,
 )
 from grctl_operator.engine.draft import Draft
-from grctl_operator.engine.due import Due
+from grctl_operator.engine.due import Due, due_handler
 from grctl_operator.engine.situation import Situation
 from tests.engine import worker_registry
 from tests.engine.breaking import broken
@@ -127,3 +131,64 @@ def a_base_is_released_before_what_is_void_behind_it(
 def _late_voids(effects: tuple[Any, ...]) -> tuple[Any, ...]:
     void = [each for each in effects if isinstance(each, Release) and not each.committed]
     return (*(each for each in effects if each not in void), *void)
+
+
+HELD = "handlers fail and are held"
+
+
+@broken(HELD)
+def a_held_handler_is_dispatched(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
+    def unheld(*asked: Any) -> Due | None:
+        due = due_handler(*asked)
+        return due and replace(due, stall=None)
+
+    patch.setattr(dispatch, "due_handler", unheld)
+    return decide
+
+
+@broken(HELD)
+def a_failure_counts_again_for_the_next_operator(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
+    patch.setattr(Due, "is_latest", lambda due, execution: True)
+    return decide
+
+
+CHOICES = "waits choose"
+CHOICES_AND_TASKS = "waits choose, and handlers call tasks"
+
+
+@broken(CHOICES_AND_TASKS)
+def a_rejection_drops_a_journal(patch: pytest.MonkeyPatch) -> Callable[..., Decision]:
+    def drop(situation: Situation, draft: Draft) -> None:
+        draft.change(journal=None)
+
+    patch.setattr(inbox, "_drop_journal_of_consumed", drop)
+    return decide
+
+
+@broken(CHOICES)
+def a_wait_that_chooses_skips_what_came_before(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
+    right = commit._succeed
+
+    def succeed(
+        situation: Situation, draft: Draft, execution: Any, result: Any, event: Any
+    ) -> None:
+        for each in list(inbox.unconsumed_events(situation, draft)):
+            if event is not None and each.place < event.place:
+                draft.consume(each, EventPhase.PROCESSED, "Handled")
+        right(situation, draft, execution, result, event)
+
+    patch.setattr(commit, "_succeed", succeed)
+    return decide
+
+
+@broken(CHOICES)
+def a_wait_that_chooses_takes_what_was_handed_over(
+    patch: pytest.MonkeyPatch,
+) -> Callable[..., Decision]:
+    patch.setattr(Situation, "is_out_of_turn", lambda situation, held: False)
+    patch.setattr(commit, "_may_commit", lambda situation, draft, execution: True)
+    return decide

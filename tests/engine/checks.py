@@ -4,12 +4,14 @@ They use what the API server itself knows, and nothing that the engine says of i
 checked of one decision alone is checked by the code that production uses (`engine.invariants`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from grctl.models import RunStatus, WorkflowRun
+from grctl.models import RunStatus, WaitForEvent, WorkflowRun
 from grctl.models.phases import EventPhase
+from grctl.models.wire import Outcome, Succeeded
 from grctl_operator.engine import Events, Listing
 from grctl_operator.engine.invariants import find_violations
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 KNOWN_EVENTS = ("approve", "reject")
 UNKNOWN_EVENT = "aprove"
+Names = tuple[str, ...] | None
 
 
 class ViolationError(AssertionError):
@@ -48,9 +51,32 @@ def check_write(server: "ApiServer", run: WorkflowRun, new: RunStatus) -> None:
     _check_invariants(server, run, new, consumed)
     if not consumed and new.commits == old.commits:
         return
-    for each in consumed:
-        _check_consumption(server, run, each)
+    for each, takes in _with_choice(server, old, new, consumed):
+        _check_consumption(server, run, each, takes)
     _check_store(server, run, new)
+
+
+def _with_choice(
+    server: "ApiServer", old: RunStatus, new: RunStatus, consumed: list[Consumption]
+) -> Iterator[tuple[Consumption, Names]]:
+    """Return what each consumed event's wait took: an outcome before it may have chosen anew."""
+    takes = old.wait.events if old.wait else None
+    outcomes = _outcomes_between(server, old.last_execution, new.last_execution)
+    for each in consumed:
+        yield each, None if new.phase.finished and each.reason == "RunFinished" else takes
+        match outcomes.get(each.uid):
+            case Outcome(result=Succeeded(directive=WaitForEvent(events=names))):
+                takes = names
+
+
+def _outcomes_between(
+    server: "ApiServer", old: str | None, new: str | None
+) -> dict[str | None, Outcome]:
+    found: dict[str | None, Outcome] = {}
+    while new is not None and new != old and (outcome := server.outcomes.get(new)):
+        found[outcome.execution.event_uid] = outcome
+        new = outcome.execution.base
+    return found
 
 
 def _check_invariants(
@@ -89,7 +115,9 @@ def _true_events(server: "ApiServer", run: WorkflowRun, consumed: set[str]) -> E
     )
 
 
-def _check_consumption(server: "ApiServer", run: WorkflowRun, each: Consumption) -> None:
+def _check_consumption(
+    server: "ApiServer", run: WorkflowRun, each: Consumption, takes: Names
+) -> None:
     everything = [past.uid for pasts in server.consumed.values() for past in pasts]
     require(each.uid not in everything, f"I4 (one commit): {each.uid} is committed a second time")
     record = server.events[each.uid]
@@ -105,10 +133,10 @@ def _check_consumption(server: "ApiServer", run: WorkflowRun, each: Consumption)
             if not server.events[past.uid].may_move
         ]
         require(
-            record.created_revision > max(places, default=0),
+            server.chooses or record.created_revision > max(places, default=0),
             f"I2 (one order): {each.uid} is committed behind an event that came after it",
         )
-        _check_overtaken(server, record, mine)
+        _check_overtaken(server, record, mine, takes)
     wants = record.item["spec"].get("runUid")
     if wants not in {None, run.metadata.uid}:
         require(each.phase is EventPhase.REJECTED, f"I1 (no loss): {each.uid} is another run's")
@@ -122,12 +150,15 @@ def _check_consumption(server: "ApiServer", run: WorkflowRun, each: Consumption)
     mine.append(each)
 
 
-def _check_overtaken(server: "ApiServer", record: "EventRecord", mine: list[Consumption]) -> None:
-    """Check that no event is overtaken that waits and came before."""
+def _check_overtaken(
+    server: "ApiServer", record: "EventRecord", mine: list[Consumption], takes: Names
+) -> None:
+    """Check that no event is overtaken that waits, that came before and that the wait takes."""
     taken = {past.uid for past in mine}
     for other in server.events.values():
         earlier = other.created_revision < record.created_revision
-        passed = earlier and other.waits and other.uid not in taken and not other.may_move
+        fits = takes is None or other.event.event_name in takes
+        passed = earlier and fits and other.waits and other.uid not in taken and not other.may_move
         require(
             not passed, f"I2 (one order): {record.uid} is committed before {other.uid}, which waits"
         )

@@ -36,6 +36,13 @@ CLIMATES: dict[str, frozenset[str]] = {
     "people wish the end of runs": frozenset({"wishes", "timeouts", "deadlines", "workers"}),
     "little is kept": frozenset({"retention", "deadlines", "lags", "crashes"}),
     "crashes": frozenset({"crashes", "workers", "deadlines"}),
+    "waits choose": frozenset({"choices", "ahead", "workers", "deadlines"}),
+    "waits choose, and handlers call tasks": frozenset(
+        {"choices", "ahead", "workers", "crashes", "tasks"}
+    ),
+    "handlers fail and are held": frozenset(
+        {"failures", "tasks", "workers", "crashes", "deadlines"}
+    ),
     "handlers call tasks": frozenset({"tasks", "workers", "deadlines"}),
     "handlers call tasks, and operators crash": frozenset({"tasks", "workers", "ahead", "crashes"}),
     "handlers call tasks beside a second operator": frozenset(

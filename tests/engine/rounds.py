@@ -67,6 +67,7 @@ class Rounds(RuleBasedStateMachine):
     def begin(self, run: bool, early: int, operators: int, to: int) -> None:
         type(self).examples += 1
         self.server = ApiServer()
+        self.server.chooses = "choices" in self.climate
         if "tasks" in self.climate:
             self.server.tasks = TaskWorld(self.server)
         if "timeouts" in self.climate:
@@ -341,7 +342,19 @@ class Rounds(RuleBasedStateMachine):
                 worker.finish(execution_id, WAIT)
             worker.deliver()
         if self._progress() == before:
+            self._act_as_people()
             self.server.advance(1.0)
+
+    def _act_as_people(self) -> None:
+        """Retry what is held, and send what a wait takes that leaves other events waiting."""
+        run = self.server.run
+        if run is None or run.status.phase.finished:
+            return
+        if run.status.step is not None and run.status.step.stall is not None:
+            self.server.change_spec(retry=(run.spec.retry or 0) + 1)
+        wait = run.status.wait
+        if wait is not None and wait.events is not None and self._unsettled():
+            self.server.create_event(wait.events[0])
 
     def _serve(self, operator: Operator) -> None:
         operator.see_runs(ALL)

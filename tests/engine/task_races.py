@@ -3,10 +3,12 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from tests.engine.checks import KNOWN_EVENTS
+from grctl_operator.engine.dispatch import RETURN_TIME
+from grctl_operator.engine.inbox import RECONNECT_TIME
+from tests.engine.checks import KNOWN_EVENTS, UNKNOWN_EVENT
 from tests.engine.races import Races
 from tests.engine.rounds import STEP, WAIT, answers, mostly, rounds, which
-from tests.engine.workers import Answer, Worker
+from tests.engine.workers import Answer, Worker, fail_and_retry
 
 few = st.integers(0, 2)
 orders = st.lists(st.booleans(), min_size=2, max_size=6)
@@ -113,6 +115,72 @@ class TaskRaces(Races):
         self._work(worker, STEP, deliver=False)
         worker.connect(operator)
         for _ in range(5):
+            self._round(operator, WAIT)
+
+    @rule(index=which, to=which, times=rounds, late=st.booleans(), crash=st.booleans())
+    @precondition(lambda self: "failures" in self.climate)
+    def a_handler_fails(self, index: int, to: int, times: int, late: bool, crash: bool) -> None:
+        """Fail some attempts; the operator may be killed before their worker is told."""
+        operator, worker, other = self.operator(to), self.workers[index], self.workers[1 - index]
+        if not self._may_play(operator):
+            return
+        self._only_worker_of(operator, worker)
+        self.server.create_event(KNOWN_EVENTS[0])
+        for _ in range(times):
+            self._serve(operator)
+            for _ in range(4):  # its tasks come first
+                self._work(worker, fail_and_retry, deliver=True)
+                operator.reconcile(show=True)
+                operator.begin_write()
+                if not crash:
+                    operator.finish_write(answer_lost=False)
+            if crash:
+                operator.start()
+                operator.finish_start()
+                worker.connect(operator)
+                worker.deliver()
+            if late:
+                worker.disconnect()
+                operator.grace_passes(worker.name)
+                other.connect(operator)
+            self._serve(operator)
+            self.server.advance(1.0)
+            worker.connect(operator)
+            worker.deliver()
+
+    @rule()
+    @precondition(lambda self: "failures" in self.climate and self.server.run is not None)
+    def somebody_retries(self) -> None:
+        run = self.server.run
+        if run is not None:
+            self.server.change_spec(retry=(run.spec.retry or 0) + 1)
+
+    @rule(index=which, to=which, before=few)
+    @precondition(lambda self: "choices" in self.climate and "crashes" in self.climate)
+    def an_event_is_rejected_while_another_one_has_a_journal(
+        self, index: int, to: int, before: int
+    ) -> None:
+        """Find out late that a name is unknown: the handler of an event behind it was lost."""
+        operator, worker = self.operator(to), self.workers[index]
+        if not self._may_play(operator):
+            return
+        self._only_worker_of(operator, worker)
+        operator.start()
+        operator.finish_start()
+        worker.connect(operator)
+        self.server.advance(RETURN_TIME.total_seconds())
+        self.server.create_event(UNKNOWN_EVENT)
+        self.server.create_event(KNOWN_EVENTS[0])
+        for _ in range(before + 2):
+            self._serve(operator)
+            self._work(worker, WAIT, deliver=True)
+        self._serve(operator)
+        worker.crash()
+        operator.grace_passes(worker.name)
+        self._serve(operator)
+        self.server.advance(RECONNECT_TIME.total_seconds())
+        worker.connect(operator)
+        for _ in range(3):
             self._round(operator, WAIT)
 
     def _work(self, worker: Worker, answer: Answer, *, deliver: bool) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from grctl.models import RunStatus, WorkflowRun
 from grctl.models.journal import Entry, is_final
 from grctl.models.phases import HandlerKind
-from grctl.models.wire import Execution
+from grctl.models.wire import Execution, Failed, Outcome
 from tests.engine.checks import require
 
 if TYPE_CHECKING:
@@ -35,9 +35,12 @@ def _owner(run_uid: str, status: RunStatus, journal: dict[str, Any]) -> str:
 
 
 def _counts_failure(old: RunStatus, new: RunStatus) -> bool:
+    return _adds_failure(old, new) or (new.step is not None and new.step.stall is not None)
+
+
+def _adds_failure(old: RunStatus, new: RunStatus) -> bool:
     before = (old.step.failures if old.step else None) or 0
-    step = new.step
-    return step is not None and (step.stall is not None or (step.failures or 0) > before)
+    return new.step is not None and (new.step.failures or 0) > before
 
 
 @dataclass
@@ -57,6 +60,10 @@ class TaskWorld:
     """Executions that returned or failed, by id."""
     made_from: dict[str, Entries] = field(default_factory=dict)
     """By execution: what its handler had seen when its outcome was made."""
+    failed: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """How many attempts at each handler failed."""
+    counted: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """How many of them the status counted."""
     over: set[str] = field(default_factory=set)
     """Handlers that are over: their outcome was committed, or their run is not there any more."""
 
@@ -71,6 +78,10 @@ class TaskWorld:
         if ahead:
             self.ahead.add(execution.id)
         current = self.server.run is not None and run.metadata == self.server.run.metadata
+        step = run.status.step
+        held = step is not None and step.stall is not None
+        held = held and step is not None and step.event_uid == execution.event_uid
+        require(not (held and current), f"hold: {execution.id} is dispatched, and it is held")
         durable = self.durable.get(handler_of(execution), {}) if current and not ahead else {}
         self.known[execution.id] = dict(durable)
 
@@ -121,9 +132,12 @@ class TaskWorld:
                 f"side effect: {execution.id} calls a task, and it is void: {first} is next",
             )
 
-    def on_return(self, execution: Execution, seen: Entries) -> None:
+    def on_return(self, outcome: Outcome, seen: Entries) -> None:
+        """Note what an outcome was made from."""
+        execution = outcome.execution
         self.outcomes[execution.id] = execution
         self.made_from[execution.id] = dict(seen)
+        self.failed[handler_of(execution)] += isinstance(outcome.result, Failed)
 
     # writes
 
@@ -131,6 +145,7 @@ class TaskWorld:
         """Check what a write does to the journal. Call it before it is noted."""
         self._check_owner(run, new)
         self._check_values(run, new)
+        self._check_failures(run, new)
         uid = run.metadata.uid
         ends = new.phase.finished or new.last_execution != run.status.last_execution
         timed_out = run.status.wait is not None and new.wait is None
@@ -147,6 +162,14 @@ class TaskWorld:
                     continue  # the next attempt calls it again
                 same = kept.get(key) == entry or (not is_final(entry) and key in kept)
                 require(same, f"I9 (recorded once): a write loses {key} of {handler}: {entry}")
+
+    def _check_failures(self, run: WorkflowRun, new: RunStatus) -> None:
+        """Check that a failure is counted once, and that no other attempt is counted as failed."""
+        if new.step is None or not _adds_failure(run.status, new):
+            return
+        owner = _handler(run.metadata.uid, new.step.event_uid, new.last_execution)
+        counted, failed = self.counted[owner] + 1, self.failed[owner]
+        require(counted <= failed, f"hold: {counted} failures of {owner}, and {failed} attempts")
 
     def _check_owner(self, run: WorkflowRun, new: RunStatus) -> None:
         if new.journal is None:
@@ -176,6 +199,8 @@ class TaskWorld:
     def on_write(self, old: RunStatus, run: WorkflowRun) -> None:
         """Note what a stored write made durable, and which handlers are over."""
         new, uid = run.status, run.metadata.uid
+        if new.step is not None and _adds_failure(old, new):
+            self.counted[_handler(uid, new.step.event_uid, new.last_execution)] += 1
         execution: str | None = new.last_execution
         while execution is not None and execution != old.last_execution:
             ended = self.outcomes.get(execution)

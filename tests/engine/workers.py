@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from grctl.models import HandlerKind
 from grctl.models.directive import AnyDirective, WaitForEvent
+from grctl.models.retry_policy import RetryPolicy
 from grctl.models.run import RunError
 from grctl.models.wire import (
     Catalogue,
@@ -111,9 +112,13 @@ class Worker:
             self._decline(execution_id)
             return
         outcome = Outcome(execution=execution, result=answer(execution, store))
+        if self.server and self.server.chooses:
+            outcome = choose(outcome, store)
+        if self.server:
+            self.server.outcomes[execution_id] = outcome
         outcome = self._with_records(outcome)
         if handling := self.handlings.get(execution_id):
-            handling.world.on_return(execution, handling.seen)
+            handling.world.on_return(outcome, handling.seen)
         if self.server and execution.event_uid and isinstance(outcome.result, Refused):
             refusals = self.server.refusals.setdefault(execution.event_uid, [])
             refusals.append(self.catalogue)
@@ -213,6 +218,21 @@ def _left(store: Store, outcome: Outcome) -> Store | None:
     return None
 
 
+CHOICES = (None, KNOWN_EVENTS[:1], KNOWN_EVENTS[1:], None, KNOWN_EVENTS[:1])
+
+
+def choose(outcome: Outcome, store: Store) -> Outcome:
+    """Return an outcome whose wait takes some events: others than the wait before."""
+    match outcome.result:
+        case Succeeded(directive=WaitForEvent() as wait) as result:
+            handled = store.get("handled", [])
+            number = len(handled) if isinstance(handled, list) else 0
+            chosen = wait.model_copy(update={"events": CHOICES[number % len(CHOICES)]})
+            changed = result.model_copy(update={"directive": chosen})
+            return outcome.model_copy(update={"result": changed})
+    return outcome
+
+
 Answer = Callable[[Execution, Store], Succeeded | Failed | Refused]
 
 
@@ -231,6 +251,13 @@ def succeed(directive: AnyDirective) -> Answer:
 def fail(execution: Execution, store: dict[str, object]) -> Failed:
     """Answer like a handler that raises."""
     return Failed(reason="HandlerFailed", error=RunError(type="ValueError", message="no"))
+
+
+def fail_and_retry(execution: Execution, store: dict[str, object]) -> Failed:
+    """Answer like a handler that raises, and is tried a second time before it is held."""
+    error = RunError(type="ConnectionError", message="no answer")
+    policy = RetryPolicy(max_attempts=2, initial_delay_ms=500)
+    return Failed(reason="HandlerFailed", error=error, policy=policy, on_failure="hold")
 
 
 def refuse(execution: Execution, store: dict[str, object]) -> Succeeded | Failed | Refused:
