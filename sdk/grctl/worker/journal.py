@@ -28,7 +28,11 @@ from grctl.worker.call_identity import name_of, number_call
 from grctl.worker.execution_clock import ExecutionClock
 from grctl.worker.open_ends import OpenEnds
 from grctl.worker.recording import Recorder
-from grctl.worker.task_errors import HandlerEndedError, NonDeterministicError
+from grctl.worker.task_errors import (
+    HandlerEndedError,
+    NonDeterministicError,
+    WrongLoopError,
+)
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -194,7 +198,9 @@ class HandlerJournal:
         Raises:
             HandlerEndedError: it has ended.
             NonDeterministicError: it runs other code than earlier attempts.
+            WrongLoopError: the caller runs in a thread, in an event loop of its own.
         """
+        self._check_loop()
         if self._ended:
             raise HandlerEndedError(
                 f"Handler {self.execution.handler_name} has ended, so nothing is called for it any"
@@ -296,6 +302,20 @@ class HandlerJournal:
         for key, attempts in self.calls.items():
             names.setdefault(name_of(key), []).append(attempts)
         return ", ".join(_told(name, attempts) for name, attempts in names.items()) or None
+
+    def _check_loop(self) -> None:
+        """Check that the caller runs in the event loop of the handler.
+
+        `asyncio.to_thread` takes the context along, and so the journal. A record that another loop
+        sends would break the worker's connection.
+        """
+        if self._handler is None or self._handler.get_loop() is asyncio.get_running_loop():
+            return
+        raise WrongLoopError(
+            f"Handler {self.execution.handler_name} calls something in another thread, in an event"
+            " loop of its own. Tasks, ctx.now and ctx.sleep are for the handler's own loop: await"
+            " them there, and run only what blocks in a thread."
+        )
 
     def _adopt(self, key: str, entry: Entry) -> bool:
         """Take over an entry that is durable. Return whether it counts instead of our own."""

@@ -47,5 +47,9 @@ class HandlerEndedError(RuntimeError):
     """A task was called by code of a handler that has ended: it returned, failed or timed out."""
 
 
+class WrongLoopError(RuntimeError):
+    """A handler called a task, `ctx.now` or `ctx.sleep` in another thread than its own."""
+
+
 class HandlerTimedOut(TimeoutError):  # noqa: N818  the reason's name, and policies name it
     """An attempt at a handler took longer than its `timeout`."""
