@@ -11,7 +11,8 @@ import inspect
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, Generic, ParamSpec, TypeVar, get_type_hints, overload
+from types import MethodType
+from typing import Any, Generic, ParamSpec, Self, TypeVar, get_type_hints, overload
 
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticUserError
@@ -96,6 +97,17 @@ class Task(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<task {self.name!r}>"
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(
+        self, instance: object, owner: type | None = None
+    ) -> Callable[..., Coroutine[Any, Any, R]]: ...
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        """Return the task, or its method of an object: `self` is an argument like any other."""
+        return self if instance is None else MethodType(self, instance)
 
     async def _call_plainly(
         self, fingerprint: str, call: Callable[[], Coroutine[Any, Any, R]]
