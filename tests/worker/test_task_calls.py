@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +12,9 @@ from grctl.worker.task import task
 from tests.worker import shop
 from tests.worker.recording_operator import failure_of, operator_of, result_of
 from tests.worker.shop import CALLED, mail
+
+if TYPE_CHECKING:
+    from pathlib import Path as OnlyForTypes
 
 IN_A_THREAD = (
     "Handler start calls something in another thread, in an event loop of its own. Tasks, ctx.now"
@@ -27,13 +30,15 @@ def _clear() -> None:
 
 async def test_a_call_in_another_thread_is_refused_and_the_handler_goes_on() -> None:
     async def threads(ctx: Context) -> Directive:
-        calls: dict[str, Any] = {"mail": lambda: mail("abc"), "now": ctx.now}
-        told = []
-        for call in calls.values():
-            try:
-                await asyncio.to_thread(lambda call=call: asyncio.run(call()))
-            except RuntimeError as error:
-                told.append(str(error))
+        async def both() -> None:
+            for call in (lambda: mail("abc"), ctx.now):
+                try:
+                    await call()
+                except RuntimeError as error:
+                    told.append(str(error))
+
+        told: list[str] = []
+        await asyncio.to_thread(lambda: asyncio.run(both()))
         return ctx.next.complete([*told, await mail("def")])
 
     *told, last = result_of(await operator_of(threads).run())
@@ -74,3 +79,23 @@ async def test_a_method_of_an_object_that_is_not_json_says_what_to_do() -> None:
     failed = failure_of(await operator_of(locks).run())
     assert "'self' is a tests.worker.test_task_calls.Door, which cannot" in failed.error.message
     assert "define it with @task(record=False)" in failed.error.message
+
+
+@task
+async def path_of(path: "OnlyForTypes | str") -> tuple[str, int]:
+    return str(path), 1
+
+
+async def test_a_parameter_may_be_annotated_with_what_only_a_type_checker_imports() -> None:
+    async def paths(ctx: Context) -> Directive:
+        return ctx.next.complete(isinstance(await path_of("a"), tuple))
+
+    assert result_of(await operator_of(paths).run()) is True
+
+
+async def test_arguments_that_do_not_fit_name_the_task_and_its_parameters() -> None:
+    with pytest.raises(TypeError) as caught:
+        await mail()  # type: ignore[call-arg]
+    assert str(caught.value) == (
+        "task mail(order: str) -> str: missing a required argument: 'order'"
+    )

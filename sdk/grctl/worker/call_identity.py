@@ -143,14 +143,17 @@ def fingerprint_of(
         TypeError: they do not fit the function's parameters.
         NotJsonError: one of them is not JSON; names it, and says what to do.
     """
-    bound = signature.bind(*args, **kwargs).arguments
+    try:
+        bound = signature.bind(*args, **kwargs).arguments
+    except TypeError as error:
+        raise TypeError(f"task {name}{signature}: {error}") from None
     try:
         json = {key: to_json(value, f"{key!r}") for key, value in bound.items()}
     except NotJsonError as error:
         raise NotJsonError(
-            f"Task {name} is recorded under its arguments as JSON, but {error}. Pass JSON, or"
-            " define it with @task(record=False): then it runs again in each attempt at the"
-            " handler."
+            f"Task {name} is recorded under its arguments as JSON, but {str(error).rstrip('.')}."
+            " Pass JSON, or define it with @task(record=False): then it runs again in each attempt"
+            " at the handler."
         ) from None
     return hashlib.sha256(dumps_canonical(json)).hexdigest()[:HASH_LENGTH]
 

@@ -154,7 +154,7 @@ class Task(Generic[P, R]):
             TypeError: the annotation cannot be found, or pydantic cannot make its type from JSON.
         """
         try:
-            annotation = get_type_hints(self.function, include_extras=True).get("return", Any)
+            annotation = _return_annotation(self.function)
             return None if annotation is Any else TypeAdapter(annotation)
         except (NameError, PydanticUserError) as error:
             raise TypeError(
@@ -215,6 +215,19 @@ def task(
     if function is None:
         return lambda function: _make(function, options)
     return _make(function, options)
+
+
+def _return_annotation(function: Callable[..., Any]) -> Any:
+    """Return what a function is annotated to return; Any if it is not.
+
+    The annotations of its parameters may name what only a type checker imports.
+    """
+
+    def only_returns() -> None: ...
+
+    only_returns.__annotations__ = {"return": function.__annotations__.get("return", Any)}
+    namespace = inspect.unwrap(function).__globals__
+    return get_type_hints(only_returns, namespace, include_extras=True)["return"]
 
 
 def _make(function: Any, options: TaskOptions) -> Task[Any, Any]:
