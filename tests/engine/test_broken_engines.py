@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.engine import broken_engines, broken_handlers
+from tests.engine import broken_engines, broken_handlers, broken_versions
 from tests.engine.breaking import BROKEN
 from tests.engine.checks import ViolationError
 from tests.engine.machine import machine_for
@@ -38,7 +38,7 @@ def _search_once(machine: type) -> None:
     )
 
 
-REGISTERED = (broken_engines, broken_handlers)
+REGISTERED = (broken_engines, broken_handlers, broken_versions)
 """To import these modules registers their engines."""
 
 
