@@ -46,15 +46,17 @@ class Sizes:
     each: int = 20
     """events for each run of W2"""
     one_by_one: int = 500
-    """events of W3, and of W4"""
+    """events of W3"""
     finished: int = 500
     """runs that complete at once"""
+    with_tasks: int = 100
+    """events of each part of W4: few, because the loads behind it are compared with earlier ones"""
     floor_runs: int = 16
     floor_each: int = 100
     floor_one_by_one: int = 300
 
 
-SMALL = Sizes((5,), 5, 2, 2, 5, 5, 2, 2, 3)
+SMALL = Sizes((5,), 5, 2, 2, 5, 5, 2, 2, 2, 3)
 """Enough to see that everything runs. As a measurement it is worthless."""
 
 
@@ -94,7 +96,7 @@ async def measure(
         for name, event in W4_EVENTS.items():
             report(f"{name}, one event after another")
             run, pace = await counter(testbed), in_sequence(W4_PAUSE_S)
-            loads[name] = await load(testbed, [run], sizes.one_by_one, pace, event=event)
+            loads[name] = await load(testbed, [run], sizes.with_tasks, pace, event=event)
         for events in sizes.one_run:
             report(f"W1, {events} events to one run")
             loads[f"W1 {events}"] = await load(

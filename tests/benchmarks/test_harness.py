@@ -14,8 +14,8 @@ def test_a_round_measures_every_load_and_the_floor(tmp_path: Path) -> None:
     (figures,) = found["rounds"]
     assert {name: each["events"] for name, each in figures["loads"].items()} == {
         "W3": 5,
-        "W4 one task": 5,
-        "W4 two tasks": 5,
+        "W4 one task": 2,
+        "W4 two tasks": 2,
         "W1 5": 5,
         "W2": 4,
         "W2 at half": 4,

@@ -30,9 +30,9 @@ def test_a_history_is_printed_for_people(grctl: Grctl, kubeconfig: Path) -> None
     assert (done.exit_code, done.stderr) == (0, "")
     head, created, started, ended = done.stdout.splitlines()
     assert head.split() == ["TIME", "(UTC)", "#", "WHAT", "HOW"]
-    assert created.endswith("created       a run of ProcessOrder")
-    assert started == "2026-11-28 12:00:00   1   start start   completed"
-    assert ended == "2026-11-28 12:00:00       finished      Completed."
+    assert created.endswith("created    a run of ProcessOrder")
+    assert started == "2026-11-28 12:00:00   1   start      completed"
+    assert ended == "2026-11-28 12:00:00       finished   Completed."
 
 
 def test_a_history_is_a_list_for_programs(grctl: Grctl, kubeconfig: Path) -> None:

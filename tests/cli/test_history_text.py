@@ -43,7 +43,7 @@ def test_each_item_is_a_line_with_its_time_its_commit_and_what_is_known_of_it() 
     assert history_lines(ITEMS, None) == [
         "TIME (UTC)            #   WHAT             HOW",
         "2026-11-28 12:00:00       created          a run of Purchase",
-        "2026-11-28 12:00:00   1   start start      waits for an event",
+        "2026-11-28 12:00:00   1   start            waits for an event",
         "?                         gap              2 commits are not known any more of 2 to 3",
         (
             "2026-11-28 12:09:00   4   event approve    step pay is next; on w-1 in 3s; attempt 3;"

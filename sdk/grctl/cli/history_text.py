@@ -56,7 +56,8 @@ def _subject(item: HistoryItem) -> str:
         case HistoryKind.WAITING:
             return f"waits: {_event_name(event)}"
         case HistoryKind.START | HistoryKind.STEP | HistoryKind.TASK | HistoryKind.HELD:
-            return f"{item.kind} {item.handler or ''}".rstrip()
+            handler = item.handler or ""
+            return item.kind.value if handler == item.kind else f"{item.kind} {handler}".rstrip()
     return item.kind.value
 
 
