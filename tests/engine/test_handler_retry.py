@@ -19,6 +19,7 @@ from grctl.models.run import Stall
 from grctl.models.wire import Failed
 from grctl_operator.engine import Announce, Dispatch, Held, Release, decide
 from grctl_operator.engine.handler_retry import MAX_MISFITS_PER_HANDLER, VOID
+from grctl_operator.engine.invariants import check_decision
 from grctl_operator.engine.urgency import Urgency
 from tests.engine.builders import (
     NOON,
@@ -410,6 +411,19 @@ def test_the_error_that_ended_the_handler_is_done_again(result: Failed) -> None:
     decision = decide(run, view(run, APPROVE), executions(held), NOON)
 
     assert status_of(decision).journal == journal(APPROVE, charge=ok(1))
+
+
+@pytest.mark.parametrize("entry", [{"cancelled": True}, {"until": "2026-11-23T12:00:10Z"}])
+def test_a_durable_call_that_the_handler_cancelled_before_it_failed_is_done_again(
+    entry: dict[str, Any],
+) -> None:
+    run = waiting_run(status={"journal": journal(APPROVE, charge=ok(1), nap=entry)})
+    held = brought(execution(run, APPROVE), fails(forget=(key_of("nap"),)))
+
+    decision = decide(run, view(run, APPROVE), executions(held), NOON)
+
+    assert status_of(decision).journal == journal(APPROVE, charge=ok(1))
+    check_decision(run, decision, view(run, APPROVE), NOON)
 
 
 # Code that does not fit

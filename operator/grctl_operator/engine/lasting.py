@@ -38,11 +38,20 @@ def _is_handler_gone(change: Change, owner: str | None) -> bool:
 
 def _find_loss(change: Change, old: dict[str, Entry], kept: dict[str, Entry]) -> str | None:
     for key, entry in old.items():
-        if key not in kept and not ("error" in entry and change.counts_failure):
+        if key not in kept and not (change.counts_failure and _may_be_done_again(entry)):
             return f"{key} is dropped from the journal"
         if key in kept and is_final(entry) and not _is_same(entry, kept[key]):
             return f"{key} was recorded, and is recorded otherwise"
     return None
+
+
+def _may_be_done_again(entry: Entry) -> bool:
+    """Return whether a failed attempt may drop an entry: a call that it made in vain.
+
+    That is one that failed, or that the handler cancelled. A sleep that it cancelled may not be
+    recorded as cancelled yet. A result, and the beginning of a call with `once=True`, stay.
+    """
+    return "ok" not in entry and "begun" not in entry
 
 
 def _is_same(one: Entry, other: Entry) -> bool:
