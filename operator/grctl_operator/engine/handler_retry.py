@@ -23,7 +23,7 @@ from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.due import Due, due_handler, step_counted_for, step_of
 from grctl_operator.engine.journal import entries_for, journal_of
 from grctl_operator.engine.observation import Held, round_up
-from grctl_operator.engine.recording import attempts_at, is_recorded
+from grctl_operator.engine.recording import attempts_at, release_once_recorded
 from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.stall import announce_stall, make_stall
 from grctl_operator.engine.task_message import count_times, shorten
@@ -69,7 +69,9 @@ def retry_failed(situation: Situation, draft: Draft) -> bool:
         return False
     latest = max(failed, key=lambda held: held.execution.attempt)
     if _others_run(situation, failed) or not due.is_latest(latest.execution):
-        _forget(situation, draft, failed)
+        for held in failed:
+            release_once_recorded(situation, draft, held, FOLLOWED)
+        draft.wake(situation.now)
         return False
     _forget_entries(draft, due, latest)
     _count(situation, draft, due, latest)
@@ -103,14 +105,6 @@ def _others_run(situation: Situation, failed: Sequence[Held]) -> bool:
     """Return whether another attempt at the same handler may still bring an outcome."""
     running = (held for held in at_work(situation) if held not in failed)
     return any(situation.is_current(held.execution) for held in running)
-
-
-def _forget(situation: Situation, draft: Draft, failed: Sequence[Held]) -> None:
-    """Release attempts that do not count, once what they recorded is durable."""
-    for held in failed:
-        release = Release(held.execution.id, False, FOLLOWED)
-        (draft.before if is_recorded(situation, held) else draft.after).append(release)
-    draft.wake(situation.now)
 
 
 def _forget_entries(draft: Draft, due: Due, held: Held) -> None:

@@ -99,11 +99,17 @@ def attempts_at(situation: Situation, due: Due) -> tuple[Held, ...]:
     )
 
 
-def is_recorded(situation: Situation, held: Held) -> bool:
-    """Return whether the journal holds all that an execution recorded.
+def release_once_recorded(situation: Situation, draft: Draft, held: Held, why: str) -> None:
+    """Release an attempt that does not count, once what it recorded is durable.
 
     An execution that is released takes its records with it. So they are written before.
     """
+    release = Release(held.execution.id, False, why)
+    (draft.before if _is_recorded(situation, held) else draft.after).append(release)
+
+
+def _is_recorded(situation: Situation, held: Held) -> bool:
+    """Return whether the journal holds all that an execution recorded."""
     durable = entries_for(situation.run.status, held.execution.event_uid)
     return all(
         which_counts(durable.get(key), sent) is durable.get(key)

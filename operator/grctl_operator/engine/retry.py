@@ -16,7 +16,7 @@ from grctl_operator.engine.decision import Release
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.due import Due, due_handler, step_of
 from grctl_operator.engine.observation import LONG_AGO, SECOND, Held, is_ahead, over_at, round_up
-from grctl_operator.engine.recording import is_recorded
+from grctl_operator.engine.recording import release_once_recorded
 from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.stall import announce_stall, make_stall
 from grctl_operator.engine.task_message import count_times
@@ -27,6 +27,7 @@ BACKOFF_LIMIT = 4
 LONGEST_BACK_OFF = timedelta(minutes=5)
 """As for a container that crashes: a handler that is lost again and again costs little."""
 MAX_BACK_OFF_DOUBLINGS = 20
+LOST_ATTEMPT = "its worker was lost"
 
 
 def retry_lost(situation: Situation, draft: Draft) -> bool:
@@ -34,24 +35,16 @@ def retry_lost(situation: Situation, draft: Draft) -> bool:
 
     A handler is held only for crashes that it is known to have caused.
     """
-    lost = [
-        held
-        for held in situation.executions.held
-        if held.lost
-        and held.outcome is None
-        and situation.is_current(held.execution)
-        and not situation.is_withdrawn(held)
-    ]
+    lost = _lost_attempts(situation)
     due = due_handler(situation, draft)
     if not lost:
         return False
     latest = max(lost, key=lambda held: held.execution.attempt)
     if at_work(situation) or due is None or not due.is_latest(latest.execution):
         for held in lost:
-            release = _release(held)
-            (draft.before if is_recorded(situation, held) else draft.after).append(release)
+            release_once_recorded(situation, draft, held, LOST_ATTEMPT)
         return False
-    draft.after += map(_release, lost)
+    draft.after += [Release(held.execution.id, False, LOST_ATTEMPT) for held in lost]
     crashes = due.crashes + any(held.crashed for held in lost if due.is_latest(held.execution))
     if latest.crashed and crashes > backoff_limit(situation):
         _hold(situation, draft, due, latest, crashes)
@@ -60,8 +53,15 @@ def retry_lost(situation: Situation, draft: Draft) -> bool:
     return True
 
 
-def _release(lost: Held) -> Release:
-    return Release(lost.execution.id, False, "its worker was lost")
+def _lost_attempts(situation: Situation) -> list[Held]:
+    return [
+        held
+        for held in situation.executions.held
+        if held.lost
+        and held.outcome is None
+        and situation.is_current(held.execution)
+        and not situation.is_withdrawn(held)
+    ]
 
 
 def backoff_limit(situation: Situation) -> int:

@@ -196,7 +196,7 @@ class TaskCall:
     async def _attempt(self, attempt: int) -> Any:
         """Call the function once, within its time limit."""
         self.journal.counts[ATTEMPTS] += 1
-        self.journal.live += 1
+        self.journal.running_count += 1
         limit = self.options.timeout
         try:
             with running_task(CurrentTask(self.name, attempt, self.idempotency_key)):
@@ -208,7 +208,7 @@ class TaskCall:
             limited = write_duration(limit or timedelta(0))
             raise TimeoutError(f"{self.name} took longer than {limited}") from error
         finally:
-            self.journal.live -= 1
+            self.journal.running_count -= 1
 
     def _entry_of_failure(self, error: BaseException, attempt: int) -> Entry:
         now = self.journal.clock.now()

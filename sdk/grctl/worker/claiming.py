@@ -62,7 +62,7 @@ async def _wait_while(journal: HandlerJournal, blocked: Callable[[], object]) ->
         await journal.sleep(pause)
         journal.check()
         turns += 1
-        if not journal.live:
+        if not journal.running_count:
             waited += pause
 
 

@@ -179,7 +179,7 @@ async def _attempt(handler: Handler[Any], execute: Execute, journal: HandlerJour
     try:
         arguments = _arguments(handler, execute)
     except BadPayloadError as error:
-        return _misfit(handler, error)
+        return _unbound(handler, error)
     context = Context(handler.workflow, execute, journal)
     return await _run(handler, context, arguments, execute.store, journal)
 
@@ -189,7 +189,7 @@ def _arguments(handler: Handler[Any], execute: Execute) -> dict[str, Any]:
     return bind(handler.signature, payload)
 
 
-def _misfit(handler: Handler[Any], error: BadPayloadError) -> Failed | Refused:
+def _unbound(handler: Handler[Any], error: BadPayloadError) -> Failed | Refused:
     if handler.kind is HandlerKind.START:
         text = f"{handler.signature} does not take this input: {error}."
         return failure_for(RunReason.BAD_INPUT, text)

@@ -103,7 +103,7 @@ class HandlerJournal:
         self.counts = setup.counts
         self.calls: dict[str, int] = {}
         """Attempts at each call of a task that has ended, by its key, in the order of the ends."""
-        self.live = 0
+        self.running_count = 0
         """How many functions of tasks run now."""
         self.error: NonDeterministicError | None = None
         """Why this attempt cannot go on: it runs other code than earlier ones."""
@@ -126,7 +126,7 @@ class HandlerJournal:
         self._ended = False
 
     @property
-    def records(self) -> bool:
+    def has_recorder(self) -> bool:
         """Whether the operator keeps what is recorded."""
         return self._recorder is not None
 

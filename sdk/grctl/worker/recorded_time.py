@@ -25,7 +25,7 @@ SLEEP = "ctx.sleep"
 
 async def recorded_now(journal: HandlerJournal | None) -> datetime:
     """Return the present time; in a further attempt, the time that the first one was given."""
-    if journal is None or not journal.records:
+    if journal is None or not journal.has_recorder:
         return journal.clock.now() if journal else datetime.now(UTC)
     key = journal.number(NOW, UNHASHED)
     entry = await claim(journal, key)
@@ -46,7 +46,7 @@ async def recorded_sleep(journal: HandlerJournal | None, duration: timedelta | f
         ValueError: it is negative, not finite or too long.
     """
     seconds = _seconds(duration)
-    if journal is None or not journal.records:
+    if journal is None or not journal.has_recorder:
         await (journal.sleep if journal else asyncio.sleep)(seconds)
         return
     key = journal.number(SLEEP, f"{seconds:g}s")

@@ -83,7 +83,7 @@ class Task(Generic[P, R]):
             NotJsonError: an argument of a recorded task is not JSON.
         """
         journal = None if is_in_task() else current_journal()
-        recorded = journal is not None and journal.records and self.options.record
+        recorded = journal is not None and journal.has_recorder and self.options.record
         fingerprint = self._fingerprint(args, kwargs, is_needed=recorded)
         call = functools.partial(self.function, *args, **kwargs)
         if journal is not None and self.options.record and not recorded:
