@@ -11,7 +11,7 @@ from grctl_operator.engine.observation import Held, Key
 
 
 @dataclass(slots=True)
-class Entry:
+class KnownExecution:
     """An execution, and what is noted of it beside what the engine sees."""
 
     key: Key
@@ -44,27 +44,27 @@ class ExecutionIndex:
     """All executions that are known."""
 
     def __init__(self) -> None:
-        self._by_id: dict[str, Entry] = {}
-        self._by_run: dict[Key, dict[str, Entry]] = {}
-        self._by_worker: dict[str, dict[str, Entry]] = {}
+        self._by_id: dict[str, KnownExecution] = {}
+        self._by_run: dict[Key, dict[str, KnownExecution]] = {}
+        self._by_worker: dict[str, dict[str, KnownExecution]] = {}
 
     def __len__(self) -> int:
         """Count the executions."""
         return len(self._by_id)
 
-    def find(self, execution: str | None) -> Entry | None:
+    def find(self, execution: str | None) -> KnownExecution | None:
         """Return the entry of an execution id."""
         return self._by_id.get(execution) if execution else None
 
-    def of_run(self, key: Key) -> Collection[Entry]:
+    def of_run(self, key: Key) -> Collection[KnownExecution]:
         """Return the entries of a run."""
         return self._by_run.get(key, {}).values()
 
-    def of_worker(self, instance: str) -> Collection[Entry]:
+    def of_worker(self, instance: str) -> Collection[KnownExecution]:
         """Return the entries of a worker, also lost ones."""
         return self._by_worker.get(instance, {}).values()
 
-    def all(self) -> Collection[Entry]:
+    def all(self) -> Collection[KnownExecution]:
         """Return every entry."""
         return self._by_id.values()
 
@@ -76,20 +76,20 @@ class ExecutionIndex:
             last = entry.execution.base
         return tuple(reversed(links))
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: KnownExecution) -> None:
         """Add an execution that is not known yet."""
         execution = entry.execution.id
         self._by_id[execution] = entry
         self._by_run.setdefault(entry.key, {})[execution] = entry
         self._by_worker.setdefault(entry.instance, {})[execution] = entry
 
-    def move(self, entry: Entry, instance: str) -> None:
+    def move(self, entry: KnownExecution, instance: str) -> None:
         """Note that a worker has an execution, perhaps another one than before."""
         self._drop_from_worker(entry)
         entry.instance = instance
         self._by_worker.setdefault(instance, {})[entry.execution.id] = entry
 
-    def remove(self, execution: str) -> Entry | None:
+    def remove(self, execution: str) -> KnownExecution | None:
         """Remove an execution. Return its entry, if it was known."""
         entry = self._by_id.pop(execution, None)
         if entry is None:
@@ -101,7 +101,7 @@ class ExecutionIndex:
         self._drop_from_worker(entry)
         return entry
 
-    def _drop_from_worker(self, entry: Entry) -> None:
+    def _drop_from_worker(self, entry: KnownExecution) -> None:
         of_worker = self._by_worker[entry.instance]
         del of_worker[entry.execution.id]
         if not of_worker:

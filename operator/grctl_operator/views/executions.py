@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 
 from grctl.models.wire import Execution, Hello, Outcome, RecordOperations
 from grctl_operator.engine.observation import Blockage, Executions, Held, Key
-from grctl_operator.views.execution_index import Entry, ExecutionIndex
+from grctl_operator.views.execution_index import ExecutionIndex, KnownExecution
 from grctl_operator.views.records import add_records, drop_durable, set_awaited
 from grctl_operator.views.roster import Roster
 from grctl_operator.views.team import Ending, Group, WorkerProcess
@@ -91,11 +91,11 @@ class ExecutionRegistry:
         entry = self._held.find(execution)
         return entry.execution if entry else None
 
-    def find_entry(self, execution: str | None) -> Entry | None:
+    def find_entry(self, execution: str | None) -> KnownExecution | None:
         """Return what is noted of an execution. Only the registry changes it."""
         return self._held.find(execution)
 
-    def on_commit(self, entry: Entry) -> bool:
+    def on_commit(self, entry: KnownExecution) -> bool:
         """Note that an execution is committed. Return whether one built on it waits for that."""
         waiting = [
             each
@@ -322,7 +322,7 @@ class ExecutionRegistry:
             self.roster.end_reservation(key)
             self._on_clear(key)
 
-    def _end_reservation_of(self, entry: Entry) -> None:
+    def _end_reservation_of(self, entry: KnownExecution) -> None:
         """End the reservation for a run whose further attempt is over."""
         worker = self.roster.get_reserved(entry.key)
         if worker and worker.instance == entry.instance and entry.execution.attempt > 1:
@@ -347,11 +347,11 @@ class ExecutionRegistry:
             lost += self._lose(unclaimed, crashed=replaced and ended)
         return lost
 
-    def _held_by(self, instance: str) -> list[Entry]:
+    def _held_by(self, instance: str) -> list[KnownExecution]:
         """Return what a worker has, without what is lost."""
         return [entry for entry in self._held.of_worker(instance) if not entry.held.lost]
 
-    def _lose(self, entries: Iterable[Entry], *, crashed: bool) -> list[Key]:
+    def _lose(self, entries: Iterable[KnownExecution], *, crashed: bool) -> list[Key]:
         """Mark executions lost. `crashed`: the process ended, and nobody had asked it to."""
         keys = []
         for entry in entries:
@@ -363,7 +363,7 @@ class ExecutionRegistry:
             keys.append(entry.key)
         return keys
 
-    def _was_alone(self, entry: Entry) -> bool:
+    def _was_alone(self, entry: KnownExecution) -> bool:
         worker = self.roster.find(entry.instance)
         return (
             worker is not None and not worker.draining and worker.shared_at_arrival < entry.arrival
@@ -371,7 +371,7 @@ class ExecutionRegistry:
 
     def _take_over(
         self, execution: Execution, worker: WorkerProcess, *, given_here: bool = False
-    ) -> Entry:
+    ) -> KnownExecution:
         """Note that a worker has an execution."""
         entry = self._held.find(execution.id)
         if entry is None:
@@ -384,10 +384,12 @@ class ExecutionRegistry:
         self._count(entry, 1)
         return entry
 
-    def _add(self, execution: Execution, worker: WorkerProcess, *, given_here: bool) -> Entry:
+    def _add(
+        self, execution: Execution, worker: WorkerProcess, *, given_here: bool
+    ) -> KnownExecution:
         catalogue = worker.catalogues.get(execution.workflow_type)
         held = Held(execution, worker.name, self.now(), catalogue=catalogue, given_here=given_here)
-        entry = Entry(
+        entry = KnownExecution(
             key=key_of(execution),
             held=held,
             instance=worker.instance,
@@ -399,14 +401,14 @@ class ExecutionRegistry:
         worker.claimed += 1
         return entry
 
-    def _unclaim(self, entry: Entry) -> None:
+    def _unclaim(self, entry: KnownExecution) -> None:
         """Count an execution no longer as one that only its worker reports."""
         worker = self.roster.find(entry.claimed_by) if entry.claimed_by else None
         if worker is not None:
             worker.claimed -= 1
         entry.claimed_by = None
 
-    def _count(self, entry: Entry, change: int) -> None:
+    def _count(self, entry: KnownExecution, change: int) -> None:
         """Count an execution that a worker has. No worker has a lost one."""
         worker = self.roster.find(entry.instance)
         if worker is None or entry.held.lost:
@@ -423,7 +425,7 @@ class ExecutionRegistry:
         if worker.is_clear and worker.reserved_for and not worker.held[worker.reserved_for]:
             self._on_clear(worker.reserved_for)
 
-    def _note_company(self, entry: Entry, worker: WorkerProcess) -> None:
+    def _note_company(self, entry: KnownExecution, worker: WorkerProcess) -> None:
         """Note the arrival of an execution at a worker, and whether the worker has another."""
         self._arrivals += 1
         entry.arrival = entry.arrival or self._arrivals

@@ -20,7 +20,7 @@ from grctl.models.journal import Entries, merge, which_counts
 from grctl.models.limits import MAX_JOURNAL_BYTES, MAX_JOURNAL_ENTRIES
 from grctl.models.wire import RecordOperations
 from grctl_operator.engine.observation import Held
-from grctl_operator.views.execution_index import Entry
+from grctl_operator.views.execution_index import KnownExecution
 
 RECORDS_ROOM_FACTOR = 2
 """Workers keep to the limits of a journal and name the task that is too much. So this limit only
@@ -31,39 +31,39 @@ class TooMuchRecordedError(Exception):
     """An execution recorded more than the operator keeps for it. The text is for people."""
 
 
-def add_records(entry: Entry, message: RecordOperations, now: datetime) -> None:
+def add_records(known: KnownExecution, message: RecordOperations, now: datetime) -> None:
     """Note records of an execution.
 
     Raises:
         TooMuchRecordedError: this is more than the operator keeps for one execution.
     """
-    held = entry.held
+    held = known.held
     records = merge(held.records, message.entries)
     _check_size(held.execution.handler_name, records)
     recorded_at = held.recorded_at or now if records else None
-    entry.held = replace(held, records=records, recorded_at=recorded_at)
+    known.held = replace(held, records=records, recorded_at=recorded_at)
     if message.awaited and held.outcome is None:
-        set_awaited(entry, frozenset(records))
-    elif not entry.awaited:
-        set_awaited(entry, None)  # a handler that records does not wait for its base any more
+        set_awaited(known, frozenset(records))
+    elif not known.awaited:
+        set_awaited(known, None)  # a handler that records does not wait for its base any more
 
 
-def drop_durable(entry: Entry, durable: frozenset[str]) -> None:
+def drop_durable(known: KnownExecution, durable: frozenset[str]) -> None:
     """Note that records of an execution are durable."""
-    left = {key: record for key, record in entry.held.records.items() if key not in durable}
-    recorded_at = entry.held.recorded_at if left else None
-    entry.held = replace(entry.held, records=left, recorded_at=recorded_at)
-    set_awaited(entry, entry.awaited - durable or None)
+    left = {key: record for key, record in known.held.records.items() if key not in durable}
+    recorded_at = known.held.recorded_at if left else None
+    known.held = replace(known.held, records=left, recorded_at=recorded_at)
+    set_awaited(known, known.awaited - durable or None)
 
 
-def set_awaited(entry: Entry, keys: frozenset[str] | None) -> None:
+def set_awaited(known: KnownExecution, keys: frozenset[str] | None) -> None:
     """Note the records until whose durability a handler waits; None: it does not wait.
 
     Without keys it waits for the commit of the outcome that it is built on.
     """
-    if entry.held.awaits_records != (keys is not None):
-        entry.held = replace(entry.held, awaits_records=keys is not None)
-    entry.awaited = keys or frozenset()
+    if known.held.awaits_records != (keys is not None):
+        known.held = replace(known.held, awaits_records=keys is not None)
+    known.awaited = keys or frozenset()
 
 
 def find_durable(held: Held, journal: Entries, keys: Iterable[str]) -> tuple[str, ...]:
