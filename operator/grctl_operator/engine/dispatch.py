@@ -2,7 +2,7 @@
 
 I4 (one commit), I6 (level-triggered). What an API object already says (a new run, an event that
 arrived, a committed step) is dispatched at once, without a write. Only the operator knows of a
-further attempt, so that is written first (see `retry`).
+further attempt, so that is written first (see `retry`, `handler_retry`).
 """
 
 from datetime import datetime, timedelta

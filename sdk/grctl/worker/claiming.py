@@ -1,8 +1,8 @@
 """Claiming: a handler asks the journal for a call, in an order that may differ between attempts.
 
-1. A call that is not in the journal, while entries are unused, comes from other code, and has no
-   side effect: NonDeterministicError. But gathered calls come in any order. So it waits first, as
-   long as other asyncio tasks of the handler run, which may use those entries.
+1. A call that is not in the journal, while entries are unused, comes from other code. It raises
+   NonDeterministicError before it has a side effect. But gathered calls come in any order. So it
+   waits first, as long as other asyncio tasks of the handler run, which may use those entries.
 2. An entry is not read before those that were recorded earlier are asked for, if other asyncio
    tasks of the handler may ask for them. So a race of two branches ends as it did before, although
    nothing takes time now.

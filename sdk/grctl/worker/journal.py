@@ -3,8 +3,9 @@
 1. An operation (a task, `ctx.now`, `ctx.sleep`) that is in the journal is not done again.
 2. The barrier: a new operation, and the next attempt at one, begins only when all that was recorded
    before is durable. Executions that were handed over ahead wait for the commit of their base too.
-3. An operation that is not in the journal, while entries are unused, comes from other code. It
-   waits as long as other asyncio tasks of the handler may use them (see `unused`).
+3. An entry is unused until this attempt has asked for it. An operation that is not in the journal,
+   while entries are unused, comes from other code. But it waits first, as long as other asyncio
+   tasks of the handler may ask for them (see `claiming`).
 4. The operator's entry counts. If another attempt recorded a call first, its entry is the result
    here too. If the handler has seen another result already, it runs again from the start.
 5. After its end, a handler records nothing and calls nothing.

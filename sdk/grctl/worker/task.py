@@ -197,8 +197,8 @@ def task(
         retry_policy: How often it is tried again if it raises. Default: it is not.
         timeout: How long one attempt may take; then TimeoutError is raised in it.
         once: Whether it must not begin twice, for systems that take no idempotency key. Its
-            beginning is durable first. After a crash it raises TaskInterruptedError instead of
-            running again.
+            beginning is made durable before it is called. After a crash it raises
+            TaskInterruptedError instead of running again.
         record: Whether its result is recorded. False is for large or quick reads: they run again in
             each attempt at the handler, and take any argument.
 

@@ -20,7 +20,7 @@ class TaskFailedError(Exception):
         self.message = message
 
     def __str__(self) -> str:
-        """Return a sentence of the three."""
+        """Return task, type and message in one sentence."""
         return f"task {self.task} failed: {self.type}: {self.message}"
 
 
@@ -36,10 +36,10 @@ class TaskResultError(TypeError):
 
 
 class NonDeterministicError(RuntimeError):
-    """A handler called something that earlier attempts did not, while their records are unused.
+    """A handler made a call that is not recorded, before it had made all the calls that are.
 
-    It runs other code than they did. The error is raised before the call has a side effect, and the
-    attempt fails with it, whatever the handler does then.
+    So it runs other code than the earlier attempts that recorded them. The error is raised before
+    the call has a side effect, and the attempt fails with it, whatever the handler does then.
     """
 
 
