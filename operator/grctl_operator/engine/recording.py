@@ -55,15 +55,16 @@ def write_records(situation: Situation, draft: Draft) -> bool:
     journal = _merge_records(situation, due, attempts)
     alive = [held for held in attempts if not held.lost and held.outcome is None]
     _confirm_durable(draft, journal, alive)
-    if journal.written:
-        written = journal_of(journal.event_uid, journal.merged)
-        if text := oversize_journal(situation.run, written):
-            _fail(situation, draft, due, attempts, text)
-            return True
-        draft.change(journal=written)
-        draft.show_since(min(held.recorded_at or situation.now for held in attempts))
-        _confirm_written(draft, journal, alive)
-        _announce_failed_tasks(draft, due.name, journal.written)
+    if not journal.written:
+        return False
+    written = journal_of(journal.event_uid, journal.merged)
+    if text := oversize_journal(situation.run, written):
+        _fail(situation, draft, due, attempts, text)
+        return True
+    draft.change(journal=written)
+    draft.show_since(min(held.recorded_at or situation.now for held in attempts))
+    _confirm_written(draft, journal, alive)
+    _announce_failed_tasks(draft, due.name, journal.written)
     return False
 
 

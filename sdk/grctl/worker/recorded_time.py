@@ -54,10 +54,7 @@ async def recorded_sleep(journal: HandlerJournal | None, duration: timedelta | f
     try:
         if entry is None:
             entry = await _begin_sleep(journal, key, seconds)
-        if "cancelled" in entry:
-            await asyncio.get_running_loop().create_future()
-        end = read_moment(entry.get("until"))
-        await journal.sleep(min(journal.clock.until(end), seconds) if end else seconds)
+        await _sleep_on(journal, entry, seconds)
     except asyncio.CancelledError:
         if not journal.is_ending:
             journal.record(key, {"cancelled": True, "at": write_moment(journal.clock.now())})
@@ -65,6 +62,14 @@ async def recorded_sleep(journal: HandlerJournal | None, duration: timedelta | f
         raise
     finally:
         journal.on_seen(key)
+
+
+async def _sleep_on(journal: HandlerJournal, entry: Entry, seconds: float) -> None:
+    """Sleep for the rest. A sleep that the handler cancelled waits until it is cancelled again."""
+    if "cancelled" in entry:
+        await asyncio.get_running_loop().create_future()
+    end = read_moment(entry.get("until"))
+    await journal.sleep(min(journal.clock.until(end), seconds) if end else seconds)
 
 
 async def _begin_sleep(journal: HandlerJournal, key: str, seconds: float) -> Entry:

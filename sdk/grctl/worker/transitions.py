@@ -64,12 +64,12 @@ class Transitions:
         events: Iterable[Handler[Any] | str] | None = None,
         prompt: str | None = None,
     ) -> Directive:
-        """Wait for the next event: one that waits already, or else the first to arrive.
+        """Wait for an event that this wait takes: the first one there is, or the first to arrive.
 
         Args:
             timeout: How long to wait before running the timeout step. None: for ever.
-            timeout_step_name: Step to run if no event arrives before that: the step itself, or its
-                name. A type checker sees the step itself.
+            timeout_step_name: Step to run if no such event arrives before that: the step itself, or
+                its name. A type checker sees the step itself.
             events: The events that end this wait: event handlers, or their names. Other events keep
                 their place for a later wait. None: any event ends it.
             prompt: The question that people are asked meanwhile, at most 4 KiB. It is shown in
