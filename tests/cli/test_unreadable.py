@@ -23,6 +23,8 @@ STATUSES: list[Any] = [
     {"wait": []},
     {"phase": "WaitEvent"},
     {"phase": "Running", "commits": 1},
+    {"journal": {"entries": []}},
+    {"journal": {"entries": {"charge/5f3a09c2/1": 5}}},
     "odd",
     [],
     7,

@@ -75,7 +75,10 @@ def contradiction(run: WorkflowRun) -> str | None:
     if status.phase.finished or run.deleting:
         return None
     if status.journal is not None and not _is_journal(status.journal):
-        return "status.journal has no entries, or an eventUid that is not a text"
+        return (
+            "status.journal has no entries, an entry that is not an object, or an eventUid that is"
+            " not a text"
+        )
     if status.phase is RunPhase.WAIT_EVENT and status.wait is None:
         return "status.phase is WaitEvent, but status.wait is unset"
     kind = status.step.kind if status.step else None
@@ -100,7 +103,11 @@ def _is_journal(journal: Json) -> bool:
     worker: it may be of a later version.
     """
     entries, owner = journal.get("entries"), journal.get("eventUid")
-    return isinstance(entries, dict) and (owner is None or isinstance(owner, str))
+    return (
+        isinstance(entries, dict)
+        and all(isinstance(each, dict) for each in entries.values())
+        and (owner is None or isinstance(owner, str))
+    )
 
 
 def overcounted(status: Json) -> str | None:
