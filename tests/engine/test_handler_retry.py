@@ -429,6 +429,17 @@ def test_a_durable_call_that_the_handler_cancelled_before_it_failed_is_done_agai
 # Code that does not fit
 
 
+def test_code_that_does_not_fit_drops_nothing_from_the_journal() -> None:
+    run = waiting_run(status={"journal": journal(APPROVE, charge=failing(1))})
+    result = misfit().model_copy(update={"forget": (key_of("charge"),)})
+    held = brought(execution(run, APPROVE), result)
+
+    decision = decide(run, view(run, APPROVE), executions(held), NOON)
+
+    assert status_of(decision).journal == journal(APPROVE, charge=failing(1))
+    check_decision(run, decision, view(run, APPROVE), NOON)
+
+
 def test_code_that_does_not_fit_is_tried_again_after_a_back_off() -> None:
     run = noted(WAITS, attempt=2, misfits=1)
     held = brought(execution(run, APPROVE, attempt=2), misfit())

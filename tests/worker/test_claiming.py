@@ -13,7 +13,7 @@ from grctl.worker.task import task
 from grctl.workflow import Workflow
 from tests.worker import shop
 from tests.worker.recording_operator import RecordingOperator, failure_of, result_of, settle
-from tests.worker.shop import CALLED, GATES, charge, mail, ship
+from tests.worker.shop import CALLED, FAILURES, GATES, charge, mail, ship
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +78,29 @@ async def test_the_right_code_goes_on_after_the_wrong_one() -> None:
     failure_of(await operator.run())
     assert result_of(await operator.run()) == ["r-abc-1", "mailed abc"]
     assert CALLED == {"charge abc": 1, "mail abc": 2}
+
+
+async def test_other_code_after_a_recorded_error_keeps_that_error() -> None:
+    async def before(ctx: Context) -> str:
+        try:
+            await charge("abc")
+        except ConnectionError:
+            await ship("a refund")
+        return await mail("abc")
+
+    async def after(ctx: Context) -> str:
+        try:
+            await charge("abc")
+        except ConnectionError:
+            await ship("a voucher")
+        return await mail("abc")
+
+    FAILURES["charge"] = [ConnectionError("503")]
+    operator = in_turn(before, after)
+    await lose_in(operator, "mail abc")
+    failed = failure_of(await operator.run())
+
+    assert (failed.reason, failed.forget) == ("NonDeterministic", ())
 
 
 async def test_a_handler_cannot_swallow_that_it_runs_other_code() -> None:

@@ -73,7 +73,7 @@ def retry_failed(situation: Situation, draft: Draft) -> bool:
             release_once_recorded(situation, draft, held, FOLLOWED)
         draft.wake(situation.now)
         return False
-    _forget_entries(draft, due, latest)
+    _forget_entries(situation, draft, due, latest)
     _count(situation, draft, due, latest)
     draft.after += _void_behind(situation, failed)  # before those they were built on
     draft.after += [Release(held.execution.id, False, VOID) for held in failed]
@@ -107,10 +107,14 @@ def _others_run(situation: Situation, failed: Sequence[Held]) -> bool:
     return any(situation.is_current(held.execution) for held in running)
 
 
-def _forget_entries(draft: Draft, due: Due, held: Held) -> None:
-    """Remove the entries that the next attempt does again: it would read the same error."""
+def _forget_entries(situation: Situation, draft: Draft, due: Due, held: Held) -> None:
+    """Remove the entries that the next attempt does again: it would read the same error.
+
+    A misfit removes nothing, because the code that fits goes on from what is recorded.
+    """
     result = held.outcome.result if held.outcome else None
-    keys = result.forget if isinstance(result, Failed) else ()
+    misfit = held.outcome is not None and is_misfit(situation, held.outcome)
+    keys = result.forget if isinstance(result, Failed) and not misfit else ()
     known = entries_for(draft.status, due.event_uid)
     kept = {key: entry for key, entry in known.items() if key not in keys}
     if len(kept) < len(known):

@@ -3,6 +3,7 @@
 1. An error of a handler, and a time limit that passed, are tried again as the retry policy says.
    A value that cannot be kept is never tried again: the code must change first.
 2. A handler that ran other code than earlier attempts fails with that, whatever it did afterwards.
+   What is recorded stays: the next attempt may run the code that fits.
 """
 
 from grctl.models.reasons import RunReason
@@ -33,7 +34,7 @@ def failure_of_handler(
         update={
             "policy": _policy(handler.retry_policy, failed.reason, error),
             "on_failure": handler.on_failure,
-            "forget": journal.open_ends.keys_behind(error),
+            "forget": () if journal.error else journal.open_ends.keys_behind(error),
             "tasks": journal.summary(),
         }
     )
