@@ -70,8 +70,10 @@ class RunReason(StrEnum):
     trace. If the handler is held (`Stalled`), mend the cause, then raise `spec.retry`: `grctl retry
     ID`."""
     HANDLER_TIMED_OUT = "HandlerTimedOut"
-    """An attempt at a handler took longer than the handler's `timeout`. The retry policy decides
-    whether it is tried again."""
+    """An attempt at a handler took longer than the handler's `timeout`. It is tried again
+    as its retry policy says; after the last attempt the run fails, or the handler is held
+    (`Stalled`): make it quicker or its timeout longer, then raise `spec.retry`:
+    `grctl retry ID`."""
     RETRYING = "Retrying"
     """A handler raised and is tried again, as its retry policy says; the message says when."""
     TASK_RETRYING = "TaskRetrying"
