@@ -1,9 +1,9 @@
 """RetryPolicy: how often a failed task or handler is tried again, and after which delays."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from grctl.models.base import Model
 
@@ -31,6 +31,8 @@ class RetryPolicy(Model):
     Example:
         >>> RetryPolicy(max_attempts=5, initial_delay_ms=500, non_retryable_errors=["CardDeclined"])
     """
+
+    model_config = ConfigDict(extra="forbid")  # a misspelt `max_attempts` would mean no retry
 
     max_attempts: int | None = Field(default=None, ge=1, le=MAX_ATTEMPTS_PER_CALL)
     """All attempts, the first included. Default: 1, which means no retry."""
@@ -73,6 +75,19 @@ class RetryPolicy(Model):
         if self.non_retryable_errors and names & set(self.non_retryable_errors):
             return False
         return self.retryable_errors is None or bool(names & set(self.retryable_errors))
+
+
+def _leave_out_unknown(given: Any) -> Any:
+    """Return a policy of a message without the fields that only a later version has."""
+    if not isinstance(given, dict):
+        return given
+    fields = RetryPolicy.model_fields
+    known = {*fields, *(each.alias for each in fields.values())}
+    return {name: value for name, value in given.items() if name in known}
+
+
+SentRetryPolicy = Annotated[RetryPolicy, BeforeValidator(_leave_out_unknown)]
+"""A policy in a message, whose sender may be of a later version."""
 
 
 def _or(value: float | None, default: float) -> float:

@@ -29,7 +29,7 @@ from grctl.models.base import NAME_LENGTH, Model, Moment
 from grctl.models.directive import AnyDirective
 from grctl.models.phases import HandlerKind
 from grctl.models.protocol import LARGEST_VERSION, SPOKEN, Spoken
-from grctl.models.retry_policy import OnFailure, RetryPolicy
+from grctl.models.retry_policy import OnFailure, SentRetryPolicy
 from grctl.models.run import RunError
 
 CONNECT_PATH = "/v1alpha1/worker"
@@ -57,7 +57,7 @@ class OfferedHandler(Model):
     """JSON schema of the payloads that bind to its parameters; None if it takes no payload."""
     timeout_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """How long one attempt may take, in seconds; None: for ever."""
-    retry_policy: RetryPolicy | None = None
+    retry_policy: SentRetryPolicy | None = None
     """Whether an attempt that takes longer is tried again. The operator needs it if the handler
     blocks its worker, which then cannot say so."""
     on_failure: OnFailure | None = None
@@ -159,7 +159,7 @@ class Failed(Model):
     kind: Literal["failed"] = "failed"
     reason: str
     error: RunError
-    policy: RetryPolicy | None = None
+    policy: SentRetryPolicy | None = None
     """The retry policy of the handler; None if this error is not tried again."""
     on_failure: OnFailure = "fail"
     """Whether the run fails, or is held, if it is not tried again."""
