@@ -93,6 +93,12 @@ async def test_a_whole_number_is_kept_as_an_integer(widgets: Widgets, written: b
     assert repr((await widgets.get("a"))["spec"]["free"]["x"]) == "1"
 
 
+async def test_a_whole_number_beyond_64_bits_is_kept(widgets: Widgets) -> None:
+    widget = await widgets.create("a", free={"x": 1e20})
+    assert widget["spec"]["free"]["x"] == 10**20
+    assert (await widgets.get("a"))["spec"]["free"]["x"] == 10**20
+
+
 async def test_a_whole_number_of_yaml_is_kept_as_an_integer(widgets: Widgets) -> None:
     text = f"""
 apiVersion: {widgets.group}/v1

@@ -29,7 +29,7 @@ from grctl_local.verbs.request import Call
 PROTOBUF_TYPE = "application/vnd.kubernetes.protobuf"
 READABLE = ("application/json", "application/yaml", PROTOBUF_TYPE)
 QUOTED_BODY_BYTES = 30
-GO_EXPONENT_LIMIT = 1e21  # from here on, Go writes a whole number with an exponent
+INT64_LIMIT = 2.0**63  # a larger integer could not be written; as a float it is the same JSON
 
 
 def read_object(call: Call) -> Json:
@@ -172,7 +172,7 @@ def _whole(value: Any) -> Any:
         return {name: _whole(below) for name, below in value.items()}
     if isinstance(value, list):
         return [_whole(below) for below in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) < GO_EXPONENT_LIMIT:
+    if isinstance(value, float) and value.is_integer() and abs(value) < INT64_LIMIT:
         return int(value)
     return value
 
