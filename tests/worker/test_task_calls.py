@@ -8,7 +8,7 @@ import pytest
 
 from grctl.models import Directive
 from grctl.worker.context import Context
-from grctl.worker.task import task
+from grctl.worker.task import Task, task
 from tests.worker import shop
 from tests.worker.recording_operator import failure_of, operator_of, result_of
 from tests.worker.shop import CALLED, mail
@@ -45,6 +45,35 @@ async def test_a_call_in_another_thread_is_refused_and_the_handler_goes_on() -> 
     assert last == "mailed def"
     assert told == [IN_A_THREAD, IN_A_THREAD]
     assert not CALLED["mail abc"]
+
+
+@task
+async def stamp(order_id: str) -> str:
+    return f"stamped {order_id}"
+
+
+def another_stamp() -> Task[[str], str]:
+    @task
+    async def stamp(order_id: str) -> str:
+        CALLED[f"stamp {order_id}"] += 1
+        return f"stamped elsewhere {order_id}"
+
+    return stamp
+
+
+async def test_two_tasks_of_one_name_are_refused_in_one_handler() -> None:
+    async def both(ctx: Context) -> Directive:
+        first = await stamp("abc")
+        try:
+            await another_stamp()("abc")
+        except ValueError as error:
+            return ctx.next.complete([first, str(error)])
+        return ctx.next.complete("both were called")
+
+    first, told = result_of(await operator_of(both).run())
+    assert first == "stamped abc"
+    assert told.startswith("One handler calls two tasks that are named 'stamp': tests.worker.")
+    assert not CALLED["stamp abc"]
 
 
 @dataclass

@@ -121,6 +121,8 @@ class HandlerJournal:
         self._seen: set[str] = set()
         """The keys of the calls whose ends the handler has seen."""
         self._numbers: Counter[str] = Counter()
+        self._functions: dict[str, str] = {}
+        """The function of each name of a task that this attempt has called."""
         self._open = 0
         self._runner: asyncio.Task[Any] | None = None
         self._handler: asyncio.Task[Any] | None = None
@@ -171,6 +173,23 @@ class HandlerJournal:
     def number(self, name: str, fingerprint: str) -> str:
         """Return the key of the next call of a task with such arguments."""
         return number_call(self._numbers, name, fingerprint)
+
+    def check_name(self, name: str, function: str) -> None:
+        """Note which function a task's name stands for in this handler.
+
+        Calls of two functions would have the same keys. If a further attempt called them in another
+        order, one would return the result of the other.
+
+        Raises:
+            ValueError: the handler has called another function as a task of that name.
+        """
+        known = self._functions.setdefault(name, function)
+        if known != function:
+            raise ValueError(
+                f"One handler calls two tasks that are named {name!r}: {known} and {function}. What"
+                " they return is recorded under their names, so rename one of the functions, or"
+                " define one with @task(record=False)."
+            )
 
     def note_unrecorded(self) -> None:
         """Note that a call that should be recorded is not."""

@@ -81,10 +81,13 @@ class Task(Generic[P, R]):
 
         Raises:
             NotJsonError: an argument of a recorded task is not JSON.
+            ValueError: the handler has called another recorded task of that name.
         """
         journal = None if is_in_task() else current_journal()
         recorded = journal is not None and journal.has_recorder and self.options.record
         fingerprint = self._fingerprint(args, kwargs, is_needed=recorded)
+        if journal is not None and recorded:
+            journal.check_name(self.name, _full_name(self.function))
         call = functools.partial(self.function, *args, **kwargs)
         if journal is not None and self.options.record and not recorded:
             journal.note_unrecorded()
@@ -163,6 +166,10 @@ class Task(Generic[P, R]):
                 " validates, or define it with @task(record=False): then it runs again in each"
                 " attempt at the handler."
             ) from error
+
+
+def _full_name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
 
 
 @overload
