@@ -1,10 +1,21 @@
 """What holds for all tests."""
 
+import signal
 from collections.abc import Callable, Generator
 
 import pytest
 
 from tests.lab.reporting import Report, reporter, write_reports
+
+
+def pytest_configure() -> None:
+    """Restore what SIGINT does if the tests run in the background of a shell.
+
+    Such a shell starts them with SIGINT ignored. The processes of the tests would inherit that, and
+    a worker or a child that is to be ended by SIGINT would live on.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
