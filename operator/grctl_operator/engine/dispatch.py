@@ -29,6 +29,7 @@ from grctl_operator.engine.observation import (
     Event,
     is_ahead,
     over_at,
+    shown_moment,
     whole_second,
 )
 from grctl_operator.engine.retry import begin_time
@@ -126,13 +127,13 @@ def _await_worker(situation: Situation, draft: Draft, due: Due) -> None:
 def await_timeout_step(situation: Situation, draft: Draft) -> None:
     """Announce that no worker has the timeout step of the present wait, before the step is due."""
     wait, name = draft.status.wait, missing_timeout_step(situation, draft)
-    if wait is None or name is None:
+    if wait is None or wait.deadline is None or name is None:
         return
     draft.await_worker()
     since = _missing_since(situation, Due(HandlerKind.STEP, name, wait.since))
     text = (
         f'No connected worker of {situation.run.spec.workflow.type} has the step "{name}", which is'
-        f" due at {wait.deadline:%Y-%m-%d %H:%M:%SZ} if no event comes before. Deploy the version"
+        f" due at {shown_moment(wait.deadline)} if no event comes before. Deploy the version"
         " that has it."
     )
     told = Announce(RunReason.NO_TIMEOUT_STEP, text, warning=True, since=since)

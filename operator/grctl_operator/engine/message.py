@@ -17,7 +17,7 @@ from grctl_operator.engine.dispatch import has_taker, missing_worker
 from grctl_operator.engine.draft import Draft
 from grctl_operator.engine.due import Due
 from grctl_operator.engine.journal import entries_for
-from grctl_operator.engine.observation import Blockage
+from grctl_operator.engine.observation import Blockage, shown_moment
 from grctl_operator.engine.retry import backoff_limit, begin_time
 from grctl_operator.engine.situation import Situation
 from grctl_operator.engine.task_message import count_times, tasks_clause
@@ -66,7 +66,7 @@ def _pause_text(situation: Situation, due: Due, begins: datetime) -> tuple[str, 
     attempt = _attempt(situation, due.attempt, due.crashes, begins)
     text = f"Goes on with {_handler(due.kind, due.name)}{attempt}"
     if due.attempt == 1:
-        return RunReason.DELAYED, f"Goes on with {due.kind} {due.name} at {_moment(begins)}."
+        return RunReason.DELAYED, f"Goes on with {due.kind} {due.name} at {shown_moment(begins)}."
     if due.not_before == begins:
         times = count_times(due.failures)
         return RunReason.RETRYING, f"{text}: it failed {times} ({due.last_error})."
@@ -75,10 +75,6 @@ def _pause_text(situation: Situation, due: Due, begins: datetime) -> tuple[str, 
     return RunReason.NON_DETERMINISTIC, (
         f"{text}: it ran code that does not fit what is recorded ({due.last_error})."
     )
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%SZ}"
 
 
 def deleting_text(situation: Situation) -> str:

@@ -271,3 +271,8 @@ def whole_second(moment: datetime) -> datetime:
 def round_up(moment: datetime) -> datetime:
     """Round a moment up to a whole second."""
     return whole_second(moment + SECOND - timedelta(microseconds=1))
+
+
+def shown_moment(moment: datetime) -> str:
+    """Return a moment as the messages of a run show it."""
+    return f"{moment:%Y-%m-%d %H:%M:%SZ}"

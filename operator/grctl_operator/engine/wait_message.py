@@ -7,6 +7,7 @@ from grctl.models.run import InboxEntry, RunStatus, Wait
 from grctl_operator.engine.choice import is_taken, names_of
 from grctl_operator.engine.dispatch import missing_timeout_step
 from grctl_operator.engine.draft import Draft
+from grctl_operator.engine.observation import shown_moment
 from grctl_operator.engine.situation import Situation
 
 MAX_PROMPT_CHARS_IN_MESSAGE = 300
@@ -20,9 +21,7 @@ def waiting_text(situation: Situation, draft: Draft) -> str:
     status, wait = draft.status, draft.status.wait
     sentences = [*_question(wait), _awaited(status)]
     if wait and wait.deadline:
-        sentences.append(
-            f"At {wait.deadline:%Y-%m-%d %H:%M:%SZ} it goes on with {wait.timeout_step}."
-        )
+        sentences.append(f"At {shown_moment(wait.deadline)} it goes on with {wait.timeout_step}.")
     sentences += _lacking(situation, draft)
     sentences += later_clause(status)
     return " ".join(sentences)
