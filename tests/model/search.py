@@ -7,7 +7,7 @@ of that model.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 State = TypeVar("State")
 MAX_STATES_COUNT = 400_000
@@ -61,3 +61,33 @@ def _trace(came_from: dict[State, tuple[State, str] | None], state: State) -> tu
         state, text = link
         texts.append(text)
     return tuple(reversed(texts))
+
+
+class Searchable(Protocol):
+    """A model, as the tests search it."""
+
+    def initial(self) -> Any:
+        """Return the state in which it begins."""
+
+    def steps(self, state: Any) -> Iterable[Step[Any]]:
+        """Return the next steps of a state."""
+
+
+def find(model: Searchable) -> Found | None:
+    """Return the shortest violation of a model, or None if there is none."""
+    return search(model.initial(), model.steps)
+
+
+def check_broken(model: Searchable, invariant: str) -> None:
+    """Check that the shortest violation of a model breaks this invariant."""
+    found = find(model)
+
+    assert found is not None
+    assert found.violation.startswith(f"{invariant}:"), found
+
+
+def check_whole(model: Searchable) -> None:
+    """Check that no interleaving of a model breaks an invariant."""
+    found = find(model)
+
+    assert found is None, found

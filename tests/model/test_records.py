@@ -3,7 +3,7 @@
 import pytest
 
 from tests.model.records import RULES, Budget, Model
-from tests.model.search import search
+from tests.model.search import check_broken, check_whole, find
 
 KILLED = Model(Budget(crashes=1))
 PAUSED = Model(Budget(breaks=1))
@@ -48,28 +48,20 @@ def test_each_rule_has_a_scenario() -> None:
 @pytest.mark.parametrize("rule", NEEDED)
 def test_an_invariant_breaks_without_the_rule(rule: str) -> None:
     model, invariant = NEEDED[rule]
-    model = model._replace(without=frozenset({rule}))
 
-    found = search(model.initial(), model.steps)
-
-    assert found is not None
-    assert found.violation.startswith(f"{invariant}:"), found
+    check_broken(model._replace(without=frozenset({rule})), invariant)
 
 
 @pytest.mark.parametrize("scenario", MODELS)
 def test_no_interleaving_breaks_an_invariant_where(scenario: str) -> None:
-    model = MODELS[scenario]
-
-    found = search(model.initial(), model.steps)
-
-    assert found is None, found
+    check_whole(MODELS[scenario])
 
 
 def test_a_return_that_waits_for_no_record_may_commit_a_value_that_does_not_count() -> None:
     rule = "an outcome is compared with the journal"
     model = PAUSED._replace(without=frozenset({rule}), tasks=1)
 
-    found = search(model.initial(), model.steps)
+    found = find(model)
 
     assert found is not None
     assert found.trace[-4:] == (
@@ -84,7 +76,7 @@ def test_a_leader_that_did_not_read_the_run_would_call_a_durable_task_again() ->
     rule = "a run is read before the first dispatch after a takeover"
     model = TAKEN_OVER._replace(without=frozenset({rule}), tasks=1)
 
-    found = search(model.initial(), model.steps)
+    found = find(model)
 
     assert found is not None
     assert found.trace[-4:] == (

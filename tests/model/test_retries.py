@@ -3,7 +3,7 @@
 import pytest
 
 from tests.model.retries import RULES, Model
-from tests.model.search import search
+from tests.model.search import check_broken, check_whole, find
 
 KILLED = Model(kills=1)
 PAUSED = Model(pauses=1, attempts=4)
@@ -34,28 +34,20 @@ def test_each_rule_has_a_scenario() -> None:
 @pytest.mark.parametrize("rule", NEEDED)
 def test_an_invariant_breaks_without_the_rule(rule: str) -> None:
     model, invariant = NEEDED[rule]
-    model = model._replace(without=frozenset({rule}))
 
-    found = search(model.initial(), model.steps)
-
-    assert found is not None
-    assert found.violation.startswith(f"{invariant}:"), found
+    check_broken(model._replace(without=frozenset({rule})), invariant)
 
 
 @pytest.mark.parametrize("scenario", MODELS)
 def test_no_interleaving_breaks_an_invariant_where(scenario: str) -> None:
-    model = MODELS[scenario]
-
-    found = search(model.initial(), model.steps)
-
-    assert found is None, found
+    check_whole(MODELS[scenario])
 
 
 def test_a_failure_is_not_counted_a_second_time_by_the_next_operator() -> None:
     rule = "a failed outcome counts only for the attempt that the status names"
     model = KILLED._replace(without=frozenset({rule}))
 
-    found = search(model.initial(), model.steps)
+    found = find(model)
 
     assert found is not None
     assert found.violation == "counted: 2 failures are written, and 1 attempts failed"

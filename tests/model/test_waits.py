@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.model.search import search
+from tests.model.search import check_broken, check_whole, find
 from tests.model.waits import APPROVE, COMMENT, RULES, Model
 
 CHOOSING = Model()
@@ -38,28 +38,20 @@ def test_each_rule_has_a_scenario() -> None:
 @pytest.mark.parametrize("rule", NEEDED)
 def test_an_invariant_breaks_without_the_rule(rule: str) -> None:
     model, invariant = NEEDED[rule]
-    model = model._replace(without=frozenset({rule}))
 
-    found = search(model.initial(), model.steps)
-
-    assert found is not None
-    assert found.violation.startswith(f"{invariant}:"), found
+    check_broken(model._replace(without=frozenset({rule})), invariant)
 
 
 @pytest.mark.parametrize("scenario", MODELS)
 def test_no_interleaving_breaks_an_invariant_where(scenario: str) -> None:
-    model = MODELS[scenario]
-
-    found = search(model.initial(), model.steps)
-
-    assert found is None, found
+    check_whole(MODELS[scenario])
 
 
 def test_a_task_ahead_needs_the_release_of_void_executions_first() -> None:
     rule = "void executions are released before their base is"
     model = KILLED._replace(without=frozenset({rule}))
 
-    found = search(model.initial(), model.steps)
+    found = find(model)
 
     assert found is not None
     assert found.trace[-3:] == (
